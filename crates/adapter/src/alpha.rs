@@ -1,0 +1,128 @@
+//! How much of the adapters goes into the model.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Beyond this a model is no longer a mixture in any useful sense, and a larger number is a slip of the finger.
+const LARGEST: f64 = 1.5;
+
+/// The re-scaling coefficient α of an adapter's map: 0 is the pretrained model, 1 the adapted one, and between them lies
+/// the weight-space ensemble of both (arXiv 2408.05749, section 3.3).
+///
+/// Values in `(1, 1.5]` extrapolate: they are taken with a warning. Everything else is refused.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Alpha(f64);
+
+/// A number, or a text, that is no α.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "alpha = {found} is refused: expected a number from 0 (the pretrained model) to 1 (the adapted one), at most 1.5"
+)]
+pub struct AlphaError {
+    /// What was given.
+    pub found: String,
+}
+
+impl Alpha {
+    /// The pretrained model.
+    pub const ZERO: Self = Self(0.0);
+    /// The adapters in full.
+    pub const ONE: Self = Self(1.0);
+
+    /// Checks a number, and warns about one that extrapolates.
+    ///
+    /// # Errors
+    /// [`AlphaError`] for NaN, a negative number and one above 1.5.
+    pub fn new(value: f64) -> Result<Self, AlphaError> {
+        // A NaN is in no range.
+        if !(0.0..=LARGEST).contains(&value) {
+            return Err(AlphaError { found: value.to_string() });
+        }
+        // −0 is in the range, and is 0.
+        let alpha = Self(value.abs());
+        if alpha.extrapolates() {
+            tracing::warn!("alpha = {value} is outside [0, 1]: it extrapolates beyond the adapted model");
+        }
+        Ok(alpha)
+    }
+
+    /// The number.
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+
+    /// Whether the value lies beyond the adapted model.
+    pub fn extrapolates(self) -> bool {
+        self.0 > 1.0
+    }
+}
+
+impl Default for Alpha {
+    fn default() -> Self {
+        Self::ONE
+    }
+}
+
+impl fmt::Display for Alpha {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Alpha {
+    type Err = AlphaError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let value = text.trim().parse().map_err(|_| AlphaError { found: format!("`{text}`") })?;
+        Self::new(value)
+    }
+}
+
+impl TryFrom<f64> for Alpha {
+    type Error = AlphaError;
+
+    fn try_from(value: f64) -> Result<Self, Self::Error> {
+        Self::new(value)
+    }
+}
+
+impl From<Alpha> for f64 {
+    fn from(alpha: Alpha) -> Self {
+        alpha.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn the_range_is_zero_to_one_and_a_little_beyond() {
+        for text in ["0", "0.5", "1", " 0.8 ", "-0", "1e-3"] {
+            assert!(!text.parse::<Alpha>().unwrap().extrapolates(), "{text}");
+        }
+        for text in ["1.0001", "1.5"] {
+            assert!(text.parse::<Alpha>().unwrap().extrapolates(), "{text}");
+        }
+        for text in ["NaN", "nan", "inf", "-inf", "-0.1", "1.51", "2", "half", "", "0.5x"] {
+            let message = text.parse::<Alpha>().unwrap_err().to_string();
+            assert!(message.contains("from 0"), "{message}");
+        }
+    }
+
+    #[test]
+    fn minus_zero_is_zero() {
+        assert_eq!(Alpha::new(-0.0).unwrap().get().to_bits(), 0);
+    }
+
+    #[test]
+    fn a_config_goes_through_the_same_check() {
+        assert_eq!(serde_json::from_str::<Alpha>("0.5").unwrap(), Alpha::new(0.5).unwrap());
+        assert!(serde_json::from_str::<Alpha>("1.6").is_err());
+        assert_eq!(serde_json::to_string(&Alpha::ONE).unwrap(), "1.0");
+    }
+}

@@ -1,0 +1,164 @@
+//! Where adapters stand and of which kind they are.
+
+mod layers;
+mod rank;
+mod scale;
+
+use radapter_clip::config::ClipConfig;
+use radapter_clip::model::{Place, Site, Tower};
+use serde::{Deserialize, Serialize};
+
+pub use layers::Layers;
+pub use rank::Rank;
+pub use scale::Scale;
+
+use crate::{AdapterError, DropMode, Dropping};
+
+/// Settings of the adapters; the section `[adapter]` of a run's configuration.
+///
+/// ```toml
+/// rank = "full"          # or a number r: F = up · down, of rank r
+/// scale = "learnable"    # starts at 0.1; { learnable = 0.5 } starts there; a number is fixed
+/// drop = 0.2             # probability of dropping while training
+/// drop_mode = "adapter"  # or "sample", "token"
+/// towers = "both"        # or "visual", "text"
+/// layers = "all"         # or "last:4", "6..12", [0, 1, 11]
+/// sites = "both"         # or "attn", "mlp"
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdapterConfig {
+    /// Full matrices, or products of rank r.
+    pub rank: Rank,
+    /// The factor `s` in front of the map.
+    pub scale: Scale,
+    /// Probability p of dropping an adapter in a training step.
+    pub drop: f64,
+    /// What is dropped at once.
+    pub drop_mode: DropMode,
+    /// Which encoders have adapters.
+    pub towers: Towers,
+    /// Which blocks have adapters.
+    pub layers: Layers,
+    /// Which sublayers have adapters.
+    pub sites: Sites,
+}
+
+/// Which encoders have adapters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Towers {
+    /// The image and the text encoder.
+    #[default]
+    Both,
+    /// The image encoder.
+    Visual,
+    /// The text encoder.
+    Text,
+}
+
+/// Which sublayers of a block have adapters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sites {
+    /// Attention and MLP.
+    #[default]
+    Both,
+    /// The attention.
+    Attn,
+    /// The MLP.
+    Mlp,
+}
+
+impl Default for AdapterConfig {
+    /// The paper's: full rank in every block of both encoders, a learnable scale, p = 0.2 for each adapter.
+    fn default() -> Self {
+        Self {
+            rank: Rank::default(),
+            scale: Scale::default(),
+            drop: 0.2,
+            drop_mode: DropMode::default(),
+            towers: Towers::default(),
+            layers: Layers::default(),
+            sites: Sites::default(),
+        }
+    }
+}
+
+impl AdapterConfig {
+    /// Checks the settings that do not depend on a model.
+    ///
+    /// # Errors
+    /// [`AdapterError::Setting`], which names the key.
+    pub fn validate(&self) -> Result<(), AdapterError> {
+        self.rank.validate()?;
+        self.scale.validate()?;
+        self.layers.validate()?;
+        self.dropping().map(drop)
+    }
+
+    /// The dropping these settings ask for.
+    ///
+    /// # Errors
+    /// [`AdapterError::Setting`] for a probability outside `[0, 1)`.
+    pub fn dropping(&self) -> Result<Dropping, AdapterError> {
+        Dropping::new(self.drop, self.drop_mode)
+    }
+
+    /// Where the adapters of a model stand, in the order visual before text, blocks from the input, attention before MLP,
+    /// each with the width of its activations.
+    ///
+    /// # Errors
+    /// [`AdapterError::Setting`] for settings that cannot be, or not with this model.
+    pub fn places(&self, clip: &ClipConfig) -> Result<Vec<(Place, usize)>, AdapterError> {
+        self.validate()?;
+        let towers: &[Tower] = match self.towers {
+            Towers::Both => &[Tower::Visual, Tower::Text],
+            Towers::Visual => &[Tower::Visual],
+            Towers::Text => &[Tower::Text],
+        };
+        let sites: &[Site] = match self.sites {
+            Sites::Both => &[Site::Attn, Site::Mlp],
+            Sites::Attn => &[Site::Attn],
+            Sites::Mlp => &[Site::Mlp],
+        };
+        let depth = towers.iter().map(|tower| size(clip, *tower).layers).max().unwrap_or(0);
+        self.layers.check_depth(depth)?;
+
+        let mut places = Vec::new();
+        for &tower in towers {
+            let Size { layers, width } = size(clip, tower);
+            self.rank.check_width(width)?;
+            for layer in (0..layers).filter(|layer| self.layers.contains(*layer, layers)) {
+                places.extend(sites.iter().map(|&site| (Place { tower, layer, site }, width)));
+            }
+        }
+        Ok(places)
+    }
+
+    /// How many values are trained, learnable scales included.
+    ///
+    /// # Errors
+    /// As [`places`](Self::places).
+    pub fn parameters(&self, clip: &ClipConfig) -> Result<usize, AdapterError> {
+        let scale = usize::from(matches!(self.scale, Scale::Learnable(_)));
+        let map = |width| match self.rank {
+            Rank::Full => width * width,
+            Rank::Low(rank) => 2 * rank * width,
+        };
+        Ok(self.places(clip)?.iter().map(|(_, width)| map(*width) + scale).sum())
+    }
+}
+
+/// What of a tower matters to adapters.
+pub(crate) struct Size {
+    pub(crate) layers: usize,
+    pub(crate) width: usize,
+}
+
+pub(crate) fn size(clip: &ClipConfig, tower: Tower) -> Size {
+    match tower {
+        Tower::Visual => Size { layers: clip.vision.layers, width: clip.vision.width },
+        Tower::Text => Size { layers: clip.text.layers, width: clip.text.width },
+    }
+}

@@ -1,0 +1,156 @@
+//! Re-parameterization: folding adapters into the linears in front of them.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use radapter_clip::model::{Clip, Linear, Place, Site, Tower};
+use radapter_clip::state_dict::{RawTensor, StateDict, StoredDtype};
+
+use crate::radapter::{RAdapter, Residual};
+use crate::weights::{upload, values};
+use crate::{AdapterError, AdapterSet, Alpha, Probe, adapters, tolerance, with_alpha};
+
+/// A merged model that was compared with the unmerged one.
+#[derive(Debug)]
+pub struct Merged {
+    /// The plain CLIP.
+    pub clip: Clip,
+    /// The largest distance found between an embedding before and after.
+    pub difference: f64,
+}
+
+/// Folds a model's adapters, scaled by α, into `out_proj` and `c_proj`: a plain CLIP that computes the same.
+///
+/// ```text
+/// W' = (I + F)·W    b' = (I + F)·b    F = α·s·F̃        (arXiv 2408.05749, equations 7 to 9)
+/// ```
+///
+/// computed as `W + F·W`, so that what is small is added to what is large once. α = 0 gives the frozen model bit for bit. The
+/// result is on the model's device, outside autodiff.
+///
+/// # Errors
+/// [`AdapterError::NotFinite`] for adapters that hold NaN or infinities.
+pub fn merge(model: &Clip<RAdapter>, alpha: Alpha) -> Result<Clip, AdapterError> {
+    let model = model.valid();
+    AdapterSet::from_model(&model).check_finite()?;
+    let residuals: Vec<(Place, Residual)> =
+        adapters(&model).filter_map(|(place, adapter)| Some((place, adapter.residual.clone()?))).collect();
+    let mut clip = model.without_adapters();
+    if alpha == Alpha::ZERO {
+        return Ok(clip);
+    }
+    for (place, residual) in residuals {
+        let linear = linear_mut(&mut clip, place);
+        let Linear { weight, bias } = linear.clone();
+        linear.weight = weight.map(|weight| merged(weight, &residual, alpha));
+        linear.bias = bias.map(|bias| merged_bias(bias, &residual, alpha));
+    }
+    Ok(clip)
+}
+
+/// [`merge`], and then the embeddings of a probe batch before and after are compared.
+///
+/// # Errors
+/// [`AdapterError::MergeDiffers`] if they are further apart than [`tolerance`] has it for f32, and [`merge`]'s.
+pub fn merge_checked(model: &Clip<RAdapter>, alpha: Alpha) -> Result<Merged, AdapterError> {
+    let clip = merge(model, alpha)?;
+    let probe = Probe::new(&clip);
+    let adapted = probe.embed(&with_alpha(model.valid(), alpha));
+    let difference = adapted.check(&probe.embed(&clip), tolerance(StoredDtype::F32))?;
+    Ok(Merged { clip, difference })
+}
+
+/// [`merge`] on a checkpoint's tensors, without building the model: the tensors that adapters are merged into come out in
+/// f32, all others as they were. α = 0 gives the tensors back bit for bit.
+///
+/// # Errors
+/// [`AdapterError::Base`] if a tensor is missing or of another shape than the adapter asks for, and
+/// [`AdapterError::NotFinite`] for values that are, or become, NaN or infinite.
+pub fn merge_state(
+    state: &StateDict,
+    set: &AdapterSet,
+    alpha: Alpha,
+    device: &Device,
+) -> Result<StateDict, AdapterError> {
+    set.check_finite()?;
+    let mut state = state.clone();
+    if alpha == Alpha::ZERO {
+        return Ok(state);
+    }
+    for (place, adapter) in set.iter() {
+        let (width, residual) = (adapter.width(), adapter.to_residual(device));
+        let name = linear_name(place);
+        let key = format!("{name}.weight");
+        let weight = base(&state, &key, width, 2)?;
+        let shape = weight.shape().to_vec();
+        let weight = merged(upload(weight, device), &residual, alpha);
+        insert(&mut state, key, shape, values(weight))?;
+
+        let key = format!("{name}.bias");
+        let bias = merged_bias(upload(base(&state, &key, width, 1)?, device), &residual, alpha);
+        insert(&mut state, key, vec![width], values(bias))?;
+    }
+    Ok(state)
+}
+
+/// # Shapes
+/// `[d, k]` → `[d, k]`
+fn merged(weight: Tensor<2>, residual: &Residual, alpha: Alpha) -> Tensor<2> {
+    weight.clone() + residual.compose(weight, alpha.get())
+}
+
+/// # Shapes
+/// `[d]` → `[d]`
+fn merged_bias(bias: Tensor<1>, residual: &Residual, alpha: Alpha) -> Tensor<1> {
+    let [width] = bias.dims();
+    merged(bias.reshape([width, 1]), residual, alpha).reshape([width])
+}
+
+/// The linear in front of a place.
+fn linear_mut(clip: &mut Clip, place: Place) -> &mut Linear {
+    let blocks = match place.tower {
+        Tower::Visual => &mut clip.visual.transformer.resblocks,
+        Tower::Text => &mut clip.text.transformer.resblocks,
+    };
+    // The place was enumerated from this very model.
+    let block = &mut blocks[place.layer];
+    match place.site {
+        Site::Attn => &mut block.attn.out_proj,
+        Site::Mlp => &mut block.mlp.c_proj,
+    }
+}
+
+/// Its name in a checkpoint.
+fn linear_name(place: Place) -> String {
+    let tower = match place.tower {
+        Tower::Visual => "visual.transformer",
+        Tower::Text => "transformer",
+    };
+    let linear = match place.site {
+        Site::Attn => "attn.out_proj",
+        Site::Mlp => "mlp.c_proj",
+    };
+    format!("{tower}.resblocks.{}.{linear}", place.layer)
+}
+
+fn base<'a>(state: &'a StateDict, key: &str, width: usize, axes: usize) -> Result<&'a RawTensor, AdapterError> {
+    let expected = || match axes {
+        1 => format!("shape [{width}]"),
+        _ => format!("shape [{width}, …]"),
+    };
+    let wrong = |found| AdapterError::Base { key: key.to_owned(), expected: expected(), found };
+    let tensor = state.get(key).ok_or_else(|| wrong("no such tensor".to_owned()))?;
+    match tensor.shape() {
+        shape if shape.len() == axes && shape[0] == width => Ok(tensor),
+        shape => Err(wrong(format!("shape {shape:?}"))),
+    }
+}
+
+fn insert(state: &mut StateDict, key: String, shape: Vec<usize>, values: Vec<f32>) -> Result<(), AdapterError> {
+    match values.iter().filter(|value| !value.is_finite()).count() {
+        0 => {
+            state.insert(key, RawTensor::from_f32(shape, values));
+            Ok(())
+        }
+        count => Err(AdapterError::NotFinite { key, count }),
+    }
+}

@@ -1,0 +1,140 @@
+//! The adapter itself, as a burn module.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Tensor, TensorData};
+use radapter_clip::model::{Adapter, Context, Mode, Place, Rows};
+
+use crate::Alpha;
+use crate::dropping::{Draw, Dropping};
+
+/// What stands behind one sublayer of a block: a linear residual branch, or nothing where the settings chose none.
+///
+/// While training `y + γ/(1−p)·s·F y`, else `y + α·s·F y` (arXiv 2408.05749, equations 4 and 6, with the scale `s` of the
+/// published code).
+#[derive(Module, Debug)]
+pub struct RAdapter {
+    /// The branch.
+    pub residual: Option<Residual>,
+}
+
+/// The residual branch `s·F y` of an adapter.
+#[derive(Module, Debug)]
+pub struct Residual {
+    /// `F`.
+    pub map: Map,
+    /// `s` where it is a parameter; one element.
+    pub scale: Option<Param<Tensor<1>>>,
+    /// `s` where it is not.
+    #[module(skip)]
+    pub fixed_scale: f32,
+    /// How it is dropped while training.
+    #[module(skip)]
+    pub dropping: Dropping,
+    /// How much of it is added at inference.
+    #[module(skip)]
+    pub alpha: Alpha,
+}
+
+/// The linear map `F`, in torch's `(out, in)` layout: a row vector `y` becomes `y · Fᵀ`.
+#[derive(Module, Debug)]
+pub enum Map {
+    /// `F` itself: `[d, d]`
+    Full(Param<Tensor<2>>),
+    /// `F = up · down`
+    Low(LowRank),
+}
+
+/// A map of rank r.
+#[derive(Module, Debug)]
+pub struct LowRank {
+    /// `[r, d]`
+    pub down: Param<Tensor<2>>,
+    /// `[d, r]`
+    pub up: Param<Tensor<2>>,
+}
+
+impl RAdapter {
+    /// No adapter at this place.
+    pub const fn absent() -> Self {
+        Self { residual: None }
+    }
+}
+
+impl Residual {
+    /// `factor · s` as a number or, where `s` is a parameter, a tensor.
+    fn scaled(&self, tensor: Tensor<2>, factor: f64) -> Tensor<2> {
+        match &self.scale {
+            Some(scale) => tensor * scale.val().mul_scalar(factor).unsqueeze(),
+            None => match factor * f64::from(self.fixed_scale) {
+                1.0 => tensor,
+                factor => tensor.mul_scalar(factor),
+            },
+        }
+    }
+
+    /// `factor · s · F` as a map that can be applied from the left, `(up, down)` with an empty `down` for a full one.
+    ///
+    /// The scale goes into the map, which is smaller than the activations, and which autodiff keeps for the backward pass
+    /// anyway.
+    fn factors(&self, factor: f64) -> (Tensor<2>, Option<Tensor<2>>) {
+        match &self.map {
+            Map::Full(weight) => (self.scaled(weight.val(), factor), None),
+            Map::Low(LowRank { down, up }) => (self.scaled(up.val(), factor), Some(down.val())),
+        }
+    }
+
+    /// `factor · s · F y` for each row `y`, times the row's own factor if there are such.
+    ///
+    /// # Shapes
+    /// `y`: `[rows, d]`, `rows`: `[rows, 1]` → `[rows, d]`
+    fn forward(&self, y: Tensor<2>, factor: f64, rows: Option<Tensor<2>>) -> Tensor<2> {
+        let mask = |x: Tensor<2>| match rows {
+            Some(rows) => x * rows,
+            None => x,
+        };
+        match self.factors(factor) {
+            (weight, None) => mask(y.matmul(weight.transpose())),
+            (up, Some(down)) => mask(y.matmul(down.transpose())).matmul(up.transpose()),
+        }
+    }
+
+    /// `factor · s · F · matrix`: what merging adds to a weight.
+    ///
+    /// # Shapes
+    /// `[d, k]` → `[d, k]`
+    pub(crate) fn compose(&self, matrix: Tensor<2>, factor: f64) -> Tensor<2> {
+        match self.factors(factor) {
+            (weight, None) => weight.matmul(matrix),
+            (up, Some(down)) => up.matmul(down.matmul(matrix)),
+        }
+    }
+}
+
+impl Adapter for RAdapter {
+    fn apply(&self, _input: &Tensor<2>, output: Tensor<2>, place: Place, rows: Rows, context: &Context) -> Tensor<2> {
+        let Some(residual) = &self.residual else {
+            return output;
+        };
+        let (factor, mask) = match context.mode {
+            // α = 0 is the pretrained model bit for bit, which adding zeros is not where there are negative ones.
+            Mode::Inference if residual.alpha == Alpha::ZERO => return output,
+            Mode::Inference => (residual.alpha.get(), None),
+            Mode::Training { seed, step } => match residual.dropping.draw(seed, step, place, rows) {
+                Draw::Dropped => return output,
+                Draw::Kept(factor) => (factor, None),
+                Draw::Rows(factors) => {
+                    let count = factors.len();
+                    let options = (&output.device(), output.dtype());
+                    (1.0, Some(Tensor::from_data(TensorData::new(factors, [count, 1]), options)))
+                }
+            },
+        };
+        output.clone() + residual.forward(output, factor, mask)
+    }
+
+    fn treats_samples_alike(&self, context: &Context) -> bool {
+        let training = matches!(context.mode, Mode::Training { .. });
+        let apart = |residual: &Residual| residual.dropping.tells_samples_apart();
+        !(training && self.residual.as_ref().is_some_and(apart))
+    }
+}

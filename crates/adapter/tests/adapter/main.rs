@@ -1,0 +1,13 @@
+//! Adapters against PyTorch's values, by their properties, and against everything that may be wrong with a file.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod averaging;
+mod dropping;
+mod files;
+mod golden;
+mod initial;
+mod merging;
+mod properties;
+mod settings;
+mod support;
+mod training;

@@ -1,0 +1,84 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What a model achieves on one labelled set. Accuracies are fractions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Fraction of the images whose class has the highest score.
+    pub top1: f64,
+    /// Fraction of the images whose class is among the five highest scores (all of them, where there are fewer).
+    pub top5: f64,
+    /// Number of images.
+    pub n: u64,
+    /// Each class that has images, by its name.
+    pub per_class: BTreeMap<String, ClassAccuracy>,
+    /// Which class was taken for which.
+    #[serde(default, skip_serializing_if = "Confusion::is_empty")]
+    pub confusion: Confusion,
+}
+
+/// Top-1 accuracy within one class.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassAccuracy {
+    /// Fraction of the class's images that were recognised.
+    pub accuracy: f64,
+    /// Number of the class's images.
+    pub n: u64,
+}
+
+impl Evaluation {
+    /// The plain mean of the classes' accuracies, which counts a rare class as much as a frequent one.
+    pub fn mean_per_class(&self) -> f64 {
+        let sum: f64 = self.per_class.values().map(|class| class.accuracy).sum();
+        sum / self.per_class.len() as f64
+    }
+
+    /// The same without the confusion matrix, which is most of the text of a large set's result.
+    pub fn without_confusion(self) -> Self {
+        Self {
+            confusion: Confusion::default(),
+            ..self
+        }
+    }
+}
+
+/// The confusion matrix, sparse: a thousand classes have a million cells, nearly all of them zero.
+///
+/// Serialized as `{true class: {predicted class: count}}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Confusion {
+    counts: BTreeMap<String, BTreeMap<String, u64>>,
+}
+
+impl Confusion {
+    /// Notes `count` images of class `truth` that were taken for `predicted`.
+    pub fn add(&mut self, truth: &str, predicted: &str, count: u64) {
+        if count > 0 {
+            let row = self.counts.entry(truth.to_owned()).or_default();
+            *row.entry(predicted.to_owned()).or_default() += count;
+        }
+    }
+
+    /// How many images of class `truth` were taken for `predicted`.
+    pub fn get(&self, truth: &str, predicted: &str) -> u64 {
+        let row = self.counts.get(truth);
+        row.and_then(|row| row.get(predicted))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// The cells that are not zero: true class, predicted class, count.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, u64)> {
+        self.counts.iter().flat_map(|(truth, row)| {
+            row.iter()
+                .map(move |(predicted, &count)| (truth.as_str(), predicted.as_str(), count))
+        })
+    }
+
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+}

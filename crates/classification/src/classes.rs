@@ -1,0 +1,244 @@
+//! The classes of a model, in the order of its logits.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use radapter_datasets::Class;
+
+/// Classes in the order of a classifier's rows and of its logits. A class is known by its folder's name, which is unique
+/// here; texts need not be (ImageNet has two pairs of classes of one text).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Classes {
+    list: Vec<Class>,
+    index: HashMap<String, usize>,
+}
+
+/// What makes no list of classes.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClassesError {
+    /// No classes.
+    #[error("expected at least one class, found none")]
+    Empty,
+    /// A name used twice.
+    #[error("class `{name}` is listed twice, at positions {first} and {second}; a class's name is its folder")]
+    Duplicate {
+        /// The name.
+        name: String,
+        /// Where it stands first.
+        first: usize,
+        /// Where it stands again.
+        second: usize,
+    },
+    /// A class without a text.
+    #[error("class `{name}` has an empty text: prompts would name nothing")]
+    EmptyText {
+        /// The class.
+        name: String,
+    },
+    /// A name that is no class of the model.
+    #[error("`{name}` is no class of the model; its {count} classes are {classes}{hint}")]
+    Unknown {
+        /// The name found.
+        name: String,
+        /// How many classes the model has.
+        count: usize,
+        /// The first of them, for reading.
+        classes: String,
+        /// `; did you mean …?`, or nothing.
+        hint: String,
+    },
+    /// A file that could not be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file of another form.
+    #[error("{path}: {message}; expected a JSON list of objects with `folder` and `text`")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        message: String,
+    },
+}
+
+impl Classes {
+    /// Classes in this order.
+    ///
+    /// # Errors
+    /// [`ClassesError`] for no class at all, a name used twice, and an empty text.
+    pub fn new(list: Vec<Class>) -> Result<Self, ClassesError> {
+        if list.is_empty() {
+            return Err(ClassesError::Empty);
+        }
+        let mut index = HashMap::with_capacity(list.len());
+        for (position, class) in list.iter().enumerate() {
+            if class.text.trim().is_empty() {
+                let name = class.folder.clone();
+                return Err(ClassesError::EmptyText { name });
+            }
+            if let Some(first) = index.insert(class.folder.clone(), position) {
+                return Err(ClassesError::Duplicate {
+                    name: class.folder.clone(),
+                    first,
+                    second: position,
+                });
+            }
+        }
+        Ok(Self { list, index })
+    }
+
+    /// Classes whose texts are their names with `_` as space, in this order.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn from_names(
+        names: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Self, ClassesError> {
+        let class = |folder: String| Class {
+            text: folder.replace('_', " "),
+            folder,
+        };
+        Self::new(names.into_iter().map(Into::into).map(class).collect())
+    }
+
+    /// How many; never zero.
+    #[allow(clippy::len_without_is_empty, reason = "there is no empty list of classes")]
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// The classes in order.
+    pub fn as_slice(&self) -> &[Class] {
+        &self.list
+    }
+
+    /// The class at this position.
+    pub fn get(&self, position: usize) -> Option<&Class> {
+        self.list.get(position)
+    }
+
+    /// The names (folders) in order.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.list.iter().map(|class| class.folder.as_str())
+    }
+
+    /// The texts in order.
+    pub fn texts(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.list.iter().map(|class| class.text.as_str())
+    }
+
+    /// Where the class of this name stands.
+    ///
+    /// # Errors
+    /// [`ClassesError::Unknown`] with the classes there are, and the nearest one if it is near.
+    pub fn position(&self, name: &str) -> Result<usize, ClassesError> {
+        self.index.get(name).copied().ok_or_else(|| self.unknown(name))
+    }
+
+    /// Reads what [`to_json`](Self::to_json) makes.
+    ///
+    /// # Errors
+    /// [`ClassesError`] if the file cannot be read, is no such list, or lists no classes.
+    pub fn read(path: &Path) -> Result<Self, ClassesError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ClassesError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let parse = |message: String| ClassesError::Parse {
+            path: path.to_owned(),
+            message,
+        };
+        let list = serde_json::from_str(&text).map_err(|error| parse(error.to_string()))?;
+        Self::new(list).map_err(|error| parse(error.to_string()))
+    }
+
+    /// The JSON of `classes.json`: a list of objects `{"folder", "text"}` in class order.
+    pub fn to_json(&self) -> String {
+        let mut text =
+            serde_json::to_string_pretty(&self.list).expect("a list of strings is always JSON");
+        text.push('\n');
+        text
+    }
+
+    fn unknown(&self, name: &str) -> ClassesError {
+        const SHOWN: usize = 10;
+        let mut classes: Vec<_> = self.names().take(SHOWN).collect();
+        if self.len() > SHOWN {
+            classes.push("…");
+        }
+        let same = |a: &str| a.to_lowercase().replace(['-', ' '], "_");
+        let near = self
+            .list
+            .iter()
+            .find(|class| same(&class.folder) == same(name) || same(&class.text) == same(name));
+        ClassesError::Unknown {
+            name: name.to_owned(),
+            count: self.len(),
+            classes: classes.join(", "),
+            hint: near.map_or_else(String::new, |class| {
+                format!("; did you mean `{}`?", class.folder)
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn names_give_texts_and_positions() {
+        let classes = Classes::from_names(["great_white_shark", "tench"]).unwrap();
+        assert_eq!(classes.texts().next(), Some("great white shark"));
+        assert_eq!(classes.position("tench").unwrap(), 1);
+    }
+
+    #[test]
+    fn an_unknown_name_is_named_with_what_there_is() {
+        let classes = Classes::from_names(["great_white_shark", "tench"]).unwrap();
+        let message = classes.position("Great White Shark").unwrap_err().to_string();
+        for part in ["`Great White Shark`", "2 classes", "tench", "did you mean `great_white_shark`"] {
+            assert!(message.contains(part), "{message}");
+        }
+        let message = classes.position("guitar").unwrap_err().to_string();
+        assert!(!message.contains("did you mean"), "{message}");
+    }
+
+    #[test]
+    fn lists_that_are_none_are_refused() {
+        let class = |folder: &str, text: &str| Class {
+            folder: folder.to_owned(),
+            text: text.to_owned(),
+        };
+        assert!(matches!(Classes::new(vec![]), Err(ClassesError::Empty)));
+        let twice = vec![class("a", "x"), class("b", "y"), class("a", "z")];
+        assert!(matches!(
+            Classes::new(twice),
+            Err(ClassesError::Duplicate { first: 0, second: 2, .. })
+        ));
+        assert!(matches!(
+            Classes::new(vec![class("a", " ")]),
+            Err(ClassesError::EmptyText { .. })
+        ));
+    }
+
+    #[test]
+    fn the_file_is_read_as_written_and_errors_name_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("classes.json");
+        let classes = Classes::from_names(["a_b", "c"]).unwrap();
+        std::fs::write(&path, classes.to_json()).unwrap();
+        assert_eq!(Classes::read(&path).unwrap(), classes);
+        for bad in ["[]", "{}", "[{\"folder\": \"a\"}]", "["] {
+            std::fs::write(&path, bad).unwrap();
+            let message = Classes::read(&path).unwrap_err().to_string();
+            assert!(message.contains("classes.json"), "{bad}: {message}");
+        }
+    }
+}

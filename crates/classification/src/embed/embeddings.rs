@@ -1,0 +1,77 @@
+use burn::tensor::{Device, Tensor, TensorData};
+
+/// Rows of embeddings on the host, in the order of what was embedded.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Embeddings {
+    dim: usize,
+    values: Vec<f32>,
+}
+
+impl Embeddings {
+    /// Rows of `dim` values.
+    ///
+    /// # Panics
+    /// If the values are not whole rows: the caller made both.
+    pub fn new(dim: usize, values: Vec<f32>) -> Self {
+        assert!(
+            dim > 0 && values.len().is_multiple_of(dim),
+            "{} values in rows of {dim}",
+            values.len()
+        );
+        Self { dim, values }
+    }
+
+    /// The rows of a tensor.
+    ///
+    /// # Shapes
+    /// `[rows, dim]`
+    pub fn from_tensor(tensor: Tensor<2>) -> Self {
+        let [_, dim] = tensor.dims();
+        let data = tensor.into_data().convert::<f32>();
+        let values = data
+            .try_into_vec()
+            .expect("the data was just converted to f32");
+        Self::new(dim, values)
+    }
+
+    /// All rows on a device.
+    ///
+    /// # Shapes
+    /// `[rows, dim]`
+    pub fn to_tensor(&self, device: &Device) -> Tensor<2> {
+        let data = TensorData::new(self.values.clone(), [self.len(), self.dim]);
+        Tensor::from_data(data, device)
+    }
+
+    /// Length of a row.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        // Only the default, which has no rows, has no length of a row.
+        self.values.len() / self.dim.max(1)
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// One row.
+    pub fn row(&self, index: usize) -> Option<&[f32]> {
+        let start = index.checked_mul(self.dim)?;
+        self.values.get(start..start + self.dim)
+    }
+
+    /// The rows in order.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+        self.values.chunks_exact(self.dim.max(1))
+    }
+
+    /// All values, row by row.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+}

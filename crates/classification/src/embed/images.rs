@@ -1,0 +1,191 @@
+use burn::tensor::{Tensor, TensorData};
+use radapter_clip::model::{Adapter, Clip, Context};
+use radapter_clip::preprocess::{DecodeLimits, ImageError, Preprocess};
+use radapter_datasets::imagenet::without_border;
+use radapter_datasets::on_error::Skipped;
+use radapter_datasets::prefetch::{Ahead, Prefetch, PrefetchError};
+use radapter_datasets::{ImageSource, OnError, Sample, SkipReport};
+
+use super::{EmbedError, Embeddings};
+
+/// An image to embed.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// What reports call it.
+    pub name: String,
+    /// Where its pixels come from.
+    pub source: ImageSource,
+}
+
+impl From<&Sample> for Image {
+    fn from(sample: &Sample) -> Self {
+        Self {
+            name: sample.name.clone(),
+            source: sample.source.clone(),
+        }
+    }
+}
+
+/// How images are embedded.
+#[derive(Clone, Copy, Debug)]
+pub struct EmbedOptions {
+    /// Images that the model sees at a time.
+    pub batch: usize,
+    /// Threads that decode and preprocess ahead of the device.
+    pub threads: usize,
+    /// What to do about an image that cannot be read.
+    pub on_error: OnError,
+    /// Guards against decompression bombs.
+    pub limits: DecodeLimits,
+}
+
+impl Default for EmbedOptions {
+    /// Batches of 32, a thread for each processor (at most 8), the first unreadable image is an error.
+    fn default() -> Self {
+        Self {
+            batch: 32,
+            threads: std::thread::available_parallelism().map_or(1, |count| count.get().min(8)),
+            on_error: OnError::Fail,
+            limits: DecodeLimits::default(),
+        }
+    }
+}
+
+/// Embeddings of those images that could be read.
+#[derive(Clone, Debug)]
+pub struct EmbeddedImages {
+    /// A row for each of them, L2-normalised.
+    pub embeddings: Embeddings,
+    /// The position, among the images given, of each row.
+    pub kept: Vec<usize>,
+    /// The others, sorted by name; none under [`OnError::Fail`].
+    pub skipped: Vec<Skipped>,
+}
+
+/// Embeds images, decoded by several threads ahead of the device in bounded memory. The rows are in the images' order.
+///
+/// `progress` is called behind every batch with the number of images done, of those given.
+///
+/// # Shapes
+/// `n` images → `n` rows of `embed_dim`, fewer where images are skipped
+///
+/// # Errors
+/// [`EmbedError::Image`] for an image that cannot be read, under [`OnError::Fail`]; [`EmbedError::NotFinite`] if an
+/// embedding is not finite.
+pub fn embed_images<A: Adapter>(
+    model: &Clip<A>,
+    images: &[Image],
+    options: &EmbedOptions,
+    progress: &mut dyn FnMut(usize),
+) -> Result<EmbeddedImages, EmbedError> {
+    embed_without_border(model, images, 0, options, progress)
+}
+
+/// The same for images that have `border` pixels too many at each side.
+pub(crate) fn embed_without_border<A: Adapter>(
+    model: &Clip<A>,
+    images: &[Image],
+    border: u32,
+    options: &EmbedOptions,
+    progress: &mut dyn FnMut(usize),
+) -> Result<EmbeddedImages, EmbedError> {
+    let report = SkipReport::default();
+    let pixels = preprocessed(model, images, border, options, &report);
+    let mut batch = Batch::new(model, options.batch.max(1));
+    let mut values = Vec::with_capacity(images.len() * model.config.embed_dim);
+    let mut kept = Vec::with_capacity(images.len());
+    for (position, pixels) in pixels.enumerate() {
+        match pixels {
+            Ok(Some(pixels)) => {
+                kept.push(position);
+                batch.push(pixels);
+            }
+            Ok(None) => {}
+            Err(PrefetchError::Work(error)) => return Err(EmbedError::Image(error)),
+            Err(PrefetchError::Panicked { message }) => return Err(EmbedError::Worker { message }),
+        }
+        if batch.is_full() || position + 1 == images.len() {
+            batch.embed_into(&mut values);
+            progress(position + 1);
+        }
+    }
+    let embeddings = Embeddings::new(model.config.embed_dim, values);
+    for (row, &position) in embeddings.rows().zip(&kept) {
+        if row.iter().any(|value| !value.is_finite()) {
+            let what = format!("image {}", images[position].name);
+            return Err(EmbedError::NotFinite { what });
+        }
+    }
+    Ok(EmbeddedImages {
+        embeddings,
+        kept,
+        skipped: report.entries(),
+    })
+}
+
+/// The images' pixels as the model wants them, in order; `None` for one that is skipped.
+fn preprocessed<A: Adapter>(
+    model: &Clip<A>,
+    images: &[Image],
+    border: u32,
+    options: &EmbedOptions,
+    report: &SkipReport,
+) -> Prefetch<Option<Vec<f32>>, ImageError> {
+    let preprocess = Preprocess::new(&model.config);
+    let (limits, on_error, report) = (options.limits, options.on_error, report.clone());
+    let ahead = Ahead {
+        threads: options.threads,
+        // The batch that is being filled, and the next.
+        jobs: 2 * options.batch.max(1),
+    };
+    Prefetch::new(images.to_vec(), ahead, move |image: Image| {
+        let pixels = image
+            .source
+            .load_within(&limits)
+            .map(|picture| preprocess.apply(&without_border(picture, border)));
+        on_error.settle(&image.name, pixels, &report)
+    })
+}
+
+/// Images that wait to be embedded together.
+struct Batch<'a, A: Adapter> {
+    model: &'a Clip<A>,
+    size: usize,
+    pixels: Vec<f32>,
+    count: usize,
+}
+
+impl<'a, A: Adapter> Batch<'a, A> {
+    fn new(model: &'a Clip<A>, size: usize) -> Self {
+        Self {
+            model,
+            size,
+            pixels: Vec::new(),
+            count: 0,
+        }
+    }
+
+    fn push(&mut self, pixels: Vec<f32>) {
+        self.pixels.extend(pixels);
+        self.count += 1;
+    }
+
+    fn is_full(&self) -> bool {
+        self.count == self.size
+    }
+
+    /// Embeds what waits, if anything does.
+    fn embed_into(&mut self, values: &mut Vec<f32>) {
+        if self.count == 0 {
+            return;
+        }
+        let side = self.model.config.vision.image_size;
+        let shape = [self.count, 3, side, side];
+        let device = self.model.logit_scale.device();
+        let pixels = TensorData::new(std::mem::take(&mut self.pixels), shape);
+        let pixels = Tensor::<4>::from_data(pixels, &device);
+        let rows = self.model.encode_image(pixels, &Context::inference());
+        values.extend_from_slice(Embeddings::from_tensor(rows).values());
+        self.count = 0;
+    }
+}

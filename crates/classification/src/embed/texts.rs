@@ -1,0 +1,73 @@
+use std::collections::HashMap;
+
+use radapter_clip::model::{Adapter, Clip, Context};
+use radapter_clip::tokenizer::Tokenizer;
+
+use super::{EmbedError, Embeddings};
+
+/// Embeds texts; the rows are in the texts' order and L2-normalised.
+///
+/// Each distinct text is encoded once, and texts of about the same length share a batch, since a batch costs as much as its
+/// longest text.
+///
+/// # Shapes
+/// `n` texts → `n` rows of `embed_dim`
+///
+/// # Errors
+/// [`EmbedError::Token`] if the model's vocabulary is not CLIP's, [`EmbedError::NotFinite`] if an embedding is not finite.
+pub fn embed_texts<A: Adapter, T: AsRef<str>>(
+    model: &Clip<A>,
+    texts: &[T],
+    batch: usize,
+) -> Result<Embeddings, EmbedError> {
+    let dim = model.config.embed_dim;
+    let mut values = vec![0.0; texts.len() * dim];
+    each_distinct(model, texts, batch, |row, places| {
+        for place in places {
+            values[place * dim..(place + 1) * dim].copy_from_slice(row);
+        }
+    })?;
+    Ok(Embeddings::new(dim, values))
+}
+
+/// Embeds each distinct text once and hands out its row with the positions at which it stands; never all rows at a time.
+pub(crate) fn each_distinct<A: Adapter, T: AsRef<str>>(
+    model: &Clip<A>,
+    texts: &[T],
+    batch: usize,
+    mut take: impl FnMut(&[f32], &[usize]),
+) -> Result<(), EmbedError> {
+    let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (place, text) in texts.iter().enumerate() {
+        places.entry(text.as_ref()).or_default().push(place);
+    }
+    let tokenizer = Tokenizer::clip();
+    let context = &model.config.text;
+    let mut distinct = Vec::with_capacity(places.len());
+    for (text, places) in places {
+        let tokens = tokenizer.encode_unpadded(text, context.context_length);
+        if let Some(&id) = tokens.iter().find(|&&id| id as usize >= context.vocab_size) {
+            return Err(EmbedError::Token {
+                text: text.to_owned(),
+                id,
+                vocab_size: context.vocab_size,
+            });
+        }
+        distinct.push((tokens, places));
+    }
+    // By length, and among equals by the first place: a hash map's own order differs from process to process.
+    distinct.sort_unstable_by_key(|(tokens, places)| (tokens.len(), places[0]));
+    for chunk in distinct.chunks(batch.max(1)) {
+        let tokens: Vec<Vec<u32>> = chunk.iter().map(|(tokens, _)| tokens.clone()).collect();
+        let rows = model.encode_text(&tokens, &Context::inference());
+        let rows = Embeddings::from_tensor(rows);
+        for ((_, places), row) in chunk.iter().zip(rows.rows()) {
+            if row.iter().any(|value| !value.is_finite()) {
+                let what = format!("text `{}`", texts[places[0]].as_ref());
+                return Err(EmbedError::NotFinite { what });
+            }
+            take(row, places);
+        }
+    }
+    Ok(())
+}

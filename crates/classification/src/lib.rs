@@ -1,0 +1,57 @@
+//! Classification with CLIP: zero-shot classifiers, accuracy in and out of distribution, and robust fine-tuning.
+//!
+//! The parts, from the ground up:
+//!
+//! * [`accuracy`]: top-1, top-5, accuracy of each class, confusion, as functions of scores on the host.
+//! * [`classes`] and [`candidates`]: the classes of a model in the order of its logits, and the answers that a data set allows.
+//! * [`embed`]: images and texts to embeddings; [`head`]: the classifier on them; [`predict`]: answers for images.
+//! * [`suite`]: one in-distribution set and the sets that shift it, and the row of results over them; [`imagenet`]: the
+//!   ImageNet family's.
+//! * [`config`], [`data`], [`validator`], [`plan`]: what the trainer needs to know of the task, and the whole way from settings to
+//!   a run; [`finetuned`]: from a run back to a model.
+//!
+//! The optimizer is none of this crate's business: that is [`radapter_training`]'s, which in turn knows no classes.
+//!
+//! # A classifier without training
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use burn::tensor::Device;
+//! use radapter_classification::classes::Classes;
+//! use radapter_classification::embed::EmbedOptions;
+//! use radapter_classification::head::Head;
+//! use radapter_classification::read::read_labelled;
+//! use radapter_classification::suite::{TestSet, evaluate};
+//! use radapter_clip::checkpoint::Checkpoint;
+//! use radapter_clip::model::Clip;
+//! use radapter_datasets::Templates;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let checkpoint = Checkpoint::open("clip-vit-b-32", None)?;
+//! let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &Device::flex())?;
+//! let images = read_labelled(Path::new("photos"), None)?;
+//! let classes = Classes::new(images.classes.clone())?;
+//! let head = Head::zero_shot(&clip, &classes, &Templates::default(), 64)?;
+//! let set = TestSet::new("photos", images, &classes)?;
+//! let outcome = evaluate(&clip, &head, &set, &EmbedOptions::default(), &mut |_| {})?;
+//! println!("top-1: {:.1} %", 100.0 * outcome.evaluation.top1);
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod accuracy;
+pub mod candidates;
+pub mod classes;
+pub mod config;
+pub mod data;
+mod durable;
+pub mod embed;
+pub mod finetuned;
+pub mod head;
+pub mod imagenet;
+pub mod plan;
+pub mod predict;
+pub mod read;
+pub mod suite;
+pub mod validator;

@@ -1,0 +1,132 @@
+//! Answers for images without labels.
+
+use radapter_clip::model::{Adapter, Clip};
+use radapter_datasets::on_error::Skipped;
+use serde::{Deserialize, Serialize};
+
+use crate::accuracy::{AccuracyError, top_k};
+use crate::embed::{EmbedError, EmbedOptions, Image, embed_images};
+use crate::head::{Head, HeadError};
+
+/// Why there are no answers.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PredictError {
+    /// The images could not be embedded.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+    /// The classifier does not belong to the model.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// A score is NaN.
+    #[error(transparent)]
+    Accuracy(#[from] AccuracyError),
+    /// A temperature that divides nothing.
+    #[error("temperature {found} is refused: it must be above 0")]
+    Temperature {
+        /// The value given.
+        found: f64,
+    },
+}
+
+/// The best classes for one image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ranking {
+    /// The image.
+    pub name: String,
+    /// The classes, best first.
+    pub best: Vec<Ranked>,
+}
+
+/// A class and how likely the model takes it to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ranked {
+    /// The class's folder.
+    pub class: String,
+    /// Its text.
+    pub text: String,
+    /// Its logit; a cosine, for a classifier made from texts.
+    pub score: f32,
+    /// Its share in the softmax over all classes.
+    pub probability: f64,
+}
+
+/// Rankings of those images that could be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Predictions {
+    /// In the images' order.
+    pub rankings: Vec<Ranking>,
+    /// The images left out, sorted by name.
+    pub skipped: Vec<Skipped>,
+}
+
+/// The `top` best classes for each image, with the softmax of logits over `temperature` as probabilities.
+///
+/// `temperature` is what the model was trained with: exp(−logit_scale) for a checkpoint, `loss.temperature` for a
+/// fine-tuned one. It changes probabilities, no order. `progress` is called with the number of images done.
+///
+/// # Errors
+/// [`PredictError`] for an image that cannot be read (under `on_error = fail`), a classifier of another model, and a
+/// temperature that is not above 0.
+pub fn predict<A: Adapter>(
+    model: &Clip<A>,
+    head: &Head,
+    images: &[Image],
+    temperature: f64,
+    top: usize,
+    options: &EmbedOptions,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Predictions, PredictError> {
+    if !(temperature.is_finite() && temperature > 0.0) {
+        return Err(PredictError::Temperature { found: temperature });
+    }
+    let embedded = embed_images(model, images, options, progress)?;
+    let classes = head.classes().as_slice();
+    let mut rankings = Vec::with_capacity(embedded.kept.len());
+    let device = model.logit_scale.device();
+    head.for_each_logits(&embedded.embeddings, &device, |row, logits| {
+        let best = top_k(logits, top)?;
+        let probabilities = softmax(logits, temperature);
+        let ranked = |class: usize| Ranked {
+            class: classes[class].folder.clone(),
+            text: classes[class].text.clone(),
+            score: logits[class],
+            probability: probabilities[class],
+        };
+        rankings.push(Ranking {
+            name: images[embedded.kept[row]].name.clone(),
+            best: best.into_iter().map(ranked).collect(),
+        });
+        Ok::<(), PredictError>(())
+    })?;
+    Ok(Predictions {
+        rankings,
+        skipped: embedded.skipped,
+    })
+}
+
+/// exp(l/τ) over their sum, shifted by the largest so that none overflows.
+fn softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers = logits
+        .iter()
+        .map(|&logit| ((f64::from(logit) - f64::from(largest)) / temperature).exp());
+    let powers: Vec<f64> = powers.collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|power| power / sum).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn softmax_is_the_plain_one_and_does_not_overflow() {
+        let shares = softmax(&[1.0, 2.0, 3.0], 1.0);
+        let sum = 1f64.exp() + 2f64.exp() + 3f64.exp();
+        for (share, power) in shares.iter().zip([1f64, 2.0, 3.0]) {
+            assert!((share - power.exp() / sum).abs() < 1e-12);
+        }
+        assert_eq!(softmax(&[100.0, -100.0], 1e-3), [1.0, 0.0]);
+    }
+}

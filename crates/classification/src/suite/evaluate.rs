@@ -1,0 +1,185 @@
+use radapter_clip::model::{Adapter, Clip};
+use radapter_datasets::on_error::Skipped;
+use serde::{Deserialize, Serialize};
+
+use super::{NamedEvaluation, Suite, SuiteError, SuiteResult, TestSet};
+use crate::accuracy::{AccuracyError, Evaluation, Tally, top_k};
+use crate::embed::{EmbedError, EmbedOptions, Image, embed_without_border};
+use crate::head::{Head, HeadError};
+
+/// How many answers a [`Prediction`] holds.
+const BEST: usize = 5;
+
+/// Why a model could not be measured.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvaluateError {
+    /// The images could not be embedded.
+    #[error("set `{set}`: {source}")]
+    Embed {
+        /// The data set.
+        set: String,
+        /// Why.
+        source: EmbedError,
+    },
+    /// The answers could not be counted.
+    #[error("set `{set}`: {source}")]
+    Accuracy {
+        /// The data set.
+        set: String,
+        /// Why.
+        source: AccuracyError,
+    },
+    /// The set was opened for other classes than the classifier has.
+    #[error("set `{set}` was opened for a model of {expected} classes, and the classifier has {found}")]
+    Classes {
+        /// The data set.
+        set: String,
+        /// Classes the set was opened for.
+        expected: usize,
+        /// Classes of the classifier.
+        found: usize,
+    },
+    /// The classifier does not belong to the model.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// The results make no row.
+    #[error(transparent)]
+    Suite(#[from] SuiteError),
+}
+
+/// A model's answers to one image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The image.
+    pub name: String,
+    /// The right answer.
+    pub label: String,
+    /// The five best answers (all, where there are fewer), best first.
+    pub best: Vec<Scored>,
+}
+
+/// An answer and its score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scored {
+    /// The class, or ObjectNet's folder.
+    pub class: String,
+    /// The classifier's logit; a cosine, for one made from texts.
+    pub score: f32,
+}
+
+/// A model measured on one set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetOutcome {
+    /// The accuracies.
+    pub evaluation: Evaluation,
+    /// The answers, in the set's order.
+    pub predictions: Vec<Prediction>,
+    /// Images that could not be read and were left out.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A model measured on a suite.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SuiteOutcome {
+    /// The row.
+    pub result: SuiteResult,
+    /// Each set's name and answers, in the suite's order.
+    pub predictions: Vec<(String, Vec<Prediction>)>,
+    /// Each set's images that were left out, where there are any.
+    pub skipped: Vec<(String, Vec<Skipped>)>,
+}
+
+/// Measures a model with a classifier on one set. `progress` is called with the number of images done.
+///
+/// # Errors
+/// [`EvaluateError`] for an image that cannot be read (under `on_error = fail`), a set without images, and a classifier of
+/// other classes or another model.
+pub fn evaluate<A: Adapter>(
+    model: &Clip<A>,
+    head: &Head,
+    set: &TestSet,
+    options: &EmbedOptions,
+    progress: &mut dyn FnMut(usize),
+) -> Result<SetOutcome, EvaluateError> {
+    let name = || set.name.clone();
+    let (expected, found) = (set.candidates.classes(), head.classes().len());
+    if expected != found {
+        let set = name();
+        return Err(EvaluateError::Classes {
+            set,
+            expected,
+            found,
+        });
+    }
+    let images: Vec<Image> = set.samples.iter().map(Image::from).collect();
+    let embedded = embed_without_border(model, &images, set.border, options, progress)
+        .map_err(|source| EvaluateError::Embed {
+            set: name(),
+            source,
+        })?;
+    let accuracy = |source| EvaluateError::Accuracy {
+        set: name(),
+        source,
+    };
+    let names = set.candidates.names();
+    let mut tally = Tally::new(names.iter().cloned());
+    let mut predictions = Vec::with_capacity(embedded.kept.len());
+    let device = model.logit_scale.device();
+    head.for_each_logits(&embedded.embeddings, &device, |row, logits| {
+        let sample = &set.samples[embedded.kept[row]];
+        let scores = set.candidates.scores(logits);
+        tally.add(&scores, sample.label).map_err(accuracy)?;
+        let best = top_k(&scores, BEST).map_err(accuracy)?;
+        let scored = |class: usize| Scored {
+            class: names[class].clone(),
+            score: scores[class],
+        };
+        predictions.push(Prediction {
+            name: sample.name.clone(),
+            label: names[sample.label].clone(),
+            best: best.into_iter().map(scored).collect(),
+        });
+        Ok::<(), EvaluateError>(())
+    })?;
+    Ok(SetOutcome {
+        evaluation: tally.finish().map_err(accuracy)?,
+        predictions,
+        skipped: embedded.skipped,
+    })
+}
+
+/// Measures a model with a classifier on a suite. `progress` is called with the set's name and the number of its images done.
+///
+/// # Errors
+/// Those of [`evaluate`], and [`SuiteError::NoShiftedSet`].
+pub fn evaluate_suite<A: Adapter>(
+    model: &Clip<A>,
+    head: &Head,
+    suite: &Suite,
+    options: &EmbedOptions,
+    progress: &mut dyn FnMut(&str, usize),
+) -> Result<SuiteOutcome, EvaluateError> {
+    let mut predictions = Vec::new();
+    let mut skipped = Vec::new();
+    let mut evaluations = Vec::new();
+    for set in suite.sets() {
+        let mut report = |done: usize| progress(&set.name, done);
+        let outcome = evaluate(model, head, set, options, &mut report)?;
+        evaluations.push(NamedEvaluation {
+            name: set.name.clone(),
+            evaluation: outcome.evaluation,
+        });
+        predictions.push((set.name.clone(), outcome.predictions));
+        if !outcome.skipped.is_empty() {
+            skipped.push((set.name.clone(), outcome.skipped));
+        }
+    }
+    let ood = evaluations.split_off(1);
+    let id = evaluations.pop().ok_or(SuiteError::NoShiftedSet)?;
+    Ok(SuiteOutcome {
+        result: SuiteResult::new(id, ood)?,
+        predictions,
+        skipped,
+    })
+}

@@ -1,0 +1,237 @@
+//! A suite as a TOML file.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use radapter_datasets::ClassNames;
+
+use super::SuiteError;
+use crate::classes::Classes;
+use crate::read::read_labelled;
+
+/// Which data sets a suite holds, read from a TOML file:
+///
+/// ```toml
+/// [id]
+/// name = "photo"
+/// data = "test/photo"
+///
+/// [[ood]]
+/// name = "sketch"
+/// data = "test/sketch"
+/// classes = "subset.json"
+/// ```
+///
+/// `data` is an image folder or a CSV file; `classes`, where given, a JSON list of class names, to which the model's answers
+/// are restricted on this set. Paths are relative to the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SuiteFile {
+    /// The in-distribution set.
+    pub id: SetEntry,
+    /// The shifted sets, at least one, in the file's order.
+    pub ood: Vec<SetEntry>,
+}
+
+/// One data set of a suite, with its paths resolved and its subset read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetEntry {
+    /// What the set is called in results; unique in the suite.
+    pub name: String,
+    /// The image folder or the CSV file.
+    pub data: PathBuf,
+    /// The names of the classes that the answers are restricted to.
+    pub classes: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    id: WrittenSet,
+    #[serde(default)]
+    ood: Vec<WrittenSet>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenSet {
+    name: String,
+    data: PathBuf,
+    classes: Option<PathBuf>,
+}
+
+impl SuiteFile {
+    /// Reads a suite file and the class lists that it names; the data sets themselves are not opened.
+    ///
+    /// # Errors
+    /// [`SuiteError`] naming the file, if it cannot be read, is no TOML of this form (an unknown key included), names a set
+    /// twice or not at all, has no shifted set, or if a class list is no JSON list of names.
+    pub fn read(path: &Path) -> Result<Self, SuiteError> {
+        let text = read(path)?;
+        let form = |message: String| SuiteError::Form {
+            path: path.to_owned(),
+            message,
+        };
+        let written: Written = toml::from_str(&text).map_err(|error| form(error.to_string()))?;
+        if written.ood.is_empty() {
+            return Err(form(
+                "no [[ood]] set: a suite has at least one, a single set needs no suite".to_owned(),
+            ));
+        }
+        let mut names = BTreeSet::new();
+        for set in std::iter::once(&written.id).chain(&written.ood) {
+            if set.name.trim().is_empty() {
+                return Err(form(format!("the set of {} has no name", set.data.display())));
+            }
+            if !names.insert(&set.name) {
+                return Err(form(format!("two sets are named `{}`", set.name)));
+            }
+        }
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Ok(Self {
+            id: written.id.resolve(folder)?,
+            ood: written
+                .ood
+                .into_iter()
+                .map(|set| set.resolve(folder))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The classes of the in-distribution set, for a model that brings none of its own.
+    ///
+    /// # Errors
+    /// [`SuiteError::Data`] if the set cannot be read, [`SuiteError::Classes`] if it is no list of classes.
+    pub fn classes(&self, names: Option<&ClassNames>) -> Result<Classes, SuiteError> {
+        let set = || self.id.name.clone();
+        let images = read_labelled(&self.id.data, names)
+            .map_err(|source| SuiteError::Data { set: set(), source })?;
+        Classes::new(images.classes).map_err(|source| SuiteError::Classes { set: set(), source })
+    }
+
+    /// All sets, the in-distribution one first.
+    pub fn sets(&self) -> impl Iterator<Item = &SetEntry> {
+        std::iter::once(&self.id).chain(&self.ood)
+    }
+}
+
+impl WrittenSet {
+    fn resolve(self, folder: &Path) -> Result<SetEntry, SuiteError> {
+        let classes = match &self.classes {
+            Some(list) => Some(read_class_list(&folder.join(list))?),
+            None => None,
+        };
+        Ok(SetEntry {
+            name: self.name,
+            data: folder.join(self.data),
+            classes,
+        })
+    }
+}
+
+/// Reads a class subset: a JSON list of class names.
+///
+/// # Errors
+/// [`SuiteError`] naming the file, if it cannot be read or is no such list, is empty, or names a class twice.
+pub fn read_class_list(path: &Path) -> Result<Vec<String>, SuiteError> {
+    let text = read(path)?;
+    let form = |message: String| SuiteError::Form {
+        path: path.to_owned(),
+        message,
+    };
+    let names: Vec<String> = serde_json::from_str(&text)
+        .map_err(|error| form(format!("{error}; expected a JSON list of class names")))?;
+    let mut known = BTreeSet::new();
+    if let Some(twice) = names.iter().find(|name| !known.insert(*name)) {
+        return Err(form(format!("class `{twice}` is listed twice")));
+    }
+    if names.is_empty() {
+        return Err(form("an empty list leaves no class to choose".to_owned()));
+    }
+    Ok(names)
+}
+
+fn read(path: &Path) -> Result<String, SuiteError> {
+    std::fs::read_to_string(path).map_err(|source| SuiteError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    const GOOD: &str = r#"
+        [id]
+        name = "photo"
+        data = "test/photo"
+        [[ood]]
+        name = "sketch"
+        data = "test/sketch"
+        classes = "subset.json"
+        [[ood]]
+        name = "far"
+        data = "/data/far"
+    "#;
+
+    /// Reads `suite` beside a `subset.json`; an error as text.
+    fn parse(suite: &str, subset: &str) -> Result<(SuiteFile, PathBuf), String> {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("suite.toml"), suite).unwrap();
+        std::fs::write(dir.path().join("subset.json"), subset).unwrap();
+        let read = SuiteFile::read(&dir.path().join("suite.toml"));
+        read.map(|file| (file, dir.path().to_owned()))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file_and_order_is_kept() {
+        let (file, dir) = parse(GOOD, r#"["dog", "cat"]"#).unwrap();
+        assert_eq!(file.id.data, dir.join("test/photo"));
+        assert_eq!(file.id.classes, None);
+        let names: Vec<_> = file.sets().map(|set| set.name.as_str()).collect();
+        assert_eq!(names, ["photo", "sketch", "far"]);
+        assert_eq!(file.ood[0].classes.as_deref(), Some(&["dog".to_owned(), "cat".to_owned()][..]));
+        assert_eq!(file.ood[1].data, Path::new("/data/far"));
+    }
+
+    #[test]
+    fn wrong_files_are_refused_with_file_and_reason() {
+        let bad = |from: &str, to: &str| {
+            assert!(GOOD.contains(from), "{from}");
+            parse(&GOOD.replace(from, to), "[\"dog\"]").unwrap_err()
+        };
+        let cases = [
+            (bad("name = \"far\"", "nmae = \"far\""), "nmae"),
+            (bad("[id]", "[in]"), "unknown field `in`"),
+            (bad("name = \"photo\"", ""), "missing field `name`"),
+            (bad("name = \"far\"", "name = \"sketch\""), "two sets are named `sketch`"),
+            (bad("name = \"far\"", "name = \"photo\""), "two sets are named `photo`"),
+            (bad("name = \"far\"", "name = \" \""), "has no name"),
+            (bad("[[ood]]", "[ood]"), "suite.toml"),
+            (parse("[id]\nname = \"a\"\ndata = \"a\"", "[]").unwrap_err(), "no [[ood]] set"),
+        ];
+        for (message, part) in cases {
+            assert!(message.contains(part) && message.contains("suite.toml"), "{message}");
+        }
+    }
+
+    #[test]
+    fn wrong_class_lists_are_refused_by_their_own_name() {
+        let cases = [
+            ("{}", "JSON list of class names"),
+            ("[1]", "JSON list of class names"),
+            ("[]", "leaves no class"),
+            (r#"["a", "a"]"#, "`a` is listed twice"),
+        ];
+        for (list, part) in cases {
+            let message = parse(GOOD, list).unwrap_err();
+            assert!(message.contains(part) && message.contains("subset.json"), "{message}");
+        }
+        let message = parse(&GOOD.replace("subset.json", "absent.json"), "[]").unwrap_err();
+        assert!(message.contains("absent.json"), "{message}");
+    }
+}

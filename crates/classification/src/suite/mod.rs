@@ -1,0 +1,61 @@
+//! Accuracy in distribution and under shift: the paper's row of one model.
+//!
+//! A [`Suite`] is one in-distribution set and the sets that shift it, opened for a model's classes: from a
+//! [TOML file](SuiteFile), in [ImageNet's usual layout](crate::imagenet), or put together from sets in memory.
+
+mod error;
+mod evaluate;
+mod file;
+mod result;
+mod set;
+
+use std::path::Path;
+
+pub use error::SuiteError;
+pub use evaluate::{EvaluateError, Prediction, Scored, SetOutcome, SuiteOutcome, evaluate, evaluate_suite};
+pub use file::{SetEntry, SuiteFile, read_class_list};
+pub use result::{NamedEvaluation, SuiteResult};
+pub use set::TestSet;
+
+use crate::classes::Classes;
+
+/// Data sets that a model is measured on.
+#[derive(Clone, Debug)]
+pub struct Suite {
+    /// The in-distribution set.
+    pub id: TestSet,
+    /// The shifted sets, in the order of results.
+    pub ood: Vec<TestSet>,
+}
+
+impl Suite {
+    /// Opens the sets of a suite file for a model of these classes.
+    ///
+    /// # Errors
+    /// [`SuiteError`] if file or sets cannot be read, or a set has a class that the model has not.
+    pub fn open(path: &Path, classes: &Classes) -> Result<Self, SuiteError> {
+        Self::from_file(&SuiteFile::read(path)?, classes)
+    }
+
+    /// Opens the sets that a suite file names.
+    ///
+    /// # Errors
+    /// [`SuiteError`] if a set cannot be read, or has a class that the model has not.
+    pub fn from_file(file: &SuiteFile, classes: &Classes) -> Result<Self, SuiteError> {
+        let open = |entry| TestSet::open(entry, classes);
+        Ok(Self {
+            id: open(&file.id)?,
+            ood: file.ood.iter().map(open).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// All sets, the in-distribution one first.
+    pub fn sets(&self) -> impl Iterator<Item = &TestSet> {
+        std::iter::once(&self.id).chain(&self.ood)
+    }
+
+    /// Images of all sets.
+    pub fn images(&self) -> usize {
+        self.sets().map(|set| set.samples.len()).sum()
+    }
+}

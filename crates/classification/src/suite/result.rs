@@ -1,0 +1,150 @@
+//! What a model achieves on a suite.
+
+use serde::{Deserialize, Serialize};
+
+use super::SuiteError;
+use crate::accuracy::Evaluation;
+
+/// The row of one model: its accuracy in distribution, on each shifted set, and their plain mean.
+///
+/// Serialized as `{"id": {"name": …, "top1": …, …}, "ood": {name: {"top1": …, …}}, "ood_average": …}`; the shifted sets keep
+/// the suite's order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SuiteResult {
+    /// On the in-distribution set.
+    pub id: NamedEvaluation,
+    /// On each shifted set.
+    #[serde(with = "by_name")]
+    pub ood: Vec<NamedEvaluation>,
+    /// The plain mean of the shifted sets' top-1 accuracies, whatever their sizes.
+    pub ood_average: f64,
+}
+
+/// An evaluation with the name of its set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NamedEvaluation {
+    /// The set's name.
+    pub name: String,
+    /// What the model achieves on it.
+    #[serde(flatten)]
+    pub evaluation: Evaluation,
+}
+
+impl SuiteResult {
+    /// A row of these results.
+    ///
+    /// # Errors
+    /// [`SuiteError::NoShiftedSet`] if there is no shifted set, whose mean would be 0/0.
+    pub fn new(id: NamedEvaluation, ood: Vec<NamedEvaluation>) -> Result<Self, SuiteError> {
+        if ood.is_empty() {
+            return Err(SuiteError::NoShiftedSet);
+        }
+        let sum: f64 = ood.iter().map(|set| set.evaluation.top1).sum();
+        let ood_average = sum / ood.len() as f64;
+        Ok(Self {
+            id,
+            ood,
+            ood_average,
+        })
+    }
+
+    /// The same without the confusion matrices.
+    pub fn without_confusion(self) -> Self {
+        let strip = |set: NamedEvaluation| NamedEvaluation {
+            name: set.name,
+            evaluation: set.evaluation.without_confusion(),
+        };
+        Self {
+            id: strip(self.id),
+            ood: self.ood.into_iter().map(strip).collect(),
+            ood_average: self.ood_average,
+        }
+    }
+}
+
+/// A list of named evaluations as a map that keeps its order.
+mod by_name {
+    use serde::de::{MapAccess, Visitor};
+    use serde::{Deserializer, Serializer};
+
+    use super::NamedEvaluation;
+
+    pub(super) fn serialize<S: Serializer>(
+        sets: &[NamedEvaluation],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(sets.iter().map(|set| (&set.name, &set.evaluation)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<NamedEvaluation>, D::Error> {
+        struct Sets;
+        impl<'de> Visitor<'de> for Sets {
+            type Value = Vec<NamedEvaluation>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a map from names to evaluations")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut sets = Vec::new();
+                while let Some((name, evaluation)) = map.next_entry()? {
+                    sets.push(NamedEvaluation { name, evaluation });
+                }
+                Ok(sets)
+            }
+        }
+        deserializer.deserialize_map(Sets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::accuracy::Tally;
+
+    /// A set of `n` images of which the first `right` are recognised.
+    fn set(name: &str, right: usize, n: usize) -> NamedEvaluation {
+        let mut tally = Tally::new(["a", "b"]);
+        for image in 0..n {
+            let scores = if image < right { [1.0, 0.0] } else { [0.0, 1.0] };
+            tally.add(&scores, 0).unwrap();
+        }
+        let evaluation = tally.finish().unwrap();
+        let name = name.to_owned();
+        NamedEvaluation { name, evaluation }
+    }
+
+    #[test]
+    fn the_average_is_over_sets_not_over_images() {
+        let ood = vec![set("sketch", 1, 1), set("cartoon", 25, 100)];
+        let result = SuiteResult::new(set("photo", 3, 4), ood).unwrap();
+        assert_eq!(result.ood_average, (1.0 + 0.25) / 2.0);
+    }
+
+    #[test]
+    fn json_has_the_documented_keys_in_the_suites_order_and_is_read_back() {
+        let ood = vec![set("sketch", 1, 2), set("cartoon", 1, 4)];
+        let result = SuiteResult::new(set("photo", 3, 4), ood).unwrap();
+        let text = serde_json::to_string(&result).unwrap();
+        assert_eq!(serde_json::from_str::<SuiteResult>(&text).unwrap(), result);
+        assert!(text.find("\"sketch\"") < text.find("\"cartoon\""), "{text}");
+
+        let value = serde_json::to_value(result.without_confusion()).unwrap();
+        let keys = |value: &serde_json::Value| -> Vec<String> {
+            value.as_object().unwrap().keys().cloned().collect()
+        };
+        assert_eq!(keys(&value), ["id", "ood", "ood_average"]);
+        assert_eq!(keys(&value["id"]), ["name", "top1", "top5", "n", "per_class"]);
+        assert_eq!(keys(&value["ood"]["sketch"]), ["top1", "top5", "n", "per_class"]);
+        assert_eq!(value["ood"]["sketch"]["top1"], 0.5);
+    }
+
+    #[test]
+    fn a_row_without_shifted_sets_is_refused() {
+        let error = SuiteResult::new(set("photo", 1, 1), vec![]);
+        assert!(matches!(error, Err(SuiteError::NoShiftedSet)));
+    }
+}

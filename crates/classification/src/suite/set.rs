@@ -1,0 +1,173 @@
+use radapter_datasets::{LabelledImages, Sample};
+
+use super::{SetEntry, SuiteError};
+use crate::candidates::Candidates;
+use crate::classes::Classes;
+use crate::read::read_labelled;
+
+/// A data set ready to be measured on: images, the answers that are possible, and the right ones.
+#[derive(Clone, Debug)]
+pub struct TestSet {
+    /// What it is called in results.
+    pub name: String,
+    /// The images; their labels are positions among the candidates.
+    pub samples: Vec<Sample>,
+    /// The possible answers.
+    pub candidates: Candidates,
+    /// Pixels to cut off at each side of every image before anything else.
+    pub border: u32,
+}
+
+impl TestSet {
+    /// A set on which all of the model's classes compete. The set may have fewer classes than the model.
+    ///
+    /// # Errors
+    /// [`SuiteError::Classes`] if an image is of a class that the model has not.
+    pub fn new(
+        name: impl Into<String>,
+        images: LabelledImages,
+        classes: &Classes,
+    ) -> Result<Self, SuiteError> {
+        Self::scored(name.into(), images, classes, Candidates::all(classes))
+    }
+
+    /// A set on which only the classes of these names compete.
+    ///
+    /// # Errors
+    /// [`SuiteError::Classes`] if the model has not one of them, or not the class of an image;
+    /// [`SuiteError::OutsideSubset`] if an image is of a class that does not compete.
+    pub fn restricted<'a>(
+        name: impl Into<String>,
+        images: LabelledImages,
+        classes: &Classes,
+        subset: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, SuiteError> {
+        let name = name.into();
+        match Candidates::subset(classes, subset) {
+            Ok(candidates) => Self::scored(name, images, classes, candidates),
+            Err(source) => Err(SuiteError::Classes { set: name, source }),
+        }
+    }
+
+    /// Opens a set of a suite file.
+    ///
+    /// # Errors
+    /// [`SuiteError::Data`] if it cannot be read, and those of [`new`](Self::new) and [`restricted`](Self::restricted).
+    pub fn open(entry: &SetEntry, classes: &Classes) -> Result<Self, SuiteError> {
+        let images = read_labelled(&entry.data, None).map_err(|source| SuiteError::Data {
+            set: entry.name.clone(),
+            source,
+        })?;
+        match &entry.classes {
+            None => Self::new(&entry.name, images, classes),
+            Some(subset) => {
+                let subset = subset.iter().map(String::as_str);
+                Self::restricted(&entry.name, images, classes, subset)
+            }
+        }
+    }
+
+    /// Labels become positions among the candidates, found by the classes' names. Only classes that have images count.
+    pub(crate) fn scored(
+        name: String,
+        images: LabelledImages,
+        classes: &Classes,
+        candidates: Candidates,
+    ) -> Result<Self, SuiteError> {
+        let mut places = vec![None; images.classes.len()];
+        let mut samples = images.samples;
+        for sample in &mut samples {
+            let folder = &images.classes[sample.label].folder;
+            let place = match places[sample.label] {
+                Some(place) => place,
+                None => match candidates.position(folder) {
+                    Some(place) => place,
+                    None => return Err(outside(name, folder, classes, &candidates)),
+                },
+            };
+            places[sample.label] = Some(place);
+            sample.label = place;
+        }
+        Ok(Self {
+            name,
+            samples,
+            candidates,
+            border: 0,
+        })
+    }
+}
+
+fn outside(set: String, folder: &str, classes: &Classes, candidates: &Candidates) -> SuiteError {
+    match classes.position(folder) {
+        Err(source) => SuiteError::Classes { set, source },
+        Ok(_) => SuiteError::OutsideSubset {
+            set,
+            folder: folder.to_owned(),
+            count: candidates.len(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use std::sync::Arc;
+
+    use image::RgbImage;
+    use radapter_datasets::{Class, ImageSource};
+
+    use super::*;
+
+    /// An image of each of the set's `classes`.
+    fn images(classes: &[&str]) -> LabelledImages {
+        let class = |folder: &&str| Class {
+            folder: (*folder).to_owned(),
+            text: "anything".to_owned(),
+        };
+        let sample = |label| Sample {
+            source: ImageSource::Pixels(Arc::new(RgbImage::new(1, 1))),
+            label,
+            name: format!("{label}.png"),
+        };
+        LabelledImages {
+            classes: classes.iter().map(class).collect(),
+            samples: (0..classes.len()).map(sample).collect(),
+            warnings: Vec::new(),
+        }
+    }
+
+    fn model() -> Classes {
+        Classes::from_names(["ant", "bee", "cat", "dog"]).unwrap()
+    }
+
+    fn labels(set: &TestSet) -> Vec<usize> {
+        set.samples.iter().map(|sample| sample.label).collect()
+    }
+
+    #[test]
+    fn labels_follow_the_models_classes_by_folder() {
+        let set = TestSet::new("far", images(&["bee", "dog"]), &model()).unwrap();
+        assert_eq!(labels(&set), [1, 3]);
+        assert_eq!(set.candidates.len(), 4);
+    }
+
+    #[test]
+    fn a_subset_renumbers_labels() {
+        let set = TestSet::restricted("far", images(&["bee", "dog"]), &model(), ["dog", "bee"]);
+        let set = set.unwrap();
+        assert_eq!(labels(&set), [0, 1]);
+        assert_eq!(set.candidates.names(), ["bee", "dog"]);
+    }
+
+    #[test]
+    fn classes_that_are_unknown_or_outside_are_named() {
+        let unknown = TestSet::new("far", images(&["bee", "elk"]), &model()).unwrap_err();
+        let text = unknown.to_string();
+        assert!(text.contains("`far`") && text.contains("`elk`"), "{text}");
+        let outside = TestSet::restricted("far", images(&["bee", "dog"]), &model(), ["bee"]);
+        let text = outside.unwrap_err().to_string();
+        assert!(text.contains("`far`") && text.contains("`dog`"), "{text}");
+        let wrong = TestSet::restricted("far", images(&["bee"]), &model(), ["bee", "elk"]);
+        assert!(matches!(wrong, Err(SuiteError::Classes { .. })));
+    }
+}

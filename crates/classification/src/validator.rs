@@ -1,0 +1,69 @@
+//! Validation while training.
+
+use std::error::Error;
+
+use burn::tensor::Tensor;
+use radapter_clip::model::Clip;
+use radapter_datasets::{LabelledImages, Templates};
+use radapter_training::Validator;
+
+use crate::classes::Classes;
+use crate::embed::{EmbedOptions, Embeddings};
+use crate::head::Head;
+use crate::suite::{SuiteError, TestSet, evaluate};
+
+/// The metric that chooses the best model by default: top-1 accuracy on the validation images.
+pub const METRIC: &str = "top1";
+
+/// Measures top-1 and top-5 accuracy (`top1`, `top5`) on a fixed set of images.
+///
+/// The classifier is the trained one where there is one, else it is built once from the model's own text tower.
+#[derive(Clone, Debug)]
+pub struct ClassificationValidator {
+    set: TestSet,
+    classes: Classes,
+    templates: Templates,
+    options: EmbedOptions,
+}
+
+impl ClassificationValidator {
+    /// A validator on these images.
+    ///
+    /// # Errors
+    /// [`SuiteError::Classes`] if an image is of a class that `classes` has not.
+    pub fn new(
+        images: LabelledImages,
+        classes: Classes,
+        templates: Templates,
+        options: EmbedOptions,
+    ) -> Result<Self, SuiteError> {
+        Ok(Self {
+            set: TestSet::new("validation", images, &classes)?,
+            classes,
+            templates,
+            options,
+        })
+    }
+}
+
+impl Validator for ClassificationValidator {
+    fn validate(
+        &mut self,
+        model: &Clip,
+        head: Option<&Tensor<2>>,
+    ) -> Result<Vec<(String, f64)>, Box<dyn Error + Send + Sync>> {
+        let head = match head {
+            Some(rows) => {
+                let rows = Embeddings::from_tensor(rows.clone());
+                Head::new(self.classes.clone(), Vec::new(), rows)?
+            }
+            None => Head::zero_shot(model, &self.classes, &self.templates, self.options.batch)?,
+        };
+        let outcome = evaluate(model, &head, &self.set, &self.options, &mut |_| {})?;
+        let evaluation = outcome.evaluation;
+        Ok(vec![
+            (METRIC.to_owned(), evaluation.top1),
+            ("top5".to_owned(), evaluation.top5),
+        ])
+    }
+}

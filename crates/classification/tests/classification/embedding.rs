@@ -1,0 +1,109 @@
+use burn::tensor::{Tensor, TensorData};
+use radapter_classification::embed::{
+    EmbedError, EmbedOptions, Embeddings, Image, embed_images, embed_texts,
+};
+use radapter_clip::model::Context;
+use radapter_clip::preprocess::Preprocess;
+use radapter_clip::tokenizer::Tokenizer;
+use radapter_datasets::{ImageSource, OnError};
+
+use crate::support::{SIDE, assert_near, config, device, model, square, squares};
+
+fn options(batch: usize, threads: usize, on_error: OnError) -> EmbedOptions {
+    EmbedOptions {
+        batch,
+        threads,
+        on_error,
+        ..EmbedOptions::default()
+    }
+}
+
+fn images() -> Vec<Image> {
+    squares(3).samples.iter().map(Image::from).collect()
+}
+
+#[test]
+fn images_come_in_order_and_as_one_by_one() {
+    let model = model(1);
+    let preprocess = Preprocess::new(&config());
+    let images = images();
+    let mut expected = Vec::new();
+    for image in &images {
+        let pixels = preprocess.apply(&image.source.load().unwrap());
+        let data = TensorData::new(pixels, [1, 3, SIDE as usize, SIDE as usize]);
+        let pixels = Tensor::<4>::from_data(data, &device());
+        let row = model.encode_image(pixels, &Context::inference());
+        expected.extend_from_slice(Embeddings::from_tensor(row).values());
+    }
+    for (batch, threads) in [(1, 0), (5, 1), (5, 3), (100, 2)] {
+        let mut done = Vec::new();
+        let options = options(batch, threads, OnError::Fail);
+        let found = embed_images(&model, &images, &options, &mut |n| done.push(n)).unwrap();
+        assert_near(found.embeddings.values(), &expected, 1e-6);
+        assert_eq!(found.kept, (0..images.len()).collect::<Vec<_>>());
+        assert_eq!(done.last(), Some(&images.len()));
+        assert_eq!(done.len(), images.len().div_ceil(batch));
+    }
+}
+
+#[test]
+fn unreadable_images_fail_or_are_left_out_with_a_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = dir.path().join("good.png");
+    square([10, 200, 30], 0).save(&good).unwrap();
+    let bad = dir.path().join("notes.jpg");
+    std::fs::write(&bad, "no image at all").unwrap();
+    let image = |path: &std::path::Path| Image {
+        name: path.file_name().unwrap().to_string_lossy().into_owned(),
+        source: ImageSource::File(path.to_owned()),
+    };
+    // The last image is a bad one, so that the batch before it has to be finished all the same.
+    let images = [image(&bad), image(&good), image(&good), image(&bad)];
+    let model = model(1);
+
+    let strict = options(2, 2, OnError::Fail);
+    let error = embed_images(&model, &images, &strict, &mut |_| {}).unwrap_err();
+    assert!(matches!(error, EmbedError::Image(_)));
+    assert!(error.to_string().contains("notes.jpg"), "{error}");
+
+    let lenient = options(2, 2, OnError::Skip);
+    let found = embed_images(&model, &images, &lenient, &mut |_| {}).unwrap();
+    assert_eq!(found.kept, [1, 2]);
+    assert_eq!(found.embeddings.len(), 2);
+    assert_eq!(found.embeddings.row(0), found.embeddings.row(1));
+    assert_eq!(found.skipped.len(), 1);
+    assert_eq!((found.skipped[0].name.as_str(), found.skipped[0].times), ("notes.jpg", 2));
+}
+
+#[test]
+fn no_images_are_no_embeddings() {
+    let found = embed_images(&model(1), &[], &EmbedOptions::default(), &mut |_| {}).unwrap();
+    assert!(found.embeddings.is_empty() && found.kept.is_empty());
+}
+
+#[test]
+fn texts_come_in_order_whatever_the_batch_and_repetition() {
+    let model = model(1);
+    let texts = ["a photo of a rose.", "sand", "", "a photo of a rose.", "blue sky over the long grass"];
+    let tokenizer = Tokenizer::clip();
+    let mut expected = Vec::new();
+    for text in texts {
+        let tokens = vec![tokenizer.encode(text, config().text.context_length)];
+        let row = model.encode_text(&tokens, &Context::inference());
+        expected.extend_from_slice(Embeddings::from_tensor(row).values());
+    }
+    for batch in [0, 1, 2, 100] {
+        let found = embed_texts(&model, &texts, batch).unwrap();
+        assert_near(found.values(), &expected, 1e-6);
+    }
+}
+
+#[test]
+fn a_model_of_another_vocabulary_is_refused() {
+    let mut config = config();
+    config.text.vocab_size = 300;
+    let state = config.random_state(0);
+    let model = radapter_clip::model::Clip::from_state(&config, &state, &device()).unwrap();
+    let error = embed_texts(&model, &["rose"], 8).unwrap_err();
+    assert!(error.to_string().contains("`rose`") && error.to_string().contains("300"), "{error}");
+}

@@ -1,0 +1,12 @@
+//! The crate from outside: a tiny random CLIP on tiny drawn images.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod data;
+mod embedding;
+mod evaluation;
+mod finetuned;
+mod head;
+mod imagenet;
+mod plan;
+mod support;
+mod training;

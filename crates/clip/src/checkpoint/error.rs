@@ -1,0 +1,234 @@
+//! What can go wrong with a checkpoint.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::config::ConfigError;
+use crate::state_dict::TensorError;
+
+/// Why a checkpoint could not be read or written; names the file, and the key where there is one.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// There is nothing at the path.
+    #[error("{path}: no such file or directory", path = path.display())]
+    NotFound {
+        /// The path asked for.
+        path: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("{path}: could not {action}: {source}", path = path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// The config cannot be built.
+    #[error("{path}: {source}", path = path.display())]
+    Config {
+        /// The config's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ConfigError,
+    },
+    /// A directory without a config.
+    #[error(
+        "{path}: holds neither open_clip_config.json (OpenCLIP) nor config.json (Hugging Face); a directory or file of \
+         weights alone needs an architecture, a preset's name or a config file",
+        path = path.display()
+    )]
+    NoConfig {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A directory without weights.
+    #[error("{path}: holds no weights; looked for {looked_for}", path = path.display())]
+    NoWeights {
+        /// The directory.
+        path: PathBuf,
+        /// The file names tried.
+        looked_for: String,
+    },
+    /// A file of weights, given without an architecture.
+    #[error(
+        "{path}: a file of weights does not tell its architecture (the activation cannot be seen in it); give a preset's \
+         name, such as ViT-B-32 or, for OpenAI's weights, ViT-B-32-quickgelu, or a config file",
+        path = path.display()
+    )]
+    NeedsArchitecture {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An architecture given for a directory whose config says something else.
+    #[error(
+        "{path}: the directory's config differs from the architecture given; leave the architecture out, or give the \
+         weights' file instead of the directory",
+        path = path.display()
+    )]
+    ArchitectureConflict {
+        /// The config's file.
+        path: PathBuf,
+    },
+    /// A TorchScript archive, such as the `.pt` files OpenAI published.
+    #[error(
+        "{path}: this is a TorchScript archive, a program with weights inside, which is not run here. Convert it once \
+         with PyTorch:\n  python -c \"import torch; \
+         torch.save(torch.jit.load('{path}', map_location='cpu').state_dict(), 'state-dict.pt')\"\nand read state-dict.pt \
+         with its architecture (for OpenAI's models a preset ending in -quickgelu)",
+        path = path.display()
+    )]
+    TorchScript {
+        /// The archive.
+        path: PathBuf,
+    },
+    /// Neither safetensors nor a PyTorch file.
+    #[error("{path}: neither a safetensors file nor one of PyTorch's: it starts with {found}", path = path.display())]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its first bytes.
+        found: String,
+    },
+    /// The file contradicts itself, or is cut off.
+    #[error(
+        "{path}: damaged{}: {reason}. Download or copy the file again",
+        key.as_ref().map(|key| format!(" at `{key}`")).unwrap_or_default(),
+        path = path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The tensor, or the key in a JSON file, where it shows.
+        key: Option<String>,
+        /// What is wrong, with what was expected and found.
+        reason: String,
+    },
+    /// A tensor in a dtype that is not read.
+    #[error(
+        "{path}: tensor `{key}` is stored as {found}; expected f32, f16 or bf16. Store it in one of those (the values are \
+         not rounded silently)",
+        path = path.display()
+    )]
+    Dtype {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        key: String,
+        /// Its dtype.
+        found: String,
+    },
+    /// The tensors are not those of the config.
+    #[error("{path}: {mismatch}", path = path.display())]
+    Mismatch {
+        /// The file or directory.
+        path: PathBuf,
+        /// All differences.
+        mismatch: Box<Mismatch>,
+    },
+    /// A tensor's values are not usable.
+    #[error("{path}: {source}", path = path.display())]
+    Tensor {
+        /// The file or directory read or written.
+        path: PathBuf,
+        /// The tensor and its values.
+        source: TensorError,
+    },
+    /// The directory to write is there and not empty.
+    #[error("{path}: exists and is not empty; choose another name or ask for it to be replaced", path = path.display())]
+    Exists {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A hub reference that cannot be parsed.
+    #[error("`{reference}` is not of the form hf://owner/name or hf://owner/name@revision")]
+    HubReference {
+        /// The text.
+        reference: String,
+    },
+    /// The hub did not give a file.
+    #[error("hf://{repo}@{revision}: {file}: {reason}")]
+    Hub {
+        /// `owner/name`.
+        repo: String,
+        /// Branch, tag or commit.
+        revision: String,
+        /// The file asked for.
+        file: String,
+        /// What went wrong and what to do.
+        reason: String,
+    },
+}
+
+impl CheckpointError {
+    pub(crate) fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| match source.kind() {
+            std::io::ErrorKind::NotFound if action == "open" => Self::NotFound { path: path.to_owned() },
+            _ => Self::Io { path: path.to_owned(), action, source },
+        }
+    }
+
+    pub(crate) fn config(path: &Path) -> impl FnOnce(ConfigError) -> Self {
+        move |source| Self::Config { path: path.to_owned(), source }
+    }
+
+    pub(crate) fn tensor(path: &Path) -> impl FnOnce(TensorError) -> Self {
+        move |source| Self::Tensor { path: path.to_owned(), source }
+    }
+
+    pub(crate) fn damaged(path: &Path, key: Option<&str>, reason: impl Into<String>) -> Self {
+        Self::Damaged { path: path.to_owned(), key: key.map(str::to_owned), reason: reason.into() }
+    }
+}
+
+/// How a file's tensors differ from those that its config asks for, all of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Mismatch {
+    /// Tensors that are not there, with the shape expected.
+    pub missing: Vec<(String, Vec<usize>)>,
+    /// Tensors that nothing asks for, with the shape found.
+    pub extra: Vec<(String, Vec<usize>)>,
+    /// Tensors of another shape: name, shape expected, shape found.
+    pub misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
+}
+
+impl Mismatch {
+    /// Whether there is no difference.
+    pub fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.extra.is_empty() && self.misshapen.is_empty()
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the tensors do not fit the config: {} missing, {} not expected, {} of another shape",
+            self.missing.len(),
+            self.extra.len(),
+            self.misshapen.len()
+        )?;
+        list(f, &self.missing, |(name, expected)| format!("missing `{name}`: expected {expected:?}"))?;
+        list(f, &self.extra, |(name, found)| format!("not expected `{name}`: found {found:?}"))?;
+        list(f, &self.misshapen, |(name, expected, found)| {
+            format!("another shape `{name}`: expected {expected:?}, found {found:?}")
+        })
+    }
+}
+
+/// The first of a list, one a line, and the number of the rest: a whole tower may be missing.
+fn list<T>(f: &mut fmt::Formatter<'_>, items: &[T], line: impl Fn(&T) -> String) -> fmt::Result {
+    const SHOWN: usize = 20;
+    for item in items.iter().take(SHOWN) {
+        write!(f, "\n  {}", line(item))?;
+    }
+    match items.len().saturating_sub(SHOWN) {
+        0 => Ok(()),
+        rest => write!(f, "\n  … and {rest} more"),
+    }
+}

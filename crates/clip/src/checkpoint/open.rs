@@ -1,0 +1,198 @@
+//! Finding out what a path holds, and reading it.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::tensor_file::TensorFile;
+use super::{Checkpoint, CheckpointError, Format, names_hf, pickle_file, safetensors_file, shards, strict};
+use crate::config::{Activation, ClipConfig, is_ignored_buffer};
+use crate::state_dict::{StateDict, TensorError};
+
+pub(super) const OPEN_CLIP_CONFIG: &str = "open_clip_config.json";
+pub(super) const OPEN_CLIP_WEIGHTS: &[&str] =
+    &["open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin"];
+pub(super) const HUGGING_FACE_CONFIG: &str = "config.json";
+pub(super) const HUGGING_FACE_PREPROCESSOR: &str = "preprocessor_config.json";
+/// Where transformers keeps the preprocessing since its version 5; goes before the other.
+pub(super) const HUGGING_FACE_PROCESSOR: &str = "processor_config.json";
+pub(super) const HUGGING_FACE_WEIGHTS: &[&str] =
+    &["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
+
+pub(super) fn open(path: &Path, architecture: Option<&ClipConfig>) -> Result<Checkpoint, CheckpointError> {
+    let kind = std::fs::metadata(path).map_err(CheckpointError::io(path, "open"))?;
+    if !kind.is_dir() {
+        let Some(config) = architecture else {
+            // A file that is no checkpoint at all, or a program, is told so first.
+            drop(open_weights(path)?);
+            return Err(CheckpointError::NeedsArchitecture { path: path.to_owned() });
+        };
+        return read(config.clone(), path, None);
+    }
+    let (format, config_file) = if path.join(OPEN_CLIP_CONFIG).is_file() {
+        (Format::OpenClip, path.join(OPEN_CLIP_CONFIG))
+    } else if path.join(HUGGING_FACE_CONFIG).is_file() {
+        (Format::HuggingFace, path.join(HUGGING_FACE_CONFIG))
+    } else {
+        let Some(config) = architecture else {
+            return Err(CheckpointError::NoConfig { path: path.to_owned() });
+        };
+        return read(config.clone(), &find(path, &[OPEN_CLIP_WEIGHTS, HUGGING_FACE_WEIGHTS].concat())?, None);
+    };
+    let config = read_config(format, &config_file)?;
+    if architecture.is_some_and(|given| *given != config) {
+        return Err(CheckpointError::ArchitectureConflict { path: config_file });
+    }
+    let weights = match format {
+        Format::OpenClip => find(path, OPEN_CLIP_WEIGHTS)?,
+        Format::HuggingFace => find(path, HUGGING_FACE_WEIGHTS)?,
+    };
+    read(config, &weights, Some(format))
+}
+
+fn read_config(format: Format, path: &Path) -> Result<ClipConfig, CheckpointError> {
+    let text = |path: &Path| std::fs::read_to_string(path).map_err(CheckpointError::io(path, "read"));
+    let json = text(path)?;
+    match format {
+        Format::OpenClip => ClipConfig::from_open_clip_json(&json).map_err(CheckpointError::config(path)),
+        Format::HuggingFace => {
+            // First without, so that an error names the file it is in.
+            let config = ClipConfig::from_hugging_face_json(&json, None).map_err(CheckpointError::config(path))?;
+            for name in [HUGGING_FACE_PROCESSOR, HUGGING_FACE_PREPROCESSOR] {
+                let file = path.with_file_name(name);
+                if !file.is_file() {
+                    continue;
+                }
+                let preprocessor = text(&file)?;
+                // The newer file may speak of the tokenizer alone.
+                if name == HUGGING_FACE_PREPROCESSOR || preprocessor.contains("\"image_processor\"") {
+                    return ClipConfig::from_hugging_face_json(&json, Some(&preprocessor))
+                        .map_err(CheckpointError::config(&file));
+                }
+            }
+            Ok(config)
+        }
+    }
+}
+
+/// The first of these files that is in the directory.
+fn find(directory: &Path, names: &[&str]) -> Result<PathBuf, CheckpointError> {
+    names
+        .iter()
+        .map(|name| directory.join(name))
+        .find(|path| path.is_file())
+        .ok_or_else(|| CheckpointError::NoWeights { path: directory.to_owned(), looked_for: names.join(", ") })
+}
+
+/// Reads the structure of a file of weights, or of the files that an index names.
+pub(super) fn open_weights(path: &Path) -> Result<TensorFile, CheckpointError> {
+    if path.extension().is_some_and(|extension| extension == "json") {
+        return shards::open(path);
+    }
+    let mut head = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(512).read_to_end(&mut head))
+        .map_err(CheckpointError::io(path, "open"))?;
+    // A length of 8 bytes and the header's brace, as no pickle starts; a damaged one goes by its name.
+    let named = path.extension().is_some_and(|extension| extension == "safetensors");
+    if named || head.get(8) == Some(&b'{') {
+        return Ok(safetensors_file::open(path)?.0);
+    }
+    // An archive, a pickle of protocol 2 or later, a tar of the first PyTorch versions.
+    if head.starts_with(b"PK") || head.starts_with(&[0x80]) || head.get(257..262) == Some(b"ustar") {
+        return pickle_file::open(path);
+    }
+    let found = match head.as_slice() {
+        [] => "nothing, it is empty".to_owned(),
+        head => format!("`{}`", head[..head.len().min(16)].escape_ascii()),
+    };
+    Err(CheckpointError::UnknownFormat { path: path.to_owned(), found })
+}
+
+/// Reads weights under a config, in the naming that the directory has, or that the names show.
+fn read(config: ClipConfig, path: &Path, format: Option<Format>) -> Result<Checkpoint, CheckpointError> {
+    config.validate().map_err(CheckpointError::config(path))?;
+    let mut file = without_prefixes(open_weights(path)?);
+    let buffers = file.len();
+    file.retain(|name, _| !is_ignored_buffer(name));
+    let has_open_ai_buffers = buffers != file.len() && file.contains_key("visual.proj");
+    if has_open_ai_buffers && config.activation == Activation::Gelu {
+        tracing::warn!(
+            path = %path.display(),
+            "the file looks like one of OpenAI's, which were trained with QuickGELU, and the architecture says GELU"
+        );
+    }
+    let format = format.unwrap_or(match file.keys().any(|name| names_hf::is_hugging_face(name)) {
+        true => Format::HuggingFace,
+        false => Format::OpenClip,
+    });
+    let stored = match format {
+        Format::OpenClip => as_stored(&config, &mut file),
+        Format::HuggingFace => config.clone(),
+    };
+    let names = stored.expected_tensors();
+    let expected = match format {
+        Format::OpenClip => names.clone(),
+        Format::HuggingFace => names_hf::expected_tensors(names.clone()),
+    };
+    strict::compare(expected, file.iter().map(|(name, tensor)| (name.as_str(), tensor.shape.as_slice())))
+        .map_err(|mismatch| CheckpointError::Mismatch { path: path.to_owned(), mismatch })?;
+
+    let mut state = StateDict::new();
+    for (name, tensor) in file {
+        let tensor = tensor.read(path, &name)?;
+        tensor.check_finite().map_err(|error| CheckpointError::tensor(path)(error.named(&name)))?;
+        state.insert(name, tensor);
+    }
+    if format == Format::HuggingFace {
+        state = names_hf::to_open_clip(names.iter().map(|(name, _)| name.as_str()), state)
+            .map_err(|error: TensorError| CheckpointError::tensor(path)(error))?;
+    }
+    let dtype = state.main_dtype();
+    let mut checkpoint = Checkpoint { config: stored, state, dtype, format };
+    if checkpoint.config.vision.image_size != config.vision.image_size {
+        let (from, to) = (checkpoint.config.vision.image_size, config.vision.image_size);
+        tracing::warn!(path = %path.display(), "resizing position embeddings from images of {from} pixels to {to}");
+        checkpoint = checkpoint.with_image_size(to)?;
+    }
+    if checkpoint.config.text.context_length != config.text.context_length {
+        let (from, to) = (checkpoint.config.text.context_length, config.text.context_length);
+        tracing::warn!(path = %path.display(), "resizing position embeddings from texts of {from} tokens to {to}");
+        checkpoint = checkpoint.with_context_length(to)?;
+    }
+    Ok(checkpoint)
+}
+
+/// Takes off the prefixes that wrappers put before every name.
+fn without_prefixes(mut file: TensorFile) -> TensorFile {
+    while let Some(prefix) = ["module.", "_orig_mod."]
+        .into_iter()
+        .find(|prefix| !file.is_empty() && file.keys().all(|name| name.starts_with(prefix)))
+    {
+        file = file.into_iter().map(|(name, tensor)| (name[prefix.len()..].to_owned(), tensor)).collect();
+    }
+    file
+}
+
+/// The config of the file itself, which differs from the one asked for where open_clip would resize position embeddings;
+/// and `logit_scale` without axes, which open_clip takes with one axis too.
+fn as_stored(config: &ClipConfig, file: &mut TensorFile) -> ClipConfig {
+    let mut stored = config.clone();
+    if let Some([tokens, width]) = file.get("visual.positional_embedding").map(|tensor| tensor.shape.as_slice())
+        && *width == config.vision.width
+    {
+        let grid = tokens.saturating_sub(1).isqrt();
+        if grid > 0 && grid.checked_mul(grid) == tokens.checked_sub(1) {
+            stored.vision.image_size = grid.saturating_mul(config.vision.patch_size);
+        }
+    }
+    if let Some([length, width]) = file.get("positional_embedding").map(|tensor| tensor.shape.as_slice())
+        && *width == config.text.width
+        && *length > 0
+    {
+        stored.text.context_length = *length;
+    }
+    if let Some(scale) = file.get_mut("logit_scale").filter(|tensor| tensor.shape == [1]) {
+        scale.shape.clear();
+    }
+    stored
+}

@@ -1,0 +1,167 @@
+//! The sizes and choices that make one CLIP: what a checkpoint's config says, in one form.
+//!
+//! Every format a checkpoint may come in ([OpenCLIP's JSON](ClipConfig::from_open_clip_json), [Hugging Face's
+//! JSON](ClipConfig::from_hugging_face_json), a [preset's name](ClipConfig::preset)) ends in a [`ClipConfig`], which is
+//! also what a run directory records. A key of those formats that would change the network and is not built is an error:
+//! a model that loads and computes something else is the worst outcome.
+
+mod error;
+mod hugging_face;
+mod json;
+mod open_clip;
+mod presets;
+mod tensors;
+mod validate;
+
+use serde::{Deserialize, Serialize};
+
+pub use error::ConfigError;
+pub use presets::PRESETS;
+pub use tensors::is_ignored_buffer;
+
+/// A CLIP: two towers of one embedding size, and the preprocessing its images want.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClipConfig {
+    /// Size of the shared embedding.
+    pub embed_dim: usize,
+    /// Activation inside the MLPs of both towers.
+    pub activation: Activation,
+    /// The image tower.
+    pub vision: VisionConfig,
+    /// The text tower.
+    pub text: TextConfig,
+    /// What is done to an image before it enters the image tower.
+    #[serde(default)]
+    pub preprocess: PreprocessConfig,
+}
+
+/// The activation inside a block's MLP.
+///
+/// OpenAI's weights were trained with QuickGELU, most later ones with GELU. Nothing in the weights tells which, and the
+/// wrong one costs accuracy without an error, so it always comes from a config.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    /// `x · Φ(x)`, the exact form with erf.
+    Gelu,
+    /// `x · σ(1.702 x)`.
+    QuickGelu,
+}
+
+/// The image tower: a pre-LN vision transformer with a class token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VisionConfig {
+    /// Side of the square input in pixels.
+    pub image_size: usize,
+    /// Side of a square patch in pixels.
+    pub patch_size: usize,
+    /// Width of the residual stream.
+    pub width: usize,
+    /// Number of residual blocks.
+    pub layers: usize,
+    /// Number of attention heads; divides `width`.
+    pub heads: usize,
+    /// Width of the MLP's hidden layer.
+    pub mlp_width: usize,
+    /// ε of every layer norm.
+    #[serde(default = "default_layer_norm_eps")]
+    pub layer_norm_eps: f64,
+}
+
+/// The text tower: a causal transformer, pooled at the end-of-text token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextConfig {
+    /// Number of position embeddings, the longest text in tokens.
+    pub context_length: usize,
+    /// Number of token embeddings.
+    pub vocab_size: usize,
+    /// Width of the residual stream.
+    pub width: usize,
+    /// Number of attention heads; divides `width`.
+    pub heads: usize,
+    /// Number of residual blocks.
+    pub layers: usize,
+    /// Width of the MLP's hidden layer.
+    pub mlp_width: usize,
+    /// ε of every layer norm.
+    #[serde(default = "default_layer_norm_eps")]
+    pub layer_norm_eps: f64,
+}
+
+/// From a decoded image to the image tower's input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PreprocessConfig {
+    /// Mean of each channel, for pixels in `[0, 1]`.
+    pub mean: [f32; 3],
+    /// Standard deviation of each channel, for pixels in `[0, 1]`.
+    pub std: [f32; 3],
+    /// The resampling filter.
+    pub interpolation: Interpolation,
+    /// How a rectangular image becomes a square.
+    pub resize_mode: ResizeMode,
+    /// Grey value of the border that [`ResizeMode::Longest`] adds.
+    pub fill_color: u8,
+}
+
+/// The resampling filter of the resize.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Interpolation {
+    /// Bicubic (a = −0.5), antialiased, as Pillow's.
+    Bicubic,
+    /// Bilinear, antialiased, as Pillow's.
+    Bilinear,
+}
+
+/// How a rectangular image becomes a square.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResizeMode {
+    /// The shorter side becomes the input's side, then the centre is cropped.
+    Shortest,
+    /// The longer side becomes the input's side, then a border is added.
+    Longest,
+    /// Both sides become the input's side; the aspect is lost.
+    Squash,
+}
+
+/// Mean of OpenAI's training images, with the digits that everybody writes.
+const OPEN_AI_MEAN: [f64; 3] = [0.48145466, 0.4578275, 0.40821073];
+/// Standard deviation of OpenAI's training images.
+const OPEN_AI_STD: [f64; 3] = [0.26862954, 0.26130258, 0.27577711];
+
+impl Default for PreprocessConfig {
+    /// OpenAI's statistics with bicubic resize of the shorter side.
+    fn default() -> Self {
+        Self {
+            mean: OPEN_AI_MEAN.map(|value| value as f32),
+            std: OPEN_AI_STD.map(|value| value as f32),
+            interpolation: Interpolation::Bicubic,
+            resize_mode: ResizeMode::Shortest,
+            fill_color: 0,
+        }
+    }
+}
+
+impl VisionConfig {
+    /// Patches along one side.
+    pub fn grid(&self) -> usize {
+        self.image_size / self.patch_size
+    }
+
+    /// Tokens of one image: the class token and the patches.
+    pub fn tokens(&self) -> usize {
+        1 + self.grid() * self.grid()
+    }
+}
+
+/// torch's default, which OpenCLIP and transformers take too.
+pub(crate) const LAYER_NORM_EPS: f64 = 1e-5;
+
+fn default_layer_norm_eps() -> f64 {
+    LAYER_NORM_EPS
+}

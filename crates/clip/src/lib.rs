@@ -1,0 +1,9 @@
+//! A complete CLIP on [burn](burn): image tower, text tower, tokenizer, image preprocessing, and checkpoints in OpenCLIP's
+//! and Hugging Face's formats, read and written exactly.
+
+pub mod checkpoint;
+pub mod config;
+pub mod model;
+pub mod preprocess;
+pub mod state_dict;
+pub mod tokenizer;

@@ -1,0 +1,91 @@
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use super::activation::activate;
+use super::linear::{LayerNorm, Linear};
+use super::{Adapter, Attention, Context, NoAdapter, Place, Rows, Site, Tower};
+use crate::config::Activation;
+
+/// The feed-forward sublayer.
+#[derive(Module, Debug)]
+pub struct Mlp {
+    /// `[mlp_width, width]`
+    pub c_fc: Linear,
+    /// `[width, mlp_width]`
+    pub c_proj: Linear,
+    /// Between the two.
+    #[module(skip)]
+    pub activation: Activation,
+}
+
+impl Mlp {
+    /// # Shapes
+    /// `[rows, width]` → `[rows, width]`
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.c_proj
+            .forward(activate(self.activation, self.c_fc.forward(x)))
+    }
+}
+
+/// A pre-norm residual block: `x + adapt(attn(ln_1 x))`, then `x + adapt(mlp(ln_2 x))`.
+#[derive(Module, Debug)]
+pub struct Block<A: Adapter = NoAdapter> {
+    /// In front of the attention.
+    pub ln_1: LayerNorm,
+    /// Self-attention.
+    pub attn: Attention,
+    /// Behind the attention.
+    pub adapter_attn: A,
+    /// In front of the MLP.
+    pub ln_2: LayerNorm,
+    /// Feed-forward.
+    pub mlp: Mlp,
+    /// Behind the MLP.
+    pub adapter_mlp: A,
+}
+
+impl<A: Adapter> Block<A> {
+    /// # Shapes
+    /// `[batch · tokens, width]` → `[batch · tokens, width]`
+    pub fn forward(
+        &self,
+        x: Tensor<2>,
+        tower: Tower,
+        layer: usize,
+        rows: Rows,
+        context: &Context,
+    ) -> Tensor<2> {
+        let at = |site| Place { tower, layer, site };
+        // The text tower is causal, the image tower is not.
+        let causal = tower == Tower::Text;
+
+        let input = self.ln_1.forward(x.clone());
+        let output = self.attn.forward(input.clone(), rows, causal);
+        let x = x + self
+            .adapter_attn
+            .apply(&input, output, at(Site::Attn), rows, context);
+
+        let input = self.ln_2.forward(x.clone());
+        let output = self.mlp.forward(input.clone());
+        x + self
+            .adapter_mlp
+            .apply(&input, output, at(Site::Mlp), rows, context)
+    }
+
+    pub(super) fn map_adapters<B: Adapter>(
+        self,
+        tower: Tower,
+        layer: usize,
+        f: &mut impl FnMut(Place, A) -> B,
+    ) -> Block<B> {
+        let at = |site| Place { tower, layer, site };
+        Block {
+            ln_1: self.ln_1,
+            attn: self.attn,
+            adapter_attn: f(at(Site::Attn), self.adapter_attn),
+            ln_2: self.ln_2,
+            mlp: self.mlp,
+            adapter_mlp: f(at(Site::Mlp), self.adapter_mlp),
+        }
+    }
+}

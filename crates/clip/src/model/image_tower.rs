@@ -1,0 +1,98 @@
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+
+use super::linear::LayerNorm;
+use super::{Adapter, Context, NoAdapter, Place, Rows, Tower, Transformer};
+
+/// The convolution that turns an image into patch tokens. Its stride is its kernel size, so it is a matrix product on cut-out
+/// patches.
+#[derive(Module, Debug)]
+pub struct PatchEmbedding {
+    /// `[width, 3, patch, patch]`
+    pub weight: Param<Tensor<4>>,
+}
+
+impl PatchEmbedding {
+    /// # Shapes
+    /// `[batch, 3, size, size]` → `[batch · patches, width]`, patches row by row
+    pub fn forward(&self, pixels: Tensor<4>) -> Tensor<2> {
+        let weight = self.weight.val();
+        let [width, channels, patch, _] = weight.dims();
+        let [batch, _, height, breadth] = pixels.dims();
+        let (down, across) = (height / patch, breadth / patch);
+        let patches = pixels
+            .reshape([batch, channels, down, patch, across, patch])
+            .permute([0, 2, 4, 1, 3, 5])
+            .reshape([batch * down * across, channels * patch * patch]);
+        patches.matmul(
+            weight
+                .reshape([width, channels * patch * patch])
+                .transpose(),
+        )
+    }
+}
+
+/// The image encoder: a pre-norm ViT whose class token, normalised and projected, is the embedding.
+#[derive(Module, Debug)]
+pub struct ImageTower<A: Adapter = NoAdapter> {
+    /// Patches to tokens.
+    pub conv1: PatchEmbedding,
+    /// `[width]`
+    pub class_embedding: Param<Tensor<1>>,
+    /// `[1 + patches, width]`
+    pub positional_embedding: Param<Tensor<2>>,
+    /// In front of the blocks.
+    pub ln_pre: LayerNorm,
+    /// The blocks.
+    pub transformer: Transformer<A>,
+    /// On the class token.
+    pub ln_post: LayerNorm,
+    /// `[width, embed_dim]`, used as `x · proj`
+    pub proj: Param<Tensor<2>>,
+}
+
+impl<A: Adapter> ImageTower<A> {
+    /// The image embedding before L2 normalisation.
+    ///
+    /// # Shapes
+    /// `[batch, 3, size, size]` → `[batch, embed_dim]`
+    pub fn forward(&self, pixels: Tensor<4>, context: &Context) -> Tensor<2> {
+        let [batch, ..] = pixels.dims();
+        let positions = self.positional_embedding.val();
+        let [tokens, width] = positions.dims();
+        let patches = self
+            .conv1
+            .forward(pixels)
+            .reshape([batch, tokens - 1, width]);
+        let class = self
+            .class_embedding
+            .val()
+            .reshape([1, 1, width])
+            .expand([batch, 1, width]);
+        let x = Tensor::cat(vec![class, patches], 1) + positions.unsqueeze();
+        let x = self.ln_pre.forward(x.reshape([batch * tokens, width]));
+
+        let rows = Rows { batch, tokens };
+        let x = self.transformer.forward(x, Tower::Visual, rows, context);
+        let class = x
+            .reshape([batch, tokens, width])
+            .slice([0..batch, 0..1, 0..width])
+            .reshape([batch, width]);
+        self.ln_post.forward(class).matmul(self.proj.val())
+    }
+
+    pub(super) fn map_adapters<B: Adapter>(
+        self,
+        f: &mut impl FnMut(Place, A) -> B,
+    ) -> ImageTower<B> {
+        ImageTower {
+            conv1: self.conv1,
+            class_embedding: self.class_embedding,
+            positional_embedding: self.positional_embedding,
+            ln_pre: self.ln_pre,
+            transformer: self.transformer.map_adapters(Tower::Visual, f),
+            ln_post: self.ln_post,
+            proj: self.proj,
+        }
+    }
+}

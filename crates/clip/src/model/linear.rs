@@ -1,0 +1,44 @@
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+
+/// `y = x · Wᵀ + b`, with the weight in torch's layout.
+#[derive(Module, Debug)]
+pub struct Linear {
+    /// `[out, in]`
+    pub weight: Param<Tensor<2>>,
+    /// `[out]`
+    pub bias: Param<Tensor<1>>,
+}
+
+impl Linear {
+    /// # Shapes
+    /// `[rows, in]` → `[rows, out]`
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        affine(x, self.weight.val(), self.bias.val())
+    }
+}
+
+/// `x · weightᵀ + bias` for `x` `[rows, in]`, `weight` `[out, in]`, `bias` `[out]`.
+pub(super) fn affine(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
+    x.matmul(weight.transpose()) + bias.unsqueeze()
+}
+
+/// Layer normalisation over the last axis.
+#[derive(Module, Debug)]
+pub struct LayerNorm {
+    /// `[width]`
+    pub weight: Param<Tensor<1>>,
+    /// `[width]`
+    pub bias: Param<Tensor<1>>,
+    /// Added to the variance.
+    #[module(skip)]
+    pub epsilon: f64,
+}
+
+impl LayerNorm {
+    /// # Shapes
+    /// `[…, width]` → `[…, width]`
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        burn::tensor::module::layer_norm(x, self.weight.val(), Some(self.bias.val()), self.epsilon)
+    }
+}

@@ -1,0 +1,36 @@
+//! The network: image tower, text tower, and what may stand behind their sublayers.
+//!
+//! Activations travel as `[batch · tokens, width]`, so that every linear layer is one matrix product whatever the batch;
+//! weights keep torch's `(out, in)` layout and the module fields OpenCLIP's names, so that a parameter's path is its name in
+//! a checkpoint and no transposition can be forgotten.
+//!
+//! `clip` knows no adapter: a [`Block`] is generic over an [`Adapter`] behind its attention and its MLP, and
+//! [`NoAdapter`], the default, is the plain CLIP.
+
+mod activation;
+mod adapter;
+mod attention;
+mod block;
+mod clip;
+mod context;
+mod image_tower;
+mod init;
+mod linear;
+mod normalize;
+mod place;
+mod state;
+mod text_tower;
+mod transformer;
+
+pub use adapter::{Adapter, NoAdapter};
+pub use attention::Attention;
+pub use block::{Block, Mlp};
+pub use clip::Clip;
+pub use context::{Context, Mode, Rows};
+pub use image_tower::{ImageTower, PatchEmbedding};
+pub use linear::{LayerNorm, Linear};
+pub use normalize::l2_normalize;
+pub use place::{ParsePlaceError, Place, Site, Tower};
+pub use state::{ModelError, parameter_name};
+pub use text_tower::{TextTower, TokenEmbedding};
+pub use transformer::Transformer;

@@ -1,0 +1,133 @@
+use std::collections::HashMap;
+
+use burn::module::{Module, Param};
+use burn::tensor::{Int, Tensor, TensorData};
+
+use super::linear::LayerNorm;
+use super::{Adapter, Context, NoAdapter, Place, Rows, Tower, Transformer};
+
+/// The table of token embeddings.
+#[derive(Module, Debug)]
+pub struct TokenEmbedding {
+    /// `[vocab_size, width]`
+    pub weight: Param<Tensor<2>>,
+}
+
+/// The text encoder: a causal transformer whose end-of-text token, normalised and projected, is the embedding.
+#[derive(Module, Debug)]
+pub struct TextTower<A: Adapter = NoAdapter> {
+    /// Token ids to vectors.
+    pub token_embedding: TokenEmbedding,
+    /// `[context_length, width]`
+    pub positional_embedding: Param<Tensor<2>>,
+    /// The blocks.
+    pub transformer: Transformer<A>,
+    /// On the end-of-text token.
+    pub ln_final: LayerNorm,
+    /// `[width, embed_dim]`, used as `x · text_projection`
+    pub text_projection: Param<Tensor<2>>,
+}
+
+/// The position that is pooled: the first one of the largest id, which in CLIP's vocabulary is the end of text.
+fn end_of_text(tokens: &[u32]) -> usize {
+    let mut best = 0;
+    for (position, id) in tokens.iter().enumerate() {
+        if *id > tokens[best] {
+            best = position;
+        }
+    }
+    best
+}
+
+impl<A: Adapter> TextTower<A> {
+    /// The text embeddings before L2 normalisation.
+    ///
+    /// Works on the longest text of the batch instead of the whole context, which changes nothing: by the causal mask no
+    /// position sees a later one, and what follows the end of text is never pooled. Identical texts are encoded once where
+    /// the adapters treat them alike.
+    ///
+    /// # Shapes
+    /// `batch` lists of token ids, each padded or not, not empty and within the context length → `[batch, embed_dim]`
+    pub fn forward(&self, texts: &[Vec<u32>], context: &Context) -> Tensor<2> {
+        let texts: Vec<&[u32]> = texts
+            .iter()
+            .map(|ids| &ids[..=end_of_text(ids)])
+            .collect();
+        if !self.transformer.treats_samples_alike(context) {
+            return self.encode(&texts, context);
+        }
+        let mut first = HashMap::new();
+        let mut unique = Vec::new();
+        let which: Vec<i64> = texts
+            .iter()
+            .map(|ids| {
+                *first.entry(*ids).or_insert_with(|| {
+                    unique.push(*ids);
+                    unique.len() as i64 - 1
+                })
+            })
+            .collect();
+        let embeddings = self.encode(&unique, context);
+        if unique.len() == texts.len() {
+            return embeddings;
+        }
+        let device = embeddings.device();
+        let count = which.len();
+        embeddings.select(0, indices(which, count, &device))
+    }
+
+    /// Every text in its own row, each ending in its end of text.
+    fn encode(&self, texts: &[&[u32]], context: &Context) -> Tensor<2> {
+        let batch = texts.len();
+        let tokens = texts.iter().map(|ids| ids.len()).max().unwrap_or(1);
+        let positions = self.positional_embedding.val();
+        let [_, width] = positions.dims();
+        let device = positions.device();
+
+        let mut ids = vec![0i64; batch * tokens];
+        let mut ends = Vec::with_capacity(batch);
+        for (row, text) in texts.iter().enumerate() {
+            for (id, token) in ids[row * tokens..].iter_mut().zip(*text) {
+                *id = i64::from(*token);
+            }
+            ends.push((row * tokens + text.len() - 1) as i64);
+        }
+        let count = ids.len();
+        let x = self
+            .token_embedding
+            .weight
+            .val()
+            .select(0, indices(ids, count, &device))
+            .reshape([batch, tokens, width])
+            + positions.slice([0..tokens, 0..width]).unsqueeze();
+
+        let rows = Rows { batch, tokens };
+        let x = self.transformer.forward(
+            x.reshape([batch * tokens, width]),
+            Tower::Text,
+            rows,
+            context,
+        );
+        let pooled = x.select(0, indices(ends, batch, &device));
+        self.ln_final
+            .forward(pooled)
+            .matmul(self.text_projection.val())
+    }
+
+    pub(super) fn map_adapters<B: Adapter>(
+        self,
+        f: &mut impl FnMut(Place, A) -> B,
+    ) -> TextTower<B> {
+        TextTower {
+            token_embedding: self.token_embedding,
+            positional_embedding: self.positional_embedding,
+            transformer: self.transformer.map_adapters(Tower::Text, f),
+            ln_final: self.ln_final,
+            text_projection: self.text_projection,
+        }
+    }
+}
+
+fn indices(values: Vec<i64>, count: usize, device: &burn::tensor::Device) -> Tensor<1, Int> {
+    Tensor::from_data(TensorData::new(values, [count]), device)
+}

@@ -1,0 +1,117 @@
+//! Tells a file's format by its first bytes; names lie.
+
+/// A format that is decoded here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Jpeg,
+    Png,
+    WebP,
+}
+
+/// What a file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    Image(Format),
+    /// An image of another format.
+    OtherImage(&'static str),
+    /// Anything else, in words.
+    Other(String),
+}
+
+/// First bytes of image formats that people have lying around.
+const OTHER_IMAGES: &[(&[u8], &str)] = &[
+    (b"GIF8", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"\0\0\x01\0", "ICO"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"8BPS", "Photoshop"),
+    (b"qoif", "QOI"),
+    (b"\x76\x2f\x31\x01", "OpenEXR"),
+];
+
+/// First bytes of what else turns up under an image's name.
+const OTHERS: &[(&[u8], &str)] = &[
+    (b"%PDF", "a PDF"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"version https://git-lfs", "a Git LFS pointer; fetch the file itself with `git lfs pull`"),
+];
+
+/// What the bytes are.
+pub(super) fn sniff(bytes: &[u8]) -> Content {
+    if bytes.starts_with(b"\xff\xd8\xff") {
+        return Content::Image(Format::Jpeg);
+    }
+    if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+        return Content::Image(Format::Png);
+    }
+    if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
+        return Content::Image(Format::WebP);
+    }
+    if bytes.get(4..8) == Some(b"ftyp") {
+        return match bytes.get(8..12) {
+            Some(b"avif" | b"avis") => Content::OtherImage("AVIF"),
+            Some(b"heic" | b"heix" | b"mif1" | b"msf1") => Content::OtherImage("HEIC"),
+            _ => Content::Other("a video".into()),
+        };
+    }
+    let starts = |signatures: &[(&'static [u8], &'static str)]| {
+        signatures.iter().find(|(signature, _)| bytes.starts_with(signature)).map(|(_, name)| *name)
+    };
+    if let Some(name) = starts(OTHER_IMAGES) {
+        return Content::OtherImage(name);
+    }
+    Content::Other(starts(OTHERS).map_or_else(|| describe(bytes), String::from))
+}
+
+/// A few words for bytes without a known signature.
+fn describe(bytes: &[u8]) -> String {
+    const SHOWN: usize = 40;
+    if bytes.is_empty() {
+        return "an empty file".into();
+    }
+    let head = &bytes[..bytes.len().min(512)];
+    let text = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        // The cut may have gone through a character.
+        Err(error) if error.error_len().is_none() => std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or(""),
+        Err(_) => "",
+    };
+    let printable = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
+    if text.is_empty() || !text.chars().all(printable) {
+        let hex: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        return format!("unknown data that begin with {}", hex.join(" "));
+    }
+    let lower = text.trim_start().to_ascii_lowercase();
+    let kind = if lower.starts_with("<!doctype html") || lower.starts_with("<html") { "a web page" } else { "text" };
+    let shown: String = text.chars().take(SHOWN).collect();
+    format!("{kind} that begins with {shown:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_what_it_finds() {
+        let other = |bytes: &[u8]| match sniff(bytes) {
+            Content::Other(words) => words,
+            content => format!("{content:?}"),
+        };
+        assert_eq!(sniff(b"\xff\xd8\xff\xe0"), Content::Image(Format::Jpeg));
+        assert_eq!(sniff(b"RIFF\0\0\0\0WEBPVP8 "), Content::Image(Format::WebP));
+        assert_eq!(sniff(b"GIF89a"), Content::OtherImage("GIF"));
+        assert_eq!(sniff(b"\0\0\0\x1cftypavif"), Content::OtherImage("AVIF"));
+        assert_eq!(other(b""), "an empty file");
+        assert_eq!(other(b"404 not found\n"), "text that begins with \"404 not found\\n\"");
+        assert!(other(b"<!DOCTYPE html><title>").starts_with("a web page"));
+        assert_eq!(other(b"\x01\x02\xfe"), "unknown data that begin with 01 02 fe");
+        let cut_character = [&[b'a'; 511][..], "é".as_bytes()].concat();
+        assert!(other(&cut_character).starts_with("text"));
+    }
+}

@@ -1,0 +1,161 @@
+//! The segments between the markers: tables, the frame, what tells the colour space, the scans.
+
+use super::color::{self, ColorSpace};
+use super::fault::Fault;
+use super::frame::Frame;
+use super::huffman::HuffmanTable;
+use super::scan::{self, Tables};
+use super::transform::ZIGZAG;
+use crate::preprocess::error::ImageError;
+
+/// Why reading stopped.
+pub(super) enum Stop {
+    Fault(Fault),
+    /// The image is larger than allowed.
+    Limit(ImageError),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Reads the whole image; `check` is asked about width and height before anything of that size is allocated.
+pub(super) fn read(
+    data: &[u8],
+    check: impl Fn(u32, u32) -> Result<(), ImageError>,
+) -> Result<(Frame, ColorSpace), Stop> {
+    let mut tables = Tables::default();
+    let mut hints = color::Hints::default();
+    let mut frame: Option<Frame> = None;
+    let mut scans = 0;
+    // Behind the start marker.
+    let mut at = 2;
+    loop {
+        let marker = next_marker(data, &mut at)?;
+        if marker == END {
+            break;
+        }
+        if matches!(marker, 0x01 | 0xd0..=0xd8) {
+            continue;
+        }
+        let segment = segment(data, &mut at)?;
+        match marker {
+            0xc4 => read_huffman_tables(&mut tables, segment)?,
+            0xdb => read_steps(&mut tables, segment)?,
+            0xdd => match segment {
+                [high, low] => tables.restart_interval = usize::from(u16::from_be_bytes([*high, *low])),
+                _ => Fault::corrupt("the restart interval's segment has the wrong length")?,
+            },
+            0xc0..=0xc2 => {
+                let mut parsed = Frame::parse(segment, marker == 0xc2)?;
+                check(parsed.width, parsed.height).map_err(Stop::Limit)?;
+                if frame.is_some() {
+                    Fault::corrupt("there are two frames")?;
+                }
+                parsed.allocate();
+                frame = Some(parsed);
+            }
+            0xc3 | 0xc5..=0xc7 | 0xcb | 0xcd..=0xcf => Err(Fault::Unsupported("lossless or hierarchical coding"))?,
+            0xc9 | 0xca => Err(Fault::Unsupported("arithmetic coding"))?,
+            0xda => {
+                let Some(frame) = &mut frame else { return Err(Fault::Corrupt(EARLY_SCAN.into()).into()) };
+                scans += 1;
+                if scans > MAX_SCANS {
+                    Fault::corrupt(format!("there are more than {MAX_SCANS} scans"))?;
+                }
+                at = scan::read(frame, &tables, segment, data, at)?;
+            }
+            0xe0 => hints.read_app0(segment),
+            0xee => hints.read_app14(segment),
+            // Comments, and applications' data.
+            _ => {}
+        }
+    }
+    let Some(mut frame) = frame else { return Err(Fault::Corrupt("there is no frame header".into()).into()) };
+    if frame.components.iter().any(|component| component.steps.is_none()) {
+        Fault::truncated("a colour component has no data")?;
+    }
+    let color = hints.color_space(&frame);
+    frame.transform_gathered();
+    Ok((frame, color))
+}
+
+/// A progressive image has a dozen scans. Each may take a few bytes and go through the whole image, so that a small file
+/// with thousands of them would take minutes.
+const MAX_SCANS: usize = 500;
+
+const EARLY_SCAN: &str = "a scan comes before the frame header";
+
+/// The marker at which the image ends.
+const END: u8 = 0xd9;
+
+/// The next marker; bytes that are none are passed over, as libjpeg does.
+fn next_marker(data: &[u8], at: &mut usize) -> Result<u8, Fault> {
+    while let Some(offset) = data.get(*at..).and_then(|rest| rest.iter().position(|byte| *byte == 0xff)) {
+        *at += offset + 1;
+        match data.get(*at) {
+            Some(0 | 0xff) => {}
+            Some(marker) => {
+                *at += 1;
+                return Ok(*marker);
+            }
+            None => break,
+        }
+    }
+    Fault::truncated("the end marker is missing")
+}
+
+/// The segment behind a marker, which begins with its length.
+fn segment<'a>(data: &'a [u8], at: &mut usize) -> Result<&'a [u8], Fault> {
+    let Some(length) = data.get(*at..).and_then(|rest| rest.first_chunk()) else {
+        return Fault::truncated("a segment's length is missing");
+    };
+    let length = usize::from(u16::from_be_bytes(*length));
+    if length < 2 {
+        return Fault::corrupt("a segment is shorter than its length field");
+    }
+    let Some(segment) = data.get(*at + 2..*at + length) else {
+        return Fault::truncated("a segment is cut off");
+    };
+    *at += length;
+    Ok(segment)
+}
+
+fn read_huffman_tables(tables: &mut Tables, mut segment: &[u8]) -> Result<(), Fault> {
+    while let [kind, rest @ ..] = segment {
+        let Some((counts, rest)) = rest.split_first_chunk::<16>() else {
+            return Fault::corrupt("a Huffman table is cut off");
+        };
+        let total = counts.iter().map(|count| usize::from(*count)).sum();
+        let (Some(symbols), class, number) = (rest.get(..total), kind >> 4, usize::from(kind & 15)) else {
+            return Fault::corrupt("a Huffman table is cut off");
+        };
+        if class > 1 || number > 3 || total > 256 {
+            return Fault::corrupt("a Huffman table's number or size is outside of the standard");
+        }
+        let slot = if class == 0 { &mut tables.dc[number] } else { &mut tables.ac[number] };
+        *slot = Some(HuffmanTable::new(counts, symbols)?);
+        segment = &rest[total..];
+    }
+    Ok(())
+}
+
+fn read_steps(tables: &mut Tables, mut segment: &[u8]) -> Result<(), Fault> {
+    while let [kind, rest @ ..] = segment {
+        let (wide, number) = (kind >> 4, usize::from(kind & 15));
+        if wide > 1 || number > 3 {
+            return Fault::corrupt("a quantisation table's number or width is outside of the standard");
+        }
+        let bytes = 64 << wide;
+        let Some(values) = rest.get(..bytes) else { return Fault::corrupt("a quantisation table is cut off") };
+        let mut steps = [0; 64];
+        for (k, value) in values.chunks_exact(1 << wide).enumerate() {
+            steps[usize::from(ZIGZAG[k])] = value.iter().fold(0, |step, byte| step << 8 | u16::from(*byte));
+        }
+        tables.steps[number] = Some(steps);
+        segment = &rest[bytes..];
+    }
+    Ok(())
+}

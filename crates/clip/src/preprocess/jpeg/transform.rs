@@ -1,0 +1,157 @@
+//! The inverse cosine transform: libjpeg's accurate integer one (`jidctint`), by Loeffler, Ligtenberg and Moschytz with
+//! 12 multiplications ("Practical fast 1-D DCT algorithms with 11 multiplications", ICASSP 1989).
+
+/// Coefficients of a block in natural order, or their quantisation steps.
+pub(super) type Block = [i16; 64];
+
+/// Bits after the binary point of the constants.
+const CONST_BITS: u32 = 13;
+
+/// Bits that the first pass keeps for the second.
+const PASS1_BITS: u32 = 2;
+
+/// The natural order's index of the k-th coefficient in the zigzag order.
+pub(super) const ZIGZAG: [u8; 64] = [
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21,
+    28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54,
+    47, 55, 62, 63,
+];
+
+/// Writes the block's 8 × 8 samples to `out`, whose rows are `stride` apart.
+pub(super) fn inverse(coefficients: &Block, steps: &[u16; 64], out: &mut [u8], stride: usize) {
+    if coefficients[1..].iter().all(|c| *c == 0) {
+        let flat = to_sample(descale(coefficient(coefficients, steps, 0) << PASS1_BITS, PASS1_BITS + 3));
+        for row in out.chunks_mut(stride).take(8) {
+            row[..8].fill(flat);
+        }
+        return;
+    }
+    let mut work = [0i32; 64];
+    for x in 0..8 {
+        let column = std::array::from_fn(|y| coefficient(coefficients, steps, y * 8 + x));
+        if column[1..] == [0; 7] {
+            for y in 0..8 {
+                work[y * 8 + x] = column[0] << PASS1_BITS;
+            }
+            continue;
+        }
+        for (y, value) in inverse_1d(column).into_iter().enumerate() {
+            work[y * 8 + x] = descale(value, CONST_BITS - PASS1_BITS);
+        }
+    }
+    for (row, out) in work.chunks_exact(8).zip(out.chunks_mut(stride)) {
+        let values = inverse_1d(std::array::from_fn(|x| row[x]));
+        for (sample, value) in out.iter_mut().zip(values) {
+            *sample = to_sample(descale(value, CONST_BITS + PASS1_BITS + 3));
+        }
+    }
+}
+
+fn coefficient(coefficients: &Block, steps: &[u16; 64], i: usize) -> i32 {
+    i32::from(coefficients[i]) * i32::from(steps[i])
+}
+
+/// The transform of eight values, scaled by √8 and by 2 to the [`CONST_BITS`]. Sums wrap: only data that no encoder makes
+/// overflow.
+fn inverse_1d(input: [i32; 8]) -> [i32; 8] {
+    let [x0, x1, x2, x3, x4, x5, x6, x7] = input;
+    let times = |x: i32, constant: i32| x.wrapping_mul(constant);
+    let sum = |terms: &[i32]| terms.iter().fold(0i32, |sum, term| sum.wrapping_add(*term));
+
+    // The even part: the rotation by √2·c(−6) of x2 and x6. The names of the constants are their values.
+    let shared = times(sum(&[x2, x6]), F0_541196100);
+    let even2 = sum(&[shared, times(x6, -F1_847759065)]);
+    let even3 = sum(&[shared, times(x2, F0_765366865)]);
+    let even0 = sum(&[x0, x4]).wrapping_shl(CONST_BITS);
+    let even1 = x0.wrapping_sub(x4).wrapping_shl(CONST_BITS);
+    let front = [sum(&[even0, even3]), sum(&[even1, even2]), even1.wrapping_sub(even2), even0.wrapping_sub(even3)];
+
+    // The odd part, after Figure 8 of the paper.
+    let shared = times(sum(&[x7, x3, x5, x1]), F1_175875602);
+    let z1 = times(sum(&[x7, x1]), -F0_899976223);
+    let z2 = times(sum(&[x5, x3]), -F2_562915447);
+    let z3 = sum(&[times(sum(&[x7, x3]), -F1_961570560), shared]);
+    let z4 = sum(&[times(sum(&[x5, x1]), -F0_390180644), shared]);
+    let back = [
+        sum(&[times(x1, F1_501321110), z1, z4]),
+        sum(&[times(x3, F3_072711026), z2, z3]),
+        sum(&[times(x5, F2_053119869), z2, z4]),
+        sum(&[times(x7, F0_298631336), z1, z3]),
+    ];
+    std::array::from_fn(|i| if i < 4 { front[i].wrapping_add(back[i]) } else { front[7 - i].wrapping_sub(back[7 - i]) })
+}
+
+/// Divides by a power of two, rounding half up.
+fn descale(value: i32, bits: u32) -> i32 {
+    value.wrapping_add(1 << (bits - 1)) >> bits
+}
+
+/// Samples are stored without their middle, 128.
+fn to_sample(value: i32) -> u8 {
+    value.saturating_add(128).clamp(0, 255) as u8
+}
+
+const F0_298631336: i32 = 2446;
+const F0_390180644: i32 = 3196;
+const F0_541196100: i32 = 4433;
+const F0_765366865: i32 = 6270;
+const F0_899976223: i32 = 7373;
+const F1_175875602: i32 = 9633;
+const F1_501321110: i32 = 12299;
+const F1_847759065: i32 = 15137;
+const F1_961570560: i32 = 16069;
+const F2_053119869: i32 = 16819;
+const F2_562915447: i32 = 20995;
+const F3_072711026: i32 = 25172;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The definition, in f64.
+    fn by_definition(coefficients: &Block) -> [f64; 64] {
+        let c = |k: usize| if k == 0 { 0.5f64.sqrt() } else { 1.0 };
+        let cosine = |x: usize, k: usize| ((2 * x + 1) as f64 * k as f64 * std::f64::consts::PI / 16.0).cos();
+        std::array::from_fn(|i| {
+            let (x, y) = (i % 8, i / 8);
+            let term = |k: usize| {
+                let (u, v) = (k % 8, k / 8);
+                c(u) * c(v) * f64::from(coefficients[k]) * cosine(x, u) * cosine(y, v)
+            };
+            (0..64).map(term).sum::<f64>() / 4.0 + 128.0
+        })
+    }
+
+    #[test]
+    fn is_the_cosine_transform_to_half_a_level() {
+        for seed in 0..200u32 {
+            let mut coefficients = [0i16; 64];
+            for (i, coefficient) in coefficients.iter_mut().enumerate() {
+                let h = (seed * 64 + i as u32).wrapping_mul(2_654_435_761) >> 16;
+                if h % 4 == 0 || i == 0 {
+                    *coefficient = (h % 400) as i16 - 200;
+                }
+            }
+            let mut out = [0; 64];
+            inverse(&coefficients, &[1; 64], &mut out, 8);
+            for (sample, exact) in out.iter().zip(by_definition(&coefficients)) {
+                assert!((f64::from(*sample) - exact.clamp(0.0, 255.0)).abs() < 0.6, "{sample} {exact}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_shortcut_for_flat_blocks_changes_nothing() {
+        for dc in -1100..1100 {
+            let mut coefficients = [0; 64];
+            coefficients[0] = dc;
+            let (mut short, mut long) = ([0; 64], [0; 64]);
+            inverse(&coefficients, &[1; 64], &mut short, 8);
+            let row = inverse_1d([i32::from(dc) << PASS1_BITS, 0, 0, 0, 0, 0, 0, 0]);
+            for (i, sample) in long.iter_mut().enumerate() {
+                *sample = to_sample(descale(row[i % 8], CONST_BITS + PASS1_BITS + 3));
+            }
+            assert_eq!(short, long);
+        }
+    }
+}

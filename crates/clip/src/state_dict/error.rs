@@ -1,0 +1,80 @@
+//! What can be wrong with a tensor's values.
+
+use thiserror::Error;
+
+use super::StoredDtype;
+
+/// What is wrong with a tensor, naming it.
+#[derive(Debug, Error, PartialEq)]
+#[non_exhaustive]
+pub enum TensorError {
+    /// The bytes are not as many as the shape and dtype say.
+    #[error("tensor `{name}`: shape {shape:?} in {dtype} takes {expected} bytes, found {found}")]
+    Size {
+        /// The tensor's name; empty where it has none.
+        name: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// Its dtype.
+        dtype: StoredDtype,
+        /// Bytes of that shape and dtype; a shape whose size overflows shows as the largest number.
+        expected: usize,
+        /// Bytes there are.
+        found: usize,
+    },
+    /// NaN or infinite values.
+    #[error(
+        "tensor `{name}` holds {nan} NaN and {infinite} infinite values of {total}: the checkpoint is damaged or its \
+         training diverged"
+    )]
+    NotFinite {
+        /// The tensor's name; empty where it has none.
+        name: String,
+        /// Number of NaNs.
+        nan: usize,
+        /// Number of infinities.
+        infinite: usize,
+        /// Number of values.
+        total: usize,
+    },
+    /// A tensor that is not there.
+    #[error("tensor `{name}` is missing")]
+    Missing {
+        /// The tensor's name.
+        name: String,
+    },
+    /// A shape that an operation cannot work on.
+    #[error("tensor `{name}`: expected {expected}, found {found}")]
+    Shape {
+        /// The tensor's name; empty where it has none.
+        name: String,
+        /// What the operation takes.
+        expected: String,
+        /// The shape, and the dtype where that matters.
+        found: String,
+    },
+    /// A finite value that becomes infinite in the dtype asked for.
+    #[error("tensor `{name}`: value {value} does not fit into {dtype}; store it as f32 or bf16")]
+    Overflow {
+        /// The tensor's name; empty where it has none.
+        name: String,
+        /// The value of the largest magnitude.
+        value: f32,
+        /// The dtype asked for.
+        dtype: StoredDtype,
+    },
+}
+
+impl TensorError {
+    /// The same error for the tensor of this name.
+    pub fn named(mut self, tensor: &str) -> Self {
+        match &mut self {
+            Self::Size { name, .. }
+            | Self::NotFinite { name, .. }
+            | Self::Missing { name }
+            | Self::Shape { name, .. }
+            | Self::Overflow { name, .. } => tensor.clone_into(name),
+        }
+        self
+    }
+}

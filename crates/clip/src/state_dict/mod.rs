@@ -1,0 +1,117 @@
+//! A model's tensors by name, as stored: the common form of every checkpoint format.
+//!
+//! Names are OpenCLIP's (`visual.transformer.resblocks.0.attn.in_proj_weight`), layouts are torch's, whatever the file
+//! was. Values keep the file's dtype, so that a checkpoint goes out bit for bit as it came in; computing is done in f32
+//! ([`RawTensor::to_f32`]).
+
+mod bytes;
+mod error;
+mod hash;
+mod raw_tensor;
+
+use std::collections::BTreeMap;
+
+pub use bytes::TensorBytes;
+pub use error::TensorError;
+pub use raw_tensor::{RawTensor, StoredDtype};
+
+/// Tensors by OpenCLIP's names, sorted bytewise.
+///
+/// A clone is cheap: the tensors share their bytes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StateDict {
+    tensors: BTreeMap<String, RawTensor>,
+}
+
+impl StateDict {
+    /// No tensors yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The tensor of this name.
+    pub fn get(&self, name: &str) -> Option<&RawTensor> {
+        self.tensors.get(name)
+    }
+
+    /// Puts a tensor in; gives back the one that had the name.
+    pub fn insert(&mut self, name: impl Into<String>, tensor: RawTensor) -> Option<RawTensor> {
+        self.tensors.insert(name.into(), tensor)
+    }
+
+    /// Takes a tensor out.
+    pub fn remove(&mut self, name: &str) -> Option<RawTensor> {
+        self.tensors.remove(name)
+    }
+
+    /// The tensors, sorted by the bytes of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &RawTensor)> {
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// Number of tensors.
+    pub fn len(&self) -> usize {
+        self.tensors.len()
+    }
+
+    /// Whether there are no tensors.
+    pub fn is_empty(&self) -> bool {
+        self.tensors.is_empty()
+    }
+
+    /// All tensors in another dtype.
+    ///
+    /// # Errors
+    /// [`TensorError::Overflow`] for the first tensor that holds a finite value beyond `dtype`'s largest.
+    pub fn cast(&self, dtype: StoredDtype) -> Result<Self, TensorError> {
+        self.iter()
+            .map(|(name, tensor)| Ok((name.to_owned(), tensor.cast(dtype).map_err(|e| e.named(name))?)))
+            .collect()
+    }
+
+    /// Each tensor in the dtype that the tensor of the same name has in `other`; tensors that `other` lacks stay as they
+    /// are.
+    ///
+    /// # Errors
+    /// As [`StateDict::cast`].
+    pub fn cast_like(&self, other: &Self) -> Result<Self, TensorError> {
+        self.iter()
+            .map(|(name, tensor)| {
+                let dtype = other.get(name).map_or(tensor.dtype(), RawTensor::dtype);
+                Ok((name.to_owned(), tensor.cast(dtype).map_err(|e| e.named(name))?))
+            })
+            .collect()
+    }
+
+    /// The dtype that holds most of the values; f32 where there are none.
+    pub fn main_dtype(&self) -> StoredDtype {
+        let mut values = BTreeMap::from([(StoredDtype::F32, 0)]);
+        for tensor in self.tensors.values() {
+            *values.entry(tensor.dtype()).or_insert(0) += tensor.len();
+        }
+        values.into_iter().max_by_key(|&(_, count)| count).map_or(StoredDtype::F32, |(dtype, _)| dtype)
+    }
+
+    /// Checks that no tensor holds NaN or an infinity.
+    ///
+    /// # Errors
+    /// [`TensorError::NotFinite`] with the first such tensor in name order.
+    pub fn check_finite(&self) -> Result<(), TensorError> {
+        self.iter().try_for_each(|(name, tensor)| tensor.check_finite().map_err(|e| e.named(name)))
+    }
+}
+
+impl FromIterator<(String, RawTensor)> for StateDict {
+    fn from_iter<I: IntoIterator<Item = (String, RawTensor)>>(tensors: I) -> Self {
+        Self { tensors: tensors.into_iter().collect() }
+    }
+}
+
+impl IntoIterator for StateDict {
+    type Item = (String, RawTensor);
+    type IntoIter = std::collections::btree_map::IntoIter<String, RawTensor>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.tensors.into_iter()
+    }
+}

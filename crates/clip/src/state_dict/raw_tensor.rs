@@ -1,0 +1,362 @@
+//! One tensor as stored: dtype, shape and little-endian bytes.
+
+use half::{bf16, f16};
+use serde::{Deserialize, Serialize};
+
+use super::{TensorBytes, TensorError};
+
+/// The dtype of a stored tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoredDtype {
+    /// IEEE single precision.
+    F32,
+    /// IEEE half precision.
+    F16,
+    /// The upper half of a single.
+    BF16,
+}
+
+impl StoredDtype {
+    /// Bytes of one value.
+    pub const fn size(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::BF16 => 2,
+        }
+    }
+
+    /// The name, as in torch's short form: `f32`, `f16`, `bf16`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::BF16 => "bf16",
+        }
+    }
+}
+
+impl std::fmt::Display for StoredDtype {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A tensor as stored, row-major, little-endian. A clone shares the bytes.
+#[derive(Clone, Debug)]
+pub struct RawTensor {
+    dtype: StoredDtype,
+    shape: Vec<usize>,
+    bytes: TensorBytes,
+}
+
+impl RawTensor {
+    /// A tensor of these bytes.
+    ///
+    /// # Errors
+    /// [`TensorError::Size`] if the bytes are not as many as shape and dtype say.
+    pub fn new(dtype: StoredDtype, shape: Vec<usize>, bytes: impl Into<TensorBytes>) -> Result<Self, TensorError> {
+        let bytes = bytes.into();
+        let expected = shape.iter().try_fold(dtype.size(), |size, &axis| size.checked_mul(axis));
+        if expected != Some(bytes.len()) {
+            let (name, found) = (String::new(), bytes.len());
+            return Err(TensorError::Size { name, shape, dtype, expected: expected.unwrap_or(usize::MAX), found });
+        }
+        Ok(Self { dtype, shape, bytes })
+    }
+
+    /// An f32 tensor of these values.
+    ///
+    /// # Panics
+    /// If the values are not as many as the shape says: the caller made both.
+    pub fn from_f32(shape: impl Into<Vec<usize>>, values: Vec<f32>) -> Self {
+        let shape = shape.into();
+        assert_eq!(values.len(), shape.iter().product::<usize>(), "shape {shape:?} and number of values");
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Self { dtype: StoredDtype::F32, shape, bytes: bytes.into() }
+    }
+
+    /// The dtype the values are stored in.
+    pub fn dtype(&self) -> StoredDtype {
+        self.dtype
+    }
+
+    /// The axes' lengths; empty for a scalar.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The stored bytes, little-endian, row-major.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.bytes.len() / self.dtype.size()
+    }
+
+    /// Whether an axis has length zero.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The values in f32, which holds every value of every stored dtype.
+    pub fn to_f32(&self) -> Vec<f32> {
+        let mut values = Vec::with_capacity(self.len());
+        self.for_each_chunk(|chunk| values.extend_from_slice(chunk));
+        values
+    }
+
+    /// The same bytes under another shape.
+    ///
+    /// # Errors
+    /// [`TensorError::Size`] if the number of values differs.
+    pub fn reshape(&self, shape: Vec<usize>) -> Result<Self, TensorError> {
+        Self::new(self.dtype, shape, self.bytes.clone())
+    }
+
+    /// The transposed matrix.
+    ///
+    /// # Shapes
+    /// `[m, n]` gives `[n, m]`.
+    ///
+    /// # Errors
+    /// [`TensorError::Shape`] unless there are two axes.
+    pub fn transpose(&self) -> Result<Self, TensorError> {
+        let &[rows, columns] = self.shape() else {
+            return Err(self.shape_error("a matrix"));
+        };
+        let size = self.dtype.size();
+        let mut bytes = vec![0; self.bytes.len()];
+        for (row, values) in self.bytes.chunks_exact((columns * size).max(1)).enumerate() {
+            for (column, value) in values.chunks_exact(size).enumerate() {
+                let at = (column * rows + row) * size;
+                bytes[at..at + size].copy_from_slice(value);
+            }
+        }
+        Ok(Self { dtype: self.dtype, shape: vec![columns, rows], bytes: bytes.into() })
+    }
+
+    /// Equal parts along the first axis, which share this tensor's bytes.
+    ///
+    /// # Shapes
+    /// `[parts * n, …]` gives `parts` times `[n, …]`.
+    ///
+    /// # Errors
+    /// [`TensorError::Shape`] unless the first axis divides so.
+    pub fn split_first_axis(&self, parts: usize) -> Result<Vec<Self>, TensorError> {
+        let rows = self.shape.first().copied().filter(|&rows| parts > 0 && rows.is_multiple_of(parts));
+        let Some(rows) = rows else {
+            return Err(self.shape_error(&format!("a first axis that {parts} divides")));
+        };
+        let mut shape = self.shape.clone();
+        shape[0] = rows / parts;
+        let length = self.bytes.len() / parts;
+        let part = |index: usize| {
+            let bytes = self.bytes.slice(index * length..(index + 1) * length).expect("equal parts lie in the whole");
+            Self { dtype: self.dtype, shape: shape.clone(), bytes }
+        };
+        Ok((0..parts).map(part).collect())
+    }
+
+    /// Tensors one after the other along the first axis.
+    ///
+    /// # Shapes
+    /// `[n, …]`, `[m, …]`, … give `[n + m + …, …]`.
+    ///
+    /// # Errors
+    /// [`TensorError::Shape`] unless dtype and the other axes are the same in all.
+    pub fn join_first_axis(parts: &[Self]) -> Result<Self, TensorError> {
+        let Some(first) = parts.first() else {
+            return Err(TensorError::Shape { name: String::new(), expected: "tensors".into(), found: "none".into() });
+        };
+        let fits = |part: &&Self| {
+            part.dtype == first.dtype && !part.shape.is_empty() && part.shape.get(1..) == first.shape.get(1..)
+        };
+        if let Some(other) = parts.iter().find(|part| !fits(part)) {
+            return Err(
+                other.shape_error(&format!("to join {:?} in {} along the first axis", first.shape, first.dtype))
+            );
+        }
+        let mut shape = first.shape.clone();
+        shape[0] = parts.iter().map(|part| part.shape[0]).sum();
+        Self::new(first.dtype, shape, parts.iter().map(Self::bytes).collect::<Vec<_>>().concat())
+    }
+
+    fn shape_error(&self, expected: &str) -> TensorError {
+        let (expected, found) = (expected.to_owned(), format!("{:?} in {}", self.shape, self.dtype));
+        TensorError::Shape { name: String::new(), expected, found }
+    }
+
+    /// The same values in another dtype, rounded to nearest even.
+    ///
+    /// # Errors
+    /// [`TensorError::Overflow`] if a finite value becomes infinite.
+    pub fn cast(&self, dtype: StoredDtype) -> Result<Self, TensorError> {
+        if dtype == self.dtype {
+            return Ok(self.clone());
+        }
+        let mut bytes = Vec::with_capacity(self.len() * dtype.size());
+        let mut overflow: Option<f32> = None;
+        let mut note = |value: f32, overflows: bool| {
+            if overflows && value.abs() > overflow.map_or(0.0, f32::abs) {
+                overflow = Some(value);
+            }
+        };
+        self.for_each_chunk(|chunk| match dtype {
+            StoredDtype::F32 => chunk.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes())),
+            StoredDtype::F16 => chunk.iter().for_each(|&value| {
+                let cast = f16::from_f32(value);
+                note(value, value.is_finite() && cast.is_infinite());
+                bytes.extend_from_slice(&cast.to_le_bytes());
+            }),
+            StoredDtype::BF16 => chunk.iter().for_each(|&value| {
+                let cast = bf16::from_f32(value);
+                note(value, value.is_finite() && cast.is_infinite());
+                bytes.extend_from_slice(&cast.to_le_bytes());
+            }),
+        });
+        match overflow {
+            Some(value) => Err(TensorError::Overflow { name: String::new(), value, dtype }),
+            None => Ok(Self { dtype, shape: self.shape.clone(), bytes: bytes.into() }),
+        }
+    }
+
+    /// Checks that all values are finite.
+    ///
+    /// # Errors
+    /// [`TensorError::NotFinite`] with the counts.
+    pub fn check_finite(&self) -> Result<(), TensorError> {
+        let (mut nan, mut infinite) = (0, 0);
+        self.for_each_chunk(|chunk| {
+            nan += chunk.iter().filter(|value| value.is_nan()).count();
+            infinite += chunk.iter().filter(|value| value.is_infinite()).count();
+        });
+        match (nan, infinite) {
+            (0, 0) => Ok(()),
+            _ => Err(TensorError::NotFinite { name: String::new(), nan, infinite, total: self.len() }),
+        }
+    }
+
+    /// Passes over the values in f32, a bounded number at a time, so that no copy of a large tensor is made.
+    pub(crate) fn for_each_chunk(&self, mut visit: impl FnMut(&[f32])) {
+        const VALUES: usize = 16 * 1024;
+        let mut values = Vec::with_capacity(VALUES.min(self.len()));
+        for bytes in self.bytes.chunks(VALUES * self.dtype.size()) {
+            values.clear();
+            match self.dtype {
+                StoredDtype::F32 => values.extend(bytes.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b))),
+                StoredDtype::F16 => {
+                    values.extend(bytes.as_chunks::<2>().0.iter().map(|&b| f16::from_le_bytes(b).to_f32()))
+                }
+                StoredDtype::BF16 => {
+                    values.extend(bytes.as_chunks::<2>().0.iter().map(|&b| bf16::from_le_bytes(b).to_f32()))
+                }
+            }
+            visit(&values);
+        }
+    }
+}
+
+/// Equal dtype, shape and bytes: −0 differs from 0, and a NaN equals itself.
+impl PartialEq for RawTensor {
+    fn eq(&self, other: &Self) -> bool {
+        self.dtype == other.dtype && self.shape == other.shape && self.bytes() == other.bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tensor(shape: &[usize]) -> RawTensor {
+        RawTensor::from_f32(shape, (0..shape.iter().product()).map(|k: usize| k as f32 - 3.5).collect())
+    }
+
+    #[test]
+    fn every_half_survives_f32() {
+        for dtype in [StoredDtype::F16, StoredDtype::BF16] {
+            let finite = |bits: &u16| match dtype {
+                StoredDtype::F16 => f16::from_bits(*bits).is_finite(),
+                _ => bf16::from_bits(*bits).is_finite(),
+            };
+            let bytes: Vec<u8> = (0..=u16::MAX).filter(finite).flat_map(u16::to_le_bytes).collect();
+            let halves = RawTensor::new(dtype, vec![bytes.len() / 2], bytes).expect("sizes agree");
+            let singles = halves.cast(StoredDtype::F32).expect("f32 holds all");
+            assert_eq!(singles.to_f32(), halves.to_f32());
+            assert_eq!(singles.cast(dtype), Ok(halves));
+        }
+    }
+
+    #[test]
+    fn casts_round_to_nearest_even() {
+        let values = vec![1.0 + 1.0 / 2048.0, 1.0 + 3.0 / 2048.0, 1e-8, -6e-8, -0.0];
+        let halves = RawTensor::from_f32([5], values).cast(StoredDtype::F16).expect("all fit");
+        assert_eq!(halves.to_f32(), [1.0, 1.0 + 4.0 / 2048.0, 0.0, -5.960_464_5e-8, -0.0]);
+        assert!(halves.to_f32()[4].is_sign_negative());
+    }
+
+    #[test]
+    fn a_value_that_would_become_infinite_is_an_error() {
+        // The largest that rounds down to f16's maximum, and the smallest that does not.
+        assert_eq!(
+            RawTensor::from_f32([1], vec![65519.99]).cast(StoredDtype::F16).map(|t| t.to_f32()),
+            Ok(vec![65504.0])
+        );
+        let error = RawTensor::from_f32([3], vec![65520.0, -1e6, 2.0]).cast(StoredDtype::F16);
+        let expected = TensorError::Overflow { name: String::new(), value: -1e6, dtype: StoredDtype::F16 };
+        assert_eq!(error, Err(expected));
+        assert!(RawTensor::from_f32([1], vec![1e38]).cast(StoredDtype::BF16).is_ok());
+        assert!(RawTensor::from_f32([1], vec![f32::MAX]).cast(StoredDtype::BF16).is_err());
+        // What is infinite already is not an overflow; another check refuses it.
+        let infinite = RawTensor::from_f32([2], vec![f32::INFINITY, f32::NAN]).cast(StoredDtype::F16);
+        let values = infinite.map(|t| t.to_f32()).unwrap_or_default();
+        assert!(values[0] == f32::INFINITY && values[1].is_nan());
+    }
+
+    #[test]
+    fn transposing_twice_gives_it_back() {
+        let matrix = tensor(&[3, 5]);
+        let transposed = matrix.transpose().expect("a matrix");
+        assert_eq!(transposed.shape(), [5, 3]);
+        for (row, column) in (0..3).flat_map(|row| (0..5).map(move |column| (row, column))) {
+            assert_eq!(transposed.to_f32()[column * 3 + row], matrix.to_f32()[row * 5 + column]);
+        }
+        assert_eq!(transposed.transpose(), Ok(matrix));
+        assert_eq!(tensor(&[0, 4]).transpose().map(|t| t.shape().to_vec()), Ok(vec![4, 0]));
+        assert!(matches!(tensor(&[4]).transpose(), Err(TensorError::Shape { .. })));
+    }
+
+    #[test]
+    fn parts_join_to_the_whole() {
+        for shape in [&[6, 2][..], &[6], &[3, 2, 2]] {
+            let whole = tensor(shape);
+            let parts = whole.split_first_axis(3).expect("three divides the first axis");
+            assert_eq!(parts.len(), 3);
+            assert_eq!(RawTensor::join_first_axis(&parts), Ok(whole));
+        }
+        assert!(matches!(tensor(&[4, 2]).split_first_axis(3), Err(TensorError::Shape { .. })));
+        assert!(matches!(tensor(&[]).split_first_axis(1), Err(TensorError::Shape { .. })));
+        assert!(matches!(RawTensor::join_first_axis(&[]), Err(TensorError::Shape { .. })));
+        assert!(RawTensor::join_first_axis(&[tensor(&[2, 2]), tensor(&[2, 3])]).is_err());
+        assert!(RawTensor::join_first_axis(&[tensor(&[2]), tensor(&[])]).is_err());
+    }
+
+    #[test]
+    fn sizes_that_do_not_agree_are_refused() {
+        for (shape, bytes) in [(vec![2], 7), (vec![], 0), (vec![usize::MAX, 2], 8), (vec![1 << 62, 4], 0)] {
+            let error = RawTensor::new(StoredDtype::F32, shape, vec![0; bytes]);
+            assert!(matches!(error, Err(TensorError::Size { .. })), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_large_tensor_is_visited_whole() {
+        let values: Vec<f32> = (0..40_000).map(|k| k as f32).collect();
+        let tensor = RawTensor::from_f32([40_000], values.clone());
+        let mut visited = Vec::new();
+        tensor.for_each_chunk(|chunk| visited.extend_from_slice(chunk));
+        assert_eq!(visited, values);
+    }
+}

@@ -1,0 +1,21 @@
+//! Tells whether a text looks like mojibake: whether it holds a sequence of characters that hardly anybody means.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::tables::{BADNESS, CATEGORIES};
+use crate::tokenizer::whitespace::PYTHON_SPACE_CLASS;
+
+static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
+    let mut pattern = BADNESS.join("|").replace("{space}", PYTHON_SPACE_CLASS);
+    for (name, characters) in CATEGORIES {
+        pattern = pattern.replace(&format!("{{{name}}}"), characters);
+    }
+    Regex::new(&pattern).expect("the pattern is a constant")
+});
+
+/// ftfy's `is_bad`.
+pub(super) fn is_bad(text: &str) -> bool {
+    PATTERN.is_match(text)
+}

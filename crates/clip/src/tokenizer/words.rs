@@ -1,0 +1,43 @@
+//! Cutting a cleaned text into the words that byte-pair encoding works on.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// CLIP's pattern: OpenCLIP's two special tokens, English contractions, runs of letters, single digits, runs of anything
+/// else but blanks.
+///
+/// OpenCLIP ignores case in the whole pattern, by which U+0345 (a mark whose capital is a letter) is in none of Python's
+/// classes and is dropped.
+static WORD: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i:<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d)|\p{L}+|\p{N}|[^\s\p{L}\p{N}\u{345}]+")
+        .expect("the pattern is a constant")
+});
+
+/// The words of a cleaned text, in order.
+pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
+    WORD.find_iter(text).map(|found| found.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &[&str]) {
+        assert_eq!(words(text).collect::<Vec<_>>(), expected, "{text:?}");
+    }
+
+    #[test]
+    fn splits_as_clip() {
+        check("two people's dogs don't", &["two", "people", "'s", "dogs", "don", "'t"]);
+        check("3.14 a1b22", &["3", ".", "1", "4", "a", "1", "b", "2", "2"]);
+        check("<start_of_text>a <end_of_text", &["<start_of_text>", "a", "<", "end", "_", "of", "_", "text"]);
+        check("<|startoftext|>", &["<|", "startoftext", "|>"]);
+        // A contraction after other punctuation is swallowed by the run before it.
+        check("what!'s", &["what", "!'", "s"]);
+        // `ſ` folds to s, also in a contraction.
+        check("it'ſ", &["it", "'ſ"]);
+        check("a\u{345}b \u{345}!", &["a", "b", "!"]);
+        check("", &[]);
+    }
+}

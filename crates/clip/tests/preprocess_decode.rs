@@ -1,0 +1,243 @@
+//! Decoding against Pillow, for every kind of file, and what is done about bad ones.
+//!
+//! `xtask/fixtures/images.py` writes the files and the hashes of the pixels.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use image::RgbImage;
+use radapter_clip::preprocess::{DecodeLimits, ImageError, decode_bytes, decode_file};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+#[derive(Deserialize)]
+struct Manifest {
+    files: BTreeMap<String, Expected>,
+}
+
+#[derive(Deserialize)]
+struct Expected {
+    width: u32,
+    height: u32,
+    sha256: String,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/images")
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(folder().join(name)).unwrap()
+}
+
+fn manifest() -> Manifest {
+    serde_json::from_slice(&fixture("expected.json")).unwrap()
+}
+
+fn decode(bytes: &[u8]) -> Result<RgbImage, ImageError> {
+    decode_bytes(bytes, "some.file", &DecodeLimits::default())
+}
+
+#[test]
+fn every_kind_of_file_decodes_to_pillow_s_pixels() {
+    let files = manifest().files;
+    assert!(files.len() > 50);
+    let mut different = Vec::new();
+    for (name, expected) in files {
+        let image = decode_file(&folder().join(&name), &DecodeLimits::default()).unwrap();
+        assert_eq!(image.dimensions(), (expected.width, expected.height), "{name}");
+        let hash: String = Sha256::digest(image.as_raw()).iter().map(|byte| format!("{byte:02x}")).collect();
+        if hash != expected.sha256 {
+            different.push(name);
+        }
+    }
+    assert!(different.is_empty(), "{different:?}");
+}
+
+/// Every proper prefix of the file.
+fn prefixes(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    (0..bytes.len()).map(|length| &bytes[..length])
+}
+
+#[test]
+fn a_cut_jpeg_is_an_error_wherever_it_is_cut() {
+    for name in ["ycc-420.jpg", "ycc-444-progressive.jpg", "restarts.jpg", "restarts-progressive.jpg", "grey.jpg"] {
+        let bytes = fixture(name);
+        let data = bytes.windows(2).position(|pair| pair == [0xff, 0xda]).unwrap() + 20;
+        for cut in prefixes(&bytes) {
+            let error = decode(cut).unwrap_err();
+            if cut.len() > data {
+                assert!(matches!(error, ImageError::Truncated { .. }), "{name} {}: {error}", cut.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_jpeg_whose_data_end_before_its_end_marker_is_an_error() {
+    for name in ["ycc-420.jpg", "ycc-444-progressive.jpg", "restarts.jpg", "grey.jpg", "cmyk.jpg"] {
+        let bytes = fixture(name);
+        let cut = [&bytes[..bytes.len() - 60], &[0xff, 0xd9]].concat();
+        let error = decode(&cut).unwrap_err();
+        assert!(matches!(error, ImageError::Truncated { .. }), "{name}: {error}");
+        assert!(error.to_string().contains("some.file"), "{error}");
+    }
+}
+
+#[test]
+fn a_cut_png_or_webp_is_an_error_wherever_it_is_cut() {
+    for (name, _) in manifest().files.iter().filter(|(name, _)| !name.ends_with(".jpg")) {
+        let bytes = fixture(name);
+        for cut in prefixes(&bytes) {
+            let error = decode(cut).unwrap_err();
+            if cut.len() > 30 {
+                assert!(matches!(error, ImageError::Truncated { .. }), "{name} {}: {error}", cut.len());
+            }
+        }
+    }
+}
+
+/// The container is all there, but the compressed data in it are not.
+#[test]
+fn a_png_with_too_little_data_is_an_error() {
+    let bytes = fixture("rgb.png");
+    let data = bytes.windows(4).position(|name| name == b"IDAT").unwrap();
+    for kept in [0u32, 1, 100, 1000] {
+        let mut cut = bytes[..data - 4].to_vec();
+        cut.extend(kept.to_be_bytes());
+        let chunk = &bytes[data..][..4 + kept as usize];
+        cut.extend(chunk);
+        cut.extend(crc32(chunk).to_be_bytes());
+        cut.extend(b"\0\0\0\0IEND\xae\x42\x60\x82");
+        assert!(decode(&cut).is_err(), "{kept}");
+    }
+}
+
+#[test]
+fn a_text_file_named_jpg_is_told_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cat.jpg");
+    std::fs::write(&path, "<Error>access denied</Error>").unwrap();
+    let error = decode_file(&path, &DecodeLimits::default()).unwrap_err().to_string();
+    assert!(error.contains("cat.jpg") && error.contains("text that begins with \"<Error>"), "{error}");
+    std::fs::write(&path, "").unwrap();
+    let error = decode_file(&path, &DecodeLimits::default()).unwrap_err().to_string();
+    assert!(error.contains("an empty file"), "{error}");
+}
+
+#[test]
+fn the_content_tells_the_format_not_the_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("really-a-jpeg.png");
+    std::fs::write(&path, fixture("ycc-444.jpg")).unwrap();
+    let image = decode_file(&path, &DecodeLimits::default()).unwrap();
+    assert_eq!(image, decode(&fixture("ycc-444.jpg")).unwrap());
+}
+
+#[test]
+fn what_cannot_be_opened_names_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [folder.path().join("no such image.png"), folder.path().to_owned()] {
+        let error = decode_file(&path, &DecodeLimits::default()).unwrap_err();
+        assert!(matches!(error, ImageError::Read { .. }), "{error}");
+        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+    }
+}
+
+#[test]
+fn other_image_formats_are_named() {
+    let error = decode(b"GIF89a\x01\0\x01\0").unwrap_err();
+    assert!(matches!(&error, ImageError::Unsupported { found, .. } if found == "GIF"), "{error}");
+}
+
+/// A header of 30000×30000 pixels, in each format; nothing behind it, and nothing may be allocated for it.
+#[test]
+fn a_decompression_bomb_is_refused_by_its_header() {
+    let patched = |name: &str, old: &[u8], new: &[u8]| {
+        let mut bytes = fixture(name);
+        let at = bytes.windows(old.len()).position(|window| window == old).unwrap();
+        bytes[at..at + old.len()].copy_from_slice(new);
+        bytes
+    };
+    let side = 30_000u32;
+    let png = {
+        let mut header = b"IHDR".to_vec();
+        header.extend(side.to_be_bytes());
+        header.extend(side.to_be_bytes());
+        header.extend([8, 2, 0, 0, 0]);
+        let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\x0d".to_vec();
+        bytes.extend(&header);
+        bytes.extend(crc32(&header).to_be_bytes());
+        bytes
+    };
+    let jpeg = patched("ycc-444.jpg", &[0, 29, 0, 37], &[0x75, 0x30, 0x75, 0x30]);
+    for (bytes, format) in [(png, "PNG"), (jpeg, "JPEG")] {
+        match decode(&bytes).unwrap_err() {
+            ImageError::TooManyPixels { name, width, height, max_pixels } => {
+                assert_eq!((name.as_str(), width, height, max_pixels), ("some.file", side, side, 89_478_485), "{format}");
+            }
+            error => panic!("{format}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn the_limits_can_be_set() {
+    for name in ["rgb.png", "ycc-420.jpg", "ycc-420-progressive.jpg", "lossless.webp"] {
+        let bytes = fixture(name);
+        let limits = |max_pixels, max_bytes| DecodeLimits { max_pixels, max_bytes };
+        let size = bytes.len() as u64;
+        assert!(decode_bytes(&bytes, name, &limits(37 * 29, size)).is_ok());
+        let error = decode_bytes(&bytes, name, &limits(37 * 29 - 1, size)).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("37×29") && error.contains("1072"), "{error}");
+        let error = decode_bytes(&bytes, name, &limits(u64::MAX, size - 1)).unwrap_err();
+        assert!(matches!(error, ImageError::FileTooLarge { .. }), "{error}");
+        let error = decode_file(&folder().join(name), &limits(u64::MAX, size - 1)).unwrap_err();
+        assert!(matches!(error, ImageError::FileTooLarge { .. }), "{error}");
+    }
+}
+
+/// CRC-32 as PNG has it.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0u32, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
+    })
+}
+
+mod mutations {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn names() -> Vec<String> {
+        manifest().files.into_keys().collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+
+        /// Whatever is in the file, there is an image or an error.
+        #[test]
+        fn no_change_of_a_file_makes_it_panic(
+            name in proptest::sample::select(names()),
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+            cut in proptest::option::of(any::<prop::sample::Index>()),
+        ) {
+            let mut bytes = fixture(&name);
+            for (index, value) in changes {
+                let at = index.index(bytes.len());
+                bytes[at] = value;
+            }
+            if let Some(cut) = cut {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            // A small limit, so that a changed header does not make this slow.
+            let limits = DecodeLimits { max_pixels: 1 << 20, ..DecodeLimits::default() };
+            if let Ok(image) = decode_bytes(&bytes, &name, &limits) {
+                prop_assert!(u64::from(image.width()) * u64::from(image.height()) <= limits.max_pixels);
+            }
+        }
+    }
+}

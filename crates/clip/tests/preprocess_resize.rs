@@ -1,0 +1,159 @@
+//! Resize and transform against Pillow and OpenCLIP, byte for byte and bit for bit.
+//!
+//! `xtask/fixtures/resize.py` writes the expected hashes.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and say what it skips")]
+
+use std::path::{Path, PathBuf};
+
+use image::{Rgb, RgbImage};
+use radapter_clip::config::{ClipConfig, Interpolation, PreprocessConfig, ResizeMode};
+use radapter_clip::preprocess::{DecodeLimits, Preprocess, decode_file, resize, resize_box};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+#[derive(Deserialize)]
+struct Fixture {
+    resizes: Vec<Resize>,
+    transforms: Vec<Transform>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Resize {
+    kind: String,
+    size: (u32, u32),
+    r#box: Option<[f32; 4]>,
+    to: (u32, u32),
+    filter: Interpolation,
+    sha256: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Transform {
+    kind: String,
+    size: (u32, u32),
+    mode: ResizeMode,
+    image_size: usize,
+    filter: Interpolation,
+    fill: u8,
+    sha256: String,
+}
+
+fn fixture() -> Fixture {
+    serde_json::from_str(include_str!("fixtures/images_resize.json")).unwrap()
+}
+
+/// The generator's formula.
+fn synthetic(kind: &str, (width, height): (u32, u32)) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| {
+        Rgb([0u32, 1, 2].map(|c| {
+            let mut h = x.wrapping_mul(73_856_093) ^ y.wrapping_mul(19_349_663) ^ c.wrapping_mul(83_492_791);
+            h ^= h >> 13;
+            h = h.wrapping_mul(0x5bd1_e995);
+            h ^= h >> 15;
+            match kind {
+                "noise" => h as u8,
+                "extremes" => (h & 1) as u8 * 255,
+                _ => (x * 3 + y * 5 + c * 40) as u8,
+            }
+        }))
+    })
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn resize_is_pillow_s() {
+    let cases = fixture().resizes;
+    assert!(cases.len() > 200);
+    for case in cases {
+        let image = synthetic(&case.kind, case.size);
+        let (width, height) = case.to;
+        let resized = match case.r#box {
+            Some(corners) => resize_box(&image, corners, width, height, case.filter).unwrap(),
+            None => resize(&image, width, height, case.filter),
+        };
+        assert_eq!(resized.dimensions(), case.to);
+        assert_eq!(sha256(resized.as_raw()), case.sha256, "{case:?}");
+    }
+}
+
+#[test]
+fn transform_is_open_clip_s_to_the_bit() {
+    let cases = fixture().transforms;
+    assert!(cases.len() > 80);
+    for case in cases {
+        let config = PreprocessConfig {
+            interpolation: case.filter,
+            resize_mode: case.mode,
+            fill_color: case.fill,
+            ..PreprocessConfig::default()
+        };
+        let pixels = Preprocess::with(case.image_size, &config).apply(&synthetic(&case.kind, case.size));
+        let bytes: Vec<u8> = pixels.iter().flat_map(|value| value.to_le_bytes()).collect();
+        assert_eq!(sha256(&bytes), case.sha256, "{case:?}");
+    }
+}
+
+#[test]
+fn a_box_outside_of_the_image_is_refused() {
+    let image = synthetic("slope", (8, 4));
+    for corners in [
+        [0.0, 0.0, 9.0, 4.0],
+        [0.0, 0.0, 8.0, 4.1],
+        [-0.1, 0.0, 8.0, 4.0],
+        [3.0, 0.0, 3.0, 4.0],
+        [4.0, 0.0, 3.0, 4.0],
+        [f32::NAN, 0.0, 8.0, 4.0],
+        [0.0, 0.0, f32::INFINITY, 4.0],
+    ] {
+        let error = resize_box(&image, corners, 2, 2, Interpolation::Bicubic).unwrap_err();
+        assert!(error.to_string().contains("8×4"), "{error}");
+    }
+}
+
+/// Resizing the shorter side first would take tens of gigabytes here.
+#[test]
+fn a_long_thin_image_takes_no_more_memory_than_its_crop() {
+    let config = PreprocessConfig::default();
+    for size in [(1, 80_000_000), (80_000_000, 1)] {
+        let pixels = Preprocess::with(224, &config).apply(&RgbImage::from_pixel(size.0, size.1, Rgb([255; 3])));
+        assert_eq!(pixels.len(), 3 * 224 * 224);
+        let white = (1.0 - config.mean[0]) / config.std[0];
+        assert!(pixels[..224 * 224].iter().all(|value| *value == white));
+    }
+    let config = PreprocessConfig { resize_mode: ResizeMode::Longest, ..config };
+    assert_eq!(Preprocess::with(224, &config).apply(&RgbImage::new(1, 100_000)).len(), 3 * 224 * 224);
+}
+
+/// The images of the golden folder, from their files to the pixels that the image tower gets.
+#[test]
+fn golden_images_get_the_golden_pixels() {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/golden/clip-small");
+    let folder = std::env::var_os("RADAPTER_GOLDEN").map_or(beside, PathBuf::from);
+    if !folder.is_dir() {
+        println!("skipped: no golden folder; set RADAPTER_GOLDEN");
+        return;
+    }
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&read("manifest.json")).unwrap();
+    let config = String::from_utf8(read("open_clip/open_clip_config.json")).unwrap();
+    let preprocess = Preprocess::new(&ClipConfig::from_open_clip_json(&config).unwrap());
+    let expected = read("expected.safetensors");
+    let tensors = safetensors::SafeTensors::deserialize(&expected).unwrap();
+    let pixels = tensors.tensor("pixels").unwrap();
+    let pixels: Vec<f32> = pixels.data().as_chunks::<4>().0.iter().map(|value| f32::from_le_bytes(*value)).collect();
+
+    let side = preprocess.image_size();
+    let names = manifest["images"].as_array().unwrap();
+    assert_eq!(pixels.len(), names.len() * 3 * side * side);
+    for (name, expected) in names.iter().zip(pixels.chunks_exact(3 * side * side)) {
+        let path = folder.join("images").join(name.as_str().unwrap());
+        let found = preprocess.apply(&decode_file(&path, &DecodeLimits::default()).unwrap());
+        let difference = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        println!("{name}: largest difference {difference:e}");
+        assert!(difference <= 1e-6, "{name}: {difference:e}");
+    }
+}

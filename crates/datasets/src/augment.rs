@@ -1,0 +1,139 @@
+//! Train augmentation: a random resized crop and a flip, as torchvision has them.
+//!
+//! What happens to a picture is a function of the seed, the epoch and the picture's index, so that neither the number of threads nor
+//! an interruption changes it.
+
+use radapter_clip::config::Interpolation;
+use radapter_clip::preprocess::{RgbImage, crop, flip_horizontal, resize};
+use serde::{Deserialize, Serialize};
+
+use crate::seed::{self, Draw};
+
+/// The proportions (width over height) that crops are drawn from: torchvision's.
+const RATIO: [f64; 2] = [3.0 / 4.0, 4.0 / 3.0];
+const ATTEMPTS: usize = 10;
+
+/// The settings.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Augment {
+    /// The share of the picture's area that a crop has, from and to.
+    pub scale: [f64; 2],
+    /// The probability of a horizontal flip.
+    pub flip: f64,
+}
+
+impl Default for Augment {
+    /// Nearly the whole picture, never flipped: what CLIP is fine-tuned with.
+    fn default() -> Self {
+        Self { scale: [0.9, 1.0], flip: 0.0 }
+    }
+}
+
+/// Settings that make no sense.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AugmentError {
+    /// The shares of the area are not in order, or out of range.
+    #[error("augmentation: scale must be two numbers 0 < from <= to <= 1, found {found:?}")]
+    Scale {
+        /// The setting.
+        found: [f64; 2],
+    },
+    /// The probability is none.
+    #[error("augmentation: flip must be a probability from 0 to 1, found {found}")]
+    Flip {
+        /// The setting.
+        found: f64,
+    },
+}
+
+/// What is done to one picture: a box in whole pixels, and whether it is flipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crop {
+    /// Left edge.
+    pub left: u32,
+    /// Upper edge.
+    pub top: u32,
+    /// Width, at least 1.
+    pub width: u32,
+    /// Height, at least 1.
+    pub height: u32,
+    /// Whether left and right are exchanged afterwards.
+    pub flip: bool,
+}
+
+impl Augment {
+    /// The settings, if they make sense.
+    ///
+    /// # Errors
+    /// If the scale is not `0 < from <= to <= 1` or the probability not in `0..=1`; NaN is neither.
+    pub fn validate(self) -> Result<Self, AugmentError> {
+        let [from, to] = self.scale;
+        if !(from > 0.0 && from <= to && to <= 1.0) {
+            return Err(AugmentError::Scale { found: self.scale });
+        }
+        if !(0.0..=1.0).contains(&self.flip) {
+            return Err(AugmentError::Flip { found: self.flip });
+        }
+        Ok(self)
+    }
+
+    /// The crop of a picture of the given size.
+    ///
+    /// torchvision's `RandomResizedCrop.get_params`: ten times an area from `scale` and a ratio, uniform in its logarithm, from 3/4 to 4/3,
+    /// until the box fits; else the largest centred box whose ratio is in range.
+    pub fn crop(&self, (width, height): (u32, u32), seed: u64, epoch: u64, index: u64) -> Crop {
+        let mut rng = seed::rng("augment", &[seed, epoch, index]);
+        // Drawn first: whether a picture is flipped does not depend on how many boxes did not fit.
+        let flip = rng.unit_f64() < self.flip;
+        let area = f64::from(width) * f64::from(height);
+        let (log_low, log_high) = (RATIO[0].ln(), RATIO[1].ln());
+        for _ in 0..ATTEMPTS {
+            let target = area * (self.scale[0] + (self.scale[1] - self.scale[0]) * rng.unit_f64());
+            let ratio = (log_low + (log_high - log_low) * rng.unit_f64()).exp();
+            // Python rounds halves to even.
+            let crop_width = (target * ratio).sqrt().round_ties_even();
+            let crop_height = (target / ratio).sqrt().round_ties_even();
+            let fits = |side: f64, of: u32| side >= 1.0 && side <= f64::from(of);
+            if fits(crop_width, width) && fits(crop_height, height) {
+                let (crop_width, crop_height) = (crop_width as u32, crop_height as u32);
+                let top = rng.below((height - crop_height + 1) as usize) as u32;
+                let left = rng.below((width - crop_width + 1) as usize) as u32;
+                return Crop { left, top, width: crop_width, height: crop_height, flip };
+            }
+        }
+        let (crop_width, crop_height) = centred(width, height);
+        Crop {
+            left: (width - crop_width) / 2,
+            top: (height - crop_height) / 2,
+            width: crop_width,
+            height: crop_height,
+            flip,
+        }
+    }
+
+    /// The augmented picture, `size` × `size`: cropped, then resized by Pillow's bicubic (the filter sees nothing outside of the crop),
+    /// then flipped.
+    pub fn apply(&self, image: &RgbImage, size: u32, seed: u64, epoch: u64, index: u64) -> RgbImage {
+        let Crop { left, top, width, height, flip } = self.crop(image.dimensions(), seed, epoch, index);
+        let part = crop(image, left.into(), top.into(), width, height);
+        let resized = resize(&part, size, size, Interpolation::Bicubic);
+        if flip { flip_horizontal(&resized) } else { resized }
+    }
+}
+
+/// Size of the largest box with a ratio in range.
+fn centred(width: u32, height: u32) -> (u32, u32) {
+    let ratio = f64::from(width) / f64::from(height);
+    if ratio < RATIO[0] {
+        (width, ((f64::from(width) / RATIO[0]).round_ties_even() as u32).clamp(1, height))
+    } else if ratio > RATIO[1] {
+        (((f64::from(height) * RATIO[1]).round_ties_even() as u32).clamp(1, width), height)
+    } else {
+        (width, height)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! Image folders: a sub-folder a class.
+//!
+//! The classes are the sub-folders in the order of their names' bytes; the pictures are the image files below them, at any depth, in
+//! the order of their relative paths' bytes. No locale, file system or number of threads changes these orders, because labels and
+//! everything drawn by index hang on them. Hidden files and folders (a leading dot) do not count.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::class_names::ClassNames;
+use crate::labelled::{LabelledImages, Warning, some};
+use crate::source::{ImageSource, Sample};
+
+/// Extensions of image files, matched without regard to case.
+pub const EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
+
+/// Why a folder is no set of labelled pictures.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FolderError {
+    /// There is nothing of that name.
+    #[error("the folder {} does not exist", path.display())]
+    Missing {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// It is a file.
+    #[error("{} is a file; expected a folder with a sub-folder for each class", path.display())]
+    NotAFolder {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is nothing in it.
+    #[error("the folder {} is empty; expected a sub-folder for each class with images in it", path.display())]
+    Empty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// It has no sub-folders.
+    #[error("the folder {} has no sub-folders; found {found}; expected a sub-folder for each class with images in it", path.display())]
+    NoClasses {
+        /// The folder.
+        path: PathBuf,
+        /// What is there instead.
+        found: String,
+    },
+    /// A class has no image.
+    #[error(
+        "the class folder {} has no image; found {found}; expected files ending in {}", path.display(), EXTENSIONS.join(", ")
+    )]
+    EmptyClass {
+        /// The class's folder.
+        path: PathBuf,
+        /// What is there instead.
+        found: String,
+    },
+    /// There is no image at any depth.
+    #[error("no image below {}; expected files ending in {}", path.display(), EXTENSIONS.join(", "))]
+    NoImages {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A link leads back to a folder that it lies in.
+    #[error("{} links back to a folder that it lies in", path.display())]
+    Loop {
+        /// The link.
+        path: PathBuf,
+    },
+    /// A folder could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// Reads an image folder.
+///
+/// # Errors
+/// If it does not exist, is empty or has no sub-folders, if a class has no image, or if something in it cannot be read.
+pub fn read(root: &Path, names: Option<&ClassNames>) -> Result<LabelledImages, FolderError> {
+    let entries = entries(root)?;
+    if entries.is_empty() {
+        return Err(FolderError::Empty { path: root.to_owned() });
+    }
+    let loose = entries.iter().filter(|entry| !entry.is_dir && is_image(&entry.path)).count();
+    let classes: Vec<&Entry> = entries.iter().filter(|entry| entry.is_dir).collect();
+    if classes.is_empty() {
+        return Err(FolderError::NoClasses { path: root.to_owned(), found: found(&entries) });
+    }
+    let mut samples = Vec::new();
+    let mut folders = Vec::with_capacity(classes.len());
+    for (label, class) in classes.into_iter().enumerate() {
+        let images = below(&class.path)?;
+        if images.is_empty() {
+            let found = found(&self::entries(&class.path)?);
+            return Err(FolderError::EmptyClass { path: class.path.clone(), found });
+        }
+        let folder = class.name.clone();
+        samples.extend(images.into_iter().map(|image| Sample {
+            name: format!("{folder}/{}", image.name),
+            source: ImageSource::File(image.path),
+            label,
+        }));
+        folders.push(folder);
+    }
+    let warnings = if loose > 0 { vec![Warning::LooseImages { count: loose }] } else { Vec::new() };
+    Ok(LabelledImages::new(folders, samples, names, warnings))
+}
+
+/// An image file found below a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundImage {
+    /// The file.
+    pub path: PathBuf,
+    /// Its path relative to the folder, with `/`; bytes that are not UTF-8 are replaced.
+    pub name: String,
+}
+
+/// All images below a folder, at any depth, in the order of their relative paths' bytes.
+///
+/// # Errors
+/// If the folder does not exist, has no image, or something in it cannot be read.
+pub fn images(root: &Path) -> Result<Vec<FoundImage>, FolderError> {
+    let images = below(root)?;
+    if images.is_empty() { Err(FolderError::NoImages { path: root.to_owned() }) } else { Ok(images) }
+}
+
+/// Whether a file's extension is one of [`EXTENSIONS`].
+pub fn is_image(path: &Path) -> bool {
+    let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+struct Entry {
+    path: PathBuf,
+    name: String,
+    is_dir: bool,
+}
+
+/// What lies in a folder, by the bytes of the names, hidden things left out. Links are followed.
+fn entries(folder: &Path) -> Result<Vec<Entry>, FolderError> {
+    let io = |source| FolderError::Io { path: folder.to_owned(), source };
+    let listing = match std::fs::read_dir(folder) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(FolderError::Missing { path: folder.to_owned() });
+        }
+        Err(_) if folder.is_file() => return Err(FolderError::NotAFolder { path: folder.to_owned() }),
+        Err(error) => return Err(io(error)),
+    };
+    let mut entries = Vec::new();
+    for entry in listing {
+        let entry = entry.map_err(io)?;
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        let path = entry.path();
+        let kind = entry.file_type().map_err(io)?;
+        let is_dir = if kind.is_symlink() { path.is_dir() } else { kind.is_dir() };
+        if kind.is_symlink() && is_dir && leads_back(&path).map_err(io)? {
+            return Err(FolderError::Loop { path });
+        }
+        entries.push((entry.file_name(), path, is_dir));
+    }
+    entries.sort_by(|a, b| a.0.as_encoded_bytes().cmp(b.0.as_encoded_bytes()));
+    let entry = |(name, path, is_dir): (std::ffi::OsString, PathBuf, bool)| Entry {
+        path,
+        name: name.to_string_lossy().into_owned(),
+        is_dir,
+    };
+    Ok(entries.into_iter().map(entry).collect())
+}
+
+/// Whether a link to a folder leads to one that it lies in.
+fn leads_back(link: &Path) -> std::io::Result<bool> {
+    let target = link.canonicalize()?;
+    let home = link.parent().unwrap_or(Path::new(".")).canonicalize()?;
+    Ok(home.starts_with(&target))
+}
+
+/// The images below a folder, at any depth, in order; none is no error.
+fn below(root: &Path) -> Result<Vec<FoundImage>, FolderError> {
+    let mut images = Vec::new();
+    let mut pending = vec![(root.to_owned(), String::new())];
+    while let Some((folder, prefix)) = pending.pop() {
+        for entry in entries(&folder)? {
+            let name = format!("{prefix}{}", entry.name);
+            if entry.is_dir {
+                pending.push((entry.path, format!("{name}/")));
+            } else if is_image(&entry.path) {
+                images.push(FoundImage { path: entry.path, name });
+            }
+        }
+    }
+    images.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()).then_with(|| a.path.cmp(&b.path)));
+    Ok(images)
+}
+
+/// What is in a folder, for a message.
+fn found(entries: &[Entry]) -> String {
+    let images = entries.iter().filter(|entry| !entry.is_dir && is_image(&entry.path)).count();
+    if images > 0 {
+        return format!("{images} images");
+    }
+    match entries {
+        [] => "nothing".to_owned(),
+        _ => {
+            let names: Vec<String> = entries.iter().map(|entry| entry.name.clone()).collect();
+            some(&names)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

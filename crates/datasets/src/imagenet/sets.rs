@@ -1,0 +1,200 @@
+//! The ImageNet family on disk.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use image::{RgbImage, imageops};
+
+use super::{class_of, classes, objectnet, subset_a, subset_r};
+use crate::class_names::ClassNames;
+use crate::folder::{self, FolderError};
+use crate::labelled::{Class, LabelledImages, Warning, same_texts, some};
+
+/// A set that a model with ImageNet's 1000 classes is measured on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ImageNetSet {
+    /// ILSVRC 2012's training pictures.
+    Train,
+    /// ILSVRC 2012's validation pictures.
+    Val,
+    /// ImageNetV2, matched frequency.
+    V2,
+    /// ImageNet-R (renditions).
+    R,
+    /// ImageNet-Sketch.
+    Sketch,
+    /// ObjectNet's folders that ImageNet has classes for.
+    ObjectNet,
+    /// ImageNet-A (natural adversarial examples).
+    A,
+}
+
+/// How the 1000 logits of a picture become the scores that its label is compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scoring {
+    /// Labels are classes; all 1000 compete.
+    All,
+    /// Labels are classes; only these compete.
+    Subset(&'static [usize]),
+    /// Labels are groups; a group's score is the highest of its classes.
+    MaxOver(Vec<&'static [usize]>),
+}
+
+/// Why a set could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImageNetError {
+    /// The folder is no image folder.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// Folders that are no classes of the set.
+    #[error("{}: these folders are no classes of the set: {}; expected {expected}", path.display(), some(folders))]
+    UnknownFolders {
+        /// The set's folder.
+        path: PathBuf,
+        /// The folders.
+        folders: Vec<String>,
+        /// What names they should have.
+        expected: &'static str,
+    },
+}
+
+impl ImageNetSet {
+    /// The sets that fine-tuned models are measured on beside the validation set, in the order of the literature's tables.
+    pub const SHIFTED: [Self; 5] = [Self::V2, Self::R, Self::Sketch, Self::ObjectNet, Self::A];
+
+    /// The set's name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "imagenet-train",
+            Self::Val => "imagenet",
+            Self::V2 => "imagenet-v2",
+            Self::R => "imagenet-r",
+            Self::Sketch => "imagenet-sketch",
+            Self::ObjectNet => "objectnet",
+            Self::A => "imagenet-a",
+        }
+    }
+
+    /// Where the set lies below the folder of all sets.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Train => "ILSVRC2012/train",
+            Self::Val => "ILSVRC2012/val",
+            Self::V2 => "imagenetv2-matched-frequency-format-val",
+            Self::R => "imagenet-r",
+            Self::Sketch => "sketch",
+            Self::ObjectNet => "objectnet-1.0/images",
+            Self::A => "imagenet-a",
+        }
+    }
+
+    /// How pictures of the set are scored.
+    pub fn scoring(self) -> Scoring {
+        match self {
+            Self::Train | Self::Val | Self::V2 | Self::Sketch => Scoring::All,
+            Self::A => Scoring::Subset(subset_a()),
+            Self::R => Scoring::Subset(subset_r()),
+            Self::ObjectNet => Scoring::MaxOver(objectnet().iter().map(|folder| &folder.classes[..]).collect()),
+        }
+    }
+
+    /// Pixels to cut off at each side before anything else: ObjectNet's pictures have a red frame.
+    pub fn border(self) -> u32 {
+        if self == Self::ObjectNet { 2 } else { 0 }
+    }
+
+    /// Reads the set from the folder that holds all sets.
+    ///
+    /// Labels are ImageNet's (ObjectNet's: positions in [`objectnet`]), whichever classes are there. `names` override the classes' texts by
+    /// WordNet id. ObjectNet's other 200 folders are left out; classes that are missing are a warning.
+    ///
+    /// # Errors
+    /// If the folder is no image folder, or has folders that are no classes of the set.
+    pub fn read(self, root: &Path, names: Option<&ClassNames>) -> Result<LabelledImages, ImageNetError> {
+        let path = root.join(self.folder());
+        let mut set = folder::read(&path, None)?;
+        // What the folders' own names gave cause to say is of no interest: the texts come from the tables.
+        set.warnings.clear();
+        let labels: Vec<Option<usize>> = set.classes.iter().map(|class| self.label(&class.folder)).collect();
+        if self != Self::ObjectNet {
+            let unknown = set.classes.iter().zip(&labels).filter(|(_, label)| label.is_none());
+            let folders: Vec<String> = unknown.map(|(class, _)| class.folder.clone()).collect();
+            if !folders.is_empty() {
+                let expected =
+                    if self == Self::V2 { "integers from 0 to 999" } else { "WordNet ids such as n01440764" };
+                return Err(ImageNetError::UnknownFolders { path, folders, expected });
+            }
+        }
+        set.samples.retain_mut(|sample| match labels[sample.label] {
+            Some(label) => {
+                sample.label = label;
+                true
+            }
+            None => false,
+        });
+        if set.samples.is_empty() {
+            let folders = set.classes.into_iter().map(|class| class.folder).collect();
+            return Err(ImageNetError::UnknownFolders { path, folders, expected: "ObjectNet's folders" });
+        }
+        set.classes = self.classes(names);
+        let missing: Vec<String> = self
+            .expected()
+            .filter(|label| !labels.contains(&Some(*label)))
+            .map(|label| set.classes[label].folder.clone())
+            .collect();
+        if !missing.is_empty() {
+            set.warnings.push(Warning::MissingClasses { folders: missing });
+        }
+        set.warnings.extend(same_texts(&set.classes));
+        for warning in &set.warnings {
+            tracing::warn!("{}: {warning}", self.name());
+        }
+        Ok(set)
+    }
+
+    /// The label of a folder of the set.
+    fn label(self, folder: &str) -> Option<usize> {
+        match self {
+            Self::V2 => folder.parse().ok().filter(|&label: &usize| label < classes().len()),
+            Self::ObjectNet => objectnet().binary_search_by(|entry| entry.folder.cmp(folder)).ok(),
+            Self::A | Self::R => self.expected().find(|&label| classes()[label].wnid == folder),
+            Self::Train | Self::Val | Self::Sketch => class_of(folder),
+        }
+    }
+
+    /// The labels that the set has when it is complete.
+    fn expected(self) -> Box<dyn Iterator<Item = usize>> {
+        match self {
+            Self::A => Box::new(subset_a().iter().copied()),
+            Self::R => Box::new(subset_r().iter().copied()),
+            Self::ObjectNet => Box::new(0..objectnet().len()),
+            Self::Train | Self::Val | Self::V2 | Self::Sketch => Box::new(0..classes().len()),
+        }
+    }
+
+    fn classes(self, names: Option<&ClassNames>) -> Vec<Class> {
+        let class = |folder: &str, text: String| {
+            let given = names.and_then(|names| names.get(folder)).map(str::to_owned);
+            Class { folder: folder.to_owned(), text: given.unwrap_or(text) }
+        };
+        match self {
+            Self::ObjectNet => {
+                objectnet().iter().map(|entry| class(entry.folder, entry.folder.replace('_', " "))).collect()
+            }
+            _ => classes().iter().map(|entry| class(entry.wnid, entry.name.to_owned())).collect(),
+        }
+    }
+}
+
+/// A picture without `border` pixels at each side; the picture itself if nothing would be left.
+pub fn without_border(image: Arc<RgbImage>, border: u32) -> Arc<RgbImage> {
+    let (width, height) = image.dimensions();
+    if border == 0 || width <= 2 * border || height <= 2 * border {
+        return image;
+    }
+    Arc::new(imageops::crop_imm(&*image, border, border, width - 2 * border, height - 2 * border).to_image())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+//! A set of labelled pictures, whatever it was read from.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use crate::class_names::ClassNames;
+use crate::source::Sample;
+
+/// A class of a set.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Class {
+    /// What the data calls it: the folder's name, the label in a table. Classes of two sets are the same if this is.
+    pub folder: String,
+    /// What prompts call it.
+    pub text: String,
+}
+
+/// Something about a set that its owner should know, but that stops nobody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// Several classes have the same text, so that the text tower cannot tell them apart.
+    SameText {
+        /// The text.
+        text: String,
+        /// The classes' folders.
+        folders: Vec<String>,
+    },
+    /// The file of class names has names for folders that the data does not have.
+    UnusedNames {
+        /// The folders.
+        folders: Vec<String>,
+    },
+    /// Images lie beside the class folders, in no class.
+    LooseImages {
+        /// How many.
+        count: usize,
+    },
+    /// Classes that a benchmark has are not in the data.
+    MissingClasses {
+        /// Their folders.
+        folders: Vec<String>,
+    },
+}
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::SameText { text, folders } => write!(
+                f,
+                "the classes {} have the same text \"{text}\"; give them different names with a file of class names",
+                folders.join(", ")
+            ),
+            Self::UnusedNames { folders } => {
+                write!(f, "the file of class names has names for folders that are not there: {}", some(folders))
+            }
+            Self::LooseImages { count } => {
+                write!(f, "{count} images lie beside the class folders, in no class, and are not used")
+            }
+            Self::MissingClasses { folders } => write!(f, "these classes are not in the data: {}", some(folders)),
+        }
+    }
+}
+
+/// A few of many names, for a message.
+pub(crate) fn some(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// An evaluation set has classes that the model was not trained on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "classes of the data that the model does not know: {}; it knows {} ({}). Classes are the same if their folders have the same name",
+    some(unknown),
+    known.len(),
+    some(known)
+)]
+pub struct UnknownClasses {
+    /// Folders of the evaluation set.
+    pub unknown: Vec<String>,
+    /// Folders of the training set.
+    pub known: Vec<String>,
+}
+
+/// Labelled pictures and their classes.
+#[derive(Clone, Debug, Default)]
+pub struct LabelledImages {
+    /// The classes, in label order.
+    pub classes: Vec<Class>,
+    /// The pictures.
+    pub samples: Vec<Sample>,
+    /// What was noticed while reading; each was logged as well.
+    pub warnings: Vec<Warning>,
+}
+
+impl LabelledImages {
+    /// A set whose classes are given by their folders' names; texts come from `names`, else from the folders, `_` read as a space.
+    pub(crate) fn new(
+        folders: Vec<String>,
+        samples: Vec<Sample>,
+        names: Option<&ClassNames>,
+        mut warnings: Vec<Warning>,
+    ) -> Self {
+        let classes: Vec<Class> = folders
+            .into_iter()
+            .map(|folder| {
+                let given = names.and_then(|names| names.get(&folder));
+                let text = given.map_or_else(|| folder.replace('_', " "), str::to_owned);
+                Class { folder, text }
+            })
+            .collect();
+        if let Some(names) = names {
+            let unused: Vec<String> = names
+                .iter()
+                .map(|(folder, _)| folder)
+                .filter(|&folder| classes.iter().all(|class| class.folder != folder))
+                .map(str::to_owned)
+                .collect();
+            if !unused.is_empty() {
+                warnings.push(Warning::UnusedNames { folders: unused });
+            }
+        }
+        warnings.extend(same_texts(&classes));
+        for warning in &warnings {
+            tracing::warn!("{warning}");
+        }
+        Self { classes, samples, warnings }
+    }
+
+    /// The label of each picture.
+    pub fn labels(&self) -> Vec<usize> {
+        self.samples.iter().map(|sample| sample.label).collect()
+    }
+
+    /// The pictures at the given places, in that order, with all classes.
+    ///
+    /// # Panics
+    /// If an index is not below the number of samples.
+    pub fn subset(&self, indices: &[usize]) -> Self {
+        let samples = indices.iter().map(|&index| self.samples[index].clone()).collect();
+        Self { classes: self.classes.clone(), samples, warnings: Vec::new() }
+    }
+
+    /// The set with its labels as indices into a model's `classes`, matched by folder. The set may have fewer classes than the model.
+    ///
+    /// # Errors
+    /// If it has a class that the model does not know; the error names all of these.
+    pub fn onto(mut self, classes: &[Class]) -> Result<Self, UnknownClasses> {
+        let known: HashMap<&str, usize> =
+            classes.iter().enumerate().map(|(at, class)| (&class.folder[..], at)).collect();
+        let places: Vec<Option<usize>> =
+            self.classes.iter().map(|class| known.get(&class.folder[..]).copied()).collect();
+        let unknown: Vec<String> = (self.classes.iter().zip(&places))
+            .filter(|(_, place)| place.is_none())
+            .map(|(class, _)| class.folder.clone())
+            .collect();
+        if !unknown.is_empty() {
+            let known = classes.iter().map(|class| class.folder.clone()).collect();
+            return Err(UnknownClasses { unknown, known });
+        }
+        let places: Vec<usize> = places.into_iter().flatten().collect();
+        for sample in &mut self.samples {
+            sample.label = places[sample.label];
+        }
+        self.classes = classes.to_vec();
+        Ok(self)
+    }
+}
+
+/// A warning for each text that several classes have.
+pub fn same_texts(classes: &[Class]) -> Vec<Warning> {
+    let mut by_text: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for class in classes {
+        by_text.entry(&class.text).or_default().push(class.folder.clone());
+    }
+    by_text
+        .into_iter()
+        .filter(|(_, folders)| folders.len() > 1)
+        .map(|(text, folders)| Warning::SameText { text: text.to_owned(), folders })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::source::ImageSource;
+
+    fn set(folders: &[&str], labels: &[usize]) -> LabelledImages {
+        let image = Arc::new(image::RgbImage::new(1, 1));
+        let sample = |(at, &label): (usize, &usize)| Sample {
+            source: ImageSource::Pixels(Arc::clone(&image)),
+            label,
+            name: at.to_string(),
+        };
+        let folders = folders.iter().map(|&folder| folder.to_owned()).collect();
+        LabelledImages::new(folders, labels.iter().enumerate().map(sample).collect(), None, Vec::new())
+    }
+
+    #[test]
+    fn a_subset_of_the_classes_is_mapped_by_folder() {
+        let train = set(&["cat", "cow", "dog"], &[0, 1, 2]);
+        let test = set(&["dog", "cat"], &[0, 1, 1]).onto(&train.classes).unwrap();
+        assert_eq!(test.labels(), [2, 0, 0]);
+        assert_eq!(test.classes, train.classes);
+    }
+
+    #[test]
+    fn unknown_classes_are_all_named() {
+        let train = set(&["cat", "dog"], &[]);
+        let error = set(&["ant", "cat", "bee"], &[]).onto(&train.classes).unwrap_err();
+        assert_eq!(error.unknown, ["ant", "bee"]);
+        let message = error.to_string();
+        assert!(message.contains("ant, bee") && message.contains("it knows 2 (cat, dog)"), "{message}");
+    }
+
+    #[test]
+    fn equal_texts_are_a_warning() {
+        let set = set(&["sea_lion", "sea lion", "seal"], &[]);
+        let folders = vec!["sea_lion".to_owned(), "sea lion".to_owned()];
+        assert_eq!(set.warnings, [Warning::SameText { text: "sea lion".to_owned(), folders }]);
+    }
+}

@@ -1,0 +1,125 @@
+//! The world as folders, for those who want to look at it or feed it to other programs.
+
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use image::{ImageFormat, RgbImage};
+use serde::Serialize;
+
+use super::{Domain, Scene, Shape, Split, World, label_names};
+use crate::durable;
+
+/// Why a world could not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// A folder or file could not be made.
+    #[error("cannot write {}: {source}", path.display())]
+    Io {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A picture could not be encoded.
+    #[error("cannot encode {}: {source}", path.display())]
+    Encode {
+        /// The picture.
+        path: PathBuf,
+        /// What the encoder said.
+        source: image::ImageError,
+    },
+}
+
+/// One picture in the captions file: the form of Karpathy's splits, which retrieval tools read.
+#[derive(Serialize)]
+struct Entry {
+    filepath: String,
+    filename: String,
+    split: &'static str,
+    imgid: usize,
+    sentids: Vec<usize>,
+    sentences: Vec<Sentence>,
+}
+
+#[derive(Serialize)]
+struct Sentence {
+    raw: String,
+    imgid: usize,
+    sentid: usize,
+}
+
+#[derive(Serialize)]
+struct Captions {
+    dataset: &'static str,
+    images: Vec<Entry>,
+}
+
+/// Writes the first `count` scenes of a split in the given domains:
+///
+/// * `<dir>/<split>/<domain>/<class>/<index>.png`: an image folder for each domain;
+/// * `<dir>/masks/<split>/<domain>/<class>/<index>.png`: labels, grey;
+/// * `<dir>/captions/<split>-<domain>.json`: five captions a picture, in Karpathy's form, file names relative to `<dir>/<split>`;
+/// * `<dir>/labels.json`: the names of the labels of masks.
+///
+/// With `compositions` the scenes are of several shapes and `<class>` is the word `several`.
+///
+/// # Errors
+/// If something cannot be written; the error names it. Files that were written before stay.
+pub fn write(
+    world: &World,
+    dir: &Path,
+    split: Split,
+    domains: &[Domain],
+    count: u64,
+    compositions: bool,
+) -> Result<(), WriteError> {
+    json(&dir.join("labels.json"), &label_names())?;
+    for &domain in domains {
+        let mut images = Vec::new();
+        for index in 0..count {
+            let scene =
+                if compositions { world.composition(split, domain, index) } else { world.scene(split, domain, index) };
+            let class = if compositions { "several" } else { Shape::ALL[scene.class].name() };
+            let folder = Path::new(split.name()).join(domain.name()).join(class);
+            let filename = format!("{index:06}.png");
+            png(&dir.join(&folder).join(&filename), &scene.image)?;
+            mask(&dir.join("masks").join(&folder).join(&filename), &scene)?;
+            images.push(entry(scene, format!("{}/{class}", domain.name()), filename, split, images.len()));
+        }
+        let name = format!("{}-{}.json", split.name(), domain.name());
+        json(&dir.join("captions").join(name), &Captions { dataset: "shapes", images })?;
+    }
+    Ok(())
+}
+
+fn entry(scene: Scene, filepath: String, filename: String, split: Split, imgid: usize) -> Entry {
+    let first = imgid * scene.captions.len();
+    let sentences = scene.captions.into_iter().enumerate();
+    let sentences: Vec<_> = sentences.map(|(at, raw)| Sentence { raw, imgid, sentid: first + at }).collect();
+    let sentids = sentences.iter().map(|sentence| sentence.sentid).collect();
+    Entry { filepath, filename, split: split.name(), imgid, sentids, sentences }
+}
+
+fn png(path: &Path, image: &RgbImage) -> Result<(), WriteError> {
+    let mut bytes = Cursor::new(Vec::new());
+    let encoded = image.write_to(&mut bytes, ImageFormat::Png);
+    encoded.map_err(|source| WriteError::Encode { path: path.to_owned(), source })?;
+    bytes_to(path, bytes.get_ref())
+}
+
+fn mask(path: &Path, scene: &Scene) -> Result<(), WriteError> {
+    let mut bytes = Cursor::new(Vec::new());
+    let encoded = scene.mask.write_to(&mut bytes, ImageFormat::Png);
+    encoded.map_err(|source| WriteError::Encode { path: path.to_owned(), source })?;
+    bytes_to(path, bytes.get_ref())
+}
+
+fn json(path: &Path, value: &impl Serialize) -> Result<(), WriteError> {
+    let io = |source: serde_json::Error| WriteError::Io { path: path.to_owned(), source: source.into() };
+    bytes_to(path, &serde_json::to_vec_pretty(value).map_err(io)?)
+}
+
+fn bytes_to(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    durable::write(path, bytes).map_err(|source| WriteError::Io { path: path.to_owned(), source })
+}

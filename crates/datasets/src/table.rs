@@ -1,0 +1,267 @@
+//! CSV and TSV files: an image and a label or a caption a row.
+//!
+//! Separator, header and columns are found out unless they are given: the separator is the one of tab, comma and semicolon that the
+//! first line has most of; the first line is a header if one of its fields is a name that such columns have, or one that was asked
+//! for. Paths are relative to the file's own folder, unless another is given.
+
+use std::path::{Path, PathBuf};
+
+use csv::{ReaderBuilder, StringRecord};
+use serde::{Deserialize, Serialize};
+
+use crate::class_names::ClassNames;
+use crate::folder::is_image;
+use crate::labelled::LabelledImages;
+use crate::source::{ImageSource, Sample};
+
+/// Names that columns of paths have.
+const PATH_COLUMNS: [&str; 7] = ["filepath", "path", "file", "filename", "file_name", "image", "image_path"];
+/// Names that columns of labels or captions have.
+const TEXT_COLUMNS: [&str; 6] = ["label", "class", "title", "caption", "text", "class_name"];
+
+/// How a file is to be read; what is `None` is found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TableOptions {
+    /// The separator.
+    pub separator: Option<char>,
+    /// Whether the first line names the columns.
+    pub header: Option<bool>,
+    /// The column of paths: its name, or its number from 1.
+    pub path_column: Option<String>,
+    /// The column of labels or captions: its name, or its number from 1.
+    pub text_column: Option<String>,
+    /// The folder that paths are relative to.
+    pub images: Option<PathBuf>,
+}
+
+/// A row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The image file.
+    pub path: PathBuf,
+    /// The path as the file has it.
+    pub name: String,
+    /// The label or caption.
+    pub text: String,
+    /// The line in the file, from 1.
+    pub line: u64,
+}
+
+/// A file that was read.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// The file.
+    pub path: PathBuf,
+    /// What the columns of paths and texts are called.
+    pub columns: [String; 2],
+    /// The rows, in the file's order.
+    pub rows: Vec<Row>,
+}
+
+/// Why a table could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TableError {
+    /// The file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file has no rows.
+    #[error("{} has no rows; expected an image path and a label or caption on each line", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The separator is not one byte.
+    #[error("the separator must be a single ASCII character, found `{found}`")]
+    Separator {
+        /// The setting.
+        found: char,
+    },
+    /// There is no such column.
+    #[error("{}: no column {column}; found {found}; name it (or give its number) in the settings", path.display())]
+    Column {
+        /// The file.
+        path: PathBuf,
+        /// What was looked for.
+        column: String,
+        /// The columns there are.
+        found: String,
+    },
+    /// A row is not as it should be.
+    #[error("{}, line {line}, column {column}: {problem}", path.display())]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// The column's name or number.
+        column: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+impl Table {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If the file cannot be read or has no rows, a column is not there, or a row has no path or no text; the error names line and column.
+    pub fn read(path: &Path, options: &TableOptions) -> Result<Self, TableError> {
+        let bytes = std::fs::read(path).map_err(|source| TableError::Read { path: path.to_owned(), source })?;
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let separator = separator(bytes, options)?;
+        let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).delimiter(separator).from_reader(bytes);
+        let mut records = Vec::new();
+        let mut record = StringRecord::new();
+        loop {
+            // Where the bad record begins: the reader counts on before it reports.
+            let line = reader.position().line();
+            match reader.read_record(&mut record) {
+                Ok(true) => records.push(record.clone()),
+                Ok(false) => break,
+                Err(error) => {
+                    let problem = match error.kind() {
+                        csv::ErrorKind::Utf8 { err, .. } => format!("field {} is not UTF-8", err.field() + 1),
+                        _ => error.to_string(),
+                    };
+                    return Err(TableError::Row { path: path.to_owned(), line, column: "any".to_owned(), problem });
+                }
+            }
+        }
+        let Some(first) = records.first().cloned() else { return Err(TableError::Empty { path: path.to_owned() }) };
+        let header = options.header.unwrap_or_else(|| is_header(&first, options));
+        let columns = Columns { path, first: &first, header };
+        let path_at = columns.find(options.path_column.as_deref(), &PATH_COLUMNS, 0)?;
+        let text_at = columns.find(options.text_column.as_deref(), &TEXT_COLUMNS, 1)?;
+        let names = [columns.name(path_at), columns.name(text_at)];
+        let folder = options.images.as_deref().or(path.parent()).unwrap_or(Path::new("."));
+        let field = |record: &StringRecord, at: usize, name: &str| match record.get(at).map(str::trim) {
+            Some(field) if !field.is_empty() => Ok(field.to_owned()),
+            other => Err(TableError::Row {
+                path: path.to_owned(),
+                line: line(record),
+                column: name.to_owned(),
+                problem: if other.is_some() { "it is empty" } else { "the line has no such field" }.to_owned(),
+            }),
+        };
+        let rows: Result<Vec<Row>, TableError> = records
+            .iter()
+            .skip(usize::from(header))
+            .map(|record| {
+                let name = field(record, path_at, &names[0])?;
+                let text = field(record, text_at, &names[1])?;
+                Ok(Row { path: folder.join(&name), name, text, line: line(record) })
+            })
+            .collect();
+        match rows? {
+            rows if rows.is_empty() => Err(TableError::Empty { path: path.to_owned() }),
+            rows => Ok(Self { path: path.to_owned(), columns: names, rows }),
+        }
+    }
+
+    /// Checks that the images are there, so that a wrong folder shows before an hour of work.
+    ///
+    /// # Errors
+    /// For the first image that is not, with its line.
+    pub fn check_files(&self) -> Result<(), TableError> {
+        match self.rows.iter().find(|row| !row.path.is_file()) {
+            None => Ok(()),
+            Some(row) => Err(TableError::Row {
+                path: self.path.clone(),
+                line: row.line,
+                column: self.columns[0].clone(),
+                problem: format!("there is no file {}", row.path.display()),
+            }),
+        }
+    }
+
+    /// The rows as labelled pictures: the different texts, sorted by bytes, are the classes.
+    pub fn labelled(self, names: Option<&ClassNames>) -> LabelledImages {
+        let mut folders: Vec<String> = self.rows.iter().map(|row| row.text.clone()).collect();
+        folders.sort_unstable();
+        folders.dedup();
+        let sample = |row: Row| {
+            let label = folders.binary_search(&row.text).expect("every row's text is among the classes");
+            Sample { source: ImageSource::File(row.path), label, name: row.name }
+        };
+        let samples = self.rows.into_iter().map(sample).collect();
+        LabelledImages::new(folders, samples, names, Vec::new())
+    }
+}
+
+fn line(record: &StringRecord) -> u64 {
+    record.position().map_or(0, csv::Position::line)
+}
+
+fn separator(bytes: &[u8], options: &TableOptions) -> Result<u8, TableError> {
+    if let Some(given) = options.separator {
+        return u8::try_from(given).ok().filter(u8::is_ascii).ok_or(TableError::Separator { found: given });
+    }
+    let first = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let mut quoted = false;
+    let mut counts = [(b'\t', 0), (b',', 0), (b';', 0)];
+    for &byte in first {
+        quoted ^= byte == b'"';
+        for (separator, count) in &mut counts {
+            *count += usize::from(!quoted && byte == *separator);
+        }
+    }
+    let most = counts.iter().map(|&(_, count)| count).max().unwrap_or(0);
+    Ok(counts.iter().find(|&&(_, count)| count == most && most > 0).map_or(b',', |&(separator, _)| separator))
+}
+
+fn is_header(first: &StringRecord, options: &TableOptions) -> bool {
+    let asked = [&options.path_column, &options.text_column];
+    let is_asked = |field: &str| asked.into_iter().flatten().any(|name| name == field);
+    let is_known =
+        |field: &str| PATH_COLUMNS.iter().chain(&TEXT_COLUMNS).any(|known| field.eq_ignore_ascii_case(known));
+    let no_image = !first.iter().any(|field| is_image(Path::new(field.trim())));
+    no_image && first.iter().map(str::trim).any(|field| is_asked(field) || is_known(field))
+}
+
+struct Columns<'a> {
+    path: &'a Path,
+    first: &'a StringRecord,
+    header: bool,
+}
+
+impl Columns<'_> {
+    /// The column that was asked for by name or number, else one with a known name, else (without header) the usual one.
+    fn find(&self, asked: Option<&str>, known: &[&str], usual: usize) -> Result<usize, TableError> {
+        let by_name = |wanted: &dyn Fn(&str) -> bool| self.first.iter().position(|field| wanted(field.trim()));
+        let found = match asked {
+            Some(name) => {
+                let by_name = if self.header { by_name(&|field| field == name) } else { None };
+                let number = name.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+                by_name.or(number.filter(|&at| at < self.first.len()))
+            }
+            None if self.header => known.iter().find_map(|known| by_name(&|field| field.eq_ignore_ascii_case(known))),
+            None => (usual < self.first.len()).then_some(usual),
+        };
+        found.ok_or_else(|| TableError::Column {
+            path: self.path.to_owned(),
+            column: match asked {
+                Some(name) => format!("`{name}`"),
+                None if self.header => format!("named {}", known.join(", ")),
+                None => format!("{}", usual + 1),
+            },
+            found: (0..self.first.len()).map(|at| self.name(at)).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    fn name(&self, at: usize) -> String {
+        match self.first.get(at) {
+            Some(field) if self.header => format!("`{}`", field.trim()),
+            _ => format!("{}", at + 1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+use super::*;
+
+fn read(content: &str, options: &TableOptions) -> Result<Table, TableError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.csv");
+    std::fs::write(&path, content).unwrap();
+    let mut table = Table::read(&path, options)?;
+    for row in &mut table.rows {
+        row.path = row.path.strip_prefix(folder.path()).unwrap_or(&row.path).to_owned();
+    }
+    Ok(table)
+}
+
+fn pairs(table: &Table) -> Vec<(&str, &str)> {
+    table.rows.iter().map(|row| (&row.name[..], &row.text[..])).collect()
+}
+
+fn asked(path: &str, text: &str) -> TableOptions {
+    TableOptions { path_column: Some(path.to_owned()), text_column: Some(text.to_owned()), ..Default::default() }
+}
+
+#[test]
+fn separators_headers_and_columns_are_found() {
+    let expected = [("a.jpg", "cat"), ("b/c.png", "a dog, asleep")];
+    for content in [
+        "path,label\na.jpg,cat\nb/c.png,\"a dog, asleep\"\n",
+        "\u{feff}title\tid\tfilepath\r\ncat\t1\ta.jpg\r\na dog, asleep\t2\tb/c.png\r\n",
+        "a.jpg;cat\nb/c.png;a dog, asleep",
+        "a.jpg, cat \n b/c.png,\"a dog, asleep\"\n",
+        "Image,x,Caption\na.jpg,0,cat\nb/c.png,1,\"a dog, asleep\"\n",
+    ] {
+        let table = read(content, &TableOptions::default()).unwrap();
+        assert_eq!(pairs(&table), expected, "{content}");
+        assert_eq!(table.rows[1].path, Path::new("b/c.png"));
+    }
+}
+
+#[test]
+fn what_is_asked_for_goes_first() {
+    let content = "path,label,full,words\na.jpg,cat,x/a.jpg,some cat\n";
+    assert_eq!(pairs(&read(content, &asked("full", "words")).unwrap()), [("x/a.jpg", "some cat")]);
+    assert_eq!(pairs(&read(content, &asked("3", "2")).unwrap()), [("x/a.jpg", "cat")]);
+    let mut options = asked("2", "1");
+    options.separator = Some('|');
+    options.images = Some(PathBuf::from("/data"));
+    let table = read("cat|a.jpg\n", &options).unwrap();
+    assert_eq!(table.rows[0].path, Path::new("/data/a.jpg"));
+    options.header = Some(true);
+    assert_eq!(pairs(&read("k|f\ncat|a.jpg\n", &options).unwrap()), [("a.jpg", "cat")]);
+}
+
+#[test]
+fn line_numbers_survive_quoted_line_breaks() {
+    let table = read("path,caption\na.jpg,\"two\nlines\"\nb.jpg,one\n", &TableOptions::default()).unwrap();
+    let lines: Vec<_> = table.rows.iter().map(|row| row.line).collect();
+    assert_eq!(lines, [2, 4]);
+}
+
+#[test]
+fn bad_files_name_line_and_column() {
+    let plain = TableOptions::default();
+    for (content, options, parts) in [
+        ("path,label\na.jpg,cat\nb.jpg,\n", &plain, &["line 3", "column `label`", "is empty"][..]),
+        ("a.jpg,cat\nb.jpg\n", &plain, &["line 2", "column 2", "no such field"]),
+        ("path,label\n,cat\n", &plain, &["line 2", "column `path`", "is empty"]),
+        ("", &plain, &["no rows"]),
+        ("path,label\n", &plain, &["no rows"]),
+        ("path,x,y\na.jpg,1,2\n", &plain, &["no column named label", "found `path`, `x`, `y`"]),
+        ("path,label\na.jpg,cat\n", &asked("filepath", "label"), &["no column `filepath`", "`path`, `label`"]),
+        ("a.jpg,cat\n", &asked("1", "9"), &["no column `9`", "found 1, 2"]),
+        ("a.jpg\n", &plain, &["no column 2", "found 1"]),
+    ] {
+        let message = read(content, options).unwrap_err().to_string();
+        assert!(message.contains("data.csv"), "{message}");
+        for part in parts {
+            assert!(message.contains(part), "{content}: {message}");
+        }
+    }
+    let message = Table::read(Path::new("/nowhere/x.csv"), &plain).unwrap_err().to_string();
+    assert!(message.contains("/nowhere/x.csv"));
+    let wide = TableOptions { separator: Some('→'), ..Default::default() };
+    assert!(read("a", &wide).unwrap_err().to_string().contains('→'));
+}
+
+#[test]
+fn bytes_that_are_no_text_name_their_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.csv");
+    std::fs::write(&path, b"a.jpg,cat\nb.jpg,\xff\xfe\n").unwrap();
+    let message = Table::read(&path, &TableOptions::default()).unwrap_err().to_string();
+    assert!(message.contains("line 2") && message.contains("field 2 is not UTF-8"), "{message}");
+}
+
+#[test]
+fn missing_images_are_found_before_work_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.csv");
+    std::fs::write(folder.path().join("a.jpg"), b"").unwrap();
+    std::fs::write(&path, "path,label\na.jpg,cat\nb.jpg,dog\n").unwrap();
+    let table = Table::read(&path, &TableOptions::default()).unwrap();
+    let message = table.check_files().unwrap_err().to_string();
+    assert!(message.contains("line 3, column `path`") && message.contains("b.jpg"), "{message}");
+    std::fs::write(folder.path().join("b.jpg"), b"").unwrap();
+    table.check_files().unwrap();
+}
+
+#[test]
+fn texts_become_sorted_classes() {
+    let table = read("a.jpg,zebra\nb.jpg,big_cat\nc.jpg,zebra\n", &TableOptions::default()).unwrap();
+    let names: ClassNames = [("zebra".to_owned(), "striped horse".to_owned())].into_iter().collect();
+    let set = table.labelled(Some(&names));
+    let texts: Vec<_> = set.classes.iter().map(|class| &class.text[..]).collect();
+    assert_eq!(texts, ["big cat", "striped horse"]);
+    assert_eq!(set.labels(), [1, 0, 1]);
+}

@@ -1,0 +1,198 @@
+//! Prompt templates: sentences with a place, `{}`, for the name of a class.
+//!
+//! Built in are `simple` (`a photo of a {}.`), `openai-80` (the 80 of CLIP's ImageNet evaluation) and `vild-14` (the 14 of ViLD, used for
+//! segmentation). Others come from a file: a template a line, or a JSON list.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+const OPENAI_80: &str = include_str!("../assets/templates/openai-80.txt");
+const VILD_14: &str = include_str!("../assets/templates/vild-14.txt");
+
+/// The names of the built-in sets.
+pub const BUILT_IN: [&str; 3] = ["simple", "openai-80", "vild-14"];
+
+/// Why there are no templates.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TemplatesError {
+    /// Neither a built-in set, nor a template, nor a file.
+    #[error(
+        "no templates named `{name}`: neither a built-in set ({}) nor a text with `{{}}` nor a file that can be read ({source})",
+        BUILT_IN.join(", ")
+    )]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// Why it is no file.
+        source: std::io::Error,
+    },
+    /// A template has no place for the class name, or several, or braces around something.
+    #[error("{}, {place}: a template needs exactly one `{{}}`, found \"{template}\"", path.display())]
+    Place {
+        /// The file.
+        path: PathBuf,
+        /// "line 3" or "entry 3".
+        place: String,
+        /// The template.
+        template: String,
+    },
+    /// A file ending in `.json` is no list of texts.
+    #[error("{}: expected a JSON list of templates: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        source: serde_json::Error,
+    },
+    /// The file has no templates.
+    #[error("{} has no templates; expected one a line, each with one `{{}}`", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// A set of templates; saved whole, so that a run does not depend on a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Templates {
+    templates: Vec<String>,
+}
+
+impl Default for Templates {
+    /// `simple`.
+    fn default() -> Self {
+        Self { templates: vec!["a photo of a {}.".to_owned()] }
+    }
+}
+
+impl Templates {
+    /// The templates that a setting names: a built-in set, a single template (anything with `{}` in it), or else a file.
+    ///
+    /// # Errors
+    /// If it is none of these, or a template has not exactly one `{}`; the error names file and line.
+    pub fn resolve(name: &str) -> Result<Self, TemplatesError> {
+        if let Some(templates) = Self::built_in(name) {
+            return Ok(templates);
+        }
+        if name.contains("{}") {
+            let place = || ("entry 1".to_owned(), name.to_owned());
+            return checked(Path::new("templates"), std::iter::once(place()));
+        }
+        let path = Path::new(name);
+        let content = std::fs::read_to_string(path)
+            .map_err(|source| TemplatesError::Unknown { name: name.to_owned(), source })?;
+        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+            let list: Vec<String> = serde_json::from_str(&content)
+                .map_err(|source| TemplatesError::Json { path: path.to_owned(), source })?;
+            checked(path, list.into_iter().enumerate().map(|(at, text)| (format!("entry {}", at + 1), text)))
+        } else {
+            let content = content.trim_start_matches('\u{feff}');
+            let lines =
+                content.lines().enumerate().map(|(at, line)| (format!("line {}", at + 1), line.trim().to_owned()));
+            checked(path, lines.filter(|(_, line)| !line.is_empty()))
+        }
+    }
+
+    /// These templates, each of which has one `{}`.
+    ///
+    /// # Errors
+    /// [`TemplatesError`] if there are none, or one has not exactly one `{}`.
+    pub fn from_list(list: Vec<String>) -> Result<Self, TemplatesError> {
+        let entries = list.into_iter().enumerate().map(|(at, text)| (format!("entry {}", at + 1), text));
+        checked(Path::new("templates"), entries)
+    }
+
+    /// A built-in set, by name.
+    pub fn built_in(name: &str) -> Option<Self> {
+        let lines = |text: &str| Self { templates: text.lines().map(str::to_owned).collect() };
+        match name {
+            "simple" => Some(Self::default()),
+            "openai-80" => Some(lines(OPENAI_80)),
+            "vild-14" => Some(lines(VILD_14)),
+            _ => None,
+        }
+    }
+
+    /// The templates, at least one.
+    pub fn as_slice(&self) -> &[String] {
+        &self.templates
+    }
+
+    /// All prompts for a class name, in the order of the templates.
+    pub fn prompts(&self, name: &str) -> Vec<String> {
+        self.templates.iter().map(|template| fill(template, name)).collect()
+    }
+}
+
+/// A template with the name in its place.
+pub fn fill(template: &str, name: &str) -> String {
+    template.replacen("{}", name, 1)
+}
+
+fn checked(path: &Path, templates: impl Iterator<Item = (String, String)>) -> Result<Templates, TemplatesError> {
+    let path = path.to_owned();
+    let mut list = Vec::new();
+    for (place, template) in templates {
+        let braces = template.matches(['{', '}']).count();
+        if braces != 2 || !template.contains("{}") {
+            return Err(TemplatesError::Place { path, place, template });
+        }
+        list.push(template);
+    }
+    if list.is_empty() { Err(TemplatesError::Empty { path }) } else { Ok(Templates { templates: list }) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+    use super::*;
+
+    fn file(name: &str, content: &str) -> Result<Templates, TemplatesError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        Templates::resolve(path.to_str().unwrap())
+    }
+
+    #[test]
+    fn built_in_sets_are_complete() {
+        for (name, count) in BUILT_IN.into_iter().zip([1, 80, 14]) {
+            let templates = Templates::resolve(name).unwrap();
+            assert_eq!(templates.as_slice().len(), count);
+            for template in templates.as_slice() {
+                assert_eq!(template.matches("{}").count(), 1, "{template}");
+            }
+        }
+        assert_eq!(Templates::default().prompts("sea lion"), ["a photo of a sea lion."]);
+        assert!(Templates::built_in("openai-80").unwrap().prompts("cat").contains(&"itap of my cat.".to_owned()));
+    }
+
+    #[test]
+    fn files_and_single_templates_are_taken() {
+        let lines = file("t.txt", "\u{feff}a {}.\r\n\n  the {}\n").unwrap();
+        assert_eq!(lines.as_slice(), ["a {}.", "the {}"]);
+        let list = file("t.json", r#"["a {}.", "the {}"]"#).unwrap();
+        assert_eq!(lines, list);
+        assert_eq!(Templates::resolve("{}").unwrap().prompts("{}"), ["{}"]);
+    }
+
+    #[test]
+    fn bad_templates_name_file_and_line() {
+        for (name, content, parts) in [
+            ("t.txt", "a {}.\n\na photo\n", ["line 3", "\"a photo\""]),
+            ("t.txt", "{} and {}\n", ["line 1", "exactly one"]),
+            ("t.txt", "a {c}.\n", ["line 1", "a {c}."]),
+            ("t.txt", "\n\n", ["no templates", "one a line"]),
+            ("t.json", r#"["a {}", "b"]"#, ["entry 2", "\"b\""]),
+            ("t.json", r#"{"a": 1}"#, ["JSON list", "t.json"]),
+        ] {
+            let message = file(name, content).unwrap_err().to_string();
+            assert!(message.contains(name) && parts.iter().all(|part| message.contains(part)), "{message}");
+        }
+        let message = Templates::resolve("openai80").unwrap_err().to_string();
+        assert!(message.contains("`openai80`") && message.contains("openai-80"), "{message}");
+    }
+}

@@ -1,0 +1,103 @@
+//! α, the share of the adapters in the merged model. What is a good α is `radapter_adapter`'s to say.
+
+use std::str::FromStr;
+
+use clap::Args;
+use radapter_adapter::Alpha;
+
+use crate::command::failure::Usage;
+
+/// Values of a range; more are a slip of the finger.
+const MOST: f64 = 1000.0;
+
+/// `--alpha` of a single model.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct AlphaArg {
+    /// Share of the adapters, from 0 (the base model) to 1; a run's own where not given
+    #[arg(long, value_name = "A", allow_negative_numbers = true)]
+    alpha: Option<f64>,
+}
+
+impl AlphaArg {
+    /// The checked value, if one was given; warns of one beyond 1.
+    pub(crate) fn get(self) -> Result<Option<Alpha>, Usage> {
+        self.alpha.map(checked).transpose()
+    }
+}
+
+/// The values of `sweep --alpha`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct AlphaGrid(Vec<f64>);
+
+impl AlphaGrid {
+    /// The checked values; warns of those beyond 1.
+    pub(crate) fn get(&self) -> Result<Vec<Alpha>, Usage> {
+        self.0.iter().copied().map(checked).collect()
+    }
+}
+
+fn checked(alpha: f64) -> Result<Alpha, Usage> {
+    Alpha::new(alpha).map_err(|error| Usage(format!("--alpha: {error}")))
+}
+
+impl FromStr for AlphaGrid {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let numbers = |separator| -> Result<Vec<f64>, String> {
+            let number = |part: &str| {
+                let parsed = part.trim().parse();
+                parsed.map_err(|_| format!("`{part}` in `{text}` is not a number"))
+            };
+            text.split(separator).map(number).collect()
+        };
+        if !text.contains(':') {
+            return numbers(',').map(Self);
+        }
+        match numbers(':')?.as_slice() {
+            &[first, last, step] if step > 0.0 && first <= last => {
+                let steps = ((last - first) / step + 1e-9).floor();
+                if steps > MOST {
+                    return Err(format!("`{text}` makes {steps} values, more than {MOST}"));
+                }
+                // Rounded, so that three steps of 0.1 are 0.3.
+                let value = |i| ((first + f64::from(i) * step) * 1e9).round() / 1e9;
+                Ok(Self((0..=steps as u32).map(value).collect()))
+            }
+            _ => Err(format!(
+                "expected FIRST:LAST:STEP with a step above 0, as in 0:1:0.1, found `{text}`"
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    fn grid(text: &str) -> Result<Vec<f64>, String> {
+        let grid: AlphaGrid = text.parse()?;
+        let values = grid.get().map_err(|error| error.to_string())?;
+        Ok(values.into_iter().map(Alpha::get).collect())
+    }
+
+    #[test]
+    fn ranges_and_lists_of_alpha() {
+        assert_eq!(grid("0:1:0.25").unwrap(), [0.0, 0.25, 0.5, 0.75, 1.0]);
+        assert_eq!(grid("0:1:0.1").unwrap()[3], 0.3);
+        assert_eq!(grid("0:1:0.1").unwrap().len(), 11);
+        assert_eq!(grid("0:1:0.3").unwrap(), [0.0, 0.3, 0.6, 0.9]);
+        assert_eq!(grid("0.5").unwrap(), [0.5]);
+        assert_eq!(grid("0, 0.5,1").unwrap(), [0.0, 0.5, 1.0]);
+    }
+
+    #[test]
+    fn senseless_ranges_are_refused() {
+        let ranges = ["", "0:1", "1:0:0.1", "0:1:0", "0:1:-0.1", "a", "0:1:nan", "0:1:1e-9"];
+        let values = ["0:2:0.5", "-1:0:0.5", "NaN", "0,1.6"];
+        for bad in ranges.into_iter().chain(values) {
+            assert!(grid(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use radapter_datasets::OnError;
+
+/// `--json`.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct JsonFlag {
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How images are read.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DecodeArgs {
+    /// What to do with an image that cannot be read: stop (fail), or leave it out and report it (skip)
+    #[arg(long, value_name = "fail|skip", default_value = "fail")]
+    pub(crate) on_error: OnError,
+}
+
+/// How many inputs the device computes at a time.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct DeviceBatchArg {
+    /// Images or texts computed at a time
+    #[arg(long, value_name = "N", default_value = "64", value_parser = at_least_one)]
+    pub(crate) batch_size: usize,
+}
+
+/// Images without labels.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ImagesArg {
+    /// A directory (all images below it, sorted by the bytes of their relative path) or files
+    #[arg(long, value_name = "DIR|FILES", num_args = 1..)]
+    pub(crate) images: Vec<PathBuf>,
+}
+
+/// The classes' texts.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ClassNamesArg {
+    /// TOML of `folder = "text"`: the text of each class, instead of its folder's name
+    #[arg(long, value_name = "FILE")]
+    pub(crate) class_names: Option<String>,
+}
+
+/// The sentences a class's text is put into.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TemplatesArg {
+    /// Prompt templates: simple (`a photo of a {}.`), openai-80, or a file with one template a line
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) templates: Option<String>,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(format!("expected a whole number above 0, found `{text}`")),
+    }
+}

@@ -1,0 +1,71 @@
+use std::str::FromStr;
+
+use clap::Args;
+
+/// Set apart from a subcommand's own flags in its help.
+const HEADING: &str = "Global options";
+
+/// Flags that every subcommand takes, before or behind its name.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct GlobalArgs {
+    /// Where to compute: auto, cpu, cuda[:i], wgpu[:i], vulkan[:i] or metal[:i]; `radapter devices` lists them
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "auto", help_heading = HEADING)]
+    pub(crate) device: DeviceChoice,
+    /// Only warnings and errors on stderr
+    #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = HEADING)]
+    pub(crate) quiet: bool,
+    /// More about what is done on stderr
+    #[arg(long, short, global = true, help_heading = HEADING)]
+    pub(crate) verbose: bool,
+}
+
+/// The value of `--device`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DeviceChoice {
+    Auto,
+    Cpu,
+    Cuda(Option<usize>),
+    Wgpu(Option<usize>),
+    Vulkan(Option<usize>),
+    Metal(Option<usize>),
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let unknown = || {
+            format!(
+                "`{text}` is no device; expected auto, cpu, cuda[:i], wgpu[:i], vulkan[:i] or metal[:i]"
+            )
+        };
+        let (name, index) = match text.split_once(':') {
+            Some((name, index)) => (name, Some(index.parse().map_err(|_| unknown())?)),
+            None => (text, None),
+        };
+        match name {
+            "auto" if index.is_none() => Ok(Self::Auto),
+            "cpu" if index.is_none() => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(index)),
+            "wgpu" => Ok(Self::Wgpu(index)),
+            "vulkan" => Ok(Self::Vulkan(index)),
+            "metal" => Ok(Self::Metal(index)),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_parsed() {
+        assert_eq!("auto".parse(), Ok(DeviceChoice::Auto));
+        assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(None)));
+        assert_eq!("wgpu:1".parse(), Ok(DeviceChoice::Wgpu(Some(1))));
+        for bad in ["", "gpu", "cpu:0", "auto:1", "cuda:", "cuda:-1", "cuda:x", "CUDA"] {
+            assert!(bad.parse::<DeviceChoice>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The command line: every flag is defined once, in a group that the subcommands share.
+
+mod alpha;
+mod data;
+mod eval;
+mod global;
+mod merge;
+mod model;
+mod predict;
+mod train;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub(crate) use alpha::{AlphaArg, AlphaGrid};
+pub(crate) use data::{
+    ClassNamesArg, DecodeArgs, DeviceBatchArg, ImagesArg, JsonFlag, TemplatesArg,
+};
+pub(crate) use eval::{EvalArgs, EvalClassification, EvalTask, EvalWhat, SweepArgs};
+pub(crate) use global::{DeviceChoice, GlobalArgs};
+pub(crate) use merge::MergeArgs;
+pub(crate) use model::{ArchArg, ModelArgs, ModelRef};
+pub(crate) use predict::{EmbedArgs, PredictArgs, ZeroShotArgs};
+pub(crate) use train::{RunArgs, TrainArgs, TrainClassification, TrainTask};
+
+/// What the exit status says; part of the help.
+const EXIT_STATUS: &str = "\
+Exit status:
+  0    done
+  1    the work failed: bad input, a full disk, a diverged training; the reason is on stderr
+  2    the command line is wrong
+  130  a training was interrupted and its state saved: `radapter train --resume --out RUN` goes on
+
+MODEL is one of
+  embedded               the small CLIP inside this command
+  DIR                    an OpenCLIP or a Hugging Face directory
+  FILE                   a state dict (.safetensors, .bin, .pt); needs --arch
+  hf://OWNER/NAME[@REV]  a repository of the Hugging Face hub
+  RUN                    a run directory of `radapter train`, merged at its alpha";
+
+/// Robust fine-tuning of CLIP: better on your data, as good as before elsewhere.
+#[derive(Debug, Parser)]
+#[command(name = "radapter", version, propagate_version = true, after_help = EXIT_STATUS)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// See the method at work on the embedded model in a few minutes
+    Quickstart(QuickstartArgs),
+    /// List the devices that --device can name
+    Devices(DevicesArgs),
+    /// Say what a model, an adapter file or a run is
+    Inspect(InspectArgs),
+    /// Turn texts into token ids
+    Tokenize(TokenizeArgs),
+    /// Embed images and texts
+    Embed(EmbedArgs),
+    /// Classify a folder of labelled images without training
+    ZeroShot(ZeroShotArgs),
+    /// Classify images without labels
+    Predict(PredictArgs),
+    /// Fine-tune a model, or go on with a run
+    Train(TrainArgs),
+    /// Measure a model or a run
+    Eval(EvalArgs),
+    /// Fold adapters into the weights: a plain CLIP of unchanged cost
+    Merge(MergeArgs),
+    /// Measure a run over a range of alpha
+    Sweep(SweepArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  radapter quickstart
+  radapter quickstart --out demo        # then look at demo/report.html")]
+pub(crate) struct QuickstartArgs {
+    /// Where tables, report and the merged checkpoint go
+    #[arg(long, value_name = "DIR", default_value = "radapter-quickstart")]
+    pub(crate) out: PathBuf,
+    /// Only see that everything runs: few images and steps, one seed; the figures say nothing
+    #[arg(long)]
+    pub(crate) reduced: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  radapter devices
+  radapter devices --json")]
+pub(crate) struct DevicesArgs {
+    #[command(flatten)]
+    pub(crate) json: JsonFlag,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  radapter inspect embedded
+  radapter inspect ViT-B-32.bin --arch ViT-B-32-quickgelu
+  radapter inspect runs/pets --json
+  radapter inspect runs/pets/adapters-ema.safetensors")]
+pub(crate) struct InspectArgs {
+    /// A MODEL, an adapter file or a run directory
+    #[arg(value_name = "MODEL|ADAPTERS|RUN")]
+    pub(crate) what: ModelRef,
+    #[command(flatten)]
+    pub(crate) arch: ArchArg,
+    #[command(flatten)]
+    pub(crate) json: JsonFlag,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The result is a JSON list with one list of 77 ids for each text: start of text, the tokens, end of text, zeros.
+
+Examples:
+  radapter tokenize --texts captions.txt --out tokens.json")]
+pub(crate) struct TokenizeArgs {
+    #[command(flatten)]
+    pub(crate) texts: TextsArg,
+    /// Where the ids go
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) out: PathBuf,
+}
+
+/// A file of texts.
+#[derive(Debug, Args)]
+pub(crate) struct TextsArg {
+    /// Texts, one a line (split at \n only; a blank line is the empty text), or a .json list of strings
+    #[arg(long, value_name = "FILE")]
+    pub(crate) texts: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_subcommand_has_examples() {
+        fn visit(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            if command.get_subcommands().next().is_none() {
+                let help = command.get_after_help().map(ToString::to_string);
+                assert!(
+                    help.unwrap_or_default().contains("Examples:"),
+                    "`{path}` has no examples"
+                );
+            }
+            command.get_subcommands().for_each(|sub| visit(sub, &path));
+        }
+        visit(&Cli::command(), "");
+    }
+}

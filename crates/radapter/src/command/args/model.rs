@@ -1,0 +1,55 @@
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+
+/// What MODEL names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ModelRef {
+    /// The CLIP inside the command.
+    Embedded,
+    /// `hf://owner/name[@revision]`, whole.
+    Hub(String),
+    /// A directory, a file or a run.
+    Path(PathBuf),
+}
+
+/// The architecture of a bare state-dict file.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ArchArg {
+    /// Architecture of a bare state-dict file: a preset's name, as ViT-B-32-quickgelu, or a config file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) arch: Option<String>,
+}
+
+/// `--model` and what belongs to it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ModelArgs {
+    /// embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: ModelRef,
+    #[command(flatten)]
+    pub(crate) arch: ArchArg,
+}
+
+impl FromStr for ModelRef {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "embedded" => Self::Embedded,
+            _ if text.starts_with("hf://") => Self::Hub(text.to_owned()),
+            _ => Self::Path(PathBuf::from(text)),
+        })
+    }
+}
+
+impl std::fmt::Display for ModelRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Embedded => f.write_str("embedded"),
+            Self::Hub(address) => f.write_str(address),
+            Self::Path(path) => write!(f, "{}", path.display()),
+        }
+    }
+}

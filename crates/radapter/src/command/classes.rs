@@ -1,0 +1,82 @@
+//! Which classes a model is asked for, and the classifier that tells them apart.
+
+use std::path::Path;
+
+use anyhow::Context;
+use radapter_classification::classes::Classes;
+use radapter_classification::config::{ClassNamesChoice, TemplatesChoice};
+use radapter_classification::head::Head;
+use radapter_datasets::{Class, ClassNames, Templates};
+
+use super::args::{ClassNamesArg, TemplatesArg};
+use super::failure::Usage;
+use super::model::Opened;
+
+/// The texts of `--class-names`.
+pub(crate) fn names(arg: &ClassNamesArg) -> anyhow::Result<Option<ClassNames>> {
+    let Some(file) = &arg.class_names else {
+        return Ok(None);
+    };
+    let choice = ClassNamesChoice::Name(file.clone());
+    Ok(Some(choice.resolve().context("--class-names")?))
+}
+
+/// The templates of `--templates`.
+pub(crate) fn templates(arg: &TemplatesArg) -> anyhow::Result<Option<Templates>> {
+    let Some(name) = &arg.templates else {
+        return Ok(None);
+    };
+    let choice = TemplatesChoice::Name(name.clone());
+    Ok(Some(choice.resolve().context("--templates")?))
+}
+
+/// The classifier of a model: the one it came with, or one made from the classes' texts.
+///
+/// `classes` are those of the data, for a model that has none of its own; other texts or templates make a new classifier.
+pub(crate) fn head(
+    model: &Opened,
+    classes: impl FnOnce() -> anyhow::Result<Classes>,
+    names: Option<&ClassNames>,
+    templates: Option<&Templates>,
+    batch: usize,
+) -> anyhow::Result<Head> {
+    let own = model.head.as_ref();
+    let classes = match own {
+        Some(own) if names.is_none() && templates.is_none() => return Ok(own.head.clone()),
+        Some(own) if own.trained => {
+            let message = "the classifier of this run was trained, not made from texts: --class-names and --templates do \
+                           not apply to it";
+            return Err(Usage(message.into()).into());
+        }
+        Some(own) => renamed(own.head.classes(), names)?,
+        None => classes()?,
+    };
+    let templates = match (templates, own) {
+        (Some(templates), _) => templates.clone(),
+        (None, Some(own)) => Templates::from_list(own.head.templates().to_vec())?,
+        (None, None) => Templates::default(),
+    };
+    Ok(Head::zero_shot(&model.clip, &classes, &templates, batch)?)
+}
+
+/// The same classes with the texts of `--class-names`.
+fn renamed(classes: &Classes, names: Option<&ClassNames>) -> anyhow::Result<Classes> {
+    let text = |class: &Class| {
+        let given = names.and_then(|names| names.get(&class.folder));
+        Class {
+            folder: class.folder.clone(),
+            text: given.unwrap_or(&class.text).to_owned(),
+        }
+    };
+    Ok(Classes::new(classes.as_slice().iter().map(text).collect())?)
+}
+
+/// The classes that a file of class names lists, in the order of their folders' bytes.
+pub(crate) fn of_names(names: &ClassNames, file: &Path) -> anyhow::Result<Classes> {
+    let class = |(folder, text): (&str, &str)| Class {
+        folder: folder.to_owned(),
+        text: text.to_owned(),
+    };
+    Classes::new(names.iter().map(class).collect())
+        .with_context(|| format!("the class names `{}`", file.display()))
+}

@@ -1,0 +1,233 @@
+//! `--device`: from a name to one of burn's devices.
+
+use anyhow::{Context, bail};
+use burn::tensor::Device;
+
+use super::args::DeviceChoice;
+
+/// A kind of device that this build may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Cpu,
+    Cuda,
+    Wgpu,
+    Vulkan,
+    Metal,
+}
+
+impl Kind {
+    /// All, in the order in which they are listed.
+    pub(crate) const ALL: [Self; 5] = [Self::Cpu, Self::Cuda, Self::Metal, Self::Vulkan, Self::Wgpu];
+
+    /// The name in `--device`.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::Wgpu => "wgpu",
+            Self::Vulkan => "vulkan",
+            Self::Metal => "metal",
+        }
+    }
+
+    /// The name in `--device` of its device number `index`.
+    pub(crate) fn device_name(self, index: usize) -> String {
+        match self {
+            Self::Cpu => self.name().to_owned(),
+            other => format!("{}:{index}", other.name()),
+        }
+    }
+
+    /// The cargo feature that compiles it in.
+    pub(crate) const fn feature(self) -> &'static str {
+        match self {
+            Self::Cpu => "flex",
+            other => other.name(),
+        }
+    }
+
+    /// Whether this build has it.
+    pub(crate) const fn compiled(self) -> bool {
+        match self {
+            Self::Cpu => cfg!(feature = "flex"),
+            Self::Cuda => cfg!(feature = "cuda"),
+            Self::Wgpu => cfg!(feature = "wgpu"),
+            Self::Vulkan => cfg!(feature = "vulkan"),
+            Self::Metal => cfg!(feature = "metal"),
+        }
+    }
+
+    /// The devices of this kind on this machine; empty where the build or the machine has none.
+    pub(crate) fn present(self) -> Vec<Device> {
+        // The GPU libraries panic where a driver is missing or broken: for a listing, that is "none".
+        silently(move || self.enumerate()).unwrap_or_default()
+    }
+
+    #[allow(
+        unreachable_patterns,
+        reason = "which kinds remain depends on the features"
+    )]
+    fn enumerate(self) -> Vec<Device> {
+        #[allow(unused_imports, reason = "no GPU feature, no enumeration")]
+        use burn::tensor::DeviceType;
+        match self {
+            #[cfg(feature = "flex")]
+            Self::Cpu => vec![Device::flex()],
+            #[cfg(feature = "cuda")]
+            Self::Cuda => Device::enumerate(DeviceType::Cuda).into_iter().collect(),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => Device::enumerate(DeviceType::Wgpu).into_iter().collect(),
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan => Device::enumerate(DeviceType::Vulkan).into_iter().collect(),
+            #[cfg(feature = "metal")]
+            Self::Metal => Device::enumerate(DeviceType::Metal).into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// A device and how `--device` names it.
+#[derive(Clone, Debug)]
+pub(crate) struct Chosen {
+    /// The plain device, without autodiff.
+    pub(crate) device: Device,
+    /// As in `--device`.
+    pub(crate) name: String,
+    /// Its kind.
+    pub(crate) kind: Kind,
+}
+
+/// The device of `--device`; tells the choice on stderr.
+pub(crate) fn choose(choice: DeviceChoice) -> anyhow::Result<Chosen> {
+    let chosen = match choice {
+        DeviceChoice::Auto => automatic()?,
+        DeviceChoice::Cpu => pick(Kind::Cpu, None)?,
+        DeviceChoice::Cuda(index) => pick(Kind::Cuda, index)?,
+        DeviceChoice::Wgpu(index) => pick(Kind::Wgpu, index)?,
+        DeviceChoice::Vulkan(index) => pick(Kind::Vulkan, index)?,
+        DeviceChoice::Metal(index) => pick(Kind::Metal, index)?,
+    };
+    let how = if choice == DeviceChoice::Auto {
+        " (auto)"
+    } else {
+        ""
+    };
+    tracing::info!("device: {}{how}", describe(&chosen));
+    Ok(chosen)
+}
+
+fn automatic() -> anyhow::Result<Chosen> {
+    for kind in [Kind::Cuda, Kind::Metal] {
+        if kind.compiled()
+            && let Some(device) = kind.present().into_iter().next()
+        {
+            let name = kind.device_name(0);
+            return Ok(Chosen { device, name, kind });
+        }
+    }
+    pick(Kind::Cpu, None)
+        .context("no CUDA or Metal device was found, and --device auto falls back to the CPU")
+}
+
+fn pick(kind: Kind, index: Option<usize>) -> anyhow::Result<Chosen> {
+    let name = kind.name();
+    if !kind.compiled() {
+        let here: Vec<_> = Kind::ALL
+            .into_iter()
+            .filter(|kind| kind.compiled())
+            .map(Kind::name)
+            .collect();
+        bail!(
+            "this build has no `{name}` devices (it has: {}); build it with `cargo build --release --features {}`",
+            here.join(", "),
+            kind.feature()
+        );
+    }
+    let devices = kind.present();
+    let count = devices.len();
+    match devices.into_iter().nth(index.unwrap_or(0)) {
+        Some(device) => Ok(Chosen {
+            device,
+            name: kind.device_name(index.unwrap_or(0)),
+            kind,
+        }),
+        None if count == 0 => bail!(
+            "no `{name}` device was found on this machine; `radapter devices` lists what there is"
+        ),
+        None => bail!(
+            "there is no device `{name}:{}`; this machine has {count} ({name}:0 to {name}:{})",
+            index.unwrap_or(0),
+            count - 1
+        ),
+    }
+}
+
+/// A device's name and what is known of the hardware.
+pub(crate) fn describe(chosen: &Chosen) -> String {
+    match hardware(chosen) {
+        Some(hardware) => format!("{}, {hardware}", chosen.name),
+        None => chosen.name.clone(),
+    }
+}
+
+/// What the hardware calls itself. Of the CPU the number of threads is told, because it is part of what makes two runs
+/// bit-equal.
+pub(crate) fn hardware(chosen: &Chosen) -> Option<String> {
+    if chosen.kind != Kind::Cpu {
+        return identity(&chosen.device);
+    }
+    Some(match rayon::current_num_threads() {
+        1 => "1 thread".to_owned(),
+        threads => format!("{threads} threads"),
+    })
+}
+
+#[cfg(any(
+    feature = "cuda",
+    feature = "wgpu",
+    feature = "vulkan",
+    feature = "metal"
+))]
+fn identity(device: &Device) -> Option<String> {
+    let device = device.clone();
+    silently(move || device.identity().map(|identity| identity.name)).flatten()
+}
+
+#[cfg(not(any(
+    feature = "cuda",
+    feature = "wgpu",
+    feature = "vulkan",
+    feature = "metal"
+)))]
+fn identity(_device: &Device) -> Option<String> {
+    None
+}
+
+/// Runs something that may panic in a foreign library, without the panic's message; `None` if it did.
+fn silently<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let result = std::thread::spawn(work).join().ok();
+    std::panic::set_hook(hook);
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn a_device_that_is_not_compiled_in_names_its_feature() {
+        for kind in Kind::ALL.into_iter().filter(|kind| !kind.compiled()) {
+            let error = pick(kind, None).unwrap_err().to_string();
+            assert!(error.contains(&format!("--features {}", kind.feature())), "{error}");
+        }
+    }
+
+    #[cfg(feature = "flex")]
+    #[test]
+    fn the_cpu_is_there() {
+        assert_eq!(choose(DeviceChoice::Cpu).unwrap().name, "cpu");
+    }
+}

@@ -1,0 +1,49 @@
+//! Images without labels.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use radapter_classification::embed::Image;
+use radapter_datasets::{ImageSource, folder};
+
+/// The images that `--images` names: all below a directory, sorted by the bytes of their relative path, which is their
+/// name; a file under the path given.
+pub(crate) fn list(given: &[PathBuf]) -> anyhow::Result<Vec<Image>> {
+    let mut images = Vec::new();
+    let mut push = |path: PathBuf, name| {
+        let source = ImageSource::File(path);
+        images.push(Image { name, source });
+    };
+    for path in given {
+        if path.is_dir() {
+            folder::images(path)?.into_iter().for_each(|found| push(found.path, found.name));
+        } else {
+            std::fs::metadata(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+            push(path.clone(), path.display().to_string());
+        }
+    }
+    Ok(images)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn a_directory_is_sorted_by_bytes_and_files_keep_their_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        std::fs::create_dir(root.join("a")).unwrap();
+        for name in ["b.png", "B.png", "a/z.jpg", "a.png", "é.webp", "notes.txt"] {
+            std::fs::write(root.join(name), "").unwrap();
+        }
+        let names = |given: &[PathBuf]| -> Vec<String> {
+            list(given).unwrap().into_iter().map(|image| image.name).collect()
+        };
+        assert_eq!(names(&[root.to_owned()]), ["B.png", "a.png", "a/z.jpg", "b.png", "é.webp"]);
+        let files = [root.join("b.png"), root.join("a.png")];
+        assert_eq!(names(&files), files.clone().map(|file| file.display().to_string()));
+        assert!(list(&[root.join("absent.png")]).unwrap_err().to_string().contains("absent.png"));
+    }
+}

@@ -1,0 +1,84 @@
+//! Notes, warnings and errors on stderr, without disturbing a progress bar.
+
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+
+use indicatif::MultiProgress;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::{EnvFilter, Layer, util::SubscriberInitExt};
+
+use super::args::GlobalArgs;
+
+/// Where all bars stand, so that a line of the log can step in front of them.
+static BARS: OnceLock<MultiProgress> = OnceLock::new();
+
+/// The bars of this process.
+pub(super) fn bars() -> &'static MultiProgress {
+    BARS.get_or_init(MultiProgress::new)
+}
+
+/// Sends the libraries' events to stderr: notes and warnings, with `--verbose` what is done in detail, with `--quiet`
+/// warnings only. `RADAPTER_LOG` (as `radapter=trace`) stands above both.
+pub(super) fn init(global: &GlobalArgs) {
+    let ours = match (global.quiet, global.verbose) {
+        (true, _) => "warn",
+        (_, true) => "debug",
+        _ => "info",
+    };
+    let fallback = || EnvFilter::new(format!("error,radapter={ours}"));
+    let filter = EnvFilter::try_from_env("RADAPTER_LOG").unwrap_or_else(|_| fallback());
+    // Fails only if a subscriber is installed already, which then keeps its place.
+    let _ = tracing_subscriber::registry()
+        .with(filter)
+        .with(Stderr)
+        .try_init();
+}
+
+/// One line of stderr, above whatever bar is being drawn.
+pub(super) fn line(text: &str) {
+    bars().suspend(|| {
+        use std::io::Write as _;
+        // There is nowhere left to report that stderr is closed.
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    });
+}
+
+struct Stderr;
+
+impl<S: Subscriber> Layer<S> for Stderr {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let mut text = Text::default();
+        event.record(&mut text);
+        let prefix = match *event.metadata().level() {
+            Level::ERROR => "error: ",
+            Level::WARN => "warning: ",
+            Level::INFO => "",
+            Level::DEBUG => "debug: ",
+            Level::TRACE => "trace: ",
+        };
+        line(&format!("{prefix}{}{}", text.message, text.fields));
+    }
+}
+
+/// An event's message, and its other fields as ` key=value`.
+#[derive(Default)]
+struct Text {
+    message: String,
+    fields: String,
+}
+
+impl Visit for Text {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        let written = match field.name() {
+            "message" => write!(self.message, "{value:?}"),
+            name => write!(self.fields, " {name}={value:?}"),
+        };
+        written.expect("writing to a string does not fail");
+    }
+}

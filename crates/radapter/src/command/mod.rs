@@ -1,0 +1,67 @@
+//! The `radapter` command: what a person types, sees and gets back.
+//!
+//! Results go to stdout or into files that are whole or not there; everything else (notes, warnings, progress, errors) goes
+//! to stderr. Exit status: 0 done, 1 the work failed, 2 wrong command line, 130 a training was interrupted and saved.
+
+mod args;
+mod classes;
+mod device;
+mod failure;
+mod images;
+mod interrupt;
+mod log;
+mod model;
+mod output;
+mod progress;
+#[cfg(feature = "embedded")]
+pub mod quickstart;
+pub mod report;
+mod run;
+mod settings;
+mod suite;
+mod table;
+mod texts;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use radapter_classification::embed::EmbedOptions;
+
+/// What all subcommands share.
+struct Session {
+    /// `--device`, not opened before it is needed.
+    device: args::DeviceChoice,
+    /// How progress is shown.
+    progress: progress::Style,
+}
+
+impl Session {
+    /// The device of `--device`; tells the choice on stderr.
+    fn device(&self) -> anyhow::Result<burn::tensor::Device> {
+        Ok(device::choose(self.device)?.device)
+    }
+
+    /// How images are read and embedded.
+    fn embed_options(&self, decode: &args::DecodeArgs, batch: args::DeviceBatchArg) -> EmbedOptions {
+        EmbedOptions {
+            batch: batch.batch_size,
+            on_error: decode.on_error,
+            ..EmbedOptions::default()
+        }
+    }
+}
+
+/// Runs the command of this process's arguments.
+pub fn main() -> ExitCode {
+    // clap exits by itself: 0 after --help and --version, 2 for a wrong command line.
+    let cli = args::Cli::parse();
+    log::init(&cli.global);
+    let session = Session {
+        device: cli.global.device,
+        progress: progress::Style::choose(cli.global.quiet),
+    };
+    match run::run(cli.command, &session) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error),
+    }
+}

@@ -1,0 +1,243 @@
+//! MODEL: from what a person names to a network.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use burn::tensor::Device;
+use radapter_adapter::Alpha;
+use radapter_classification::finetuned::{FineTuned, FineTunedRun};
+use radapter_classification::head::{CLASSES_FILE, CLASSIFIER_FILE, Head};
+use radapter_clip::checkpoint::Checkpoint;
+use radapter_clip::config::ClipConfig;
+use radapter_clip::model::Clip;
+use radapter_training::RunDir;
+
+use super::Session;
+use super::args::{ArchArg, ModelArgs, ModelRef};
+use super::failure::Usage;
+
+/// A model on the device.
+pub(crate) struct Opened {
+    /// The network, merged if the model is a run.
+    pub(crate) clip: Clip,
+    /// The classifier of a run or of its export.
+    pub(crate) head: Option<TrainedHead>,
+    /// By what cosines are divided to become probabilities.
+    pub(crate) temperature: f64,
+}
+
+/// A classifier that came with the model.
+pub(crate) struct TrainedHead {
+    pub(crate) head: Head,
+    /// Whether its rows were trained, so that other texts cannot be put in their place.
+    pub(crate) trained: bool,
+}
+
+/// Opens a MODEL on the session's device. α is a run's; none of its own is given where `alpha` is not.
+pub(crate) fn open(
+    args: &ModelArgs,
+    alpha: Option<Alpha>,
+    session: &Session,
+) -> anyhow::Result<Opened> {
+    if let ModelRef::Path(path) = &args.model
+        && is_run(path)
+    {
+        let run = FineTunedRun::open(path)?;
+        let base = base_of(&run)?;
+        let model = run.model(&base, alpha, &session.device()?)?;
+        tracing::info!("model: {} at alpha = {}", path.display(), model.alpha);
+        return Ok(of_run(&run, model));
+    }
+    if alpha.is_some() {
+        let message = format!("--alpha is for a run, and `{}` is a plain model", args.model);
+        return Err(Usage(message).into());
+    }
+    let checkpoint = checkpoint(&args.model, &args.arch)?;
+    let head = match &args.model {
+        ModelRef::Path(path) => exported_head(path)?,
+        _ => None,
+    };
+    let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &session.device()?)?;
+    Ok(Opened {
+        temperature: own_temperature(&checkpoint),
+        clip,
+        head,
+    })
+}
+
+/// A run's model with its classifier.
+fn of_run(run: &FineTunedRun, model: FineTuned) -> Opened {
+    Opened {
+        temperature: own_temperature(&model.checkpoint),
+        clip: model.clip,
+        head: Some(TrainedHead {
+            head: model.head,
+            trained: is_trained(run),
+        }),
+    }
+}
+
+/// Whether a run trained its classifier instead of making it from texts.
+fn is_trained(run: &FineTunedRun) -> bool {
+    use radapter_training::config::Tune;
+    run.record().train.tune == Tune::All
+}
+
+/// The classifier that `merge --run` writes beside a checkpoint.
+fn exported_head(path: &Path) -> anyhow::Result<Option<TrainedHead>> {
+    if !path.join(CLASSES_FILE).is_file() || !path.join(CLASSIFIER_FILE).is_file() {
+        return Ok(None);
+    }
+    // An export does not say how its rows came about; they are what was measured.
+    let head = Head::load(path)?;
+    Ok(Some(TrainedHead {
+        head,
+        trained: false,
+    }))
+}
+
+/// exp(−logit_scale), by which the checkpoint itself divides cosines.
+fn own_temperature(checkpoint: &Checkpoint) -> f64 {
+    let scale = checkpoint.state.get("logit_scale").map(|scale| scale.to_f32());
+    // Strict reading has seen to it that the scale is there and has one value.
+    let scale = scale.and_then(|scale| scale.first().copied());
+    (-f64::from(scale.unwrap_or_default())).exp()
+}
+
+/// The architecture that `--arch` names: a preset, or a config file.
+fn architecture(arch: &ArchArg) -> anyhow::Result<Option<ClipConfig>> {
+    let Some(name) = &arch.arch else {
+        return Ok(None);
+    };
+    let path = Path::new(name);
+    if !path.is_file() {
+        let preset = ClipConfig::preset(name);
+        return preset
+            .map(Some)
+            .with_context(|| format!("--arch {name} is no file, and no preset either"));
+    }
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{name}`"))?;
+    let value: serde_json::Value =
+        serde_json::from_str(&text).with_context(|| format!("--arch {name}: not JSON"))?;
+    let is_hugging_face = value.get("vision_config").is_some();
+    let config = if is_hugging_face {
+        ClipConfig::from_hugging_face_json(&text, None)
+    } else {
+        ClipConfig::from_open_clip_json(&text)
+    };
+    config.map(Some).with_context(|| format!("--arch {name}"))
+}
+
+/// The tensors of a MODEL; of a run those of its merged model.
+pub(crate) fn checkpoint(model: &ModelRef, arch: &ArchArg) -> anyhow::Result<Checkpoint> {
+    tensors(model, architecture(arch)?.as_ref())
+}
+
+fn tensors(model: &ModelRef, architecture: Option<&ClipConfig>) -> anyhow::Result<Checkpoint> {
+    let path = match model {
+        ModelRef::Embedded => return embedded(),
+        ModelRef::Hub(address) => fetch(address)?,
+        ModelRef::Path(path) => path.clone(),
+    };
+    if is_run(&path) {
+        let run = FineTunedRun::open(&path)?;
+        let base = base_of(&run)?;
+        return Ok(run.model(&base, None, &merging_device()?)?.checkpoint);
+    }
+    Checkpoint::open(&path, architecture).with_context(|| {
+        let forms = "embedded, a directory, a file with --arch, hf://OWNER/NAME or a run";
+        format!("cannot read the model `{model}` (MODEL is {forms})")
+    })
+}
+
+/// The base model of a run, from where the run found it.
+pub(crate) fn base_of(run: &FineTunedRun) -> anyhow::Result<Checkpoint> {
+    let Some(reference) = run.base_reference() else {
+        bail!(
+            "the run `{}` does not say where its base model is",
+            run.dir().path().display()
+        );
+    };
+    base(reference, &run.record().model, run.dir())
+}
+
+/// The base model that a run's record names. A bare file has the architecture of the record.
+pub(crate) fn base(
+    reference: &str,
+    recorded: &ClipConfig,
+    run: &RunDir,
+) -> anyhow::Result<Checkpoint> {
+    let model: ModelRef = match reference.parse() {
+        Ok(model) => model,
+        Err(never) => match never {},
+    };
+    let architecture = match &model {
+        ModelRef::Path(path) if path.is_file() => Some(recorded),
+        _ => None,
+    };
+    tensors(&model, architecture)
+        .with_context(|| format!("the base model of the run `{}`", run.path().display()))
+}
+
+/// What names this model from any working directory.
+pub(crate) fn lasting_reference(model: &ModelRef) -> anyhow::Result<String> {
+    let ModelRef::Path(path) = model else {
+        return Ok(model.to_string());
+    };
+    let path = path.canonicalize().with_context(|| format!("cannot read the model `{model}`"))?;
+    match path.to_str() {
+        Some(path) => Ok(path.to_owned()),
+        None => bail!("the path of the model `{model}` is not UTF-8, which a run cannot record"),
+    }
+}
+
+/// Whether a path is a run directory.
+pub(crate) fn is_run(path: &Path) -> bool {
+    // `config.json` and `open_clip_config.json` make a directory a model.
+    RunDir::open(path).is_ok()
+}
+
+/// Where a run that is another run's base is merged: always the same, so that the base has the same hash.
+#[cfg(feature = "flex")]
+fn merging_device() -> anyhow::Result<Device> {
+    Ok(Device::flex())
+}
+
+#[cfg(not(feature = "flex"))]
+fn merging_device() -> anyhow::Result<Device> {
+    Ok(super::device::choose(super::args::DeviceChoice::Auto)?.device)
+}
+
+#[cfg(feature = "embedded")]
+fn embedded() -> anyhow::Result<Checkpoint> {
+    Ok(crate::embedded::embedded())
+}
+
+#[cfg(not(feature = "embedded"))]
+fn embedded() -> anyhow::Result<Checkpoint> {
+    bail!(
+        "this build has no embedded model; build it with `cargo build --release --features embedded`"
+    )
+}
+
+/// Fetches `hf://owner/name[@revision]` into the hub's cache.
+#[cfg(feature = "hub")]
+fn fetch(address: &str) -> anyhow::Result<PathBuf> {
+    use radapter_clip::checkpoint::hub::{HubOptions, fetch};
+
+    let reference = address.parse()?;
+    let mut current = String::new();
+    let fetched = fetch(&reference, &HubOptions::from_env(), |download| {
+        if current != download.file {
+            download.file.clone_into(&mut current);
+            let megabytes = download.total as f64 / 1e6;
+            tracing::info!("fetching {current} ({megabytes:.1} MB)");
+        }
+    });
+    Ok(fetched?)
+}
+
+#[cfg(not(feature = "hub"))]
+fn fetch(address: &str) -> anyhow::Result<PathBuf> {
+    bail!("this build cannot read `{address}`; build it with `cargo build --release --features hub`")
+}

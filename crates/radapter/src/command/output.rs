@@ -1,0 +1,174 @@
+//! Results: on stdout, or in files that are whole or not there.
+
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use serde::Serialize;
+
+use super::failure::StdoutClosed;
+
+/// Prints a result. Everything that is not a result goes to stderr.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(StdoutClosed.into()),
+        Err(error) => Err(error).context("cannot write to stdout"),
+    }
+}
+
+/// Prints a result as JSON.
+pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    print(&serde_json::to_string_pretty(value)?)
+}
+
+/// Writes a file under a temporary name in the same folder, syncs it and renames it: what stands under `path` is the
+/// whole new content, or what was there before.
+///
+/// A path that is no regular file (`/dev/stdout`, a named pipe) is written as it is.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    write_with(path, |file| file.write_all(bytes))
+}
+
+/// As [`write_file`], for content that is made piece by piece.
+pub(crate) fn write_with(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> anyhow::Result<()> {
+    let special = std::fs::metadata(path).is_ok_and(|file| !file.is_file() && !file.is_dir());
+    if special {
+        let open = std::fs::OpenOptions::new().write(true).open(path);
+        return open
+            .and_then(|mut file| {
+                write(&mut file)?;
+                file.flush()
+            })
+            .with_context(|| format!("cannot write `{}`", path.display()));
+    }
+    let folder = folder_of(path);
+    let aside = || -> std::io::Result<()> {
+        let mut file = temporary_name(0o666).tempfile_in(folder)?;
+        let mut buffered = std::io::BufWriter::new(file.as_file_mut());
+        write(&mut buffered)?;
+        buffered.flush()?;
+        drop(buffered);
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    aside().with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+/// Names for temporary files (or folders). What they hold becomes a result, so that they are not private to their owner as
+/// temporary ones usually are; the process's umask applies.
+fn temporary_name(mode: u32) -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".radapter-").suffix(".tmp");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+    #[cfg(not(unix))]
+    let _ = mode;
+    builder
+}
+
+/// Writes a directory under a temporary name beside `path` and renames it. `path` may be an empty directory, or not there.
+pub(crate) fn write_dir(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    check_empty_dir(path)?;
+    let parent = folder_of(path);
+    make_dir(parent)?;
+    let cannot = || format!("cannot write the directory `{}`", path.display());
+    let aside = temporary_name(0o777).tempdir_in(parent).with_context(cannot)?;
+    let inner = aside.path().join("content");
+    fill(&inner)?;
+    std::fs::rename(&inner, path).with_context(cannot)
+}
+
+/// Refuses a directory that has something in it, and a file.
+pub(crate) fn check_empty_dir(path: &Path) -> anyhow::Result<()> {
+    let is_empty = match std::fs::read_dir(path) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) if error.kind() == ErrorKind::NotFound => true,
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot use `{}` as a directory", path.display()));
+        }
+    };
+    let path = path.display();
+    anyhow::ensure!(is_empty, "the directory `{path}` is not empty; name another one, or remove it");
+    Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Checks that a file can be written, before the work that makes its content: its folder is there and takes files, and
+/// no folder has its name.
+pub(crate) fn check_writable(path: &Path) -> anyhow::Result<()> {
+    let refuse = |reason: &str| anyhow::anyhow!("cannot write `{}`: {reason}", path.display());
+    if path.is_dir() {
+        return Err(refuse("it is a directory; name a file"));
+    }
+    let folder = folder_of(path);
+    if !folder.is_dir() {
+        return Err(refuse(&format!(
+            "there is no directory `{}`",
+            folder.display()
+        )));
+    }
+    if path.exists() {
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open(path)
+            .map(drop)
+    } else {
+        tempfile::tempfile_in(folder).map(drop)
+    }
+    .with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+/// Makes a directory for results, with those above it.
+pub(crate) fn make_dir(path: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(path)
+        .with_context(|| format!("cannot make the directory `{}`", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("result.json");
+        write_file(&path, b"old").unwrap();
+        let full = |_: &mut dyn Write| Err(std::io::Error::from(ErrorKind::StorageFull));
+        let error = write_with(&path, full).unwrap_err();
+        assert!(format!("{error:#}").contains("result.json"), "{error:#}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn an_unwritable_path_is_found_before_the_work() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(check_writable(&folder.path().join("new.json")).is_ok());
+        assert!(check_writable(folder.path()).is_err());
+        assert!(check_writable(&folder.path().join("missing/new.json")).is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_device_is_an_error() {
+        let error = write_file(Path::new("/dev/full"), b"content").unwrap_err();
+        assert!(format!("{error:#}").contains("/dev/full"), "{error:#}");
+    }
+}

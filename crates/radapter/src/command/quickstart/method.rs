@@ -1,0 +1,96 @@
+use std::fmt;
+use std::path::Path;
+
+use anyhow::bail;
+use radapter_classification::plan::{Plan, RunOptions};
+use radapter_clip::checkpoint::Checkpoint;
+use radapter_training::config::Settings;
+use radapter_training::{Outcome, Report};
+use serde::{Deserialize, Serialize};
+
+use super::{Budget, Data};
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// No training: the classifier made of class names.
+    ZeroShot,
+    /// Image tower and classifier, cross-entropy, weight decay 0.1, as WiSE-FT's fine-tuning (arXiv 2109.01903).
+    FullFineTuning,
+    /// Adapters in both towers, MPM-NCE.
+    RAdapter,
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ZeroShot => "zero-shot",
+            Self::FullFineTuning => "full-fine-tuning",
+            Self::RAdapter => "r-adapter",
+        })
+    }
+}
+
+/// One learning rate for each method that trains.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LearningRates {
+    /// For all weights.
+    pub full_fine_tuning: f64,
+    /// For adapters.
+    pub r_adapter: f64,
+}
+
+impl LearningRates {
+    /// Chosen by `cargo xtask tune-quickstart` on in-distribution validation photos of another world; see `docs/results.md`.
+    pub const CHOSEN: Self = Self { full_fine_tuning: 1e-4, r_adapter: 2e-3 };
+
+    /// That of a method.
+    pub fn of(&self, method: Method) -> f64 {
+        match method {
+            Method::RAdapter => self.r_adapter,
+            _ => self.full_fine_tuning,
+        }
+    }
+}
+
+/// Trains into a folder that holds no run.
+///
+/// # Errors
+/// What the plan and the training give, and an interruption.
+pub fn train(
+    method: Method,
+    lr: f64,
+    seed: u64,
+    base: &Checkpoint,
+    data: &Data,
+    budget: &Budget,
+    options: RunOptions,
+) -> anyhow::Result<Report> {
+    let mut settings = Settings::default();
+    let tune = if method == Method::RAdapter { "adapters" } else { "all" };
+    for assignment in [
+        format!("tune = \"{tune}\""),
+        format!("lr = {lr:e}"),
+        format!("seed = {seed}"),
+        format!("steps = {}", budget.steps),
+        format!("batch_size = {}", budget.batch_size),
+        // The embedded model was pretrained at its own temperature; both methods keep it.
+        "loss.temperature = \"checkpoint\"".to_owned(),
+        // One validation, at the end: both methods are measured as they end, none by its luckiest epoch.
+        format!("validate_every = {{ steps = {} }}", budget.steps),
+        "save_every = \"none\"".to_owned(),
+    ] {
+        settings.set(&assignment)?;
+    }
+    let plan = Plan::new(base.clone(), &settings, Some(data.training.clone()))?;
+    match plan.train(options)?.outcome {
+        Outcome::Finished(report) => Ok(report),
+        Outcome::Interrupted { step } => bail!("interrupted behind step {step} of {method}, seed {seed}"),
+    }
+}
+
+/// The size of a run's trained tensors on disk.
+pub(super) fn stored_bytes(files: &[&Path]) -> u64 {
+    files.iter().filter_map(|file| std::fs::metadata(file).ok()).map(|file| file.len()).sum()
+}

@@ -1,0 +1,132 @@
+use std::io::Cursor;
+
+use anyhow::Context;
+use radapter_classification::suite::TestSet;
+
+use super::{Budget, Compared, Data, Method, Row, claim, mean_rows};
+use crate::command::report::{Chart, Frontier, FrontierPoint, ImageCard, Mark, Page, Scale, Series};
+use crate::command::table::{grouped, percent};
+
+/// Pictures shown of each set.
+const SHOWN: usize = 6;
+
+/// The page with the table, the curves and the pictures.
+pub(super) fn page(compared: &Compared, data: &Data, budget: &Budget) -> anyhow::Result<String> {
+    let means = mean_rows(&compared.rows);
+    let seeds = budget.seeds.len();
+    let mut page = Page::new(
+        "R-Adapter quickstart",
+        &format!(
+            "The embedded CLIP, fine-tuned on {} drawn photos of {} classes and measured on photos and on domains it was not \
+             tuned on. Means of {seeds} seed{}.",
+            data.training.train.samples.len(),
+            data.training.train.classes.len(),
+            if seeds == 1 { "" } else { "s" }
+        ),
+    );
+    if let Some(claim) = claim(&compared.rows) {
+        page.facts(&[
+            ("zero-shot, in / out of distribution", pair(&claim.zero_shot)),
+            ("full fine-tuning", pair(&claim.full_fine_tuning)),
+            ("R-Adapter, alpha 0.5", pair(&claim.r_adapter)),
+        ]);
+    }
+    page.section("In distribution against out of distribution");
+    page.charts(&[frontier(&means)?, curves(&means)?]);
+    page.section("Table");
+    table(&mut page, &means);
+    page.section("What the models answer");
+    page.text("Test pictures of each domain with the answers of the first seed's models.");
+    for set in data.suite.sets() {
+        page.text(&set.name);
+        page.images(&cards(compared, set)?);
+    }
+    Ok(page.finish())
+}
+
+fn pair(row: &Row) -> String {
+    format!("{} / {}", percent(row.id), percent(row.ood_average))
+}
+
+fn frontier(means: &[Row]) -> anyhow::Result<String> {
+    let points = |method: Method| -> Vec<FrontierPoint> {
+        let rows = means.iter().filter(|row| row.method == method);
+        rows.map(|row| FrontierPoint { alpha: row.alpha, id: row.id, ood: row.ood_average }).collect()
+    };
+    Frontier::new()
+        .method("zero-shot", &points(Method::ZeroShot), None)
+        .method("full fine-tuning", &points(Method::FullFineTuning), None)
+        .method("R-Adapter", &points(Method::RAdapter), Some(super::results::CLAIMED_ALPHA))
+        .chart("Up and to the right is better", "photo")
+        .svg()
+}
+
+/// R-Adapter's accuracy on each set over α.
+fn curves(means: &[Row]) -> anyhow::Result<String> {
+    let rows: Vec<&Row> = means.iter().filter(|row| row.method == Method::RAdapter).collect();
+    let over = |value: &dyn Fn(&Row) -> Option<f64>| -> Vec<(f64, f64)> {
+        rows.iter().filter_map(|row| Some((row.alpha?, value(row)?))).collect()
+    };
+    let mut series = vec![Series::new("photo (ID)", 0, Mark::Dots, over(&|row| Some(row.id)))];
+    let names: Vec<&String> = rows.first().map(|row| row.ood.keys().collect()).unwrap_or_default();
+    for (index, name) in names.iter().enumerate() {
+        series.push(Series::new(name.as_str(), index + 1, Mark::Line, over(&|row| row.ood.get(*name).copied())));
+    }
+    series.push(Series::new("OOD average", names.len() + 1, Mark::Dots, over(&|row| Some(row.ood_average))));
+    Chart {
+        title: "R-Adapter's top-1 accuracy over alpha".to_owned(),
+        x: ("alpha (0: the base model, 1: the adapters in full)".to_owned(), Scale::Plain),
+        y: (String::new(), Scale::Percent),
+        series,
+    }
+    .svg()
+}
+
+fn table(page: &mut Page, means: &[Row]) {
+    let names: Vec<String> = means.first().map(|row| row.ood.keys().map(|name| format!("{name}>")).collect()).unwrap_or_default();
+    let mut columns = vec!["method", "alpha>", "photo (ID)>"];
+    columns.extend(names.iter().map(String::as_str));
+    columns.extend(["OOD average>", "tuned parameters>", "seconds>", "bytes to store>"]);
+    let rows: Vec<Vec<String>> = means
+        .iter()
+        .map(|row| {
+            let mut cells = vec![row.method.to_string(), row.alpha.map_or(String::new(), |a| format!("{a:.1}")), percent(row.id)];
+            cells.extend(row.ood.values().map(|value| percent(*value)));
+            cells.extend([
+                percent(row.ood_average),
+                grouped(row.tuned_parameters as u64),
+                format!("{:.1}", row.seconds),
+                grouped(row.bytes),
+            ]);
+            cells
+        })
+        .collect();
+    let strong = |row: &Row| row.alpha == Some(super::results::CLAIMED_ALPHA);
+    let strong: Vec<usize> = (0..means.len()).filter(|&index| strong(&means[index])).collect();
+    page.table(&columns, &rows, &strong);
+}
+
+fn cards(compared: &Compared, set: &TestSet) -> anyhow::Result<Vec<ImageCard>> {
+    // Classes take turns in a set; a stride shows different ones.
+    let stride = (set.samples.len() / SHOWN).max(1) | 1;
+    (0..SHOWN)
+        .map(|k| k * stride % set.samples.len())
+        .map(|index| {
+            let sample = &set.samples[index];
+            let image = sample.source.load().with_context(|| sample.name.clone())?;
+            let mut png = Cursor::new(Vec::new());
+            image.write_to(&mut png, image::ImageFormat::Png)?;
+            let mut predictions = Vec::new();
+            let mut label = String::new();
+            for (method, sets) in &compared.answers {
+                let answers = sets.iter().find(|(name, _)| *name == set.name).map(|(_, answers)| answers);
+                if let Some(answer) = answers.and_then(|answers| answers.get(index)) {
+                    label.clone_from(&answer.label);
+                    let best = answer.best.first().map_or("", |best| best.class.as_str());
+                    predictions.push((method.to_string(), best.to_owned(), best == answer.label));
+                }
+            }
+            Ok(ImageCard { png: png.into_inner(), caption: label, predictions })
+        })
+        .collect()
+}

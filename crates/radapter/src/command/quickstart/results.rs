@@ -1,0 +1,142 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Method;
+
+/// α of the claim, fixed before anything was measured: the paper's for classification.
+pub(super) const CLAIMED_ALPHA: f64 = 0.5;
+
+/// One model's figures; accuracies are top-1 fractions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// What was done.
+    pub method: Method,
+    /// Share of the adapters; none for methods without one.
+    pub alpha: Option<f64>,
+    /// The run's seed.
+    pub seed: u64,
+    /// Accuracy in distribution.
+    pub id: f64,
+    /// Accuracy on each shifted set.
+    pub ood: BTreeMap<String, f64>,
+    /// Their plain mean.
+    pub ood_average: f64,
+    /// Parameters that were trained.
+    pub tuned_parameters: usize,
+    /// Time of the training.
+    pub seconds: f64,
+    /// Bytes of what was trained, on disk.
+    pub bytes: u64,
+}
+
+/// The rows of one method and α become one, their mean.
+pub fn mean_rows(rows: &[Row]) -> Vec<Row> {
+    let mut groups: Vec<Vec<&Row>> = Vec::new();
+    for row in rows {
+        let same = |group: &&mut Vec<&Row>| group[0].method == row.method && group[0].alpha == row.alpha;
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(row),
+            None => groups.push(vec![row]),
+        }
+    }
+    groups.into_iter().map(|group| mean(&group)).collect()
+}
+
+fn mean(rows: &[&Row]) -> Row {
+    let count = rows.len() as f64;
+    let over = |value: &dyn Fn(&Row) -> f64| rows.iter().map(|row| value(row)).sum::<f64>() / count;
+    let mut ood = BTreeMap::new();
+    for name in rows[0].ood.keys() {
+        ood.insert(name.clone(), over(&|row| row.ood.get(name).copied().unwrap_or(f64::NAN)));
+    }
+    Row {
+        id: over(&|row| row.id),
+        ood,
+        ood_average: over(&|row| row.ood_average),
+        seconds: over(&|row| row.seconds),
+        ..rows[0].clone()
+    }
+}
+
+/// What the comparison is about: R-Adapter at α = 0.5 against the other two, as means over the seeds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    /// Zero-shot.
+    pub zero_shot: Row,
+    /// Full fine-tuning.
+    pub full_fine_tuning: Row,
+    /// R-Adapter at α = 0.5.
+    pub r_adapter: Row,
+}
+
+/// The rows that the claim is about, if they are all there.
+pub fn claim(rows: &[Row]) -> Option<Claim> {
+    let means = mean_rows(rows);
+    let find = |method, alpha: Option<f64>| means.iter().find(|row| row.method == method && row.alpha == alpha).cloned();
+    Some(Claim {
+        zero_shot: find(Method::ZeroShot, None)?,
+        full_fine_tuning: find(Method::FullFineTuning, None)?,
+        r_adapter: find(Method::RAdapter, Some(CLAIMED_ALPHA))?,
+    })
+}
+
+impl Claim {
+    /// Whether R-Adapter is better out of distribution than full fine-tuning.
+    pub fn keeps(&self) -> bool {
+        self.r_adapter.ood_average > self.full_fine_tuning.ood_average
+    }
+
+    /// Whether R-Adapter is better in distribution than zero-shot.
+    pub fn learns(&self) -> bool {
+        self.r_adapter.id > self.zero_shot.id
+    }
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let points = |value: f64| format!("{:+.1} points", 100.0 * value);
+        let verdict = |holds| if holds { "holds" } else { "does not hold" };
+        let learned = self.r_adapter.id - self.zero_shot.id;
+        let kept = self.r_adapter.ood_average - self.full_fine_tuning.ood_average;
+        write!(
+            f,
+            "R-Adapter at alpha 0.5, mean of the seeds:\n  in distribution, against zero-shot: {} ({})\n  out of \
+             distribution, against full fine-tuning: {} ({})",
+            points(learned),
+            verdict(self.learns()),
+            points(kept),
+            verdict(self.keeps())
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    fn row(method: Method, alpha: Option<f64>, seed: u64, id: f64, ood: f64) -> Row {
+        let ood_sets = BTreeMap::from([("sketch".to_owned(), ood)]);
+        Row { method, alpha, seed, id, ood: ood_sets, ood_average: ood, tuned_parameters: 1, seconds: 1.0, bytes: 1 }
+    }
+
+    #[test]
+    fn the_claim_is_made_on_means_at_one_half() {
+        let rows = [
+            row(Method::ZeroShot, None, 0, 0.5, 0.4),
+            row(Method::FullFineTuning, None, 0, 0.9, 0.3),
+            row(Method::FullFineTuning, None, 1, 0.7, 0.5),
+            row(Method::RAdapter, Some(0.5), 0, 0.6, 0.5),
+            row(Method::RAdapter, Some(0.5), 1, 0.8, 0.3),
+            row(Method::RAdapter, Some(1.0), 0, 1.0, 1.0),
+        ];
+        let claim = claim(&rows).unwrap();
+        assert!((claim.r_adapter.id - 0.7).abs() < 1e-12);
+        assert!((claim.full_fine_tuning.ood_average - 0.4).abs() < 1e-12);
+        assert!(claim.learns());
+        assert!(!claim.keeps());
+        assert!(claim.to_string().contains("does not hold"));
+    }
+}

@@ -1,0 +1,79 @@
+//! Accuracy where the data are like the training data against accuracy where they are not, over α.
+
+use super::{Chart, Mark, Scale, Series};
+
+/// One measured model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FrontierPoint {
+    /// α, where the method has one.
+    pub alpha: Option<f64>,
+    /// In-distribution accuracy as a fraction.
+    pub id: f64,
+    /// Average out-of-distribution accuracy as a fraction.
+    pub ood: f64,
+}
+
+/// The ID/OOD plane with one curve a method: up and right is better.
+#[derive(Clone, Debug, Default)]
+pub struct Frontier {
+    series: Vec<Series>,
+}
+
+impl Frontier {
+    /// No method yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a method: a curve of several points in the order of α, or a single point.
+    ///
+    /// α is written beside the curve's ends, its middle, and where `marked` says.
+    pub fn method(mut self, name: &str, points: &[FrontierPoint], marked: Option<f64>) -> Self {
+        let mark = if points.len() > 1 { Mark::Dots } else { Mark::Points };
+        let colour = self.series.len();
+        let places = points.iter().map(|point| (point.id, point.ood)).collect();
+        let mut series = Series::new(name, colour, mark, places);
+        let last = points.len().saturating_sub(1);
+        for (index, point) in points.iter().enumerate() {
+            let Some(alpha) = point.alpha else { continue };
+            let is_marked = marked.is_some_and(|marked| (marked - alpha).abs() < 1e-9);
+            if index == 0 || index == last || is_marked {
+                series.labels.push((index, format!("\u{3b1} = {alpha}")));
+            }
+        }
+        self.series.push(series);
+        self
+    }
+
+    /// The chart.
+    pub fn chart(self, title: &str, id: &str) -> Chart {
+        Chart {
+            title: title.to_owned(),
+            x: (format!("top-1 in distribution ({id})"), Scale::Percent),
+            y: ("average top-1 out of distribution".to_owned(), Scale::Percent),
+            series: self.series,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn ends_and_the_chosen_alpha_are_labelled() {
+        let points: Vec<_> = [0.0, 0.25, 0.5, 0.75, 1.0]
+            .map(|alpha| FrontierPoint { alpha: Some(alpha), id: 0.5 + alpha / 4.0, ood: 0.4 })
+            .to_vec();
+        let chart = Frontier::new()
+            .method("R-Adapter", &points, Some(0.5))
+            .method("full fine-tuning", &[FrontierPoint { alpha: None, id: 0.8, ood: 0.3 }], None)
+            .chart("frontier", "photo");
+        let labels: Vec<_> = chart.series[0].labels.iter().map(|(index, _)| *index).collect();
+        assert_eq!(labels, [0, 2, 4]);
+        assert!(chart.series[1].labels.is_empty());
+        let svg = chart.svg().unwrap();
+        assert!(svg.contains("R-Adapter") && svg.contains("full fine-tuning"), "{svg}");
+    }
+}

@@ -1,0 +1,93 @@
+//! `merge`: adapters folded into the weights.
+
+use anyhow::Context;
+use radapter_adapter::{AdapterFile, Alpha, attach_trained, merge_checked};
+use radapter_classification::finetuned::{FineTuned, FineTunedRun};
+use radapter_classification::head::Head;
+use radapter_clip::checkpoint::{Checkpoint, SaveOptions};
+use radapter_clip::model::Clip;
+use radapter_clip::state_dict::StateDict;
+
+use crate::command::args::MergeArgs;
+use crate::command::failure::Usage;
+use crate::command::{Session, model, output};
+
+/// What is written.
+struct Export {
+    /// The merged tensors; those that changed are in f32.
+    merged: Checkpoint,
+    /// The dtypes of the base.
+    base: StateDict,
+    head: Option<Head>,
+    alpha: Alpha,
+}
+
+pub(super) fn run(args: &MergeArgs, session: &Session) -> anyhow::Result<()> {
+    let alpha = args.alpha.get()?;
+    output::check_empty_dir(&args.out)?;
+    let Export {
+        merged,
+        base,
+        head,
+        alpha,
+    } = export(args, alpha, session)?;
+    let options = SaveOptions::new(args.export.format.unwrap_or(merged.format));
+    let (merged, options) = match args.export.dtype {
+        Some(dtype) => (merged, options.with_dtype(dtype)),
+        None => {
+            let state = in_dtypes_of(&merged.state, &base).context("the merged model does not fit the base's dtype")?;
+            (Checkpoint { state, ..merged }, options)
+        }
+    };
+    output::write_dir(&args.out, |dir| {
+        merged.save(dir, &options)?;
+        match &head {
+            Some(head) => Ok(head.save(dir)?),
+            None => Ok(()),
+        }
+    })?;
+    let dtype = options.dtype.unwrap_or(merged.dtype);
+    let (out, format) = (args.out.display(), options.format);
+    tracing::info!("merged at alpha = {alpha} → {out} ({format}, {dtype})");
+    Ok(())
+}
+
+fn export(args: &MergeArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::Result<Export> {
+    match (&args.run, &args.model, &args.adapters) {
+        (Some(run), _, _) => {
+            let run = FineTunedRun::open(run)?;
+            let base = model::base_of(&run)?;
+            let FineTuned { checkpoint, head, alpha, .. } = run.model(&base, alpha, &session.device()?)?;
+            Ok(Export { merged: checkpoint, base: base.state, head: Some(head), alpha })
+        }
+        (None, Some(model), Some(adapters)) => {
+            let Some(alpha) = alpha else {
+                return Err(Usage("--adapters needs --alpha: the file does not say how much of it is wanted".into()).into());
+            };
+            // The small file first.
+            let file = AdapterFile::read(adapters)?;
+            let base = model::checkpoint(model, &args.arch)?;
+            file.check_base(&base.state.hash(), &base.config)
+                .with_context(|| format!("the adapters `{}` and the model `{model}`", adapters.display()))?;
+            let clip = Clip::from_state(&base.config, &base.state, &session.device()?)?;
+            let result = merge_checked(&attach_trained(clip, &file.adapters)?, alpha)?;
+            tracing::info!("embeddings of a probe batch before and after are {:.1e} apart", result.difference);
+            let merged = Checkpoint { state: result.clip.to_state(), ..base.clone() };
+            Ok(Export { merged, base: base.state, head: None, alpha })
+        }
+        // clap asks for one of the two forms.
+        _ => Err(Usage("give --run, or --model and --adapters".into()).into()),
+    }
+}
+
+/// The tensors, each in the dtype that its namesake has. What merging left alone comes out bit for bit.
+fn in_dtypes_of(state: &StateDict, like: &StateDict) -> anyhow::Result<StateDict> {
+    state
+        .iter()
+        .map(|(name, tensor)| {
+            let dtype = like.get(name).map_or(tensor.dtype(), |like| like.dtype());
+            let cast = tensor.cast(dtype).map_err(|error| error.named(name))?;
+            Ok((name.to_owned(), cast))
+        })
+        .collect()
+}

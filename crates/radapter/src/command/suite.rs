@@ -1,0 +1,133 @@
+//! What a model is measured on, and how results are shown.
+
+use std::path::{Path, PathBuf};
+
+use radapter_classification::accuracy::Evaluation;
+use radapter_classification::classes::Classes;
+use radapter_classification::embed::EmbedOptions;
+use radapter_classification::head::Head;
+use radapter_classification::imagenet;
+use radapter_classification::read::read_labelled;
+use radapter_classification::suite::{
+    SetOutcome, Suite, SuiteFile, SuiteOutcome, SuiteResult, TestSet, evaluate, evaluate_suite,
+};
+use radapter_clip::model::Clip;
+use radapter_datasets::ClassNames;
+use radapter_datasets::imagenet::ImageNetSet;
+
+use super::Session;
+use super::failure::Usage;
+use super::run::report_skipped;
+use super::table::{Table, percent};
+
+/// The name of the suite that is built in.
+const IMAGENET: &str = "imagenet";
+
+/// Where a suite's sets come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    File(SuiteFile),
+    /// The ImageNet family below a directory.
+    ImageNet(PathBuf),
+}
+
+impl Source {
+    /// What `--suite` and `--root` name.
+    pub(crate) fn new(suite: &str, root: Option<&Path>) -> anyhow::Result<Self> {
+        match (suite, root) {
+            (IMAGENET, Some(root)) => Ok(Self::ImageNet(root.to_owned())),
+            (IMAGENET, None) => {
+                let message = "--suite imagenet needs --root DIR, where ImageNet and its relatives are";
+                Err(Usage(message.into()).into())
+            }
+            (_, Some(_)) => {
+                let message = "--root belongs to --suite imagenet; the paths of a suite file are relative to the file";
+                Err(Usage(message.into()).into())
+            }
+            (file, None) => Ok(Self::File(SuiteFile::read(Path::new(file))?)),
+        }
+    }
+
+    /// The classes of the in-distribution set, for a model that has none of its own.
+    pub(crate) fn classes(&self, names: Option<&ClassNames>) -> anyhow::Result<Classes> {
+        Ok(match self {
+            Self::File(file) => Classes::new(read_labelled(&file.id.data, names)?.classes)?,
+            Self::ImageNet(_) => imagenet::classes(names)?,
+        })
+    }
+
+    /// The sets, for a model of these classes.
+    pub(crate) fn open(&self, classes: &Classes) -> anyhow::Result<Suite> {
+        Ok(match self {
+            Self::File(file) => Suite::from_file(file, classes)?,
+            Self::ImageNet(root) => Suite::imagenet(root, &ImageNetSet::SHIFTED, classes)?,
+        })
+    }
+}
+
+/// Measures a model on one set, with progress.
+pub(crate) fn measure(
+    clip: &Clip,
+    head: &Head,
+    set: &TestSet,
+    options: &EmbedOptions,
+    session: &Session,
+) -> anyhow::Result<SetOutcome> {
+    let total = set.samples.len();
+    let progress = session.progress.start("evaluating", "images", total as u64);
+    let outcome = evaluate(clip, head, set, options, &mut |done| progress.set(done as u64, ""))?;
+    progress.finish();
+    report_skipped(&outcome.skipped, total);
+    Ok(outcome)
+}
+
+/// Measures a model on a suite, with progress over all sets; `what` says which model it is.
+pub(crate) fn measure_suite(
+    what: &str,
+    clip: &Clip,
+    head: &Head,
+    suite: &Suite,
+    options: &EmbedOptions,
+    session: &Session,
+) -> anyhow::Result<SuiteOutcome> {
+    let progress = session.progress.start(what, "images", suite.images() as u64);
+    let mut before = 0;
+    let mut current = (String::new(), 0);
+    let outcome = evaluate_suite(clip, head, suite, options, &mut |set, done| {
+        if set != current.0 {
+            before += current.1;
+            set.clone_into(&mut current.0);
+        }
+        current.1 = done;
+        progress.set((before + done) as u64, set);
+    })?;
+    progress.finish();
+    for (set, skipped) in &outcome.skipped {
+        let total = suite.sets().find(|one| one.name == *set).map_or(0, |one| one.samples.len());
+        report_skipped(skipped, total);
+    }
+    Ok(outcome)
+}
+
+/// One set's result for people.
+pub(crate) fn set_table(evaluation: &Evaluation) -> String {
+    let mut table = Table::new(&["class", "images>", "top-1>"]);
+    for (class, accuracy) in &evaluation.per_class {
+        table.row([class.clone(), accuracy.n.to_string(), percent(accuracy.accuracy)]);
+    }
+    table.row(["all".to_owned(), evaluation.n.to_string(), percent(evaluation.top1)]);
+    format!("{table}\n\ntop-5  {}", percent(evaluation.top5))
+}
+
+/// A suite's row for people, a line a set.
+pub(crate) fn suite_table(result: &SuiteResult) -> String {
+    let mut table = Table::new(&["set", "", "images>", "top-1>", "top-5>"]);
+    let sets = std::iter::once((&result.id, "ID")).chain(result.ood.iter().map(|set| (set, "OOD")));
+    for (set, kind) in sets {
+        let Evaluation { top1, top5, n, .. } = &set.evaluation;
+        table.row([set.name.clone(), kind.to_owned(), n.to_string(), percent(*top1), percent(*top5)]);
+    }
+    let average = percent(result.ood_average);
+    table.row(["average".to_owned(), "OOD".to_owned(), String::new(), average, String::new()]);
+    table.to_string()
+}

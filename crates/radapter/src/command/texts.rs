@@ -1,0 +1,62 @@
+//! Files of texts.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+
+/// The texts of a file in order: a `.json` list of strings, or lines. Lines end at `\n` only, a blank one is the empty
+/// text, a final newline adds none.
+pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<String>> {
+    let name = path.display();
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read the texts in `{name}`"))?;
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let line = 1 + error.as_bytes()[..valid]
+                .iter()
+                .filter(|&&byte| byte == b'\n')
+                .count();
+            bail!("`{name}`, line {line}: not UTF-8 (byte {valid}); save the file as UTF-8");
+        }
+    };
+    let is_json = path
+        .extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
+    let texts = if is_json {
+        serde_json::from_str(&text)
+            .with_context(|| format!("`{name}`: expected a JSON list of strings"))?
+    } else {
+        lines(&text)
+    };
+    if texts.is_empty() {
+        bail!("`{name}` holds no text");
+    }
+    Ok(texts)
+}
+
+fn lines(text: &str) -> Vec<String> {
+    if text.is_empty() {
+        return Vec::new();
+    }
+    text.strip_suffix('\n')
+        .unwrap_or(text)
+        .split('\n')
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_at_newlines_only() {
+        assert_eq!(lines("a\nb\n"), ["a", "b"]);
+        assert_eq!(lines("a\n\nb"), ["a", "", "b"]);
+        assert_eq!(lines("a\n\n"), ["a", ""]);
+        assert_eq!(lines("\n"), [""]);
+        assert_eq!(lines("a\r\nb\u{2028}c\u{b}d"), ["a\r", "b\u{2028}c\u{b}d"]);
+        assert!(lines("").is_empty());
+    }
+}

@@ -1,0 +1,59 @@
+//! Robust fine-tuning of CLIP by R-Adapter (Kim et al., ECCV 2024): better on your data, as good as before elsewhere.
+//!
+//! This crate is the door to the others, and holds the `radapter` command.
+//!
+//! | module | |
+//! |---|---|
+//! | [`clip`] | the model: towers, tokenizer, preprocessing, checkpoints |
+//! | [`adapter`] | the adapters: dropping, averaging, re-scaling, merging |
+//! | [`losses`] | MPM-NCE, InfoNCE, cross-entropy |
+//! | [`datasets`] | folders, tables, templates, augmentation, the drawn world |
+//! | [`training`] | the training loop |
+//! | [`classification`] | zero-shot heads, accuracy, suites |
+//!
+//! # Adapters fold into the weights
+//! Whatever was learned, the result is a plain CLIP of unchanged cost:
+//!
+//! ```
+//! use burn::tensor::Device;
+//! use radapter::adapter::{AdapterConfig, Alpha, attach, merge_checked};
+//! use radapter::clip::config::ClipConfig;
+//! use radapter::clip::model::{Clip, Context};
+//! use radapter::clip::tokenizer::Tokenizer;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // Any checkpoint does; here a tiny one with random weights.
+//! let mut config = ClipConfig::preset("ViT-B-32")?;
+//! (config.vision.width, config.vision.mlp_width, config.vision.layers) = (32, 64, 1);
+//! (config.text.width, config.text.mlp_width, config.text.layers) = (32, 64, 1);
+//! (config.vision.heads, config.text.heads) = (2, 2);
+//! let device = Device::flex();
+//! let clip = Clip::from_state(&config, &config.random_state(0), &device)?;
+//!
+//! let adapted = attach(clip, &AdapterConfig::default(), 0)?;
+//! // ... train it ...
+//! let merged = merge_checked(&adapted, Alpha::new(0.5)?)?;
+//!
+//! let text = Tokenizer::clip().encode("a photo of a cat.", 77);
+//! let embedding = merged.clip.encode_text(&[text], &Context::inference());
+//! assert_eq!(embedding.dims(), [1, 512]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//! `flex` (CPU, default), `cuda`, `wgpu`, `vulkan`, `metal` compile backends in; `hub` reads `hf://owner/name`; `embedded`
+//! carries the small model; `command` is the `radapter` command. A library user takes `default-features = false` and the
+//! backends wanted.
+
+pub use radapter_adapter as adapter;
+pub use radapter_classification as classification;
+pub use radapter_clip as clip;
+pub use radapter_datasets as datasets;
+pub use radapter_losses as losses;
+pub use radapter_training as training;
+
+#[cfg(feature = "command")]
+pub mod command;
+#[cfg(feature = "embedded")]
+pub mod embedded;

@@ -1,0 +1,196 @@
+//! `metrics.jsonl`: a line for each step and each validation, once, whatever happened in between.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrainError;
+
+/// A line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Line {
+    /// A step.
+    Train(TrainLine),
+    /// A validation after a step.
+    Validation(ValidationLine),
+}
+
+/// What is recorded of a step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainLine {
+    /// Counted from 1.
+    pub step: u64,
+    /// Counted from 1.
+    pub epoch: u64,
+    /// The objective's value before the step.
+    pub loss: f64,
+    /// Learning rate.
+    pub lr: f64,
+    /// Global norm of the gradient before clipping.
+    pub grad_norm: f64,
+    /// Samples in the step.
+    pub samples: usize,
+    /// Throughput of this step.
+    pub samples_per_second: f64,
+}
+
+/// What is recorded of a validation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ValidationLine {
+    /// Steps done.
+    pub step: u64,
+    /// Epoch of the last step, counted from 1.
+    pub epoch: u64,
+    /// The task's measures.
+    pub values: serde_json::Map<String, serde_json::Value>,
+    /// Whether this is the best so far.
+    pub best: bool,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl Line {
+    fn step(&self) -> u64 {
+        match self {
+            Self::Train(line) => line.step,
+            Self::Validation(line) => line.step,
+        }
+    }
+
+    fn loss(&self) -> Option<f64> {
+        match self {
+            Self::Train(line) => Some(line.loss),
+            Self::Validation(_) => None,
+        }
+    }
+}
+
+/// The file, open for appending.
+pub(crate) struct Metrics {
+    file: File,
+    path: PathBuf,
+    /// Loss of the last step there is a line of.
+    last_loss: Option<f64>,
+}
+
+impl Metrics {
+    /// Opens the file and cuts off what lies beyond step `done`: lines of steps that are run again, and a torn last one.
+    pub(crate) fn open(path: &Path, done: u64) -> Result<Self, TrainError> {
+        let fail = || TrainError::io("open", path);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(fail())?;
+        let mut keep = 0;
+        let mut last_loss = None;
+        let mut reader = BufReader::new(&file);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let length = reader.read_until(b'\n', &mut line).map_err(TrainError::io("read", path))?;
+            let whole = line.last() == Some(&b'\n');
+            match serde_json::from_slice::<Line>(&line) {
+                Ok(parsed) if whole && parsed.step() <= done => {
+                    keep += length as u64;
+                    last_loss = parsed.loss().or(last_loss);
+                }
+                _ => break,
+            }
+        }
+        file.set_len(keep).map_err(TrainError::io("truncate", path))?;
+        file.seek(SeekFrom::End(0)).map_err(TrainError::io("write", path))?;
+        Ok(Self { file, path: path.to_owned(), last_loss })
+    }
+
+    /// Appends a line in one write, so that a kill can tear the last line only.
+    pub(crate) fn append(&mut self, line: &Line) -> Result<(), TrainError> {
+        let mut text = serde_json::to_vec(line).map_err(|e| self.fail()(e.into()))?;
+        text.push(b'\n');
+        self.last_loss = line.loss().or(self.last_loss);
+        self.file.write_all(&text).map_err(self.fail())
+    }
+
+    pub(crate) fn last_loss(&self) -> Option<f64> {
+        self.last_loss
+    }
+
+    /// Forces the lines to the disk: before a state is saved, so that none of its steps can be missing here.
+    pub(crate) fn sync(&mut self) -> Result<(), TrainError> {
+        self.file.sync_all().map_err(self.fail())
+    }
+
+    fn fail(&self) -> impl FnOnce(std::io::Error) -> TrainError + use<> {
+        TrainError::io("write", self.path.clone())
+    }
+}
+
+/// All lines of a run's `metrics.jsonl`.
+///
+/// # Errors
+/// [`TrainError::Io`] or [`TrainError::Unreadable`]; a torn last line, as a kill leaves it, is left out.
+pub fn read_metrics(path: &Path) -> Result<Vec<Line>, TrainError> {
+    let text = std::fs::read_to_string(path).map_err(TrainError::io("read", path))?;
+    let count = text.lines().count();
+    let mut lines = Vec::with_capacity(count);
+    for (index, line) in text.lines().enumerate() {
+        match serde_json::from_str(line) {
+            Ok(line) => lines.push(line),
+            Err(_) if index + 1 == count && !text.ends_with('\n') => {}
+            Err(error) => {
+                let reason = format!("line {}: {error}", index + 1);
+                return Err(TrainError::Unreadable { path: path.to_owned(), reason });
+            }
+        }
+    }
+    Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    fn train(step: u64) -> Line {
+        Line::Train(TrainLine {
+            step,
+            epoch: 1,
+            loss: 0.1,
+            lr: 1e-3,
+            grad_norm: 2.0,
+            samples: 4,
+            samples_per_second: 3.5,
+        })
+    }
+
+    #[test]
+    fn steps_beyond_the_state_and_a_torn_line_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("metrics.jsonl");
+        let mut metrics = Metrics::open(&path, 0).unwrap();
+        let validation = Line::Validation(ValidationLine {
+            step: 2,
+            epoch: 1,
+            values: serde_json::Map::new(),
+            best: true,
+            seconds: 0.5,
+        });
+        for line in [train(1), train(2), validation.clone(), train(3), train(4)] {
+            metrics.append(&line).unwrap();
+        }
+        drop(metrics);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 5]).unwrap();
+        assert_eq!(read_metrics(&path).unwrap().len(), 4, "the torn line is left out");
+
+        let mut metrics = Metrics::open(&path, 2).unwrap();
+        metrics.append(&train(3)).unwrap();
+        metrics.sync().unwrap();
+        assert_eq!(read_metrics(&path).unwrap(), [train(1), train(2), validation, train(3)]);
+    }
+}

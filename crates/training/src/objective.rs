@@ -1,0 +1,107 @@
+use std::fmt::Debug;
+
+use burn::tensor::Tensor;
+use radapter_losses::{LossError, MpmNceConfig, Positives, cross_entropy, info_nce, mpm_nce};
+
+/// What the images are compared with.
+#[derive(Clone, Debug)]
+pub enum Side {
+    /// The samples' texts: `[batch, embed_dim]`, L2-normalised.
+    Text(Tensor<2>),
+    /// A classifier: `[classes, embed_dim]`, as trained (its rows are not normalised again).
+    Head(Tensor<2>),
+}
+
+/// The loss of a batch: a pure function of embeddings, so that towers and loss can be differentiated apart from each other.
+pub trait Objective: Debug + Send + Sync {
+    /// Whether images are compared with their texts (both towers run) or with a classifier (the image tower runs alone).
+    fn needs_text(&self) -> bool;
+
+    /// The least number of samples for which the loss says anything.
+    fn min_batch(&self) -> usize;
+
+    /// The loss.
+    ///
+    /// # Shapes
+    /// * `image`: `[batch, embed_dim]`, L2-normalised
+    /// * `labels`: one for each image
+    /// * result: `[1]`
+    ///
+    /// # Errors
+    /// [`LossError`] where the loss is not defined, or `side` is not the one this objective asked for.
+    fn loss(&self, image: Tensor<2>, side: Side, labels: &[i64]) -> Result<Tensor<1>, LossError>;
+}
+
+/// Images against texts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Contrastive {
+    /// Multi-positive margin NCE: positives share a label.
+    MpmNce(MpmNceConfig),
+    /// CLIP's own loss: each pair is its only positive.
+    InfoNce {
+        /// τ, by which cosines are divided.
+        temperature: f64,
+    },
+}
+
+impl Objective for Contrastive {
+    fn needs_text(&self) -> bool {
+        true
+    }
+
+    fn min_batch(&self) -> usize {
+        2
+    }
+
+    fn loss(&self, image: Tensor<2>, side: Side, labels: &[i64]) -> Result<Tensor<1>, LossError> {
+        let Side::Text(text) = side else {
+            return Err(wrong_side("text embeddings", &image, &side));
+        };
+        match self {
+            Self::MpmNce(config) => mpm_nce(image, text, &Positives::from_labels(labels), config),
+            Self::InfoNce { temperature } => info_nce(image, text, *temperature),
+        }
+    }
+}
+
+/// Images against a classifier: the cross-entropy of `image · headᵀ / τ`, as full fine-tuning minimises it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CrossEntropy {
+    /// ε, the share of the target spread over all classes.
+    pub smoothing: f64,
+    /// τ, by which cosines are divided.
+    pub temperature: f64,
+}
+
+impl Objective for CrossEntropy {
+    fn needs_text(&self) -> bool {
+        false
+    }
+
+    fn min_batch(&self) -> usize {
+        1
+    }
+
+    fn loss(&self, image: Tensor<2>, side: Side, labels: &[i64]) -> Result<Tensor<1>, LossError> {
+        let Side::Head(head) = side else {
+            return Err(wrong_side("classifier", &image, &side));
+        };
+        let classes = head.dims()[0];
+        let labels = labels
+            .iter()
+            .enumerate()
+            .map(|(index, &label)| {
+                // A negative label is reported by the largest number, which no classifier has.
+                let label = usize::try_from(label).unwrap_or(usize::MAX);
+                if label < classes { Ok(label) } else { Err(LossError::Label { index, label, classes }) }
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let logits = image.matmul(head.transpose()).div_scalar(self.temperature);
+        cross_entropy(logits, &labels, self.smoothing)
+    }
+}
+
+fn wrong_side(what: &'static str, image: &Tensor<2>, side: &Side) -> LossError {
+    let (Side::Text(found) | Side::Head(found)) = side;
+    LossError::Shape { what, expected: image.dims().to_vec(), found: found.dims().to_vec() }
+}

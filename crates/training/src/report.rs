@@ -1,0 +1,57 @@
+use serde::{Deserialize, Serialize};
+
+/// How a call of [`train`](crate::train()) or [`resume`](crate::resume) ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The run is complete, by its steps or by early stopping.
+    Finished(Report),
+    /// The run was asked to stop and can be resumed.
+    Interrupted {
+        /// Steps done and saved.
+        step: u64,
+    },
+}
+
+/// What a finished run has to say of itself: `report.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// Steps done.
+    pub steps: u64,
+    /// Steps of an epoch.
+    pub steps_per_epoch: u64,
+    /// Whether early stopping ended the run.
+    pub stopped_early: bool,
+    /// Time spent on steps, validations and saving, over all sessions.
+    pub seconds: f64,
+    /// Samples over that time.
+    pub samples_per_second: f64,
+    /// Trained parameters.
+    pub tuned_parameters: usize,
+    /// The best validation.
+    pub best: Option<Best>,
+    /// Loss of the last step.
+    pub final_loss: Option<f64>,
+    /// Peak resident memory of the process in the last session, where the system tells it.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// A best validation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Best {
+    /// The metric that chose it.
+    pub metric: String,
+    /// Its value.
+    pub value: f64,
+    /// Steps done.
+    pub step: u64,
+}
+
+/// The most memory this process has held.
+pub(crate) fn peak_memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}

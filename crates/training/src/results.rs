@@ -1,0 +1,101 @@
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use radapter_adapter::AdapterConfig;
+
+use crate::error::TrainError;
+use crate::files::{Storage, aside, replace, sync_folder, write_synced};
+use crate::model::TrainModel;
+use crate::parameters::{self, HEAD};
+use crate::tensor_file::{self, Flat, Named};
+use crate::tuning::Tuned;
+
+/// Writes what a run has made.
+#[derive(Clone, Debug)]
+pub(crate) struct Results {
+    pub(crate) base_hash: String,
+    pub(crate) adapter: AdapterConfig,
+}
+
+/// The name of the file of these values; averages are what evaluation uses.
+pub(crate) fn file_name(stem: &str, averaged: bool) -> String {
+    format!("{stem}{}.safetensors", if averaged { "-ema" } else { "" })
+}
+
+impl Results {
+    /// The trained values and, if the run averages, their averages, each beside the other in the run's folder.
+    pub(crate) fn publish<A: Tuned>(
+        &self,
+        storage: &dyn Storage,
+        dir: &Path,
+        model: &TrainModel<A>,
+    ) -> Result<(), TrainError> {
+        let averages = model.shared.lock().optimizer.averages().cloned();
+        let mut write = |path: PathBuf, fill: &dyn Fn(&mut dyn Write) -> std::io::Result<()>| {
+            replace(storage, &path, |writer| fill(writer))
+        };
+        self.write(dir, model, None, &mut write)?;
+        match averages {
+            Some(averages) => self.write(dir, model, Some(&averages), &mut write),
+            None => Ok(()),
+        }
+    }
+
+    /// The evaluated values in a folder of their own, which is replaced as a whole.
+    pub(crate) fn publish_best<A: Tuned>(
+        &self,
+        storage: &dyn Storage,
+        dir: &Path,
+        model: &TrainModel<A>,
+    ) -> Result<(), TrainError> {
+        let averages = model.shared.lock().optimizer.averages().cloned();
+        let aside = aside(dir);
+        let remove = |path: &Path| match path.exists() {
+            true => fs::remove_dir_all(path).map_err(TrainError::io("remove", path)),
+            false => Ok(()),
+        };
+        remove(&aside)?;
+        fs::create_dir_all(&aside).map_err(TrainError::io("create", &aside))?;
+        let mut write = |path: PathBuf, fill: &dyn Fn(&mut dyn Write) -> std::io::Result<()>| {
+            write_synced(storage, &path, |writer| fill(writer))
+        };
+        self.write(&aside, model, averages.as_ref(), &mut write)?;
+        sync_folder(&aside)?;
+        // A kill between these two leaves no best; the state that was saved before writes it again when it is resumed.
+        remove(dir)?;
+        fs::rename(&aside, dir).map_err(TrainError::io("rename to", dir))?;
+        sync_folder(dir.parent().unwrap_or(Path::new(".")))
+    }
+
+    fn write<A: Tuned>(
+        &self,
+        dir: &Path,
+        model: &TrainModel<A>,
+        averages: Option<&Named>,
+        write: &mut dyn FnMut(PathBuf, &dyn Fn(&mut dyn Write) -> std::io::Result<()>) -> Result<(), TrainError>,
+    ) -> Result<(), TrainError> {
+        let mut model = model.valid();
+        if let Some(averages) = averages {
+            model = parameters::load(model, averages);
+        }
+        let averaged = averages.is_some();
+        if let Some(head) = &model.head {
+            let named = head_tensor(head);
+            write(dir.join(file_name(HEAD, averaged)), &|writer| {
+                tensor_file::write(writer, named.iter().map(|(k, v)| (k.clone(), v)), &Default::default())
+            })?;
+        }
+        let clip = model.clip;
+        write(dir.join(file_name(A::STEM, averaged)), &|writer| A::write(&clip, self, writer))
+    }
+}
+
+fn head_tensor(head: &Param<Tensor<2>>) -> Named {
+    let shape = head.dims().to_vec();
+    let count = shape.iter().product::<usize>();
+    let values = head.val().reshape([count]);
+    Named::from([(HEAD.to_owned(), Flat { shape, values })])
+}

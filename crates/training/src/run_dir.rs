@@ -1,0 +1,241 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use radapter_clip::config::ClipConfig;
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+use crate::config::{ConfigError, ResolvedConfig, Settings, Tune, contradiction};
+use crate::error::TrainError;
+use crate::files::{Disk, replace};
+use crate::report::Report;
+use crate::state;
+
+pub(crate) const FORMAT: &str = "radapter-run-v1";
+
+/// The folder of a run.
+///
+/// | | |
+/// |---|---|
+/// | `config.toml` | [`RunRecord`]: settings as resolved, the task's part, the architecture |
+/// | `metrics.jsonl` | a line for each step and validation |
+/// | `state/` | the last two saved states |
+/// | `adapters.safetensors`, `adapters-ema.safetensors` | what was trained, and its average; `weights…` under `tune = "all"` |
+/// | `head.safetensors`, `head-ema.safetensors` | the classifier, if one is trained |
+/// | `best/` | the evaluated one of these at the best validation |
+/// | `report.json` | [`Report`], when the run is finished |
+///
+/// Where the run has an average, the files with `-ema` are what evaluation uses; [`evaluated`](Self::evaluated) tells.
+#[derive(Clone, Debug)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+/// `config.toml`: everything that makes the run, so that it explains itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunRecord {
+    /// Form of this file.
+    pub format: String,
+    /// Hash of the base model's tensors.
+    pub base_hash: String,
+    /// Training samples.
+    pub samples: usize,
+    /// The training set's fingerprint.
+    pub data: String,
+    /// The trainer's settings.
+    pub train: ResolvedConfig,
+    /// The task's settings.
+    #[serde(default)]
+    pub task: Table,
+    /// The architecture.
+    pub model: ClipConfig,
+}
+
+impl RunRecord {
+    /// Checks that settings given together with a resume say what the run says.
+    ///
+    /// # Errors
+    /// [`TrainError::Contradiction`] with the first that does not.
+    pub fn check(&self, given: &Settings) -> Result<(), TrainError> {
+        let mut recorded = table(&self.train)?;
+        recorded.extend(self.task.clone());
+        match contradiction(given, &recorded) {
+            Some((key, run, given)) => Err(TrainError::Contradiction { key, run, given }),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that this run is resumed and not another.
+    pub(crate) fn check_same(&self, now: &Self) -> Result<(), TrainError> {
+        let differ = |key: &str, run: &str, given: &str| match run == given {
+            true => Ok(()),
+            false => Err(TrainError::Contradiction {
+                key: key.to_owned(),
+                run: run.to_owned(),
+                given: given.to_owned(),
+            }),
+        };
+        differ("base model", &self.base_hash, &now.base_hash)?;
+        differ("training set", &self.data, &now.data)?;
+        differ("training samples", &self.samples.to_string(), &now.samples.to_string())?;
+        for part in [table(&now.train)?, now.task.clone()] {
+            self.check(&Settings::from_table(part, "this session"))?;
+        }
+        // What is only on the recorded side is found the other way round.
+        if self == now {
+            return Ok(());
+        }
+        differ("configuration", &to_toml(self)?, &to_toml(now)?)
+    }
+}
+
+fn table<T: Serialize>(value: &T) -> Result<Table, TrainError> {
+    let value_error = |e: toml::ser::Error| ConfigError::Value {
+        origin: RunDir::CONFIG.to_owned(),
+        reason: e.to_string(),
+    };
+    Ok(Table::try_from(value).map_err(value_error)?)
+}
+
+fn to_toml(record: &RunRecord) -> Result<String, TrainError> {
+    toml::to_string(&table(record)?).map_err(|e| TrainError::Unreadable {
+        path: RunDir::CONFIG.into(),
+        reason: e.to_string(),
+    })
+}
+
+impl RunDir {
+    pub(crate) const CONFIG: &str = "config.toml";
+    const METRICS: &str = "metrics.jsonl";
+    const STATES: &str = "state";
+    const REPORT: &str = "report.json";
+    const BEST: &str = "best";
+
+    /// A folder that holds a run.
+    ///
+    /// # Errors
+    /// [`TrainError::NoRun`] if it does not.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, TrainError> {
+        let path = path.into();
+        if !path.join(Self::CONFIG).is_file() {
+            return Err(TrainError::NoRun { path, file: Self::CONFIG });
+        }
+        Ok(Self { path })
+    }
+
+    /// Makes the folder of a new run. Its `config.toml` is written last, so that a folder with one is a run.
+    /// The task's `files` (names and contents) stand before it.
+    pub(crate) fn create(path: &Path, record: &RunRecord, files: &[(String, Vec<u8>)]) -> Result<Self, TrainError> {
+        let run = Self { path: path.to_owned() };
+        if path.exists() {
+            for entry in fs::read_dir(path).map_err(TrainError::io("list", path))? {
+                let name = entry.map_err(TrainError::io("list", path))?.file_name();
+                // These are left by a run that was killed before it had begun.
+                let own = [Self::STATES, Self::METRICS, "config.toml.tmp"].iter().any(|own| name == *own);
+                let task = files.iter().any(|(file, _)| name == **file || name == *format!("{file}.tmp"));
+                if !own && !task {
+                    return Err(TrainError::RunExists { path: path.to_owned() });
+                }
+            }
+        }
+        let states = run.states();
+        fs::create_dir_all(&states).map_err(TrainError::io("create", &states))?;
+        state::clean(&states, 0)?;
+        let text = to_toml(record)?;
+        let counters = state::Counters::start(record.train.ema.value().is_some());
+        state::save(&Disk, &states, &state::State::start(counters))?;
+        for (name, content) in files {
+            replace(&Disk, &run.path.join(name), |writer| writer.write_all(content))?;
+        }
+        replace(&Disk, &run.path.join(Self::CONFIG), |writer| writer.write_all(text.as_bytes()))?;
+        Ok(run)
+    }
+
+    /// The file of what evaluation uses: averaged if the run averages; adapters, or the tuned weights under OpenCLIP's
+    /// names.
+    ///
+    /// # Errors
+    /// If the run's record cannot be read.
+    pub fn evaluated(&self) -> Result<PathBuf, TrainError> {
+        let record = self.record()?;
+        let stem = match record.train.tune {
+            Tune::Adapters => "adapters",
+            Tune::All => "weights",
+        };
+        Ok(self.published(&record, stem))
+    }
+
+    /// The file of the classifier that evaluation uses, if the run trains one: a tensor `head`, `[classes, embed_dim]`.
+    ///
+    /// # Errors
+    /// If the run's record cannot be read.
+    pub fn evaluated_head(&self) -> Result<Option<PathBuf>, TrainError> {
+        let record = self.record()?;
+        let trains_head = !record.train.loss.objective().needs_text();
+        Ok(trains_head.then(|| self.published(&record, "head")))
+    }
+
+    fn published(&self, record: &RunRecord, stem: &str) -> PathBuf {
+        let average = if record.train.ema.value().is_some() { "-ema" } else { "" };
+        self.path.join(format!("{stem}{average}.safetensors"))
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads `config.toml`.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] and [`TrainError::Unreadable`].
+    pub fn record(&self) -> Result<RunRecord, TrainError> {
+        let path = self.path.join(Self::CONFIG);
+        let text = fs::read_to_string(&path).map_err(TrainError::io("read", &path))?;
+        let record: RunRecord = toml::from_str(&text)
+            .map_err(|e| TrainError::Unreadable { path: path.clone(), reason: e.to_string() })?;
+        if record.format != FORMAT {
+            let reason = format!("format is `{}`, expected `{FORMAT}`", record.format);
+            return Err(TrainError::Unreadable { path, reason });
+        }
+        Ok(record)
+    }
+
+    /// `metrics.jsonl`.
+    pub fn metrics(&self) -> PathBuf {
+        self.path.join(Self::METRICS)
+    }
+
+    /// The folder of saved states.
+    pub fn states(&self) -> PathBuf {
+        self.path.join(Self::STATES)
+    }
+
+    /// The folder of the best validation's model; absent without validation.
+    pub fn best(&self) -> PathBuf {
+        self.path.join(Self::BEST)
+    }
+
+    /// Reads `report.json`, if the run is finished.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] and [`TrainError::Unreadable`].
+    pub fn report(&self) -> Result<Option<Report>, TrainError> {
+        let path = self.path.join(Self::REPORT);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(TrainError::io("read", path)(error)),
+        };
+        serde_json::from_slice(&text)
+            .map(Some)
+            .map_err(|e| TrainError::Unreadable { path, reason: e.to_string() })
+    }
+
+    pub(crate) fn write_report(&self, report: &Report) -> Result<(), TrainError> {
+        let path = self.path.join(Self::REPORT);
+        let text = serde_json::to_vec_pretty(report).map_err(|e| TrainError::io("write", &path)(e.into()))?;
+        replace(&Disk, &path, |writer| writer.write_all(&text))
+    }
+}

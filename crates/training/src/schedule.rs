@@ -1,0 +1,136 @@
+use burn_optim::LearningRate;
+use burn_optim::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+use serde::{Deserialize, Serialize};
+
+/// How the learning rate goes on after the warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decay {
+    /// Down half a cosine to the floor.
+    Cosine,
+    /// Not at all.
+    Constant,
+}
+
+/// The learning rate of each step: a function of the step's number alone, so that there is nothing to save.
+///
+/// With step `t` of `T` counted from 0, warm-up steps `w`, base rate `lr` and floor `f` (R-Adapter's published code):
+///
+/// ```text
+/// t < w:   lr · (t + 1) / w
+/// t ≥ w:   ½ (1 + cos(π (t − w) / (T − w))) · lr + f       cosine
+///          lr                                              constant
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Schedule {
+    /// Base rate.
+    pub lr: f64,
+    /// Floor of the cosine.
+    pub final_lr: f64,
+    /// Warm-up steps.
+    pub warmup: u64,
+    /// All steps of the run.
+    pub steps: u64,
+    /// What follows the warm-up.
+    pub decay: Decay,
+}
+
+impl Schedule {
+    /// The learning rate of step `step`, counted from 0.
+    pub fn lr_at(&self, step: u64) -> f64 {
+        if step < self.warmup {
+            return self.lr * (step + 1) as f64 / self.warmup as f64;
+        }
+        match self.decay {
+            Decay::Constant => self.lr,
+            Decay::Cosine => {
+                let span = self.steps.saturating_sub(self.warmup).max(1) as f64;
+                let done = (step - self.warmup) as f64 / span;
+                0.5 * (1.0 + (std::f64::consts::PI * done).cos()) * self.lr + self.final_lr
+            }
+        }
+    }
+}
+
+/// The schedule as burn's learner asks for it, from a given step on.
+#[derive(Clone, Debug)]
+pub(crate) struct Cursor {
+    pub(crate) schedule: Schedule,
+    pub(crate) next: u64,
+}
+
+impl LrScheduler for Cursor {
+    fn step(&mut self) -> LearningRate {
+        let lr = self.schedule.lr_at(self.next);
+        self.next += 1;
+        lr
+    }
+
+    fn to_record(&self) -> LrSchedulerRecord {
+        LrSchedulerRecord::new().with_scalar("next", self.next)
+    }
+
+    fn load_record(&mut self, record: LrSchedulerRecord) {
+        if let Some(next) = record.scalar::<u64>("next") {
+            self.next = next;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    fn schedule() -> Schedule {
+        Schedule {
+            lr: 5e-4,
+            final_lr: 1e-6,
+            warmup: 500,
+            steps: 25_020,
+            decay: Decay::Cosine,
+        }
+    }
+
+    #[test]
+    fn the_published_schedule_at_its_corners() {
+        let schedule = schedule();
+        let near = |step, expected: f64| {
+            let found = schedule.lr_at(step);
+            assert!((found - expected).abs() < 1e-12, "step {step}: {found} and {expected}");
+        };
+        near(0, 1e-6);
+        near(249, 2.5e-4);
+        near(499, 5e-4);
+        near(500, 5e-4 + 1e-6);
+        near(500 + 24_520 / 2, 2.5e-4 + 1e-6);
+        near(500 + 24_520 / 4, 5e-4 * (0.5 + 0.125_f64.sqrt()) + 1e-6);
+        assert!(schedule.lr_at(25_019) < 1e-6 + 1e-10);
+    }
+
+    #[test]
+    fn the_rate_rises_then_falls() {
+        let schedule = schedule();
+        assert!((1..500).all(|t| schedule.lr_at(t) > schedule.lr_at(t - 1)));
+        assert!((501..25_020).all(|t| schedule.lr_at(t) < schedule.lr_at(t - 1)));
+    }
+
+    #[test]
+    fn a_run_that_is_all_warm_up_or_has_none_is_defined() {
+        let all = Schedule { warmup: 4, steps: 4, ..schedule() };
+        assert_eq!(all.lr_at(3), 5e-4);
+        assert!(all.lr_at(4).is_finite());
+        let none = Schedule { warmup: 0, steps: 1, decay: Decay::Constant, ..schedule() };
+        assert_eq!(none.lr_at(0), 5e-4);
+    }
+
+    #[test]
+    fn the_cursor_starts_anywhere() {
+        let mut cursor = Cursor { schedule: schedule(), next: 7 };
+        assert_eq!(cursor.step(), schedule().lr_at(7));
+        assert_eq!(cursor.step(), schedule().lr_at(8));
+        let mut other = Cursor { schedule: schedule(), next: 0 };
+        other.load_record(cursor.to_record());
+        assert_eq!(other.next, 9);
+    }
+}

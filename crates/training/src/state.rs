@@ -1,0 +1,268 @@
+//! The saved state of a run: everything the next step depends on and that is no function of seed and step.
+//!
+//! A state is a folder `state/step-00000123` with `parameters.safetensors`, `averages.safetensors` (if the run averages),
+//! `moments.safetensors` and `state.json`. It is written under another name, synced and renamed, so that a folder of this
+//! name is whole; the last two are kept. A state of step 0 has no tensors: the initial ones are a function of the run's
+//! settings.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrainError;
+use crate::files::{Storage, aside, sync_folder, write_synced};
+use crate::optimizer::Memory;
+use crate::stopping::Stopping;
+use crate::tensor_file::{self, Flat, Named};
+
+/// States that are kept.
+const KEPT: usize = 2;
+
+const FORMAT: &str = "radapter-state-v1";
+const NAME: &str = "step-";
+const PARAMETERS: &str = "parameters.safetensors";
+const AVERAGES: &str = "averages.safetensors";
+const MOMENTS: &str = "moments.safetensors";
+const COUNTERS: &str = "state.json";
+
+/// All that is saved.
+pub(crate) struct State {
+    pub(crate) parameters: Named,
+    pub(crate) memory: Memory,
+    pub(crate) counters: Counters,
+}
+
+/// The part of a state that is no tensor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Counters {
+    pub(crate) format: String,
+    /// Steps done.
+    pub(crate) step: u64,
+    /// Whether there are averages.
+    pub(crate) averages: bool,
+    pub(crate) stopping: Stopping,
+    /// Time spent on steps and validations, over all sessions.
+    pub(crate) seconds: f64,
+    /// Samples seen, over all sessions.
+    pub(crate) samples: u64,
+    /// Threads of the session that saved it: another number may change the last bits of what follows.
+    pub(crate) threads: usize,
+}
+
+impl Counters {
+    /// Before the first step.
+    pub(crate) fn start(averages: bool) -> Self {
+        Self {
+            format: FORMAT.to_owned(),
+            step: 0,
+            averages,
+            stopping: Stopping::default(),
+            seconds: 0.0,
+            samples: 0,
+            threads: threads(),
+        }
+    }
+}
+
+impl State {
+    /// Before the first step, whose tensors need not be saved.
+    pub(crate) fn start(counters: Counters) -> Self {
+        let (first, second, averages) = Default::default();
+        let memory = Memory { first, second, averages, time: 0 };
+        Self { parameters: Named::new(), memory, counters }
+    }
+}
+
+/// Threads of the pool that burn's CPU backend computes with.
+pub(crate) fn threads() -> usize {
+    rayon::current_num_threads()
+}
+
+fn folder(states: &Path, step: u64) -> PathBuf {
+    states.join(format!("{NAME}{step:08}"))
+}
+
+/// The steps of the states in a run's `state` folder, oldest first.
+///
+/// # Errors
+/// [`TrainError::Io`] if the folder cannot be listed.
+pub fn saved_steps(states: &Path) -> Result<Vec<u64>, TrainError> {
+    let fail = || TrainError::io("list", states);
+    let mut steps = Vec::new();
+    for entry in fs::read_dir(states).map_err(fail())? {
+        let name = entry.map_err(fail())?.file_name();
+        let digits = name.to_str().and_then(|name| name.strip_prefix(NAME));
+        if let Some(step) = digits.and_then(|digits| digits.parse().ok()) {
+            steps.push(step);
+        }
+    }
+    steps.sort_unstable();
+    Ok(steps)
+}
+
+/// Saves a state and removes those before the last two.
+pub(crate) fn save(storage: &dyn Storage, states: &Path, state: &State) -> Result<(), TrainError> {
+    let path = folder(states, state.counters.step);
+    let aside = aside(&path);
+    let written = fill(storage, &aside, state).and_then(|()| {
+        // A state of this step is there after a resume from an older one.
+        if path.exists() {
+            fs::remove_dir_all(&path).map_err(TrainError::io("remove", &path))?;
+        }
+        fs::rename(&aside, &path).map_err(TrainError::io("rename to", &path))
+    });
+    if written.is_err() {
+        // The write's own error is the one to tell; a folder of this name is never taken for a state.
+        let _ = fs::remove_dir_all(&aside);
+        return written;
+    }
+    sync_folder(states)?;
+    let steps = saved_steps(states)?;
+    for &step in &steps[..steps.len().saturating_sub(KEPT)] {
+        let path = folder(states, step);
+        fs::remove_dir_all(&path).map_err(TrainError::io("remove", &path))?;
+    }
+    Ok(())
+}
+
+fn fill(storage: &dyn Storage, path: &Path, state: &State) -> Result<(), TrainError> {
+    if path.exists() {
+        fs::remove_dir_all(path).map_err(TrainError::io("remove", path))?;
+    }
+    fs::create_dir_all(path).map_err(TrainError::io("create", path))?;
+    let none = Default::default();
+    let counters = serde_json::to_vec_pretty(&state.counters)
+        .map_err(|e| TrainError::io("write", path.join(COUNTERS))(e.into()))?;
+    write_synced(storage, &path.join(COUNTERS), |writer| writer.write_all(&counters))?;
+    if state.counters.step == 0 {
+        return sync_folder(path);
+    }
+    let named = |named: &Named, name: &str| {
+        write_synced(storage, &path.join(name), |writer| {
+            tensor_file::write(writer, named.iter().map(|(key, flat)| (key.clone(), flat)), &none)
+        })
+    };
+    named(&state.parameters, PARAMETERS)?;
+    if state.counters.averages {
+        named(&state.memory.averages, AVERAGES)?;
+    }
+    let first = state.memory.first.iter().map(|(key, flat)| (format!("first.{key}"), flat));
+    let second = state.memory.second.iter().map(|(key, flat)| (format!("second.{key}"), flat));
+    write_synced(storage, &path.join(MOMENTS), |writer| {
+        tensor_file::write(writer, first.chain(second), &none)
+    })?;
+    sync_folder(path)
+}
+
+/// Removes what a killed save has left, and states beyond `step`, which a run resumed from there will write again.
+pub(crate) fn clean(states: &Path, step: u64) -> Result<(), TrainError> {
+    for entry in fs::read_dir(states).map_err(TrainError::io("list", states))? {
+        let entry = entry.map_err(TrainError::io("list", states))?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str().and_then(|name| name.strip_prefix(NAME)) else {
+            continue;
+        };
+        if name.ends_with(".tmp") || name.parse::<u64>().is_ok_and(|found| found > step) {
+            let path = entry.path();
+            fs::remove_dir_all(&path).map_err(TrainError::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Loads the newest state, or that of step `from`.
+///
+/// `expected` are the trained parameters before the first step: a state with other names or shapes is refused.
+///
+/// # Errors
+/// [`TrainError::State`] names the folder, what is wrong with it, and the older state there is.
+pub(crate) fn load(
+    states: &Path,
+    from: Option<u64>,
+    expected: &Named,
+    device: &Device,
+) -> Result<State, TrainError> {
+    let steps = saved_steps(states).unwrap_or_default();
+    let step = match (from, steps.last()) {
+        (Some(step), _) => step,
+        (None, Some(&step)) => step,
+        (None, None) => {
+            return Err(TrainError::State {
+                path: states.to_owned(),
+                reason: "no state was saved".to_owned(),
+                older: None,
+            });
+        }
+    };
+    let path = folder(states, step);
+    read(&path, step, expected, device).map_err(|error| TrainError::State {
+        reason: error.to_string(),
+        older: steps.iter().rev().copied().find(|&found| found < step),
+        path,
+    })
+}
+
+fn read(path: &Path, step: u64, expected: &Named, device: &Device) -> Result<State, TrainError> {
+    let unreadable = |name: &str, reason: String| TrainError::Unreadable { path: path.join(name), reason };
+    let file = path.join(COUNTERS);
+    let text = fs::read(&file).map_err(TrainError::io("read", &file))?;
+    let counters: Counters =
+        serde_json::from_slice(&text).map_err(|e| unreadable(COUNTERS, e.to_string()))?;
+    if counters.format != FORMAT {
+        let reason = format!("format is `{}`, expected `{FORMAT}`", counters.format);
+        return Err(unreadable(COUNTERS, reason));
+    }
+    if counters.step != step {
+        let reason = format!("it is of step {}, its folder of step {step}", counters.step);
+        return Err(unreadable(COUNTERS, reason));
+    }
+    if step == 0 {
+        let averages = if counters.averages { expected.clone() } else { Named::new() };
+        let memory = Memory { first: Named::new(), second: Named::new(), averages, time: 0 };
+        return Ok(State { parameters: expected.clone(), memory, counters });
+    }
+    let named = |name: &str, found: Named| match mismatch(expected, &found) {
+        Some(reason) => Err(unreadable(name, reason)),
+        None => Ok(found),
+    };
+    let parameters = named(PARAMETERS, tensor_file::read(&path.join(PARAMETERS), device)?)?;
+    let averages = match counters.averages {
+        true => named(AVERAGES, tensor_file::read(&path.join(AVERAGES), device)?)?,
+        false => Named::new(),
+    };
+    let (mut first, mut second) = (Named::new(), Named::new());
+    for (key, flat) in tensor_file::read(&path.join(MOMENTS), device)? {
+        if let Some(key) = key.strip_prefix("first.") {
+            first.insert(key.to_owned(), flat);
+        } else if let Some(key) = key.strip_prefix("second.") {
+            second.insert(key.to_owned(), flat);
+        } else {
+            return Err(unreadable(MOMENTS, format!("tensor `{key}` is neither a first nor a second moment")));
+        }
+    }
+    let (first, second) = (named(MOMENTS, first)?, named(MOMENTS, second)?);
+    let memory = Memory { first, second, averages, time: step };
+    Ok(State { parameters, memory, counters })
+}
+
+/// The first difference in names and shapes.
+fn mismatch(expected: &Named, found: &Named) -> Option<String> {
+    for (key, Flat { shape, .. }) in expected {
+        match found.get(key) {
+            None => return Some(format!("tensor `{key}` is missing")),
+            Some(found) if found.shape != *shape => {
+                let found = &found.shape;
+                return Some(format!("tensor `{key}` has shape {found:?}, expected {shape:?}"));
+            }
+            Some(_) => {}
+        }
+    }
+    let extra = found.keys().find(|key| !expected.contains_key(*key))?;
+    Some(format!("tensor `{extra}` is not among the trained parameters"))
+}
+
+#[cfg(test)]
+mod tests;

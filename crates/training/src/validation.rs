@@ -1,0 +1,39 @@
+use std::error::Error;
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use radapter_adapter::AdapterError;
+use radapter_clip::model::Clip;
+
+use crate::model::TrainModel;
+use crate::parameters;
+use crate::tensor_file::Named;
+use crate::tuning::Tuned;
+
+/// A task's measure of a model.
+pub trait Validator: Send {
+    /// Measures a plain CLIP: merged from the averaged adapters, without autodiff; and the classifier
+    /// `[classes, embed_dim]` if one is trained.
+    ///
+    /// # Errors
+    /// Why it could not be measured; it stops the run.
+    fn validate(
+        &mut self,
+        model: &Clip,
+        head: Option<&Tensor<2>>,
+    ) -> Result<Vec<(String, f64)>, Box<dyn Error + Send + Sync>>;
+}
+
+/// The model that evaluation uses: averaged if the run averages, merged, without autodiff.
+pub(crate) fn evaluated<A: Tuned>(
+    model: &TrainModel<A>,
+    averages: Option<&Named>,
+    alpha: f64,
+) -> Result<(Clip, Option<Tensor<2>>), AdapterError> {
+    let model = model.valid();
+    let model = match averages {
+        Some(averages) => parameters::load(model, averages),
+        None => model,
+    };
+    Ok((A::merge(model.clip, alpha)?, model.head.map(|head| head.val())))
+}

@@ -1,0 +1,243 @@
+//! What goes wrong is told, and what was saved stays.
+
+use std::fs;
+use std::path::Path;
+
+use radapter_training::config::Settings;
+use radapter_training::{RunDir, TrainError};
+
+use crate::support::{Drawn, Plan, finished, result_files};
+
+fn started(dir: &Path) -> std::path::PathBuf {
+    let run = dir.join("run");
+    let _ = Plan::new(&["epochs=3"]).interrupted_at(5).train(&run).unwrap();
+    run
+}
+
+fn resumed(run: &Path) -> Result<(), TrainError> {
+    Plan::new(&["epochs=3"]).resume(run).map(|_| ())
+}
+
+#[test]
+fn an_existing_run_is_not_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = started(dir.path());
+    let error = Plan::new(&["epochs=3"]).train(&run).unwrap_err();
+    assert!(matches!(error, TrainError::RunExists { .. }), "{error}");
+    assert!(error.to_string().contains("--resume"), "{error}");
+    resumed(&run).unwrap();
+
+    let other = dir.path().join("photos");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("cat.jpg"), b"x").unwrap();
+    assert!(matches!(Plan::new(&[]).train(&other), Err(TrainError::RunExists { .. })));
+    let empty = dir.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    assert!(Plan::new(&["steps=1"]).train(&empty).is_ok());
+}
+
+#[test]
+fn a_folder_without_a_run_cannot_be_resumed() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = resumed(&dir.path().join("nothing")).unwrap_err();
+    assert!(matches!(error, TrainError::NoRun { .. }), "{error}");
+}
+
+#[test]
+fn a_damaged_state_is_named_and_the_older_one_offered() {
+    for damage in ["cut", "gone", "empty", "other step", "state.json"] {
+        let dir = tempfile::tempdir().unwrap();
+        let run = started(dir.path());
+        let states = radapter_training::state::saved_steps(&run.join("state")).unwrap();
+        let (older, newest) = (states[0], states[1]);
+        let folder = run.join(format!("state/step-{newest:08}"));
+        let moments = folder.join("moments.safetensors");
+        match damage {
+            "cut" => {
+                let bytes = fs::read(&moments).unwrap();
+                fs::write(&moments, &bytes[..bytes.len() / 2]).unwrap();
+            }
+            "gone" => fs::remove_file(&moments).unwrap(),
+            "empty" => fs::write(folder.join("parameters.safetensors"), b"").unwrap(),
+            "other step" => {
+                let from = run.join(format!("state/step-{older:08}/state.json"));
+                fs::copy(from, folder.join("state.json")).unwrap();
+            }
+            _ => fs::write(folder.join("state.json"), b"{").unwrap(),
+        }
+        let error = resumed(&run).unwrap_err();
+        let text = error.to_string();
+        let TrainError::State { older: offered, path, .. } = error else { panic!("{damage}: {text}") };
+        assert_eq!((offered, path), (Some(older), folder), "{damage}");
+        assert!(text.contains(&format!("--from-step {older}")), "{text}");
+
+        let whole = dir.path().join("whole");
+        finished(Plan::new(&["epochs=3"]).train(&whole).unwrap());
+        let setup = Plan::new(&["epochs=3"]).setup(&run);
+        finished(radapter_training::resume(setup, Some(older)).unwrap());
+        assert_eq!(result_files(&whole), result_files(&run), "{damage}");
+    }
+}
+
+#[test]
+fn missing_states_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = started(dir.path());
+    let setup = Plan::new(&["epochs=3"]).setup(&run);
+    let error = radapter_training::resume(setup, Some(77)).unwrap_err();
+    assert!(error.to_string().contains("step-00000077"), "{error}");
+    fs::remove_dir_all(run.join("state")).unwrap();
+    let error = resumed(&run).unwrap_err();
+    assert!(matches!(error, TrainError::State { older: None, .. }), "{error}");
+}
+
+#[test]
+fn another_run_cannot_be_resumed_here() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = started(dir.path());
+    for (settings, key) in [
+        (&["epochs=4"][..], "epochs"),
+        (&["epochs=3", "lr=0.02"], "lr"),
+        (&["epochs=3", "loss.margin=0.3"], "loss.margin"),
+        (&["epochs=3", "adapter.rank=2"], "adapter.rank"),
+        (&["epochs=3", "tune=all"], "tune"),
+    ] {
+        let error = Plan::new(settings).resume(&run).unwrap_err();
+        assert!(matches!(&error, TrainError::Contradiction { .. }), "{key}: {error}");
+    }
+    let mut plan = Plan::new(&["epochs=3"]);
+    plan.data = Drawn::new(25);
+    assert!(plan.resume(&run).unwrap_err().to_string().contains("25 samples"));
+    let mut setup = Plan::new(&["epochs=3"]).setup(&run);
+    setup.base_hash = "other".to_owned();
+    assert!(radapter_training::resume(setup, None).unwrap_err().to_string().contains("base model"));
+    resumed(&run).unwrap();
+}
+
+#[test]
+fn settings_given_with_a_resume_are_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = started(dir.path());
+    let record = RunDir::open(&run).unwrap().record().unwrap();
+    let check = |settings: &[&str]| {
+        let mut given = Settings::default();
+        settings.iter().for_each(|setting| given.set(setting).unwrap());
+        record.check(&given)
+    };
+    check(&["epochs=3", "lr=1e-2", "ema=auto", "loss.kind=mpm-nce", "adapter.rank=full"]).unwrap();
+    for (setting, key) in [
+        ("lr=0.1", "lr"),
+        ("steps=9", "steps"),
+        ("loss.margin=0.06", "loss.margin"),
+        ("templates=simple", "templates"),
+    ] {
+        let error = check(&["epochs=3", setting]).unwrap_err();
+        let TrainError::Contradiction { key: found, .. } = &error else { panic!("{error}") };
+        assert_eq!(found, key);
+    }
+}
+
+#[test]
+fn nan_stops_with_the_step_and_the_parameters_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let mut plan = Plan::new(&["epochs=2"]);
+    // In the second step of the first epoch, or wherever the order puts the sample.
+    plan.data.nan = Some(11);
+    let error = plan.train(&run).unwrap_err();
+    let TrainError::NotFinite { step, last_good, .. } = error else { panic!("{error}") };
+    assert_eq!(last_good, step - 1);
+    assert!(error.to_string().contains("lower learning rate"), "{error}");
+    let states = radapter_training::state::saved_steps(&run.join("state")).unwrap();
+    assert_eq!(states.last(), Some(&last_good));
+    let lines = radapter_training::read_metrics(&run.join("metrics.jsonl")).unwrap();
+    assert_eq!(lines.len() as u64, last_good, "the failed step is no step");
+}
+
+#[test]
+fn a_learning_rate_that_explodes_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = Plan::new(&["epochs=40", "lr=1e30", "warmup=0", "clip_norm=none", "tune=all"]);
+    let error = plan.train(&dir.path().join("run")).unwrap_err();
+    assert!(matches!(error, TrainError::NotFinite { .. }), "{error}");
+}
+
+#[test]
+fn too_few_samples_are_refused_before_anything_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let mut plan = Plan::new(&[]);
+    plan.data = Drawn::new(0);
+    assert!(matches!(plan.train(&run), Err(TrainError::NoSamples)));
+    let mut plan = Plan::new(&[]);
+    plan.data = Drawn::new(1);
+    let error = plan.train(&run).unwrap_err();
+    assert!(matches!(error, TrainError::BatchTooSmall { needed: 2, found: 1, .. }), "{error}");
+    let error = Plan::new(&["batch_size=1"]).train(&run).unwrap_err();
+    assert!(matches!(error, TrainError::BatchTooSmall { .. }), "{error}");
+    assert!(!run.exists());
+    // A classifier learns from one image at a time.
+    finished(Plan::new(&["batch_size=1", "tune=all", "steps=2"]).train(&run).unwrap());
+}
+
+#[test]
+fn a_broken_sample_stops_the_run_or_is_skipped() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut plan = Plan::new(&["epochs=2"]);
+    plan.data.broken = Some((5, false));
+    let error = plan.train(&dir.path().join("fails")).unwrap_err();
+    assert!(matches!(error, TrainError::Data { index: 5, .. }), "{error}");
+    assert!(error.to_string().contains("the picture is broken"), "{error}");
+
+    let run = dir.path().join("skips");
+    let mut plan = Plan::new(&["epochs=6"]);
+    plan.data.broken = Some((5, true));
+    finished(plan.train(&run).unwrap());
+    let samples: Vec<usize> = radapter_training::read_metrics(&run.join("metrics.jsonl"))
+        .unwrap()
+        .into_iter()
+        .filter_map(|line| match line {
+            radapter_training::Line::Train(line) => Some(line.samples),
+            radapter_training::Line::Validation(_) => None,
+        })
+        .collect();
+    assert_eq!(samples.len(), 18);
+    assert!(samples.iter().all(|&n| n == 7 || n == 8) && samples.contains(&7), "{samples:?}");
+}
+
+#[test]
+fn an_unknown_metric_is_told_with_those_there_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = Plan::new(&["epochs=1", "best=map"]).train(&dir.path().join("run")).unwrap_err();
+    assert_eq!(error.to_string(), "`best = \"map\"` is not a validation metric; there are: top1, cosine");
+}
+
+#[test]
+fn early_stopping_needs_validation() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut plan = Plan::new(&["epochs=1", "patience=3"]);
+    plan.validate = false;
+    let error = plan.train(&dir.path().join("run")).unwrap_err();
+    assert!(error.to_string().contains("validation data"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_unwritable_output_is_named() {
+    let error = Plan::new(&["steps=1"]).train(Path::new("/proc/no-such-place/run")).unwrap_err();
+    assert!(matches!(error, TrainError::Io { .. }), "{error}");
+    assert!(error.to_string().contains("/proc/no-such-place"), "{error}");
+}
+
+#[test]
+fn a_finished_run_may_be_resumed_and_stays_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let first = finished(Plan::new(&["epochs=2"]).train(&run).unwrap());
+    let files = result_files(&run);
+    let metrics = fs::read(run.join("metrics.jsonl")).unwrap();
+    let again = finished(Plan::new(&["epochs=2"]).resume(&run).unwrap());
+    assert_eq!(files, result_files(&run));
+    assert_eq!(metrics, fs::read(run.join("metrics.jsonl")).unwrap());
+    assert_eq!((first.steps, first.best), (again.steps, again.best));
+}

@@ -1,0 +1,87 @@
+//! Gradients, read back from the first moments of a saved state.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use safetensors::SafeTensors;
+
+use crate::support::{Plan, finished};
+
+/// First moments of the state after `step` steps.
+fn moments(dir: &Path, step: u64) -> BTreeMap<String, Vec<f32>> {
+    let bytes = std::fs::read(dir.join(format!("state/step-{step:08}/moments.safetensors"))).unwrap();
+    SafeTensors::deserialize(&bytes)
+        .unwrap()
+        .iter()
+        .filter_map(|(name, view)| {
+            let values = view.data().as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
+            Some((name.strip_prefix("first.")?.to_owned(), values))
+        })
+        .collect()
+}
+
+/// The gradients of a run's first step, up to a common factor.
+fn gradients(settings: &[&str]) -> BTreeMap<String, Vec<f32>> {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let mut plan = Plan::new(&["steps=1", "clip_norm=none"]);
+    plan.settings.extend(settings.iter().map(|s| (*s).to_owned()));
+    plan.validate = false;
+    finished(plan.train(&run).unwrap());
+    moments(&run, 1)
+}
+
+fn assert_equal(a: &BTreeMap<String, Vec<f32>>, b: &BTreeMap<String, Vec<f32>>, what: &str) {
+    let all = |m: &BTreeMap<String, Vec<f32>>| m.values().flatten().map(|v| f64::from(v * v)).sum::<f64>().sqrt();
+    let scale = all(a);
+    assert!(scale > 0.0);
+    let difference: f64 = a
+        .iter()
+        .flat_map(|(name, x)| x.iter().zip(&b[name]))
+        .map(|(x, y)| f64::from(x - y).powi(2))
+        .sum::<f64>()
+        .sqrt();
+    assert!(difference <= 1e-5 * scale, "{what}: {} of the norm", difference / scale);
+}
+
+#[test]
+fn cached_accumulation_gives_the_whole_batch_s_gradient() {
+    for (what, settings) in [
+        ("adapters", &["adapter.drop=0"][..]),
+        ("adapters, dropped", &["adapter.drop=0.5", "seed=3"]),
+        ("one tower", &["adapter.towers=visual"]),
+        ("the other tower", &["adapter.towers=text"]),
+        ("all, contrastive", &["tune=all", "loss.kind=info-nce"]),
+        ("all, classifier", &["tune=all"]),
+    ] {
+        let whole = gradients(settings);
+        for size in [1, 3, 8] {
+            let micro = format!("micro_batch={size}");
+            let mut with: Vec<&str> = settings.to_vec();
+            with.push(&micro);
+            assert_equal(&whole, &gradients(&with), &format!("{what}, {size}"));
+        }
+    }
+}
+
+#[test]
+fn activation_checkpointing_gives_the_same_gradient() {
+    for settings in [&["micro_batch=none"][..], &["tune=all", "micro_batch=3"]] {
+        let mut with: Vec<&str> = settings.to_vec();
+        with.push("checkpointing=true");
+        assert_equal(&gradients(settings), &gradients(&with), "checkpointing");
+    }
+}
+
+#[test]
+fn what_is_frozen_is_not_trained() {
+    let classifier = gradients(&["tune=all"]);
+    assert!(classifier.contains_key("head"));
+    assert!(classifier.keys().all(|name| name == "head" || name.starts_with("visual.")));
+    let contrastive = gradients(&["tune=all", "loss.kind=info-nce"]);
+    assert!(contrastive.contains_key("token_embedding.weight") && contrastive.contains_key("visual.proj"));
+    assert!(!contrastive.contains_key("logit_scale") && !contrastive.contains_key("head"));
+    let adapters = gradients(&["adapter.towers=visual"]);
+    assert_eq!(adapters.len(), 2 * 2 * 2, "a map and a scale in two sites of two blocks");
+    assert!(adapters.keys().all(|name| name.starts_with("visual.") && name.split('.').count() == 4));
+}

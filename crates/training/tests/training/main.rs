@@ -1,0 +1,9 @@
+//! The training loop on tiny models and drawn data.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod config;
+mod faults;
+mod gradients;
+mod resume;
+mod runs;
+mod support;

@@ -1,0 +1,258 @@
+//! What a run does and leaves behind.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use radapter_adapter::AdapterFile;
+use radapter_training::config::Decay;
+use radapter_training::{
+    Line, ProgressEvent, Report, RunDir, Schedule, TrainLine, ValidationLine, read_metrics,
+};
+
+use crate::support::{Drawn, Plan, base, finished, resolve};
+
+struct Ran {
+    report: Report,
+    steps: Vec<TrainLine>,
+    validations: Vec<ValidationLine>,
+    dir: tempfile::TempDir,
+}
+
+impl Ran {
+    fn path(&self) -> std::path::PathBuf {
+        self.dir.path().join("run")
+    }
+
+    fn losses(&self) -> Vec<f64> {
+        self.steps.iter().map(|line| line.loss).collect()
+    }
+}
+
+fn run(plan: Plan) -> Ran {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run");
+    let report = finished(plan.train(&path).unwrap());
+    let (mut steps, mut validations) = (Vec::new(), Vec::new());
+    for line in read_metrics(&path.join("metrics.jsonl")).unwrap() {
+        match line {
+            Line::Train(line) => steps.push(line),
+            Line::Validation(line) => validations.push(line),
+        }
+    }
+    Ran { report, steps, validations, dir }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+#[test]
+fn training_learns() {
+    for settings in [
+        &["epochs=20", "alpha=1"][..],
+        &["epochs=20", "alpha=1", "adapter.rank=4"],
+        &["epochs=20", "alpha=1", "loss.kind=info-nce"],
+        &["epochs=20", "tune=all", "lr=0.001"],
+        &["epochs=20", "tune=all", "lr=0.001", "loss.kind=mpm-nce"],
+    ] {
+        let ran = run(Plan::new(settings));
+        let losses = ran.losses();
+        let (first, last) = (mean(&losses[..6]), mean(&losses[losses.len() - 6..]));
+        eprintln!("{settings:?}: from {first} to {last}, {:?}", ran.report.best);
+        let best = ran.report.best.unwrap();
+        let accuracy = |line: &ValidationLine| line.values["top1"].as_f64().unwrap();
+        let at_best = ran.validations.iter().find(|line| line.step == best.step).unwrap();
+        assert!(accuracy(at_best) > 0.9, "{settings:?}: {}", accuracy(at_best));
+    }
+}
+
+#[test]
+fn a_last_partial_batch_is_dropped_unless_it_is_the_only_one() {
+    for (count, batch, steps, samples) in [(26, 8, 3, 8), (24, 8, 3, 8), (5, 8, 1, 5), (9, 8, 1, 8)] {
+        let mut plan = Plan::new(&["epochs=2"]);
+        plan.settings.push(format!("batch_size={batch}"));
+        plan.data = Drawn::new(count);
+        let ran = run(plan);
+        assert_eq!(ran.report.steps_per_epoch, steps, "{count} samples");
+        assert_eq!(ran.steps.len() as u64, 2 * steps);
+        assert!(ran.steps.iter().all(|line| line.samples == samples), "{count} samples");
+    }
+}
+
+#[test]
+fn the_learning_rate_is_the_schedule_s() {
+    let ran = run(Plan::new(&["epochs=7", "warmup=4", "final_lr=1e-4"]));
+    let schedule =
+        Schedule { lr: 0.01, final_lr: 1e-4, warmup: 4, steps: 21, decay: Decay::Cosine };
+    assert_eq!(ran.steps.len(), 21);
+    for (t, line) in ran.steps.iter().enumerate() {
+        assert_eq!(line.lr, schedule.lr_at(t as u64));
+        assert_eq!((line.step, line.epoch), (t as u64 + 1, t as u64 / 3 + 1));
+    }
+}
+
+#[test]
+fn the_run_directory_explains_itself() {
+    let ran = run(Plan::new(&["epochs=2", "adapter.rank=2"]));
+    let names: BTreeSet<String> = std::fs::read_dir(ran.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let expected = [
+        "adapters-ema.safetensors",
+        "adapters.safetensors",
+        "best",
+        "config.toml",
+        "metrics.jsonl",
+        "report.json",
+        "state",
+    ];
+    assert_eq!(names.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+
+    let run = RunDir::open(ran.path()).unwrap();
+    let record = run.record().unwrap();
+    let (_, hash) = base();
+    assert_eq!((record.base_hash.as_str(), record.samples), (hash.as_str(), 26));
+    assert_eq!(run.report().unwrap(), Some(ran.report.clone()));
+    let states: Vec<String> = std::fs::read_dir(run.states())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    assert_eq!(states, ["step-00000003", "step-00000006"], "the last two states");
+
+    let trained = AdapterFile::read(ran.path().join("adapters.safetensors")).unwrap();
+    let averaged = AdapterFile::read(ran.path().join("adapters-ema.safetensors")).unwrap();
+    assert_ne!(trained.adapters, averaged.adapters);
+    assert_eq!(trained.base.as_deref(), Some(hash.as_str()));
+    assert_eq!(trained.config, Some(record.train.adapter));
+    assert_eq!(ran.report.tuned_parameters, trained.adapters.parameters());
+}
+
+#[test]
+fn the_best_is_the_average_of_its_step() {
+    let ran = run(Plan::new(&["epochs=4"]));
+    let best = ran.report.best.clone().unwrap();
+    let highest = ran.validations.iter().map(|l| l.values["cosine"].as_f64().unwrap()).fold(f64::MIN, f64::max);
+    assert_eq!(best.value, highest);
+    assert_eq!(best.metric, "cosine");
+    let flags: Vec<bool> = ran.validations.iter().map(|line| line.best).collect();
+    assert_eq!(ran.validations.iter().filter(|l| l.best).next_back().unwrap().step, best.step, "{flags:?}");
+    // The averages of that step, from a run that ends there.
+    let shorter = tempfile::tempdir().unwrap();
+    let path = shorter.path().join("run");
+    let _ = Plan::new(&["epochs=4"]).interrupted_at(best.step).train(&path).unwrap();
+    let read = |path: &Path| AdapterFile::read(path).unwrap().adapters;
+    let of_best = read(&ran.path().join("best/adapters-ema.safetensors"));
+    if best.step == ran.report.steps {
+        assert_eq!(of_best, read(&ran.path().join("adapters-ema.safetensors")));
+    } else {
+        assert_ne!(of_best, read(&ran.path().join("adapters-ema.safetensors")));
+    }
+}
+
+#[test]
+fn patience_ends_a_run_that_gets_no_better() {
+    // Adapters that are not merged at all never change what is validated.
+    let ran = run(Plan::new(&["epochs=50", "alpha=0", "patience=2"]));
+    assert!(ran.report.stopped_early);
+    assert_eq!(ran.report.steps, 3 * 3, "a best at the first validation, then two without");
+    assert_eq!(ran.steps.len(), 9);
+    assert_eq!(ran.report.best.unwrap().step, 3);
+}
+
+#[test]
+fn validation_follows_its_setting() {
+    for (setting, expected) in [
+        ("validate_every=epoch", &[3, 6, 8][..]),
+        ("validate_every=2", &[2, 4, 6, 8]),
+        ("validate_every=5", &[5, 8]),
+        ("validate_every=end", &[8]),
+    ] {
+        let ran = run(Plan::new(&["steps=8", setting]));
+        let steps: Vec<u64> = ran.validations.iter().map(|line| line.step).collect();
+        assert_eq!(steps, expected, "{setting}");
+    }
+}
+
+#[test]
+fn a_step_in_which_everything_is_dropped_still_counts() {
+    // Adapters in one place of one layer, dropped nine times out of ten.
+    let settings = [
+        "steps=12",
+        "adapter.drop=0.9",
+        "adapter.towers=visual",
+        "adapter.sites=attn",
+        "adapter.layers=last:1",
+        "warmup=0",
+        "ema=0.5",
+    ];
+    let ran = run(Plan::new(&settings));
+    assert_eq!(ran.steps.len(), 12);
+    let dropped: Vec<u64> = ran.steps.iter().filter(|l| l.grad_norm == 0.0).map(|l| l.step).collect();
+    assert!(dropped.len() >= 6 && dropped.len() < 12, "{dropped:?}");
+    let trained = AdapterFile::read(ran.path().join("adapters.safetensors")).unwrap();
+    let averaged = AdapterFile::read(ran.path().join("adapters-ema.safetensors")).unwrap();
+    assert_ne!(trained.adapters, averaged.adapters);
+}
+
+#[test]
+fn progress_tells_every_step_and_validation_in_order() {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let mut plan = Plan::new(&["epochs=2"]);
+    let heard = events.clone();
+    plan.progress = Box::new(move |event: &ProgressEvent| heard.lock().unwrap().push(event.clone()));
+    let ran = run(plan);
+    let events = events.lock().unwrap();
+    let names: Vec<String> = events
+        .iter()
+        .map(|event| match event {
+            ProgressEvent::Started { done, steps, steps_per_epoch } => format!("start {done} {steps} {steps_per_epoch}"),
+            ProgressEvent::Step(step) => format!("step {} {}", step.step, step.epoch),
+            ProgressEvent::Validating { step } => format!("validating {step}"),
+            ProgressEvent::Validated { step, .. } => format!("validated {step}"),
+            ProgressEvent::Saved { step } => format!("saved {step}"),
+            ProgressEvent::Ended { step } => format!("ended {step}"),
+            _ => "other".to_owned(),
+        })
+        .collect();
+    let expected = [
+        "start 0 6 3", "step 1 1", "step 2 1", "step 3 1", "validating 3", "validated 3", "saved 3", "step 4 2",
+        "step 5 2", "step 6 2", "validating 6", "validated 6", "saved 6", "ended 6",
+    ];
+    assert_eq!(names, expected);
+    for (line, event) in ran.steps.iter().zip(events.iter().filter_map(|event| match event {
+        ProgressEvent::Step(step) => Some(step),
+        _ => None,
+    })) {
+        assert_eq!((line.loss, line.lr, line.grad_norm), (event.loss, event.lr, event.grad_norm));
+        assert!(event.samples_per_second > 0.0 && event.seconds_left >= 0.0);
+    }
+}
+
+#[test]
+fn a_run_without_validation_has_no_best() {
+    let mut plan = Plan::new(&["epochs=1"]);
+    plan.validate = false;
+    let ran = run(plan);
+    assert!(ran.validations.is_empty() && ran.report.best.is_none());
+    assert!(!ran.path().join("best").exists());
+}
+
+#[test]
+fn a_run_s_config_starts_another() {
+    let ran = run(Plan::new(&["epochs=1", "loss.margin=0.2", "ema=none", "adapter.rank=3"]));
+    let record = RunDir::open(ran.path()).unwrap().record().unwrap();
+    let settings =
+        radapter_training::config::Settings::from_file(&ran.path().join("config.toml")).unwrap();
+    let (config, crate::support::NoTask {}) = settings.parse().unwrap();
+    let task = crate::support::defaults();
+    let situation = radapter_training::config::Situation { samples: 26, checkpoint_temperature: 1.0, task: &task };
+    assert_eq!(config.resolve(&situation).unwrap().config, record.train);
+    assert_eq!(record.train, resolve(
+        &["batch_size=8", "lr=0.01", "workers=2", "loss.temperature=0.1", "epochs=1", "loss.margin=0.2", "ema=none", "adapter.rank=3"],
+        26,
+    ).config);
+}

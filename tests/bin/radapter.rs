@@ -1,0 +1,7 @@
+//! The `radapter` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    radapter::command::main()
+}

@@ -1,0 +1,145 @@
+//! Images, folders and settings that cannot be used: the message names the file or key, nothing is left behind.
+
+use crate::support::{CLASSES, Folder, classes_folder, drawn, radapter, tiny_model, training};
+
+/// A zero-shot of the tiny model on a folder.
+fn zero_shot(folder: &Folder, data: &str) -> crate::support::Invocation {
+    let model = folder.join("model");
+    if !model.is_dir() {
+        tiny_model(&model);
+    }
+    radapter("zero-shot").with("--model", model).with("--data", folder.join(data))
+}
+
+#[test]
+fn folders_without_images() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.join("empty")).unwrap();
+    classes_folder(&folder.join("hole"), &CLASSES, 1, false);
+    std::fs::create_dir(folder.join("hole/unicorn")).unwrap();
+    folder.file("flat/a.png", "");
+    for (data, words) in [
+        ("absent", vec!["absent", "does not exist"]),
+        ("empty", vec!["empty"]),
+        ("hole", vec!["hole/unicorn", "no image"]),
+        ("flat", vec!["flat", "sub-folder"]),
+    ] {
+        zero_shot(&folder, data).fail(1, &words);
+        training(&folder, "run", "").run();
+        radapter("train classification")
+            .with("--model", folder.join("model"))
+            .with("--train", folder.join(data))
+            .with("--out", folder.join("never"))
+            .fail(1, &words);
+        assert!(!folder.join("never").exists(), "{data}");
+    }
+    radapter("embed")
+        .with("--model", folder.join("model"))
+        .with("--images", folder.join("empty"))
+        .with("--out", folder.join("out.safetensors"))
+        .fail(1, &["empty", "no image"]);
+}
+
+/// A PNG whose header says 30000 × 30000 pixels.
+fn bomb() -> Vec<u8> {
+    let mut png = Vec::new();
+    drawn(0, 0, false).write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
+    for at in [16, 20] {
+        png[at..at + 4].copy_from_slice(&30_000_u32.to_be_bytes());
+    }
+    let crc = crc32(&png[12..29]);
+    png[29..33].copy_from_slice(&crc.to_be_bytes());
+    png
+}
+
+/// PNG's checksum.
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |crc: u32| if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 };
+    let byte = |crc: u32, byte: &u8| (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc));
+    !bytes.iter().fold(u32::MAX, byte)
+}
+
+#[test]
+fn images_that_are_damaged() {
+    let folder = Folder::new();
+    let mut png = Vec::new();
+    drawn(0, 0, false).write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
+    let cases: [(&str, &[u8], &str); 5] = [
+        ("text.jpg", b"this is no picture", "text.jpg"),
+        ("empty.png", b"", "empty.png"),
+        ("cut.png", &png[..png.len() / 2], "cut.png"),
+        ("bomb.png", &bomb(), "30000"),
+        ("cut.jpg", &JPEG[..JPEG.len() / 2], "cut.jpg"),
+    ];
+    for (name, content, word) in cases {
+        let data = format!("data-{name}");
+        classes_folder(&folder.join(&data), &["a", "b"], 2, false);
+        folder.file(&format!("{data}/a/{name}"), content);
+        zero_shot(&folder, &data).fail(1, &[name, word]);
+        let done = zero_shot(&folder, &data).args(["--on-error", "skip", "--json"]).succeed();
+        assert_eq!(done.json()["n"], 4, "{name}");
+        assert!(done.stderr.contains("1 of 5 images") && done.stderr.contains(name), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn all_images_damaged_is_an_error_even_when_skipping() {
+    let folder = Folder::new();
+    for class in ["a", "b"] {
+        folder.file(&format!("data/{class}/x.jpg"), "text");
+    }
+    zero_shot(&folder, "data").args(["--on-error", "skip"]).fail(1, &["no image"]);
+}
+
+#[test]
+fn settings_that_are_none() {
+    let folder = Folder::new();
+    let cases = [
+        ("learning_rate=1", vec!["learning_rate"]),
+        ("batchsize=8", vec!["batchsize", "batch_size"]),
+        ("adapter.rnk=4", vec!["adapter.rnk", "adapter.rank"]),
+        ("loss.kind=hinge", vec!["loss", "hinge"]),
+        ("lr=-1", vec!["lr", "-1"]),
+        ("lr=fast", vec!["lr"]),
+        ("alpha=2", vec!["alpha", "2"]),
+        ("alpha=nan", vec!["alpha"]),
+        ("epochs", vec!["epochs", "="]),
+        ("adapter.rank=0", vec!["rank"]),
+        ("val_fraction=1.5", vec!["1.5"]),
+        ("templates=nowhere.txt", vec!["nowhere.txt"]),
+    ];
+    for (setting, words) in cases {
+        training(&folder, "run", "").with("--set", setting).fail(1, &words);
+        assert!(!folder.join("run").exists(), "{setting}");
+    }
+    let config = folder.file("config.toml", "epochs = 1\nlearning_rate = 1\n");
+    training(&folder, "run", "").with("--config", config).fail(1, &["learning_rate", "config.toml"]);
+    training(&folder, "run", "").with("--config", folder.join("absent.toml")).fail(1, &["absent.toml"]);
+    let broken = folder.file("broken.toml", "epochs = [1\n");
+    training(&folder, "run", "").with("--config", broken).fail(1, &["broken.toml"]);
+}
+
+#[test]
+fn batches_of_one_have_no_negatives() {
+    let folder = Folder::new();
+    training(&folder, "run", "--set batch_size=1").fail(1, &["batch", "at least 2"]);
+    assert!(!folder.join("run/config.toml").exists());
+}
+
+#[test]
+fn an_alpha_beyond_1_warns() {
+    let folder = Folder::new();
+    let done = training(&folder, "run", "--set epochs=1 --set batch_size=8 --set alpha=1.2").succeed();
+    assert!(done.stderr.contains("warning") && done.stderr.contains("1.2"), "{}", done.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_output_that_cannot_be_made() {
+    let folder = Folder::new();
+    folder.file("file", "");
+    training(&folder, "file/run", "--set epochs=1").fail(1, &["file"]);
+}
+
+/// An 8 × 8 JPEG.
+const JPEG: &[u8] = include_bytes!("small.jpg");

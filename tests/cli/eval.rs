@@ -1,0 +1,132 @@
+use serde_json::Value;
+
+use crate::support::{CLASSES, Folder, classes_folder, radapter, trained};
+
+#[test]
+fn a_set_gives_one_object_and_a_suite_a_row() {
+    let eval = |words: &str| radapter(words).with("--model", trained().run());
+    let set = eval("eval classification --json").with("--data", trained().images()).succeed().json();
+    let keys = |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+    assert_eq!(keys(&set), ["top1", "top5", "n", "per_class"]);
+    assert_eq!(keys(&set["per_class"]), CLASSES);
+
+    let row = eval("eval classification --json").with("--suite", trained().suite()).succeed().json();
+    assert_eq!(keys(&row), ["id", "ood", "ood_average"]);
+    assert_eq!(row["id"]["name"], "near");
+    assert_eq!(keys(&row["ood"]), ["far", "part"]);
+    let top1 = |set: &str| row["ood"][set]["top1"].as_f64().unwrap();
+    assert_eq!(row["ood_average"].as_f64().unwrap(), (top1("far") + top1("part")) / 2.0);
+
+    let table = eval("eval classification").with("--suite", trained().suite()).succeed().stdout;
+    for part in ["near", "far", "part", "average", "OOD"] {
+        assert!(table.contains(part), "{table}");
+    }
+}
+
+#[test]
+fn training_helped_and_alpha_0_is_the_base() {
+    let eval = |model: &std::path::Path, words: &str| {
+        radapter(&format!("eval classification --json {words}")).with("--model", model).with("--data", trained().images())
+    };
+    let base = eval(&trained().model(), "").succeed().json();
+    let tuned = eval(&trained().run(), "--alpha 1").succeed().json();
+    let (before, after) = (base["top1"].as_f64().unwrap(), tuned["top1"].as_f64().unwrap());
+    assert!(after > before + 0.2, "{before} → {after}");
+    assert_eq!(eval(&trained().run(), "--alpha 0").succeed().json(), base);
+    // The run's own α is the default.
+    assert_eq!(eval(&trained().run(), "").succeed().json(), eval(&trained().run(), "--alpha 0.5").succeed().json());
+}
+
+#[test]
+fn alpha_has_a_range() {
+    let eval = |alpha: &str| {
+        radapter("eval classification --alpha").args([alpha]).with("--model", trained().run()).with("--data", trained().images())
+    };
+    for bad in ["-0.1", "1.6", "NaN", "inf"] {
+        eval(bad).fail(2, &["alpha", "from 0"]);
+    }
+    eval("half").fail(2, &["half"]);
+    let done = eval("1.2").succeed();
+    assert!(done.stderr.contains("warning") && done.stderr.contains("extrapolates"), "{}", done.stderr);
+    radapter("eval classification --alpha 0.5")
+        .with("--model", trained().model())
+        .with("--data", trained().images())
+        .fail(2, &["--alpha", "plain model"]);
+}
+
+#[test]
+fn predictions_and_confusion_agree_with_the_accuracy() {
+    let folder = Folder::new();
+    let (predictions, confusion) = (folder.join("predictions.csv"), folder.join("confusion.csv"));
+    let json = radapter("eval classification --json")
+        .with("--model", trained().run())
+        .with("--data", trained().images())
+        .with("--predictions", &predictions)
+        .with("--confusion", &confusion)
+        .succeed()
+        .json();
+    let text = std::fs::read_to_string(predictions).unwrap();
+    assert_eq!(text.lines().count(), 31);
+    let correct = text.lines().filter(|line| line.split(',').nth(4) == Some("1")).count();
+    assert_eq!(json["top1"].as_f64().unwrap(), correct as f64 / 30.0);
+    let text = std::fs::read_to_string(confusion).unwrap();
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+    let diagonal: usize = (1..=3).map(|class| rows[class][class].parse::<usize>().unwrap()).sum();
+    assert_eq!(diagonal, correct);
+
+    let lines = folder.join("predictions.jsonl");
+    radapter("eval classification")
+        .with("--model", trained().run())
+        .with("--suite", trained().suite())
+        .with("--predictions", &lines)
+        .succeed();
+    let text = std::fs::read_to_string(lines).unwrap();
+    let first: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert_eq!((&first["set"], &first["label"]), (&"near".into(), &CLASSES[0].into()));
+    assert_eq!(text.lines().count(), 12 + 12 + 8);
+    radapter("eval classification --predictions out.txt")
+        .with("--model", trained().run())
+        .with("--data", trained().images())
+        .fail(2, &["out.txt", ".jsonl"]);
+}
+
+#[test]
+fn a_plain_model_takes_its_classes_from_the_data() {
+    let json = radapter("eval classification --json")
+        .with("--model", trained().model())
+        .with("--suite", trained().suite())
+        .succeed()
+        .json();
+    assert_eq!(json["id"]["n"], 12);
+    assert_eq!(json["ood"]["part"]["n"], 8);
+}
+
+#[test]
+fn classes_that_the_run_does_not_know_are_refused() {
+    let folder = Folder::new();
+    let data = classes_folder(&folder.join("data"), &["dog", "unicorn"], 1, false);
+    radapter("eval classification").with("--model", trained().run()).with("--data", data).fail(1, &["unicorn", "zebra"]);
+    // Fewer classes than the run has are fine.
+    let data = classes_folder(&folder.join("dogs"), &["dog"], 2, false);
+    let json = radapter("eval classification --json").with("--model", trained().run()).with("--data", data).succeed().json();
+    assert_eq!(json["n"], 2);
+}
+
+#[test]
+fn suites_that_are_none_are_refused() {
+    let folder = Folder::new();
+    let eval = |suite: &std::path::Path| radapter("eval classification").with("--model", trained().run()).with("--suite", suite);
+    let cases = [
+        ("unknown.toml", "[id]\nname = \"a\"\ndata = \"a\"\ncolour = 1\n", "colour"),
+        ("alone.toml", "[id]\nname = \"a\"\ndata = \"a\"\n", "ood"),
+        ("absent.toml", "[id]\nname = \"a\"\ndata = \"a\"\n[[ood]]\nname = \"b\"\ndata = \"b\"\n", "does not exist"),
+    ];
+    for (name, content, reason) in cases {
+        eval(&folder.file(name, content)).fail(1, &[reason]);
+    }
+    eval(&folder.join("nowhere.toml")).fail(1, &["nowhere.toml"]);
+    let imagenet = |words: &str| radapter(words).with("--model", trained().model());
+    imagenet("eval classification --suite imagenet").fail(2, &["--root"]);
+    imagenet("eval classification --suite imagenet").with("--root", folder.path()).fail(1, &["ILSVRC2012"]);
+    imagenet("eval classification --suite a.toml --root b").fail(2, &["--root"]);
+}

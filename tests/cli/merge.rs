@@ -1,0 +1,76 @@
+use std::path::Path;
+
+use crate::support::{Folder, radapter, tiny_checkpoint, trained};
+use radapter::clip::checkpoint::{Checkpoint, Format, SaveOptions};
+use radapter::clip::state_dict::StoredDtype;
+
+fn json(words: &str, model: &Path) -> serde_json::Value {
+    radapter(words).args([model]).succeed().json()
+}
+
+#[test]
+fn a_runs_export_measures_as_the_run() {
+    let folder = Folder::new();
+    let out = folder.join("merged");
+    radapter("merge --alpha 0.7").with("--run", trained().run()).with("--out", &out).succeed();
+    assert_eq!(
+        folder.names("merged"),
+        ["classes.json", "classifier.safetensors", "open_clip_config.json", "open_clip_model.safetensors"]
+    );
+    let eval = |model: &Path, words: &str| {
+        radapter(&format!("eval classification --json {words}")).with("--model", model).with("--data", trained().images()).succeed().json()
+    };
+    assert_eq!(eval(&out, ""), eval(&trained().run(), "--alpha 0.7"));
+    assert_eq!(folder.names("."), ["merged"], "nothing temporary is left");
+}
+
+#[test]
+fn the_export_has_the_form_and_dtype_of_its_base_or_those_asked_for() {
+    let folder = Folder::new();
+    let out = folder.join("hf");
+    radapter("merge --alpha 0.5 --format hf --dtype bf16").with("--run", trained().run()).with("--out", &out).succeed();
+    let hf = json("inspect --json", &out);
+    assert_eq!((&hf["format"], &hf["dtype"]), (&"hf".into(), &"bf16".into()));
+    for file in ["tokenizer.json", "preprocessor_config.json", "vocab.json", "merges.txt"] {
+        assert!(out.join(file).is_file() || file == "tokenizer.json", "{file}: {:?}", folder.names("hf"));
+    }
+
+    // A base in f16 gives an f16 export, and what has no adapter in front of it is the base's bit for bit.
+    let f16 = folder.join("f16");
+    let options = SaveOptions::new(Format::HuggingFace).with_dtype(StoredDtype::F16);
+    tiny_checkpoint(0).save(&f16, &options).unwrap();
+    let base = Checkpoint::open(&f16, None).unwrap();
+    let adapters = folder.join("adapters.safetensors");
+    std::fs::copy(trained().run().join("adapters-ema.safetensors"), &adapters).unwrap();
+    // They belong to the f32 model, whose hash is another one: a file without a hash is taken.
+    let mut file = radapter::adapter::AdapterFile::read(&adapters).unwrap();
+    let merge = |out: &str| {
+        radapter("merge --alpha 1").with("--model", &f16).with("--adapters", &adapters).with("--out", folder.join(out))
+    };
+    merge("refused").fail(1, &["another model", "adapters.safetensors"]);
+    assert!(!folder.join("refused").exists());
+    file.base = None;
+    file.write(&adapters).unwrap();
+    let done = merge("merged").succeed();
+    assert!(done.stderr.contains("warning"), "{}", done.stderr);
+    let merged = Checkpoint::open(folder.join("merged"), None).unwrap();
+    assert_eq!((merged.format, merged.dtype), (Format::HuggingFace, StoredDtype::F16));
+    let name = "visual.transformer.resblocks.0.attn.in_proj_weight";
+    assert_eq!(merged.state.get(name), base.state.get(name));
+    let name = "visual.transformer.resblocks.0.attn.out_proj.weight";
+    assert_ne!(merged.state.get(name), base.state.get(name));
+}
+
+#[test]
+fn arguments_that_do_not_belong_together_are_refused() {
+    let folder = Folder::new();
+    let run = trained().run();
+    let merge = |words: &str| radapter(words).with("--out", folder.join("out"));
+    merge("merge --alpha 0.5").fail(2, &["--run"]);
+    merge("merge --alpha 0.5 --model embedded").fail(2, &["--adapters"]);
+    merge("merge --alpha 0.5 --model embedded").with("--run", &run).fail(2, &["--run"]);
+    merge("merge").with("--model", trained().model()).with("--adapters", run.join("adapters.safetensors")).fail(2, &["--alpha"]);
+    merge("merge --alpha 0.5 --format onnx").with("--run", &run).fail(2, &["onnx", "open-clip"]);
+    merge("merge --alpha 0.5").with("--run", trained().model()).fail(1, &["config.toml"]);
+    assert!(!folder.join("out").exists());
+}

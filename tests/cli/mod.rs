@@ -1,0 +1,16 @@
+//! The command line: what every subcommand does and writes, and what it says when something is wrong.
+
+mod bad_data;
+mod bad_models;
+mod bad_runs;
+mod embed;
+mod eval;
+mod inspect;
+mod merge;
+mod output;
+mod predict;
+mod resume;
+mod sweep;
+mod tokenize;
+mod train;
+mod zero_shot;

@@ -1,0 +1,68 @@
+use serde_json::Value;
+
+use crate::support::{CLASSES, Folder, radapter, solid_png, trained};
+
+#[test]
+fn a_run_predicts_its_own_classes() {
+    let folder = Folder::new();
+    let out = folder.join("predictions.csv");
+    radapter("predict --top 2")
+        .with("--model", trained().run())
+        .with("--images", trained().images())
+        .with("--out", &out)
+        .succeed();
+    let text = std::fs::read_to_string(&out).unwrap();
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows[0], ["image", "class_1", "probability_1", "class_2", "probability_2"]);
+    assert_eq!(rows.len(), 31);
+    assert_eq!(rows[1][0], "big_cat/00.png");
+    assert!(CLASSES.contains(&rows[1][1]) && rows[1][1] != rows[1][3]);
+    let (first, second): (f64, f64) = (rows[1][2].parse().unwrap(), rows[1][4].parse().unwrap());
+    assert!(first >= second && first + second <= 1.0 + 1e-6);
+}
+
+#[test]
+fn an_export_predicts_as_its_run_and_a_plain_model_needs_names() {
+    let folder = Folder::new();
+    solid_png(&folder.join("a.png"), [200, 30, 30]);
+    let merged = folder.join("merged");
+    radapter("merge --alpha 0.5").with("--run", trained().run()).with("--out", &merged).succeed();
+    let predict = |model: &std::path::Path| {
+        radapter("predict").with("--model", model).with("--images", folder.join("a.png")).with("--out", folder.join("out.jsonl"))
+    };
+    let answer = || -> Value {
+        let text = std::fs::read_to_string(folder.join("out.jsonl")).unwrap();
+        serde_json::from_str(text.trim_end()).unwrap()
+    };
+    predict(&merged).succeed();
+    let exported = answer();
+    predict(&trained().run()).succeed();
+    let run = answer();
+    assert_eq!(exported["image"], folder.join("a.png").to_str().unwrap());
+    assert_eq!(exported["predictions"].as_array().unwrap().len(), 3, "of three classes five are three");
+    let probabilities = |answer: &Value| -> Vec<f64> {
+        let list = answer["predictions"].as_array().unwrap();
+        list.iter().map(|one| one["probability"].as_f64().unwrap()).collect()
+    };
+    assert!((probabilities(&run).iter().sum::<f64>() - 1.0).abs() < 1e-9);
+    for (a, b) in probabilities(&exported).iter().zip(probabilities(&run)) {
+        assert!((a - b).abs() < 1e-4, "{a} {b}");
+    }
+
+    predict(&trained().model()).fail(1, &["--class-names"]);
+    let names = folder.file("names.toml", "x = \"a red square\"\ny = \"a blue circle\"\n");
+    predict(&trained().model()).with("--class-names", names).succeed();
+    let classes: Vec<Value> = answer()["predictions"].as_array().unwrap().iter().map(|one| one["text"].clone()).collect();
+    assert!(classes.contains(&"a red square".into()) && classes.len() == 2, "{classes:?}");
+}
+
+#[test]
+fn the_ending_chooses_the_form_and_nothing_else_does() {
+    let folder = Folder::new();
+    let predict = |out: &str| {
+        radapter("predict").with("--model", trained().run()).with("--images", trained().images()).with("--out", folder.join(out))
+    };
+    predict("out.txt").fail(2, &["out.txt", ".csv"]);
+    predict("out").fail(2, &[".csv"]);
+    radapter("predict --out out.csv").with("--model", trained().run()).fail(2, &["--images"]);
+}

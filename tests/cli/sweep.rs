@@ -1,0 +1,49 @@
+use serde_json::Value;
+
+use crate::support::{Folder, radapter, trained};
+
+#[test]
+fn a_sweep_leaves_numbers_a_plot_and_a_report() {
+    let folder = Folder::new();
+    let out = folder.join("deep/sweep");
+    let done = radapter("sweep --alpha 0:1:0.5")
+        .with("--run", trained().run())
+        .with("--suite", trained().suite())
+        .with("--out", &out)
+        .succeed();
+    assert!(done.stdout.contains("OOD average") && done.stdout.contains("the run's alpha"), "{}", done.stdout);
+    assert_eq!(folder.names("deep/sweep"), ["report.html", "sweep.csv", "sweep.json", "sweep.svg"]);
+
+    let json: Value = serde_json::from_slice(&std::fs::read(out.join("sweep.json")).unwrap()).unwrap();
+    let alphas: Vec<f64> = json.as_array().unwrap().iter().map(|point| point["alpha"].as_f64().unwrap()).collect();
+    assert_eq!(alphas, [0.0, 0.5, 1.0]);
+    // Each point is eval's object.
+    let eval = radapter("eval classification --json --alpha 0.5")
+        .with("--model", trained().run())
+        .with("--suite", trained().suite())
+        .succeed()
+        .json();
+    let mut point = json[1].clone();
+    point.as_object_mut().unwrap().remove("alpha");
+    assert_eq!(point, eval);
+
+    let csv = std::fs::read_to_string(out.join("sweep.csv")).unwrap();
+    assert!(csv.starts_with("alpha,near,far,part,OOD average\n0,"), "{csv}");
+    let report = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(report.matches("<svg").count() == 2 && report.contains("&lt;") == false, "two charts");
+    assert!(std::fs::read_to_string(out.join("sweep.svg")).unwrap().starts_with("<svg"));
+}
+
+#[test]
+fn ranges_that_are_none_are_refused() {
+    let folder = Folder::new();
+    for alpha in ["1:0:0.1", "0:1:0", "0:3:1", "a", "0:1", "-1:1:0.5"] {
+        radapter("sweep")
+            .args([format!("--alpha={alpha}")])
+            .with("--run", trained().run())
+            .with("--suite", trained().suite())
+            .with("--out", folder.join("out"))
+            .fail(2, &["alpha"]);
+    }
+    assert!(!folder.join("out").exists());
+}

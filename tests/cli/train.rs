@@ -1,0 +1,135 @@
+use serde_json::Value;
+
+use crate::support::{CLASSES, Folder, SHORT, classes_folder, radapter, trained, training};
+
+/// The lines of a run's `metrics.jsonl` of one kind.
+fn lines(run: &std::path::Path, kind: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line["kind"] == kind).collect()
+}
+
+#[test]
+fn a_run_leaves_everything_that_explains_it() {
+    let run = trained().run();
+    for file in [
+        "config.toml",
+        "metrics.jsonl",
+        "adapters.safetensors",
+        "adapters-ema.safetensors",
+        "report.json",
+        "report.html",
+        "classes.json",
+        "split.json",
+    ] {
+        assert!(run.join(file).is_file(), "{file}");
+    }
+    let config: toml::Table = std::fs::read_to_string(run.join("config.toml")).unwrap().parse().unwrap();
+    assert_eq!(config["train"]["epochs"].as_integer(), Some(3));
+    assert_eq!(config["train"]["loss"]["temperature"].as_float(), Some(0.01));
+    assert_eq!(config["model"]["embed_dim"].as_integer(), Some(16));
+    assert_eq!(config["task"]["model"].as_str(), trained().model().canonicalize().unwrap().to_str());
+
+    // 30 images, a tenth held out: 27, in whole batches of 8, for three epochs.
+    let steps: Vec<u64> = lines(&run, "train").iter().map(|line| line["step"].as_u64().unwrap()).collect();
+    assert_eq!(steps, (1..=9).collect::<Vec<u64>>());
+    assert_eq!(lines(&run, "validation").len(), 3);
+    let split: Value = serde_json::from_slice(&std::fs::read(run.join("split.json")).unwrap()).unwrap();
+    assert_eq!((&split["train"], &split["val"]), (&27.into(), &3.into()));
+
+    let html = std::fs::read_to_string(run.join("report.html")).unwrap();
+    for part in ["<svg", "Loss", "Validation", "batch_size", "top1"] {
+        assert!(html.contains(part), "{part}");
+    }
+    let report: Value = serde_json::from_slice(&std::fs::read(run.join("report.json")).unwrap()).unwrap();
+    assert_eq!(report["steps"], 9);
+}
+
+#[test]
+fn inspect_tells_step_settings_and_metrics() {
+    let json = radapter("inspect --json").args([trained().run()]).succeed().json();
+    assert_eq!(json["kind"], "run");
+    assert_eq!((&json["step"], &json["steps"], &json["finished"]), (&9.into(), &9.into(), &true.into()));
+    assert_eq!(json["config"]["train"]["lr"], 0.01);
+    assert!(json["metrics"]["train"]["loss"].is_number());
+    assert!(json["metrics"]["validation"]["values"]["top1"].is_number());
+}
+
+#[test]
+fn settings_are_told_and_results_are_on_stdout() {
+    let folder = Folder::new();
+    let done = training(&folder, "run", &format!("{SHORT} --set epochs=1")).succeed();
+    assert!(done.stdout.contains("tuned parameters") && done.stdout.contains("report.html"), "{}", done.stdout);
+    for part in ["batch_size = 8", "warmup = 0", "27 images of 3 classes", "3 steps"] {
+        assert!(done.stderr.contains(part), "{part}:\n{}", done.stderr);
+    }
+}
+
+#[test]
+fn a_config_file_stands_below_set() {
+    let folder = Folder::new();
+    let config = folder.file("config.toml", "epochs = 2\nlr = 0.5\n[adapter]\nrank = 2\n[loss]\nmargin = 0.1\n");
+    training(&folder, "run", "--set lr=0.001 --set epochs=1 --set batch_size=8").with("--config", config).succeed();
+    let text = std::fs::read_to_string(folder.join("run/config.toml")).unwrap();
+    let config: toml::Table = text.parse().unwrap();
+    assert_eq!(config["train"]["lr"].as_float(), Some(0.001));
+    assert_eq!(config["train"]["adapter"]["rank"].as_integer(), Some(2));
+    assert_eq!(config["train"]["loss"]["margin"].as_float(), Some(0.1));
+}
+
+#[test]
+fn full_fine_tuning_is_a_setting() {
+    let folder = Folder::new();
+    let (images, run) = (folder.join("images"), folder.join("run"));
+    training(&folder, "run", "--set tune=all --set epochs=1 --set batch_size=8").succeed();
+    assert!(run.join("weights.safetensors").is_file(), "{:?}", folder.names("run"));
+    let eval = |words: &str| radapter(words).with("--model", &run).with("--data", &images).succeed().json();
+    assert_eq!(eval("eval classification --json")["n"], 30);
+    assert_eq!(eval("eval classification --json --alpha 0.5")["n"], 30);
+    // Its classifier was trained, so that other texts do not make another one.
+    radapter("eval classification --templates openai-80")
+        .with("--model", &run)
+        .with("--data", &images)
+        .fail(2, &["was trained"]);
+}
+
+#[test]
+fn validation_images_may_be_given() {
+    let folder = Folder::new();
+    let val = classes_folder(&folder.join("val"), &CLASSES, 2, false);
+    training(&folder, "run", "--set epochs=1 --set batch_size=8").with("--val", &val).succeed();
+    let split = std::fs::read(folder.join("run/split.json")).unwrap();
+    let split: Value = serde_json::from_slice(&split).unwrap();
+    assert_eq!((&split["train"], &split["val"]), (&30.into(), &6.into()));
+
+    let other = classes_folder(&folder.join("other"), &["dog", "unicorn"], 1, false);
+    training(&folder, "run2", "").with("--val", &other).fail(1, &["unicorn"]);
+    assert!(!folder.join("run2").exists());
+}
+
+#[test]
+fn damaged_images_may_be_left_out_of_a_training() {
+    let folder = Folder::new();
+    let start = |out: &str, settings: &str| training(&folder, out, &format!("--set epochs=1 --set batch_size=8 {settings}"));
+    drop(start("unused", ""));
+    folder.file("images/dog/broken.png", "this is text");
+    start("fail", "").fail(1, &["broken.png"]);
+    let done = start("skip", "--set on_error=skip").succeed();
+    assert!(done.stderr.contains("dog/broken.png"), "{}", done.stderr);
+}
+
+#[test]
+fn a_run_is_a_model_to_train_from() {
+    let folder = Folder::new();
+    radapter(&format!("train classification {SHORT} --set epochs=1"))
+        .with("--model", trained().run())
+        .with("--train", trained().images())
+        .with("--out", folder.join("second"))
+        .succeed();
+    let json = radapter("eval classification --json")
+        .with("--model", folder.join("second"))
+        .with("--data", trained().images())
+        .succeed()
+        .json();
+    assert_eq!(json["n"], 30);
+}

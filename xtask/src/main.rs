@@ -1,0 +1,37 @@
+//! Chores of the workspace: `cargo xtask <chore>`. Each prints what it does; `cargo xtask help` lists them.
+
+mod bench;
+mod pretrain;
+mod repro;
+mod tune;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Chores of the R-Adapter workspace")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Time a training step with random weights
+    Bench(bench::Args),
+    /// Train the small CLIP that the command embeds, from random weights, on the shapes world; resumes where it stopped
+    PretrainEmbedded(pretrain::Args),
+    /// Measure a method on real data and write the table and the plot of the docs
+    #[command(subcommand)]
+    Repro(repro::Repro),
+    /// Choose the quickstart's learning rates on in-distribution validation images of another world
+    TuneQuickstart(tune::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().chore {
+        Chore::Bench(args) => bench::run(&args),
+        Chore::PretrainEmbedded(args) => pretrain::run(&args),
+        Chore::Repro(what) => repro::run(&what),
+        Chore::TuneQuickstart(args) => tune::run(&args),
+    }
+}
