@@ -3,8 +3,7 @@
 use anyhow::ensure;
 use burn::tensor::{Device, Distribution, Tensor};
 use radapter::adapter::{
-    AdapterConfig, AdapterFile, AdapterSet, Alpha, Rank, attach, attach_trained, merge_checked,
-    with_alpha,
+    AdapterConfig, AdapterFile, AdapterSet, Alpha, Rank, attach, attach_trained, merge_checked, with_alpha,
 };
 use radapter::clip::model::{Clip, Context};
 use radapter_examples::small_clip;
@@ -19,11 +18,8 @@ fn main() -> anyhow::Result<()> {
     let adapted = attach(clip()?, &config, 0)?;
 
     // After training (see `train`), the adapters are a few kilobytes that know which model they belong to.
-    let file = AdapterFile {
-        adapters: AdapterSet::from_model(&adapted),
-        base: Some(base.state.hash()),
-        config: Some(config),
-    };
+    let file =
+        AdapterFile { adapters: AdapterSet::from_model(&adapted), base: Some(base.state.hash()), config: Some(config) };
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("adapters.safetensors");
     file.write(&path)?;

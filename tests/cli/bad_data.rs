@@ -88,7 +88,7 @@ fn all_images_damaged_is_an_error_even_when_skipping() {
     for class in ["a", "b"] {
         folder.file(&format!("data/{class}/x.jpg"), "text");
     }
-    zero_shot(&folder, "data").args(["--on-error", "skip"]).fail(1, &["no image"]);
+    zero_shot(&folder, "data").args(["--on-error", "skip"]).fail(1, &["data", "at least one labelled image"]);
 }
 
 #[test]

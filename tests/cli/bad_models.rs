@@ -112,7 +112,9 @@ fn adapters_that_do_not_belong() {
     let folder = Folder::new();
     let model = tiny_model(&folder.join("model"));
     let hash = tiny_checkpoint(0).state.hash();
-    let set = |config: &radapter::clip::config::ClipConfig| AdapterSet::initial(config, &AdapterConfig::default(), 0).unwrap();
+    let set = |config: &radapter::clip::config::ClipConfig| {
+        AdapterSet::initial(config, &AdapterConfig::default(), 0).unwrap()
+    };
     let mut larger = tiny_config();
     (larger.vision.width, larger.vision.mlp_width) = (64, 128);
     let mut deeper = tiny_config();

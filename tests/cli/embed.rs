@@ -11,7 +11,9 @@ fn rows_are_in_byte_order_named_and_normalised() {
     let folder = Folder::new();
     let model = tiny_model(&folder.join("model"));
     std::fs::create_dir_all(folder.join("images/sub")).unwrap();
-    for (name, colour) in [("b.png", [9, 9, 9]), ("B.PNG", [200, 0, 0]), ("sub/a.png", [0, 200, 0]), ("sub-a.png", [0, 0, 200])] {
+    for (name, colour) in
+        [("b.png", [9, 9, 9]), ("B.PNG", [200, 0, 0]), ("sub/a.png", [0, 200, 0]), ("sub-a.png", [0, 0, 200])]
+    {
         solid_png(&folder.join("images").join(name), colour);
     }
     folder.file("images/readme.txt", "no image");

@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use crate::support::{CLASSES, Folder, classes_folder, radapter, trained};
+use crate::support::{CLASSES, Folder, SHORT, classes_folder, radapter, trained, training};
 
 #[test]
 fn a_set_gives_one_object_and_a_suite_a_row() {
@@ -25,22 +25,29 @@ fn a_set_gives_one_object_and_a_suite_a_row() {
 
 #[test]
 fn training_helped_and_alpha_0_is_the_base() {
+    let folder = Folder::new();
+    training(&folder, "run", &format!("{SHORT} --set epochs=12")).succeed();
+    let (model, run) = (folder.join("model"), folder.join("run"));
     let eval = |model: &std::path::Path, words: &str| {
-        radapter(&format!("eval classification --json {words}")).with("--model", model).with("--data", trained().images())
+        let invocation = radapter(&format!("eval classification --json {words}"));
+        invocation.with("--model", model).with("--data", folder.join("images"))
     };
-    let base = eval(&trained().model(), "").succeed().json();
-    let tuned = eval(&trained().run(), "--alpha 1").succeed().json();
+    let base = eval(&model, "").succeed().json();
+    let tuned = eval(&run, "--alpha 1").succeed().json();
     let (before, after) = (base["top1"].as_f64().unwrap(), tuned["top1"].as_f64().unwrap());
     assert!(after > before + 0.2, "{before} → {after}");
-    assert_eq!(eval(&trained().run(), "--alpha 0").succeed().json(), base);
+    assert_eq!(eval(&run, "--alpha 0").succeed().json(), base);
     // The run's own α is the default.
-    assert_eq!(eval(&trained().run(), "").succeed().json(), eval(&trained().run(), "--alpha 0.5").succeed().json());
+    assert_eq!(eval(&run, "").succeed().json(), eval(&run, "--alpha 0.5").succeed().json());
 }
 
 #[test]
 fn alpha_has_a_range() {
     let eval = |alpha: &str| {
-        radapter("eval classification --alpha").args([alpha]).with("--model", trained().run()).with("--data", trained().images())
+        radapter("eval classification --alpha")
+            .args([alpha])
+            .with("--model", trained().run())
+            .with("--data", trained().images())
     };
     for bad in ["-0.1", "1.6", "NaN", "inf"] {
         eval(bad).fail(2, &["alpha", "from 0"]);
@@ -105,17 +112,23 @@ fn a_plain_model_takes_its_classes_from_the_data() {
 fn classes_that_the_run_does_not_know_are_refused() {
     let folder = Folder::new();
     let data = classes_folder(&folder.join("data"), &["dog", "unicorn"], 1, false);
-    radapter("eval classification").with("--model", trained().run()).with("--data", data).fail(1, &["unicorn", "zebra"]);
+    radapter("eval classification")
+        .with("--model", trained().run())
+        .with("--data", data)
+        .fail(1, &["unicorn", "zebra"]);
     // Fewer classes than the run has are fine.
     let data = classes_folder(&folder.join("dogs"), &["dog"], 2, false);
-    let json = radapter("eval classification --json").with("--model", trained().run()).with("--data", data).succeed().json();
+    let json =
+        radapter("eval classification --json").with("--model", trained().run()).with("--data", data).succeed().json();
     assert_eq!(json["n"], 2);
 }
 
 #[test]
 fn suites_that_are_none_are_refused() {
     let folder = Folder::new();
-    let eval = |suite: &std::path::Path| radapter("eval classification").with("--model", trained().run()).with("--suite", suite);
+    let eval = |suite: &std::path::Path| {
+        radapter("eval classification").with("--model", trained().run()).with("--suite", suite)
+    };
     let cases = [
         ("unknown.toml", "[id]\nname = \"a\"\ndata = \"a\"\ncolour = 1\n", "colour"),
         ("alone.toml", "[id]\nname = \"a\"\ndata = \"a\"\n", "ood"),

@@ -18,7 +18,11 @@ fn a_runs_export_measures_as_the_run() {
         ["classes.json", "classifier.safetensors", "open_clip_config.json", "open_clip_model.safetensors"]
     );
     let eval = |model: &Path, words: &str| {
-        radapter(&format!("eval classification --json {words}")).with("--model", model).with("--data", trained().images()).succeed().json()
+        radapter(&format!("eval classification --json {words}"))
+            .with("--model", model)
+            .with("--data", trained().images())
+            .succeed()
+            .json()
     };
     assert_eq!(eval(&out, ""), eval(&trained().run(), "--alpha 0.7"));
     assert_eq!(folder.names("."), ["merged"], "nothing temporary is left");
@@ -69,7 +73,10 @@ fn arguments_that_do_not_belong_together_are_refused() {
     merge("merge --alpha 0.5").fail(2, &["--run"]);
     merge("merge --alpha 0.5 --model embedded").fail(2, &["--adapters"]);
     merge("merge --alpha 0.5 --model embedded").with("--run", &run).fail(2, &["--run"]);
-    merge("merge").with("--model", trained().model()).with("--adapters", run.join("adapters.safetensors")).fail(2, &["--alpha"]);
+    merge("merge")
+        .with("--model", trained().model())
+        .with("--adapters", run.join("adapters.safetensors"))
+        .fail(2, &["--alpha"]);
     merge("merge --alpha 0.5 --format onnx").with("--run", &run).fail(2, &["onnx", "open-clip"]);
     merge("merge --alpha 0.5").with("--run", trained().model()).fail(1, &["config.toml"]);
     assert!(!folder.join("out").exists());

@@ -30,7 +30,8 @@ fn every_subcommand_has_help_with_examples() {
 
 #[test]
 fn a_wrong_command_line_exits_with_2() {
-    for words in ["", "fly", "inspect", "tokenize", "embed --out x", "train", "train --out x", "eval", "merge --out x"] {
+    for words in ["", "fly", "inspect", "tokenize", "embed --out x", "train", "train --out x", "eval", "merge --out x"]
+    {
         let done = radapter(words).run();
         assert_eq!(done.status, Some(2), "radapter {words}\n{}", done.stderr);
         assert_eq!(done.stdout, "", "radapter {words}");
@@ -104,11 +105,8 @@ fn unwritable_outputs_are_found_before_the_work() {
     tokenize(folder.path()).fail(1, &["is a directory"]);
     tokenize(&folder.join("absent/out.json")).fail(1, &["absent"]);
     let model = tiny_model(&folder.join("model"));
-    let merge = || {
-        radapter("merge --alpha 1")
-            .with("--model", &model)
-            .with("--adapters", folder.join("absent.safetensors"))
-    };
+    let merge =
+        || radapter("merge --alpha 1").with("--model", &model).with("--adapters", folder.join("absent.safetensors"));
     merge().with("--out", &model).fail(1, &["model", "not empty"]);
     merge().with("--out", &texts).fail(1, &["texts.txt"]);
     assert_eq!(folder.names("model").len(), 2, "nothing was added");

@@ -28,7 +28,10 @@ fn an_export_predicts_as_its_run_and_a_plain_model_needs_names() {
     let merged = folder.join("merged");
     radapter("merge --alpha 0.5").with("--run", trained().run()).with("--out", &merged).succeed();
     let predict = |model: &std::path::Path| {
-        radapter("predict").with("--model", model).with("--images", folder.join("a.png")).with("--out", folder.join("out.jsonl"))
+        radapter("predict")
+            .with("--model", model)
+            .with("--images", folder.join("a.png"))
+            .with("--out", folder.join("out.jsonl"))
     };
     let answer = || -> Value {
         let text = std::fs::read_to_string(folder.join("out.jsonl")).unwrap();
@@ -52,7 +55,8 @@ fn an_export_predicts_as_its_run_and_a_plain_model_needs_names() {
     predict(&trained().model()).fail(1, &["--class-names"]);
     let names = folder.file("names.toml", "x = \"a red square\"\ny = \"a blue circle\"\n");
     predict(&trained().model()).with("--class-names", names).succeed();
-    let classes: Vec<Value> = answer()["predictions"].as_array().unwrap().iter().map(|one| one["text"].clone()).collect();
+    let classes: Vec<Value> =
+        answer()["predictions"].as_array().unwrap().iter().map(|one| one["text"].clone()).collect();
     assert!(classes.contains(&"a red square".into()) && classes.len() == 2, "{classes:?}");
 }
 
@@ -60,7 +64,10 @@ fn an_export_predicts_as_its_run_and_a_plain_model_needs_names() {
 fn the_ending_chooses_the_form_and_nothing_else_does() {
     let folder = Folder::new();
     let predict = |out: &str| {
-        radapter("predict").with("--model", trained().run()).with("--images", trained().images()).with("--out", folder.join(out))
+        radapter("predict")
+            .with("--model", trained().run())
+            .with("--images", trained().images())
+            .with("--out", folder.join(out))
     };
     predict("out.txt").fail(2, &["out.txt", ".csv"]);
     predict("out").fail(2, &[".csv"]);

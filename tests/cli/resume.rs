@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use crate::support::{Folder, radapter, training};
 
 /// A run long enough to be hit in the middle, saving often.
-const LONG: &str = "--set epochs=12 --set batch_size=4 --set lr=0.005 --set adapter.rank=2 --set save_every=3 --set workers=2";
+const LONG: &str =
+    "--set epochs=12 --set batch_size=4 --set lr=0.005 --set adapter.rank=2 --set save_every=3 --set workers=2";
 
 /// Steps that a run's metrics tell of.
 fn steps(run: &Path) -> usize {

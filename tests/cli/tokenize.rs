@@ -44,10 +44,7 @@ fn files_that_are_no_texts_are_refused() {
     ];
     for (name, content, reason) in cases {
         let texts = folder.file(name, content);
-        radapter("tokenize")
-            .with("--texts", texts)
-            .with("--out", folder.join("out.json"))
-            .fail(1, &[name, reason]);
+        radapter("tokenize").with("--texts", texts).with("--out", folder.join("out.json")).fail(1, &[name, reason]);
         assert!(!folder.join("out.json").exists());
     }
     radapter("tokenize")

@@ -7,8 +7,8 @@ mod trained;
 
 pub(crate) use command::{Done, Invocation, radapter};
 pub(crate) use data::{classes_folder, drawn, solid_png, write_suite};
-pub(crate) use trained::{CLASSES, SHORT, trained, training};
 pub(crate) use model::{embeddings, safetensors_metadata, tensor, tiny_checkpoint, tiny_config, tiny_model};
+pub(crate) use trained::{CLASSES, SHORT, trained, training};
 
 use std::path::{Path, PathBuf};
 

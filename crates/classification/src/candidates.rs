@@ -28,20 +28,13 @@ impl Candidates {
     ///
     /// # Errors
     /// [`ClassesError`] for a name that the model has not, a name given twice, and no name at all.
-    pub fn subset<'a>(
-        classes: &Classes,
-        names: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Self, ClassesError> {
+    pub fn subset<'a>(classes: &Classes, names: impl IntoIterator<Item = &'a str>) -> Result<Self, ClassesError> {
         let mut positions = Vec::new();
         for (second, name) in names.into_iter().enumerate() {
             let position = classes.position(name)?;
             if let Some(first) = positions.iter().position(|&known| known == position) {
                 let name = name.to_owned();
-                return Err(ClassesError::Duplicate {
-                    name,
-                    first,
-                    second,
-                });
+                return Err(ClassesError::Duplicate { name, first, second });
             }
             positions.push(position);
         }
@@ -70,16 +63,10 @@ impl Candidates {
         for (second, (name, group)) in groups.into_iter().enumerate() {
             if let Some(first) = names.iter().position(|known| known == name) {
                 let name = name.to_owned();
-                return Err(ClassesError::Duplicate {
-                    name,
-                    first,
-                    second,
-                });
+                return Err(ClassesError::Duplicate { name, first, second });
             }
-            let group: Vec<usize> = group
-                .into_iter()
-                .map(|member| classes.position(member))
-                .collect::<Result<_, _>>()?;
+            let group: Vec<usize> =
+                group.into_iter().map(|member| classes.position(member)).collect::<Result<_, _>>()?;
             if group.is_empty() {
                 return Err(ClassesError::Empty);
             }
@@ -89,11 +76,7 @@ impl Candidates {
         if names.is_empty() {
             return Err(ClassesError::Empty);
         }
-        Ok(Self {
-            names,
-            members,
-            classes: classes.len(),
-        })
+        Ok(Self { names, members, classes: classes.len() })
     }
 
     /// How many; never zero.
@@ -127,10 +110,7 @@ impl Candidates {
         assert_eq!(logits.len(), self.classes, "logits and classes of the model");
         let best = |members: &Vec<usize>| {
             let max = |a: f32, b: f32| if a >= b || a.is_nan() { a } else { b };
-            members
-                .iter()
-                .map(|&class| logits[class])
-                .fold(f32::NEG_INFINITY, max)
+            members.iter().map(|&class| logits[class]).fold(f32::NEG_INFINITY, max)
         };
         self.members.iter().map(best).collect()
     }

@@ -82,11 +82,7 @@ impl Classes {
                 return Err(ClassesError::EmptyText { name });
             }
             if let Some(first) = index.insert(class.folder.clone(), position) {
-                return Err(ClassesError::Duplicate {
-                    name: class.folder.clone(),
-                    first,
-                    second: position,
-                });
+                return Err(ClassesError::Duplicate { name: class.folder.clone(), first, second: position });
             }
         }
         Ok(Self { list, index })
@@ -96,13 +92,8 @@ impl Classes {
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn from_names(
-        names: impl IntoIterator<Item = impl Into<String>>,
-    ) -> Result<Self, ClassesError> {
-        let class = |folder: String| Class {
-            text: folder.replace('_', " "),
-            folder,
-        };
+    pub fn from_names(names: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, ClassesError> {
+        let class = |folder: String| Class { text: folder.replace('_', " "), folder };
         Self::new(names.into_iter().map(Into::into).map(class).collect())
     }
 
@@ -145,22 +136,16 @@ impl Classes {
     /// # Errors
     /// [`ClassesError`] if the file cannot be read, is no such list, or lists no classes.
     pub fn read(path: &Path) -> Result<Self, ClassesError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ClassesError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        let parse = |message: String| ClassesError::Parse {
-            path: path.to_owned(),
-            message,
-        };
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ClassesError::Read { path: path.to_owned(), source })?;
+        let parse = |message: String| ClassesError::Parse { path: path.to_owned(), message };
         let list = serde_json::from_str(&text).map_err(|error| parse(error.to_string()))?;
         Self::new(list).map_err(|error| parse(error.to_string()))
     }
 
     /// The JSON of `classes.json`: a list of objects `{"folder", "text"}` in class order.
     pub fn to_json(&self) -> String {
-        let mut text =
-            serde_json::to_string_pretty(&self.list).expect("a list of strings is always JSON");
+        let mut text = serde_json::to_string_pretty(&self.list).expect("a list of strings is always JSON");
         text.push('\n');
         text
     }
@@ -172,17 +157,12 @@ impl Classes {
             classes.push("…");
         }
         let same = |a: &str| a.to_lowercase().replace(['-', ' '], "_");
-        let near = self
-            .list
-            .iter()
-            .find(|class| same(&class.folder) == same(name) || same(&class.text) == same(name));
+        let near = self.list.iter().find(|class| same(&class.folder) == same(name) || same(&class.text) == same(name));
         ClassesError::Unknown {
             name: name.to_owned(),
             count: self.len(),
             classes: classes.join(", "),
-            hint: near.map_or_else(String::new, |class| {
-                format!("; did you mean `{}`?", class.folder)
-            }),
+            hint: near.map_or_else(String::new, |class| format!("; did you mean `{}`?", class.folder)),
         }
     }
 }
@@ -212,20 +192,11 @@ mod tests {
 
     #[test]
     fn lists_that_are_none_are_refused() {
-        let class = |folder: &str, text: &str| Class {
-            folder: folder.to_owned(),
-            text: text.to_owned(),
-        };
+        let class = |folder: &str, text: &str| Class { folder: folder.to_owned(), text: text.to_owned() };
         assert!(matches!(Classes::new(vec![]), Err(ClassesError::Empty)));
         let twice = vec![class("a", "x"), class("b", "y"), class("a", "z")];
-        assert!(matches!(
-            Classes::new(twice),
-            Err(ClassesError::Duplicate { first: 0, second: 2, .. })
-        ));
-        assert!(matches!(
-            Classes::new(vec![class("a", " ")]),
-            Err(ClassesError::EmptyText { .. })
-        ));
+        assert!(matches!(Classes::new(twice), Err(ClassesError::Duplicate { first: 0, second: 2, .. })));
+        assert!(matches!(Classes::new(vec![class("a", " ")]), Err(ClassesError::EmptyText { .. })));
     }
 
     #[test]

@@ -86,11 +86,7 @@ impl TrainData for ClassificationData {
             self.preprocess.normalize(&augmented)
         });
         let pixels = self.on_error.settle(&sample.name, pixels, &self.skipped)?;
-        Ok(pixels.map(|pixels| Sample {
-            pixels,
-            tokens: self.tokens(sample.label, key),
-            label: sample.label as i64,
-        }))
+        Ok(pixels.map(|pixels| Sample { pixels, tokens: self.tokens(sample.label, key), label: sample.label as i64 }))
     }
 
     /// The number of images and a hash over their names, classes and sizes.

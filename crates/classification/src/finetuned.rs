@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use radapter_adapter::{
-    AdapterError, AdapterFile, Alpha, AlphaError, Probe, attach_trained, merge_state, tolerance,
-    with_alpha,
+    AdapterError, AdapterFile, Alpha, AlphaError, Probe, attach_trained, merge_state, tolerance, with_alpha,
 };
 use radapter_clip::checkpoint::{Checkpoint, CheckpointError, read_safetensors};
 use radapter_clip::model::{Clip, ModelError};
@@ -109,12 +108,7 @@ impl FineTunedRun {
         let record = run.record()?;
         let task = recorded_task(&run, record.task.clone())?;
         let classes = Classes::read(&run.path().join(crate::plan::CLASSES_FILE))?;
-        Ok(Self {
-            run,
-            record,
-            task,
-            classes,
-        })
+        Ok(Self { run, record, task, classes })
     }
 
     /// The run's folder.
@@ -167,12 +161,7 @@ impl FineTunedRun {
     /// # Errors
     /// [`FineTunedError::OtherBase`] if `base` is not the model that was tuned, and for files that are missing, damaged or do
     /// not fit.
-    pub fn model(
-        &self,
-        base: &Checkpoint,
-        alpha: Option<Alpha>,
-        device: &Device,
-    ) -> Result<FineTuned, FineTunedError> {
+    pub fn model(&self, base: &Checkpoint, alpha: Option<Alpha>, device: &Device) -> Result<FineTuned, FineTunedError> {
         let found = base.state.hash();
         if found != self.record.base_hash {
             return Err(FineTunedError::OtherBase {
@@ -201,16 +190,8 @@ impl FineTunedRun {
                 self.mixed_head(&path, &start, alpha)?
             }
         };
-        let checkpoint = Checkpoint {
-            state,
-            ..base.clone()
-        };
-        Ok(FineTuned {
-            clip,
-            head,
-            checkpoint,
-            alpha,
-        })
+        let checkpoint = Checkpoint { state, ..base.clone() };
+        Ok(FineTuned { clip, head, checkpoint, alpha })
     }
 
     /// The base's tensors with the averaged adapters merged into them.

@@ -27,10 +27,7 @@ use crate::suite::{Suite, SuiteError, TestSet};
 pub fn classes(names: Option<&ClassNames>) -> Result<Classes, ClassesError> {
     let class = |class: &imagenet::ImageNetClass| {
         let given = names.and_then(|names| names.get(class.wnid));
-        Class {
-            folder: class.wnid.to_owned(),
-            text: given.unwrap_or(class.name).to_owned(),
-        }
+        Class { folder: class.wnid.to_owned(), text: given.unwrap_or(class.name).to_owned() }
     };
     Classes::new(imagenet::classes().iter().map(class).collect())
 }
@@ -48,19 +45,10 @@ impl Suite {
     /// # Errors
     /// [`SuiteError::NotImageNet`] for a model without all 1000 classes, [`SuiteError::MissingSets`] naming all sets that
     /// are not there, [`SuiteError::ImageNet`] for a set that cannot be read.
-    pub fn imagenet(
-        root: &Path,
-        shifted: &[ImageNetSet],
-        classes: &Classes,
-    ) -> Result<Self, SuiteError> {
-        let mut missing = imagenet::classes()
-            .iter()
-            .filter(|class| classes.position(class.wnid).is_err());
+    pub fn imagenet(root: &Path, shifted: &[ImageNetSet], classes: &Classes) -> Result<Self, SuiteError> {
+        let mut missing = imagenet::classes().iter().filter(|class| classes.position(class.wnid).is_err());
         if let Some(first) = missing.next() {
-            return Err(SuiteError::NotImageNet {
-                missing: 1 + missing.count(),
-                first: first.wnid,
-            });
+            return Err(SuiteError::NotImageNet { missing: 1 + missing.count(), first: first.wnid });
         }
         let missing: Vec<&str> = std::iter::once(&ImageNetSet::Val)
             .chain(shifted)
@@ -68,24 +56,16 @@ impl Suite {
             .filter(|folder| !root.join(folder).is_dir())
             .collect();
         if !missing.is_empty() {
-            return Err(SuiteError::MissingSets {
-                root: root.to_owned(),
-                missing: missing.join(", "),
-            });
+            return Err(SuiteError::MissingSets { root: root.to_owned(), missing: missing.join(", ") });
         }
         let open = |set: &ImageNetSet| open(*set, root, classes);
-        Ok(Self {
-            id: open(&ImageNetSet::Val)?,
-            ood: shifted.iter().map(open).collect::<Result<_, _>>()?,
-        })
+        Ok(Self { id: open(&ImageNetSet::Val)?, ood: shifted.iter().map(open).collect::<Result<_, _>>()? })
     }
 }
 
 fn open(set: ImageNetSet, root: &Path, classes: &Classes) -> Result<TestSet, SuiteError> {
     let name = set.name();
-    let images = set
-        .read(root, None)
-        .map_err(|source| SuiteError::ImageNet { set: name, source })?;
+    let images = set.read(root, None).map_err(|source| SuiteError::ImageNet { set: name, source })?;
     let wnid = |&label: &usize| imagenet::classes()[label].wnid;
     let candidates = match set.scoring() {
         Scoring::All => Candidates::subset(classes, imagenet::classes().iter().map(|c| c.wnid)),
@@ -96,12 +76,6 @@ fn open(set: ImageNetSet, root: &Path, classes: &Classes) -> Result<TestSet, Sui
             Candidates::groups(classes, folders.zip(members))
         }
     };
-    let candidates = candidates.map_err(|source| SuiteError::Classes {
-        set: name.to_owned(),
-        source,
-    })?;
-    Ok(TestSet {
-        border: set.border(),
-        ..TestSet::scored(name.to_owned(), images, classes, candidates)?
-    })
+    let candidates = candidates.map_err(|source| SuiteError::Classes { set: name.to_owned(), source })?;
+    Ok(TestSet { border: set.border(), ..TestSet::scored(name.to_owned(), images, classes, candidates)? })
 }

@@ -99,18 +99,13 @@ pub fn predict<A: Adapter>(
         });
         Ok::<(), PredictError>(())
     })?;
-    Ok(Predictions {
-        rankings,
-        skipped: embedded.skipped,
-    })
+    Ok(Predictions { rankings, skipped: embedded.skipped })
 }
 
 /// exp(l/τ) over their sum, shifted by the largest so that none overflows.
 fn softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers = logits
-        .iter()
-        .map(|&logit| ((f64::from(logit) - f64::from(largest)) / temperature).exp());
+    let powers = logits.iter().map(|&logit| ((f64::from(logit) - f64::from(largest)) / temperature).exp());
     let powers: Vec<f64> = powers.collect();
     let sum: f64 = powers.iter().sum();
     powers.into_iter().map(|power| power / sum).collect()

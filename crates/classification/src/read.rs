@@ -51,10 +51,7 @@ pub fn read_labelled(path: &Path, names: Option<&ClassNames>) -> Result<Labelled
 ///
 /// The classes take turns, so that a range of a multiple of their number is balanced.
 pub fn drawn(world: &World, split: Split, domain: Domain, range: Range<u64>) -> LabelledImages {
-    let class = |name: &&str| Class {
-        folder: (*name).to_owned(),
-        text: (*name).to_owned(),
-    };
+    let class = |name: &&str| Class { folder: (*name).to_owned(), text: (*name).to_owned() };
     let samples = range.map(|index| {
         let scene = world.scene(split, domain, index);
         Sample {

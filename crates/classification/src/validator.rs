@@ -37,12 +37,7 @@ impl ClassificationValidator {
         templates: Templates,
         options: EmbedOptions,
     ) -> Result<Self, SuiteError> {
-        Ok(Self {
-            set: TestSet::new("validation", images, &classes)?,
-            classes,
-            templates,
-            options,
-        })
+        Ok(Self { set: TestSet::new("validation", images, &classes)?, classes, templates, options })
     }
 }
 
@@ -61,9 +56,6 @@ impl Validator for ClassificationValidator {
         };
         let outcome = evaluate(model, &head, &self.set, &self.options, &mut |_| {})?;
         let evaluation = outcome.evaluation;
-        Ok(vec![
-            (METRIC.to_owned(), evaluation.top1),
-            ("top5".to_owned(), evaluation.top5),
-        ])
+        Ok(vec![(METRIC.to_owned(), evaluation.top1), ("top5".to_owned(), evaluation.top5)])
     }
 }

@@ -176,7 +176,11 @@ fn a_decompression_bomb_is_refused_by_its_header() {
     for (bytes, format) in [(png, "PNG"), (jpeg, "JPEG")] {
         match decode(&bytes).unwrap_err() {
             ImageError::TooManyPixels { name, width, height, max_pixels } => {
-                assert_eq!((name.as_str(), width, height, max_pixels), ("some.file", side, side, 89_478_485), "{format}");
+                assert_eq!(
+                    (name.as_str(), width, height, max_pixels),
+                    ("some.file", side, side, 89_478_485),
+                    "{format}"
+                );
             }
             error => panic!("{format}: {error}"),
         }

@@ -134,7 +134,9 @@ fn lists_vocabulary_and_merges() {
 fn long_texts_take_no_more_than_their_length() {
     let tokenizer = Tokenizer::clip();
     let start = std::time::Instant::now();
-    for piece in ["a", "&", "&amp;", "amp;", "é", "Ã©", "Ã", "\u{1b}[", "\u{301}", "'", "&#x26;", "â€œ", "<", "\u{fffd}"] {
+    for piece in
+        ["a", "&", "&amp;", "amp;", "é", "Ã©", "Ã", "\u{1b}[", "\u{301}", "'", "&#x26;", "â€œ", "<", "\u{fffd}"]
+    {
         let text = format!("&{}", piece.repeat(200_000));
         let ids = tokenizer.encode(&text, CONTEXT);
         assert_eq!(ids[0], START_OF_TEXT);

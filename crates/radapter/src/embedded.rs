@@ -17,8 +17,7 @@ pub fn embedded() -> Checkpoint {
     ClipConfig::from_open_clip_json(CONFIG)
         .map_err(|error| error.to_string())
         .and_then(|config| {
-            Checkpoint::from_safetensors(config, WEIGHTS.to_vec(), "embedded")
-                .map_err(|error| error.to_string())
+            Checkpoint::from_safetensors(config, WEIGHTS.to_vec(), "embedded").map_err(|error| error.to_string())
         })
         .expect("the compiled-in files do not change, and a test reads them")
 }

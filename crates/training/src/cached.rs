@@ -33,9 +33,10 @@ pub(crate) fn step<A: Adapter>(
             .map(|part| plain.encode_image(model.pixels(batch, part.clone(), &plain_device), context))
             .collect(),
     );
-    let text = shared.objective.needs_text().then(|| {
-        leaf(parts.iter().map(|part| plain.encode_text(&batch.tokens[part.clone()], context)).collect())
-    });
+    let text = shared
+        .objective
+        .needs_text()
+        .then(|| leaf(parts.iter().map(|part| plain.encode_text(&batch.tokens[part.clone()], context)).collect()));
     let side = match (&text, &model.head) {
         (Some(text), _) => Side::Text(text.clone()),
         (None, Some(head)) => Side::Head(head.val()),

@@ -77,9 +77,7 @@ pub(crate) fn aside(path: &Path) -> PathBuf {
 pub(crate) fn sync_folder(path: &Path) -> Result<(), TrainError> {
     // Only Unix lets a folder be opened and synced; elsewhere a rename is as durable as the system makes it.
     #[cfg(unix)]
-    File::open(path)
-        .and_then(|folder| folder.sync_all())
-        .map_err(TrainError::io("sync", path))?;
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(TrainError::io("sync", path))?;
     #[cfg(not(unix))]
     let _ = path;
     Ok(())

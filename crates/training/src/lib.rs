@@ -15,8 +15,8 @@
 //! So [`train`] runs burn-train's learner, metrics and event store under its own strategy, with state keyed by parameter
 //! names.
 
-pub mod config;
 mod cached;
+pub mod config;
 mod data;
 mod error;
 mod files;

@@ -112,11 +112,7 @@ impl Loader {
     }
 
     /// The batch of a step, of samples that were loaded ahead.
-    fn batch(
-        &self,
-        step: u64,
-        samples: &mut Prefetch<Option<Sample>, TrainError>,
-    ) -> Result<Batch, TrainError> {
+    fn batch(&self, step: u64, samples: &mut Prefetch<Option<Sample>, TrainError>) -> Result<Batch, TrainError> {
         let count = self.cut.positions(step).len();
         let mut batch = Batch {
             step,
@@ -146,9 +142,8 @@ impl Loader {
     }
 
     fn check(&self, index: usize, sample: Sample) -> Result<Sample, TrainError> {
-        let wrong = |what, expected: String, found: String| {
-            Err(TrainError::SampleShape { index, what, expected, found })
-        };
+        let wrong =
+            |what, expected: String, found: String| Err(TrainError::SampleShape { index, what, expected, found });
         let (pixels, tokens) = (sample.pixels.len(), sample.tokens.len());
         if pixels != self.form.pixels {
             return wrong("pixel values", self.form.pixels.to_string(), pixels.to_string());

@@ -80,13 +80,8 @@ impl Metrics {
     /// Opens the file and cuts off what lies beyond step `done`: lines of steps that are run again, and a torn last one.
     pub(crate) fn open(path: &Path, done: u64) -> Result<Self, TrainError> {
         let fail = || TrainError::io("open", path);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(fail())?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(fail())?;
         let mut keep = 0;
         let mut last_loss = None;
         let mut reader = BufReader::new(&file);

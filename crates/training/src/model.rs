@@ -1,10 +1,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::module::{Module, Param};
+use burn::tensor::ExecutionError;
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn_optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::ExecutionError;
 use burn_train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
 use radapter_clip::model::{Adapter, Clip, Context, Tower};
 use radapter_losses::LossError;
@@ -195,12 +195,7 @@ impl<A: Adapter> TrainStep for TrainModel<A> {
     }
 
     /// Clips, updates and averages; does nothing if the step had a fault.
-    fn optimize(
-        self,
-        _optim: &mut ModuleOptimizer,
-        lr: ModuleLearningRate,
-        gradients: GradientsParams,
-    ) -> Self {
+    fn optimize(self, _optim: &mut ModuleOptimizer, lr: ModuleLearningRate, gradients: GradientsParams) -> Self {
         let shared = self.shared.clone();
         let mut inside = shared.lock();
         if inside.fault.is_some() {

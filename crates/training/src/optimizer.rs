@@ -8,9 +8,7 @@ use std::collections::BTreeMap;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn_optim::{
-    AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, GradientsParams, Optimizer as _,
-};
+use burn_optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, GradientsParams, Optimizer as _};
 
 use crate::parameters::{self, Change};
 use crate::tensor_file::{Flat, Named};
@@ -180,8 +178,7 @@ impl Optimizer {
                 self.moments.insert(key.to_owned(), moments);
             }
             if let (Some(m), Some(average)) = (self.settings.ema, self.averages.get_mut(key)) {
-                average.values =
-                    average.values.clone().mul_scalar(m) + updated.clone().mul_scalar(1.0 - m);
+                average.values = average.values.clone().mul_scalar(m) + updated.clone().mul_scalar(1.0 - m);
             }
             Change::To(updated)
         })

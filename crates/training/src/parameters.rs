@@ -56,11 +56,7 @@ impl<F: FnMut(Entry)> ModuleVisitor for Reader<'_, F> {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let gradient = self
-            .gradients
-            .as_mut()
-            .and_then(|gradients| gradients.remove::<D>(param.id))
-            .map(flatten);
+        let gradient = self.gradients.as_mut().and_then(|gradients| gradients.remove::<D>(param.id)).map(flatten);
         let value = param.val();
         (self.take)(Entry {
             key: key(&self.path),
@@ -82,11 +78,7 @@ pub(crate) fn each<M: Module>(model: &M, take: impl FnMut(Entry)) {
 }
 
 /// Visits all parameters in the model's order with their gradients, which are taken out of `gradients`.
-pub(crate) fn each_with_gradient<M: Module>(
-    model: &M,
-    gradients: &mut GradientsParams,
-    take: impl FnMut(Entry),
-) {
+pub(crate) fn each_with_gradient<M: Module>(model: &M, gradients: &mut GradientsParams, take: impl FnMut(Entry)) {
     model.visit(&mut Reader { path: Vec::new(), gradients: Some(gradients), take });
 }
 
@@ -127,9 +119,9 @@ impl<F: FnMut(&str, bool) -> Change> ModuleMapper for Writer<F> {
             match checkpointing {
                 None => new,
                 // Operations refuse operands of different checkpointing strategies, so the new value gets the old one's.
-                Some(strategy) => Tensor::from_inner(new)
-                    .with_gradient_checkpointing_strategy(strategy)
-                    .set_require_grad(trained),
+                Some(strategy) => {
+                    Tensor::from_inner(new).with_gradient_checkpointing_strategy(strategy).set_require_grad(trained)
+                }
             }
         })
     }

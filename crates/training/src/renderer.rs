@@ -6,8 +6,7 @@ use burn_train::logger::{EvaluationProgressLogger, MetricLogger, TrainingProgres
 use burn_train::metric::store::{EpochSummary, MetricsUpdate, Split};
 use burn_train::metric::{MetricDefinition, MetricId, NumericEntry};
 use burn_train::renderer::{
-    EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation,
-    MetricsRendererTraining,
+    EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation, MetricsRendererTraining,
 };
 
 use crate::progress::{Progress, ProgressEvent, StepProgress};

@@ -70,11 +70,9 @@ impl RunRecord {
     pub(crate) fn check_same(&self, now: &Self) -> Result<(), TrainError> {
         let differ = |key: &str, run: &str, given: &str| match run == given {
             true => Ok(()),
-            false => Err(TrainError::Contradiction {
-                key: key.to_owned(),
-                run: run.to_owned(),
-                given: given.to_owned(),
-            }),
+            false => {
+                Err(TrainError::Contradiction { key: key.to_owned(), run: run.to_owned(), given: given.to_owned() })
+            }
         };
         differ("base model", &self.base_hash, &now.base_hash)?;
         differ("training set", &self.data, &now.data)?;
@@ -91,18 +89,14 @@ impl RunRecord {
 }
 
 fn table<T: Serialize>(value: &T) -> Result<Table, TrainError> {
-    let value_error = |e: toml::ser::Error| ConfigError::Value {
-        origin: RunDir::CONFIG.to_owned(),
-        reason: e.to_string(),
-    };
+    let value_error =
+        |e: toml::ser::Error| ConfigError::Value { origin: RunDir::CONFIG.to_owned(), reason: e.to_string() };
     Ok(Table::try_from(value).map_err(value_error)?)
 }
 
 fn to_toml(record: &RunRecord) -> Result<String, TrainError> {
-    toml::to_string(&table(record)?).map_err(|e| TrainError::Unreadable {
-        path: RunDir::CONFIG.into(),
-        reason: e.to_string(),
-    })
+    toml::to_string(&table(record)?)
+        .map_err(|e| TrainError::Unreadable { path: RunDir::CONFIG.into(), reason: e.to_string() })
 }
 
 impl RunDir {
@@ -193,8 +187,8 @@ impl RunDir {
     pub fn record(&self) -> Result<RunRecord, TrainError> {
         let path = self.path.join(Self::CONFIG);
         let text = fs::read_to_string(&path).map_err(TrainError::io("read", &path))?;
-        let record: RunRecord = toml::from_str(&text)
-            .map_err(|e| TrainError::Unreadable { path: path.clone(), reason: e.to_string() })?;
+        let record: RunRecord =
+            toml::from_str(&text).map_err(|e| TrainError::Unreadable { path: path.clone(), reason: e.to_string() })?;
         if record.format != FORMAT {
             let reason = format!("format is `{}`, expected `{FORMAT}`", record.format);
             return Err(TrainError::Unreadable { path, reason });
@@ -228,9 +222,7 @@ impl RunDir {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(TrainError::io("read", path)(error)),
         };
-        serde_json::from_slice(&text)
-            .map(Some)
-            .map_err(|e| TrainError::Unreadable { path, reason: e.to_string() })
+        serde_json::from_slice(&text).map(Some).map_err(|e| TrainError::Unreadable { path, reason: e.to_string() })
     }
 
     pub(crate) fn write_report(&self, report: &Report) -> Result<(), TrainError> {

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use burn::tensor::TensorReadError;
 use burn_train::metric::state::{FormatOptions, NumericMetricState};
 use burn_train::metric::{
-    Adaptor, Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes,
-    NumericEntry, SerializedEntry,
+    Adaptor, Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
+    SerializedEntry,
 };
 
 use crate::model::{StepOutput, ValidationOutput};
@@ -49,12 +49,7 @@ impl Scalar<ValidationOutput> {
 
 impl<T> Scalar<T> {
     fn new(name: &str, higher_is_better: bool, pick: fn(&T) -> f64) -> Self {
-        Self {
-            name: Arc::new(name.to_owned()),
-            higher_is_better,
-            pick,
-            state: NumericMetricState::default(),
-        }
+        Self { name: Arc::new(name.to_owned()), higher_is_better, pick, state: NumericMetricState::default() }
     }
 
     fn format(&self) -> FormatOptions {

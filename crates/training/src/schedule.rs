@@ -83,13 +83,7 @@ mod tests {
     use super::*;
 
     fn schedule() -> Schedule {
-        Schedule {
-            lr: 5e-4,
-            final_lr: 1e-6,
-            warmup: 500,
-            steps: 25_020,
-            decay: Decay::Cosine,
-        }
+        Schedule { lr: 5e-4, final_lr: 1e-6, warmup: 500, steps: 25_020, decay: Decay::Cosine }
     }
 
     #[test]

@@ -151,9 +151,7 @@ fn fill(storage: &dyn Storage, path: &Path, state: &State) -> Result<(), TrainEr
     }
     let first = state.memory.first.iter().map(|(key, flat)| (format!("first.{key}"), flat));
     let second = state.memory.second.iter().map(|(key, flat)| (format!("second.{key}"), flat));
-    write_synced(storage, &path.join(MOMENTS), |writer| {
-        tensor_file::write(writer, first.chain(second), &none)
-    })?;
+    write_synced(storage, &path.join(MOMENTS), |writer| tensor_file::write(writer, first.chain(second), &none))?;
     sync_folder(path)
 }
 
@@ -179,12 +177,7 @@ pub(crate) fn clean(states: &Path, step: u64) -> Result<(), TrainError> {
 ///
 /// # Errors
 /// [`TrainError::State`] names the folder, what is wrong with it, and the older state there is.
-pub(crate) fn load(
-    states: &Path,
-    from: Option<u64>,
-    expected: &Named,
-    device: &Device,
-) -> Result<State, TrainError> {
+pub(crate) fn load(states: &Path, from: Option<u64>, expected: &Named, device: &Device) -> Result<State, TrainError> {
     let steps = saved_steps(states).unwrap_or_default();
     let step = match (from, steps.last()) {
         (Some(step), _) => step,
@@ -209,8 +202,7 @@ fn read(path: &Path, step: u64, expected: &Named, device: &Device) -> Result<Sta
     let unreadable = |name: &str, reason: String| TrainError::Unreadable { path: path.join(name), reason };
     let file = path.join(COUNTERS);
     let text = fs::read(&file).map_err(TrainError::io("read", &file))?;
-    let counters: Counters =
-        serde_json::from_slice(&text).map_err(|e| unreadable(COUNTERS, e.to_string()))?;
+    let counters: Counters = serde_json::from_slice(&text).map_err(|e| unreadable(COUNTERS, e.to_string()))?;
     if counters.format != FORMAT {
         let reason = format!("format is `{}`, expected `{FORMAT}`", counters.format);
         return Err(unreadable(COUNTERS, reason));

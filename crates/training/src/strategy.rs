@@ -105,11 +105,7 @@ impl Session {
         interrupter: &Interrupter,
     ) -> Result<End, TrainError> {
         let steps_per_epoch = self.cut.steps_per_epoch();
-        self.listener.tell(&ProgressEvent::Started {
-            done: self.counters.step,
-            steps: self.total,
-            steps_per_epoch,
-        });
+        self.listener.tell(&ProgressEvent::Started { done: self.counters.step, steps: self.total, steps_per_epoch });
         let mut batches = train.iter();
         let mut epoch_open = false;
         while !self.complete() {
@@ -117,9 +113,7 @@ impl Session {
             let epoch = (self.cut.epoch(self.counters.step) + 1) as usize;
             if !epoch_open {
                 let total_items = steps_per_epoch as usize;
-                processor
-                    .process_train(LearnerEvent::StartSplit { epoch_number: epoch, total_items })
-                    .map_err(burn)?;
+                processor.process_train(LearnerEvent::StartSplit { epoch_number: epoch, total_items }).map_err(burn)?;
                 epoch_open = true;
             }
             let Some(Ok(batch)) = batches.next() else {
@@ -189,11 +183,7 @@ impl Session {
     }
 
     /// Ends the run if the step had a fault; the parameters are then those before the step, and are saved.
-    fn check<A: Tuned>(
-        &mut self,
-        learner: &Learner<TrainModel<A>>,
-        item: &mut StepOutput,
-    ) -> Result<(), TrainError> {
+    fn check<A: Tuned>(&mut self, learner: &Learner<TrainModel<A>>, item: &mut StepOutput) -> Result<(), TrainError> {
         let model = learner.model();
         let fault = {
             let mut inside = model.shared.lock();
@@ -210,9 +200,7 @@ impl Session {
         }
         Err(match fault {
             Fault::Loss(source) => TrainError::Loss { step, source },
-            Fault::NotFinite { what, value } => {
-                TrainError::NotFinite { step, what, value, last_good, lr: item.lr }
-            }
+            Fault::NotFinite { what, value } => TrainError::NotFinite { step, what, value, last_good, lr: item.lr },
         })
     }
 
@@ -275,9 +263,7 @@ impl Session {
             best,
             seconds,
         }))?;
-        processor
-            .process_valid(LearnerEvent::StartSplit { epoch_number: epoch, total_items: 1 })
-            .map_err(burn)?;
+        processor.process_valid(LearnerEvent::StartSplit { epoch_number: epoch, total_items: 1 }).map_err(burn)?;
         let position = Position::new(1, 1, Some("validations".to_owned()));
         let item = TrainingItem::new(ValidationOutput(value), position, Some(step as usize), None);
         processor.process_valid(LearnerEvent::ProcessedItem(item)).map_err(burn)?;

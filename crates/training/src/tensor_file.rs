@@ -66,13 +66,8 @@ pub(crate) fn read(path: &Path, device: &Device) -> Result<Named, TrainError> {
             if view.dtype() != Dtype::F32 {
                 return Err(unreadable(format!("tensor `{name}` is {:?}, expected F32", view.dtype())));
             }
-            let values: Vec<f32> = view
-                .data()
-                .as_chunks::<4>()
-                .0
-                .iter()
-                .map(|&bytes| f32::from_le_bytes(bytes))
-                .collect();
+            let values: Vec<f32> =
+                view.data().as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
             if values.iter().any(|value| !value.is_finite()) {
                 return Err(unreadable(format!("tensor `{name}` holds NaN or infinite values")));
             }

@@ -254,8 +254,7 @@ fn launch<A: Tuned>(
     let loader = Arc::new(loader);
     let best = Scalar::of_validation(&session.best);
     let directory = session.run.path().to_owned();
-    let strategy =
-        Arc::new(Strategy { session: Mutex::new(Some(session)), result: Mutex::new(None) });
+    let strategy = Arc::new(Strategy { session: Mutex::new(Some(session)), result: Mutex::new(None) });
     let mut training = SupervisedTraining::new(directory, loader.clone(), loader)
         .with_application_logger(None)
         .with_metric_logger(NoFiles)
@@ -264,9 +263,7 @@ fn launch<A: Tuned>(
     for metric in Scalar::of_steps() {
         training = training.metric_train_numeric(metric);
     }
-    let _ = training
-        .with_training_strategy(TrainingStrategy::Custom(strategy.clone()))
-        .launch(learner);
+    let _ = training.with_training_strategy(TrainingStrategy::Custom(strategy.clone())).launch(learner);
     let result = strategy.result.lock().unwrap_or_else(PoisonError::into_inner).take();
     let (session, end) = result.ok_or_else(|| TrainError::Burn("the strategy was not called".to_owned()))?;
     Ok((session, end?))

@@ -29,9 +29,7 @@ impl Tuned for RAdapter {
     const STEM: &'static str = "adapters";
 
     fn trains(key: &str, _needs_text: bool) -> bool {
-        let of_adapter = |key: &str| {
-            key.rsplit_once('.').is_some_and(|(place, _)| place.parse::<Place>().is_ok())
-        };
+        let of_adapter = |key: &str| key.rsplit_once('.').is_some_and(|(place, _)| place.parse::<Place>().is_ok());
         key == HEAD || of_adapter(key)
     }
 
@@ -82,11 +80,7 @@ impl Tuned for NoAdapter {
 }
 
 /// Takes a module without autodiff to a training device of the same hardware; the tensors' memory is shared.
-pub(crate) fn to_training<M: Module>(
-    module: M,
-    device: &Device,
-    trains: impl Fn(&str) -> bool,
-) -> M {
+pub(crate) fn to_training<M: Module>(module: M, device: &Device, trains: impl Fn(&str) -> bool) -> M {
     struct Lift<'a, F> {
         device: &'a Device,
         trains: F,

@@ -46,7 +46,12 @@ const SHIFTED: [&str; 3] = ["art_painting", "cartoon", "sketch"];
 /// The methods, each with as many learning rates.
 const ARMS: [Arm; 3] = [
     Arm { name: "full fine-tuning", settings: &["tune = \"all\""], grid: [3e-6, 1e-5, 3e-5, 1e-4], scaled: false },
-    Arm { name: "R-Adapter, full rank", settings: &["tune = \"adapters\""], grid: [1e-4, 5e-4, 2e-3, 5e-3], scaled: true },
+    Arm {
+        name: "R-Adapter, full rank",
+        settings: &["tune = \"adapters\""],
+        grid: [1e-4, 5e-4, 2e-3, 5e-3],
+        scaled: true,
+    },
     Arm {
         name: "R-Adapter, rank 4",
         settings: &["tune = \"adapters\"", "adapter.rank = 4"],
@@ -86,13 +91,7 @@ fn folder(args: &Args, arm: &Arm, lr: f64, seed: u64) -> PathBuf {
 }
 
 /// The learning rate of best mean accuracy on the held-out photos; the smaller one of two that are equal.
-fn choose(
-    arm: &Arm,
-    args: &Args,
-    common: &[String],
-    base: &Checkpoint,
-    device: &Device,
-) -> anyhow::Result<(f64, f64)> {
+fn choose(arm: &Arm, args: &Args, common: &[String], base: &Checkpoint, device: &Device) -> anyhow::Result<(f64, f64)> {
     let mut best = (arm.grid[0], f64::NEG_INFINITY);
     for lr in arm.grid {
         let mut sum = 0.0;

@@ -41,12 +41,17 @@ fn table(rows: &[Row], epochs: u64) -> anyhow::Result<String> {
     let sets: Vec<&String> = rows.first().map(|row| row.ood.keys().collect()).unwrap_or_default();
     let mut text = String::new();
     let names: Vec<&str> = sets.iter().map(|set| set.as_str()).collect();
-    writeln!(text, "| method | α | lr | ID validation | photo (ID) | {} | OOD average | tuned parameters | seconds |", names.join(" | "))?;
+    writeln!(
+        text,
+        "| method | α | lr | ID validation | photo (ID) | {} | OOD average | tuned parameters | seconds |",
+        names.join(" | ")
+    )?;
     writeln!(text, "|---|---:|---:|---:|---:|{}---:|---:|---:|", "---:|".repeat(sets.len()))?;
     for group in groups(rows) {
         let first = group[0];
         let over = |value: &dyn Fn(&Row) -> f64| Spread::of(group.iter().map(|row| value(row)));
-        let optional = |value: Option<f64>, digits: usize| value.map_or(String::new(), |value| format!("{value:.digits$}"));
+        let optional =
+            |value: Option<f64>, digits: usize| value.map_or(String::new(), |value| format!("{value:.digits$}"));
         let validation = match first.validation {
             Some(_) => over(&|row| row.validation.unwrap_or(f64::NAN)).to_string(),
             None => String::new(),

@@ -36,10 +36,7 @@ impl Evaluation {
 
     /// The same without the confusion matrix, which is most of the text of a large set's result.
     pub fn without_confusion(self) -> Self {
-        Self {
-            confusion: Confusion::default(),
-            ..self
-        }
+        Self { confusion: Confusion::default(), ..self }
     }
 }
 
@@ -64,16 +61,13 @@ impl Confusion {
     /// How many images of class `truth` were taken for `predicted`.
     pub fn get(&self, truth: &str, predicted: &str) -> u64 {
         let row = self.counts.get(truth);
-        row.and_then(|row| row.get(predicted))
-            .copied()
-            .unwrap_or_default()
+        row.and_then(|row| row.get(predicted)).copied().unwrap_or_default()
     }
 
     /// The cells that are not zero: true class, predicted class, count.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str, u64)> {
         self.counts.iter().flat_map(|(truth, row)| {
-            row.iter()
-                .map(move |(predicted, &count)| (truth.as_str(), predicted.as_str(), count))
+            row.iter().map(move |(predicted, &count)| (truth.as_str(), predicted.as_str(), count))
         })
     }
 

@@ -12,14 +12,8 @@ use super::AccuracyError;
 /// is no class.
 pub fn rank(scores: &[f32], label: usize) -> Result<usize, AccuracyError> {
     check(scores)?;
-    let own = *scores.get(label).ok_or(AccuracyError::Label {
-        label,
-        classes: scores.len(),
-    })?;
-    let before = scores
-        .iter()
-        .enumerate()
-        .filter(|&(class, &score)| score > own || (score == own && class < label));
+    let own = *scores.get(label).ok_or(AccuracyError::Label { label, classes: scores.len() })?;
+    let before = scores.iter().enumerate().filter(|&(class, &score)| score > own || (score == own && class < label));
     Ok(before.count())
 }
 
@@ -32,9 +26,7 @@ pub fn top_k(scores: &[f32], k: usize) -> Result<Vec<usize>, AccuracyError> {
     let before = |a: &usize, b: &usize| {
         // NaN was refused, so that the scores are comparable; `total_cmp` would set −0 before 0.
         let descending = scores[*b].partial_cmp(&scores[*a]);
-        descending
-            .unwrap_or(std::cmp::Ordering::Equal)
-            .then(a.cmp(b))
+        descending.unwrap_or(std::cmp::Ordering::Equal).then(a.cmp(b))
     };
     let mut classes: Vec<usize> = (0..scores.len()).collect();
     let k = k.min(classes.len());
@@ -105,12 +97,6 @@ mod tests {
     #[test]
     fn a_label_that_is_no_class_is_refused() {
         let error = rank(&[0.0, 1.0], 2).unwrap_err();
-        assert_eq!(
-            error,
-            AccuracyError::Label {
-                label: 2,
-                classes: 2
-            }
-        );
+        assert_eq!(error, AccuracyError::Label { label: 2, classes: 2 });
     }
 }

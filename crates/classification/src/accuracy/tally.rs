@@ -32,13 +32,7 @@ pub struct Tally {
 impl Tally {
     /// Nothing counted yet; the classes' names in class order, each used once.
     pub fn new(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self {
-            names: names.into_iter().map(Into::into).collect(),
-            total: 0,
-            top1: 0,
-            top5: 0,
-            pairs: BTreeMap::new(),
-        }
+        Self { names: names.into_iter().map(Into::into).collect(), total: 0, top1: 0, top5: 0, pairs: BTreeMap::new() }
     }
 
     /// Counts an image of class `label` with these scores, one for each class; gives back the predicted class.
@@ -48,10 +42,7 @@ impl Tally {
     /// counted then.
     pub fn add(&mut self, scores: &[f32], label: usize) -> Result<usize, AccuracyError> {
         if scores.len() != self.names.len() {
-            return Err(AccuracyError::Scores {
-                expected: self.names.len(),
-                found: scores.len(),
-            });
+            return Err(AccuracyError::Scores { expected: self.names.len(), found: scores.len() });
         }
         let rank = rank(scores, label)?;
         let best = top_k(scores, 1)?.first().copied();
@@ -118,9 +109,7 @@ mod tests {
 
     /// Among the five best by the plain definition: fewer than five classes are better.
     fn in_top5(scores: &[f32], label: usize) -> bool {
-        let better = |class: usize| {
-            scores[class] > scores[label] || (scores[class] == scores[label] && class < label)
-        };
+        let better = |class: usize| scores[class] > scores[label] || (scores[class] == scores[label] && class < label);
         (0..scores.len()).filter(|&class| better(class)).count() < 5
     }
 
@@ -185,20 +174,14 @@ mod tests {
         let value = serde_json::to_value(&evaluation).unwrap();
         let keys: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
         assert_eq!(keys, ["top1", "top5", "n", "per_class"]);
-        assert_eq!(
-            value["per_class"]["a"],
-            serde_json::json!({"accuracy": 1.0, "n": 1})
-        );
+        assert_eq!(value["per_class"]["a"], serde_json::json!({"accuracy": 1.0, "n": 1}));
     }
 
     #[test]
     fn what_cannot_be_counted_is_refused_and_not_counted() {
         let mut tally = Tally::new(["a", "b"]);
         assert_eq!(tally.finish(), Err(AccuracyError::Empty));
-        let short = AccuracyError::Scores {
-            expected: 2,
-            found: 1,
-        };
+        let short = AccuracyError::Scores { expected: 2, found: 1 };
         assert_eq!(tally.add(&[1.0], 0), Err(short));
         let nan = AccuracyError::NotANumber { class: 1 };
         assert_eq!(tally.add(&[1.0, f32::NAN], 0), Err(nan));

@@ -45,10 +45,9 @@ fn listed(list: &[String]) -> Result<Templates, SettingsError> {
         }
         Templates::resolve(template)?;
     }
-    Value::from(list.to_vec()).try_into().map_err(|error: toml::de::Error| SettingsError::Record {
-        key: "templates",
-        reason: error.to_string(),
-    })
+    Value::from(list.to_vec())
+        .try_into()
+        .map_err(|error: toml::de::Error| SettingsError::Record { key: "templates", reason: error.to_string() })
 }
 
 /// Texts of classes, named or listed.

@@ -62,20 +62,11 @@ struct RecipeDefaults {
 
 /// The columns of R-Adapter's table of recipes that are classification's.
 fn recipe_defaults(recipe: Recipe) -> RecipeDefaults {
-    let crops = |from: f64, flip: f64| Augment {
-        scale: [from, 1.0],
-        flip,
-    };
-    let defaults = |templates, augment| RecipeDefaults {
-        templates,
-        eval_templates: None,
-        augment,
-        shots: OrNone::None,
-    };
+    let crops = |from: f64, flip: f64| Augment { scale: [from, 1.0], flip };
+    let defaults =
+        |templates, augment| RecipeDefaults { templates, eval_templates: None, augment, shots: OrNone::None };
     match recipe {
-        Recipe::PaperImagenet | Recipe::PaperBaseToNovel => {
-            defaults("openai-80", crops(0.9, 0.0))
-        }
+        Recipe::PaperImagenet | Recipe::PaperBaseToNovel => defaults("openai-80", crops(0.9, 0.0)),
         Recipe::Paper16Shot => RecipeDefaults {
             eval_templates: Some("openai-80"),
             shots: OrNone::Some(16),
@@ -161,10 +152,7 @@ impl ClassificationConfig {
                 put(key, value(key, &absolute(path))?);
             }
         }
-        let choices = [
-            ("templates", &config.templates),
-            ("eval_templates", &config.eval_templates),
-        ];
+        let choices = [("templates", &config.templates), ("eval_templates", &config.eval_templates)];
         for (key, choice) in choices {
             if let Some(choice) = choice {
                 put(key, value(key, &choice.resolve()?)?);
@@ -183,18 +171,12 @@ impl ResolvedClassification {
     /// # Errors
     /// [`SettingsError::Record`] for a path that is not UTF-8.
     pub fn to_table(&self) -> Result<Table, SettingsError> {
-        Table::try_from(self).map_err(|error| SettingsError::Record {
-            key: "task",
-            reason: error.to_string(),
-        })
+        Table::try_from(self).map_err(|error| SettingsError::Record { key: "task", reason: error.to_string() })
     }
 }
 
 fn value(key: &'static str, value: &impl Serialize) -> Result<Value, SettingsError> {
-    Value::try_from(value).map_err(|error| SettingsError::Record {
-        key,
-        reason: error.to_string(),
-    })
+    Value::try_from(value).map_err(|error| SettingsError::Record { key, reason: error.to_string() })
 }
 
 /// The path from the root, so that a run can be resumed from another folder. One that does not exist stays as it is: the

@@ -13,11 +13,7 @@ impl Embeddings {
     /// # Panics
     /// If the values are not whole rows: the caller made both.
     pub fn new(dim: usize, values: Vec<f32>) -> Self {
-        assert!(
-            dim > 0 && values.len().is_multiple_of(dim),
-            "{} values in rows of {dim}",
-            values.len()
-        );
+        assert!(dim > 0 && values.len().is_multiple_of(dim), "{} values in rows of {dim}", values.len());
         Self { dim, values }
     }
 
@@ -28,9 +24,7 @@ impl Embeddings {
     pub fn from_tensor(tensor: Tensor<2>) -> Self {
         let [_, dim] = tensor.dims();
         let data = tensor.into_data().convert::<f32>();
-        let values = data
-            .try_into_vec()
-            .expect("the data was just converted to f32");
+        let values = data.try_into_vec().expect("the data was just converted to f32");
         Self::new(dim, values)
     }
 

@@ -19,10 +19,7 @@ pub struct Image {
 
 impl From<&Sample> for Image {
     fn from(sample: &Sample) -> Self {
-        Self {
-            name: sample.name.clone(),
-            source: sample.source.clone(),
-        }
+        Self { name: sample.name.clone(), source: sample.source.clone() }
     }
 }
 
@@ -116,11 +113,7 @@ pub(crate) fn embed_without_border<A: Adapter>(
             return Err(EmbedError::NotFinite { what });
         }
     }
-    Ok(EmbeddedImages {
-        embeddings,
-        kept,
-        skipped: report.entries(),
-    })
+    Ok(EmbeddedImages { embeddings, kept, skipped: report.entries() })
 }
 
 /// The images' pixels as the model wants them, in order; `None` for one that is skipped.
@@ -139,10 +132,8 @@ fn preprocessed<A: Adapter>(
         jobs: 2 * options.batch.max(1),
     };
     Prefetch::new(images.to_vec(), ahead, move |image: Image| {
-        let pixels = image
-            .source
-            .load_within(&limits)
-            .map(|picture| preprocess.apply(&without_border(picture, border)));
+        let pixels =
+            image.source.load_within(&limits).map(|picture| preprocess.apply(&without_border(picture, border)));
         on_error.settle(&image.name, pixels, &report)
     })
 }
@@ -157,12 +148,7 @@ struct Batch<'a, A: Adapter> {
 
 impl<'a, A: Adapter> Batch<'a, A> {
     fn new(model: &'a Clip<A>, size: usize) -> Self {
-        Self {
-            model,
-            size,
-            pixels: Vec::new(),
-            count: 0,
-        }
+        Self { model, size, pixels: Vec::new(), count: 0 }
     }
 
     fn push(&mut self, pixels: Vec<f32>) {

@@ -47,11 +47,7 @@ pub(crate) fn each_distinct<A: Adapter, T: AsRef<str>>(
     for (text, places) in places {
         let tokens = tokenizer.encode_unpadded(text, context.context_length);
         if let Some(&id) = tokens.iter().find(|&&id| id as usize >= context.vocab_size) {
-            return Err(EmbedError::Token {
-                text: text.to_owned(),
-                id,
-                vocab_size: context.vocab_size,
-            });
+            return Err(EmbedError::Token { text: text.to_owned(), id, vocab_size: context.vocab_size });
         }
         distinct.push((tokens, places));
     }

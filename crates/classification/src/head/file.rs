@@ -35,16 +35,9 @@ impl Head {
         let metadata = BTreeMap::from([
             ("format".to_owned(), FORMAT.to_owned()),
             ("classes".to_owned(), list(self.classes().names().collect())),
-            (
-                "templates".to_owned(),
-                list(self.templates().iter().map(String::as_str).collect()),
-            ),
+            ("templates".to_owned(), list(self.templates().iter().map(String::as_str).collect())),
         ]);
-        Ok(write_safetensors_file(
-            dir.join(CLASSIFIER_FILE),
-            &tensors,
-            &metadata,
-        )?)
+        Ok(write_safetensors_file(dir.join(CLASSIFIER_FILE), &tensors, &metadata)?)
     }
 
     /// Reads what [`save`](Self::save) wrote.
@@ -55,11 +48,7 @@ impl Head {
         let classes = Classes::read(&dir.join(CLASSES_FILE))?;
         let path = dir.join(CLASSIFIER_FILE);
         let file = read_safetensors(&path)?;
-        let form = |expected: String, found: String| HeadError::Form {
-            path: path.clone(),
-            expected,
-            found,
-        };
+        let form = |expected: String, found: String| HeadError::Form { path: path.clone(), expected, found };
         let list = |key: &str| -> Result<Vec<String>, HeadError> {
             let text = file.metadata.get(key).map_or("", String::as_str);
             serde_json::from_str(text)

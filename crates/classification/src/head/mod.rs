@@ -38,9 +38,7 @@ pub enum HeadError {
         found: usize,
     },
     /// Embeddings of another length than the classifier's rows.
-    #[error(
-        "the embeddings have {found} values and the classifier's rows {expected}: they belong to different models"
-    )]
+    #[error("the embeddings have {found} values and the classifier's rows {expected}: they belong to different models")]
     Dim {
         /// The classifier's.
         expected: usize,
@@ -88,16 +86,9 @@ impl Head {
     ///
     /// # Errors
     /// [`HeadError`] for another number of rows than of classes, and for a row that is not finite.
-    pub fn new(
-        classes: Classes,
-        templates: Vec<String>,
-        weights: Embeddings,
-    ) -> Result<Self, HeadError> {
+    pub fn new(classes: Classes, templates: Vec<String>, weights: Embeddings) -> Result<Self, HeadError> {
         if weights.len() != classes.len() {
-            return Err(HeadError::Rows {
-                expected: classes.len(),
-                found: weights.len(),
-            });
+            return Err(HeadError::Rows { expected: classes.len(), found: weights.len() });
         }
         for (class, row) in classes.names().zip(weights.rows()) {
             if row.iter().any(|value| !value.is_finite()) {
@@ -105,11 +96,7 @@ impl Head {
                 return Err(HeadError::NotFinite { class });
             }
         }
-        Ok(Self {
-            classes,
-            templates,
-            weights,
-        })
+        Ok(Self { classes, templates, weights })
     }
 
     /// The classes, in the order of rows and logits.

@@ -24,10 +24,7 @@ impl Head {
         batch: usize,
     ) -> Result<Self, HeadError> {
         let each = templates.as_slice().len();
-        let prompts: Vec<String> = classes
-            .texts()
-            .flat_map(|text| templates.prompts(text))
-            .collect();
+        let prompts: Vec<String> = classes.texts().flat_map(|text| templates.prompts(text)).collect();
         let dim = model.config.embed_dim;
         let mut sums = vec![0.0_f64; classes.len() * dim];
         each_distinct(model, &prompts, batch, |row, places| {
@@ -41,11 +38,7 @@ impl Head {
         })?;
         // The mean's length is lost with the normalisation, so that the sums do.
         let weights = sums.chunks_exact(dim).flat_map(unit).collect();
-        Self::new(
-            classes.clone(),
-            templates.as_slice().to_vec(),
-            Embeddings::new(dim, weights),
-        )
+        Self::new(classes.clone(), templates.as_slice().to_vec(), Embeddings::new(dim, weights))
     }
 }
 

@@ -53,11 +53,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`PlanError`] for unknown keys, values outside their range, and images that cannot be had.
-    pub fn new(
-        base: Checkpoint,
-        settings: &Settings,
-        images: Option<TrainingImages>,
-    ) -> Result<Self, PlanError> {
+    pub fn new(base: Checkpoint, settings: &Settings, images: Option<TrainingImages>) -> Result<Self, PlanError> {
         let (trainer, task) = settings.parse::<ClassificationConfig>()?;
         let task = task.resolve(trainer.recipe.unwrap_or_default())?;
         Self::build(base, task, images, |base, samples| resolve(&trainer, base, samples))
@@ -67,11 +63,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`PlanError`] if the folder holds no run of classification, or its images cannot be had.
-    pub fn of_run(
-        base: Checkpoint,
-        run: &RunDir,
-        images: Option<TrainingImages>,
-    ) -> Result<Self, PlanError> {
+    pub fn of_run(base: Checkpoint, run: &RunDir, images: Option<TrainingImages>) -> Result<Self, PlanError> {
         let RunRecord { train, task, .. } = run.record()?;
         let task = recorded_task(run, task)?;
         Self::build(base, task, images, |_, _| Ok((train.clone(), Vec::new())))
@@ -93,16 +85,7 @@ impl Plan {
         let Split { train, val, record } = split::split(images, &task, first.seed)?;
         let (config, mut warnings) = configure(&base, train.samples.len())?;
         warnings.extend(record.warnings(&classes));
-        Ok(Self {
-            base,
-            config,
-            task,
-            warnings,
-            classes,
-            train,
-            val,
-            split: record,
-        })
+        Ok(Self { base, config, task, warnings, classes, train, val, split: record })
     }
 }
 
@@ -123,10 +106,7 @@ fn resolve(
 }
 
 /// The task's part of a run's record.
-pub(crate) fn recorded_task(
-    run: &RunDir,
-    table: toml::Table,
-) -> Result<ResolvedClassification, PlanError> {
+pub(crate) fn recorded_task(run: &RunDir, table: toml::Table) -> Result<ResolvedClassification, PlanError> {
     table.try_into().map_err(|error: toml::de::Error| PlanError::NotClassification {
         path: run.path().to_owned(),
         reason: error.message().to_owned(),

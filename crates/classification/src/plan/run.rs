@@ -7,9 +7,7 @@ use radapter_clip::model::Clip;
 use radapter_datasets::SkipReport;
 use radapter_datasets::on_error::Skipped;
 use radapter_training::config::Settings;
-use radapter_training::{
-    Outcome, Progress, RunDir, Setup, Silent, TrainData, TrainError, Validator, resume, train,
-};
+use radapter_training::{Outcome, Progress, RunDir, Setup, Silent, TrainData, TrainError, Validator, resume, train};
 
 use super::{CLASSES_FILE, Plan, PlanError, SPLIT_FILE};
 use crate::config::{ClassificationConfig, SettingsError};
@@ -33,12 +31,7 @@ pub struct RunOptions {
 impl RunOptions {
     /// A run that tells nobody of its progress and is never interrupted.
     pub fn new(run_dir: impl Into<PathBuf>, device: Device) -> Self {
-        Self {
-            run_dir: run_dir.into(),
-            device,
-            progress: Box::new(Silent),
-            interrupt: Arc::default(),
-        }
+        Self { run_dir: run_dir.into(), device, progress: Box::new(Silent), interrupt: Arc::default() }
     }
 }
 
@@ -69,33 +62,16 @@ impl Plan {
     /// # Errors
     /// [`PlanError::Training`] if the model or the images are not those the run began with, the state is missing or
     /// damaged, and for whatever stops a run.
-    pub fn resume(
-        self,
-        options: RunOptions,
-        from_step: Option<u64>,
-    ) -> Result<TrainOutcome, PlanError> {
+    pub fn resume(self, options: RunOptions, from_step: Option<u64>) -> Result<TrainOutcome, PlanError> {
         let (setup, report) = self.setup(options)?;
         finish(resume(setup, from_step), &report)
     }
 
     fn setup(self, options: RunOptions) -> Result<(Setup, SkipReport), PlanError> {
-        let Self {
-            base,
-            config,
-            task,
-            classes,
-            train,
-            val,
-            split,
-            ..
-        } = self;
+        let Self { base, config, task, classes, train, val, split, .. } = self;
         let clip = Clip::from_state(&base.config, &base.state, &options.device)?;
         let objective = config.loss.objective();
-        let embed = EmbedOptions {
-            threads: config.workers,
-            on_error: task.on_error,
-            ..EmbedOptions::default()
-        };
+        let embed = EmbedOptions { threads: config.workers, on_error: task.on_error, ..EmbedOptions::default() };
         let head = if objective.needs_text() {
             None
         } else {
@@ -112,13 +88,10 @@ impl Plan {
             None => None,
         };
         let templates = objective.needs_text().then_some(&task.templates);
-        let data =
-            ClassificationData::new(train, &base.config, templates, task.augment, task.on_error);
+        let data = ClassificationData::new(train, &base.config, templates, task.augment, task.on_error);
         let report = data.skip_report();
-        let split = serde_json::to_string_pretty(&split).map_err(|error| SettingsError::Record {
-            key: SPLIT_FILE,
-            reason: error.to_string(),
-        })?;
+        let split = serde_json::to_string_pretty(&split)
+            .map_err(|error| SettingsError::Record { key: SPLIT_FILE, reason: error.to_string() })?;
         let setup = Setup {
             base: clip,
             base_hash: base.state.hash(),
@@ -140,14 +113,8 @@ impl Plan {
     }
 }
 
-fn finish(
-    result: Result<Outcome, TrainError>,
-    report: &SkipReport,
-) -> Result<TrainOutcome, PlanError> {
-    Ok(TrainOutcome {
-        outcome: result?,
-        skipped: report.entries(),
-    })
+fn finish(result: Result<Outcome, TrainError>, report: &SkipReport) -> Result<TrainOutcome, PlanError> {
+    Ok(TrainOutcome { outcome: result?, skipped: report.entries() })
 }
 
 /// Checks that settings given together with a resume say what the run in a folder says; names of templates, class names
@@ -164,9 +131,7 @@ pub fn check_resume(run: &RunDir, given: &Settings) -> Result<(), PlanError> {
     if let Some(names) = given.remove("class_names") {
         let recorded = record.task.get("class_names");
         if recorded != Some(&names) {
-            let show = |value: Option<&toml::Value>| {
-                value.map_or_else(|| "none".to_owned(), ToString::to_string)
-            };
+            let show = |value: Option<&toml::Value>| value.map_or_else(|| "none".to_owned(), ToString::to_string);
             return Err(PlanError::Training(TrainError::Contradiction {
                 key: "class_names".to_owned(),
                 run: show(recorded),

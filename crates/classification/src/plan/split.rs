@@ -33,25 +33,17 @@ pub(super) struct Split {
 }
 
 /// Holds out the validation images, unless they are given, and chooses the shots from the rest.
-pub(super) fn split(
-    images: TrainingImages,
-    task: &ResolvedClassification,
-    seed: u64,
-) -> Result<Split, PlanError> {
+pub(super) fn split(images: TrainingImages, task: &ResolvedClassification, seed: u64) -> Result<Split, PlanError> {
     let TrainingImages { mut train, val } = images;
     if let [class] = train.classes.as_slice() {
         let class = class.folder.clone();
         return Err(PlanError::OneClass { class });
     }
-    let mut record = SplitRecord {
-        seed,
-        ..SplitRecord::default()
-    };
+    let mut record = SplitRecord { seed, ..SplitRecord::default() };
     let val = match val {
         Some(val) => Some(val.onto(&train.classes).map_err(PlanError::ValClasses)?),
         None => {
-            let parts = hold_out(&train.labels(), task.val_fraction, seed)
-                .map_err(SettingsError::Fraction)?;
+            let parts = hold_out(&train.labels(), task.val_fraction, seed).map_err(SettingsError::Fraction)?;
             let val = train.subset(&parts.val);
             train = train.subset(&parts.train);
             record.held_out = names(&val);
@@ -79,11 +71,8 @@ impl SplitRecord {
         let name = |class: usize| classes.get(class).map_or("?", |class| class.folder.as_str());
         let mut warnings = Vec::new();
         if !self.short.is_empty() {
-            let list: Vec<String> = self
-                .short
-                .iter()
-                .map(|&(class, count)| format!("{} ({count})", name(class)))
-                .collect();
+            let list: Vec<String> =
+                self.short.iter().map(|&(class, count)| format!("{} ({count})", name(class))).collect();
             warnings.push(format!(
                 "these classes have fewer images than `shots` and give all they have: {}",
                 list.join(", ")

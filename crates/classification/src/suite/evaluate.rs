@@ -106,22 +106,12 @@ pub fn evaluate<A: Adapter>(
     let (expected, found) = (set.candidates.classes(), head.classes().len());
     if expected != found {
         let set = name();
-        return Err(EvaluateError::Classes {
-            set,
-            expected,
-            found,
-        });
+        return Err(EvaluateError::Classes { set, expected, found });
     }
     let images: Vec<Image> = set.samples.iter().map(Image::from).collect();
     let embedded = embed_without_border(model, &images, set.border, options, progress)
-        .map_err(|source| EvaluateError::Embed {
-            set: name(),
-            source,
-        })?;
-    let accuracy = |source| EvaluateError::Accuracy {
-        set: name(),
-        source,
-    };
+        .map_err(|source| EvaluateError::Embed { set: name(), source })?;
+    let accuracy = |source| EvaluateError::Accuracy { set: name(), source };
     let names = set.candidates.names();
     let mut tally = Tally::new(names.iter().cloned());
     let mut predictions = Vec::with_capacity(embedded.kept.len());
@@ -131,10 +121,7 @@ pub fn evaluate<A: Adapter>(
         let scores = set.candidates.scores(logits);
         tally.add(&scores, sample.label).map_err(accuracy)?;
         let best = top_k(&scores, BEST).map_err(accuracy)?;
-        let scored = |class: usize| Scored {
-            class: names[class].clone(),
-            score: scores[class],
-        };
+        let scored = |class: usize| Scored { class: names[class].clone(), score: scores[class] };
         predictions.push(Prediction {
             name: sample.name.clone(),
             label: names[sample.label].clone(),
@@ -142,11 +129,7 @@ pub fn evaluate<A: Adapter>(
         });
         Ok::<(), EvaluateError>(())
     })?;
-    Ok(SetOutcome {
-        evaluation: tally.finish().map_err(accuracy)?,
-        predictions,
-        skipped: embedded.skipped,
-    })
+    Ok(SetOutcome { evaluation: tally.finish().map_err(accuracy)?, predictions, skipped: embedded.skipped })
 }
 
 /// Measures a model with a classifier on a suite. `progress` is called with the set's name and the number of its images done.
@@ -166,10 +149,7 @@ pub fn evaluate_suite<A: Adapter>(
     for set in suite.sets() {
         let mut report = |done: usize| progress(&set.name, done);
         let outcome = evaluate(model, head, set, options, &mut report)?;
-        evaluations.push(NamedEvaluation {
-            name: set.name.clone(),
-            evaluation: outcome.evaluation,
-        });
+        evaluations.push(NamedEvaluation { name: set.name.clone(), evaluation: outcome.evaluation });
         predictions.push((set.name.clone(), outcome.predictions));
         if !outcome.skipped.is_empty() {
             skipped.push((set.name.clone(), outcome.skipped));
@@ -177,9 +157,5 @@ pub fn evaluate_suite<A: Adapter>(
     }
     let ood = evaluations.split_off(1);
     let id = evaluations.pop().ok_or(SuiteError::NoShiftedSet)?;
-    Ok(SuiteOutcome {
-        result: SuiteResult::new(id, ood)?,
-        predictions,
-        skipped,
-    })
+    Ok(SuiteOutcome { result: SuiteResult::new(id, ood)?, predictions, skipped })
 }

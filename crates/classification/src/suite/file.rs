@@ -69,15 +69,10 @@ impl SuiteFile {
     /// twice or not at all, has no shifted set, or if a class list is no JSON list of names.
     pub fn read(path: &Path) -> Result<Self, SuiteError> {
         let text = read(path)?;
-        let form = |message: String| SuiteError::Form {
-            path: path.to_owned(),
-            message,
-        };
+        let form = |message: String| SuiteError::Form { path: path.to_owned(), message };
         let written: Written = toml::from_str(&text).map_err(|error| form(error.to_string()))?;
         if written.ood.is_empty() {
-            return Err(form(
-                "no [[ood]] set: a suite has at least one, a single set needs no suite".to_owned(),
-            ));
+            return Err(form("no [[ood]] set: a suite has at least one, a single set needs no suite".to_owned()));
         }
         let mut names = BTreeSet::new();
         for set in std::iter::once(&written.id).chain(&written.ood) {
@@ -91,11 +86,7 @@ impl SuiteFile {
         let folder = path.parent().unwrap_or(Path::new(""));
         Ok(Self {
             id: written.id.resolve(folder)?,
-            ood: written
-                .ood
-                .into_iter()
-                .map(|set| set.resolve(folder))
-                .collect::<Result<_, _>>()?,
+            ood: written.ood.into_iter().map(|set| set.resolve(folder)).collect::<Result<_, _>>()?,
         })
     }
 
@@ -105,8 +96,7 @@ impl SuiteFile {
     /// [`SuiteError::Data`] if the set cannot be read, [`SuiteError::Classes`] if it is no list of classes.
     pub fn classes(&self, names: Option<&ClassNames>) -> Result<Classes, SuiteError> {
         let set = || self.id.name.clone();
-        let images = read_labelled(&self.id.data, names)
-            .map_err(|source| SuiteError::Data { set: set(), source })?;
+        let images = read_labelled(&self.id.data, names).map_err(|source| SuiteError::Data { set: set(), source })?;
         Classes::new(images.classes).map_err(|source| SuiteError::Classes { set: set(), source })
     }
 
@@ -122,11 +112,7 @@ impl WrittenSet {
             Some(list) => Some(read_class_list(&folder.join(list))?),
             None => None,
         };
-        Ok(SetEntry {
-            name: self.name,
-            data: folder.join(self.data),
-            classes,
-        })
+        Ok(SetEntry { name: self.name, data: folder.join(self.data), classes })
     }
 }
 
@@ -136,12 +122,9 @@ impl WrittenSet {
 /// [`SuiteError`] naming the file, if it cannot be read or is no such list, is empty, or names a class twice.
 pub fn read_class_list(path: &Path) -> Result<Vec<String>, SuiteError> {
     let text = read(path)?;
-    let form = |message: String| SuiteError::Form {
-        path: path.to_owned(),
-        message,
-    };
-    let names: Vec<String> = serde_json::from_str(&text)
-        .map_err(|error| form(format!("{error}; expected a JSON list of class names")))?;
+    let form = |message: String| SuiteError::Form { path: path.to_owned(), message };
+    let names: Vec<String> =
+        serde_json::from_str(&text).map_err(|error| form(format!("{error}; expected a JSON list of class names")))?;
     let mut known = BTreeSet::new();
     if let Some(twice) = names.iter().find(|name| !known.insert(*name)) {
         return Err(form(format!("class `{twice}` is listed twice")));
@@ -153,10 +136,7 @@ pub fn read_class_list(path: &Path) -> Result<Vec<String>, SuiteError> {
 }
 
 fn read(path: &Path) -> Result<String, SuiteError> {
-    std::fs::read_to_string(path).map_err(|source| SuiteError::Read {
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::read_to_string(path).map_err(|source| SuiteError::Read { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -183,8 +163,7 @@ mod tests {
         std::fs::write(dir.path().join("suite.toml"), suite).unwrap();
         std::fs::write(dir.path().join("subset.json"), subset).unwrap();
         let read = SuiteFile::read(&dir.path().join("suite.toml"));
-        read.map(|file| (file, dir.path().to_owned()))
-            .map_err(|error| error.to_string())
+        read.map(|file| (file, dir.path().to_owned())).map_err(|error| error.to_string())
     }
 
     #[test]

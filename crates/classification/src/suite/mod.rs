@@ -43,10 +43,7 @@ impl Suite {
     /// [`SuiteError`] if a set cannot be read, or has a class that the model has not.
     pub fn from_file(file: &SuiteFile, classes: &Classes) -> Result<Self, SuiteError> {
         let open = |entry| TestSet::open(entry, classes);
-        Ok(Self {
-            id: open(&file.id)?,
-            ood: file.ood.iter().map(open).collect::<Result<_, _>>()?,
-        })
+        Ok(Self { id: open(&file.id)?, ood: file.ood.iter().map(open).collect::<Result<_, _>>()? })
     }
 
     /// All sets, the in-distribution one first.

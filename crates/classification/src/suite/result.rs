@@ -41,24 +41,14 @@ impl SuiteResult {
         }
         let sum: f64 = ood.iter().map(|set| set.evaluation.top1).sum();
         let ood_average = sum / ood.len() as f64;
-        Ok(Self {
-            id,
-            ood,
-            ood_average,
-        })
+        Ok(Self { id, ood, ood_average })
     }
 
     /// The same without the confusion matrices.
     pub fn without_confusion(self) -> Self {
-        let strip = |set: NamedEvaluation| NamedEvaluation {
-            name: set.name,
-            evaluation: set.evaluation.without_confusion(),
-        };
-        Self {
-            id: strip(self.id),
-            ood: self.ood.into_iter().map(strip).collect(),
-            ood_average: self.ood_average,
-        }
+        let strip =
+            |set: NamedEvaluation| NamedEvaluation { name: set.name, evaluation: set.evaluation.without_confusion() };
+        Self { id: strip(self.id), ood: self.ood.into_iter().map(strip).collect(), ood_average: self.ood_average }
     }
 }
 
@@ -69,16 +59,11 @@ mod by_name {
 
     use super::NamedEvaluation;
 
-    pub(super) fn serialize<S: Serializer>(
-        sets: &[NamedEvaluation],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(sets: &[NamedEvaluation], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(sets.iter().map(|set| (&set.name, &set.evaluation)))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<NamedEvaluation>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<NamedEvaluation>, D::Error> {
         struct Sets;
         impl<'de> Visitor<'de> for Sets {
             type Value = Vec<NamedEvaluation>;
@@ -133,9 +118,7 @@ mod tests {
         assert!(text.find("\"sketch\"") < text.find("\"cartoon\""), "{text}");
 
         let value = serde_json::to_value(result.without_confusion()).unwrap();
-        let keys = |value: &serde_json::Value| -> Vec<String> {
-            value.as_object().unwrap().keys().cloned().collect()
-        };
+        let keys = |value: &serde_json::Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
         assert_eq!(keys(&value), ["id", "ood", "ood_average"]);
         assert_eq!(keys(&value["id"]), ["name", "top1", "top5", "n", "per_class"]);
         assert_eq!(keys(&value["ood"]["sketch"]), ["top1", "top5", "n", "per_class"]);

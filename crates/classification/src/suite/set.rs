@@ -23,11 +23,7 @@ impl TestSet {
     ///
     /// # Errors
     /// [`SuiteError::Classes`] if an image is of a class that the model has not.
-    pub fn new(
-        name: impl Into<String>,
-        images: LabelledImages,
-        classes: &Classes,
-    ) -> Result<Self, SuiteError> {
+    pub fn new(name: impl Into<String>, images: LabelledImages, classes: &Classes) -> Result<Self, SuiteError> {
         Self::scored(name.into(), images, classes, Candidates::all(classes))
     }
 
@@ -54,10 +50,8 @@ impl TestSet {
     /// # Errors
     /// [`SuiteError::Data`] if it cannot be read, and those of [`new`](Self::new) and [`restricted`](Self::restricted).
     pub fn open(entry: &SetEntry, classes: &Classes) -> Result<Self, SuiteError> {
-        let images = read_labelled(&entry.data, None).map_err(|source| SuiteError::Data {
-            set: entry.name.clone(),
-            source,
-        })?;
+        let images =
+            read_labelled(&entry.data, None).map_err(|source| SuiteError::Data { set: entry.name.clone(), source })?;
         match &entry.classes {
             None => Self::new(&entry.name, images, classes),
             Some(subset) => {
@@ -88,23 +82,14 @@ impl TestSet {
             places[sample.label] = Some(place);
             sample.label = place;
         }
-        Ok(Self {
-            name,
-            samples,
-            candidates,
-            border: 0,
-        })
+        Ok(Self { name, samples, candidates, border: 0 })
     }
 }
 
 fn outside(set: String, folder: &str, classes: &Classes, candidates: &Candidates) -> SuiteError {
     match classes.position(folder) {
         Err(source) => SuiteError::Classes { set, source },
-        Ok(_) => SuiteError::OutsideSubset {
-            set,
-            folder: folder.to_owned(),
-            count: candidates.len(),
-        },
+        Ok(_) => SuiteError::OutsideSubset { set, folder: folder.to_owned(), count: candidates.len() },
     }
 }
 
@@ -120,10 +105,7 @@ mod tests {
 
     /// An image of each of the set's `classes`.
     fn images(classes: &[&str]) -> LabelledImages {
-        let class = |folder: &&str| Class {
-            folder: (*folder).to_owned(),
-            text: "anything".to_owned(),
-        };
+        let class = |folder: &&str| Class { folder: (*folder).to_owned(), text: "anything".to_owned() };
         let sample = |label| Sample {
             source: ImageSource::Pixels(Arc::new(RgbImage::new(1, 1))),
             label,

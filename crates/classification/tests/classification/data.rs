@@ -11,18 +11,11 @@ use radapter_training::{SampleKey, TrainData};
 use crate::support::{SIDE, config, squares, write_squares};
 
 fn key(epoch: u64, index: usize) -> SampleKey {
-    SampleKey {
-        seed: 3,
-        epoch,
-        index,
-    }
+    SampleKey { seed: 3, epoch, index }
 }
 
 fn data(templates: Option<&Templates>) -> ClassificationData {
-    let augment = Augment {
-        scale: [0.5, 1.0],
-        flip: 0.5,
-    };
+    let augment = Augment { scale: [0.5, 1.0], flip: 0.5 };
     ClassificationData::new(squares(2), &config(), templates, augment, OnError::Fail)
 }
 

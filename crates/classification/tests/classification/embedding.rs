@@ -1,7 +1,5 @@
 use burn::tensor::{Tensor, TensorData};
-use radapter_classification::embed::{
-    EmbedError, EmbedOptions, Embeddings, Image, embed_images, embed_texts,
-};
+use radapter_classification::embed::{EmbedError, EmbedOptions, Embeddings, Image, embed_images, embed_texts};
 use radapter_clip::model::Context;
 use radapter_clip::preprocess::Preprocess;
 use radapter_clip::tokenizer::Tokenizer;
@@ -10,12 +8,7 @@ use radapter_datasets::{ImageSource, OnError};
 use crate::support::{SIDE, assert_near, config, device, model, square, squares};
 
 fn options(batch: usize, threads: usize, on_error: OnError) -> EmbedOptions {
-    EmbedOptions {
-        batch,
-        threads,
-        on_error,
-        ..EmbedOptions::default()
-    }
+    EmbedOptions { batch, threads, on_error, ..EmbedOptions::default() }
 }
 
 fn images() -> Vec<Image> {
@@ -103,7 +96,6 @@ fn a_model_of_another_vocabulary_is_refused() {
     let mut config = config();
     config.text.vocab_size = 300;
     let state = config.random_state(0);
-    let model = radapter_clip::model::Clip::from_state(&config, &state, &device()).unwrap();
-    let error = embed_texts(&model, &["rose"], 8).unwrap_err();
-    assert!(error.to_string().contains("`rose`") && error.to_string().contains("300"), "{error}");
+    let error = radapter_clip::model::Clip::from_state(&config, &state, &device()).unwrap_err();
+    assert!(error.to_string().contains("vocab_size") && error.to_string().contains("300"), "{error}");
 }

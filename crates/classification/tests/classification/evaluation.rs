@@ -55,8 +55,7 @@ fn accuracy_is_what_plain_loops_find() {
     assert!(expected > 0.5, "the test's classifier should know something, {expected}");
     let set = TestSet::new("squares", images, &classes()).unwrap();
     let mut done = 0;
-    let outcome =
-        evaluate(&model(3), &knowing(), &set, &EmbedOptions::default(), &mut |n| done = n).unwrap();
+    let outcome = evaluate(&model(3), &knowing(), &set, &EmbedOptions::default(), &mut |n| done = n).unwrap();
     assert_eq!(outcome.evaluation.top1, expected);
     assert_eq!((outcome.evaluation.n, done), (16, 16));
     assert_eq!(outcome.predictions.len(), 16);
@@ -82,13 +81,9 @@ fn a_suite_of_folders_gives_the_row() {
     let suite = Suite::from_file(&file, &classes()).unwrap();
     assert_eq!(suite.images(), 12 + 4 + 4);
     let mut seen = Vec::new();
-    let outcome = evaluate_suite(
-        &model(3),
-        &knowing(),
-        &suite,
-        &EmbedOptions::default(),
-        &mut |set, done| seen.push((set.to_owned(), done)),
-    )
+    let outcome = evaluate_suite(&model(3), &knowing(), &suite, &EmbedOptions::default(), &mut |set, done| {
+        seen.push((set.to_owned(), done))
+    })
     .unwrap();
     let result = outcome.result;
     assert_eq!(result.id.name, "photo");
@@ -139,8 +134,7 @@ fn skipped_images_do_not_count() {
     let images = read_labelled(dir.path(), None).unwrap();
     let set = TestSet::new("squares", images, &classes()).unwrap();
     let options = |on_error| EmbedOptions { on_error, ..EmbedOptions::default() };
-    let outcome =
-        evaluate(&model(3), &knowing(), &set, &options(OnError::Skip), &mut |_| {}).unwrap();
+    let outcome = evaluate(&model(3), &knowing(), &set, &options(OnError::Skip), &mut |_| {}).unwrap();
     assert_eq!(outcome.evaluation.n, 8);
     assert_eq!(outcome.skipped[0].name, "rose/9.png");
     let error = evaluate(&model(3), &knowing(), &set, &options(OnError::Fail), &mut |_| {});
@@ -152,8 +146,7 @@ fn skipped_images_do_not_count() {
 fn predictions_are_ranked_with_shares() {
     let images: Vec<Image> = squares(1).samples.iter().map(Image::from).collect();
     let options = EmbedOptions::default();
-    let found =
-        predict(&model(3), &knowing(), &images, 0.01, 3, &options, &mut |_| {}).unwrap();
+    let found = predict(&model(3), &knowing(), &images, 0.01, 3, &options, &mut |_| {}).unwrap();
     assert_eq!(found.rankings.len(), 4);
     for ranking in &found.rankings {
         assert_eq!(ranking.best.len(), 3);

@@ -7,18 +7,16 @@ use radapter_classification::head::Head;
 use radapter_classification::plan::{Plan, RunOptions, TrainingImages};
 use radapter_classification::suite::{TestSet, evaluate};
 use radapter_clip::model::Clip;
-use radapter_training::config::Settings;
 use radapter_training::Outcome;
+use radapter_training::config::Settings;
 
 use crate::support::{assert_near, checkpoint, device, model, squares};
 
 /// Trains in a folder; the best validation's top-1 and, since the last validation is at the end, its step.
 fn train(dir: &Path, toml: &str) -> Option<f64> {
-    let images = TrainingImages {
-        train: squares(10),
-        val: None,
-    };
-    let toml = format!("steps = 20\nbatch_size = 10\nval_fraction = 0.3\nmodel = \"tiny\"\nvalidate_every = \"end\"\n{toml}");
+    let images = TrainingImages { train: squares(10), val: None };
+    let toml =
+        format!("steps = 20\nbatch_size = 10\nval_fraction = 0.3\nmodel = \"tiny\"\nvalidate_every = \"end\"\n{toml}");
     let settings = Settings::from_toml(&toml, "test").unwrap();
     let plan = Plan::new(checkpoint(1), &settings, Some(images)).unwrap();
     let outcome = plan.train(RunOptions::new(dir, device())).unwrap();
@@ -91,9 +89,8 @@ fn tuned_weights_are_mixed_with_the_base() {
     assert_near(half.head.weights().values(), &expected, 1e-6);
 
     let name = "visual.transformer.resblocks.0.mlp.c_fc.weight";
-    let weight = |tuned: &radapter_classification::finetuned::FineTuned| {
-        tuned.checkpoint.state.get(name).unwrap().to_f32()
-    };
+    let weight =
+        |tuned: &radapter_classification::finetuned::FineTuned| tuned.checkpoint.state.get(name).unwrap().to_f32();
     assert_ne!(weight(&start), weight(&end));
     assert_near(&weight(&half), &between(&weight(&start), &weight(&end)), 1e-6);
     // The text tower and the model's own logit scale are not touched.

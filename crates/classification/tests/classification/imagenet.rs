@@ -19,10 +19,7 @@ fn save(root: &Path, path: &str, image: &RgbImage) {
 }
 
 fn embedding(image: RgbImage) -> Vec<f32> {
-    let image = Image {
-        name: String::new(),
-        source: ImageSource::Pixels(image.into()),
-    };
+    let image = Image { name: String::new(), source: ImageSource::Pixels(image.into()) };
     let found = embed_images(&model(5), &[image], &EmbedOptions::default(), &mut |_| {}).unwrap();
     found.embeddings.values().to_vec()
 }
@@ -63,7 +60,7 @@ fn miniature() -> (tempfile::TempDir, Head) {
     let weight = |class: usize| match class {
         TENCH => 1.0,
         class if class == CLOCKS[1] => 0.9,
-        STINGRAY => 0.8,
+        STINGRAY => 0.95,
         class if class == CLOCKS[0] => -1.0,
         _ => 0.1,
     };
@@ -91,18 +88,15 @@ fn every_set_is_scored_by_its_protocol() {
         assert_eq!(answers(set), (1000, wnid(TENCH).as_str()), "set {set}");
     }
     assert_eq!((result.id.evaluation.top1, result.id.evaluation.top5), (0.0, 1.0));
-    // The tench and the clock are not among the 200: the stingray wins.
+    // The tench is not among the 200: the stingray wins.
     for set in [2, 5] {
         assert_eq!(answers(set), (200, wnid(STINGRAY).as_str()), "set {set}");
     }
     // A folder scores as the best of its classes, not as their mean or their first. Tench is no folder of ObjectNet.
     assert_eq!(answers(4), (113, "alarm_clock"));
 
-    let top1: Vec<(&str, u64, f64)> = result
-        .ood
-        .iter()
-        .map(|set| (set.name.as_str(), set.evaluation.n, set.evaluation.top1))
-        .collect();
+    let top1: Vec<(&str, u64, f64)> =
+        result.ood.iter().map(|set| (set.name.as_str(), set.evaluation.n, set.evaluation.top1)).collect();
     let expected = [
         ("imagenet-v2", 2, 0.0),
         ("imagenet-r", 1, 1.0),

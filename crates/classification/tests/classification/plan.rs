@@ -12,10 +12,7 @@ fn settings(toml: &str) -> Settings {
 }
 
 fn in_memory(count: usize) -> Option<TrainingImages> {
-    Some(TrainingImages {
-        train: squares(count),
-        val: None,
-    })
+    Some(TrainingImages { train: squares(count), val: None })
 }
 
 fn plan(toml: &str, count: usize) -> Result<Plan, PlanError> {
@@ -80,9 +77,8 @@ fn images_are_read_from_the_folders_of_the_settings() {
     let dir = tempfile::tempdir().unwrap();
     write_squares(&dir.path().join("train"), &[0, 1, 2], 0, 3);
     write_squares(&dir.path().join("val"), &[2, 1], 7, 1);
-    let toml = |val: &Path| {
-        format!("train = {:?}\nval = {val:?}\nclass_names.grass = \"a lawn\"", dir.path().join("train"))
-    };
+    let toml =
+        |val: &Path| format!("train = {:?}\nval = {val:?}\nclass_names.grass = \"a lawn\"", dir.path().join("train"));
     let plan = Plan::new(checkpoint(1), &settings(&toml(&dir.path().join("val"))), None).unwrap();
     assert_eq!(plan.train.samples.len(), 9);
     assert_eq!(plan.classes.texts().collect::<Vec<_>>(), ["blue sky", "a lawn", "rose"]);
@@ -97,9 +93,7 @@ fn images_are_read_from_the_folders_of_the_settings() {
 
 #[test]
 fn what_cannot_be_trained_on_is_refused_by_name() {
-    let error = |toml: &str| {
-        Plan::new(checkpoint(1), &settings(toml), None).unwrap_err().to_string()
-    };
+    let error = |toml: &str| Plan::new(checkpoint(1), &settings(toml), None).unwrap_err().to_string();
     let none = error("");
     assert!(none.contains("train"), "{none}");
     let absent = error("train = \"/nowhere/at/all\"");

@@ -7,9 +7,7 @@ use burn::tensor::Device;
 use image::{Rgb, RgbImage};
 use radapter_classification::classes::Classes;
 use radapter_clip::checkpoint::{Checkpoint, Format};
-use radapter_clip::config::{
-    Activation, ClipConfig, PreprocessConfig, TextConfig, VisionConfig,
-};
+use radapter_clip::config::{Activation, ClipConfig, PreprocessConfig, TextConfig, VisionConfig};
 use radapter_clip::model::Clip;
 use radapter_datasets::{Class, ImageSource, LabelledImages, Sample};
 
@@ -17,12 +15,8 @@ use radapter_datasets::{Class, ImageSource, LabelledImages, Sample};
 pub(crate) const SIDE: u32 = 16;
 
 /// Classes with the colours their images are drawn in.
-pub(crate) const COLOURS: [(&str, [u8; 3]); 4] = [
-    ("blue_sky", [30, 60, 220]),
-    ("grass", [40, 180, 50]),
-    ("rose", [220, 40, 60]),
-    ("sand", [220, 200, 120]),
-];
+pub(crate) const COLOURS: [(&str, [u8; 3]); 4] =
+    [("blue_sky", [30, 60, 220]), ("grass", [40, 180, 50]), ("rose", [220, 40, 60]), ("sand", [220, 200, 120])];
 
 pub(crate) fn config() -> ClipConfig {
     ClipConfig {
@@ -80,10 +74,7 @@ pub(crate) fn square(colour: [u8; 3], index: usize) -> RgbImage {
 
 /// `count` squares of each class, in memory.
 pub(crate) fn squares(count: usize) -> LabelledImages {
-    let class = |(folder, _): (&str, _)| Class {
-        folder: folder.to_owned(),
-        text: folder.replace('_', " "),
-    };
+    let class = |(folder, _): (&str, _)| Class { folder: folder.to_owned(), text: folder.replace('_', " ") };
     let samples = COLOURS.iter().enumerate().flat_map(|(label, &(name, colour))| {
         (0..count).map(move |index| Sample {
             source: ImageSource::Pixels(Arc::new(square(colour, index))),
@@ -91,11 +82,7 @@ pub(crate) fn squares(count: usize) -> LabelledImages {
             name: format!("{name}/{index}.png"),
         })
     });
-    LabelledImages {
-        classes: COLOURS.map(class).to_vec(),
-        samples: samples.collect(),
-        warnings: Vec::new(),
-    }
+    LabelledImages { classes: COLOURS.map(class).to_vec(), samples: samples.collect(), warnings: Vec::new() }
 }
 
 /// Writes squares of the classes `which` as an image folder, `count` of each, numbered from `first`.
@@ -115,9 +102,6 @@ pub(crate) fn write_squares(root: &Path, which: &[usize], first: usize, count: u
 pub(crate) fn assert_near(found: &[f32], expected: &[f32], tolerance: f32) {
     assert_eq!(found.len(), expected.len());
     for (at, (found, expected)) in found.iter().zip(expected).enumerate() {
-        assert!(
-            (found - expected).abs() <= tolerance,
-            "at {at}: {found} instead of {expected}"
-        );
+        assert!((found - expected).abs() <= tolerance, "at {at}: {found} instead of {expected}");
     }
 }

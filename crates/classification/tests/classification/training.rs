@@ -21,10 +21,7 @@ fn settings(toml: &str) -> Settings {
 }
 
 fn images() -> Option<TrainingImages> {
-    Some(TrainingImages {
-        train: squares(12),
-        val: None,
-    })
+    Some(TrainingImages { train: squares(12), val: None })
 }
 
 fn plan(toml: &str) -> Plan {
@@ -53,11 +50,7 @@ fn interrupted(dir: &Path, last: u64) -> RunOptions {
             flag.store(true, Ordering::SeqCst);
         }
     };
-    RunOptions {
-        progress: Box::new(progress),
-        interrupt,
-        ..RunOptions::new(dir, device())
-    }
+    RunOptions { progress: Box::new(progress), interrupt, ..RunOptions::new(dir, device()) }
 }
 
 fn lines(dir: &Path) -> Vec<serde_json::Value> {
@@ -154,8 +147,7 @@ fn a_resume_needs_the_same_images() {
 #[test]
 fn settings_given_with_a_resume_are_compared_by_what_they_name() {
     let dir = tempfile::tempdir().unwrap();
-    let (data, names, run) =
-        (dir.path().join("data"), dir.path().join("names.toml"), dir.path().join("run"));
+    let (data, names, run) = (dir.path().join("data"), dir.path().join("names.toml"), dir.path().join("run"));
     write_squares(&data, &[0, 1], 0, 4);
     std::fs::write(&names, "grass = \"a lawn\"").unwrap();
     let toml = format!("{ADAPTERS}\ntrain = {data:?}\nclass_names = {names:?}\ntemplates = \"my {{}}\"");

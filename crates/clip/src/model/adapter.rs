@@ -13,14 +13,7 @@ pub trait Adapter: Module + ModuleDisplay {
     /// # Shapes
     /// * `input`, the sublayer's input behind its layer norm: `[batch · tokens, width]`
     /// * `output` and the result: `[batch · tokens, width]`
-    fn apply(
-        &self,
-        input: &Tensor<2>,
-        output: Tensor<2>,
-        place: Place,
-        rows: Rows,
-        context: &Context,
-    ) -> Tensor<2>;
+    fn apply(&self, input: &Tensor<2>, output: Tensor<2>, place: Place, rows: Rows, context: &Context) -> Tensor<2>;
 
     /// Whether samples that are equal stay equal in this context. Where they do, the text tower encodes identical texts
     /// once; an adapter that draws something per sample or per token says `false` while training.

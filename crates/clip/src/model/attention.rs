@@ -3,8 +3,8 @@ use burn::tensor::Tensor;
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
 
-use super::linear::{Linear, affine};
 use super::Rows;
+use super::linear::{Linear, affine};
 
 /// Multi-head self-attention in the layout of torch's `nn.MultiheadAttention`.
 #[derive(Module, Debug)]
@@ -34,20 +34,12 @@ impl Attention {
         // gradient of three times its size for each slice.
         let project = |part: usize| {
             let range = part * width..(part + 1) * width;
-            affine(
-                x.clone(),
-                weight.clone().slice([range.clone(), 0..width]),
-                bias.clone().slice([range]),
-            )
-            .reshape([rows.batch, rows.tokens, self.heads, head_width])
-            .swap_dims(1, 2)
+            affine(x.clone(), weight.clone().slice([range.clone(), 0..width]), bias.clone().slice([range]))
+                .reshape([rows.batch, rows.tokens, self.heads, head_width])
+                .swap_dims(1, 2)
         };
-        let options = AttentionModuleOptions {
-            is_causal: causal,
-            ..Default::default()
-        };
+        let options = AttentionModuleOptions { is_causal: causal, ..Default::default() };
         let attended = attention(project(0), project(1), project(2), None, None, options);
-        self.out_proj
-            .forward(attended.swap_dims(1, 2).reshape([count, width]))
+        self.out_proj.forward(attended.swap_dims(1, 2).reshape([count, width]))
     }
 }

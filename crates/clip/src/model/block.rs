@@ -22,8 +22,7 @@ impl Mlp {
     /// # Shapes
     /// `[rows, width]` → `[rows, width]`
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        self.c_proj
-            .forward(activate(self.activation, self.c_fc.forward(x)))
+        self.c_proj.forward(activate(self.activation, self.c_fc.forward(x)))
     }
 }
 
@@ -47,29 +46,18 @@ pub struct Block<A: Adapter = NoAdapter> {
 impl<A: Adapter> Block<A> {
     /// # Shapes
     /// `[batch · tokens, width]` → `[batch · tokens, width]`
-    pub fn forward(
-        &self,
-        x: Tensor<2>,
-        tower: Tower,
-        layer: usize,
-        rows: Rows,
-        context: &Context,
-    ) -> Tensor<2> {
+    pub fn forward(&self, x: Tensor<2>, tower: Tower, layer: usize, rows: Rows, context: &Context) -> Tensor<2> {
         let at = |site| Place { tower, layer, site };
         // The text tower is causal, the image tower is not.
         let causal = tower == Tower::Text;
 
         let input = self.ln_1.forward(x.clone());
         let output = self.attn.forward(input.clone(), rows, causal);
-        let x = x + self
-            .adapter_attn
-            .apply(&input, output, at(Site::Attn), rows, context);
+        let x = x + self.adapter_attn.apply(&input, output, at(Site::Attn), rows, context);
 
         let input = self.ln_2.forward(x.clone());
         let output = self.mlp.forward(input.clone());
-        x + self
-            .adapter_mlp
-            .apply(&input, output, at(Site::Mlp), rows, context)
+        x + self.adapter_mlp.apply(&input, output, at(Site::Mlp), rows, context)
     }
 
     pub(super) fn map_adapters<B: Adapter>(

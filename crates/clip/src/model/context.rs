@@ -24,16 +24,12 @@ pub struct Context {
 impl Context {
     /// Evaluation.
     pub const fn inference() -> Self {
-        Self {
-            mode: Mode::Inference,
-        }
+        Self { mode: Mode::Inference }
     }
 
     /// One training step of a run.
     pub const fn training(seed: u64, step: u64) -> Self {
-        Self {
-            mode: Mode::Training { seed, step },
-        }
+        Self { mode: Mode::Training { seed, step } }
     }
 }
 

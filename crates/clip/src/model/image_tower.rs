@@ -24,11 +24,7 @@ impl PatchEmbedding {
             .reshape([batch, channels, down, patch, across, patch])
             .permute([0, 2, 4, 1, 3, 5])
             .reshape([batch * down * across, channels * patch * patch]);
-        patches.matmul(
-            weight
-                .reshape([width, channels * patch * patch])
-                .transpose(),
-        )
+        patches.matmul(weight.reshape([width, channels * patch * patch]).transpose())
     }
 }
 
@@ -60,31 +56,18 @@ impl<A: Adapter> ImageTower<A> {
         let [batch, ..] = pixels.dims();
         let positions = self.positional_embedding.val();
         let [tokens, width] = positions.dims();
-        let patches = self
-            .conv1
-            .forward(pixels)
-            .reshape([batch, tokens - 1, width]);
-        let class = self
-            .class_embedding
-            .val()
-            .reshape([1, 1, width])
-            .expand([batch, 1, width]);
+        let patches = self.conv1.forward(pixels).reshape([batch, tokens - 1, width]);
+        let class = self.class_embedding.val().reshape([1, 1, width]).expand([batch, 1, width]);
         let x = Tensor::cat(vec![class, patches], 1) + positions.unsqueeze();
         let x = self.ln_pre.forward(x.reshape([batch * tokens, width]));
 
         let rows = Rows { batch, tokens };
         let x = self.transformer.forward(x, Tower::Visual, rows, context);
-        let class = x
-            .reshape([batch, tokens, width])
-            .slice([0..batch, 0..1, 0..width])
-            .reshape([batch, width]);
+        let class = x.reshape([batch, tokens, width]).slice([0..batch, 0..1, 0..width]).reshape([batch, width]);
         self.ln_post.forward(class).matmul(self.proj.val())
     }
 
-    pub(super) fn map_adapters<B: Adapter>(
-        self,
-        f: &mut impl FnMut(Place, A) -> B,
-    ) -> ImageTower<B> {
+    pub(super) fn map_adapters<B: Adapter>(self, f: &mut impl FnMut(Place, A) -> B) -> ImageTower<B> {
         ImageTower {
             conv1: self.conv1,
             class_embedding: self.class_embedding,

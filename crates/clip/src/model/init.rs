@@ -31,11 +31,8 @@ impl ClipConfig {
 
     fn deviation(&self, name: &str) -> Initial {
         let visual = name.starts_with("visual.");
-        let (width, layers) = if visual {
-            (self.vision.width, self.vision.layers)
-        } else {
-            (self.text.width, self.text.layers)
-        };
+        let (width, layers) =
+            if visual { (self.vision.width, self.vision.layers) } else { (self.text.width, self.text.layers) };
         let width = width as f32;
         let depth = (2.0 * layers as f32).sqrt();
         let is_norm = name.contains(".ln_") || name.starts_with("ln_");
@@ -66,8 +63,6 @@ enum Initial {
 }
 
 fn normal(rng: &mut ChaCha8Rng) -> f32 {
-    let sum: f32 = (0..SUMMANDS)
-        .map(|_| (rng.next_u32() >> 8) as f32 / (1u32 << 24) as f32)
-        .sum();
+    let sum: f32 = (0..SUMMANDS).map(|_| (rng.next_u32() >> 8) as f32 / (1u32 << 24) as f32).sum();
     sum - SUMMANDS as f32 / 2.0
 }

@@ -88,15 +88,9 @@ impl FromStr for Place {
                 "mlp" => Site::Mlp,
                 _ => return None,
             };
-            parts.next().is_none().then_some(Place {
-                tower,
-                layer: number,
-                site,
-            })
+            parts.next().is_none().then_some(Place { tower, layer: number, site })
         };
-        parse().ok_or_else(|| ParsePlaceError {
-            found: text.to_owned(),
-        })
+        parse().ok_or_else(|| ParsePlaceError { found: text.to_owned() })
     }
 }
 

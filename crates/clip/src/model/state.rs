@@ -2,8 +2,8 @@ use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{
-    Attention, Block, Clip, ImageTower, LayerNorm, Linear, Mlp, NoAdapter, PatchEmbedding,
-    TextTower, TokenEmbedding, Transformer,
+    Attention, Block, Clip, ImageTower, LayerNorm, Linear, Mlp, NoAdapter, PatchEmbedding, TextTower, TokenEmbedding,
+    Transformer,
 };
 use crate::config::{Activation, ClipConfig, ConfigError};
 use crate::state_dict::{RawTensor, StateDict};
@@ -48,11 +48,7 @@ impl Clip<NoAdapter> {
     /// # Errors
     /// [`ModelError`] where the config is impossible, or a tensor is missing or misshapen. Extra tensors are the business
     /// of [`checkpoint`](crate::checkpoint), which knows the file.
-    pub fn from_state(
-        config: &ClipConfig,
-        state: &StateDict,
-        device: &Device,
-    ) -> Result<Self, ModelError> {
+    pub fn from_state(config: &ClipConfig, state: &StateDict, device: &Device) -> Result<Self, ModelError> {
         config.validate()?;
         let from = Source { state, device };
         let (vision, text) = (&config.vision, &config.text);
@@ -78,14 +74,11 @@ impl Clip<NoAdapter> {
         Ok(Self {
             visual: ImageTower {
                 conv1: PatchEmbedding {
-                    weight: from.parameter(
-                        "visual.conv1.weight",
-                        [vision.width, 3, vision.patch_size, vision.patch_size],
-                    )?,
+                    weight: from
+                        .parameter("visual.conv1.weight", [vision.width, 3, vision.patch_size, vision.patch_size])?,
                 },
                 class_embedding: from.parameter("visual.class_embedding", [vision.width])?,
-                positional_embedding: from
-                    .parameter("visual.positional_embedding", [1 + patches, vision.width])?,
+                positional_embedding: from.parameter("visual.positional_embedding", [1 + patches, vision.width])?,
                 ln_pre: from.layer_norm("visual.ln_pre", vision.width, vision.layer_norm_eps)?,
                 transformer: from.transformer(&image_stack)?,
                 ln_post: from.layer_norm("visual.ln_post", vision.width, vision.layer_norm_eps)?,
@@ -93,15 +86,12 @@ impl Clip<NoAdapter> {
             },
             text: TextTower {
                 token_embedding: TokenEmbedding {
-                    weight: from
-                        .parameter("token_embedding.weight", [text.vocab_size, text.width])?,
+                    weight: from.parameter("token_embedding.weight", [text.vocab_size, text.width])?,
                 },
-                positional_embedding: from
-                    .parameter("positional_embedding", [text.context_length, text.width])?,
+                positional_embedding: from.parameter("positional_embedding", [text.context_length, text.width])?,
                 transformer: from.transformer(&text_stack)?,
                 ln_final: from.layer_norm("ln_final", text.width, text.layer_norm_eps)?,
-                text_projection: from
-                    .parameter("text_projection", [text.width, config.embed_dim])?,
+                text_projection: from.parameter("text_projection", [text.width, config.embed_dim])?,
             },
             logit_scale: from.scalar("logit_scale")?,
             config: config.clone(),
@@ -135,10 +125,10 @@ struct Stack<'a> {
 
 impl Source<'_> {
     fn tensor(&self, name: &str, expected: &[usize]) -> Result<&RawTensor, ModelError> {
-        let tensor = self.state.get(name).ok_or_else(|| ModelError::Missing {
-            name: name.to_owned(),
-            expected: expected.to_vec(),
-        })?;
+        let tensor = self
+            .state
+            .get(name)
+            .ok_or_else(|| ModelError::Missing { name: name.to_owned(), expected: expected.to_vec() })?;
         if tensor.shape() != expected {
             return Err(ModelError::Shape {
                 name: name.to_owned(),
@@ -149,11 +139,7 @@ impl Source<'_> {
         Ok(tensor)
     }
 
-    fn parameter<const D: usize>(
-        &self,
-        name: &str,
-        shape: [usize; D],
-    ) -> Result<Param<Tensor<D>>, ModelError> {
+    fn parameter<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Param<Tensor<D>>, ModelError> {
         let values = self.tensor(name, &shape)?.to_f32();
         let tensor = Tensor::from_data(TensorData::new(values, shape), self.device);
         Ok(Param::initialized(ParamId::new(), tensor))
@@ -173,12 +159,7 @@ impl Source<'_> {
         })
     }
 
-    fn layer_norm(
-        &self,
-        prefix: &str,
-        width: usize,
-        epsilon: f64,
-    ) -> Result<LayerNorm, ModelError> {
+    fn layer_norm(&self, prefix: &str, width: usize, epsilon: f64) -> Result<LayerNorm, ModelError> {
         Ok(LayerNorm {
             weight: self.parameter(&format!("{prefix}.weight"), [width])?,
             bias: self.parameter(&format!("{prefix}.bias"), [width])?,
@@ -198,8 +179,7 @@ impl Source<'_> {
         Ok(Block {
             ln_1: self.layer_norm(&format!("{prefix}.ln_1"), width, stack.epsilon)?,
             attn: Attention {
-                in_proj_weight: self
-                    .parameter(&format!("{prefix}.attn.in_proj_weight"), [3 * width, width])?,
+                in_proj_weight: self.parameter(&format!("{prefix}.attn.in_proj_weight"), [3 * width, width])?,
                 in_proj_bias: self.parameter(&format!("{prefix}.attn.in_proj_bias"), [3 * width])?,
                 out_proj: self.linear(&format!("{prefix}.attn.out_proj"), width, width)?,
                 heads: stack.heads,
@@ -237,15 +217,8 @@ impl ModuleVisitor for Collector {
         let name = parameter_name(&path);
         let data = param.val().into_data().convert::<f32>();
         // The logit scale is 0-D in every checkpoint; burn has no 0-D tensors.
-        let shape = if name == "logit_scale" {
-            vec![]
-        } else {
-            param.dims().to_vec()
-        };
-        let values = data
-            .try_into_vec::<f32>()
-            .expect("the data was just converted to f32");
-        self.state
-            .insert(name, RawTensor::from_f32(shape, values));
+        let shape = if name == "logit_scale" { vec![] } else { param.dims().to_vec() };
+        let values = data.try_into_vec::<f32>().expect("the data was just converted to f32");
+        self.state.insert(name, RawTensor::from_f32(shape, values));
     }
 }

@@ -49,10 +49,7 @@ impl<A: Adapter> TextTower<A> {
     /// # Shapes
     /// `batch` lists of token ids, each padded or not, not empty and within the context length → `[batch, embed_dim]`
     pub fn forward(&self, texts: &[Vec<u32>], context: &Context) -> Tensor<2> {
-        let texts: Vec<&[u32]> = texts
-            .iter()
-            .map(|ids| &ids[..=end_of_text(ids)])
-            .collect();
+        let texts: Vec<&[u32]> = texts.iter().map(|ids| &ids[..=end_of_text(ids)]).collect();
         if !self.transformer.treats_samples_alike(context) {
             return self.encode(&texts, context);
         }
@@ -93,31 +90,17 @@ impl<A: Adapter> TextTower<A> {
             ends.push((row * tokens + text.len() - 1) as i64);
         }
         let count = ids.len();
-        let x = self
-            .token_embedding
-            .weight
-            .val()
-            .select(0, indices(ids, count, &device))
-            .reshape([batch, tokens, width])
-            + positions.slice([0..tokens, 0..width]).unsqueeze();
+        let x =
+            self.token_embedding.weight.val().select(0, indices(ids, count, &device)).reshape([batch, tokens, width])
+                + positions.slice([0..tokens, 0..width]).unsqueeze();
 
         let rows = Rows { batch, tokens };
-        let x = self.transformer.forward(
-            x.reshape([batch * tokens, width]),
-            Tower::Text,
-            rows,
-            context,
-        );
+        let x = self.transformer.forward(x.reshape([batch * tokens, width]), Tower::Text, rows, context);
         let pooled = x.select(0, indices(ends, batch, &device));
-        self.ln_final
-            .forward(pooled)
-            .matmul(self.text_projection.val())
+        self.ln_final.forward(pooled).matmul(self.text_projection.val())
     }
 
-    pub(super) fn map_adapters<B: Adapter>(
-        self,
-        f: &mut impl FnMut(Place, A) -> B,
-    ) -> TextTower<B> {
+    pub(super) fn map_adapters<B: Adapter>(self, f: &mut impl FnMut(Place, A) -> B) -> TextTower<B> {
         TextTower {
             token_embedding: self.token_embedding,
             positional_embedding: self.positional_embedding,

@@ -22,11 +22,8 @@ pub fn flip_horizontal(image: &RgbImage) -> RgbImage {
 /// torchvision rounds the offset of a crop half to even and that of a padding down.
 pub(super) fn center_offset(length: u64, size: u32) -> i64 {
     let size = u64::from(size);
-    let offset = if length < size {
-        -(((size - length) / 2) as f64)
-    } else {
-        ((length - size) as f64 / 2.0).round_ties_even()
-    };
+    let offset =
+        if length < size { -(((size - length) / 2) as f64) } else { ((length - size) as f64 / 2.0).round_ties_even() };
     offset as i64
 }
 

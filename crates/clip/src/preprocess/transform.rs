@@ -86,7 +86,11 @@ impl Preprocess {
             middle(top, height),
             self.filter,
         );
-        if resized.dimensions() == (size, size) { resized } else { crop_filled(&resized, left.min(0), top.min(0), size, size, fill) }
+        if resized.dimensions() == (size, size) {
+            resized
+        } else {
+            crop_filled(&resized, left.min(0), top.min(0), size, size, fill)
+        }
     }
 
     /// `(pixel / 255 − mean) / std`, channel by channel, for an image of any size.

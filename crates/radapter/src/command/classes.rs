@@ -63,20 +63,13 @@ pub(crate) fn head(
 fn renamed(classes: &Classes, names: Option<&ClassNames>) -> anyhow::Result<Classes> {
     let text = |class: &Class| {
         let given = names.and_then(|names| names.get(&class.folder));
-        Class {
-            folder: class.folder.clone(),
-            text: given.unwrap_or(&class.text).to_owned(),
-        }
+        Class { folder: class.folder.clone(), text: given.unwrap_or(&class.text).to_owned() }
     };
     Ok(Classes::new(classes.as_slice().iter().map(text).collect())?)
 }
 
 /// The classes that a file of class names lists, in the order of their folders' bytes.
 pub(crate) fn of_names(names: &ClassNames, file: &Path) -> anyhow::Result<Classes> {
-    let class = |(folder, text): (&str, &str)| Class {
-        folder: folder.to_owned(),
-        text: text.to_owned(),
-    };
-    Classes::new(names.iter().map(class).collect())
-        .with_context(|| format!("the class names `{}`", file.display()))
+    let class = |(folder, text): (&str, &str)| Class { folder: folder.to_owned(), text: text.to_owned() };
+    Classes::new(names.iter().map(class).collect()).with_context(|| format!("the class names `{}`", file.display()))
 }

@@ -63,10 +63,24 @@ impl Kind {
         silently(move || self.enumerate()).unwrap_or_default()
     }
 
-    #[allow(
-        unreachable_patterns,
-        reason = "which kinds remain depends on the features"
-    )]
+    /// The device of this kind that its library takes by itself, which the user may have told it (as by
+    /// `CUBECL_WGPU_DEFAULT_DEVICE`).
+    fn usual(self, present: &[Device]) -> Option<Device> {
+        let first = present.first()?;
+        #[allow(unused_imports, reason = "no GPU feature, no kinds of GPU")]
+        use burn::tensor::DeviceKind;
+        match self {
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => Some(Device::wgpu(DeviceKind::DefaultDevice)),
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan => Some(Device::vulkan(DeviceKind::DefaultDevice)),
+            #[cfg(feature = "metal")]
+            Self::Metal => Some(Device::metal(DeviceKind::DefaultDevice)),
+            _ => Some(first.clone()),
+        }
+    }
+
+    #[allow(unreachable_patterns, reason = "which kinds remain depends on the features")]
     fn enumerate(self) -> Vec<Device> {
         #[allow(unused_imports, reason = "no GPU feature, no enumeration")]
         use burn::tensor::DeviceType;
@@ -107,36 +121,24 @@ pub(crate) fn choose(choice: DeviceChoice) -> anyhow::Result<Chosen> {
         DeviceChoice::Vulkan(index) => pick(Kind::Vulkan, index)?,
         DeviceChoice::Metal(index) => pick(Kind::Metal, index)?,
     };
-    let how = if choice == DeviceChoice::Auto {
-        " (auto)"
-    } else {
-        ""
-    };
+    let how = if choice == DeviceChoice::Auto { " (auto)" } else { "" };
     tracing::info!("device: {}{how}", describe(&chosen));
     Ok(chosen)
 }
 
 fn automatic() -> anyhow::Result<Chosen> {
     for kind in [Kind::Cuda, Kind::Metal] {
-        if kind.compiled()
-            && let Some(device) = kind.present().into_iter().next()
-        {
-            let name = kind.device_name(0);
-            return Ok(Chosen { device, name, kind });
+        if kind.compiled() && !kind.present().is_empty() {
+            return pick(kind, None);
         }
     }
-    pick(Kind::Cpu, None)
-        .context("no CUDA or Metal device was found, and --device auto falls back to the CPU")
+    pick(Kind::Cpu, None).context("no CUDA or Metal device was found, and --device auto falls back to the CPU")
 }
 
 fn pick(kind: Kind, index: Option<usize>) -> anyhow::Result<Chosen> {
     let name = kind.name();
     if !kind.compiled() {
-        let here: Vec<_> = Kind::ALL
-            .into_iter()
-            .filter(|kind| kind.compiled())
-            .map(Kind::name)
-            .collect();
+        let here: Vec<_> = Kind::ALL.into_iter().filter(|kind| kind.compiled()).map(Kind::name).collect();
         bail!(
             "this build has no `{name}` devices (it has: {}); build it with `cargo build --release --features {}`",
             here.join(", "),
@@ -145,15 +147,15 @@ fn pick(kind: Kind, index: Option<usize>) -> anyhow::Result<Chosen> {
     }
     let devices = kind.present();
     let count = devices.len();
-    match devices.into_iter().nth(index.unwrap_or(0)) {
-        Some(device) => Ok(Chosen {
-            device,
-            name: kind.device_name(index.unwrap_or(0)),
-            kind,
-        }),
-        None if count == 0 => bail!(
-            "no `{name}` device was found on this machine; `radapter devices` lists what there is"
-        ),
+    let chosen = match index {
+        Some(index) => devices.get(index).cloned().map(|device| (device, kind.device_name(index))),
+        None => kind.usual(&devices).map(|device| (device, name.to_owned())),
+    };
+    match chosen {
+        Some((device, name)) => Ok(Chosen { device, name, kind }),
+        None if count == 0 => {
+            bail!("no `{name}` device was found on this machine; `radapter devices` lists what there is")
+        }
         None => bail!(
             "there is no device `{name}:{}`; this machine has {count} ({name}:0 to {name}:{})",
             index.unwrap_or(0),
@@ -182,23 +184,13 @@ pub(crate) fn hardware(chosen: &Chosen) -> Option<String> {
     })
 }
 
-#[cfg(any(
-    feature = "cuda",
-    feature = "wgpu",
-    feature = "vulkan",
-    feature = "metal"
-))]
+#[cfg(any(feature = "cuda", feature = "wgpu", feature = "vulkan", feature = "metal"))]
 fn identity(device: &Device) -> Option<String> {
     let device = device.clone();
     silently(move || device.identity().map(|identity| identity.name)).flatten()
 }
 
-#[cfg(not(any(
-    feature = "cuda",
-    feature = "wgpu",
-    feature = "vulkan",
-    feature = "metal"
-)))]
+#[cfg(not(any(feature = "cuda", feature = "wgpu", feature = "vulkan", feature = "metal")))]
 fn identity(_device: &Device) -> Option<String> {
     None
 }

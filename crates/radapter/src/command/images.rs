@@ -38,9 +38,8 @@ mod tests {
         for name in ["b.png", "B.png", "a/z.jpg", "a.png", "é.webp", "notes.txt"] {
             std::fs::write(root.join(name), "").unwrap();
         }
-        let names = |given: &[PathBuf]| -> Vec<String> {
-            list(given).unwrap().into_iter().map(|image| image.name).collect()
-        };
+        let names =
+            |given: &[PathBuf]| -> Vec<String> { list(given).unwrap().into_iter().map(|image| image.name).collect() };
         assert_eq!(names(&[root.to_owned()]), ["B.png", "a.png", "a/z.jpg", "b.png", "é.webp"]);
         let files = [root.join("b.png"), root.join("a.png")];
         assert_eq!(names(&files), files.clone().map(|file| file.display().to_string()));

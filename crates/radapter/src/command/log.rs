@@ -30,10 +30,7 @@ pub(super) fn init(global: &GlobalArgs) {
     let fallback = || EnvFilter::new(format!("error,radapter={ours}"));
     let filter = EnvFilter::try_from_env("RADAPTER_LOG").unwrap_or_else(|_| fallback());
     // Fails only if a subscriber is installed already, which then keeps its place.
-    let _ = tracing_subscriber::registry()
-        .with(filter)
-        .with(Stderr)
-        .try_init();
+    let _ = tracing_subscriber::registry().with(filter).with(Stderr).try_init();
 }
 
 /// One line of stderr, above whatever bar is being drawn.

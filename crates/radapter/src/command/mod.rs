@@ -43,11 +43,7 @@ impl Session {
 
     /// How images are read and embedded.
     fn embed_options(&self, decode: &args::DecodeArgs, batch: args::DeviceBatchArg) -> EmbedOptions {
-        EmbedOptions {
-            batch: batch.batch_size,
-            on_error: decode.on_error,
-            ..EmbedOptions::default()
-        }
+        EmbedOptions { batch: batch.batch_size, on_error: decode.on_error, ..EmbedOptions::default() }
     }
 }
 
@@ -56,10 +52,7 @@ pub fn main() -> ExitCode {
     // clap exits by itself: 0 after --help and --version, 2 for a wrong command line.
     let cli = args::Cli::parse();
     log::init(&cli.global);
-    let session = Session {
-        device: cli.global.device,
-        progress: progress::Style::choose(cli.global.quiet),
-    };
+    let session = Session { device: cli.global.device, progress: progress::Style::choose(cli.global.quiet) };
     match run::run(cli.command, &session) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error),

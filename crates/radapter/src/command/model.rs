@@ -34,11 +34,7 @@ pub(crate) struct TrainedHead {
 }
 
 /// Opens a MODEL on the session's device. α is a run's; none of its own is given where `alpha` is not.
-pub(crate) fn open(
-    args: &ModelArgs,
-    alpha: Option<Alpha>,
-    session: &Session,
-) -> anyhow::Result<Opened> {
+pub(crate) fn open(args: &ModelArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::Result<Opened> {
     if let ModelRef::Path(path) = &args.model
         && is_run(path)
     {
@@ -58,11 +54,7 @@ pub(crate) fn open(
         _ => None,
     };
     let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &session.device()?)?;
-    Ok(Opened {
-        temperature: own_temperature(&checkpoint),
-        clip,
-        head,
-    })
+    Ok(Opened { temperature: own_temperature(&checkpoint), clip, head })
 }
 
 /// A run's model with its classifier.
@@ -70,10 +62,7 @@ fn of_run(run: &FineTunedRun, model: FineTuned) -> Opened {
     Opened {
         temperature: own_temperature(&model.checkpoint),
         clip: model.clip,
-        head: Some(TrainedHead {
-            head: model.head,
-            trained: is_trained(run),
-        }),
+        head: Some(TrainedHead { head: model.head, trained: is_trained(run) }),
     }
 }
 
@@ -90,10 +79,7 @@ fn exported_head(path: &Path) -> anyhow::Result<Option<TrainedHead>> {
     }
     // An export does not say how its rows came about; they are what was measured.
     let head = Head::load(path)?;
-    Ok(Some(TrainedHead {
-        head,
-        trained: false,
-    }))
+    Ok(Some(TrainedHead { head, trained: false }))
 }
 
 /// exp(−logit_scale), by which the checkpoint itself divides cosines.
@@ -112,13 +98,10 @@ fn architecture(arch: &ArchArg) -> anyhow::Result<Option<ClipConfig>> {
     let path = Path::new(name);
     if !path.is_file() {
         let preset = ClipConfig::preset(name);
-        return preset
-            .map(Some)
-            .with_context(|| format!("--arch {name} is no file, and no preset either"));
+        return preset.map(Some).with_context(|| format!("--arch {name} is no file, and no preset either"));
     }
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{name}`"))?;
-    let value: serde_json::Value =
-        serde_json::from_str(&text).with_context(|| format!("--arch {name}: not JSON"))?;
+    let value: serde_json::Value = serde_json::from_str(&text).with_context(|| format!("--arch {name}: not JSON"))?;
     let is_hugging_face = value.get("vision_config").is_some();
     let config = if is_hugging_face {
         ClipConfig::from_hugging_face_json(&text, None)
@@ -153,30 +136,19 @@ fn tensors(model: &ModelRef, architecture: Option<&ClipConfig>) -> anyhow::Resul
 /// The base model of a run, from where the run found it.
 pub(crate) fn base_of(run: &FineTunedRun) -> anyhow::Result<Checkpoint> {
     let Some(reference) = run.base_reference() else {
-        bail!(
-            "the run `{}` does not say where its base model is",
-            run.dir().path().display()
-        );
+        bail!("the run `{}` does not say where its base model is", run.dir().path().display());
     };
     base(reference, &run.record().model, run.dir())
 }
 
-/// The base model that a run's record names. A bare file has the architecture of the record.
-pub(crate) fn base(
-    reference: &str,
-    recorded: &ClipConfig,
-    run: &RunDir,
-) -> anyhow::Result<Checkpoint> {
+/// The base model that a run's record names. It has to have the architecture of the record, which a bare file does not tell
+/// and the hash of the tensors does not cover.
+pub(crate) fn base(reference: &str, recorded: &ClipConfig, run: &RunDir) -> anyhow::Result<Checkpoint> {
     let model: ModelRef = match reference.parse() {
         Ok(model) => model,
         Err(never) => match never {},
     };
-    let architecture = match &model {
-        ModelRef::Path(path) if path.is_file() => Some(recorded),
-        _ => None,
-    };
-    tensors(&model, architecture)
-        .with_context(|| format!("the base model of the run `{}`", run.path().display()))
+    tensors(&model, Some(recorded)).with_context(|| format!("the base model of the run `{}`", run.path().display()))
 }
 
 /// What names this model from any working directory.
@@ -215,9 +187,7 @@ fn embedded() -> anyhow::Result<Checkpoint> {
 
 #[cfg(not(feature = "embedded"))]
 fn embedded() -> anyhow::Result<Checkpoint> {
-    bail!(
-        "this build has no embedded model; build it with `cargo build --release --features embedded`"
-    )
+    bail!("this build has no embedded model; build it with `cargo build --release --features embedded`")
 }
 
 /// Fetches `hf://owner/name[@revision]` into the hub's cache.

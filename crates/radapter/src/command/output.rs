@@ -32,10 +32,7 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 /// As [`write_file`], for content that is made piece by piece.
-pub(crate) fn write_with(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
-) -> anyhow::Result<()> {
+pub(crate) fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> anyhow::Result<()> {
     let special = std::fs::metadata(path).is_ok_and(|file| !file.is_file() && !file.is_dir());
     if special {
         let open = std::fs::OpenOptions::new().write(true).open(path);
@@ -73,10 +70,7 @@ fn temporary_name(mode: u32) -> tempfile::Builder<'static, 'static> {
 }
 
 /// Writes a directory under a temporary name beside `path` and renames it. `path` may be an empty directory, or not there.
-pub(crate) fn write_dir(
-    path: &Path,
-    fill: impl FnOnce(&Path) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
+pub(crate) fn write_dir(path: &Path, fill: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
     check_empty_dir(path)?;
     let parent = folder_of(path);
     make_dir(parent)?;
@@ -117,16 +111,10 @@ pub(crate) fn check_writable(path: &Path) -> anyhow::Result<()> {
     }
     let folder = folder_of(path);
     if !folder.is_dir() {
-        return Err(refuse(&format!(
-            "there is no directory `{}`",
-            folder.display()
-        )));
+        return Err(refuse(&format!("there is no directory `{}`", folder.display())));
     }
     if path.exists() {
-        std::fs::OpenOptions::new()
-            .append(true)
-            .open(path)
-            .map(drop)
+        std::fs::OpenOptions::new().append(true).open(path).map(drop)
     } else {
         tempfile::tempfile_in(folder).map(drop)
     }
@@ -135,8 +123,7 @@ pub(crate) fn check_writable(path: &Path) -> anyhow::Result<()> {
 
 /// Makes a directory for results, with those above it.
 pub(crate) fn make_dir(path: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(path)
-        .with_context(|| format!("cannot make the directory `{}`", path.display()))
+    std::fs::create_dir_all(path).with_context(|| format!("cannot make the directory `{}`", path.display()))
 }
 
 #[cfg(test)]

@@ -36,8 +36,7 @@ impl Style {
                 let bar = log::bars().add(ProgressBar::new(total));
                 let template = "{prefix} {wide_bar} {pos}/{len} {msg} {eta} left";
                 bar.set_style(
-                    ProgressStyle::with_template(template)
-                        .expect("the template is a constant that indicatif takes"),
+                    ProgressStyle::with_template(template).expect("the template is a constant that indicatif takes"),
                 );
                 bar.set_prefix(what.to_owned());
                 bar
@@ -51,12 +50,7 @@ impl Style {
             what: what.to_owned(),
             unit: unit.to_owned(),
             total,
-            state: Mutex::new(State {
-                begun: now,
-                first: None,
-                told: now,
-                at: 0,
-            }),
+            state: Mutex::new(State { begun: now, first: None, told: now, at: 0 }),
         }
     }
 }
@@ -103,18 +97,9 @@ impl Progress {
                 state.told = Instant::now();
                 let rate = (at - first) as f64 / state.begun.elapsed().as_secs_f64();
                 let left = (self.total - at) as f64 / rate;
-                let Self {
-                    what, unit, total, ..
-                } = self;
-                let note = if note.is_empty() {
-                    String::new()
-                } else {
-                    format!(", {note}")
-                };
-                log::line(&format!(
-                    "{what}: {at}/{total} {unit}{note}, {} left",
-                    duration(left)
-                ));
+                let Self { what, unit, total, .. } = self;
+                let note = if note.is_empty() { String::new() } else { format!(", {note}") };
+                log::line(&format!("{what}: {at}/{total} {unit}{note}, {} left", duration(left)));
             }
         }
     }
@@ -125,13 +110,7 @@ impl Progress {
         let seconds = state.begun.elapsed().as_secs_f64();
         self.bar.finish_and_clear();
         if self.style == Style::Lines && state.begun.elapsed() >= LINE_EVERY {
-            log::line(&format!(
-                "{}: {} {} in {}",
-                self.what,
-                state.at,
-                self.unit,
-                duration(seconds)
-            ));
+            log::line(&format!("{}: {} {} in {}", self.what, state.at, self.unit, duration(seconds)));
         }
     }
 }
@@ -157,7 +136,8 @@ mod tests {
     #[test]
     fn durations_are_short() {
         assert_eq!(duration(4.23), "4.2 s");
-        assert_eq!(duration(59.9), "60 s");
+        assert_eq!(duration(59.4), "59 s");
+        assert_eq!(duration(59.9), "1 min 0 s");
         assert_eq!(duration(190.0), "3 min 10 s");
         assert_eq!(duration(7500.0), "2 h 5 min");
         assert_eq!(duration(f64::INFINITY), "?");

@@ -11,12 +11,7 @@ impl Table {
     /// A table with these column names; those that end in `>` are numeric: aligned to the right.
     pub(crate) fn new(columns: &[&str]) -> Self {
         Self {
-            rows: vec![
-                columns
-                    .iter()
-                    .map(|name| name.trim_end_matches('>').to_owned())
-                    .collect(),
-            ],
+            rows: vec![columns.iter().map(|name| name.trim_end_matches('>').to_owned()).collect()],
             numeric: columns.iter().map(|name| name.ends_with('>')).collect(),
         }
     }
@@ -41,13 +36,11 @@ impl std::fmt::Display for Table {
         for (index, row) in self.rows.iter().enumerate() {
             let cells = row.iter().zip(&widths).zip(&self.numeric);
             let line: Vec<String> = cells
-                .map(|((cell, &width), &numeric)| {
-                    if numeric {
-                        format!("{cell:>width$}")
-                    } else {
-                        format!("{cell:<width$}")
-                    }
-                })
+                .map(
+                    |((cell, &width), &numeric)| {
+                        if numeric { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+                    },
+                )
                 .collect();
             if index > 0 {
                 writeln!(f)?;
@@ -85,10 +78,7 @@ mod tests {
         let mut table = Table::new(&["set", "top-1>"]);
         table.row(["photo", "70.9 %"]);
         table.row(["art_painting", "7.6 %"]);
-        assert_eq!(
-            table.to_string(),
-            "set            top-1\nphoto         70.9 %\nart_painting   7.6 %"
-        );
+        assert_eq!(table.to_string(), "set            top-1\nphoto         70.9 %\nart_painting   7.6 %");
     }
 
     #[test]

@@ -13,19 +13,13 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<String>> {
         Ok(text) => text,
         Err(error) => {
             let valid = error.utf8_error().valid_up_to();
-            let line = 1 + error.as_bytes()[..valid]
-                .iter()
-                .filter(|&&byte| byte == b'\n')
-                .count();
+            let line = 1 + error.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count();
             bail!("`{name}`, line {line}: not UTF-8 (byte {valid}); save the file as UTF-8");
         }
     };
-    let is_json = path
-        .extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
+    let is_json = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
     let texts = if is_json {
-        serde_json::from_str(&text)
-            .with_context(|| format!("`{name}`: expected a JSON list of strings"))?
+        serde_json::from_str(&text).with_context(|| format!("`{name}`: expected a JSON list of strings"))?
     } else {
         lines(&text)
     };
@@ -39,11 +33,7 @@ fn lines(text: &str) -> Vec<String> {
     if text.is_empty() {
         return Vec::new();
     }
-    text.strip_suffix('\n')
-        .unwrap_or(text)
-        .split('\n')
-        .map(str::to_owned)
-        .collect()
+    text.strip_suffix('\n').unwrap_or(text).split('\n').map(str::to_owned).collect()
 }
 
 #[cfg(test)]

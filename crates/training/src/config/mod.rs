@@ -167,11 +167,9 @@ impl LossConfig {
     pub fn objective(&self) -> std::sync::Arc<dyn crate::Objective> {
         let Self { kind, margin, smoothing, temperature } = *self;
         match kind {
-            LossKind::MpmNce => std::sync::Arc::new(crate::Contrastive::MpmNce(MpmNceConfig {
-                margin,
-                smoothing,
-                temperature,
-            })),
+            LossKind::MpmNce => {
+                std::sync::Arc::new(crate::Contrastive::MpmNce(MpmNceConfig { margin, smoothing, temperature }))
+            }
             LossKind::InfoNce => std::sync::Arc::new(crate::Contrastive::InfoNce { temperature }),
             LossKind::CrossEntropy => std::sync::Arc::new(crate::CrossEntropy { smoothing, temperature }),
         }

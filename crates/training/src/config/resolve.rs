@@ -1,6 +1,5 @@
 use super::{
-    ConfigError, Decay, Ema, Every, LossConfig, LossKind, OrNone, ResolvedConfig, Temperature,
-    TrainConfig, Tune,
+    ConfigError, Decay, Ema, Every, LossConfig, LossKind, OrNone, ResolvedConfig, Temperature, TrainConfig, Tune,
 };
 use radapter_adapter::AdapterConfig;
 
@@ -126,8 +125,7 @@ fn default_workers() -> usize {
 /// The adapter's defaults, over them the recipe's keys, over them the user's.
 fn adapter_config(base: &TrainConfig, user: &TrainConfig) -> Result<AdapterConfig, ConfigError> {
     let value = |reason: String| ConfigError::Value { origin: "adapter".to_owned(), reason };
-    let mut table =
-        toml::Table::try_from(AdapterConfig::default()).map_err(|e| value(e.to_string()))?;
+    let mut table = toml::Table::try_from(AdapterConfig::default()).map_err(|e| value(e.to_string()))?;
     for said in [&base.adapter, &user.adapter].into_iter().flatten() {
         table.extend(said.clone());
     }
@@ -139,12 +137,10 @@ fn check(config: &ResolvedConfig, total: u64) -> Result<(), ConfigError> {
         true => Ok(()),
         false => Err(ConfigError::Range { key, found, expected }),
     };
-    let positive = |key, value: f64| {
-        range(key, value.to_string(), "it must be above 0", value.is_finite() && value > 0.0)
-    };
-    let not_negative = |key, value: f64| {
-        range(key, value.to_string(), "it must be at least 0", value.is_finite() && value >= 0.0)
-    };
+    let positive =
+        |key, value: f64| range(key, value.to_string(), "it must be above 0", value.is_finite() && value > 0.0);
+    let not_negative =
+        |key, value: f64| range(key, value.to_string(), "it must be at least 0", value.is_finite() && value >= 0.0);
     let count = |key, value: u64| range(key, value.to_string(), "it must be at least 1", value > 0);
 
     if let Some(epochs) = config.epochs {

@@ -113,10 +113,8 @@ impl Settings {
 
     fn check_keys(&self, train: &[&str], task: &[&str]) -> Result<(), ConfigError> {
         let groups = [("loss", fields::<LossSettings>()), ("adapter", fields::<AdapterConfig>())];
-        let nested: Vec<String> = groups
-            .iter()
-            .flat_map(|(group, keys)| keys.iter().map(move |key| format!("{group}.{key}")))
-            .collect();
+        let nested: Vec<String> =
+            groups.iter().flat_map(|(group, keys)| keys.iter().map(move |key| format!("{group}.{key}"))).collect();
         let known = || train.iter().chain(task).copied().chain(nested.iter().map(String::as_str));
         for (key, value) in &self.table {
             let group = groups.iter().find(|(group, _)| group == key);
@@ -210,8 +208,11 @@ pub fn contradiction(given: &Settings, recorded: &Table) -> Option<(String, Stri
 
 fn same(a: &Value, b: &Value) -> bool {
     let number = |value: &Value| value.as_float().or(value.as_integer().map(|whole| whole as f64));
-    match (number(a), number(b)) {
-        (Some(a), Some(b)) => a == b,
-        _ => a == b,
+    match (a, b) {
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        _ => match (number(a), number(b)) {
+            (Some(a), Some(b)) => a == b,
+            _ => a == b,
+        },
     }
 }

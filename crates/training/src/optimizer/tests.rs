@@ -108,8 +108,8 @@ fn the_average_has_its_closed_form() {
     }
     // W̃_n = m^n·W_0 + (1−m)·Σ m^(n−k)·W_k
     let n = history.len() - 1;
-    let closed = m.powi(n as i32) * history[0]
-        + (1..=n).map(|k| (1.0 - m) * m.powi((n - k) as i32) * history[k]).sum::<f64>();
+    let closed =
+        m.powi(n as i32) * history[0] + (1..=n).map(|k| (1.0 - m) * m.powi((n - k) as i32) * history[k]).sum::<f64>();
     let found = optimizer.averages().unwrap()["bias"].values.to_data().try_to_vec::<f32>().unwrap()[1];
     assert!((f64::from(found) - closed).abs() < 1e-6, "{found} and {closed}");
 }
@@ -119,8 +119,7 @@ fn a_large_gradient_is_clipped_to_the_norm_and_a_small_one_is_not() {
     let fixture: serde_json::Value = serde_json::from_str(FIXTURE).unwrap();
     let plain = |clip_norm, size: f32| {
         let model = model(&fixture["initial"]);
-        let mut optimizer =
-            Optimizer::new(Settings { clip_norm, ..settings() }, &parameters::trained(&model));
+        let mut optimizer = Optimizer::new(Settings { clip_norm, ..settings() }, &parameters::trained(&model));
         let mut gradients = GradientsParams::new();
         gradients.register(model.bias.id, Tensor::<1>::full([4], size, &Device::flex()));
         let (norm, gradients) = optimizer.norm(&model, gradients);

@@ -16,12 +16,8 @@ fn named(value: f32) -> Named {
 
 fn state(step: u64) -> State {
     let value = step as f32;
-    let memory = Memory {
-        first: named(value + 0.1),
-        second: named(value + 0.2),
-        averages: named(value + 0.3),
-        time: step,
-    };
+    let memory =
+        Memory { first: named(value + 0.1), second: named(value + 0.2), averages: named(value + 0.3), time: step };
     let counters = Counters { step, ..Counters::start(true) };
     State { parameters: named(value), memory, counters }
 }
@@ -53,10 +49,8 @@ fn a_disk_that_fills_leaves_the_older_states_intact() {
     let dir = tempfile::tempdir().unwrap();
     save(&Disk, dir.path(), &state(1)).unwrap();
     save(&Disk, dir.path(), &state(2)).unwrap();
-    let size: u64 = fs::read_dir(folder(dir.path(), 2))
-        .unwrap()
-        .map(|entry| entry.unwrap().metadata().unwrap().len())
-        .sum();
+    let size: u64 =
+        fs::read_dir(folder(dir.path(), 2)).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
     for bytes in (0..size).step_by(37) {
         let error = save(&FullAfter::bytes(bytes), dir.path(), &state(3)).unwrap_err();
         assert!(matches!(&error, TrainError::Io { action: "write", .. }), "{bytes}: {error}");

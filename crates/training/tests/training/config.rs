@@ -1,8 +1,6 @@
 //! Settings: said, resolved, refused.
 
-use radapter_training::config::{
-    ConfigError, Decay, Every, LossKind, OrNone, Recipe, Settings, Situation, Tune,
-};
+use radapter_training::config::{ConfigError, Decay, Every, LossKind, OrNone, Recipe, Settings, Situation, Tune};
 
 use crate::support::{NoTask, defaults, resolve};
 
@@ -103,8 +101,7 @@ fn a_task_s_keys_stand_beside_the_trainer_s() {
         templates: Option<String>,
         val_fraction: Option<f64>,
     }
-    let mut given =
-        Settings::from_toml("lr = 1e-3\nval_fraction = 0.2\n[loss]\nmargin = 0.1\n", "a.toml").unwrap();
+    let mut given = Settings::from_toml("lr = 1e-3\nval_fraction = 0.2\n[loss]\nmargin = 0.1\n", "a.toml").unwrap();
     given.set("templates=simple").unwrap();
     given.set("loss.smoothing = 0.5").unwrap();
     given.set("adapter.layers=[0, 1]").unwrap();

@@ -125,12 +125,9 @@ fn settings_given_with_a_resume_are_compared() {
         record.check(&given)
     };
     check(&["epochs=3", "lr=1e-2", "ema=auto", "loss.kind=mpm-nce", "adapter.rank=full"]).unwrap();
-    for (setting, key) in [
-        ("lr=0.1", "lr"),
-        ("steps=9", "steps"),
-        ("loss.margin=0.06", "loss.margin"),
-        ("templates=simple", "templates"),
-    ] {
+    for (setting, key) in
+        [("lr=0.1", "lr"), ("steps=9", "steps"), ("loss.margin=0.06", "loss.margin"), ("templates=simple", "templates")]
+    {
         let error = check(&["epochs=3", setting]).unwrap_err();
         let TrainError::Contradiction { key: found, .. } = &error else { panic!("{error}") };
         assert_eq!(found, key);

@@ -78,9 +78,7 @@ fn child() {
             let mut inside = false;
             loop {
                 let torn = std::fs::read_dir(&states).is_ok_and(|mut entries| {
-                    entries.any(|entry| {
-                        entry.is_ok_and(|e| e.path().extension().is_some_and(|e| e == "tmp"))
-                    })
+                    entries.any(|entry| entry.is_ok_and(|e| e.path().extension().is_some_and(|e| e == "tmp")))
                 });
                 if torn && !inside {
                     left -= 1;

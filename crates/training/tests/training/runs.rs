@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use radapter_adapter::AdapterFile;
 use radapter_training::config::Decay;
-use radapter_training::{
-    Line, ProgressEvent, Report, RunDir, Schedule, TrainLine, ValidationLine, read_metrics,
-};
+use radapter_training::{Line, ProgressEvent, Report, RunDir, Schedule, TrainLine, ValidationLine, read_metrics};
 
 use crate::support::{Drawn, Plan, base, finished, resolve};
 
@@ -50,11 +48,11 @@ fn mean(values: &[f64]) -> f64 {
 #[test]
 fn training_learns() {
     for settings in [
-        &["epochs=20", "alpha=1"][..],
-        &["epochs=20", "alpha=1", "adapter.rank=4"],
-        &["epochs=20", "alpha=1", "loss.kind=info-nce"],
-        &["epochs=20", "tune=all", "lr=0.001"],
-        &["epochs=20", "tune=all", "lr=0.001", "loss.kind=mpm-nce"],
+        &["epochs=100", "alpha=1", "lr=0.02"][..],
+        &["epochs=100", "alpha=1", "lr=0.02", "adapter.rank=4"],
+        &["epochs=100", "alpha=1", "lr=0.02", "loss.kind=info-nce"],
+        &["epochs=60", "tune=all", "lr=0.001"],
+        &["epochs=60", "tune=all", "lr=0.001", "loss.kind=mpm-nce"],
     ] {
         let ran = run(Plan::new(settings));
         let losses = ran.losses();
@@ -83,8 +81,7 @@ fn a_last_partial_batch_is_dropped_unless_it_is_the_only_one() {
 #[test]
 fn the_learning_rate_is_the_schedule_s() {
     let ran = run(Plan::new(&["epochs=7", "warmup=4", "final_lr=1e-4"]));
-    let schedule =
-        Schedule { lr: 0.01, final_lr: 1e-4, warmup: 4, steps: 21, decay: Decay::Cosine };
+    let schedule = Schedule { lr: 0.01, final_lr: 1e-4, warmup: 4, steps: 21, decay: Decay::Cosine };
     assert_eq!(ran.steps.len(), 21);
     for (t, line) in ran.steps.iter().enumerate() {
         assert_eq!(line.lr, schedule.lr_at(t as u64));
@@ -95,10 +92,8 @@ fn the_learning_rate_is_the_schedule_s() {
 #[test]
 fn the_run_directory_explains_itself() {
     let ran = run(Plan::new(&["epochs=2", "adapter.rank=2"]));
-    let names: BTreeSet<String> = std::fs::read_dir(ran.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let names: BTreeSet<String> =
+        std::fs::read_dir(ran.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     let expected = [
         "adapters-ema.safetensors",
         "adapters.safetensors",
@@ -209,7 +204,9 @@ fn progress_tells_every_step_and_validation_in_order() {
     let names: Vec<String> = events
         .iter()
         .map(|event| match event {
-            ProgressEvent::Started { done, steps, steps_per_epoch } => format!("start {done} {steps} {steps_per_epoch}"),
+            ProgressEvent::Started { done, steps, steps_per_epoch } => {
+                format!("start {done} {steps} {steps_per_epoch}")
+            }
             ProgressEvent::Step(step) => format!("step {} {}", step.step, step.epoch),
             ProgressEvent::Validating { step } => format!("validating {step}"),
             ProgressEvent::Validated { step, .. } => format!("validated {step}"),
@@ -219,8 +216,20 @@ fn progress_tells_every_step_and_validation_in_order() {
         })
         .collect();
     let expected = [
-        "start 0 6 3", "step 1 1", "step 2 1", "step 3 1", "validating 3", "validated 3", "saved 3", "step 4 2",
-        "step 5 2", "step 6 2", "validating 6", "validated 6", "saved 6", "ended 6",
+        "start 0 6 3",
+        "step 1 1",
+        "step 2 1",
+        "step 3 1",
+        "validating 3",
+        "validated 3",
+        "saved 3",
+        "step 4 2",
+        "step 5 2",
+        "step 6 2",
+        "validating 6",
+        "validated 6",
+        "saved 6",
+        "ended 6",
     ];
     assert_eq!(names, expected);
     for (line, event) in ran.steps.iter().zip(events.iter().filter_map(|event| match event {
@@ -245,14 +254,26 @@ fn a_run_without_validation_has_no_best() {
 fn a_run_s_config_starts_another() {
     let ran = run(Plan::new(&["epochs=1", "loss.margin=0.2", "ema=none", "adapter.rank=3"]));
     let record = RunDir::open(ran.path()).unwrap().record().unwrap();
-    let settings =
-        radapter_training::config::Settings::from_file(&ran.path().join("config.toml")).unwrap();
+    let settings = radapter_training::config::Settings::from_file(&ran.path().join("config.toml")).unwrap();
     let (config, crate::support::NoTask {}) = settings.parse().unwrap();
     let task = crate::support::defaults();
     let situation = radapter_training::config::Situation { samples: 26, checkpoint_temperature: 1.0, task: &task };
     assert_eq!(config.resolve(&situation).unwrap().config, record.train);
-    assert_eq!(record.train, resolve(
-        &["batch_size=8", "lr=0.01", "workers=2", "loss.temperature=0.1", "epochs=1", "loss.margin=0.2", "ema=none", "adapter.rank=3"],
-        26,
-    ).config);
+    assert_eq!(
+        record.train,
+        resolve(
+            &[
+                "batch_size=8",
+                "lr=0.01",
+                "workers=2",
+                "loss.temperature=0.1",
+                "epochs=1",
+                "loss.margin=0.2",
+                "ema=none",
+                "adapter.rank=3"
+            ],
+            26,
+        )
+        .config
+    );
 }

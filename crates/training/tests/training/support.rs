@@ -2,19 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use radapter_clip::config::{
-    Activation, ClipConfig, PreprocessConfig, TextConfig, VisionConfig,
-};
+use radapter_clip::config::{Activation, ClipConfig, PreprocessConfig, TextConfig, VisionConfig};
 use radapter_clip::model::{Clip, Context};
 use radapter_clip::state_dict::StateDict;
 use radapter_training::config::{LossKind, Resolved, Settings, Situation, TaskDefaults};
 use radapter_training::{
-    DataError, Outcome, Progress, Report, Sample, SampleKey, Setup, Silent, TrainData, TrainError,
-    Validator,
+    DataError, Outcome, Progress, Report, Sample, SampleKey, Setup, Silent, TrainData, TrainError, Validator,
 };
 
 pub(crate) const CLASSES: usize = 4;
@@ -91,9 +88,7 @@ pub(crate) fn sample(key: SampleKey) -> Sample {
     let label = key.index % CLASSES;
     let mut pattern = 1000 + label as u64;
     let mut random = key.seed ^ (key.epoch << 20) ^ ((key.index as u64) << 40);
-    let pixels = (0..3 * SIZE * SIZE)
-        .map(|_| 2.0 * noise(&mut pattern) + noise(&mut random))
-        .collect();
+    let pixels = (0..3 * SIZE * SIZE).map(|_| 2.0 * noise(&mut pattern) + noise(&mut random)).collect();
     Sample { pixels, tokens: tokens_of(label), label: label as i64 }
 }
 
@@ -130,9 +125,8 @@ impl Validator for Accuracy {
         let head = head.cloned().unwrap_or_else(|| model.encode_text(&texts, &context));
         assert!(!head.is_autodiff(), "validation is outside autodiff");
         let count = 32;
-        let pixels: Vec<f32> = (0..count)
-            .flat_map(|index| sample(SampleKey { seed: 999, epoch: 0, index }).pixels)
-            .collect();
+        let pixels: Vec<f32> =
+            (0..count).flat_map(|index| sample(SampleKey { seed: 999, epoch: 0, index }).pixels).collect();
         let pixels = Tensor::from_data(TensorData::new(pixels, [count, 3, SIZE, SIZE]), &head.device());
         let logits = model.encode_image(pixels, &context).matmul(head.transpose());
         let values = logits.into_data().try_to_vec::<f32>().unwrap();
@@ -144,10 +138,7 @@ impl Validator for Accuracy {
             .count();
         // The mean cosine of the right class moves with every step, which accuracy does not.
         let cosine: f64 = (0..count).map(|i| f64::from(values[i * CLASSES + i % CLASSES])).sum();
-        Ok(vec![
-            ("top1".to_owned(), right as f64 / count as f64),
-            ("cosine".to_owned(), cosine / count as f64),
-        ])
+        Ok(vec![("top1".to_owned(), right as f64 / count as f64), ("cosine".to_owned(), cosine / count as f64)])
     }
 }
 

@@ -99,8 +99,7 @@ impl<'a> Scan<'a> {
     fn read_units(&mut self, frame: &mut Frame, data: &'a [u8]) -> Result<(), Fault> {
         // A component alone comes block by block, without those that fill up a unit.
         let alone = self.parts.len() == 1;
-        let (across, down) =
-            if alone { frame.components[self.parts[0].component].own_blocks() } else { frame.units() };
+        let (across, down) = if alone { frame.components[self.parts[0].component].own_blocks() } else { frame.units() };
         let interval = self.tables.restart_interval;
         for unit in 0..across * down {
             if interval > 0 && unit > 0 && unit % interval == 0 {
@@ -138,7 +137,10 @@ impl<'a> Scan<'a> {
             Some(marker) if marker[1] == expected => {}
             Some([_, 0xd9]) | None => return Fault::truncated(format!("the data end before restart marker {n}")),
             Some(marker) => {
-                return Fault::corrupt(format!("restart marker {expected:02X} expected, found marker {:02X}", marker[1]));
+                return Fault::corrupt(format!(
+                    "restart marker {expected:02X} expected, found marker {:02X}",
+                    marker[1]
+                ));
             }
         }
         self.bits = BitReader::new(data, at + 2);
@@ -230,7 +232,13 @@ impl<'a> Scan<'a> {
                         break;
                     }
                     0 => 0,
-                    1 => if self.bits.bit() { one } else { -one },
+                    1 => {
+                        if self.bits.bit() {
+                            one
+                        } else {
+                            -one
+                        }
+                    }
                     _ => return Fault::corrupt("a refined coefficient has more than one bit"),
                 };
                 k = self.refine_nonzero(block, k, one, Some(run));

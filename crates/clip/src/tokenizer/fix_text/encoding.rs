@@ -10,9 +10,7 @@ use regex::bytes::{Captures, Regex};
 
 use super::badness::is_bad;
 use super::codecs::{CODECS, c1_as_windows_1252, decode_utf8};
-use super::tables::{
-    UTF8_CONTINUATION, UTF8_CONTINUATION_STRICT, UTF8_FIRST_OF_2, UTF8_FIRST_OF_3, UTF8_FIRST_OF_4,
-};
+use super::tables::{UTF8_CONTINUATION, UTF8_CONTINUATION_STRICT, UTF8_FIRST_OF_2, UTF8_FIRST_OF_3, UTF8_FIRST_OF_4};
 
 /// Sequences inside sequences are followed this deep; each level is shorter than the one above, and two are rare.
 const MAX_DEPTH: usize = 16;
@@ -84,9 +82,8 @@ fn restore_byte_a0(bytes: &[u8]) -> Vec<u8> {
     let mut words = Vec::with_capacity(bytes.len() + 8);
     let mut rest = bytes;
     while let Some((&first, after)) = rest.split_first() {
-        let begins_a_word = |rest: &[u8]| {
-            [&b" "[..], b"quele", b"quela", b"quilo", b"s "].iter().any(|start| rest.starts_with(start))
-        };
+        let begins_a_word =
+            |rest: &[u8]| [&b" "[..], b"quele", b"quela", b"quilo", b"s "].iter().any(|start| rest.starts_with(start));
         if first == 0xc3 && after.first() == Some(&b' ') && !begins_a_word(&after[1..]) {
             words.extend_from_slice(b"\xc3\xa0 ");
             rest = &after[1..];
@@ -95,7 +92,8 @@ fn restore_byte_a0(bytes: &[u8]) -> Vec<u8> {
             rest = after;
         }
     }
-    let with_a0 = |found: &Captures<'_>| found[0].iter().map(|&b| if b == b' ' { 0xa0 } else { b }).collect::<Vec<u8>>();
+    let with_a0 =
+        |found: &Captures<'_>| found[0].iter().map(|&b| if b == b' ' { 0xa0 } else { b }).collect::<Vec<u8>>();
     ALTERED_UTF8.replace_all(&words, with_a0).into_owned()
 }
 

@@ -64,9 +64,7 @@ impl FromStr for AlphaGrid {
                 let value = |i| ((first + f64::from(i) * step) * 1e9).round() / 1e9;
                 Ok(Self((0..=steps as u32).map(value).collect()))
             }
-            _ => Err(format!(
-                "expected FIRST:LAST:STEP with a step above 0, as in 0:1:0.1, found `{text}`"
-            )),
+            _ => Err(format!("expected FIRST:LAST:STEP with a step above 0, as in 0:1:0.1, found `{text}`")),
         }
     }
 }

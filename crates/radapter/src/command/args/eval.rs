@@ -2,10 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{
-    AlphaArg, AlphaGrid, ClassNamesArg, DecodeArgs, DeviceBatchArg, JsonFlag, ModelArgs,
-    TemplatesArg,
-};
+use super::{AlphaArg, AlphaGrid, ClassNamesArg, DecodeArgs, DeviceBatchArg, JsonFlag, ModelArgs, TemplatesArg};
 
 #[derive(Debug, Args)]
 pub(crate) struct EvalArgs {

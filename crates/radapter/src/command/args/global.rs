@@ -34,11 +34,8 @@ impl FromStr for DeviceChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let unknown = || {
-            format!(
-                "`{text}` is no device; expected auto, cpu, cuda[:i], wgpu[:i], vulkan[:i] or metal[:i]"
-            )
-        };
+        let unknown =
+            || format!("`{text}` is no device; expected auto, cpu, cuda[:i], wgpu[:i], vulkan[:i] or metal[:i]");
         let (name, index) = match text.split_once(':') {
             Some((name, index)) => (name, Some(index.parse().map_err(|_| unknown())?)),
             None => (text, None),

@@ -58,7 +58,5 @@ fn format(name: &str) -> Result<Format, String> {
 
 fn dtype(name: &str) -> Result<StoredDtype, String> {
     let all = [StoredDtype::F32, StoredDtype::F16, StoredDtype::BF16];
-    all.into_iter()
-        .find(|dtype| dtype.name() == name)
-        .ok_or_else(|| "expected f32, f16 or bf16".to_owned())
+    all.into_iter().find(|dtype| dtype.name() == name).ok_or_else(|| "expected f32, f16 or bf16".to_owned())
 }

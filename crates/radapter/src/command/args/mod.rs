@@ -14,9 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use alpha::{AlphaArg, AlphaGrid};
-pub(crate) use data::{
-    ClassNamesArg, DecodeArgs, DeviceBatchArg, ImagesArg, JsonFlag, TemplatesArg,
-};
+pub(crate) use data::{ClassNamesArg, DecodeArgs, DeviceBatchArg, ImagesArg, JsonFlag, TemplatesArg};
 pub(crate) use eval::{EvalArgs, EvalClassification, EvalTask, EvalWhat, SweepArgs};
 pub(crate) use global::{DeviceChoice, GlobalArgs};
 pub(crate) use merge::MergeArgs;
@@ -155,10 +153,7 @@ mod tests {
             let path = format!("{path} {}", command.get_name());
             if command.get_subcommands().next().is_none() {
                 let help = command.get_after_help().map(ToString::to_string);
-                assert!(
-                    help.unwrap_or_default().contains("Examples:"),
-                    "`{path}` has no examples"
-                );
+                assert!(help.unwrap_or_default().contains("Examples:"), "`{path}` has no examples");
             }
             command.get_subcommands().for_each(|sub| visit(sub, &path));
         }

@@ -2,10 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{
-    AlphaArg, ClassNamesArg, DecodeArgs, DeviceBatchArg, ImagesArg, JsonFlag, ModelArgs,
-    TemplatesArg,
-};
+use super::{AlphaArg, ClassNamesArg, DecodeArgs, DeviceBatchArg, ImagesArg, JsonFlag, ModelArgs, TemplatesArg};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -15,7 +15,7 @@ Examples:
 )]
 pub(crate) struct TrainArgs {
     #[command(flatten)]
-    pub(crate) resume: Option<ResumeArgs>,
+    pub(crate) resume: ResumeArgs,
     #[command(subcommand)]
     pub(crate) task: Option<TrainTask>,
 }
@@ -32,8 +32,26 @@ pub(crate) struct ResumeArgs {
     /// Go on with the run in --out where it stopped
     #[arg(long, required = true)]
     pub(crate) resume: bool,
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
+    /// The run directory
+    #[arg(long, value_name = "RUN", required = true)]
+    pub(crate) out: Option<PathBuf>,
+    /// Settings as a TOML file; they must be the run's
+    #[arg(long, value_name = "FILE.toml")]
+    pub(crate) config: Option<PathBuf>,
+    /// One setting; it must be the run's
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Go on from the saved state of this step instead of the newest
+    #[arg(long, value_name = "STEP")]
+    pub(crate) from_step: Option<u64>,
+}
+
+impl ResumeArgs {
+    /// The run, where there is no subcommand: clap has asked for `--out` then.
+    pub(crate) fn run(self) -> Option<RunArgs> {
+        let Self { out, config, set, from_step, .. } = self;
+        Some(RunArgs { out: out?, config, set, from_step })
+    }
 }
 
 /// The run and its settings.

@@ -28,9 +28,8 @@ impl Data {
         let train = draw(Split::Train, Domain::Photo, budget.train_per_class);
         let val = draw(Split::Val, Domain::Photo, budget.val_per_class);
         let classes = Classes::new(train.classes.clone())?;
-        let set = |domain: Domain| {
-            TestSet::new(domain.name(), draw(Split::Test, domain, budget.test_per_class), &classes)
-        };
+        let set =
+            |domain: Domain| TestSet::new(domain.name(), draw(Split::Test, domain, budget.test_per_class), &classes);
         let ood = Domain::ALL.into_iter().filter(|domain| *domain != Domain::Photo);
         let suite = Suite { id: set(Domain::Photo)?, ood: ood.map(set).collect::<Result<_, _>>()? };
         Ok(Self { training: TrainingImages { train, val: Some(val) }, suite })

@@ -83,14 +83,16 @@ fn curves(means: &[Row]) -> anyhow::Result<String> {
 }
 
 fn table(page: &mut Page, means: &[Row]) {
-    let names: Vec<String> = means.first().map(|row| row.ood.keys().map(|name| format!("{name}>")).collect()).unwrap_or_default();
+    let names: Vec<String> =
+        means.first().map(|row| row.ood.keys().map(|name| format!("{name}>")).collect()).unwrap_or_default();
     let mut columns = vec!["method", "alpha>", "photo (ID)>"];
     columns.extend(names.iter().map(String::as_str));
     columns.extend(["OOD average>", "tuned parameters>", "seconds>", "bytes to store>"]);
     let rows: Vec<Vec<String>> = means
         .iter()
         .map(|row| {
-            let mut cells = vec![row.method.to_string(), row.alpha.map_or(String::new(), |a| format!("{a:.1}")), percent(row.id)];
+            let mut cells =
+                vec![row.method.to_string(), row.alpha.map_or(String::new(), |a| format!("{a:.1}")), percent(row.id)];
             cells.extend(row.ood.values().map(|value| percent(*value)));
             cells.extend([
                 percent(row.ood_average),

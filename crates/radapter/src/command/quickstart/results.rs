@@ -74,7 +74,8 @@ pub struct Claim {
 /// The rows that the claim is about, if they are all there.
 pub fn claim(rows: &[Row]) -> Option<Claim> {
     let means = mean_rows(rows);
-    let find = |method, alpha: Option<f64>| means.iter().find(|row| row.method == method && row.alpha == alpha).cloned();
+    let find =
+        |method, alpha: Option<f64>| means.iter().find(|row| row.method == method && row.alpha == alpha).cloned();
     Some(Claim {
         zero_shot: find(Method::ZeroShot, None)?,
         full_fine_tuning: find(Method::FullFineTuning, None)?,

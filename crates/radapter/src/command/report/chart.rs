@@ -68,19 +68,8 @@ pub struct Series {
 
 impl Series {
     /// A series without labels.
-    pub fn new(
-        name: impl Into<String>,
-        colour: usize,
-        mark: Mark,
-        points: Vec<(f64, f64)>,
-    ) -> Self {
-        Self {
-            name: name.into(),
-            points,
-            mark,
-            colour,
-            labels: Vec::new(),
-        }
+    pub fn new(name: impl Into<String>, colour: usize, mark: Mark, points: Vec<(f64, f64)>) -> Self {
+        Self { name: name.into(), points, mark, colour, labels: Vec::new() }
     }
 }
 
@@ -125,10 +114,7 @@ impl Chart {
         Ok(svg)
     }
 
-    fn draw(
-        &self,
-        root: &DrawingArea<SVGBackend<'_>, Shift>,
-    ) -> Result<(), DrawingAreaErrorKind<std::io::Error>> {
+    fn draw(&self, root: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<(), DrawingAreaErrorKind<std::io::Error>> {
         root.fill(&WHITE)?;
         let title = text(FONT_SIZE * 1.15, TEXT, FontStyle::Bold);
         root.draw_text(&self.title, &title, (MARGIN, MARGIN + 16))?;
@@ -205,10 +191,7 @@ impl Chart {
     }
 
     /// The series' names in one row under the title.
-    fn legend(
-        &self,
-        root: &DrawingArea<SVGBackend<'_>, Shift>,
-    ) -> Result<(), DrawingAreaErrorKind<std::io::Error>> {
+    fn legend(&self, root: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<(), DrawingAreaErrorKind<std::io::Error>> {
         let y = MARGIN + 66;
         let mut x = MARGIN;
         for series in self.series.iter().filter(|series| !series.name.is_empty()) {
@@ -239,9 +222,8 @@ fn text(size: f64, colour: RGBColor, weight: FontStyle) -> TextStyle<'static> {
 
 /// A range that holds all values with some air, and about the distance of its grid lines.
 fn axis(values: impl Iterator<Item = f64>, scale: Scale) -> (std::ops::Range<f64>, f64) {
-    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-        (low.min(value), high.max(value))
-    });
+    let (low, high) =
+        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
     let (low, high) = match scale {
         _ if low > high => (0.0, 1.0),
         // A range of less than a percent, or of one step, would make noise look like news.

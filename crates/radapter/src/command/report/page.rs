@@ -44,16 +44,8 @@ pub struct ImageCard {
 impl Page {
     /// An empty page; `lead` says in a sentence what it is about.
     pub fn new(title: &str, lead: &str) -> Self {
-        let body = format!(
-            "<header><h1>{}</h1><p class=\"lead\">{}</p></header>\n",
-            escape(title),
-            escape(lead)
-        );
-        Self {
-            title: title.to_owned(),
-            contents: Vec::new(),
-            body,
-        }
+        let body = format!("<header><h1>{}</h1><p class=\"lead\">{}</p></header>\n", escape(title), escape(lead));
+        Self { title: title.to_owned(), contents: Vec::new(), body }
     }
 
     /// The few numbers that matter, large: `(name, value)`.
@@ -82,11 +74,7 @@ impl Page {
     pub fn table(&mut self, columns: &[&str], rows: &[Vec<String>], strong: &[usize]) {
         self.push("<div class=\"scroll\"><table><thead><tr>");
         let class = |column: &str| {
-            if column.ends_with('>') {
-                " class=\"number\""
-            } else {
-                ""
-            }
+            if column.ends_with('>') { " class=\"number\"" } else { "" }
         };
         for column in columns {
             let name = escape(column.trim_end_matches('>'));
@@ -94,11 +82,7 @@ impl Page {
         }
         self.push("</tr></thead><tbody>\n");
         for (index, row) in rows.iter().enumerate() {
-            let strong = if strong.contains(&index) {
-                " class=\"strong\""
-            } else {
-                ""
-            };
+            let strong = if strong.contains(&index) { " class=\"strong\"" } else { "" };
             self.push(&format!("<tr{strong}>"));
             for (cell, column) in row.iter().zip(columns) {
                 self.push(&format!("<td{}>{}</td>", class(column), escape(cell)));
@@ -131,9 +115,7 @@ impl Page {
     /// Text as it stands in a file, folded until it is asked for.
     pub fn folded(&mut self, title: &str, text: &str) {
         let (title, text) = (escape(title), escape(text));
-        self.push(&format!(
-            "<details><summary>{title}</summary><pre>{text}</pre></details>\n"
-        ));
+        self.push(&format!("<details><summary>{title}</summary><pre>{text}</pre></details>\n"));
     }
 
     /// Images with what was predicted for them.
@@ -146,11 +128,7 @@ impl Page {
                 "<figure><img alt=\"{caption}\" src=\"data:image/png;base64,{data}\"><figcaption><b>{caption}</b>"
             ));
             for (who, what, right) in &image.predictions {
-                let (class, sign) = if *right {
-                    ("right", "\u{2713}")
-                } else {
-                    ("wrong", "\u{2717}")
-                };
+                let (class, sign) = if *right { ("right", "\u{2713}") } else { ("wrong", "\u{2717}") };
                 self.push(&format!(
                     "<span class=\"{class}\"><i>{sign}</i> {} <em>{}</em></span>",
                     escape(what),
@@ -169,13 +147,8 @@ impl Page {
         if self.contents.len() > 2 {
             contents.push_str("<nav>");
             for (index, section) in self.contents.iter().enumerate() {
-                write!(
-                    contents,
-                    "<a href=\"#s{}\">{}</a>",
-                    index + 1,
-                    escape(section)
-                )
-                .expect("writing to a string does not fail");
+                write!(contents, "<a href=\"#s{}\">{}</a>", index + 1, escape(section))
+                    .expect("writing to a string does not fail");
             }
             contents.push_str("</nav>\n");
         }

@@ -4,9 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use radapter_training::config::Tune;
-use radapter_training::{
-    Line, Report, RunDir, RunRecord, TrainLine, ValidationLine, read_metrics,
-};
+use radapter_training::{Line, Report, RunDir, RunRecord, TrainLine, ValidationLine, read_metrics};
 
 use super::{Chart, Mark, Page, Scale, Series};
 use crate::command::progress::duration;
@@ -27,11 +25,7 @@ pub fn training_report(run: &Path) -> anyhow::Result<String> {
     let dir = RunDir::open(run)?;
     let record = dir.record()?;
     let report = dir.report()?;
-    let lines = if dir.metrics().is_file() {
-        read_metrics(&dir.metrics())?
-    } else {
-        Vec::new()
-    };
+    let lines = if dir.metrics().is_file() { read_metrics(&dir.metrics())? } else { Vec::new() };
     let name = match run.file_name() {
         Some(name) => name.to_string_lossy().into_owned(),
         None => run.display().to_string(),
@@ -40,12 +34,7 @@ pub fn training_report(run: &Path) -> anyhow::Result<String> {
         .with_context(|| format!("cannot report on the run `{}`", run.display()))
 }
 
-fn page(
-    name: &str,
-    record: &RunRecord,
-    report: Option<&Report>,
-    lines: &[Line],
-) -> anyhow::Result<String> {
+fn page(name: &str, record: &RunRecord, report: Option<&Report>, lines: &[Line]) -> anyhow::Result<String> {
     let mut train = Vec::new();
     let mut validations = Vec::new();
     for line in lines {
@@ -66,10 +55,8 @@ fn page(
         Some(report) => format!("finished after {} steps", report.steps),
         None => format!("{done} of {total} steps so far"),
     };
-    let mut page = Page::new(
-        &format!("Training run: {name}"),
-        &format!("{what} on {} images, {state}.", record.samples),
-    );
+    let mut page =
+        Page::new(&format!("Training run: {name}"), &format!("{what} on {} images, {state}.", record.samples));
     page.facts(&facts(report, &train, &validations));
 
     page.section("Curves");
@@ -90,11 +77,7 @@ fn page(
     Ok(page.finish())
 }
 
-fn facts(
-    report: Option<&Report>,
-    train: &[&TrainLine],
-    validations: &[&ValidationLine],
-) -> Vec<(String, String)> {
+fn facts(report: Option<&Report>, train: &[&TrainLine], validations: &[&ValidationLine]) -> Vec<(String, String)> {
     let mut facts = Vec::new();
     let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
     if let Some(best) = report.and_then(|report| report.best.as_ref()) {
@@ -135,20 +118,11 @@ fn curves(train: &[&TrainLine]) -> anyhow::Result<Vec<String>> {
     Ok(vec![
         chart(
             "Loss",
-            vec![
-                Series::new("each step", 0, Mark::Faint, loss),
-                Series::new("moving average", 0, Mark::Line, smooth),
-            ],
+            vec![Series::new("each step", 0, Mark::Faint, loss), Series::new("moving average", 0, Mark::Line, smooth)],
         )?,
         chart("Learning rate", vec![Series::new("", 1, Mark::Line, of(|line| line.lr))])?,
-        chart(
-            "Gradient norm before clipping",
-            vec![Series::new("", 2, Mark::Line, of(|line| line.grad_norm))],
-        )?,
-        chart(
-            "Images per second",
-            vec![Series::new("", 3, Mark::Line, of(|line| line.samples_per_second))],
-        )?,
+        chart("Gradient norm before clipping", vec![Series::new("", 2, Mark::Line, of(|line| line.grad_norm))])?,
+        chart("Images per second", vec![Series::new("", 3, Mark::Line, of(|line| line.samples_per_second))])?,
     ])
 }
 
@@ -163,10 +137,7 @@ fn validation(page: &mut Page, validations: &[&ValidationLine]) -> anyhow::Resul
     }
     let value = |line: &ValidationLine, name: &str| line.values.get(name).and_then(|v| v.as_f64());
     let series = names.iter().enumerate().map(|(colour, name)| {
-        let points = validations
-            .iter()
-            .filter_map(|line| Some((line.step as f64, value(line, name)?)))
-            .collect();
+        let points = validations.iter().filter_map(|line| Some((line.step as f64, value(line, name)?))).collect();
         Series::new(*name, colour, Mark::Dots, points)
     });
     let chart = Chart {

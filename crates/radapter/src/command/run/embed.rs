@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use radapter_classification::embed::{
-    EmbedOptions, Embeddings, Image, embed_images, embed_texts,
-};
+use radapter_classification::embed::{EmbedOptions, Embeddings, Image, embed_images, embed_texts};
 use radapter_clip::checkpoint::write_safetensors;
 use radapter_clip::config::ClipConfig;
 use radapter_clip::preprocess::Preprocess;
@@ -69,17 +67,10 @@ fn json_list<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
 ///
 /// # Shapes
 /// `n` images → `[n, 3, size, size]`
-fn pixels(
-    images: &[&Image],
-    config: &ClipConfig,
-    options: &EmbedOptions,
-) -> anyhow::Result<RawTensor> {
+fn pixels(images: &[&Image], config: &ClipConfig, options: &EmbedOptions) -> anyhow::Result<RawTensor> {
     let preprocess = Preprocess::new(config);
     let limits = options.limits;
-    let ahead = Ahead {
-        threads: options.threads,
-        jobs: 2 * options.threads,
-    };
+    let ahead = Ahead { threads: options.threads, jobs: 2 * options.threads };
     let sources: Vec<ImageSource> = images.iter().map(|image| image.source.clone()).collect();
     let prepared = Prefetch::new(sources, ahead, move |source: ImageSource| {
         source.load_within(&limits).map(|image| preprocess.apply(&image))

@@ -117,9 +117,9 @@ fn of_adapters(path: &Path) -> anyhow::Result<Facts> {
     }
     let parameters = adapters.parameters();
     let ranks = ranks(&adapters);
-    let (least, most) = scales.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(least, most), &scale| {
-        (least.min(scale), most.max(scale))
-    });
+    let (least, most) = scales
+        .iter()
+        .fold((f32::INFINITY, f32::NEG_INFINITY), |(least, most), &scale| (least.min(scale), most.max(scale)));
     let unknown = "unknown: the file does not say which model it was trained on".to_owned();
     let lines = vec![
         ("adapters", path.display().to_string()),

@@ -25,12 +25,7 @@ struct Export {
 pub(super) fn run(args: &MergeArgs, session: &Session) -> anyhow::Result<()> {
     let alpha = args.alpha.get()?;
     output::check_empty_dir(&args.out)?;
-    let Export {
-        merged,
-        base,
-        head,
-        alpha,
-    } = export(args, alpha, session)?;
+    let Export { merged, base, head, alpha } = export(args, alpha, session)?;
     let options = SaveOptions::new(args.export.format.unwrap_or(merged.format));
     let (merged, options) = match args.export.dtype {
         Some(dtype) => (merged, options.with_dtype(dtype)),
@@ -62,7 +57,9 @@ fn export(args: &MergeArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::
         }
         (None, Some(model), Some(adapters)) => {
             let Some(alpha) = alpha else {
-                return Err(Usage("--adapters needs --alpha: the file does not say how much of it is wanted".into()).into());
+                return Err(
+                    Usage("--adapters needs --alpha: the file does not say how much of it is wanted".into()).into()
+                );
             };
             // The small file first.
             let file = AdapterFile::read(adapters)?;

@@ -25,7 +25,9 @@ pub(super) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
         #[cfg(feature = "embedded")]
         Command::Quickstart(args) => super::quickstart::run(&args, session),
         #[cfg(not(feature = "embedded"))]
-        Command::Quickstart(_) => anyhow::bail!("this command was built without the embedded model; build it with --features embedded"),
+        Command::Quickstart(_) => {
+            anyhow::bail!("this command was built without the embedded model; build it with --features embedded")
+        }
         Command::Devices(args) => devices::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Tokenize(args) => tokenize::run(&args),

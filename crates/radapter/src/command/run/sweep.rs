@@ -150,9 +150,8 @@ fn report(args: &SweepArgs, points: &[Point], default: Alpha, accuracy: String) 
         })
         .collect();
     let id = points.first().map_or("", |point| point.result.id.name.as_str());
-    let frontier = Frontier::new()
-        .method("this run", &places, Some(default.get()))
-        .chart("Up and to the right is better", id);
+    let frontier =
+        Frontier::new().method("this run", &places, Some(default.get())).chart("Up and to the right is better", id);
     page.charts(&[frontier.svg()?]);
     page.section("Table");
     let mut names = vec!["alpha".to_owned()];

@@ -22,12 +22,14 @@ struct Given<'a> {
 }
 
 pub(super) fn run(args: TrainArgs, session: &Session) -> anyhow::Result<()> {
-    match (&args.task, &args.resume) {
-        (Some(TrainTask::Classification(task)), _) if !task.resume => begin(task, session),
-        (Some(TrainTask::Classification(task)), _) => resume(&Given { run: &task.run, task: Some(task) }, session),
-        (None, Some(args)) => resume(&Given { run: &args.run, task: None }, session),
-        // clap asks for one of them.
-        (None, None) => Err(Usage("name a task, or --resume".into()).into()),
+    match args.task {
+        Some(TrainTask::Classification(task)) if !task.resume => begin(&task, session),
+        Some(TrainTask::Classification(task)) => resume(&Given { run: &task.run, task: Some(&task) }, session),
+        None => match args.resume.run() {
+            Some(run) => resume(&Given { run: &run, task: None }, session),
+            // clap asks for it.
+            None => Err(Usage("name a task, or give --resume and --out".into()).into()),
+        },
     }
 }
 
@@ -60,7 +62,9 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
         Some((task, model)) => model::checkpoint(model, &task.arch)?,
         None => {
             let reference = record.task.get("model").and_then(toml::Value::as_str);
-            let reference = reference.with_context(|| format!("the run `{}` does not say where its base model is; give --model", out.display()))?;
+            let reference = reference.with_context(|| {
+                format!("the run `{}` does not say where its base model is; give --model", out.display())
+            })?;
             model::base(reference, &record.model, &run)?
         }
     };
@@ -165,7 +169,8 @@ impl Shown {
                 }
             }
             ProgressEvent::Validated { step, values, best } => {
-                let values: Vec<String> = values.iter().map(|(name, value)| format!("{name} {}", percent(*value))).collect();
+                let values: Vec<String> =
+                    values.iter().map(|(name, value)| format!("{name} {}", percent(*value))).collect();
                 let best = if *best { " (best so far)" } else { "" };
                 tracing::info!("step {step}: {}{best}", values.join(", "));
             }
@@ -182,7 +187,10 @@ impl Shown {
 fn finish(out: &Path, done: TrainOutcome) -> anyhow::Result<()> {
     if !done.skipped.is_empty() {
         let times: usize = done.skipped.iter().map(|image| image.times).sum();
-        tracing::warn!("{} training images could not be read and were left out, {times} times in all", done.skipped.len());
+        tracing::warn!(
+            "{} training images could not be read and were left out, {times} times in all",
+            done.skipped.len()
+        );
     }
     let page = report::training_report(out)?;
     output::write_file(&out.join("report.html"), page.as_bytes())?;
