@@ -15,7 +15,7 @@ pub(crate) fn drawn(class: u32, index: u32, shifted: bool) -> RgbImage {
             1 => y,
             _ => x + y,
         };
-        let light = if (along + index) / 4 % 2 == 0 { 220.0 } else { 40.0 };
+        let light = if ((along + index) / 4).is_multiple_of(2) { 220.0 } else { 40.0 };
         let mut pixel = [60.0, 60.0, 60.0];
         pixel[(class as usize + usize::from(shifted)) % 3] = light;
         Rgb(pixel.map(|value| (value * dark) as u8))

@@ -1,5 +1,7 @@
 //! Chores of the workspace: `cargo xtask <chore>`. Each prints what it does; `cargo xtask help` lists them.
 
+#![allow(clippy::print_stdout, reason = "a chore's results go to stdout")]
+
 mod bench;
 mod pretrain;
 mod repro;

@@ -1,4 +1,4 @@
-//! A complete CLIP on [burn](burn): image tower, text tower, tokenizer, image preprocessing, and checkpoints in OpenCLIP's
+//! A complete CLIP on [burn]: image tower, text tower, tokenizer, image preprocessing, and checkpoints in OpenCLIP's
 //! and Hugging Face's formats, read and written exactly.
 
 pub mod checkpoint;

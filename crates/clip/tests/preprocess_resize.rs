@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use image::{Rgb, RgbImage};
+use proptest::prelude::*;
 use radapter_clip::config::{ClipConfig, Interpolation, PreprocessConfig, ResizeMode};
 use radapter_clip::preprocess::{DecodeLimits, Preprocess, decode_file, resize, resize_box};
 use serde::Deserialize;
@@ -155,5 +156,43 @@ fn golden_images_get_the_golden_pixels() {
         let difference = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         println!("{name}: largest difference {difference:e}");
         assert!(difference <= 1e-6, "{name}: {difference:e}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_size_becomes_the_tower_s_input(
+        width in 1u32..70,
+        height in 1u32..70,
+        side in 0usize..40,
+        mode in proptest::sample::select(vec![ResizeMode::Shortest, ResizeMode::Longest, ResizeMode::Squash]),
+        filter in proptest::sample::select(vec![Interpolation::Bicubic, Interpolation::Bilinear]),
+    ) {
+        let config = PreprocessConfig { resize_mode: mode, interpolation: filter, ..PreprocessConfig::default() };
+        // White is where a weight's rounding would show: the weights of a pixel add up to one.
+        let image = RgbImage::from_pixel(width, height, Rgb([255; 3]));
+        let cropped = Preprocess::with(side, &config).resize_and_crop(&image);
+        prop_assert_eq!(cropped.dimensions(), (side as u32, side as u32));
+        if mode != ResizeMode::Longest {
+            prop_assert!(cropped.as_raw().iter().all(|value| *value == 255));
+        }
+    }
+
+    #[test]
+    fn any_box_is_resized_or_refused(
+        corners in prop::array::uniform4(-2f32..20.0),
+        width in 0u32..20,
+        height in 0u32..20,
+    ) {
+        let image = synthetic("noise", (16, 12));
+        let [left, top, right, bottom] = corners;
+        let valid = left >= 0.0 && top >= 0.0 && right <= 16.0 && bottom <= 12.0 && left < right && top < bottom;
+        let resized = resize_box(&image, corners, width, height, Interpolation::Bicubic);
+        prop_assert_eq!(resized.is_ok(), valid);
+        if let Ok(resized) = resized {
+            prop_assert_eq!(resized.dimensions(), (width, height));
+        }
     }
 }

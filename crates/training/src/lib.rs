@@ -4,7 +4,7 @@
 //! # What it promises
 //! * **The same run after a resume.** A run that is killed at any moment and resumed ends, on the CPU backend with the same
 //!   number of threads, with the same bits as one that never stopped. Everything a step depends on is a function of the
-//!   run's seed and the step's number, or is in the [state](state) that is saved: parameters, averages, moments, counters.
+//!   run's seed and the step's number, or is in the [state] that is saved: parameters, averages, moments, counters.
 //! * **Nothing half-written.** Files and state folders are written aside, synced and renamed.
 //! * **One source of truth for settings.** [`TrainConfig`](config::TrainConfig) is what a user says, resolved once into
 //!   [`ResolvedConfig`](config::ResolvedConfig), which the run directory records.

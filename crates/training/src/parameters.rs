@@ -128,6 +128,7 @@ impl<F: FnMut(&str, bool) -> Change> ModuleMapper for Writer<F> {
 }
 
 /// What becomes of a parameter.
+#[allow(clippy::large_enum_variant, reason = "it lives for one call, one at a time")]
 pub(crate) enum Change {
     Keep,
     /// New values, flat and without autodiff; the parameter stays trained or frozen as it was.

@@ -70,6 +70,7 @@ impl Results {
         sync_folder(dir.parent().unwrap_or(Path::new(".")))
     }
 
+    #[allow(clippy::type_complexity, reason = "a closure that takes a closure; a name would say no more")]
     fn write<A: Tuned>(
         &self,
         dir: &Path,

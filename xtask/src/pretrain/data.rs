@@ -44,7 +44,7 @@ impl TrainData for Scenes {
         let index = key.epoch * self.length as u64 + key.index as u64;
         let domain = Domain::ALL[(index % Domain::ALL.len() as u64) as usize];
         let within = index / Domain::ALL.len() as u64;
-        let (scene, caption) = if within % COMPOSITION_EVERY == 0 {
+        let (scene, caption) = if within.is_multiple_of(COMPOSITION_EVERY) {
             let scene = self.world.composition(Split::Pretrain, domain, within);
             let caption = pick(&scene.captions, within);
             (scene, caption)

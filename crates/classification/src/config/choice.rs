@@ -4,7 +4,6 @@ use std::path::Path;
 
 use radapter_datasets::{ClassNames, Templates};
 use serde::{Deserialize, Serialize};
-use toml::Value;
 
 use super::SettingsError;
 use crate::imagenet;
@@ -27,27 +26,9 @@ impl TemplatesChoice {
     pub fn resolve(&self) -> Result<Templates, SettingsError> {
         Ok(match self {
             Self::Name(name) => Templates::resolve(name)?,
-            Self::List(list) => listed(list)?,
+            Self::List(list) => Templates::from_list(list.clone())?,
         })
     }
-}
-
-/// Each template is checked as one that is given alone.
-fn listed(list: &[String]) -> Result<Templates, SettingsError> {
-    if list.is_empty() {
-        return Err(SettingsError::NoTemplates);
-    }
-    for template in list {
-        // What has no place for a name would be taken for a set's name or a file.
-        if !template.contains("{}") {
-            let template = template.clone();
-            return Err(SettingsError::NoPlace { template });
-        }
-        Templates::resolve(template)?;
-    }
-    Value::from(list.to_vec())
-        .try_into()
-        .map_err(|error: toml::de::Error| SettingsError::Record { key: "templates", reason: error.to_string() })
 }
 
 /// Texts of classes, named or listed.

@@ -18,15 +18,6 @@ pub enum SettingsError {
     /// The templates.
     #[error(transparent)]
     Templates(#[from] TemplatesError),
-    /// A list of templates without one.
-    #[error("templates = [] is refused: expected at least one, each with one `{{}}`")]
-    NoTemplates,
-    /// A template in a list that names no class.
-    #[error("templates: expected exactly one `{{}}` in each, found \"{template}\"")]
-    NoPlace {
-        /// The template.
-        template: String,
-    },
     /// The class names.
     #[error(transparent)]
     ClassNames(#[from] ClassNamesError),

@@ -1,6 +1,5 @@
 use std::collections::BTreeSet;
 
-use radapter_classification::config::TemplatesChoice;
 use radapter_classification::data::ClassificationData;
 use radapter_classification::read::read_labelled;
 use radapter_clip::tokenizer::Tokenizer;
@@ -37,7 +36,7 @@ fn a_sample_is_a_function_of_its_key() {
 #[test]
 fn captions_are_of_the_class_and_all_templates_come_up() {
     let list = ["a {}.", "the {}", "my {}!"].map(str::to_owned).to_vec();
-    let templates = TemplatesChoice::List(list).resolve().unwrap();
+    let templates = Templates::from_list(list).unwrap();
     let data = data(Some(&templates));
     let tokenizer = Tokenizer::clip();
     let mut seen = BTreeSet::new();

@@ -9,7 +9,7 @@ use crate::state_dict::{RawTensor, StateDict};
 const SUMMANDS: usize = 12;
 
 /// The logarithm of 1/0.07, where CLIP starts.
-const INITIAL_LOGIT_SCALE: f32 = 2.659_260_1;
+const INITIAL_LOGIT_SCALE: f32 = 2.659_26;
 
 impl ClipConfig {
     /// Random weights to train from: the standard deviations of OpenAI's `initialize_parameters`, the same in both towers,

@@ -1,9 +1,9 @@
 //! CLIP's tokenizer: the ids that OpenCLIP's `SimpleTokenizer` gives with its default cleaning.
 //!
-//! A text is [cleaned](clean) (repaired as ftfy does, HTML references decoded, white space collapsed, lower case), cut
-//! into [words], and each word [byte-pair encoded](bpe). The ids are equal to OpenCLIP's for any text, with these
+//! A text is cleaned (repaired as ftfy does, HTML references decoded, white space collapsed, lower case), cut
+//! into words, and each word byte-pair encoded. The ids are equal to OpenCLIP's for any text, with these
 //! exceptions: characters whose Unicode properties changed between the versions of Unicode in use on both sides, and the
-//! limits that [`fix_text`] names.
+//! limits that the module `fix_text` names.
 //!
 //! The special tokens are written `<start_of_text>` and `<end_of_text>` in a text, as OpenCLIP reads them;
 //! `<|startoftext|>`, the spelling of Hugging Face's files, is ordinary text to OpenCLIP and so it is here.

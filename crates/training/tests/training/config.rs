@@ -43,6 +43,7 @@ fn full_fine_tuning_has_its_own_defaults() {
 }
 
 #[test]
+#[allow(clippy::type_complexity, reason = "the columns of the table")]
 fn the_published_table_is_verbatim() {
     let table: [(&str, u64, usize, u64, f64, f64, f64, f64, &str, OrNone<f64>); 4] = [
         ("paper-imagenet", 10, 512, 500, 0.999, 0.5, 0.02, 0.05, "full", OrNone::Some(1.0)),

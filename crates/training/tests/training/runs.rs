@@ -134,7 +134,7 @@ fn the_best_is_the_average_of_its_step() {
     assert_eq!(best.value, highest);
     assert_eq!(best.metric, "cosine");
     let flags: Vec<bool> = ran.validations.iter().map(|line| line.best).collect();
-    assert_eq!(ran.validations.iter().filter(|l| l.best).next_back().unwrap().step, best.step, "{flags:?}");
+    assert_eq!(ran.validations.iter().rfind(|l| l.best).unwrap().step, best.step, "{flags:?}");
     // The averages of that step, from a run that ends there.
     let shorter = tempfile::tempdir().unwrap();
     let path = shorter.path().join("run");

@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn extends_the_sign() {
-        let mut bits = BitReader::new(&[0b0_1_00_11_01, 0], 0);
+        let mut bits = BitReader::new(&[0b0100_1101, 0], 0);
         bits.refill();
         assert_eq!([1, 1, 2, 2, 2].map(|n| bits.signed(n)), [-1, 1, -3, 3, -2]);
     }

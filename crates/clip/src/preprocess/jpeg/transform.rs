@@ -128,7 +128,7 @@ mod tests {
             let mut coefficients = [0i16; 64];
             for (i, coefficient) in coefficients.iter_mut().enumerate() {
                 let h = (seed * 64 + i as u32).wrapping_mul(2_654_435_761) >> 16;
-                if h % 4 == 0 || i == 0 {
+                if h.is_multiple_of(4) || i == 0 {
                     *coefficient = (h % 400) as i16 - 200;
                 }
             }

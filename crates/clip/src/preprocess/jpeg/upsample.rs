@@ -27,7 +27,7 @@ pub(super) struct Upsampler<'a> {
 
 impl<'a> Upsampler<'a> {
     pub(super) fn new(frame: &Frame, component: &'a Component) -> Result<Self, Fault> {
-        if frame.max_h % component.h != 0 || frame.max_v % component.v != 0 {
+        if !frame.max_h.is_multiple_of(component.h) || !frame.max_v.is_multiple_of(component.v) {
             return Err(Fault::Unsupported("fractional subsampling"));
         }
         let (across, down) = (frame.max_h / component.h, frame.max_v / component.v);
@@ -76,7 +76,7 @@ impl<'a> Upsampler<'a> {
     /// is the same.
     fn near_and_far(&self, y: usize) -> (&[u8], &[u8]) {
         let near = y / 2;
-        let far = if y % 2 == 0 { near.saturating_sub(1) } else { (near + 1).min(self.component.height - 1) };
+        let far = if y.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(self.component.height - 1) };
         (self.component.row(near), self.component.row(far))
     }
 }

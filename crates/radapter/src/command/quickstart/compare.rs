@@ -33,12 +33,15 @@ impl Ears {
     }
 }
 
+/// A model's answers: each set's name, and one for each of its images.
+pub type Answers = Vec<(String, Vec<Prediction>)>;
+
 /// What the comparison gave.
 pub struct Compared {
     /// One row for each method, α and seed.
     pub rows: Vec<Row>,
     /// The answers of zero-shot, full fine-tuning and R-Adapter (α = 0.5) of the first seed, set by set.
-    pub answers: Vec<(Method, Vec<(String, Vec<Prediction>)>)>,
+    pub answers: Vec<(Method, Answers)>,
     /// R-Adapter of the first seed, merged at α = 0.5.
     pub merged: FineTuned,
 }
@@ -111,7 +114,7 @@ struct Work<'a> {
     device: &'a Device,
     bar: Bar,
     rows: Vec<Row>,
-    answers: Vec<(Method, Vec<(String, Vec<Prediction>)>)>,
+    answers: Vec<(Method, Answers)>,
 }
 
 impl Work<'_> {

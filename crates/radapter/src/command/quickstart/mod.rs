@@ -14,7 +14,7 @@ mod report;
 mod results;
 
 pub use budget::Budget;
-pub use compare::{Compared, Ears, compare};
+pub use compare::{Answers, Compared, Ears, compare};
 pub use data::Data;
 pub use method::{LearningRates, Method, train};
 pub use results::{Claim, Row, claim, mean_rows};

@@ -108,7 +108,7 @@ impl Chart {
         {
             let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
             self.draw(&root)
-                .and_then(|()| Ok(root.present()?))
+                .and_then(|()| root.present())
                 .map_err(|error| anyhow::anyhow!("the chart `{}`: {error}", self.title))?;
         }
         Ok(svg)
