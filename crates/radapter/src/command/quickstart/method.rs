@@ -78,7 +78,7 @@ pub fn train(
         // The embedded model was pretrained at its own temperature; both methods keep it.
         "loss.temperature = \"checkpoint\"".to_owned(),
         // One validation, at the end: both methods are measured as they end, none by its luckiest epoch.
-        format!("validate_every = {{ steps = {} }}", budget.steps),
+        "validate_every = \"end\"".to_owned(),
         "save_every = \"none\"".to_owned(),
     ] {
         settings.set(&assignment)?;
