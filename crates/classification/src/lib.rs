@@ -45,7 +45,6 @@ pub mod candidates;
 pub mod classes;
 pub mod config;
 pub mod data;
-mod durable;
 pub mod embed;
 pub mod finetuned;
 pub mod head;

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::durable;
 use crate::labelled::Class;
 
 /// Why class names could not be read or written.
@@ -77,7 +76,7 @@ impl ClassNames {
         Self { texts: classes.iter().map(|class| (class.folder.clone(), class.text.clone())).collect() }
     }
 
-    /// Writes the file that [`ClassNames::read`] reads.
+    /// Writes the file that [`ClassNames::read`] reads. Missing folders are made.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -88,7 +87,9 @@ impl ClassNames {
             let quoted = |text: &str| serde_json::Value::from(text).to_string();
             file.push_str(&format!("{} = {}\n", quoted(folder), quoted(text)));
         }
-        durable::write(path, file.as_bytes()).map_err(|source| ClassNamesError::Write { path: path.to_owned(), source })
+        std::fs::create_dir_all(radapter_files::folder_of(path))
+            .and_then(|()| radapter_files::write(path, file.as_bytes()))
+            .map_err(|source| ClassNamesError::Write { path: path.to_owned(), source })
     }
 
     /// The text of a folder, if there is one.

@@ -23,8 +23,6 @@ pub mod subset;
 pub mod table;
 pub mod templates;
 
-mod durable;
-
 pub use class_names::ClassNames;
 pub use labelled::{Class, LabelledImages, Warning};
 pub use on_error::{OnError, SkipReport};

@@ -27,6 +27,14 @@ pub enum TrainError {
         /// The directory.
         path: PathBuf,
     },
+    /// The folder for a new run has something else in it.
+    #[error("{path} is not empty (it has {found}): choose another directory for the run", path = path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+        /// One of the things in it.
+        found: String,
+    },
     /// The directory holds no run.
     #[error("{path} is no run directory: it has no {file}", path = path.display())]
     NoRun {
@@ -161,6 +169,9 @@ pub enum TrainError {
     /// A setting cannot be used.
     #[error(transparent)]
     Config(#[from] crate::config::ConfigError),
+    /// The adapters cannot be built into this model.
+    #[error(transparent)]
+    Adapter(#[from] radapter_adapter::AdapterError),
     /// burn-train stopped.
     #[error("burn-train: {0}")]
     Burn(String),

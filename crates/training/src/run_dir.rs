@@ -1,15 +1,20 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use radapter_adapter::RAdapter;
 use radapter_clip::config::ClipConfig;
+use radapter_clip::model::NoAdapter;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::config::{ConfigError, ResolvedConfig, Settings, Tune, contradiction};
 use crate::error::TrainError;
 use crate::files::{Disk, replace};
+use crate::parameters::HEAD;
 use crate::report::Report;
+use crate::results::file_name;
 use crate::state;
+use crate::tuning::Tuned;
 
 pub(crate) const FORMAT: &str = "radapter-run-v1";
 
@@ -122,14 +127,18 @@ impl RunDir {
     /// The task's `files` (names and contents) stand before it.
     pub(crate) fn create(path: &Path, record: &RunRecord, files: &[(String, Vec<u8>)]) -> Result<Self, TrainError> {
         let run = Self { path: path.to_owned() };
+        if path.join(Self::CONFIG).exists() {
+            return Err(TrainError::RunExists { path: path.to_owned() });
+        }
         if path.exists() {
             for entry in fs::read_dir(path).map_err(TrainError::io("list", path))? {
                 let name = entry.map_err(TrainError::io("list", path))?.file_name();
                 // These are left by a run that was killed before it had begun.
-                let own = [Self::STATES, Self::METRICS, "config.toml.tmp"].iter().any(|own| name == *own);
+                let own = [Self::STATES, "config.toml.tmp"].iter().any(|own| name == *own);
                 let task = files.iter().any(|(file, _)| name == **file || name == *format!("{file}.tmp"));
                 if !own && !task {
-                    return Err(TrainError::RunExists { path: path.to_owned() });
+                    let found = name.display().to_string();
+                    return Err(TrainError::NotEmpty { path: path.to_owned(), found });
                 }
             }
         }
@@ -154,8 +163,8 @@ impl RunDir {
     pub fn evaluated(&self) -> Result<PathBuf, TrainError> {
         let record = self.record()?;
         let stem = match record.train.tune {
-            Tune::Adapters => "adapters",
-            Tune::All => "weights",
+            Tune::Adapters => <RAdapter as Tuned>::STEM,
+            Tune::All => <NoAdapter as Tuned>::STEM,
         };
         Ok(self.published(&record, stem))
     }
@@ -167,12 +176,11 @@ impl RunDir {
     pub fn evaluated_head(&self) -> Result<Option<PathBuf>, TrainError> {
         let record = self.record()?;
         let trains_head = !record.train.loss.objective().needs_text();
-        Ok(trains_head.then(|| self.published(&record, "head")))
+        Ok(trains_head.then(|| self.published(&record, HEAD)))
     }
 
     fn published(&self, record: &RunRecord, stem: &str) -> PathBuf {
-        let average = if record.train.ema.value().is_some() { "-ema" } else { "" };
-        self.path.join(format!("{stem}{average}.safetensors"))
+        self.path.join(file_name(stem, record.train.ema.value().is_some()))
     }
 
     /// The folder.

@@ -14,7 +14,7 @@ use radapter_clip::model::{Clip, NoAdapter};
 use crate::config::{ConfigError, ResolvedConfig, Tune};
 use crate::data::TrainData;
 use crate::error::TrainError;
-use crate::files::{Disk, Storage};
+use crate::files::Disk;
 use crate::loader::{Cut, Form, Loader};
 use crate::metrics::Metrics;
 use crate::model::{Shared, TrainModel};
@@ -69,8 +69,7 @@ pub struct Setup {
 /// [`TrainError`]; whatever was saved before can be [resumed](resume).
 pub fn train(setup: Setup) -> Result<Outcome, TrainError> {
     check(&setup)?;
-    let run = RunDir::create(&setup.run_dir, &record(&setup), &setup.files)?;
-    start(setup, run, None, Arc::new(Disk))
+    start(setup, Begin::New)
 }
 
 /// Continues the run in a folder, from its newest state or that of step `from_step`. The setup is made of the run's own
@@ -83,7 +82,13 @@ pub fn resume(setup: Setup, from_step: Option<u64>) -> Result<Outcome, TrainErro
     let run = RunDir::open(&setup.run_dir)?;
     run.record()?.check_same(&record(&setup))?;
     check(&setup)?;
-    start(setup, run, Some(from_step), Arc::new(Disk))
+    start(setup, Begin::Resume { run, from_step })
+}
+
+/// How a run gets its folder.
+enum Begin {
+    New,
+    Resume { run: RunDir, from_step: Option<u64> },
 }
 
 fn record(setup: &Setup) -> RunRecord {
@@ -121,34 +126,22 @@ fn check(setup: &Setup) -> Result<(), TrainError> {
     Ok(())
 }
 
-fn start(
-    setup: Setup,
-    run: RunDir,
-    resume: Option<Option<u64>>,
-    storage: Arc<dyn Storage>,
-) -> Result<Outcome, TrainError> {
+fn start(setup: Setup, begin: Begin) -> Result<Outcome, TrainError> {
     // A classifier that no loss compares with would have no gradient.
     let head = setup.head.clone().filter(|_| !setup.objective.needs_text());
     let base = setup.base.clone().valid();
     match setup.config.tune {
-        Tune::All => go::<NoAdapter>(base, head, setup, run, resume, storage),
+        Tune::All => go::<NoAdapter>(base, head, setup, begin),
         Tune::Adapters => {
             let config = &setup.config;
-            let clip = attach(base, &config.adapter, config.seed)
-                .map_err(|e| TrainError::NothingToTrain { reason: e.to_string() })?;
-            go(clip, head, setup, run, resume, storage)
+            let clip = attach(base, &config.adapter, config.seed)?;
+            go(clip, head, setup, begin)
         }
     }
 }
 
-fn go<A: Tuned>(
-    clip: Clip<A>,
-    head: Option<Tensor<2>>,
-    setup: Setup,
-    run: RunDir,
-    resume: Option<Option<u64>>,
-    storage: Arc<dyn Storage>,
-) -> Result<Outcome, TrainError> {
+fn go<A: Tuned>(clip: Clip<A>, head: Option<Tensor<2>>, setup: Setup, begin: Begin) -> Result<Outcome, TrainError> {
+    let record = record(&setup);
     let Setup { data, objective, config, .. } = setup;
     let plain = clip.logit_scale.device();
     let model = assemble(clip, head, &objective, &config, &plain);
@@ -157,11 +150,16 @@ fn go<A: Tuned>(
         let reason = "the settings leave nothing to train: no adapter stands where the loss looks".to_owned();
         return Err(TrainError::NothingToTrain { reason });
     }
+    // Only now is everything refused that can be, and a folder worth making.
+    let (run, from_step) = match begin {
+        Begin::New => (RunDir::create(&setup.run_dir, &record, &setup.files)?, None),
+        Begin::Resume { run, from_step } => (run, from_step),
+    };
     let tuned_parameters = initial.values().map(|flat| flat.shape.iter().product::<usize>()).sum();
 
     let settings = optimizer_settings(&config);
     let states = run.states();
-    let state = state::load(&states, resume.flatten(), &initial, &plain)?;
+    let state = state::load(&states, from_step, &initial, &plain)?;
     state::clean(&states, state.counters.step)?;
     let counters = state.counters;
     if counters.threads != state::threads() && counters.step > 0 {
@@ -201,7 +199,7 @@ fn go<A: Tuned>(
     let session = Session {
         metrics: Metrics::open(&run.metrics(), counters.step)?,
         run: run.clone(),
-        storage,
+        storage: Arc::new(Disk),
         validator: setup.validator,
         listener: listener.clone(),
         interrupt: setup.interrupt,

@@ -32,10 +32,10 @@ pub(crate) struct Args {
     #[arg(long, default_value = "crates/radapter/assets")]
     out: PathBuf,
     /// Optimizer steps
-    #[arg(long, default_value_t = 3000)]
+    #[arg(long, default_value_t = 8000)]
     steps: u64,
     /// Scenes of a step
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 64)]
     batch_size: usize,
     /// Peak learning rate
     #[arg(long, default_value_t = 1e-3)]
@@ -88,8 +88,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         lr: Some(args.lr),
         seed: Some(args.seed),
         tune: Some(radapter::training::config::Tune::All),
-        save_every: Some(radapter::training::config::OrNone::Some(100)),
-        validate_every: Some(radapter::training::config::Every::Steps(250)),
+        save_every: Some(radapter::training::config::OrNone::Some(200)),
+        validate_every: Some(radapter::training::config::Every::Steps(400)),
         ..TrainConfig::default()
     };
     let task = TaskDefaults {
@@ -131,7 +131,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
 fn report(event: &ProgressEvent, started: Instant) {
     match event {
-        ProgressEvent::Step(step) if step.step % 20 == 0 => eprintln!(
+        ProgressEvent::Step(step) if step.step % 50 == 0 => eprintln!(
             "{:6.0} s  step {}/{}  loss {:.4}  lr {:.2e}  {:.0} scenes/s",
             started.elapsed().as_secs_f64(),
             step.step,

@@ -8,7 +8,6 @@ use radapter_clip::state_dict::{RawTensor, StateDict};
 
 use super::{Head, HeadError};
 use crate::classes::Classes;
-use crate::durable;
 use crate::embed::Embeddings;
 
 /// The rows, in a tensor `weight` of shape `[classes, embed_dim]`.
@@ -26,7 +25,7 @@ impl Head {
     /// [`HeadError`] naming the file that cannot be written.
     pub fn save(&self, dir: &Path) -> Result<(), HeadError> {
         let path = dir.join(CLASSES_FILE);
-        durable::write(&path, self.classes().to_json().as_bytes())
+        radapter_files::write(&path, self.classes().to_json().as_bytes())
             .map_err(|source| HeadError::Write { path, source })?;
         let shape = [self.weights().len(), self.weights().dim()];
         let weight = RawTensor::from_f32(shape, self.weights().values().to_vec());

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use radapter_files::DirError;
 use thiserror::Error;
 
 use crate::config::ConfigError;
@@ -162,6 +163,15 @@ pub enum CheckpointError {
         /// What went wrong and what to do.
         reason: String,
     },
+}
+
+impl From<DirError> for CheckpointError {
+    fn from(error: DirError) -> Self {
+        match error {
+            DirError::Occupied { path } => Self::Exists { path },
+            DirError::Io { path, action, source } => Self::Io { path, action, source },
+        }
+    }
 }
 
 impl CheckpointError {

@@ -9,7 +9,6 @@
 //! all.
 
 mod architecture;
-mod atomic_dir;
 mod error;
 #[cfg(feature = "hub")]
 pub mod hub;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -200,14 +200,6 @@ pub fn write_safetensors_file(
     metadata: &BTreeMap<String, String>,
 ) -> Result<(), CheckpointError> {
     let path = path.as_ref();
-    let error = || CheckpointError::io(path, "write");
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = tempfile::NamedTempFile::new_in(parent).map_err(error())?;
-    let mut out = BufWriter::new(file.as_file());
-    write_safetensors(&mut out, tensors, metadata).map_err(error())?;
-    out.flush().map_err(error())?;
-    drop(out);
-    file.as_file().sync_all().map_err(error())?;
-    file.persist(path).map_err(|persist| error()(persist.error))?;
-    Ok(())
+    radapter_files::write_with(path, |mut out| write_safetensors(&mut out, tensors, metadata))
+        .map_err(CheckpointError::io(path, "write"))
 }

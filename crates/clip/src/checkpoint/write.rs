@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use super::open::{HUGGING_FACE_CONFIG, HUGGING_FACE_PREPROCESSOR, OPEN_CLIP_CONFIG};
-use super::{Checkpoint, CheckpointError, Format, atomic_dir, names_hf, safetensors_file, strict, tokenizer_files};
+use super::{Checkpoint, CheckpointError, Format, names_hf, safetensors_file, strict, tokenizer_files};
 use crate::state_dict::{StateDict, StoredDtype};
 
 /// How a checkpoint is written.
@@ -71,7 +71,7 @@ pub(super) fn save(
         Some(dtype) => checkpoint.state.cast(dtype).map_err(CheckpointError::tensor(dir))?,
         None => checkpoint.state.clone(),
     };
-    atomic_dir::write_dir(dir, options.overwrite, |temporary| {
+    radapter_files::write_dir(dir, options.overwrite, |temporary| {
         let mut files = Files { dir: temporary, target: dir, create };
         match options.format {
             Format::OpenClip => {

@@ -7,7 +7,6 @@ use image::{ImageFormat, RgbImage};
 use serde::Serialize;
 
 use super::{Domain, Scene, Shape, Split, World, label_names};
-use crate::durable;
 
 /// Why a world could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -105,21 +104,30 @@ fn png(path: &Path, image: &RgbImage) -> Result<(), WriteError> {
     let mut bytes = Cursor::new(Vec::new());
     let encoded = image.write_to(&mut bytes, ImageFormat::Png);
     encoded.map_err(|source| WriteError::Encode { path: path.to_owned(), source })?;
-    bytes_to(path, bytes.get_ref())
+    make_folder(path)?;
+    // Thousands of pictures are not synced one by one: a folder is complete where its captions are there, which come last.
+    std::fs::write(path, bytes.get_ref()).map_err(io(path))
 }
 
 fn mask(path: &Path, scene: &Scene) -> Result<(), WriteError> {
     let mut bytes = Cursor::new(Vec::new());
     let encoded = scene.mask.write_to(&mut bytes, ImageFormat::Png);
     encoded.map_err(|source| WriteError::Encode { path: path.to_owned(), source })?;
-    bytes_to(path, bytes.get_ref())
+    make_folder(path)?;
+    // Thousands of pictures are not synced one by one: a folder is complete where its captions are there, which come last.
+    std::fs::write(path, bytes.get_ref()).map_err(io(path))
 }
 
 fn json(path: &Path, value: &impl Serialize) -> Result<(), WriteError> {
-    let io = |source: serde_json::Error| WriteError::Io { path: path.to_owned(), source: source.into() };
-    bytes_to(path, &serde_json::to_vec_pretty(value).map_err(io)?)
+    make_folder(path)?;
+    let bytes = serde_json::to_vec_pretty(value).map_err(|error| io(path)(error.into()))?;
+    radapter_files::write(path, &bytes).map_err(io(path))
 }
 
-fn bytes_to(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    durable::write(path, bytes).map_err(|source| WriteError::Io { path: path.to_owned(), source })
+fn make_folder(path: &Path) -> Result<(), WriteError> {
+    std::fs::create_dir_all(radapter_files::folder_of(path)).map_err(io(path))
+}
+
+fn io(path: &Path) -> impl FnOnce(std::io::Error) -> WriteError {
+    move |source| WriteError::Io { path: path.to_owned(), source }
 }

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::Context;
+use radapter_files::folder_of;
 use serde::Serialize;
 
 use super::failure::StdoutClosed;
@@ -43,42 +44,14 @@ pub(crate) fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> std:
             })
             .with_context(|| format!("cannot write `{}`", path.display()));
     }
-    let folder = folder_of(path);
-    let aside = || -> std::io::Result<()> {
-        let mut file = temporary_name(0o666).tempfile_in(folder)?;
-        let mut buffered = std::io::BufWriter::new(file.as_file_mut());
-        write(&mut buffered)?;
-        buffered.flush()?;
-        drop(buffered);
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    aside().with_context(|| format!("cannot write `{}`", path.display()))
-}
-
-/// Names for temporary files (or folders). What they hold becomes a result, so that they are not private to their owner as
-/// temporary ones usually are; the process's umask applies.
-fn temporary_name(mode: u32) -> tempfile::Builder<'static, 'static> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".radapter-").suffix(".tmp");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
-    #[cfg(not(unix))]
-    let _ = mode;
-    builder
+    radapter_files::write_with(path, write).with_context(|| format!("cannot write `{}`", path.display()))
 }
 
 /// Writes a directory under a temporary name beside `path` and renames it. `path` may be an empty directory, or not there.
 pub(crate) fn write_dir(path: &Path, fill: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
     check_empty_dir(path)?;
-    let parent = folder_of(path);
-    make_dir(parent)?;
-    let cannot = || format!("cannot write the directory `{}`", path.display());
-    let aside = temporary_name(0o777).tempdir_in(parent).with_context(cannot)?;
-    let inner = aside.path().join("content");
-    fill(&inner)?;
-    std::fs::rename(&inner, path).with_context(cannot)
+    radapter_files::write_dir(path, false, fill)
+        .with_context(|| format!("cannot write the directory `{}`", path.display()))
 }
 
 /// Refuses a directory that has something in it, and a file.
@@ -93,13 +66,6 @@ pub(crate) fn check_empty_dir(path: &Path) -> anyhow::Result<()> {
     let path = path.display();
     anyhow::ensure!(is_empty, "the directory `{path}` is not empty; name another one, or remove it");
     Ok(())
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 /// Checks that a file can be written, before the work that makes its content: its folder is there and takes files, and

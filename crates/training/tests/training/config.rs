@@ -134,6 +134,7 @@ fn values_out_of_range_are_refused_by_key() {
         (&["loss.kind=hinge"], "hinge"),
         (&["betas=[0.9, 1.0]"], "betas"),
         (&["micro_batch=0"], "micro_batch"),
+        (&["micro_batch=2", "adapter.drop_mode=sample"], "adapter.drop_mode"),
         (&["patience=0"], "patience"),
         (&["validate_every=0"], "number of steps"),
         (&["workers=0"], "workers"),

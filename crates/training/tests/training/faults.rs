@@ -30,7 +30,9 @@ fn an_existing_run_is_not_overwritten() {
     let other = dir.path().join("photos");
     fs::create_dir(&other).unwrap();
     fs::write(other.join("cat.jpg"), b"x").unwrap();
-    assert!(matches!(Plan::new(&[]).train(&other), Err(TrainError::RunExists { .. })));
+    let error = Plan::new(&[]).train(&other).unwrap_err();
+    assert!(matches!(error, TrainError::NotEmpty { .. }), "{error}");
+    assert!(error.to_string().contains("cat.jpg"), "{error}");
     let empty = dir.path().join("empty");
     fs::create_dir(&empty).unwrap();
     assert!(Plan::new(&["steps=1"]).train(&empty).is_ok());
@@ -216,6 +218,18 @@ fn early_stopping_needs_validation() {
     plan.validate = false;
     let error = plan.train(&dir.path().join("run")).unwrap_err();
     assert!(error.to_string().contains("validation data"), "{error}");
+}
+
+#[test]
+fn settings_that_do_not_fit_the_model_leave_no_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    for setting in ["adapter.rank=17", "adapter.layers=[7]", "adapter.drop=1.0"] {
+        let error = Plan::new(&["steps=1", setting]).train(&run).unwrap_err();
+        assert!(matches!(error, TrainError::Adapter(_)), "{error}");
+        assert!(error.to_string().contains("adapter."), "{error}");
+        assert!(!run.exists(), "{setting}");
+    }
 }
 
 #[cfg(unix)]

@@ -49,6 +49,7 @@ fn cached_accumulation_gives_the_whole_batch_s_gradient() {
     for (what, settings) in [
         ("adapters", &["adapter.drop=0"][..]),
         ("adapters, dropped", &["adapter.drop=0.5", "seed=3"]),
+        ("adapters, positions dropped", &["adapter.drop=0.5", "adapter.drop_mode=token", "seed=3"]),
         ("one tower", &["adapter.towers=visual"]),
         ("the other tower", &["adapter.towers=text"]),
         ("all, contrastive", &["tune=all", "loss.kind=info-nce"]),

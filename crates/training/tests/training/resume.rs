@@ -13,10 +13,11 @@ const CASE: &str = "RADAPTER_TEST_CASE";
 const DEATH: &str = "RADAPTER_TEST_DEATH";
 
 /// 26 samples in batches of 8 are 3 steps an epoch.
-const CASES: [(&str, &[&str]); 6] = [
+const CASES: [(&str, &[&str]); 7] = [
     ("adapters", &["epochs=3"]),
     ("low rank, saved every 2 steps", &["steps=8", "adapter.rank=2", "save_every=2", "adapter.drop=0.6"]),
-    ("micro-batches", &["epochs=3", "micro_batch=3", "adapter.drop_mode=sample"]),
+    ("micro-batches", &["epochs=3", "micro_batch=3"]),
+    ("masks of samples", &["epochs=3", "adapter.drop_mode=sample"]),
     ("no average", &["epochs=3", "ema=none", "save_every=1"]),
     ("all weights", &["epochs=3", "tune=all", "lr=0.003"]),
     ("all weights, both towers, averaged", &["epochs=3", "tune=all", "loss.kind=info-nce", "ema=0.7", "save_every=4"]),
