@@ -2,6 +2,7 @@
 
 mod embeddings;
 mod merged;
+mod round_trip;
 
 use std::path::Path;
 
@@ -15,5 +16,7 @@ fn assert_close(found: (&Path, &str), expected: (&Path, &str), tolerance: f32) {
     assert_eq!(shape, expected_shape, "{}", expected.1);
     let pairs = values.iter().zip(&expected_values);
     let apart = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    // With `--nocapture` these are the figures of docs/parity.md.
+    eprintln!("{}: largest difference {apart:.1e}", expected.1);
     assert!(apart <= tolerance, "{} is {apart:e} away, allowed are {tolerance:e}", expected.1);
 }
