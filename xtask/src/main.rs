@@ -6,6 +6,7 @@ mod bench;
 mod pretrain;
 mod repro;
 mod tune;
+mod validate;
 
 use clap::{Parser, Subcommand};
 
@@ -27,6 +28,8 @@ enum Chore {
     Repro(repro::Repro),
     /// Choose the quickstart's learning rates on in-distribution validation images of another world
     TuneQuickstart(tune::Args),
+    /// Run all checks that must pass, as `.ci/run` does
+    Validate,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -35,5 +38,6 @@ fn main() -> anyhow::Result<()> {
         Chore::PretrainEmbedded(args) => pretrain::run(&args),
         Chore::Repro(what) => repro::run(&what),
         Chore::TuneQuickstart(args) => tune::run(&args),
+        Chore::Validate => validate::run(),
     }
 }

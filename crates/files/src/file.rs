@@ -11,7 +11,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_with(path, |file| file.write_all(bytes))
 }
 
-/// As [`write`], for content that is made piece by piece. Writing is buffered.
+/// As [`write()`], for content that is made piece by piece. Writing is buffered.
 ///
 /// # Errors
 /// What the system or `fill` says; a file that was there stays, and nothing is left behind.

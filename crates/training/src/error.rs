@@ -171,7 +171,7 @@ pub enum TrainError {
     Config(#[from] crate::config::ConfigError),
     /// The adapters cannot be built into this model.
     #[error(transparent)]
-    Adapter(#[from] radapter_adapter::AdapterError),
+    Adapter(Box<radapter_adapter::AdapterError>),
     /// burn-train stopped.
     #[error("burn-train: {0}")]
     Burn(String),

@@ -134,7 +134,8 @@ fn start(setup: Setup, begin: Begin) -> Result<Outcome, TrainError> {
         Tune::All => go::<NoAdapter>(base, head, setup, begin),
         Tune::Adapters => {
             let config = &setup.config;
-            let clip = attach(base, &config.adapter, config.seed)?;
+            let clip =
+                attach(base, &config.adapter, config.seed).map_err(|error| TrainError::Adapter(Box::new(error)))?;
             go(clip, head, setup, begin)
         }
     }

@@ -39,6 +39,9 @@ pub(crate) struct Args {
     /// Seeds of the runs
     #[arg(long, value_delimiter = ',', default_values_t = [0, 1, 2])]
     seeds: Vec<u64>,
+    /// Train this method alone, by its name in the table, and write no table: several processes share the work so
+    #[arg(long)]
+    only: Option<String>,
 }
 
 const SHIFTED: [&str; 3] = ["art_painting", "cartoon", "sketch"];
@@ -75,6 +78,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     ];
 
     let mut rows = zero_shot(&base, &classes, &suite, &args.seeds, &device)?;
+    if let Some(only) = &args.only {
+        let arm = ARMS.iter().find(|arm| arm.name == only);
+        let arm = arm.with_context(|| format!("`{only}` is none of {}", ARMS.map(|arm| arm.name).join("; ")))?;
+        return choose(arm, args, &common, &base, &device).map(|_| ());
+    }
     for arm in &ARMS {
         let (lr, validation) = choose(arm, args, &common, &base, &device)?;
         eprintln!("{}: learning rate {lr:.0e} by ID validation {:.1} %", arm.name, 100.0 * validation);

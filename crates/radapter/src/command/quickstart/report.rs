@@ -36,7 +36,7 @@ pub(super) fn page(compared: &Compared, data: &Data, budget: &Budget) -> anyhow:
     page.section("Table");
     table(&mut page, &means);
     page.section("What the models answer");
-    page.text("Test pictures of each domain with the answers of the first seed's models.");
+    page.text("Test pictures of each domain with the answers of the first seed's models: zero-shot, full fine-tuning, and R-Adapter at alpha 0.5.");
     for set in data.suite.sets() {
         page.text(&set.name);
         page.images(&cards(compared, set)?);
@@ -108,6 +108,15 @@ fn table(page: &mut Page, means: &[Row]) {
     page.table(&columns, &rows, &strong);
 }
 
+/// A name that fits under a small picture.
+fn short(method: Method) -> &'static str {
+    match method {
+        Method::ZeroShot => "zero-shot",
+        Method::FullFineTuning => "full",
+        Method::RAdapter => "R-Adapter",
+    }
+}
+
 fn cards(compared: &Compared, set: &TestSet) -> anyhow::Result<Vec<ImageCard>> {
     // Classes take turns in a set; a stride shows different ones.
     let stride = (set.samples.len() / SHOWN).max(1) | 1;
@@ -125,7 +134,7 @@ fn cards(compared: &Compared, set: &TestSet) -> anyhow::Result<Vec<ImageCard>> {
                 if let Some(answer) = answers.and_then(|answers| answers.get(index)) {
                     label.clone_from(&answer.label);
                     let best = answer.best.first().map_or("", |best| best.class.as_str());
-                    predictions.push((method.to_string(), best.to_owned(), best == answer.label));
+                    predictions.push((short(*method).to_owned(), best.to_owned(), best == answer.label));
                 }
             }
             Ok(ImageCard { png: png.into_inner(), caption: label, predictions })
