@@ -11,7 +11,7 @@ use radapter::training::{Outcome, ProgressEvent, Report, RunDir};
 pub(crate) struct Arm {
     pub(crate) name: &'static str,
     pub(crate) settings: &'static [&'static str],
-    pub(crate) grid: [f64; 4],
+    pub(crate) grid: [f64; 5],
     /// Whether it has an α.
     pub(crate) scaled: bool,
 }

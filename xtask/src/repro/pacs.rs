@@ -48,17 +48,22 @@ const SHIFTED: [&str; 3] = ["art_painting", "cartoon", "sketch"];
 
 /// The methods, each with as many learning rates.
 const ARMS: [Arm; 3] = [
-    Arm { name: "full fine-tuning", settings: &["tune = \"all\""], grid: [3e-6, 1e-5, 3e-5, 1e-4], scaled: false },
+    Arm {
+        name: "full fine-tuning",
+        settings: &["tune = \"all\""],
+        grid: [3e-6, 1e-5, 3e-5, 1e-4, 3e-4],
+        scaled: false,
+    },
     Arm {
         name: "R-Adapter, full rank",
         settings: &["tune = \"adapters\""],
-        grid: [1e-4, 5e-4, 2e-3, 5e-3],
+        grid: [1e-4, 5e-4, 2e-3, 5e-3, 1e-2],
         scaled: true,
     },
     Arm {
         name: "R-Adapter, rank 4",
         settings: &["tune = \"adapters\"", "adapter.rank = 4"],
-        grid: [5e-4, 2e-3, 5e-3, 2e-2],
+        grid: [5e-4, 2e-3, 5e-3, 2e-2, 5e-2],
         scaled: true,
     },
 ];
