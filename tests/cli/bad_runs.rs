@@ -42,6 +42,45 @@ fn a_run_whose_base_is_gone_or_another_says_so() {
 }
 
 #[test]
+fn a_base_that_was_moved_is_named_anew() {
+    let folder = Folder::new();
+    let run = copy(&folder);
+    let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
+    let model = trained().model().canonicalize().unwrap();
+    std::fs::write(run.join("config.toml"), config.replace(model.to_str().unwrap(), "/nowhere/model")).unwrap();
+    let merge = |out: &str| radapter("merge").with("--run", &run).with("--out", folder.join(out));
+    merge("without").fail(1, &["/nowhere/model", "--model MODEL"]);
+    merge("with").with("--model", model).succeed();
+}
+
+#[test]
+fn a_run_without_a_model_says_how_to_get_one() {
+    let folder = Folder::new();
+    let run = copy(&folder);
+    for file in ["report.json", "adapters.safetensors", "adapters-ema.safetensors"] {
+        std::fs::remove_file(run.join(file)).unwrap();
+    }
+    radapter("eval classification")
+        .with("--model", &run)
+        .with("--data", trained().images())
+        .fail(1, &["not finished", "train --resume --out"]);
+}
+
+#[test]
+fn a_finished_run_is_checked_and_completed_when_resumed() {
+    let folder = Folder::new();
+    let run = copy(&folder);
+    std::fs::remove_file(run.join("report.html")).unwrap();
+    radapter("train --resume").with("--out", &run).succeed();
+    assert!(run.join("report.html").is_file());
+    let other = folder.join("other");
+    let checkpoint = crate::support::tiny_checkpoint(1);
+    checkpoint.save(&other, &radapter::clip::checkpoint::SaveOptions::new(checkpoint.format)).unwrap();
+    radapter("train classification --resume").with("--out", &run).with("--model", &other).fail(1, &["base model"]);
+    radapter("train --resume --from-step 1").with("--out", &run).fail(1, &["is finished"]);
+}
+
+#[test]
 fn damaged_files_of_a_run_are_named() {
     for (file, content) in [
         ("config.toml", "format = \"radapter-run-v1\"\n"),

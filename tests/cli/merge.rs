@@ -71,8 +71,8 @@ fn arguments_that_do_not_belong_together_are_refused() {
     let run = trained().run();
     let merge = |words: &str| radapter(words).with("--out", folder.join("out"));
     merge("merge --alpha 0.5").fail(2, &["--run"]);
-    merge("merge --alpha 0.5 --model embedded").fail(2, &["--adapters"]);
-    merge("merge --alpha 0.5 --model embedded").with("--run", &run).fail(2, &["--run"]);
+    merge("merge --alpha 0.5 --model embedded").fail(2, &["--run"]);
+    merge("merge --alpha 0.5 --model embedded").with("--run", &run).fail(1, &["another model"]);
     merge("merge")
         .with("--model", trained().model())
         .with("--adapters", run.join("adapters.safetensors"))

@@ -47,6 +47,12 @@ pub enum FineTunedError {
         /// The hash of the model at hand.
         found: String,
     },
+    /// A run that was stopped before it had published anything.
+    #[error("{run} is not finished and has no model yet; go on with it by `radapter train --resume --out {run}`", run = run.display())]
+    Unfinished {
+        /// The run's folder.
+        run: PathBuf,
+    },
     /// A mixing coefficient out of range.
     #[error(transparent)]
     Alpha(#[from] AlphaError),
@@ -169,6 +175,9 @@ impl FineTunedRun {
                 expected: self.record.base_hash.clone(),
                 found,
             });
+        }
+        if !self.run.evaluated()?.exists() && self.run.report()?.is_none() {
+            return Err(FineTunedError::Unfinished { run: self.run.path().to_owned() });
         }
         let alpha = match alpha {
             Some(alpha) => alpha,

@@ -15,6 +15,8 @@ use crate::suite::{SuiteError, TestSet, evaluate};
 /// The metric that chooses the best model by default: top-1 accuracy on the validation images.
 pub const METRIC: &str = "top1";
 
+const TOP_5: &str = "top5";
+
 /// Measures top-1 and top-5 accuracy (`top1`, `top5`) on a fixed set of images.
 ///
 /// The classifier is the trained one where there is one, else it is built once from the model's own text tower.
@@ -42,6 +44,10 @@ impl ClassificationValidator {
 }
 
 impl Validator for ClassificationValidator {
+    fn metrics(&self) -> &[&str] {
+        &[METRIC, TOP_5]
+    }
+
     fn validate(
         &mut self,
         model: &Clip,
@@ -56,6 +62,6 @@ impl Validator for ClassificationValidator {
         };
         let outcome = evaluate(model, &head, &self.set, &self.options, &mut |_| {})?;
         let evaluation = outcome.evaluation;
-        Ok(vec![(METRIC.to_owned(), evaluation.top1), ("top5".to_owned(), evaluation.top5)])
+        Ok(vec![(METRIC.to_owned(), evaluation.top1), (TOP_5.to_owned(), evaluation.top5)])
     }
 }

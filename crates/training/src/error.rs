@@ -27,6 +27,12 @@ pub enum TrainError {
         /// The directory.
         path: PathBuf,
     },
+    /// Another process works on the run.
+    #[error("{path}: another process is training this run; wait for it, or stop it", path = path.display())]
+    Busy {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The folder for a new run has something else in it.
     #[error("{path} is not empty (it has {found}): choose another directory for the run", path = path.display())]
     NotEmpty {

@@ -1,4 +1,4 @@
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use radapter_adapter::RAdapter;
@@ -7,7 +7,7 @@ use radapter_clip::model::NoAdapter;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use crate::config::{ConfigError, ResolvedConfig, Settings, Tune, contradiction};
+use crate::config::{ConfigError, Keep, ResolvedConfig, Settings, Tune, contradiction};
 use crate::error::TrainError;
 use crate::files::{Disk, replace};
 use crate::parameters::HEAD;
@@ -29,6 +29,7 @@ pub(crate) const FORMAT: &str = "radapter-run-v1";
 /// | `head.safetensors`, `head-ema.safetensors` | the classifier, if one is trained |
 /// | `best/` | the evaluated one of these at the best validation |
 /// | `report.json` | [`Report`], when the run is finished |
+/// | `lock` | held by the process that trains |
 ///
 /// Where the run has an average, the files with `-ema` are what evaluation uses; [`evaluated`](Self::evaluated) tells.
 #[derive(Clone, Debug)]
@@ -110,6 +111,7 @@ impl RunDir {
     const STATES: &str = "state";
     const REPORT: &str = "report.json";
     const BEST: &str = "best";
+    const LOCK: &str = "lock";
 
     /// A folder that holds a run.
     ///
@@ -125,7 +127,11 @@ impl RunDir {
 
     /// Makes the folder of a new run. Its `config.toml` is written last, so that a folder with one is a run.
     /// The task's `files` (names and contents) stand before it.
-    pub(crate) fn create(path: &Path, record: &RunRecord, files: &[(String, Vec<u8>)]) -> Result<Self, TrainError> {
+    pub(crate) fn create(
+        path: &Path,
+        record: &RunRecord,
+        files: &[(String, Vec<u8>)],
+    ) -> Result<(Self, File), TrainError> {
         let run = Self { path: path.to_owned() };
         if path.join(Self::CONFIG).exists() {
             return Err(TrainError::RunExists { path: path.to_owned() });
@@ -134,7 +140,7 @@ impl RunDir {
             for entry in fs::read_dir(path).map_err(TrainError::io("list", path))? {
                 let name = entry.map_err(TrainError::io("list", path))?.file_name();
                 // These are left by a run that was killed before it had begun.
-                let own = [Self::STATES, "config.toml.tmp"].iter().any(|own| name == *own);
+                let own = [Self::STATES, Self::LOCK, "config.toml.tmp"].iter().any(|own| name == *own);
                 let task = files.iter().any(|(file, _)| name == **file || name == *format!("{file}.tmp"));
                 if !own && !task {
                     let found = name.display().to_string();
@@ -144,6 +150,11 @@ impl RunDir {
         }
         let states = run.states();
         fs::create_dir_all(&states).map_err(TrainError::io("create", &states))?;
+        let lock = run.lock()?;
+        // Another process may have been quicker.
+        if path.join(Self::CONFIG).exists() {
+            return Err(TrainError::RunExists { path: path.to_owned() });
+        }
         state::clean(&states, 0)?;
         let text = to_toml(record)?;
         let counters = state::Counters::start(record.train.ema.value().is_some());
@@ -152,11 +163,38 @@ impl RunDir {
             replace(&Disk, &run.path.join(name), |writer| writer.write_all(content))?;
         }
         replace(&Disk, &run.path.join(Self::CONFIG), |writer| writer.write_all(text.as_bytes()))?;
-        Ok(run)
+        Ok((run, lock))
     }
 
-    /// The file of what evaluation uses: averaged if the run averages; adapters, or the tuned weights under OpenCLIP's
-    /// names.
+    /// Keeps other processes from training this run for as long as the file is open; the system lets go of it when a
+    /// process dies.
+    pub(crate) fn lock(&self) -> Result<File, TrainError> {
+        let path = self.path.join(Self::LOCK);
+        let file = File::create(&path).map_err(TrainError::io("create", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(TrainError::Busy { path: self.path.clone() }),
+            // Some network file systems know no locks; there the user has to take care.
+            Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => Ok(file),
+            Err(TryLockError::Error(error)) => Err(TrainError::io("lock", path)(error)),
+        }
+    }
+
+    /// Takes back what [`create`](Self::create) made, for a run that could not do its first step: the same command works
+    /// once its reason is gone. The folder itself stays.
+    pub(crate) fn discard(&self, files: &[(String, Vec<u8>)]) {
+        // The reason why the run ended is what the user has to hear of; what cannot be removed is found by the next run.
+        for name in
+            [Self::CONFIG, Self::METRICS, Self::LOCK].into_iter().chain(files.iter().map(|(name, _)| name.as_str()))
+        {
+            let _ = fs::remove_file(self.path.join(name));
+        }
+        let _ = fs::remove_dir_all(self.states());
+        let _ = fs::remove_dir(&self.path);
+    }
+
+    /// The file of what evaluation uses: of the last step or of the best validation, as the run's `keep` says; averaged if
+    /// the run averages; adapters, or the tuned weights under OpenCLIP's names.
     ///
     /// # Errors
     /// If the run's record cannot be read.
@@ -180,7 +218,11 @@ impl RunDir {
     }
 
     fn published(&self, record: &RunRecord, stem: &str) -> PathBuf {
-        self.path.join(file_name(stem, record.train.ema.value().is_some()))
+        let folder = match record.train.keep {
+            Keep::Last => self.path.clone(),
+            Keep::Best => self.best(),
+        };
+        folder.join(file_name(stem, record.train.ema.value().is_some()))
     }
 
     /// The folder.

@@ -180,6 +180,14 @@ pub(crate) fn clean(states: &Path, step: u64) -> Result<(), TrainError> {
 pub(crate) fn load(states: &Path, from: Option<u64>, expected: &Named, device: &Device) -> Result<State, TrainError> {
     let steps = saved_steps(states).unwrap_or_default();
     let step = match (from, steps.last()) {
+        (Some(step), _) if !steps.contains(&step) => {
+            let there: Vec<String> = steps.iter().map(u64::to_string).collect();
+            return Err(TrainError::State {
+                path: states.to_owned(),
+                reason: format!("there is no state of step {step}; there are those of the steps {}", there.join(", ")),
+                older: None,
+            });
+        }
         (Some(step), _) => step,
         (None, Some(&step)) => step,
         (None, None) => {

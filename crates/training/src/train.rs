@@ -11,7 +11,7 @@ use burn_train::{Learner, SupervisedTraining, TrainingStrategy};
 use radapter_adapter::attach;
 use radapter_clip::model::{Clip, NoAdapter};
 
-use crate::config::{ConfigError, ResolvedConfig, Tune};
+use crate::config::{ConfigError, Keep, ResolvedConfig, Tune};
 use crate::data::TrainData;
 use crate::error::TrainError;
 use crate::files::Disk;
@@ -123,6 +123,19 @@ fn check(setup: &Setup) -> Result<(), TrainError> {
         let found = patience.to_string();
         return Err(ConfigError::Range { key: "patience", found, expected }.into());
     }
+    match (config.keep, &setup.validator) {
+        (Keep::Best, None) => {
+            let expected = "the best model is chosen on validation data, and there are none";
+            return Err(ConfigError::Range { key: "keep", found: "\"best\"".to_owned(), expected }.into());
+        }
+        (_, Some(validator)) if !validator.metrics().is_empty() => {
+            let known = validator.metrics();
+            if !known.contains(&config.best.as_str()) {
+                return Err(TrainError::NoSuchMetric { metric: config.best.clone(), found: known.join(", ") });
+            }
+        }
+        _ => {}
+    }
     Ok(())
 }
 
@@ -152,9 +165,13 @@ fn go<A: Tuned>(clip: Clip<A>, head: Option<Tensor<2>>, setup: Setup, begin: Beg
         return Err(TrainError::NothingToTrain { reason });
     }
     // Only now is everything refused that can be, and a folder worth making.
-    let (run, from_step) = match begin {
+    let is_new = matches!(begin, Begin::New);
+    let ((run, _lock), from_step) = match begin {
         Begin::New => (RunDir::create(&setup.run_dir, &record, &setup.files)?, None),
-        Begin::Resume { run, from_step } => (run, from_step),
+        Begin::Resume { run, from_step } => {
+            let lock = run.lock()?;
+            ((run, lock), from_step)
+        }
     };
     let tuned_parameters = initial.values().map(|flat| flat.shape.iter().product::<usize>()).sum();
 
@@ -220,7 +237,11 @@ fn go<A: Tuned>(clip: Clip<A>, head: Option<Tensor<2>>, setup: Setup, begin: Beg
     if session.counters.stopping.best.is_some_and(|best| best.step == session.counters.step) {
         session.publish_best(&model)?;
     }
-    let (session, end) = launch(model, session, loader, &config, listener)?;
+    let launched = launch(model, session, loader, &config, listener);
+    if is_new && matches!(launched, Err(TrainError::Data { .. })) && state::saved_steps(&run.states())? == [0] {
+        run.discard(&setup.files);
+    }
+    let (session, end) = launched?;
     match end {
         End::Interrupted => Ok(Outcome::Interrupted { step: session.counters.step }),
         End::Complete => {

@@ -12,6 +12,12 @@ use crate::tuning::Tuned;
 
 /// A task's measure of a model.
 pub trait Validator: Send {
+    /// The names of what it measures, so that a run which is to be judged by another is refused before it begins. None where
+    /// they are not known beforehand.
+    fn metrics(&self) -> &[&str] {
+        &[]
+    }
+
     /// Measures a plain CLIP: merged from the averaged adapters, without autodiff; and the classifier
     /// `[classes, embed_dim]` if one is trained.
     ///

@@ -34,6 +34,7 @@ impl Head {
         let metadata = BTreeMap::from([
             ("format".to_owned(), FORMAT.to_owned()),
             ("classes".to_owned(), list(self.classes().names().collect())),
+            ("trained".to_owned(), self.is_trained().to_string()),
             ("templates".to_owned(), list(self.templates().iter().map(String::as_str).collect())),
         ]);
         Ok(write_safetensors_file(dir.join(CLASSIFIER_FILE), &tensors, &metadata)?)
@@ -73,6 +74,8 @@ impl Head {
             return Err(form(expected, rows.to_string()));
         }
         let weights = Embeddings::new(dim, weight.to_f32());
-        Self::new(classes, list("templates")?, weights)
+        let head = Self::new(classes, list("templates")?, weights)?;
+        // A file without it was written before there were trained ones.
+        Ok(Self { trained: file.metadata.get("trained").is_some_and(|text| text == "true"), ..head })
     }
 }

@@ -23,6 +23,7 @@ pub struct Head {
     classes: Classes,
     templates: Vec<String>,
     weights: Embeddings,
+    trained: bool,
 }
 
 /// What is no classifier.
@@ -96,7 +97,7 @@ impl Head {
                 return Err(HeadError::NotFinite { class });
             }
         }
-        Ok(Self { classes, templates, weights })
+        Ok(Self { classes, templates, weights, trained: false })
     }
 
     /// The classes, in the order of rows and logits.
@@ -107,6 +108,11 @@ impl Head {
     /// The prompt templates the rows were made with.
     pub fn templates(&self) -> &[String] {
         &self.templates
+    }
+
+    /// Whether the rows were trained, so that other texts cannot be put in their place.
+    pub fn is_trained(&self) -> bool {
+        self.trained
     }
 
     /// The rows: `[classes, embed_dim]`.
@@ -120,7 +126,7 @@ impl Head {
     /// As [`new`](Self::new), and [`HeadError::Dim`] for rows of another length.
     pub fn with_weights(&self, weights: Embeddings) -> Result<Self, HeadError> {
         self.check_dim(&weights)?;
-        Self::new(self.classes.clone(), self.templates.clone(), weights)
+        Ok(Self { trained: true, ..Self::new(self.classes.clone(), self.templates.clone(), weights)? })
     }
 
     /// Computes logits on `device` and hands them out row by row, with the row's position.

@@ -35,8 +35,8 @@ pub enum ImageError {
     },
     /// The header promises more pixels than the limit allows.
     #[error(
-        "{name}: {width}×{height} pixels are more than the limit of {max_pixels}; if the file is meant to be this large, \
-         raise `max_pixels`, else it is a decompression bomb"
+        "{name}: {width}×{height} pixels are more than the limit of {max_pixels}; scale it down or leave it out; a \
+         small file that claims so many is a decompression bomb"
     )]
     TooManyPixels {
         /// The file's name.

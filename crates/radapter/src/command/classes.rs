@@ -42,18 +42,18 @@ pub(crate) fn head(
 ) -> anyhow::Result<Head> {
     let own = model.head.as_ref();
     let classes = match own {
-        Some(own) if names.is_none() && templates.is_none() => return Ok(own.head.clone()),
-        Some(own) if own.trained => {
-            let message = "the classifier of this run was trained, not made from texts: --class-names and --templates do \
+        Some(own) if names.is_none() && templates.is_none() => return Ok(own.clone()),
+        Some(own) if own.is_trained() => {
+            let message = "the classifier of this model was trained, not made from texts: --class-names and --templates do \
                            not apply to it";
             return Err(Usage(message.into()).into());
         }
-        Some(own) => renamed(own.head.classes(), names)?,
+        Some(own) => renamed(own.classes(), names)?,
         None => classes()?,
     };
     let templates = match (templates, own) {
         (Some(templates), _) => templates.clone(),
-        (None, Some(own)) => Templates::from_list(own.head.templates().to_vec())?,
+        (None, Some(own)) => Templates::from_list(own.templates().to_vec())?,
         (None, None) => Templates::default(),
     };
     Ok(Head::zero_shot(&model.clip, &classes, &templates, batch)?)
@@ -61,6 +61,10 @@ pub(crate) fn head(
 
 /// The same classes with the texts of `--class-names`.
 fn renamed(classes: &Classes, names: Option<&ClassNames>) -> anyhow::Result<Classes> {
+    let unknown = |(folder, _): &(&str, &str)| !classes.as_slice().iter().any(|class| class.folder == *folder);
+    for (folder, _) in names.into_iter().flat_map(ClassNames::iter).filter(unknown) {
+        tracing::warn!("--class-names: the model has no class `{folder}`");
+    }
     let text = |class: &Class| {
         let given = names.and_then(|names| names.get(&class.folder));
         Class { folder: class.folder.clone(), text: given.unwrap_or(&class.text).to_owned() }

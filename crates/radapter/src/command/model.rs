@@ -21,16 +21,9 @@ pub(crate) struct Opened {
     /// The network, merged if the model is a run.
     pub(crate) clip: Clip,
     /// The classifier of a run or of its export.
-    pub(crate) head: Option<TrainedHead>,
+    pub(crate) head: Option<Head>,
     /// By what cosines are divided to become probabilities.
     pub(crate) temperature: f64,
-}
-
-/// A classifier that came with the model.
-pub(crate) struct TrainedHead {
-    pub(crate) head: Head,
-    /// Whether its rows were trained, so that other texts cannot be put in their place.
-    pub(crate) trained: bool,
 }
 
 /// Opens a MODEL on the session's device. α is a run's; none of its own is given where `alpha` is not.
@@ -42,7 +35,7 @@ pub(crate) fn open(args: &ModelArgs, alpha: Option<Alpha>, session: &Session) ->
         let base = base_of(&run)?;
         let model = run.model(&base, alpha, &session.device()?)?;
         tracing::info!("model: {} at alpha = {}", path.display(), model.alpha);
-        return Ok(of_run(&run, model));
+        return Ok(of_run(model));
     }
     if alpha.is_some() {
         let message = format!("--alpha is for a run, and `{}` is a plain model", args.model);
@@ -58,28 +51,16 @@ pub(crate) fn open(args: &ModelArgs, alpha: Option<Alpha>, session: &Session) ->
 }
 
 /// A run's model with its classifier.
-fn of_run(run: &FineTunedRun, model: FineTuned) -> Opened {
-    Opened {
-        temperature: own_temperature(&model.checkpoint),
-        clip: model.clip,
-        head: Some(TrainedHead { head: model.head, trained: is_trained(run) }),
-    }
-}
-
-/// Whether a run trained its classifier instead of making it from texts.
-fn is_trained(run: &FineTunedRun) -> bool {
-    use radapter_training::config::Tune;
-    run.record().train.tune == Tune::All
+fn of_run(model: FineTuned) -> Opened {
+    Opened { temperature: own_temperature(&model.checkpoint), clip: model.clip, head: Some(model.head) }
 }
 
 /// The classifier that `merge --run` writes beside a checkpoint.
-fn exported_head(path: &Path) -> anyhow::Result<Option<TrainedHead>> {
+fn exported_head(path: &Path) -> anyhow::Result<Option<Head>> {
     if !path.join(CLASSES_FILE).is_file() || !path.join(CLASSIFIER_FILE).is_file() {
         return Ok(None);
     }
-    // An export does not say how its rows came about; they are what was measured.
-    let head = Head::load(path)?;
-    Ok(Some(TrainedHead { head, trained: false }))
+    Ok(Some(Head::load(path)?))
 }
 
 /// exp(−logit_scale), by which the checkpoint itself divides cosines.
@@ -138,7 +119,10 @@ pub(crate) fn base_of(run: &FineTunedRun) -> anyhow::Result<Checkpoint> {
     let Some(reference) = run.base_reference() else {
         bail!("the run `{}` does not say where its base model is", run.dir().path().display());
     };
-    base(reference, &run.record().model, run.dir())
+    base(reference, &run.record().model, run.dir()).with_context(|| {
+        let path = run.dir().path().display();
+        format!("cannot open the model that `{path}` tuned; if it lies elsewhere now: `radapter merge --run {path} --model MODEL`")
+    })
 }
 
 /// The base model that a run's record names. It has to have the architecture of the record, which a bare file does not tell

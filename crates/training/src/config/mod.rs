@@ -56,7 +56,7 @@ pub struct TrainConfig {
     pub seed: Option<u64>,
     /// What is trained; adapters.
     pub tune: Option<Tune>,
-    /// Share of the adapters in the merged model, in validation and by default in export.
+    /// Share of the adapters in the merged model, in validation and by default in export; 1 under `tune = "all"`.
     pub alpha: Option<f64>,
     /// Moving average of the trained parameters; `auto` = min(0.999, 0.01^(1/N)) for adapters, none for all weights.
     pub ema: Option<Ema>,
@@ -72,6 +72,9 @@ pub struct TrainConfig {
     pub best: Option<String>,
     /// Validations without a new best after which the run stops.
     pub patience: Option<OrNone<u64>>,
+    /// Which state evaluation and export use: the last, which is the method's, or the best validation's. `last`; `best` with
+    /// early stopping.
+    pub keep: Option<Keep>,
     /// Threads that load samples; as many as processors, at most 8.
     pub workers: Option<usize>,
     /// The loss.
@@ -89,6 +92,27 @@ pub enum Tune {
     Adapters,
     /// The weights of the towers that the loss uses, without adapters: full fine-tuning.
     All,
+}
+
+/// Which of a run's states its model is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// The last step's.
+    #[default]
+    Last,
+    /// The best validation's.
+    Best,
+}
+
+impl Keep {
+    /// The setting's value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Last => "last",
+            Self::Best => "best",
+        }
+    }
 }
 
 /// What a user says of the loss.
@@ -146,6 +170,8 @@ pub struct ResolvedConfig {
     pub validate_every: Every,
     pub best: String,
     pub patience: OrNone<u64>,
+    #[serde(default)]
+    pub keep: Keep,
     pub workers: usize,
     pub loss: LossConfig,
     pub adapter: AdapterConfig,

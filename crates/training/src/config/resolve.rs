@@ -1,5 +1,5 @@
 use super::{
-    ConfigError, Decay, Ema, Every, LossConfig, LossKind, OrNone, ResolvedConfig, Temperature, TrainConfig, Tune,
+    ConfigError, Decay, Ema, Every, Keep, LossConfig, LossKind, OrNone, ResolvedConfig, Temperature, TrainConfig, Tune,
 };
 use radapter_adapter::{AdapterConfig, DropMode};
 
@@ -73,6 +73,7 @@ impl TrainConfig {
             Temperature::Value(value) => value,
             Temperature::Checkpoint => situation.checkpoint_temperature,
         };
+        let patience = said!(patience).unwrap_or(OrNone::None);
         let mut config = ResolvedConfig {
             recipe,
             epochs,
@@ -88,14 +89,16 @@ impl TrainConfig {
             clip_norm: said!(clip_norm).unwrap_or(OrNone::Some(1.0)),
             seed: said!(seed).unwrap_or(0),
             tune,
-            alpha: said!(alpha).unwrap_or(task.alpha),
+            // A recipe's is the adapters' too.
+            alpha: if all { self.alpha.unwrap_or(1.0) } else { said!(alpha).unwrap_or(task.alpha) },
             ema: OrNone::None,
             micro_batch: said!(micro_batch).unwrap_or(OrNone::None),
             checkpointing: said!(checkpointing).unwrap_or(false),
             save_every: said!(save_every).unwrap_or(OrNone::Some(500)),
             validate_every: said!(validate_every).unwrap_or(Every::Epoch),
             best: said!(best).unwrap_or_else(|| task.best.clone()),
-            patience: said!(patience).unwrap_or(OrNone::None),
+            patience,
+            keep: said!(keep).unwrap_or(if patience == OrNone::None { Keep::Last } else { Keep::Best }),
             workers: said!(workers).unwrap_or_else(default_workers),
             loss: LossConfig {
                 kind,
@@ -126,10 +129,16 @@ fn default_workers() -> usize {
 fn adapter_config(base: &TrainConfig, user: &TrainConfig) -> Result<AdapterConfig, ConfigError> {
     let value = |reason: String| ConfigError::Value { origin: "adapter".to_owned(), reason };
     let mut table = toml::Table::try_from(AdapterConfig::default()).map_err(|e| value(e.to_string()))?;
-    for said in [&base.adapter, &user.adapter].into_iter().flatten() {
-        table.extend(said.clone());
+    let mut config = AdapterConfig::default();
+    for (key, said) in [&base.adapter, &user.adapter].into_iter().flatten().flatten() {
+        table.insert(key.clone(), said.clone());
+        // One by one, so that the error can name its key.
+        config = table.clone().try_into().map_err(|error: toml::de::Error| ConfigError::Value {
+            origin: format!("adapter.{key} = {said}"),
+            reason: error.message().to_owned(),
+        })?;
     }
-    table.try_into().map_err(|e: toml::de::Error| value(e.message().to_owned()))
+    Ok(config)
 }
 
 fn check(config: &ResolvedConfig, total: u64) -> Result<(), ConfigError> {
@@ -181,6 +190,9 @@ fn check(config: &ResolvedConfig, total: u64) -> Result<(), ConfigError> {
     }
     let expected = "it must be between 0, the base model, and 1, the adapted one (up to 1.5 with a warning)";
     range("alpha", config.alpha.to_string(), expected, (0.0..=1.5).contains(&config.alpha))?;
+    let expected =
+        "under tune = \"all\" the run trains and validates all of it: mix it with the base when it is done, by --alpha";
+    range("alpha", config.alpha.to_string(), expected, config.tune == Tune::Adapters || config.alpha == 1.0)?;
     positive("loss.temperature", config.loss.temperature)?;
     not_negative("loss.margin", config.loss.margin)?;
     let smoothing = config.loss.smoothing;

@@ -87,7 +87,7 @@ fn missing_states_are_told() {
     let run = started(dir.path());
     let setup = Plan::new(&["epochs=3"]).setup(&run);
     let error = radapter_training::resume(setup, Some(77)).unwrap_err();
-    assert!(error.to_string().contains("step-00000077"), "{error}");
+    assert!(error.to_string().contains("no state of step 77"), "{error}");
     fs::remove_dir_all(run.join("state")).unwrap();
     let error = resumed(&run).unwrap_err();
     assert!(matches!(error, TrainError::State { older: None, .. }), "{error}");
@@ -209,6 +209,49 @@ fn an_unknown_metric_is_told_with_those_there_are() {
     let dir = tempfile::tempdir().unwrap();
     let error = Plan::new(&["epochs=1", "best=map"]).train(&dir.path().join("run")).unwrap_err();
     assert_eq!(error.to_string(), "`best = \"map\"` is not a validation metric; there are: top1, cosine");
+}
+
+#[test]
+fn a_run_that_is_being_trained_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = started(dir.path());
+    let before = result_files(&run);
+    let lock = fs::File::create(run.join("lock")).unwrap();
+    lock.try_lock().unwrap();
+    let error = resumed(&run).unwrap_err();
+    assert!(matches!(error, TrainError::Busy { .. }), "{error}");
+    assert!(result_files(&run) == before);
+    drop(lock);
+    resumed(&run).unwrap();
+}
+
+#[test]
+fn a_state_that_is_not_there_is_told_with_those_that_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = started(dir.path());
+    let error = radapter_training::resume(Plan::new(&["epochs=3"]).setup(&run), Some(1)).unwrap_err();
+    let states = radapter_training::state::saved_steps(&run.join("state")).unwrap();
+    assert!(error.to_string().contains(&format!("steps {}, {}", states[0], states[1])), "{error}");
+}
+
+#[test]
+fn the_best_state_is_kept_on_request_and_with_early_stopping() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, settings, folder) in [
+        ("last", &["epochs=1"][..], "last"),
+        ("best", &["epochs=1", "keep=best"], "best/best"),
+        ("patient", &["epochs=1", "patience=2"], "patient/best"),
+    ] {
+        let run = dir.path().join(name);
+        finished(Plan::new(settings).train(&run).unwrap());
+        let evaluated = RunDir::open(&run).unwrap().evaluated().unwrap();
+        assert_eq!(evaluated, dir.path().join(folder).join("adapters-ema.safetensors"));
+        assert!(evaluated.is_file());
+    }
+    let mut plan = Plan::new(&["epochs=1", "keep=best"]);
+    plan.validate = false;
+    let error = plan.train(&dir.path().join("blind")).unwrap_err();
+    assert!(error.to_string().contains("validation data"), "{error}");
 }
 
 #[test]

@@ -99,6 +99,7 @@ fn the_run_directory_explains_itself() {
         "adapters.safetensors",
         "best",
         "config.toml",
+        "lock",
         "metrics.jsonl",
         "report.json",
         "state",

@@ -65,7 +65,7 @@ pub(crate) struct EvalWhat {
     #[arg(long, value_name = "FILE.toml|imagenet", conflicts_with = "data")]
     pub(crate) suite: Option<String>,
     /// Where the built-in suite's data sets are
-    #[arg(long, value_name = "DIR", requires = "suite")]
+    #[arg(long, value_name = "DIR", requires = "suite", conflicts_with = "data")]
     pub(crate) root: Option<PathBuf>,
     /// Labelled images: one folder a class, or a .csv of path and label
     #[arg(long, value_name = "DIR")]

@@ -18,10 +18,10 @@ Examples:
 pub(crate) struct MergeArgs {
     /// A run directory; its base model, averaged adapters and classes
     #[arg(long, value_name = "RUN", required_unless_present = "adapters")]
-    #[arg(conflicts_with_all = ["model", "adapters", "arch"])]
+    #[arg(conflicts_with = "adapters")]
     pub(crate) run: Option<PathBuf>,
-    /// The base model of --adapters
-    #[arg(long, value_name = "MODEL", requires = "adapters")]
+    /// The base model of --adapters; with --run only if it no longer lies where the run found it
+    #[arg(long, value_name = "MODEL")]
     pub(crate) model: Option<ModelRef>,
     #[command(flatten)]
     pub(crate) arch: ArchArg,

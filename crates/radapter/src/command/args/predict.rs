@@ -64,7 +64,8 @@ pub(crate) struct ZeroShotArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The classes are the run's, or those of the merged model's classes.json, or those of --class-names. A row of the CSV is `image,
+The classes are the run's, or those of the merged model's classes.json, for which --class-names may give other texts; of any
+other model those that --class-names lists. A row of the CSV is `image,
 class_1, probability_1, …`; a line of the JSONL `{\"image\": …, \"predictions\": [{\"class\": …, \"probability\": …}, …]}`.
 Probabilities are the softmax over the classes at the model's own logit scale.
 

@@ -81,8 +81,11 @@ Settings of --config and --set, with their defaults (N: the run's steps):
   warmup = min(500, N/20)       schedule = cosine                weight_decay = 0 (all: 0.1)
   clip_norm = 1                 seed = 0                         ema = auto: min(0.999, 0.01^(1/N))
   tune = adapters, or all       alpha = 0.5                      recipe = auto, or paper-imagenet,
-  templates = simple            val_fraction = 0.1                 paper-16-shot, paper-base-to-novel
-  shots = none                  on_error = fail                  patience = none
+  templates = simple            val_fraction = 0.1                 paper-16-shot, paper-base-to-novel,
+  eval_templates = templates    shots = none                       paper-coco
+  on_error = fail               best = top1, or top5             patience = none
+  keep = last, or best (with patience: best)                     workers = processors, at most 8
+  betas = [0.9, 0.999]          eps = 1e-8                       final_lr = 1e-6
   micro_batch = none            checkpointing = false            save_every = 500, validate_every
   loss.kind = mpm-nce           loss.margin = 0.05               loss.smoothing = 0.02
   loss.temperature = 0.01, or checkpoint

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::predict::Form;
 use crate::command::args::{EvalClassification, EvalWhat, JsonFlag};
+use crate::command::failure::Usage;
 use crate::command::suite::{Source, measure, measure_suite, set_table, suite_table};
 use crate::command::{Session, classes, model, output};
 
@@ -44,6 +45,14 @@ pub(super) fn run(args: &EvalClassification, session: &Session) -> anyhow::Resul
     let form = args.predictions.as_deref().map(Form::of).transpose()?;
     for file in [&args.predictions, &args.confusion].into_iter().flatten() {
         output::check_writable(file)?;
+    }
+    if let Some(path) = &args.confusion {
+        if path.extension().is_none_or(|ending| ending != "csv") && path.is_file() | !path.exists() {
+            return Err(Usage(format!("--confusion {}: the file's name has to end in .csv", path.display())).into());
+        }
+        if args.predictions.as_ref() == Some(path) {
+            return Err(Usage("--predictions and --confusion name the same file".to_owned()).into());
+        }
     }
     let names = classes::names(&args.class_names)?;
     let templates = classes::templates(&args.templates)?;

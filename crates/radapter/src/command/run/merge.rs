@@ -49,9 +49,12 @@ pub(super) fn run(args: &MergeArgs, session: &Session) -> anyhow::Result<()> {
 
 fn export(args: &MergeArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::Result<Export> {
     match (&args.run, &args.model, &args.adapters) {
-        (Some(run), _, _) => {
+        (Some(run), elsewhere, _) => {
             let run = FineTunedRun::open(run)?;
-            let base = model::base_of(&run)?;
+            let base = match elsewhere {
+                Some(model) => model::checkpoint(model, &args.arch)?,
+                None => model::base_of(&run)?,
+            };
             let FineTuned { checkpoint, head, alpha, .. } = run.model(&base, alpha, &session.device()?)?;
             Ok(Export { merged: checkpoint, base: base.state, head: Some(head), alpha })
         }

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
 use radapter_classification::plan::{Plan, RunOptions, TrainOutcome, check_resume};
-use radapter_training::config::Settings;
-use radapter_training::{Outcome, ProgressEvent, Report, RunDir};
+use radapter_training::config::{Keep, Settings};
+use radapter_training::{Outcome, ProgressEvent, Report, RunDir, RunRecord, TrainError};
 
 use crate::command::args::{RunArgs, TrainArgs, TrainClassification, TrainTask};
 use crate::command::failure::{Interrupted, Usage};
@@ -57,6 +57,9 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
     let run = RunDir::open(out)?;
     check_resume(&run, &given.settings()?)?;
     let record = run.record()?;
+    if let Some(report) = run.report()? {
+        return finished(given, &record, &report);
+    }
     let base = match given.task.and_then(|task| Some((task, task.model.as_ref()?))) {
         // Compared by its hash: the same model may lie somewhere else now.
         Some((task, model)) => model::checkpoint(model, &task.arch)?,
@@ -68,13 +71,30 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
             model::base(reference, &record.model, &run)?
         }
     };
-    if let Some(report) = run.report()? {
-        tracing::info!("the run is finished already");
-        return output::print(&summary(out, &report));
-    }
     let plan = Plan::of_run(base, &run, None)?;
     let options = run_options(out, session)?;
     finish(out, plan.resume(options, given.run.from_step)?)
+}
+
+/// A run that has nothing left to do. What is said of it has to be true all the same.
+fn finished(given: &Given<'_>, record: &RunRecord, report: &Report) -> anyhow::Result<()> {
+    let out = &given.run.out;
+    if let Some((task, model)) = given.task.and_then(|task| Some((task, task.model.as_ref()?))) {
+        let hash = model::checkpoint(model, &task.arch)?.state.hash();
+        if hash != record.base_hash {
+            let (key, run) = ("base model".to_owned(), record.base_hash.clone());
+            return Err(TrainError::Contradiction { key, run, given: hash }.into());
+        }
+    }
+    if let Some(step) = given.run.from_step {
+        anyhow::bail!("`{}` is finished; --from-step {step} is for a run that has steps left", out.display());
+    }
+    tracing::info!("the run is finished already");
+    // A kill behind the last step leaves the page unwritten.
+    if !out.join("report.html").exists() {
+        output::write_file(&out.join("report.html"), report::training_report(out)?.as_bytes())?;
+    }
+    output::print(&summary(out, report, record.train.keep))
 }
 
 impl Given<'_> {
@@ -195,13 +215,13 @@ fn finish(out: &Path, done: TrainOutcome) -> anyhow::Result<()> {
     let page = report::training_report(out)?;
     output::write_file(&out.join("report.html"), page.as_bytes())?;
     match done.outcome {
-        Outcome::Finished(report) => output::print(&summary(out, &report)),
+        Outcome::Finished(report) => output::print(&summary(out, &report, RunDir::open(out)?.record()?.train.keep)),
         Outcome::Interrupted { step } => Err(Interrupted { step, run: out.to_owned() }.into()),
     }
 }
 
 /// What came of a run.
-fn summary(out: &Path, report: &Report) -> String {
+fn summary(out: &Path, report: &Report, keep: Keep) -> String {
     let mut lines = vec![
         ("run", out.display().to_string()),
         ("steps", report.steps.to_string()),
@@ -210,6 +230,8 @@ fn summary(out: &Path, report: &Report) -> String {
     ];
     if let Some(best) = &report.best {
         lines.push(("best validation", format!("{} {} at step {}", best.metric, percent(best.value), best.step)));
+        let step = if keep == Keep::Best { best.step } else { report.steps };
+        lines.push(("the run's model", format!("that of step {step} (keep = {})", keep.name())));
     }
     lines.push(("report", out.join("report.html").display().to_string()));
     super::aligned(&lines)
