@@ -1,10 +1,12 @@
 //! Run directories that cannot be used as a model.
 
+use std::path::{Path, PathBuf};
+
 use crate::support::{Folder, radapter, trained};
 
 /// A copy of the shared run.
-fn copy(folder: &Folder) -> std::path::PathBuf {
-    fn walk(from: &std::path::Path, to: &std::path::Path) {
+fn copy(folder: &Folder) -> PathBuf {
+    fn walk(from: &Path, to: &Path) {
         std::fs::create_dir_all(to).unwrap();
         for entry in std::fs::read_dir(from).unwrap() {
             let entry = entry.unwrap();
@@ -21,16 +23,21 @@ fn copy(folder: &Folder) -> std::path::PathBuf {
     run
 }
 
+/// Writes another place of the base model into the copied run.
+fn point_to(run: &Path, base: &str) {
+    let config = std::fs::read_to_string(trained().run().join("config.toml")).unwrap();
+    let model = trained().model().canonicalize().unwrap();
+    let changed = config.replace(model.to_str().unwrap(), base);
+    assert_ne!(changed, config);
+    std::fs::write(run.join("config.toml"), changed).unwrap();
+}
+
 #[test]
 fn a_run_whose_base_is_gone_or_another_says_so() {
     let folder = Folder::new();
     let run = copy(&folder);
-    let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
-    let model = trained().model().canonicalize().unwrap();
     let with_model = |other: &str| {
-        let changed = config.replace(model.to_str().unwrap(), other);
-        assert_ne!(changed, config);
-        std::fs::write(run.join("config.toml"), changed).unwrap();
+        point_to(&run, other);
         radapter("eval classification").with("--model", &run).with("--data", trained().images())
     };
     with_model("/nowhere/model").fail(1, &["base model of the run", "/nowhere/model"]);
@@ -45,12 +52,10 @@ fn a_run_whose_base_is_gone_or_another_says_so() {
 fn a_base_that_was_moved_is_named_anew() {
     let folder = Folder::new();
     let run = copy(&folder);
-    let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
-    let model = trained().model().canonicalize().unwrap();
-    std::fs::write(run.join("config.toml"), config.replace(model.to_str().unwrap(), "/nowhere/model")).unwrap();
+    point_to(&run, "/nowhere/model");
     let merge = |out: &str| radapter("merge").with("--run", &run).with("--out", folder.join(out));
     merge("without").fail(1, &["/nowhere/model", "--model MODEL"]);
-    merge("with").with("--model", model).succeed();
+    merge("with").with("--model", trained().model()).succeed();
 }
 
 #[test]

@@ -32,6 +32,14 @@ fn a_sweep_leaves_numbers_a_plot_and_a_report() {
     let report = std::fs::read_to_string(out.join("report.html")).unwrap();
     assert!(report.matches("<svg").count() == 2 && !report.contains("&lt;"), "two charts");
     assert!(std::fs::read_to_string(out.join("sweep.svg")).unwrap().starts_with("<svg"));
+
+    // What an earlier sweep found is not overwritten.
+    radapter("sweep --alpha 0:1:1")
+        .with("--run", trained().run())
+        .with("--suite", trained().suite())
+        .with("--out", &out)
+        .fail(1, &["deep/sweep", "is not empty"]);
+    assert_eq!(std::fs::read_to_string(out.join("sweep.csv")).unwrap(), csv);
 }
 
 #[test]

@@ -1,4 +1,7 @@
 //! Writing so that a file or folder is there whole or not at all.
+//!
+//! What a run saves has fixed temporary names, so that a session can clear away what a killed one left, and goes through
+//! [`Storage`], so that tests can fill the disk at any byte; `radapter-files` has neither.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -63,7 +66,7 @@ pub(crate) fn replace(
         let _ = fs::remove_file(&aside);
         return written;
     }
-    sync_folder(path.parent().unwrap_or(Path::new(".")))
+    sync_folder(radapter_files::folder_of(path))
 }
 
 /// The temporary name of a file or folder.
@@ -75,12 +78,7 @@ pub(crate) fn aside(path: &Path) -> PathBuf {
 
 /// Makes renames in a folder last.
 pub(crate) fn sync_folder(path: &Path) -> Result<(), TrainError> {
-    // Only Unix lets a folder be opened and synced; elsewhere a rename is as durable as the system makes it.
-    #[cfg(unix)]
-    File::open(path).and_then(|folder| folder.sync_all()).map_err(TrainError::io("sync", path))?;
-    #[cfg(not(unix))]
-    let _ = path;
-    Ok(())
+    radapter_files::sync_folder(path).map_err(TrainError::io("sync", path))
 }
 
 #[cfg(test)]

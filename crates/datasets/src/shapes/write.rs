@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use image::{ImageFormat, RgbImage};
+use image::{ImageBuffer, ImageFormat, PixelWithColorType};
 use serde::Serialize;
 
 use super::{Domain, Scene, Shape, Split, World, label_names};
@@ -83,7 +83,7 @@ pub fn write(
             let folder = Path::new(split.name()).join(domain.name()).join(class);
             let filename = format!("{index:06}.png");
             png(&dir.join(&folder).join(&filename), &scene.image)?;
-            mask(&dir.join("masks").join(&folder).join(&filename), &scene)?;
+            png(&dir.join("masks").join(&folder).join(&filename), &scene.mask)?;
             images.push(entry(scene, format!("{}/{class}", domain.name()), filename, split, images.len()));
         }
         let name = format!("{}-{}.json", split.name(), domain.name());
@@ -100,18 +100,13 @@ fn entry(scene: Scene, filepath: String, filename: String, split: Split, imgid: 
     Entry { filepath, filename, split: split.name(), imgid, sentids, sentences }
 }
 
-fn png(path: &Path, image: &RgbImage) -> Result<(), WriteError> {
+/// An RGB picture or a grey mask.
+fn png<P>(path: &Path, image: &ImageBuffer<P, Vec<u8>>) -> Result<(), WriteError>
+where
+    P: PixelWithColorType<Subpixel = u8>,
+{
     let mut bytes = Cursor::new(Vec::new());
     let encoded = image.write_to(&mut bytes, ImageFormat::Png);
-    encoded.map_err(|source| WriteError::Encode { path: path.to_owned(), source })?;
-    make_folder(path)?;
-    // Thousands of pictures are not synced one by one: a folder is complete where its captions are there, which come last.
-    std::fs::write(path, bytes.get_ref()).map_err(io(path))
-}
-
-fn mask(path: &Path, scene: &Scene) -> Result<(), WriteError> {
-    let mut bytes = Cursor::new(Vec::new());
-    let encoded = scene.mask.write_to(&mut bytes, ImageFormat::Png);
     encoded.map_err(|source| WriteError::Encode { path: path.to_owned(), source })?;
     make_folder(path)?;
     // Thousands of pictures are not synced one by one: a folder is complete where its captions are there, which come last.

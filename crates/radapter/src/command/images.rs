@@ -7,8 +7,10 @@ use radapter_classification::embed::Image;
 use radapter_datasets::{ImageSource, folder};
 
 /// The images that `--images` names: all below a directory, sorted by the bytes of their relative path, which is their
-/// name; a file under the path given.
+/// name; a file under the path given. If something stands beside a directory, the directory's images have it before their
+/// names, as it was given: two directories may hold files of one name.
 pub(crate) fn list(given: &[PathBuf]) -> anyhow::Result<Vec<Image>> {
+    let alone = given.len() == 1;
     let mut images = Vec::new();
     let mut push = |path: PathBuf, name| {
         let source = ImageSource::File(path);
@@ -16,7 +18,10 @@ pub(crate) fn list(given: &[PathBuf]) -> anyhow::Result<Vec<Image>> {
     };
     for path in given {
         if path.is_dir() {
-            folder::images(path)?.into_iter().for_each(|found| push(found.path, found.name));
+            for found in folder::images(path)? {
+                let name = if alone { found.name } else { path.join(&found.name).display().to_string() };
+                push(found.path, name);
+            }
         } else {
             std::fs::metadata(path).with_context(|| format!("cannot read `{}`", path.display()))?;
             push(path.clone(), path.display().to_string());
@@ -41,6 +46,10 @@ mod tests {
         let names =
             |given: &[PathBuf]| -> Vec<String> { list(given).unwrap().into_iter().map(|image| image.name).collect() };
         assert_eq!(names(&[root.to_owned()]), ["B.png", "a.png", "a/z.jpg", "b.png", "é.webp"]);
+        let inner = root.join("a");
+        let both = names(&[inner.clone(), root.to_owned()]);
+        assert_eq!(both[0], inner.join("z.jpg").display().to_string());
+        assert_eq!(both[1], root.join("B.png").display().to_string());
         let files = [root.join("b.png"), root.join("a.png")];
         assert_eq!(names(&files), files.clone().map(|file| file.display().to_string()));
         assert!(list(&[root.join("absent.png")]).unwrap_err().to_string().contains("absent.png"));

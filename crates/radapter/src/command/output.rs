@@ -34,8 +34,7 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 
 /// As [`write_file`], for content that is made piece by piece.
 pub(crate) fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> anyhow::Result<()> {
-    let special = std::fs::metadata(path).is_ok_and(|file| !file.is_file() && !file.is_dir());
-    if special {
+    if is_special(path) {
         let open = std::fs::OpenOptions::new().write(true).open(path);
         return open
             .and_then(|mut file| {
@@ -45,6 +44,11 @@ pub(crate) fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> std:
             .with_context(|| format!("cannot write `{}`", path.display()));
     }
     radapter_files::write_with(path, write).with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+/// Whether something is there that is no regular file and no directory: `/dev/stdout`, a named pipe.
+pub(crate) fn is_special(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|file| !file.is_file() && !file.is_dir())
 }
 
 /// Writes a directory under a temporary name beside `path` and renames it. `path` may be an empty directory, or not there.

@@ -144,8 +144,7 @@ impl Settings {
 
     /// One key at a time first, so that an error can name the key and its origin.
     fn convert<T: DeserializeOwned>(&self, table: Table) -> Result<T, ConfigError> {
-        for (key, value) in &table {
-            let alone = Table::from_iter([(key.clone(), value.clone())]);
+        for (key, alone) in one_by_one(&table) {
             if let Err(error) = alone.try_into::<T>() {
                 let message = error.message();
                 // A task may have keys it cannot do without; that is told of the whole below.
@@ -153,7 +152,7 @@ impl Settings {
                     continue;
                 }
                 let reason = format!("`{key}`: {message}");
-                return Err(ConfigError::Value { origin: self.origin(key), reason });
+                return Err(ConfigError::Value { origin: self.origin(&key), reason });
             }
         }
         table.try_into().map_err(|error: toml::de::Error| ConfigError::Value {
@@ -161,6 +160,21 @@ impl Settings {
             reason: error.message().to_owned(),
         })
     }
+}
+
+/// Each key with its value as a table of its own; of a group (`loss`, `adapter`) each of its keys.
+fn one_by_one(table: &Table) -> Vec<(String, Table)> {
+    let mut single = Vec::new();
+    for (key, value) in table {
+        match value {
+            Value::Table(group) if !group.is_empty() => single.extend(group.iter().map(|(inner, value)| {
+                let group = Table::from_iter([(inner.clone(), value.clone())]);
+                (format!("{key}.{inner}"), Table::from_iter([(key.clone(), Value::Table(group))]))
+            })),
+            value => single.push((key.clone(), Table::from_iter([(key.clone(), value.clone())]))),
+        }
+    }
+    single
 }
 
 /// Calls `visit` with the dotted key and value of everything that is no table.

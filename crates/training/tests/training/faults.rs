@@ -188,6 +188,23 @@ fn a_broken_sample_stops_the_run_or_is_skipped() {
     assert!(matches!(error, TrainError::Data { index: 5, .. }), "{error}");
     assert!(error.to_string().contains("the picture is broken"), "{error}");
 
+    // Found before the first step, when nothing is lost with the run: the name is free again.
+    let first = dir.path().join("first");
+    let broken_from_the_start = || {
+        let mut plan = Plan::new(&["batch_size=26", "epochs=2"]);
+        plan.data.broken = Some((5, false));
+        plan.setup(&first)
+    };
+    let mut setup = broken_from_the_start();
+    setup.files = vec![("classes.json".to_owned(), b"{}".to_vec())];
+    let error = radapter_training::train(setup).unwrap_err();
+    assert!(matches!(error, TrainError::Data { index: 5, .. }), "{error}");
+    assert!(!first.exists());
+    // A run that has steps to lose stays.
+    let _ = Plan::new(&["batch_size=26", "epochs=2"]).interrupted_at(1).train(&first).unwrap();
+    assert!(radapter_training::resume(broken_from_the_start(), None).is_err());
+    assert!(first.join("state").is_dir());
+
     let run = dir.path().join("skips");
     let mut plan = Plan::new(&["epochs=6"]);
     plan.data.broken = Some((5, true));

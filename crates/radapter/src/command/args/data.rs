@@ -30,7 +30,8 @@ pub(crate) struct DeviceBatchArg {
 /// Images without labels.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ImagesArg {
-    /// A directory (all images below it, sorted by the bytes of their relative path) or files
+    /// A directory (all images below it, sorted by the bytes of their relative path, which is their name), files, or
+    /// several of both (then names keep the path given)
     #[arg(long, value_name = "DIR|FILES", num_args = 1..)]
     pub(crate) images: Vec<PathBuf>,
 }

@@ -74,7 +74,7 @@ pub(crate) struct EvalWhat {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Writes sweep.json (a list of `{alpha, …}` with eval's object), sweep.csv, sweep.svg and report.html into DIR. Images are decoded
+Writes sweep.json (a list of `{alpha, …}` with eval's object), sweep.csv, sweep.svg and report.html into DIR, which has to be empty or new. Images are decoded
 once for all values of alpha.
 
 Examples:

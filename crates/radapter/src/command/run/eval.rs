@@ -47,7 +47,8 @@ pub(super) fn run(args: &EvalClassification, session: &Session) -> anyhow::Resul
         output::check_writable(file)?;
     }
     if let Some(path) = &args.confusion {
-        if path.extension().is_none_or(|ending| ending != "csv") && path.is_file() | !path.exists() {
+        let named_csv = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
+        if !named_csv && !output::is_special(path) {
             return Err(Usage(format!("--confusion {}: the file's name has to end in .csv", path.display())).into());
         }
         if args.predictions.as_ref() == Some(path) {

@@ -31,6 +31,7 @@ pub(super) fn run(args: &SweepArgs, session: &Session) -> anyhow::Result<()> {
     let source = Source::new(&args.suite, args.root.as_deref())?;
     let run = FineTunedRun::open(&args.run)?;
     let suite = source.open(run.classes())?;
+    output::check_empty_dir(&args.out)?;
     output::make_dir(&args.out)?;
     output::check_writable(&args.out.join("sweep.json"))?;
     let base = model::base_of(&run)?;
@@ -52,14 +53,14 @@ pub(super) fn run(args: &SweepArgs, session: &Session) -> anyhow::Result<()> {
 }
 
 fn write(args: &SweepArgs, points: &[Point], default: Alpha) -> anyhow::Result<()> {
-    let dir = &args.out;
-    output::write_file(&dir.join("sweep.json"), &serde_json::to_vec_pretty(points)?)?;
-    output::write_file(&dir.join("sweep.csv"), &csv(points).context("cannot make the CSV")?)?;
     let accuracy = accuracy_chart(points).svg()?;
-    output::write_file(&dir.join("sweep.svg"), accuracy.as_bytes())?;
-    let report = report(args, points, default, accuracy)?;
-    output::write_file(&dir.join("report.html"), report.as_bytes())?;
-    tracing::info!("sweep.json, sweep.csv, sweep.svg, report.html → {}", dir.display());
+    output::write_dir(&args.out, |dir| {
+        output::write_file(&dir.join("sweep.json"), &serde_json::to_vec_pretty(points)?)?;
+        output::write_file(&dir.join("sweep.csv"), &csv(points).context("cannot make the CSV")?)?;
+        output::write_file(&dir.join("sweep.svg"), accuracy.as_bytes())?;
+        output::write_file(&dir.join("report.html"), report(args, points, default, &accuracy)?.as_bytes())
+    })?;
+    tracing::info!("sweep.json, sweep.csv, sweep.svg, report.html → {}", args.out.display());
     Ok(())
 }
 
@@ -125,7 +126,7 @@ fn accuracy_chart(points: &[Point]) -> Chart {
     }
 }
 
-fn report(args: &SweepArgs, points: &[Point], default: Alpha, accuracy: String) -> anyhow::Result<String> {
+fn report(args: &SweepArgs, points: &[Point], default: Alpha, accuracy: &str) -> anyhow::Result<String> {
     let run = args.run.display();
     let mut page = Page::new(
         "Sweep over alpha",
@@ -139,7 +140,7 @@ fn report(args: &SweepArgs, points: &[Point], default: Alpha, accuracy: String) 
         ]);
     }
     page.section("Accuracy over alpha");
-    page.charts(&[accuracy]);
+    page.charts(&[accuracy.to_owned()]);
     page.section("In distribution against out of distribution");
     let places: Vec<FrontierPoint> = points
         .iter()

@@ -48,8 +48,8 @@ fn begin(args: &TrainClassification, session: &Session) -> anyhow::Result<()> {
     let base = model::checkpoint(model, &args.arch)?;
     let plan = Plan::new(base, &settings, None)?;
     describe(&plan)?;
-    let options = run_options(out, session)?;
-    finish(out, plan.train(options)?)
+    let (options, keep) = (run_options(out, session)?, plan.config.keep);
+    finish(out, plan.train(options)?, keep)
 }
 
 fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
@@ -73,7 +73,7 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
     };
     let plan = Plan::of_run(base, &run, None)?;
     let options = run_options(out, session)?;
-    finish(out, plan.resume(options, given.run.from_step)?)
+    finish(out, plan.resume(options, given.run.from_step)?, record.train.keep)
 }
 
 /// A run that has nothing left to do. What is said of it has to be true all the same.
@@ -204,7 +204,7 @@ impl Shown {
     }
 }
 
-fn finish(out: &Path, done: TrainOutcome) -> anyhow::Result<()> {
+fn finish(out: &Path, done: TrainOutcome, keep: Keep) -> anyhow::Result<()> {
     if !done.skipped.is_empty() {
         let times: usize = done.skipped.iter().map(|image| image.times).sum();
         tracing::warn!(
@@ -215,7 +215,7 @@ fn finish(out: &Path, done: TrainOutcome) -> anyhow::Result<()> {
     let page = report::training_report(out)?;
     output::write_file(&out.join("report.html"), page.as_bytes())?;
     match done.outcome {
-        Outcome::Finished(report) => output::print(&summary(out, &report, RunDir::open(out)?.record()?.train.keep)),
+        Outcome::Finished(report) => output::print(&summary(out, &report, keep)),
         Outcome::Interrupted { step } => Err(Interrupted { step, run: out.to_owned() }.into()),
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use radapter_clip::checkpoint::{Checkpoint, Format};
 use radapter_clip::config::{Activation, ClipConfig, PreprocessConfig, TextConfig, VisionConfig};
-use radapter_clip::state_dict::{RawTensor, StateDict};
+use radapter_clip::state_dict::{RawTensor, StateDict, StoredDtype};
 
 /// Images of 4 pixels, patches of 2, width 4, one layer.
 pub(crate) fn small_config() -> ClipConfig {
@@ -57,7 +57,6 @@ pub(crate) fn small_checkpoint() -> Checkpoint {
 }
 
 /// A folder of the project's data, or `None` with a word on the terminal.
-#[allow(dead_code, reason = "not every test that includes this file has such data")]
 pub(crate) fn data(variable: &str, default: &str) -> Option<PathBuf> {
     let path = match std::env::var_os(variable) {
         Some(path) => PathBuf::from(path),
@@ -68,4 +67,13 @@ pub(crate) fn data(variable: &str, default: &str) -> Option<PathBuf> {
         return None;
     }
     Some(path)
+}
+
+/// A file that `xtask/peers/checkpoint_fixtures.py` made.
+pub(crate) fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/checkpoint").join(name)
+}
+
+pub(crate) fn bf16_state() -> StateDict {
+    small_state().cast(StoredDtype::BF16).unwrap()
 }

@@ -1,13 +1,8 @@
 //! Checkpoints that are cut off, lie, or are of another model: a clear error each, never a panic.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
-
-mod checkpoint_support;
-
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use checkpoint_support::{small_checkpoint, small_config, small_state};
 use proptest::prelude::*;
 use radapter_clip::checkpoint::{
     Checkpoint, CheckpointError, Format, SaveOptions, read_safetensors_bytes, write_safetensors, write_safetensors_file,
@@ -15,9 +10,7 @@ use radapter_clip::checkpoint::{
 use radapter_clip::state_dict::{RawTensor, StateDict, StoredDtype, TensorError};
 use serde_json::{Value, json};
 
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/checkpoint").join(name)
-}
+use crate::support::{fixture, small_checkpoint, small_config, small_state};
 
 /// Two small tensors as a safetensors file.
 fn two_tensors() -> Vec<u8> {

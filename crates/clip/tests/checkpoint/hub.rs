@@ -1,19 +1,15 @@
 //! The hub's client against a server on loopback that answers as the hub does.
 
-#![cfg(feature = "hub")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
-
-mod checkpoint_support;
-
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use checkpoint_support::{small_checkpoint, small_state};
 use radapter_clip::checkpoint::hub::{Download, HubOptions, HubReference, fetch};
 use radapter_clip::checkpoint::{Checkpoint, CheckpointError, Format, SaveOptions};
+
+use crate::support::{small_checkpoint, small_state};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
