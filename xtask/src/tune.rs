@@ -3,10 +3,10 @@
 
 use anyhow::Context as _;
 use burn::tensor::Device;
-use radapter::classification::plan::RunOptions;
 use radapter::command::quickstart::{Budget, Data, Method, train};
 use radapter::datasets::shapes::World;
 use radapter::embedded::embedded;
+use radapter::training::RunOptions;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

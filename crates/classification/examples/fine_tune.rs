@@ -8,12 +8,13 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use radapter_adapter::Alpha;
-use radapter_classification::embed::EmbedOptions;
-use radapter_classification::finetuned::FineTunedRun;
-use radapter_classification::plan::{Plan, RunOptions};
+use radapter_classification::finetuned::ClassificationRun;
+use radapter_classification::plan::Plan;
 use radapter_classification::suite::{Suite, evaluate_suite};
 use radapter_clip::checkpoint::Checkpoint;
+use radapter_embedding::EmbedOptions;
 use radapter_training::ProgressEvent;
+use radapter_training::RunOptions;
 use radapter_training::config::Settings;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -41,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     plan.train(options)?;
 
-    let run = FineTunedRun::open(run)?;
+    let run = ClassificationRun::open(run)?;
     let suite = Suite::open(Path::new(suite), run.classes())?;
     for alpha in [0.0, 0.5, 1.0] {
         let tuned = run.model(&base, Some(Alpha::new(alpha)?), &Device::flex())?;

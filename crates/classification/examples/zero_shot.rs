@@ -8,13 +8,13 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use radapter_classification::classes::Classes;
-use radapter_classification::embed::EmbedOptions;
 use radapter_classification::head::Head;
 use radapter_classification::read::read_labelled;
 use radapter_classification::suite::{TestSet, evaluate};
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::Clip;
 use radapter_datasets::Templates;
+use radapter_embedding::EmbedOptions;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();

@@ -4,11 +4,11 @@ use radapter_clip::config::ClipConfig;
 use radapter_clip::preprocess::{DecodeLimits, Preprocess};
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::augment::Augment;
+use radapter_datasets::fingerprint::Fingerprint;
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::seed::{self, Draw};
-use radapter_datasets::{ImageSource, LabelledImages, OnError, SkipReport, Templates};
+use radapter_datasets::{LabelledImages, OnError, SkipReport, Templates};
 use radapter_training::{DataError, Sample, SampleKey, TrainData};
-use sha2::{Digest, Sha256};
 
 /// Labelled images as training samples.
 ///
@@ -95,33 +95,17 @@ impl TrainData for ClassificationData {
     }
 }
 
-/// A hash over names, classes, texts, and the files' sizes: it finds images that were added, removed, renamed, moved or
-/// replaced, and costs no reading of them. Pixels in memory are hashed themselves.
+/// A [`Fingerprint`] over classes, texts and images.
 fn fingerprint(images: &LabelledImages) -> String {
-    let mut hasher = Sha256::new();
+    let mut fingerprint = Fingerprint::default();
     for class in &images.classes {
-        hash_text(&mut hasher, &class.folder);
-        hash_text(&mut hasher, &class.text);
+        fingerprint.text(&class.folder);
+        fingerprint.text(&class.text);
     }
     for sample in &images.samples {
-        hash_text(&mut hasher, &sample.name);
-        hasher.update((sample.label as u64).to_le_bytes());
-        match &sample.source {
-            // A file that is not there any more has no size; loading it will say so.
-            ImageSource::File(path) => {
-                let size = std::fs::metadata(path).map_or(u64::MAX, |file| file.len());
-                hasher.update(size.to_le_bytes());
-            }
-            ImageSource::Pixels(image) => hasher.update(image.as_raw()),
-        }
+        fingerprint.text(&sample.name);
+        fingerprint.number(sample.label as u64);
+        fingerprint.source(&sample.source);
     }
-    let digest = hasher.finalize();
-    let short: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{} images, {short}", images.samples.len())
-}
-
-/// The length first, so that no two lists of texts give the same bytes.
-fn hash_text(hasher: &mut Sha256, text: &str) {
-    hasher.update((text.len() as u64).to_le_bytes());
-    hasher.update(text.as_bytes());
+    format!("{} images, {}", images.samples.len(), fingerprint.finish())
 }

@@ -4,7 +4,7 @@
 //!
 //! * [`accuracy`]: top-1, top-5, accuracy of each class, confusion, as functions of scores on the host.
 //! * [`classes`] and [`candidates`]: the classes of a model in the order of its logits, and the answers that a data set allows.
-//! * [`embed`]: images and texts to embeddings; [`head`]: the classifier on them; [`predict`]: answers for images.
+//! * [`head`]: the classifier on [`radapter_embedding`]'s embeddings; [`predict`]: answers for images.
 //! * [`suite`]: one in-distribution set and the sets that shift it, and the row of results over them; [`imagenet`]: the
 //!   ImageNet family's.
 //! * [`config`], [`data`], [`validator`], [`plan`]: what the trainer needs to know of the task, and the whole way from settings to
@@ -19,7 +19,7 @@
 //!
 //! use burn::tensor::Device;
 //! use radapter_classification::classes::Classes;
-//! use radapter_classification::embed::EmbedOptions;
+//! use radapter_embedding::EmbedOptions;
 //! use radapter_classification::head::Head;
 //! use radapter_classification::read::read_labelled;
 //! use radapter_classification::suite::{TestSet, evaluate};
@@ -45,7 +45,6 @@ pub mod candidates;
 pub mod classes;
 pub mod config;
 pub mod data;
-pub mod embed;
 pub mod finetuned;
 pub mod head;
 pub mod imagenet;

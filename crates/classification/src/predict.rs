@@ -5,8 +5,8 @@ use radapter_datasets::on_error::Skipped;
 use serde::{Deserialize, Serialize};
 
 use crate::accuracy::{AccuracyError, top_k};
-use crate::embed::{EmbedError, EmbedOptions, Image, embed_images};
 use crate::head::{Head, HeadError};
+use radapter_embedding::{EmbedError, EmbedOptions, Image, embed_images};
 
 /// Why there are no answers.
 #[derive(Debug, thiserror::Error)]

@@ -8,9 +8,9 @@ use radapter_datasets::{LabelledImages, Templates};
 use radapter_training::Validator;
 
 use crate::classes::Classes;
-use crate::embed::{EmbedOptions, Embeddings};
 use crate::head::Head;
 use crate::suite::{SuiteError, TestSet, evaluate};
+use radapter_embedding::{EmbedOptions, Embeddings};
 
 /// The metric that chooses the best model by default: top-1 accuracy on the validation images.
 pub const METRIC: &str = "top1";

@@ -30,6 +30,27 @@ impl Default for Augment {
     }
 }
 
+/// What a user says of the augmentation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AugmentSettings {
+    /// The share of the image's area that a crop has, from and to; [0.9, 1].
+    pub scale: Option<[f64; 2]>,
+    /// The probability of a horizontal flip; 0.
+    pub flip: Option<f64>,
+}
+
+impl AugmentSettings {
+    /// The augmentation: what is said, over the given defaults.
+    ///
+    /// # Errors
+    /// As [`Augment::validate`].
+    pub fn over(self, defaults: Augment) -> Result<Augment, AugmentError> {
+        let Augment { scale, flip } = defaults;
+        Augment { scale: self.scale.unwrap_or(scale), flip: self.flip.unwrap_or(flip) }.validate()
+    }
+}
+
 /// Settings that make no sense.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::labelled::Class;
+use crate::class::Class;
 
 /// Why class names could not be read or written.
 #[derive(Debug, thiserror::Error)]

@@ -2,20 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::{Deserialize, Serialize};
-
+use crate::class::Class;
 use crate::class_names::ClassNames;
 use crate::source::Sample;
-
-/// A class of a set.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Class {
-    /// What the data calls it: the folder's name, the label in a table. Classes of two sets are the same if this is.
-    pub folder: String,
-    /// What prompts call it.
-    pub text: String,
-}
 
 /// Something about a set that its owner should know, but that stops nobody.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,24 +1,28 @@
 //! Where a picture comes from, and a labelled picture.
 
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use radapter_clip::preprocess::{DecodeLimits, ImageError, RgbImage, decode_file};
+use radapter_clip::preprocess::{DecodeLimits, ImageError, RgbImage, decode_bytes, decode_file};
 
-/// A picture that can be had: a file to decode or pixels in memory (the drawn world's).
+/// A picture that can be had: a file to decode, a part of one, or pixels in memory (the drawn world's).
 #[derive(Clone, Debug)]
 pub enum ImageSource {
     /// An image file.
     File(PathBuf),
     /// A decoded picture, shared.
     Pixels(Arc<RgbImage>),
+    /// Part of a file: a member of a tar shard.
+    Member(Arc<Member>),
 }
 
 impl ImageSource {
     /// The decoded picture, within the default limits.
     ///
     /// # Errors
-    /// Those of [`decode_file`], which name the file; none for pixels.
+    /// Those of [`decode_file`], which name the file (and the member); none for pixels.
     pub fn load(&self) -> Result<Arc<RgbImage>, ImageError> {
         self.load_within(&DecodeLimits::default())
     }
@@ -26,12 +30,51 @@ impl ImageSource {
     /// The decoded picture, within limits that guard against decompression bombs.
     ///
     /// # Errors
-    /// Those of [`decode_file`], which name the file; none for pixels.
+    /// Those of [`decode_file`], which name the file (and the member); none for pixels.
     pub fn load_within(&self, limits: &DecodeLimits) -> Result<Arc<RgbImage>, ImageError> {
         match self {
             Self::File(path) => decode_file(path, limits).map(Arc::new),
             Self::Pixels(image) => Ok(Arc::clone(image)),
+            Self::Member(member) => decode_bytes(&member.read(limits)?, &member.title(), limits).map(Arc::new),
         }
+    }
+}
+
+/// Part of a file: a member of a tar shard.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Member {
+    /// The shard.
+    pub file: PathBuf,
+    /// The byte at which the content begins.
+    pub offset: u64,
+    /// The content's bytes.
+    pub length: u64,
+    /// The member's path in the shard.
+    pub name: String,
+}
+
+impl Member {
+    /// What errors call it: `SHARD.tar: key.jpg`.
+    pub fn title(&self) -> String {
+        format!("{}: {}", self.file.display(), self.name)
+    }
+
+    /// The content; the limit is checked before it is allocated.
+    fn read(&self, limits: &DecodeLimits) -> Result<Vec<u8>, ImageError> {
+        let (bytes, max_bytes) = (self.length, limits.max_bytes);
+        if bytes > max_bytes {
+            return Err(ImageError::FileTooLarge { name: self.title(), bytes, max_bytes });
+        }
+        let failed = |source: io::Error| ImageError::Read { path: PathBuf::from(self.title()), source };
+        let mut file = File::open(&self.file).map_err(failed)?;
+        file.seek(SeekFrom::Start(self.offset)).map_err(failed)?;
+        let mut content = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
+        file.take(bytes).read_to_end(&mut content).map_err(failed)?;
+        if (content.len() as u64) < bytes {
+            let message = format!("expected {bytes} bytes from byte {} on, found {}", self.offset, content.len());
+            return Err(ImageError::Truncated { name: self.title(), format: "shard", message });
+        }
+        Ok(content)
     }
 }
 
@@ -44,4 +87,44 @@ pub struct Sample {
     pub label: usize,
     /// How reports call it: the path relative to the data's folder, with `/`.
     pub name: String,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+    use super::*;
+
+    /// A file with a picture between other bytes, and the place of the picture.
+    fn shard(folder: &tempfile::TempDir) -> Member {
+        let mut png = io::Cursor::new(Vec::new());
+        RgbImage::from_pixel(3, 2, image::Rgb([9, 8, 7])).write_to(&mut png, image::ImageFormat::Png).unwrap();
+        let png = png.into_inner();
+        let file = folder.path().join("0.tar");
+        std::fs::write(&file, [&[0; 100], &png[..], &[0; 50]].concat()).unwrap();
+        Member { file, offset: 100, length: png.len() as u64, name: "a/b.png".to_owned() }
+    }
+
+    #[test]
+    fn a_member_is_decoded_from_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = ImageSource::Member(Arc::new(shard(&folder))).load().unwrap();
+        assert_eq!((image.dimensions(), image.get_pixel(2, 1).0), ((3, 2), [9, 8, 7]));
+    }
+
+    #[test]
+    fn errors_name_shard_and_member() {
+        let folder = tempfile::tempdir().unwrap();
+        let good = shard(&folder);
+        let length = good.length;
+        for (member, part) in [
+            (Member { offset: 0, ..good.clone() }, "not an image"),
+            (Member { length: length - 20, ..good.clone() }, "cut off"),
+            (Member { length: length + 500, ..good.clone() }, "the shard is cut off"),
+            (Member { length: u64::MAX, ..good.clone() }, "more than the limit"),
+            (Member { file: folder.path().join("gone").join("0.tar"), ..good.clone() }, "0.tar: a/b.png"),
+        ] {
+            let message = ImageSource::Member(Arc::new(member)).load().unwrap_err().to_string();
+            assert!(message.contains("0.tar: a/b.png") && message.contains(part), "{message}");
+        }
+    }
 }

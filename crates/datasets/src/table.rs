@@ -19,6 +19,16 @@ const PATH_COLUMNS: [&str; 7] = ["filepath", "path", "file", "filename", "file_n
 /// Names that columns of labels or captions have.
 const TEXT_COLUMNS: [&str; 6] = ["label", "class", "title", "caption", "text", "class_name"];
 
+/// What a reader of tables looks for and what it bears.
+pub(crate) struct Wanted {
+    /// Names that the column of texts may have, the likeliest first.
+    pub(crate) texts: &'static [&'static str],
+    /// Whether rows with an empty path or text are kept, for the caller to judge them; else they are errors.
+    pub(crate) empty_fields: bool,
+}
+
+const LABELS: Wanted = Wanted { texts: &TEXT_COLUMNS, empty_fields: false };
+
 /// How a file is to be read; what is `None` is found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -113,6 +123,14 @@ impl Table {
     /// # Errors
     /// If the file cannot be read or has no rows, a column is not there, or a row has no path or no text; the error names line and column.
     pub fn read(path: &Path, options: &TableOptions) -> Result<Self, TableError> {
+        Self::read_as(path, options, &LABELS)
+    }
+
+    /// Reads a file of what is wanted.
+    ///
+    /// # Errors
+    /// As [`Table::read`], but for empty fields where these are wanted.
+    pub(crate) fn read_as(path: &Path, options: &TableOptions, wanted: &Wanted) -> Result<Self, TableError> {
         let bytes = std::fs::read(path).map_err(|source| TableError::Read { path: path.to_owned(), source })?;
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         let separator = separator(bytes, options)?;
@@ -138,11 +156,12 @@ impl Table {
         let header = options.header.unwrap_or_else(|| is_header(&first, options));
         let columns = Columns { path, first: &first, header };
         let path_at = columns.find(options.path_column.as_deref(), &PATH_COLUMNS, 0)?;
-        let text_at = columns.find(options.text_column.as_deref(), &TEXT_COLUMNS, 1)?;
+        let text_at = columns.find(options.text_column.as_deref(), wanted.texts, 1)?;
         let names = [columns.name(path_at), columns.name(text_at)];
         let folder = options.images.as_deref().or(path.parent()).unwrap_or(Path::new("."));
         let field = |record: &StringRecord, at: usize, name: &str| match record.get(at).map(str::trim) {
             Some(field) if !field.is_empty() => Ok(field.to_owned()),
+            _ if wanted.empty_fields => Ok(String::new()),
             other => Err(TableError::Row {
                 path: path.to_owned(),
                 line: line(record),

@@ -127,6 +127,29 @@ impl Templates {
     }
 }
 
+/// Prompt templates, named or listed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum TemplatesChoice {
+    /// A built-in set, a single template, or a file.
+    Name(String),
+    /// The templates themselves.
+    List(Vec<String>),
+}
+
+impl TemplatesChoice {
+    /// The templates.
+    ///
+    /// # Errors
+    /// [`TemplatesError`] for a name that is none, and a template without exactly one `{}`.
+    pub fn resolve(&self) -> Result<Templates, TemplatesError> {
+        match self {
+            Self::Name(name) => Templates::resolve(name),
+            Self::List(list) => Templates::from_list(list.clone()),
+        }
+    }
+}
+
 /// A template with the name in its place.
 pub fn fill(template: &str, name: &str) -> String {
     template.replacen("{}", name, 1)

@@ -8,6 +8,7 @@
 //! | [`adapter`] | the adapters: dropping, averaging, re-scaling, merging |
 //! | [`losses`] | MPM-NCE, InfoNCE, cross-entropy |
 //! | [`datasets`] | folders, tables, templates, augmentation, the drawn world |
+//! | [`embedding`] | images and texts to embeddings |
 //! | [`training`] | the training loop |
 //! | [`classification`] | zero-shot heads, accuracy, suites |
 //!
@@ -50,6 +51,7 @@ pub use radapter_adapter as adapter;
 pub use radapter_classification as classification;
 pub use radapter_clip as clip;
 pub use radapter_datasets as datasets;
+pub use radapter_embedding as embedding;
 pub use radapter_losses as losses;
 pub use radapter_training as training;
 

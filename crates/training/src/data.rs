@@ -1,3 +1,5 @@
+use radapter_datasets::order::epoch_order;
+
 /// What went wrong with a sample, in the task's words.
 pub type DataError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -23,6 +25,9 @@ pub struct SampleKey {
     pub index: usize,
 }
 
+/// Indices of samples, one after the other.
+pub type SampleOrder = Box<dyn Iterator<Item = Result<usize, DataError>> + Send>;
+
 /// A task's training set.
 ///
 /// [`load`](Self::load) is a pure function of its key, augmentation included: that is what lets a resumed run see the
@@ -42,6 +47,12 @@ pub trait TrainData: Send + Sync {
     /// # Errors
     /// Why the sample cannot be loaded; it stops the run.
     fn load(&self, key: SampleKey) -> Result<Option<Sample>, DataError>;
+
+    /// The indices of an epoch's samples, in the order in which they are seen: [`len`](Self::len) of them, a function of
+    /// (seed, epoch) alone. A permutation of all, unless the set is read in some order of its own.
+    fn order(&self, seed: u64, epoch: u64) -> SampleOrder {
+        Box::new(epoch_order(self.len(), seed, epoch).into_iter().map(Ok))
+    }
 
     /// A text that changes when the set does; a resume with another is refused.
     fn fingerprint(&self) -> String {

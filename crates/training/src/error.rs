@@ -112,6 +112,14 @@ pub enum TrainError {
         /// Why.
         source: DataError,
     },
+    /// Which samples come next could not be found out.
+    #[error("the order of epoch {epoch}: {source}")]
+    Order {
+        /// The epoch, counted from 1.
+        epoch: u64,
+        /// Why.
+        source: DataError,
+    },
     /// A sample does not have the size the model wants.
     #[error("sample {index} of the training set: {what}: expected {expected}, found {found}")]
     SampleShape {

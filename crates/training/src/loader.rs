@@ -6,10 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use burn::tensor::Device;
-use radapter_datasets::order::epoch_order;
 use radapter_datasets::prefetch::{Ahead, Prefetch, PrefetchError};
 
-use crate::data::{Sample, SampleKey, TrainData};
+use crate::data::{Sample, SampleKey, SampleOrder, TrainData};
 use crate::error::TrainError;
 use crate::model::Batch;
 
@@ -37,6 +36,14 @@ impl Cut {
     pub(crate) fn epoch(&self, step: u64) -> u64 {
         step / self.steps_per_epoch()
     }
+}
+
+/// A set that has fewer samples than it says.
+#[derive(Debug, thiserror::Error)]
+#[error("the training set ends behind {found} samples and was said to have {samples}")]
+struct TooFew {
+    found: usize,
+    samples: usize,
 }
 
 /// What batches have to look like.
@@ -88,21 +95,35 @@ impl DataLoader<Batch> for Loader {
 }
 
 impl Loader {
-    /// The samples of all steps, in order.
-    fn keys(self) -> impl Iterator<Item = SampleKey> + Send + 'static {
-        let Self { cut, seed, steps, .. } = self;
-        let mut order = (u64::MAX, Vec::new());
+    /// The samples of all steps, in order. Behind an error there are no more.
+    fn keys(self) -> impl Iterator<Item = Result<SampleKey, TrainError>> + Send + 'static {
+        let Self { data, cut, seed, steps, .. } = self;
+        let mut current: Option<(u64, SampleOrder)> = None;
         steps.flat_map(move |step| {
             let epoch = cut.epoch(step);
-            if order.0 != epoch {
-                order = (epoch, epoch_order(cut.samples, seed, epoch));
+            let positions = cut.positions(step);
+            let order = match current.take() {
+                Some((of, order)) if of == epoch => order,
+                _ => {
+                    let order = data.order(seed, epoch);
+                    // A resumed run begins within an epoch.
+                    Box::new(order.skip(positions.start))
+                }
+            };
+            let order = &mut current.insert((epoch, order)).1;
+            let mut keys = Vec::with_capacity(positions.len());
+            for position in positions {
+                let index =
+                    order.next().unwrap_or_else(|| Err(TooFew { found: position, samples: cut.samples }.into()));
+                let failed = |source| TrainError::Order { epoch: epoch + 1, source };
+                keys.push(index.map(|index| SampleKey { seed, epoch, index }).map_err(failed));
             }
-            let indices = order.1[cut.positions(step)].to_vec();
-            indices.into_iter().map(move |index| SampleKey { seed, epoch, index })
+            keys
         })
     }
 
-    fn load(&self, key: SampleKey) -> Result<Option<Sample>, TrainError> {
+    fn load(&self, key: Result<SampleKey, TrainError>) -> Result<Option<Sample>, TrainError> {
+        let key = key?;
         let SampleKey { index, epoch, .. } = key;
         let failed = |source| TrainError::Data { index, epoch: epoch + 1, source };
         match self.data.load(key).map_err(failed)? {

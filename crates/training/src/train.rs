@@ -238,7 +238,10 @@ fn go<A: Tuned>(clip: Clip<A>, head: Option<Tensor<2>>, setup: Setup, begin: Beg
         session.publish_best(&model)?;
     }
     let launched = launch(model, session, loader, &config, listener);
-    if is_new && matches!(launched, Err(TrainError::Data { .. })) && state::saved_steps(&run.states())? == [0] {
+    if is_new
+        && matches!(launched, Err(TrainError::Data { .. } | TrainError::Order { .. }))
+        && state::saved_steps(&run.states())? == [0]
+    {
         run.discard(&setup.files);
     }
     let (session, end) = launched?;

@@ -2,8 +2,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use burn::tensor::Device;
-use radapter::classification::plan::{Plan, RunOptions};
+use radapter::classification::plan::Plan;
 use radapter::clip::checkpoint::Checkpoint;
+use radapter::training::RunOptions;
 use radapter::training::config::Settings;
 use radapter::training::{Outcome, ProgressEvent, Report, RunDir};
 

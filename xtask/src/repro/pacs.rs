@@ -6,14 +6,14 @@ use anyhow::Context as _;
 use burn::tensor::Device;
 use radapter::adapter::Alpha;
 use radapter::classification::classes::Classes;
-use radapter::classification::embed::EmbedOptions;
-use radapter::classification::finetuned::FineTunedRun;
+use radapter::classification::finetuned::ClassificationRun;
 use radapter::classification::head::Head;
 use radapter::classification::read::read_labelled;
 use radapter::classification::suite::{Suite, TestSet, evaluate_suite};
 use radapter::clip::checkpoint::Checkpoint;
 use radapter::clip::model::Clip;
 use radapter::datasets::Templates;
+use radapter::embedding::EmbedOptions;
 
 use super::arm::Arm;
 use super::row::Row;
@@ -157,7 +157,7 @@ fn measure(
 ) -> anyhow::Result<Vec<Row>> {
     let folder = folder(args, arm, lr, seed);
     let report = arm.train(lr, seed, common, base, &folder, device)?;
-    let run = FineTunedRun::open(&folder)?;
+    let run = ClassificationRun::open(&folder)?;
     let mut rows = Vec::new();
     for tenth in 0..=10 {
         let alpha = Alpha::new(f64::from(tenth) / 10.0)?;

@@ -10,12 +10,12 @@ mod resolve;
 
 use std::path::PathBuf;
 
-use radapter_datasets::augment::Augment;
-use radapter_datasets::{ClassNames, OnError, Templates};
+use radapter_datasets::augment::{Augment, AugmentSettings};
+use radapter_datasets::{ClassNames, OnError, Templates, TemplatesChoice};
 use radapter_training::config::OrNone;
 use serde::{Deserialize, Serialize};
 
-pub use choice::{ClassNamesChoice, TemplatesChoice};
+pub use choice::ClassNamesChoice;
 pub use resolve::SettingsError;
 pub(crate) use resolve::task_defaults;
 
@@ -45,16 +45,6 @@ pub struct ClassificationConfig {
     pub val_fraction: Option<f64>,
     /// What to do about an image that cannot be read; fail.
     pub on_error: Option<OnError>,
-}
-
-/// What a user says of the augmentation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AugmentSettings {
-    /// The share of the image's area that a crop has, from and to; [0.9, 1].
-    pub scale: Option<[f64; 2]>,
-    /// The probability of a horizontal flip; 0.
-    pub flip: Option<f64>,
 }
 
 /// The task of a run, as its record names it.

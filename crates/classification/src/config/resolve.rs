@@ -4,12 +4,12 @@ use radapter_datasets::augment::{Augment, AugmentError};
 use radapter_datasets::class_names::ClassNamesError;
 use radapter_datasets::subset::FractionError;
 use radapter_datasets::templates::TemplatesError;
-use radapter_datasets::{OnError, Templates};
+use radapter_datasets::{OnError, Templates, TemplatesChoice};
 use radapter_training::config::{ConfigError, LossKind, OrNone, Recipe, Settings, TaskDefaults};
 use serde::Serialize;
 use toml::{Table, Value};
 
-use super::{ClassificationConfig, ResolvedClassification, Task, TemplatesChoice};
+use super::{ClassificationConfig, ResolvedClassification, Task};
 
 /// Why classification's settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -98,10 +98,7 @@ impl ClassificationConfig {
             (None, Some(name)) if self.templates.is_none() => named(name)?,
             (None, _) => templates.clone(),
         };
-        let augment = Augment {
-            scale: self.augment.scale.unwrap_or(defaults.augment.scale),
-            flip: self.augment.flip.unwrap_or(defaults.augment.flip),
-        };
+        let augment = self.augment.over(defaults.augment)?;
         let shots = self.shots.unwrap_or(defaults.shots);
         if shots == OrNone::Some(0) {
             return Err(SettingsError::Shots);
@@ -121,7 +118,7 @@ impl ClassificationConfig {
             shots,
             val_fraction,
             on_error: self.on_error.unwrap_or(OnError::Fail),
-            augment: augment.validate()?,
+            augment,
             class_names: match &self.class_names {
                 Some(choice) => Some(choice.resolve()?),
                 None => None,

@@ -8,7 +8,7 @@ use radapter_clip::state_dict::{RawTensor, StateDict};
 
 use super::{Head, HeadError};
 use crate::classes::Classes;
-use crate::embed::Embeddings;
+use radapter_embedding::Embeddings;
 
 /// The rows, in a tensor `weight` of shape `[classes, embed_dim]`.
 pub const CLASSIFIER_FILE: &str = "classifier.safetensors";

@@ -6,7 +6,7 @@ mod zero_shot;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::classes::Classes;
-use crate::embed::{EmbedError, Embeddings};
+use radapter_embedding::{EmbedError, Embeddings};
 
 pub use file::{CLASSES_FILE, CLASSIFIER_FILE};
 

@@ -3,7 +3,7 @@ use radapter_datasets::Templates;
 
 use super::{Head, HeadError};
 use crate::classes::Classes;
-use crate::embed::{Embeddings, each_distinct};
+use radapter_embedding::{Embeddings, each_distinct};
 
 impl Head {
     /// The zero-shot classifier: a class's row is the normalised mean of the normalised embeddings of its text in every

@@ -15,7 +15,7 @@ use radapter_training::{RunDir, RunRecord};
 
 pub use error::PlanError;
 pub use images::TrainingImages;
-pub use run::{RunOptions, TrainOutcome, check_resume};
+pub use run::check_resume;
 pub use split::SplitRecord;
 
 use crate::classes::Classes;
@@ -94,12 +94,9 @@ fn resolve(
     base: &Checkpoint,
     samples: usize,
 ) -> Result<(ResolvedConfig, Vec<String>), PlanError> {
-    let scale = base.state.get("logit_scale").map(|scale| scale.to_f32());
-    let logarithm = scale.and_then(|scale| scale.first().copied());
     let resolved = trainer.resolve(&Situation {
         samples,
-        // A checkpoint without a logit scale is refused when it is opened.
-        checkpoint_temperature: logarithm.map_or(0.01, |scale| (-f64::from(scale)).exp()),
+        checkpoint_temperature: base.temperature(),
         task: &crate::config::task_defaults(),
     })?;
     Ok((resolved.config, resolved.warnings))

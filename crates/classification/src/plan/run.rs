@@ -1,48 +1,18 @@
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use burn::tensor::Device;
 use radapter_clip::model::Clip;
 use radapter_datasets::SkipReport;
-use radapter_datasets::on_error::Skipped;
+use radapter_embedding::EmbedOptions;
 use radapter_training::config::Settings;
-use radapter_training::{Outcome, Progress, RunDir, Setup, Silent, TrainData, TrainError, Validator, resume, train};
+use radapter_training::{
+    Outcome, RunDir, RunOptions, Setup, TrainData, TrainError, TrainOutcome, Validator, resume, train,
+};
 
 use super::{CLASSES_FILE, Plan, PlanError, SPLIT_FILE};
 use crate::config::{ClassificationConfig, SettingsError};
 use crate::data::ClassificationData;
-use crate::embed::EmbedOptions;
 use crate::head::Head;
 use crate::validator::ClassificationValidator;
-
-/// Where and how a plan is carried out.
-pub struct RunOptions {
-    /// The run's folder.
-    pub run_dir: PathBuf,
-    /// The device, without autodiff.
-    pub device: Device,
-    /// Who hears of progress.
-    pub progress: Box<dyn Progress>,
-    /// Set to true from anywhere, it ends the run behind the current step, with its state saved.
-    pub interrupt: Arc<AtomicBool>,
-}
-
-impl RunOptions {
-    /// A run that tells nobody of its progress and is never interrupted.
-    pub fn new(run_dir: impl Into<PathBuf>, device: Device) -> Self {
-        Self { run_dir: run_dir.into(), device, progress: Box::new(Silent), interrupt: Arc::default() }
-    }
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TrainOutcome {
-    /// Finished, or interrupted and ready to be resumed.
-    pub outcome: Outcome,
-    /// Training images that could not be read and were left out, in this session.
-    pub skipped: Vec<Skipped>,
-}
 
 impl Plan {
     /// Begins the run in a folder that holds none, and goes on until it is complete or interrupted.

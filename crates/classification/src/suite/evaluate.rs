@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{NamedEvaluation, Suite, SuiteError, SuiteResult, TestSet};
 use crate::accuracy::{AccuracyError, Evaluation, Tally, top_k};
-use crate::embed::{EmbedError, EmbedOptions, Image, embed_without_border};
 use crate::head::{Head, HeadError};
+use radapter_embedding::{EmbedError, EmbedOptions, Image, embed_images};
 
 /// How many answers a [`Prediction`] holds.
 const BEST: usize = 5;
@@ -109,7 +109,7 @@ pub fn evaluate<A: Adapter>(
         return Err(EvaluateError::Classes { set, expected, found });
     }
     let images: Vec<Image> = set.samples.iter().map(Image::from).collect();
-    let embedded = embed_without_border(model, &images, set.border, options, progress)
+    let embedded = embed_images(model, &images, &EmbedOptions { border: set.border, ..*options }, progress)
         .map_err(|source| EvaluateError::Embed { set: name(), source })?;
     let accuracy = |source| EvaluateError::Accuracy { set: name(), source };
     let names = set.candidates.names();

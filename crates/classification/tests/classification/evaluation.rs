@@ -1,12 +1,12 @@
 use std::path::Path;
 
 use radapter_classification::classes::Classes;
-use radapter_classification::embed::{EmbedOptions, Embeddings, Image, embed_images};
 use radapter_classification::head::Head;
 use radapter_classification::predict::{PredictError, predict};
 use radapter_classification::read::read_labelled;
 use radapter_classification::suite::{EvaluateError, Suite, SuiteError, SuiteFile, TestSet, evaluate, evaluate_suite};
 use radapter_datasets::{LabelledImages, OnError};
+use radapter_embedding::{EmbedOptions, Embeddings, Image, embed_images};
 
 use crate::support::{classes, model, squares, write_squares};
 

@@ -1,14 +1,16 @@
 use std::path::Path;
 
 use radapter_adapter::Alpha;
-use radapter_classification::embed::{EmbedOptions, Image, embed_images};
-use radapter_classification::finetuned::{FineTunedError, FineTunedRun};
+use radapter_classification::finetuned::{ClassificationRun, ClassifierError};
 use radapter_classification::head::Head;
-use radapter_classification::plan::{Plan, RunOptions, TrainingImages};
+use radapter_classification::plan::{Plan, TrainingImages};
 use radapter_classification::suite::{TestSet, evaluate};
 use radapter_clip::model::Clip;
+use radapter_embedding::{EmbedOptions, Image, embed_images};
 use radapter_training::Outcome;
+use radapter_training::RunOptions;
 use radapter_training::config::Settings;
+use radapter_training::finetuned::FineTunedError;
 
 use crate::support::{assert_near, checkpoint, device, model, squares};
 
@@ -36,9 +38,9 @@ fn rows(model: &Clip) -> Vec<f32> {
 fn adapters_come_back_as_a_plain_model() {
     let dir = tempfile::tempdir().unwrap();
     let validated = train(dir.path(), "lr = 0.02\nema = 0.5").unwrap();
-    let run = FineTunedRun::open(dir.path()).unwrap();
-    assert_eq!(run.base_reference(), Some("tiny"));
-    assert_eq!(run.default_alpha().unwrap().get(), 0.5);
+    let run = ClassificationRun::open(dir.path()).unwrap();
+    assert_eq!(run.run().base_reference(), Some("tiny"));
+    assert_eq!(run.run().default_alpha().unwrap().get(), 0.5);
 
     let base = checkpoint(1);
     let untouched = run.model(&base, Some(Alpha::ZERO), &device()).unwrap();
@@ -71,8 +73,8 @@ fn adapters_come_back_as_a_plain_model() {
 fn tuned_weights_are_mixed_with_the_base() {
     let dir = tempfile::tempdir().unwrap();
     train(dir.path(), "tune = \"all\"\nlr = 3e-3");
-    let run = FineTunedRun::open(dir.path()).unwrap();
-    assert_eq!(run.default_alpha().unwrap(), Alpha::ONE);
+    let run = ClassificationRun::open(dir.path()).unwrap();
+    assert_eq!(run.run().default_alpha().unwrap(), Alpha::ONE);
     let base = checkpoint(1);
     let at = |alpha: f64| run.model(&base, Some(Alpha::new(alpha).unwrap()), &device()).unwrap();
     let (start, half, end) = (at(0.0), at(0.5), at(1.0));
@@ -91,7 +93,7 @@ fn tuned_weights_are_mixed_with_the_base() {
 
     let name = "visual.transformer.resblocks.0.mlp.c_fc.weight";
     let weight =
-        |tuned: &radapter_classification::finetuned::FineTuned| tuned.checkpoint.state.get(name).unwrap().to_f32();
+        |tuned: &radapter_classification::finetuned::Classifier| tuned.checkpoint.state.get(name).unwrap().to_f32();
     assert_ne!(weight(&start), weight(&end));
     assert_near(&weight(&half), &between(&weight(&start), &weight(&end)), 1e-6);
     // The text tower and the model's own logit scale are not touched.
@@ -104,9 +106,10 @@ fn tuned_weights_are_mixed_with_the_base() {
 fn another_base_and_another_folder_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     train(dir.path(), "lr = 0.01");
-    let run = FineTunedRun::open(dir.path()).unwrap();
+    let run = ClassificationRun::open(dir.path()).unwrap();
     let error = run.model(&checkpoint(2), None, &device()).unwrap_err();
-    assert!(matches!(error, FineTunedError::OtherBase { .. }), "{error}");
+    let other_base = matches!(&error, ClassifierError::Run(run) if matches!(**run, FineTunedError::OtherBase { .. }));
+    assert!(other_base, "{error}");
 
     let adapters = run.dir().evaluated().unwrap();
     let bytes = std::fs::read(&adapters).unwrap();
@@ -115,8 +118,8 @@ fn another_base_and_another_folder_are_refused() {
     assert!(message.contains("adapters"), "{message}");
 
     std::fs::remove_file(dir.path().join("classes.json")).unwrap();
-    let message = FineTunedRun::open(dir.path()).unwrap_err().to_string();
+    let message = ClassificationRun::open(dir.path()).unwrap_err().to_string();
     assert!(message.contains("classes.json"), "{message}");
     let empty = tempfile::tempdir().unwrap();
-    assert!(FineTunedRun::open(empty.path()).is_err());
+    assert!(ClassificationRun::open(empty.path()).is_err());
 }

@@ -1,7 +1,7 @@
 use radapter_classification::classes::Classes;
-use radapter_classification::embed::{Embeddings, embed_texts};
 use radapter_classification::head::{CLASSES_FILE, CLASSIFIER_FILE, Head, HeadError};
 use radapter_datasets::Templates;
+use radapter_embedding::{Embeddings, embed_texts};
 
 use crate::support::{assert_near, classes, device, model};
 

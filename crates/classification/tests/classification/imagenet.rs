@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use image::{Rgb, RgbImage};
-use radapter_classification::embed::{EmbedOptions, Embeddings, Image, embed_images};
 use radapter_classification::head::Head;
 use radapter_classification::imagenet;
 use radapter_classification::suite::{Suite, SuiteError, evaluate_suite};
 use radapter_datasets::ImageSource;
 use radapter_datasets::imagenet::ImageNetSet;
+use radapter_embedding::{EmbedOptions, Embeddings, Image, embed_images};
 
 use crate::support::{classes, model, square};
 

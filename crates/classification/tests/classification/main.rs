@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod data;
-mod embedding;
 mod evaluation;
 mod finetuned;
 mod head;

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use radapter_classification::classes::Classes;
-use radapter_classification::plan::{
-    Plan, PlanError, RunOptions, SplitRecord, TrainOutcome, TrainingImages, check_resume,
-};
+use radapter_classification::plan::{Plan, PlanError, SplitRecord, TrainingImages, check_resume};
 use radapter_training::config::Settings;
 use radapter_training::{Outcome, ProgressEvent, Report, RunDir, TrainError};
+use radapter_training::{RunOptions, TrainOutcome};
 
 use crate::support::{checkpoint, device, squares, write_squares};
 

@@ -88,6 +88,13 @@ impl Checkpoint {
         Ok(Self { config, state, dtype, format })
     }
 
+    /// By what the checkpoint itself divides cosines: exp(−logit_scale).
+    pub fn temperature(&self) -> f64 {
+        let scale = self.state.get("logit_scale").and_then(|scale| scale.to_f32().first().copied());
+        // Strict reading has seen to it that the scale is there and has one value.
+        (-f64::from(scale.unwrap_or_default())).exp()
+    }
+
     /// Reads a checkpoint from a directory (OpenCLIP's or Hugging Face's) or from one file of weights with `architecture`.
     ///
     /// * An OpenCLIP directory: `open_clip_config.json`, and `open_clip_model.safetensors` or

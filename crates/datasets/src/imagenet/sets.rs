@@ -6,9 +6,10 @@ use std::sync::Arc;
 use image::{RgbImage, imageops};
 
 use super::{class_of, classes, objectnet, subset_a, subset_r};
+use crate::class::Class;
 use crate::class_names::ClassNames;
 use crate::folder::{self, FolderError};
-use crate::labelled::{Class, LabelledImages, Warning, same_texts, some};
+use crate::labelled::{LabelledImages, Warning, same_texts, some};
 
 /// A set that a model with ImageNet's 1000 classes is measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::Context;
 use radapter_classification::classes::Classes;
-use radapter_classification::config::{ClassNamesChoice, TemplatesChoice};
+use radapter_classification::config::ClassNamesChoice;
 use radapter_classification::head::Head;
-use radapter_datasets::{Class, ClassNames, Templates};
+use radapter_datasets::{Class, ClassNames, Templates, TemplatesChoice};
 
 use super::args::{ClassNamesArg, TemplatesArg};
 use super::failure::Usage;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use radapter_classification::embed::Image;
 use radapter_datasets::{ImageSource, folder};
+use radapter_embedding::Image;
 
 /// The images that `--images` names: all below a directory, sorted by the bytes of their relative path, which is their
 /// name; a file under the path given. If something stands beside a directory, the directory's images have it before their

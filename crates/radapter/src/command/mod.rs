@@ -18,6 +18,7 @@ pub mod quickstart;
 pub mod report;
 mod run;
 mod settings;
+mod skipped;
 mod suite;
 mod table;
 mod texts;
@@ -25,7 +26,7 @@ mod texts;
 use std::process::ExitCode;
 
 use clap::Parser;
-use radapter_classification::embed::EmbedOptions;
+use radapter_embedding::EmbedOptions;
 
 /// What all subcommands share.
 struct Session {

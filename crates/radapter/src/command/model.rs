@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use burn::tensor::Device;
 use radapter_adapter::Alpha;
-use radapter_classification::finetuned::{FineTuned, FineTunedRun};
+use radapter_classification::finetuned::ClassificationRun;
 use radapter_classification::head::{CLASSES_FILE, CLASSIFIER_FILE, Head};
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::config::ClipConfig;
 use radapter_clip::model::Clip;
-use radapter_training::RunDir;
+use radapter_training::finetuned::FineTunedRun;
+use radapter_training::{RunDir, RunRecord};
 
 use super::Session;
 use super::args::{ArchArg, ModelArgs, ModelRef};
@@ -31,11 +32,11 @@ pub(crate) fn open(args: &ModelArgs, alpha: Option<Alpha>, session: &Session) ->
     if let ModelRef::Path(path) = &args.model
         && is_run(path)
     {
-        let run = FineTunedRun::open(path)?;
-        let base = base_of(&run)?;
-        let model = run.model(&base, alpha, &session.device()?)?;
+        let base = base_of(&FineTunedRun::open(path)?)?;
+        let model = of_run(path, &base, alpha, &session.device()?)?;
         tracing::info!("model: {} at alpha = {}", path.display(), model.alpha);
-        return Ok(of_run(model));
+        let clip = Clip::from_state(&model.checkpoint.config, &model.checkpoint.state, &session.device()?)?;
+        return Ok(Opened { temperature: model.checkpoint.temperature(), clip, head: model.head });
     }
     if alpha.is_some() {
         let message = format!("--alpha is for a run, and `{}` is a plain model", args.model);
@@ -47,12 +48,47 @@ pub(crate) fn open(args: &ModelArgs, alpha: Option<Alpha>, session: &Session) ->
         _ => None,
     };
     let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &session.device()?)?;
-    Ok(Opened { temperature: own_temperature(&checkpoint), clip, head })
+    Ok(Opened { temperature: checkpoint.temperature(), clip, head })
 }
 
-/// A run's model with its classifier.
-fn of_run(model: FineTuned) -> Opened {
-    Opened { temperature: own_temperature(&model.checkpoint), clip: model.clip, head: Some(model.head) }
+/// A run's merged model.
+pub(crate) struct RunModel {
+    pub(crate) checkpoint: Checkpoint,
+    /// The classifier of a run of classification.
+    pub(crate) head: Option<Head>,
+    pub(crate) alpha: Alpha,
+}
+
+/// The model of the run in a folder, whatever its task, at the run's own α unless one is given.
+pub(crate) fn of_run(
+    path: &Path,
+    base: &Checkpoint,
+    alpha: Option<Alpha>,
+    device: &Device,
+) -> anyhow::Result<RunModel> {
+    let run = FineTunedRun::open(path)?;
+    if task_of(run.record()) == Some(Task::Classification) {
+        let model = ClassificationRun::open(path)?.model(base, alpha, device)?;
+        return Ok(RunModel { checkpoint: model.checkpoint, head: Some(model.head), alpha: model.alpha });
+    }
+    let model = run.model(base, alpha, device)?;
+    Ok(RunModel { checkpoint: model.checkpoint, head: None, alpha: model.alpha })
+}
+
+/// The tasks whose runs this program knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    Classification,
+    Retrieval,
+}
+
+/// The task that a run's record names, if this program knows it.
+pub(crate) fn task_of(record: &RunRecord) -> Option<Task> {
+    match record.task.get("task").and_then(toml::Value::as_str) {
+        Some("classification") => Some(Task::Classification),
+        Some("retrieval") => Some(Task::Retrieval),
+        _ => None,
+    }
 }
 
 /// The classifier that `merge --run` writes beside a checkpoint.
@@ -61,14 +97,6 @@ fn exported_head(path: &Path) -> anyhow::Result<Option<Head>> {
         return Ok(None);
     }
     Ok(Some(Head::load(path)?))
-}
-
-/// exp(−logit_scale), by which the checkpoint itself divides cosines.
-fn own_temperature(checkpoint: &Checkpoint) -> f64 {
-    let scale = checkpoint.state.get("logit_scale").map(|scale| scale.to_f32());
-    // Strict reading has seen to it that the scale is there and has one value.
-    let scale = scale.and_then(|scale| scale.first().copied());
-    (-f64::from(scale.unwrap_or_default())).exp()
 }
 
 /// The architecture that `--arch` names: a preset, or a config file.
@@ -104,9 +132,8 @@ fn tensors(model: &ModelRef, architecture: Option<&ClipConfig>) -> anyhow::Resul
         ModelRef::Path(path) => path.clone(),
     };
     if is_run(&path) {
-        let run = FineTunedRun::open(&path)?;
-        let base = base_of(&run)?;
-        return Ok(run.model(&base, None, &merging_device()?)?.checkpoint);
+        let base = base_of(&FineTunedRun::open(&path)?)?;
+        return Ok(of_run(&path, &base, None, &merging_device()?)?.checkpoint);
     }
     Checkpoint::open(&path, architecture).with_context(|| {
         let forms = "embedded, a directory, a file with --arch, hf://OWNER/NAME or a run";

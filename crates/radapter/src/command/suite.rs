@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use radapter_classification::accuracy::Evaluation;
 use radapter_classification::classes::Classes;
-use radapter_classification::embed::EmbedOptions;
 use radapter_classification::head::Head;
 use radapter_classification::imagenet;
 use radapter_classification::read::read_labelled;
@@ -14,10 +13,11 @@ use radapter_classification::suite::{
 use radapter_clip::model::Clip;
 use radapter_datasets::ClassNames;
 use radapter_datasets::imagenet::ImageNetSet;
+use radapter_embedding::EmbedOptions;
 
 use super::Session;
 use super::failure::Usage;
-use super::run::report_skipped;
+use super::skipped::report_skipped;
 use super::table::{Table, percent};
 
 /// The name of the suite that is built in.

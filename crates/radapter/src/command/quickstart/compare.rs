@@ -6,14 +6,14 @@ use anyhow::Context;
 use burn::tensor::Device;
 use radapter_adapter::Alpha;
 use radapter_classification::classes::Classes;
-use radapter_classification::embed::EmbedOptions;
-use radapter_classification::finetuned::{FineTuned, FineTunedRun};
+use radapter_classification::finetuned::{ClassificationRun, Classifier};
 use radapter_classification::head::Head;
-use radapter_classification::plan::RunOptions;
 use radapter_classification::suite::{Prediction, SuiteResult, evaluate_suite};
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::Clip;
 use radapter_datasets::Templates;
+use radapter_embedding::EmbedOptions;
+use radapter_training::RunOptions;
 
 use super::method::stored_bytes;
 use super::results::CLAIMED_ALPHA;
@@ -43,7 +43,7 @@ pub struct Compared {
     /// The answers of zero-shot, full fine-tuning and R-Adapter (α = 0.5) of the first seed, set by set.
     pub answers: Vec<(Method, Answers)>,
     /// R-Adapter of the first seed, merged at α = 0.5.
-    pub merged: FineTuned,
+    pub merged: Classifier,
 }
 
 /// Trains and measures all methods for all seeds; runs go into `runs`.
@@ -73,7 +73,7 @@ pub fn compare(
             work.bar.tell(&format!("training {method}, seed {seed}"));
             let report = train(method, rates.of(method), seed, base, data, budget, options)?;
             work.bar.next();
-            let run = FineTunedRun::open(&folder)?;
+            let run = ClassificationRun::open(&folder)?;
             let alphas = match method {
                 Method::RAdapter => budget.alphas.iter().copied().map(Some).collect(),
                 _ => vec![None],

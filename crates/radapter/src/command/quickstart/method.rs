@@ -2,8 +2,9 @@ use std::fmt;
 use std::path::Path;
 
 use anyhow::bail;
-use radapter_classification::plan::{Plan, RunOptions};
+use radapter_classification::plan::Plan;
 use radapter_clip::checkpoint::Checkpoint;
+use radapter_training::RunOptions;
 use radapter_training::config::Settings;
 use radapter_training::{Outcome, Report};
 use serde::{Deserialize, Serialize};

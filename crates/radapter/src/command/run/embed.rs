@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use radapter_classification::embed::{EmbedOptions, Embeddings, Image, embed_images, embed_texts};
 use radapter_clip::checkpoint::write_safetensors;
 use radapter_clip::config::ClipConfig;
 use radapter_clip::preprocess::Preprocess;
 use radapter_clip::state_dict::{RawTensor, StateDict};
 use radapter_datasets::ImageSource;
 use radapter_datasets::prefetch::{Ahead, Prefetch};
+use radapter_embedding::{EmbedOptions, Embeddings, Image, embed_images, embed_texts};
 
 use crate::command::args::EmbedArgs;
 use crate::command::failure::Usage;
+use crate::command::skipped::report_skipped;
 use crate::command::{Session, images, model, output, texts};
 
 pub(super) fn run(args: &EmbedArgs, session: &Session) -> anyhow::Result<()> {
@@ -32,7 +33,7 @@ pub(super) fn run(args: &EmbedArgs, session: &Session) -> anyhow::Result<()> {
         let progress = session.progress.start("embedding", "images", images.len() as u64);
         let embedded = embed_images(clip, &images, &options, &mut |done| progress.set(done as u64, ""))?;
         progress.finish();
-        super::report_skipped(&embedded.skipped, images.len());
+        report_skipped(&embedded.skipped, images.len());
         let kept: Vec<&Image> = embedded.kept.iter().map(|&position| &images[position]).collect();
         tensors.insert("image_embeddings", tensor(&embedded.embeddings));
         metadata.insert("image_names".to_owned(), json_list(kept.iter().map(|image| &image.name)));

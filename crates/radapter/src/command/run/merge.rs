@@ -2,14 +2,15 @@
 
 use anyhow::Context;
 use radapter_adapter::{AdapterFile, Alpha, attach_trained, merge_checked};
-use radapter_classification::finetuned::{FineTuned, FineTunedRun};
 use radapter_classification::head::Head;
 use radapter_clip::checkpoint::{Checkpoint, SaveOptions};
 use radapter_clip::model::Clip;
 use radapter_clip::state_dict::StateDict;
+use radapter_training::finetuned::FineTunedRun;
 
 use crate::command::args::MergeArgs;
 use crate::command::failure::Usage;
+use crate::command::model::RunModel;
 use crate::command::{Session, model, output};
 
 /// What is written.
@@ -49,14 +50,14 @@ pub(super) fn run(args: &MergeArgs, session: &Session) -> anyhow::Result<()> {
 
 fn export(args: &MergeArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::Result<Export> {
     match (&args.run, &args.model, &args.adapters) {
-        (Some(run), elsewhere, _) => {
-            let run = FineTunedRun::open(run)?;
+        (Some(path), elsewhere, _) => {
+            let run = FineTunedRun::open(path)?;
             let base = match elsewhere {
                 Some(model) => model::checkpoint(model, &args.arch)?,
                 None => model::base_of(&run)?,
             };
-            let FineTuned { checkpoint, head, alpha, .. } = run.model(&base, alpha, &session.device()?)?;
-            Ok(Export { merged: checkpoint, base: base.state, head: Some(head), alpha })
+            let RunModel { checkpoint, head, alpha } = model::of_run(path, &base, alpha, &session.device()?)?;
+            Ok(Export { merged: checkpoint, base: base.state, head, alpha })
         }
         (None, Some(model), Some(adapters)) => {
             let Some(alpha) = alpha else {

@@ -11,13 +11,8 @@ mod tokenize;
 mod train;
 mod zero_shot;
 
-use radapter_datasets::on_error::Skipped;
-
 use super::Session;
 use super::args::{Command, EvalTask};
-
-/// Names of a report that are printed; the others are counted.
-const NAMED: usize = 10;
 
 /// Does what the command line says.
 pub(super) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
@@ -41,20 +36,6 @@ pub(super) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
         Command::Merge(args) => merge::run(&args, session),
         Command::Sweep(args) => sweep::run(&args, session),
     }
-}
-
-/// Tells which images `--on-error skip` left out.
-pub(super) fn report_skipped(skipped: &[Skipped], total: usize) {
-    if skipped.is_empty() {
-        return;
-    }
-    let named: Vec<&str> = skipped.iter().take(NAMED).map(|image| image.name.as_str()).collect();
-    let more = match skipped.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let count = skipped.len();
-    tracing::warn!("{count} of {total} images could not be read and were left out: {}{more}", named.join(", "));
 }
 
 /// Names and values in two columns.

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::command::args::PredictArgs;
 use crate::command::failure::Usage;
+use crate::command::skipped::report_skipped;
 use crate::command::{Session, classes, images, model, output};
 
 /// The form of a file of predictions, by its ending.
@@ -56,7 +57,7 @@ pub(super) fn run(args: &PredictArgs, session: &Session) -> anyhow::Result<()> {
         progress.set(done as u64, "");
     })?;
     progress.finish();
-    super::report_skipped(&predictions.skipped, images.len());
+    report_skipped(&predictions.skipped, images.len());
     let content = match form {
         Form::Csv => csv(&predictions.rankings, top.min(head.classes().len())).context("cannot make the CSV")?,
         Form::JsonLines => json_lines(&predictions.rankings),

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use radapter_adapter::Alpha;
-use radapter_classification::finetuned::FineTunedRun;
+use radapter_classification::finetuned::ClassificationRun;
 use radapter_classification::suite::{NamedEvaluation, SuiteResult};
 use serde::Serialize;
 
@@ -29,12 +29,12 @@ impl Point {
 pub(super) fn run(args: &SweepArgs, session: &Session) -> anyhow::Result<()> {
     let grid = args.alpha.get()?;
     let source = Source::new(&args.suite, args.root.as_deref())?;
-    let run = FineTunedRun::open(&args.run)?;
+    let run = ClassificationRun::open(&args.run)?;
     let suite = source.open(run.classes())?;
     output::check_empty_dir(&args.out)?;
     output::make_dir(&args.out)?;
     output::check_writable(&args.out.join("sweep.json"))?;
-    let base = model::base_of(&run)?;
+    let base = model::base_of(run.run())?;
     let device = session.device()?;
     let options = session.embed_options(&args.decode, args.batch);
 
@@ -47,7 +47,7 @@ pub(super) fn run(args: &SweepArgs, session: &Session) -> anyhow::Result<()> {
         tracing::info!("alpha {alpha}: {} ID, {} OOD", percent(result.id.evaluation.top1), percent(result.ood_average));
         points.push(Point { alpha: alpha.get(), result });
     }
-    let default = run.default_alpha()?;
+    let default = run.run().default_alpha()?;
     write(args, &points, default)?;
     output::print(&table(&points, default).to_string())
 }

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
-use radapter_classification::plan::{Plan, RunOptions, TrainOutcome, check_resume};
+use radapter_classification::plan::{Plan, check_resume};
 use radapter_training::config::{Keep, Settings};
 use radapter_training::{Outcome, ProgressEvent, Report, RunDir, RunRecord, TrainError};
+use radapter_training::{RunOptions, TrainOutcome};
 
 use crate::command::args::{RunArgs, TrainArgs, TrainClassification, TrainTask};
 use crate::command::failure::{Interrupted, Usage};

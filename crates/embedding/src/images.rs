@@ -34,6 +34,8 @@ pub struct EmbedOptions {
     pub on_error: OnError,
     /// Guards against decompression bombs.
     pub limits: DecodeLimits,
+    /// Pixels that are cut off at each side before anything else: ObjectNet's images have a border that is not theirs.
+    pub border: u32,
 }
 
 impl Default for EmbedOptions {
@@ -44,6 +46,7 @@ impl Default for EmbedOptions {
             threads: std::thread::available_parallelism().map_or(1, |count| count.get().min(8)),
             on_error: OnError::Fail,
             limits: DecodeLimits::default(),
+            border: 0,
         }
     }
 }
@@ -75,19 +78,8 @@ pub fn embed_images<A: Adapter>(
     options: &EmbedOptions,
     progress: &mut dyn FnMut(usize),
 ) -> Result<EmbeddedImages, EmbedError> {
-    embed_without_border(model, images, 0, options, progress)
-}
-
-/// The same for images that have `border` pixels too many at each side.
-pub(crate) fn embed_without_border<A: Adapter>(
-    model: &Clip<A>,
-    images: &[Image],
-    border: u32,
-    options: &EmbedOptions,
-    progress: &mut dyn FnMut(usize),
-) -> Result<EmbeddedImages, EmbedError> {
     let report = SkipReport::default();
-    let pixels = preprocessed(model, images, border, options, &report);
+    let pixels = preprocessed(model, images, options, &report);
     let mut batch = Batch::new(model, options.batch.max(1));
     let mut values = Vec::with_capacity(images.len() * model.config.embed_dim);
     let mut kept = Vec::with_capacity(images.len());
@@ -120,12 +112,12 @@ pub(crate) fn embed_without_border<A: Adapter>(
 fn preprocessed<A: Adapter>(
     model: &Clip<A>,
     images: &[Image],
-    border: u32,
     options: &EmbedOptions,
     report: &SkipReport,
 ) -> Prefetch<Option<Vec<f32>>, ImageError> {
     let preprocess = Preprocess::new(&model.config);
-    let (limits, on_error, report) = (options.limits, options.on_error, report.clone());
+    let EmbedOptions { limits, on_error, border, .. } = *options;
+    let report = report.clone();
     let ahead = Ahead {
         threads: options.threads,
         // The batch that is being filled, and the next.

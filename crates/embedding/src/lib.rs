@@ -1,4 +1,6 @@
 //! Images and texts to embeddings on the host.
+//!
+//! [`embed_images`] and [`embed_texts`] are what every task measures with; their rows are [`Embeddings`].
 
 mod embeddings;
 mod error;
@@ -7,7 +9,5 @@ mod texts;
 
 pub use embeddings::Embeddings;
 pub use error::EmbedError;
-pub(crate) use images::embed_without_border;
 pub use images::{EmbedOptions, EmbeddedImages, Image, embed_images};
-pub(crate) use texts::each_distinct;
-pub use texts::embed_texts;
+pub use texts::{each_distinct, embed_texts};

@@ -1,18 +1,82 @@
-use burn::tensor::{Tensor, TensorData};
-use radapter_classification::embed::{EmbedError, EmbedOptions, Embeddings, Image, embed_images, embed_texts};
-use radapter_clip::model::Context;
+//! Embeddings of a tiny random CLIP, against the model itself, one image or text at a time.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use image::{Rgb, RgbImage};
+use radapter_clip::config::{Activation, ClipConfig, PreprocessConfig, TextConfig, VisionConfig};
+use radapter_clip::model::{Clip, Context};
 use radapter_clip::preprocess::Preprocess;
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::{ImageSource, OnError};
+use radapter_embedding::{EmbedError, EmbedOptions, Embeddings, Image, embed_images, embed_texts};
 
-use crate::support::{SIDE, assert_near, config, device, model, square, squares};
+/// Side of the model's input.
+const SIDE: u32 = 16;
+
+fn config() -> ClipConfig {
+    ClipConfig {
+        embed_dim: 12,
+        activation: Activation::QuickGelu,
+        vision: VisionConfig {
+            image_size: SIDE as usize,
+            patch_size: 8,
+            width: 16,
+            layers: 2,
+            heads: 2,
+            mlp_width: 32,
+            layer_norm_eps: 1e-5,
+        },
+        text: TextConfig {
+            context_length: 24,
+            // CLIP's own, since the texts here go through its tokenizer.
+            vocab_size: 49408,
+            width: 16,
+            heads: 2,
+            layers: 2,
+            mlp_width: 32,
+            layer_norm_eps: 1e-5,
+        },
+        preprocess: PreprocessConfig::default(),
+    }
+}
+
+fn device() -> Device {
+    Device::flex()
+}
+
+fn model(seed: u64) -> Clip {
+    Clip::from_state(&config(), &config().random_state(seed), &device()).unwrap()
+}
+
+/// A square of a colour, with a brightness pattern that differs from `index` to `index`.
+fn square(colour: [u8; 3], index: usize) -> RgbImage {
+    RgbImage::from_fn(SIDE + 4, SIDE, |x, y| {
+        let shade = ((x as usize * (3 + index) + y as usize * (1 + 2 * index)) % 40) as i16 - 20;
+        Rgb(colour.map(|value| (i16::from(value) + shade).clamp(0, 255) as u8))
+    })
+}
+
+/// Asserts that two lists are equal but for rounding.
+fn assert_near(found: &[f32], expected: &[f32], tolerance: f32) {
+    assert_eq!(found.len(), expected.len());
+    for (at, (found, expected)) in found.iter().zip(expected).enumerate() {
+        assert!((found - expected).abs() <= tolerance, "at {at}: {found} instead of {expected}");
+    }
+}
 
 fn options(batch: usize, threads: usize, on_error: OnError) -> EmbedOptions {
     EmbedOptions { batch, threads, on_error, ..EmbedOptions::default() }
 }
 
 fn images() -> Vec<Image> {
-    squares(3).samples.iter().map(Image::from).collect()
+    let image = |index| Image {
+        name: format!("{index}.png"),
+        source: ImageSource::Pixels(Arc::new(square([30, 20 * index as u8, 200], index))),
+    };
+    (0..12).map(image).collect()
 }
 
 #[test]
@@ -46,7 +110,7 @@ fn unreadable_images_fail_or_are_left_out_with_a_report() {
     square([10, 200, 30], 0).save(&good).unwrap();
     let bad = dir.path().join("notes.jpg");
     std::fs::write(&bad, "no image at all").unwrap();
-    let image = |path: &std::path::Path| Image {
+    let image = |path: &Path| Image {
         name: path.file_name().unwrap().to_string_lossy().into_owned(),
         source: ImageSource::File(path.to_owned()),
     };
@@ -66,6 +130,23 @@ fn unreadable_images_fail_or_are_left_out_with_a_report() {
     assert_eq!(found.embeddings.row(0), found.embeddings.row(1));
     assert_eq!(found.skipped.len(), 1);
     assert_eq!((found.skipped[0].name.as_str(), found.skipped[0].times), ("notes.jpg", 2));
+}
+
+#[test]
+fn a_border_is_cut_off_first() {
+    let model = model(1);
+    let inner = square([200, 30, 90], 3);
+    let (width, height) = inner.dimensions();
+    let framed = RgbImage::from_fn(width + 4, height + 4, |x, y| match (x.checked_sub(2), y.checked_sub(2)) {
+        (Some(x), Some(y)) if x < width && y < height => *inner.get_pixel(x, y),
+        _ => Rgb([255, 0, 0]),
+    });
+    let embed = |picture: RgbImage, border| {
+        let image = Image { name: "one".to_owned(), source: ImageSource::Pixels(Arc::new(picture)) };
+        let options = EmbedOptions { border, ..options(1, 1, OnError::Fail) };
+        embed_images(&model, &[image], &options, &mut |_| {}).unwrap().embeddings
+    };
+    assert_eq!(embed(framed, 2), embed(inner, 0));
 }
 
 #[test]
@@ -96,6 +177,6 @@ fn a_model_of_another_vocabulary_is_refused() {
     let mut config = config();
     config.text.vocab_size = 300;
     let state = config.random_state(0);
-    let error = radapter_clip::model::Clip::from_state(&config, &state, &device()).unwrap_err();
+    let error = Clip::from_state(&config, &state, &device()).unwrap_err();
     assert!(error.to_string().contains("vocab_size") && error.to_string().contains("300"), "{error}");
 }

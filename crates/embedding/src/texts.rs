@@ -31,7 +31,10 @@ pub fn embed_texts<A: Adapter, T: AsRef<str>>(
 }
 
 /// Embeds each distinct text once and hands out its row with the positions at which it stands; never all rows at a time.
-pub(crate) fn each_distinct<A: Adapter, T: AsRef<str>>(
+///
+/// # Errors
+/// As [`embed_texts`].
+pub fn each_distinct<A: Adapter, T: AsRef<str>>(
     model: &Clip<A>,
     texts: &[T],
     batch: usize,

@@ -1,0 +1,131 @@
+//! What all forms share: one image for each path, checks of files and captions, and what is left out.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::error::CaptionsError;
+use super::set::{CaptionedImage, CaptionedImages};
+use crate::on_error::{OnError, SkipReport};
+use crate::source::ImageSource;
+
+/// An image with captions, or one more of its captions, as a file has it.
+pub(super) struct Entry<'a> {
+    /// The path as the file has it.
+    pub(super) name: String,
+    /// Where the image may lie, the first choice first.
+    pub(super) tried: Vec<PathBuf>,
+    /// Its captions.
+    pub(super) captions: Vec<String>,
+    /// Where it stands in the file, or with an index where that caption stands.
+    pub(super) place: &'a dyn Fn(Option<usize>) -> String,
+}
+
+/// A set in the making.
+pub(super) struct Gather<'a> {
+    file: &'a Path,
+    on_error: OnError,
+    report: &'a SkipReport,
+    max_captions: usize,
+    images: Vec<Image>,
+    /// Indices of images by every path that was looked for; `None` for those that are not there.
+    by_path: HashMap<PathBuf, Option<usize>>,
+    /// How many images and captions were left out, and why the first one was.
+    left_out: (usize, String),
+}
+
+struct Image {
+    image: CaptionedImage,
+    place: String,
+    /// Captions that the file has, the empty ones too.
+    seen: usize,
+}
+
+impl<'a> Gather<'a> {
+    pub(super) fn new(file: &'a Path, on_error: OnError, report: &'a SkipReport, max_captions: Option<usize>) -> Self {
+        Self {
+            file,
+            on_error,
+            report,
+            max_captions: max_captions.unwrap_or(usize::MAX),
+            images: Vec::new(),
+            by_path: HashMap::new(),
+            left_out: (0, String::new()),
+        }
+    }
+
+    /// Takes an entry in; later ones of the same file add their captions.
+    pub(super) fn add(&mut self, entry: Entry<'_>) -> Result<(), CaptionsError> {
+        let Some(at) = self.find(&entry)? else { return Ok(()) };
+        for (index, caption) in entry.captions.into_iter().enumerate() {
+            self.images[at].seen += 1;
+            let (number, name) = (self.images[at].seen, &self.images[at].image.name);
+            if !caption.trim().is_empty() {
+                self.images[at].image.captions.push(caption);
+                continue;
+            }
+            let named = format!("{name}, caption {number}");
+            let (path, place, name) = (self.file.to_owned(), (entry.place)(Some(index)), name.clone());
+            self.leave_out(&named, CaptionsError::EmptyCaption { path, place, name, number })?;
+        }
+        Ok(())
+    }
+
+    /// The index of an entry's image, or `None` if it is left out because its file is not there.
+    fn find(&mut self, entry: &Entry<'_>) -> Result<Option<usize>, CaptionsError> {
+        let Some(first) = entry.tried.first() else { return Ok(None) };
+        if let Some(&known) = self.by_path.get(first) {
+            return Ok(known);
+        }
+        let Some(path) = entry.tried.iter().find(|path| path.is_file()) else {
+            let tried: Vec<String> = entry.tried.iter().map(|path| path.display().to_string()).collect();
+            let error = CaptionsError::MissingImage {
+                path: self.file.to_owned(),
+                place: (entry.place)(None),
+                name: entry.name.clone(),
+                tried: tried.join(" and "),
+            };
+            self.by_path.insert(first.clone(), None);
+            return self.leave_out(&entry.name, error).map(|()| None);
+        };
+        let at = self.by_path.get(path).copied().flatten().unwrap_or(self.images.len());
+        self.by_path.insert(first.clone(), Some(at));
+        self.by_path.insert(path.clone(), Some(at));
+        if at == self.images.len() {
+            let source = ImageSource::File(path.clone());
+            let image = CaptionedImage { name: entry.name.clone(), source, captions: Vec::new() };
+            self.images.push(Image { image, place: (entry.place)(None), seen: 0 });
+        }
+        Ok(Some(at))
+    }
+
+    /// Something is damaged: an error, or on the report.
+    pub(super) fn leave_out(&mut self, name: &str, error: CaptionsError) -> Result<(), CaptionsError> {
+        if self.left_out.0 == 0 {
+            self.left_out.1 = error.to_string();
+        }
+        self.left_out.0 += 1;
+        self.on_error.settle(name, Err::<(), _>(error), self.report).map(|_| ())
+    }
+
+    /// The set.
+    pub(super) fn finish(mut self) -> Result<CaptionedImages, CaptionsError> {
+        let mut images = Vec::with_capacity(self.images.len());
+        for Image { mut image, place, .. } in std::mem::take(&mut self.images) {
+            if image.captions.is_empty() {
+                let (path, name) = (self.file.to_owned(), image.name.clone());
+                self.leave_out(&image.name, CaptionsError::NoCaptions { path, place, name })?;
+                continue;
+            }
+            image.captions.truncate(self.max_captions);
+            images.push(image);
+        }
+        if images.is_empty() {
+            let why = match self.left_out {
+                (0, _) => "it has no images".to_owned(),
+                (count, first) => format!("{count} were left out, the first because of this: {first}"),
+            };
+            return Err(CaptionsError::Nothing { path: self.file.to_owned(), why });
+        }
+        Ok(CaptionedImages { images })
+    }
+}

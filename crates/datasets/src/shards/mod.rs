@@ -1,0 +1,161 @@
+//! Tar shards as webdataset writes them: images with captions in a few large files instead of many small ones.
+//!
+//! **What a sample is.** A member's key is its path up to the first dot of the base name, and the rest its extension. Consecutive members
+//! of one key are a sample: an image (`.jpg`, `.jpeg`, `.png` or `.webp` in any case; the first, if there are several) and captions. `.txt`
+//! holds one caption, whose final line break does not count; `.json` holds an object with `caption` (a text) or `captions` (a list of
+//! texts), or a list of texts alone. Of both, the caption of the `.txt` comes first, and those of the `.json` that differ follow. Other
+//! members do not matter, nor do those without a key (`.hidden`) and webdataset's own (`__index__`).
+//!
+//! **What is read when.** A shard is gone through once, when it is first asked for: its headers and texts are read, its images are passed
+//! over. Each image is read from its place when it is loaded, so that samples can be had in any order, and a run resumes where it was.
+//! [`Shards::order`] is an order of all samples that goes from shard to shard, for sets whose index takes long to make.
+//!
+//! **Damage.** A sample without image or caption, with an empty or broken caption or with a member twice, and a shard that breaks off are
+//! left to [`OnError`]. Of a broken shard the samples before the break can be used; the rest is one entry on the report.
+
+mod captions;
+mod error;
+mod files;
+mod index;
+mod order;
+mod pattern;
+mod sample;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use error::ShardsError;
+pub use order::ShardOrder;
+pub use sample::ShardSample;
+
+pub(crate) use files::{is_pattern, is_shard};
+
+use crate::captions::{CaptionedImage, CaptionedImages};
+use crate::on_error::{OnError, SkipReport};
+use crate::source::ImageSource;
+use sample::Rules;
+
+/// A set of shards. Clones share what was read.
+#[derive(Clone, Debug)]
+pub struct Shards {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    files: Vec<PathBuf>,
+    scanned: Vec<Mutex<Option<Arc<Vec<ShardSample>>>>>,
+    rules: Rules,
+}
+
+impl Shards {
+    /// Finds the shards, without reading them yet: one `.tar` file, a folder of them (in the order of their names' bytes), or a pattern with
+    /// braces, `shards/{000..010}.tar` or `{train,more}/{0..9}.tar`. A file that has braces in its name is that file.
+    ///
+    /// With `max_captions` only the first ones of each sample are kept.
+    ///
+    /// # Errors
+    /// If the pattern is none, a file is not there, named twice or compressed, a folder has no `.tar`, or `max_captions` is 0.
+    pub fn open(
+        pattern: &Path,
+        on_error: OnError,
+        report: &SkipReport,
+        max_captions: Option<usize>,
+    ) -> Result<Self, ShardsError> {
+        if max_captions == Some(0) {
+            return Err(ShardsError::NoneWanted);
+        }
+        let files = files::find(pattern)?;
+        let scanned = files.iter().map(|_| Mutex::default()).collect();
+        let rules = Rules { on_error, report: report.clone(), max_captions: max_captions.unwrap_or(usize::MAX) };
+        Ok(Self { inner: Arc::new(Inner { files, scanned, rules }) })
+    }
+
+    /// The files.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.inner.files
+    }
+
+    /// The samples of a shard, in its order. The first call reads the shard's headers and texts, later ones nothing.
+    ///
+    /// # Errors
+    /// If the file cannot be read; under [`OnError::Fail`] also if it is broken or a sample is damaged.
+    ///
+    /// # Panics
+    /// If `index` is not below the number of files.
+    pub fn shard(&self, index: usize) -> Result<Arc<Vec<ShardSample>>, ShardsError> {
+        let mut scanned = self.inner.scanned[index].lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(samples) = &*scanned {
+            return Ok(Arc::clone(samples));
+        }
+        let samples = Arc::new(index::read(&self.inner.files[index], &self.inner.rules)?);
+        *scanned = Some(Arc::clone(&samples));
+        Ok(samples)
+    }
+
+    /// How many samples all shards have. Reads those that were not read yet.
+    ///
+    /// # Errors
+    /// Those of [`Shards::shard`], and if there is no sample.
+    pub fn count(&self) -> Result<usize, ShardsError> {
+        let mut count = 0;
+        for index in 0..self.files().len() {
+            count += self.shard(index)?.len();
+        }
+        if count == 0 { Err(self.nothing()) } else { Ok(count) }
+    }
+
+    /// The order of an epoch: pairs of a shard and a position in it, each sample once.
+    ///
+    /// The shards are permuted, and their samples, one shard behind the other, go through a buffer of `buffer` places from which each next
+    /// one is drawn. It is a function of the arguments and the shards alone, and reads a shard when the buffer has taken all before it.
+    pub fn order(&self, seed: u64, epoch: u64, buffer: usize) -> ShardOrder {
+        ShardOrder::new(self.clone(), seed, epoch, buffer)
+    }
+
+    /// All samples; those of one key are one image with the captions of all of them. Reads all shards.
+    ///
+    /// # Errors
+    /// Those of [`Shards::shard`], and if there is no sample. Under [`OnError::Fail`] also if samples of one key have images of different
+    /// lengths, which cannot be one image.
+    pub fn images(&self) -> Result<CaptionedImages, ShardsError> {
+        let rules = &self.inner.rules;
+        let mut images: Vec<CaptionedImage> = Vec::new();
+        let mut by_key: HashMap<String, usize> = HashMap::new();
+        for (index, file) in self.files().iter().enumerate() {
+            for ShardSample { key, image, captions } in self.shard(index)?.iter() {
+                let Some(&at) = by_key.get(key) else {
+                    by_key.insert(key.clone(), images.len());
+                    let (name, source, captions) = (key.clone(), image.clone(), captions.clone());
+                    images.push(CaptionedImage { name, source, captions });
+                    continue;
+                };
+                let lengths = [length(&images[at].source), length(image)];
+                if lengths[0] != lengths[1] {
+                    let error = ShardsError::TwoImages { shard: file.clone(), key: key.clone(), lengths };
+                    rules.settle::<()>(file, key, Err(error))?;
+                    continue;
+                }
+                images[at].captions.extend(captions.iter().cloned());
+                images[at].captions.truncate(rules.max_captions);
+            }
+        }
+        if images.is_empty() { Err(self.nothing()) } else { Ok(CaptionedImages { images }) }
+    }
+
+    fn nothing(&self) -> ShardsError {
+        ShardsError::Nothing { files: files::named(self.files()) }
+    }
+}
+
+/// The bytes of a sample's image.
+fn length(source: &ImageSource) -> u64 {
+    match source {
+        ImageSource::Member(member) => member.length,
+        ImageSource::File(_) | ImageSource::Pixels(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests;

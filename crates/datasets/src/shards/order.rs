@@ -1,0 +1,74 @@
+//! The order in which an epoch goes through shards.
+
+use rand_chacha::ChaCha8Rng;
+
+use super::{Shards, ShardsError};
+use crate::seed::{self, Draw};
+
+/// An epoch's order, see [`Shards::order`]. It ends with the first error.
+///
+/// The shards' permutation is drawn from the stream `("shard-order", [seed, epoch])`, the samples from `("shard-buffer", [seed,
+/// epoch])`. A resumed run takes the order again and skips what was done.
+#[derive(Debug)]
+pub struct ShardOrder {
+    shards: Shards,
+    /// Shards that were not begun, the next one last.
+    pending: Vec<usize>,
+    /// The shard that is taken from, its next position and its number of samples.
+    current: (usize, usize, usize),
+    waiting: Vec<(usize, usize)>,
+    buffer: usize,
+    rng: ChaCha8Rng,
+}
+
+impl ShardOrder {
+    pub(super) fn new(shards: Shards, seed: u64, epoch: u64, buffer: usize) -> Self {
+        let mut pending: Vec<usize> = (0..shards.files().len()).collect();
+        seed::rng("shard-order", &[seed, epoch]).shuffle(&mut pending);
+        Self {
+            shards,
+            pending,
+            current: (0, 0, 0),
+            waiting: Vec::new(),
+            buffer: buffer.max(1),
+            rng: seed::rng("shard-buffer", &[seed, epoch]),
+        }
+    }
+
+    /// The next sample as the shards have it.
+    fn pull(&mut self) -> Result<Option<(usize, usize)>, ShardsError> {
+        loop {
+            let (shard, position, count) = self.current;
+            if position < count {
+                self.current.1 += 1;
+                return Ok(Some((shard, position)));
+            }
+            let Some(next) = self.pending.pop() else { return Ok(None) };
+            self.current = (next, 0, self.shards.shard(next)?.len());
+        }
+    }
+}
+
+impl Iterator for ShardOrder {
+    type Item = Result<(usize, usize), ShardsError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.waiting.len() < self.buffer {
+            match self.pull() {
+                Ok(Some(sample)) => self.waiting.push(sample),
+                Ok(None) => break,
+                Err(error) => {
+                    self.pending.clear();
+                    self.waiting.clear();
+                    self.current = (0, 0, 0);
+                    return Some(Err(error));
+                }
+            }
+        }
+        if self.waiting.is_empty() {
+            return None;
+        }
+        let drawn = self.rng.below(self.waiting.len());
+        Some(Ok(self.waiting.swap_remove(drawn)))
+    }
+}

@@ -1,0 +1,156 @@
+//! From the members of one key to a sample.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::captions;
+use super::error::ShardsError;
+use crate::on_error::{OnError, SkipReport};
+use crate::source::{ImageSource, Member};
+
+/// A sample of a shard.
+#[derive(Clone, Debug)]
+pub struct ShardSample {
+    /// Its members' path up to the first dot of the base name.
+    pub key: String,
+    /// The image, a [`Member`] of the shard.
+    pub image: ImageSource,
+    /// Its captions, at least one.
+    pub captions: Vec<String>,
+}
+
+/// How shards are read.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    /// What to do about damage.
+    pub(super) on_error: OnError,
+    /// Where skipped samples are noted.
+    pub(super) report: SkipReport,
+    /// How many captions of a sample are kept.
+    pub(super) max_captions: usize,
+}
+
+impl Rules {
+    /// A part of a shard that could be had, or `None` for one that is skipped.
+    pub(super) fn settle<T>(
+        &self,
+        shard: &Path,
+        part: &str,
+        result: Result<T, ShardsError>,
+    ) -> Result<Option<T>, ShardsError> {
+        if result.is_ok() {
+            return result.map(Some);
+        }
+        let file = shard.file_name().unwrap_or(shard.as_os_str()).to_string_lossy();
+        self.on_error.settle(&format!("{file}: {part}"), result, &self.report)
+    }
+}
+
+/// What a member is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Image,
+    Text,
+    Json,
+}
+
+impl Kind {
+    pub(super) fn of(extension: &str) -> Option<Self> {
+        match &extension.to_ascii_lowercase()[..] {
+            "jpg" | "jpeg" | "png" | "webp" => Some(Self::Image),
+            "txt" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
+/// Members of one key.
+pub(super) struct Group {
+    pub(super) key: String,
+    offset: u64,
+    image: Option<Arc<Member>>,
+    text: Vec<String>,
+    json: Vec<String>,
+    extensions: Vec<String>,
+    problem: Option<String>,
+}
+
+impl Group {
+    pub(super) fn new(key: &str, offset: u64) -> Self {
+        Self {
+            key: key.to_owned(),
+            offset,
+            image: None,
+            text: Vec::new(),
+            json: Vec::new(),
+            extensions: Vec::new(),
+            problem: None,
+        }
+    }
+
+    /// Takes an image, if it is the first.
+    pub(super) fn image(&mut self, member: Member) {
+        self.image.get_or_insert_with(|| Arc::new(member));
+    }
+
+    /// Takes captions.
+    pub(super) fn text(&mut self, kind: Kind, bytes: Vec<u8>, name: &str) {
+        let read = if kind == Kind::Json { captions::of_json(&bytes) } else { captions::of_text(bytes) };
+        match read {
+            Ok(captions) if kind == Kind::Json => self.json = captions,
+            Ok(captions) => self.text = captions,
+            Err(problem) => self.spoil(format!("`{name}`: {problem}")),
+        }
+    }
+
+    /// Notes an extension; a sample has each once.
+    pub(super) fn extension(&mut self, extension: &str, name: &str) {
+        let extension = extension.to_ascii_lowercase();
+        if self.extensions.contains(&extension) {
+            self.spoil(format!("the member `{name}` is there twice"));
+        } else {
+            self.extensions.push(extension);
+        }
+    }
+
+    /// The sample is damaged; the first reason counts.
+    pub(super) fn spoil(&mut self, problem: String) {
+        self.problem.get_or_insert(problem);
+    }
+
+    /// Whether image and captions are there already.
+    pub(super) fn is_whole(&self) -> bool {
+        self.problem.is_none() && self.image.is_some() && !(self.text.is_empty() && self.json.is_empty())
+    }
+
+    /// The sample.
+    pub(super) fn sample(self, shard: &Path, rules: &Rules) -> Result<ShardSample, ShardsError> {
+        let Self { key, offset, image, text, json, extensions, problem } = self;
+        let damaged = |problem| ShardsError::Sample { shard: shard.to_owned(), key: key.clone(), offset, problem };
+        let there = || extensions.iter().map(|extension| format!("`.{extension}`")).collect::<Vec<_>>().join(", ");
+        if let Some(problem) = problem {
+            return Err(damaged(problem));
+        }
+        let Some(image) = image else {
+            let expected = "expected a member ending in `.jpg`, `.jpeg`, `.png` or `.webp`";
+            return Err(damaged(format!("it has no image; {expected}, found {}", there())));
+        };
+        let others = json.into_iter().filter(|caption| !text.contains(caption));
+        let mut captions = Vec::new();
+        for (index, caption) in text.iter().cloned().chain(others).enumerate() {
+            let number = index + 1;
+            let caption = match caption.trim() {
+                "" => Err(damaged(format!("its caption {number} is empty; give it a text or take it out"))),
+                _ => Ok(caption),
+            };
+            captions.extend(rules.settle(shard, &format!("{key}, caption {number}"), caption)?);
+        }
+        if captions.is_empty() {
+            let expected = "expected a `.txt`, or a `.json` with `caption` or `captions`";
+            return Err(damaged(format!("it has no caption; {expected}, found {}", there())));
+        }
+        captions.truncate(rules.max_captions);
+        Ok(ShardSample { key, image: ImageSource::Member(image), captions })
+    }
+}

@@ -1,0 +1,129 @@
+//! Training samples: augmented images with one of their captions.
+
+mod pairs;
+mod shards;
+
+use radapter_clip::config::ClipConfig;
+use radapter_clip::preprocess::{DecodeLimits, Preprocess};
+use radapter_clip::tokenizer::Tokenizer;
+use radapter_datasets::augment::Augment;
+use radapter_datasets::{ImageSource, OnError, SkipReport, Templates};
+use radapter_training::{DataError, Sample, SampleKey, SampleOrder, TrainData};
+
+pub(crate) use pairs::PairSet;
+pub(crate) use shards::ShardPairs;
+
+/// One training pair.
+#[derive(Debug)]
+struct Pair {
+    name: String,
+    image: ImageSource,
+    caption: String,
+    /// What the pairs of one image share, and only they.
+    label: i64,
+}
+
+/// Where pairs come from.
+trait Pairs: Send + Sync + std::fmt::Debug {
+    /// Pairs in an epoch.
+    fn len(&self) -> usize;
+
+    /// The indices of an epoch's pairs, one after the other.
+    fn order(&self, seed: u64, epoch: u64) -> SampleOrder;
+
+    /// A pair of the order.
+    fn pair(&self, key: SampleKey) -> Result<Pair, DataError>;
+
+    /// A text that changes when the pairs do.
+    fn fingerprint(&self) -> String;
+}
+
+/// Images and captions as training samples: positives are the captions of one image (Kim et al., ECCV 2024).
+///
+/// The pairs of an epoch, their order, an image's crop and flip, and the caption that stands for it are functions of (seed,
+/// epoch, index) alone, whichever thread loads them.
+#[derive(Debug)]
+pub struct RetrievalData {
+    pairs: Box<dyn Pairs>,
+    template: Templates,
+    tokenizer: Tokenizer,
+    context_length: usize,
+    augment: Augment,
+    preprocess: Preprocess,
+    on_error: OnError,
+    skipped: SkipReport,
+}
+
+impl RetrievalData {
+    fn new(
+        pairs: Box<dyn Pairs>,
+        model: &ClipConfig,
+        template: Templates,
+        augment: Augment,
+        on_error: OnError,
+        skipped: SkipReport,
+    ) -> Self {
+        Self {
+            pairs,
+            template,
+            tokenizer: Tokenizer::clip(),
+            context_length: model.text.context_length,
+            augment,
+            preprocess: Preprocess::new(model),
+            on_error,
+            skipped,
+        }
+    }
+
+    /// Pairs of images that are known all together.
+    pub(crate) fn listed(
+        pairs: PairSet,
+        model: &ClipConfig,
+        template: Templates,
+        augment: Augment,
+        on_error: OnError,
+        skipped: SkipReport,
+    ) -> Self {
+        Self::new(Box::new(pairs), model, template, augment, on_error, skipped)
+    }
+
+    /// Pairs of tar shards, which are read one after the other.
+    pub(crate) fn streamed(
+        pairs: ShardPairs,
+        model: &ClipConfig,
+        template: Templates,
+        augment: Augment,
+        on_error: OnError,
+        skipped: SkipReport,
+    ) -> Self {
+        Self::new(Box::new(pairs), model, template, augment, on_error, skipped)
+    }
+}
+
+impl TrainData for RetrievalData {
+    fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    fn load(&self, key: SampleKey) -> Result<Option<Sample>, DataError> {
+        let pair = self.pairs.pair(key)?;
+        let side = self.preprocess.image_size() as u32;
+        let pixels = pair.image.load_within(&DecodeLimits::default()).map(|image| {
+            let augmented = self.augment.apply(&image, side, key.seed, key.epoch, key.index as u64);
+            self.preprocess.normalize(&augmented)
+        });
+        let pixels = self.on_error.settle(&pair.name, pixels, &self.skipped)?;
+        // There is exactly one template; a caption may have braces, which are its own.
+        let text = self.template.prompts(&pair.caption).concat();
+        let tokens = self.tokenizer.encode_unpadded(&text, self.context_length);
+        Ok(pixels.map(|pixels| Sample { pixels, tokens, label: pair.label }))
+    }
+
+    fn order(&self, seed: u64, epoch: u64) -> SampleOrder {
+        self.pairs.order(seed, epoch)
+    }
+
+    fn fingerprint(&self) -> String {
+        self.pairs.fingerprint()
+    }
+}

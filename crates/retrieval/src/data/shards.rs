@@ -1,0 +1,208 @@
+use std::collections::HashSet;
+
+use radapter_datasets::fingerprint::Fingerprint;
+use radapter_datasets::seed::{self, Draw};
+use radapter_datasets::shards::{Shards, ShardsError};
+use radapter_training::{DataError, SampleKey, SampleOrder};
+use sha2::{Digest, Sha256};
+
+use super::pairs::drawn;
+use super::{Pair, Pairs};
+use crate::config;
+
+/// Bits of an index for the caption, and for the sample's position in its shard; the rest are for the shard.
+const CAPTION_BITS: u32 = 12;
+const POSITION_BITS: u32 = 30;
+
+/// Pairs of tar shards.
+///
+/// An epoch goes through the shards one after the other, in an order of (seed, epoch), and draws from a buffer of the pairs
+/// that come next, so that large sets are read sequentially.
+#[derive(Clone, Debug)]
+pub(crate) struct ShardPairs {
+    shards: Shards,
+    which: config::Pairs,
+    buffer: usize,
+    /// Images that are not trained on.
+    held_out: HashSet<String>,
+    len: usize,
+}
+
+impl ShardPairs {
+    /// All pairs but those of the images held out; they are counted, which reads the shards' headers and captions.
+    pub(crate) fn counted(
+        shards: Shards,
+        which: config::Pairs,
+        buffer: usize,
+        held_out: HashSet<String>,
+    ) -> Result<Self, ShardsError> {
+        let mut len = 0;
+        for index in 0..shards.files().len() {
+            for sample in shards.shard(index)?.iter().filter(|sample| !held_out.contains(&sample.key)) {
+                len += match which {
+                    config::Pairs::All => sample.captions.len(),
+                    config::Pairs::One => 1,
+                };
+            }
+        }
+        Ok(Self { shards, which, buffer, held_out, len })
+    }
+
+    /// So many pairs an epoch, whatever the shards have: they are gone through again where there are fewer.
+    pub(crate) fn of_len(shards: Shards, which: config::Pairs, buffer: usize, len: usize) -> Self {
+        Self { shards, which, buffer, held_out: HashSet::new(), len }
+    }
+
+    /// The pairs of one pass over the shards, shard by shard.
+    fn pass(&self, seed: u64, pass: u64) -> impl Iterator<Item = Result<usize, ShardsError>> + Send + use<> {
+        let this = self.clone();
+        self.shards.order(seed, pass, 1).flat_map(move |place| {
+            let pairs = place.and_then(|(shard, position)| this.pairs_of(shard, position));
+            match pairs {
+                Ok(indices) => indices.into_iter().map(Ok).collect::<Vec<_>>(),
+                Err(error) => vec![Err(error)],
+            }
+        })
+    }
+
+    fn pairs_of(&self, shard: usize, position: usize) -> Result<Vec<usize>, ShardsError> {
+        let samples = self.shards.shard(shard)?;
+        let sample = &samples[position];
+        if self.held_out.contains(&sample.key) {
+            return Ok(Vec::new());
+        }
+        let captions = match self.which {
+            config::Pairs::All => sample.captions.len().min(1 << CAPTION_BITS),
+            config::Pairs::One => 1,
+        };
+        Ok((0..captions).map(|caption| index(shard, position, caption)).collect())
+    }
+}
+
+fn index(shard: usize, position: usize, caption: usize) -> usize {
+    (shard << POSITION_BITS | position) << CAPTION_BITS | caption
+}
+
+fn place(index: usize) -> (usize, usize, usize) {
+    let (caption, rest) = (index & ((1 << CAPTION_BITS) - 1), index >> CAPTION_BITS);
+    (rest >> POSITION_BITS, rest & ((1 << POSITION_BITS) - 1), caption)
+}
+
+impl Pairs for ShardPairs {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn order(&self, seed: u64, epoch: u64) -> SampleOrder {
+        Box::new(Order {
+            pairs: self.clone(),
+            seed,
+            epoch,
+            pass: 0,
+            current: Box::new(self.pass(seed, pass_seed(epoch, 0))),
+            of_pass: 0,
+            waiting: Vec::new(),
+            rng: seed::rng("pair-buffer", &[seed, epoch]),
+            left: self.len,
+        })
+    }
+
+    fn pair(&self, key: SampleKey) -> Result<Pair, DataError> {
+        let (shard, position, caption) = place(key.index);
+        let samples = self.shards.shard(shard)?;
+        let sample = &samples[position];
+        let caption = match self.which {
+            config::Pairs::All => caption,
+            config::Pairs::One => drawn(key, sample.captions.len()),
+        };
+        Ok(Pair {
+            name: sample.key.clone(),
+            image: sample.image.clone(),
+            caption: sample.captions[caption].clone(),
+            label: label(&sample.key),
+        })
+    }
+
+    fn fingerprint(&self) -> String {
+        let mut fingerprint = Fingerprint::default();
+        for file in self.shards.files() {
+            // Where the shards lie may change; which they are may not.
+            fingerprint.text(&file.file_name().unwrap_or_default().to_string_lossy());
+            fingerprint.file_size(file);
+        }
+        format!("{} shards, {} pairs, {}", self.shards.files().len(), self.len, fingerprint.finish())
+    }
+}
+
+/// What stands for a pass in the shards' order: the epoch for the first, so that passes of all epochs differ.
+fn pass_seed(epoch: u64, pass: u64) -> u64 {
+    epoch | pass << 40
+}
+
+/// A number that samples of one key share, in whichever shard they are: a part of the key's hash, so that no list of keys is
+/// needed.
+fn label(key: &str) -> i64 {
+    let digest = Sha256::digest(key.as_bytes());
+    let bytes = [digest[0], digest[1], digest[2], digest[3], digest[4], digest[5], digest[6], digest[7]];
+    i64::from_le_bytes(bytes) & i64::MAX
+}
+
+/// No pair in a whole pass.
+#[derive(Debug, thiserror::Error)]
+#[error("the shards have no pair that could be trained on")]
+struct NoPairs;
+
+/// An epoch's order: a buffer over as many passes as it takes.
+struct Order {
+    pairs: ShardPairs,
+    seed: u64,
+    epoch: u64,
+    pass: u64,
+    current: Box<dyn Iterator<Item = Result<usize, ShardsError>> + Send>,
+    /// Pairs of the current pass so far.
+    of_pass: usize,
+    waiting: Vec<usize>,
+    rng: rand_chacha::ChaCha8Rng,
+    left: usize,
+}
+
+impl Order {
+    /// The next pair as the shards have it.
+    fn pull(&mut self) -> Result<usize, DataError> {
+        loop {
+            if let Some(pair) = self.current.next() {
+                self.of_pass += 1;
+                return Ok(pair?);
+            }
+            if self.of_pass == 0 {
+                return Err(NoPairs.into());
+            }
+            self.pass += 1;
+            self.of_pass = 0;
+            self.current = Box::new(self.pairs.pass(self.seed, pass_seed(self.epoch, self.pass)));
+        }
+    }
+}
+
+impl Iterator for Order {
+    type Item = Result<usize, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return None;
+        }
+        // No more than the epoch needs: what is behind its end is not read.
+        while self.waiting.len() < self.pairs.buffer.min(self.left) {
+            match self.pull() {
+                Ok(pair) => self.waiting.push(pair),
+                Err(error) => {
+                    self.left = 0;
+                    return Some(Err(error));
+                }
+            }
+        }
+        self.left -= 1;
+        let drawn = self.rng.below(self.waiting.len());
+        Some(Ok(self.waiting.swap_remove(drawn)))
+    }
+}

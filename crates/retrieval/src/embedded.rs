@@ -1,0 +1,206 @@
+//! Any model's embeddings in a safetensors file: `image_embeddings`, `text_embeddings`, and in the metadata `text_image`, a
+//! JSON list with the index of its image for each text.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, Metadata};
+
+use crate::recall::{Evaluation, RecallError, Rows, ranks};
+
+/// Bytes that are read at a time.
+const PIECE: usize = 1 << 22;
+/// The longest header that is read: 1 M texts need some 10 MB.
+const LONGEST_HEADER: u64 = 1 << 30;
+/// How far a row's length may be from 1.
+const UNIT: f64 = 1e-3;
+
+/// Why a file of embeddings could not be measured.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmbeddedError {
+    /// The file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is no safetensors file, or is cut off.
+    #[error("{} is no whole safetensors file: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A tensor or an entry is not as it should be.
+    #[error("{}: `{key}`: expected {expected}, found {found}", path.display())]
+    Entry {
+        /// The file.
+        path: PathBuf,
+        /// The tensor, or the key of the metadata.
+        key: &'static str,
+        /// What should be there.
+        expected: &'static str,
+        /// What is there.
+        found: String,
+    },
+    /// The embeddings do not fit each other.
+    #[error("{}: {source}", path.display())]
+    Recall {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: RecallError,
+    },
+}
+
+/// Embeddings of images and texts, as a file has them.
+#[derive(Clone, Debug)]
+pub struct Embedded {
+    path: PathBuf,
+    images: Tensor,
+    texts: Tensor,
+    text_image: Vec<usize>,
+}
+
+/// Rows on the host, of length 1.
+#[derive(Clone, Debug)]
+struct Tensor {
+    dim: usize,
+    values: Vec<f32>,
+}
+
+impl Embedded {
+    /// Reads a file. Tensors are f32, f16 or bf16, `[rows, dim]`; rows that are not of length 1 are normalised, so that
+    /// scores are cosines. The memory is that of the embeddings in f32.
+    ///
+    /// # Errors
+    /// [`EmbeddedError`] naming the tensor or key that is missing or misshapen.
+    pub fn read(path: &Path) -> Result<Self, EmbeddedError> {
+        let mut file = File::open(path).map_err(read_error(path))?;
+        let (start, metadata) = header(path, &mut file)?;
+        let text_image = text_image(path, &metadata)?;
+        let mut tensor = |key| tensor(path, &mut file, start, &metadata, key);
+        Ok(Self {
+            path: path.to_owned(),
+            images: tensor("image_embeddings")?,
+            texts: tensor("text_embeddings")?,
+            text_image,
+        })
+    }
+
+    /// Recalls both ways. `progress` hears how many texts are done.
+    ///
+    /// # Errors
+    /// [`EmbeddedError::Recall`] for embeddings that do not fit each other or are not finite.
+    pub fn evaluate(&self, progress: &mut dyn FnMut(usize)) -> Result<Evaluation, EmbeddedError> {
+        let wrong = |source| EmbeddedError::Recall { path: self.path.clone(), source };
+        let images = Rows::new(self.images.dim, &self.images.values).map_err(wrong)?;
+        let texts = Rows::new(self.texts.dim, &self.texts.values).map_err(wrong)?;
+        Ok(Evaluation::of(&ranks(images, texts, &self.text_image, progress).map_err(wrong)?))
+    }
+
+    /// Number of texts.
+    pub fn texts(&self) -> usize {
+        self.text_image.len()
+    }
+}
+
+fn read_error(path: &Path) -> impl FnOnce(std::io::Error) -> EmbeddedError {
+    let path = path.to_owned();
+    move |source| EmbeddedError::Read { path, source }
+}
+
+/// Where the tensors begin, and what there is. The header alone is read, so that the embeddings are in memory once.
+fn header(path: &Path, file: &mut File) -> Result<(u64, Metadata), EmbeddedError> {
+    let damaged = |reason: String| EmbeddedError::Damaged { path: path.to_owned(), reason };
+    let whole = file.metadata().map_err(read_error(path))?.len();
+    let mut length = [0; 8];
+    file.read_exact(&mut length).map_err(|_| damaged("it is shorter than a header".to_owned()))?;
+    let header = u64::from_le_bytes(length);
+    if header > LONGEST_HEADER || header > whole - 8 {
+        return Err(damaged(format!("its header claims {header} bytes, and the file has {whole}")));
+    }
+    let mut bytes = length.to_vec();
+    file.take(header).read_to_end(&mut bytes).map_err(read_error(path))?;
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let end = metadata.tensors().values().map(|info| info.data_offsets.1 as u64).max().unwrap_or(0);
+    if 8 + header + end != whole {
+        return Err(damaged(format!("its header claims {} bytes, and the file has {whole}", 8 + header + end)));
+    }
+    Ok((8 + header, metadata))
+}
+
+fn text_image(path: &Path, metadata: &Metadata) -> Result<Vec<usize>, EmbeddedError> {
+    let wrong = |found: String| EmbeddedError::Entry {
+        path: path.to_owned(),
+        key: "text_image",
+        expected: "in the metadata a JSON list with the index of its image for each text",
+        found,
+    };
+    let text = metadata.metadata().as_ref().and_then(|entries| entries.get("text_image"));
+    let text = text.ok_or_else(|| wrong("none".to_owned()))?;
+    serde_json::from_str(text).map_err(|error| wrong(error.to_string()))
+}
+
+fn tensor(
+    path: &Path,
+    file: &mut File,
+    start: u64,
+    metadata: &Metadata,
+    key: &'static str,
+) -> Result<Tensor, EmbeddedError> {
+    let wrong = |found: String| EmbeddedError::Entry {
+        path: path.to_owned(),
+        key,
+        expected: "a tensor [rows, dim] of F32, F16 or BF16",
+        found,
+    };
+    let info = metadata.info(key).ok_or_else(|| {
+        let mut names: Vec<String> = metadata.tensors().into_keys().collect();
+        names.sort_unstable();
+        wrong(format!("only {}", names.join(", ")))
+    })?;
+    let [rows, dim] = info.shape[..] else { return Err(wrong(format!("{:?}", info.shape))) };
+    if dim == 0 {
+        return Err(wrong(format!("{:?}", info.shape)));
+    }
+    let (size, decode): (usize, fn(&[u8]) -> f32) = match info.dtype {
+        Dtype::F32 => (4, |b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
+        Dtype::F16 => (2, |b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()),
+        Dtype::BF16 => (2, |b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32()),
+        other => return Err(wrong(format!("{other:?}"))),
+    };
+    file.seek(SeekFrom::Start(start + info.data_offsets.0 as u64)).map_err(read_error(path))?;
+    let mut values = Vec::with_capacity(rows * dim);
+    let mut piece = vec![0; PIECE];
+    let mut left = rows * dim * size;
+    while left > 0 {
+        let piece = &mut piece[..left.min(PIECE)];
+        file.read_exact(piece).map_err(read_error(path))?;
+        values.extend(piece.chunks_exact(size).map(decode));
+        left -= piece.len();
+    }
+    normalise(&mut values, dim);
+    Ok(Tensor { dim, values })
+}
+
+/// Makes every row as long as 1, if some are not. Zero stays zero, and what is not finite is found when it is ranked.
+fn normalise(values: &mut [f32], dim: usize) {
+    let length = |row: &[f32]| row.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
+    if values.par_chunks(dim).all(|row| (length(row) - 1.0).abs() <= UNIT) {
+        return;
+    }
+    values.par_chunks_mut(dim).for_each(|row| {
+        let length = length(row);
+        if length > 0.0 && length.is_finite() {
+            row.iter_mut().for_each(|value| *value = (f64::from(*value) / length) as f32);
+        }
+    });
+}

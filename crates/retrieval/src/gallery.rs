@@ -1,0 +1,121 @@
+//! Images with their captions, embedded and measured.
+
+use radapter_clip::model::{Adapter, Clip};
+use radapter_clip::tokenizer::Tokenizer;
+use radapter_datasets::Templates;
+use radapter_datasets::captions::CaptionedImages;
+use radapter_datasets::on_error::Skipped;
+use radapter_embedding::{EmbedError, EmbedOptions, Embeddings, Image, embed_images, embed_texts};
+use rayon::prelude::*;
+
+use crate::recall::{Evaluation, RecallError, Rows, ranks};
+
+/// Images and texts to be found by each other.
+#[derive(Clone, Debug)]
+pub struct Gallery {
+    images: Vec<Image>,
+    texts: Vec<String>,
+    /// Of each text the index of its image.
+    text_image: Vec<usize>,
+}
+
+/// Why a gallery could not be measured.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GalleryError {
+    /// Something could not be embedded.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+    /// The embeddings could not be ranked.
+    #[error(transparent)]
+    Recall(#[from] RecallError),
+    /// Every image was skipped.
+    #[error("none of the {images} images could be read")]
+    NoImages {
+        /// How many there are.
+        images: usize,
+    },
+}
+
+/// What was measured.
+#[derive(Clone, Debug)]
+pub struct GalleryOutcome {
+    /// Recalls both ways.
+    pub evaluation: Evaluation,
+    /// Images that could not be read and were left out with their texts.
+    pub skipped: Vec<Skipped>,
+}
+
+impl Gallery {
+    /// All images with all their captions, each in the template.
+    pub fn new(set: &CaptionedImages, template: &Templates) -> Self {
+        let mut gallery = Self { images: Vec::with_capacity(set.len()), texts: Vec::new(), text_image: Vec::new() };
+        for (index, image) in set.images.iter().enumerate() {
+            gallery.images.push(Image { name: image.name.clone(), source: image.source.clone() });
+            for caption in &image.captions {
+                let texts = template.prompts(caption);
+                gallery.text_image.extend(texts.iter().map(|_| index));
+                gallery.texts.extend(texts);
+            }
+        }
+        gallery
+    }
+
+    /// Number of images.
+    pub fn images(&self) -> usize {
+        self.images.len()
+    }
+
+    /// Number of texts.
+    pub fn texts(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// How many texts have more tokens than a model takes, and are cut off.
+    pub fn truncated(&self, context_length: usize) -> usize {
+        truncated(&self.texts, context_length)
+    }
+
+    /// Recalls of a model over the whole gallery. `progress` hears how many images are done.
+    ///
+    /// # Errors
+    /// [`GalleryError`] for an image that cannot be read, under `on_error = fail`, and embeddings that are not finite.
+    pub fn evaluate<A: Adapter>(
+        &self,
+        model: &Clip<A>,
+        options: &EmbedOptions,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<GalleryOutcome, GalleryError> {
+        let embedded = embed_images(model, &self.images, options, progress)?;
+        if embedded.kept.is_empty() {
+            return Err(GalleryError::NoImages { images: self.images.len() });
+        }
+        // An image that is left out takes its texts with it.
+        let mut place = vec![None; self.images.len()];
+        for (row, &image) in embedded.kept.iter().enumerate() {
+            place[image] = Some(row);
+        }
+        let pairs = || self.texts.iter().zip(&self.text_image).filter_map(|(text, &image)| Some((text, place[image]?)));
+        let texts: Vec<&String> = pairs().map(|(text, _)| text).collect();
+        let text_image: Vec<usize> = pairs().map(|(_, row)| row).collect();
+        let texts = embed_texts(model, &texts, options.batch)?;
+        let evaluation = measure(&embedded.embeddings, &texts, &text_image)?;
+        Ok(GalleryOutcome { evaluation, skipped: embedded.skipped })
+    }
+}
+
+/// Recalls of embeddings.
+///
+/// # Errors
+/// As [`ranks`].
+pub fn measure(images: &Embeddings, texts: &Embeddings, text_image: &[usize]) -> Result<Evaluation, RecallError> {
+    let images = Rows::new(images.dim(), images.values())?;
+    let texts = Rows::new(texts.dim(), texts.values())?;
+    Ok(Evaluation::of(&ranks(images, texts, text_image, &mut |_| {})?))
+}
+
+/// How many texts have more tokens than a model takes.
+pub(crate) fn truncated<T: AsRef<str> + Sync>(texts: &[T], context_length: usize) -> usize {
+    let tokenizer = Tokenizer::clip();
+    texts.par_iter().filter(|text| tokenizer.encode_unpadded(text.as_ref(), usize::MAX).len() > context_length).count()
+}

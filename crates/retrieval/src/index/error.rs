@@ -1,0 +1,128 @@
+use std::path::PathBuf;
+
+use radapter_clip::checkpoint::CheckpointError;
+use radapter_datasets::folder::FolderError;
+use radapter_embedding::EmbedError;
+
+/// Why an index cannot be read, searched or brought up to date.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IndexError {
+    /// The operating system refused.
+    #[error("{}: cannot {action}: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The directory is no index.
+    #[error("{} is no index (it has no index.json); make one with `radapter index`", path.display())]
+    NoIndex {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The directory has other things in it.
+    #[error("{} is no index and has {found} in it; name a new or an empty directory", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+        /// Something that is in it.
+        found: String,
+    },
+    /// The manifest cannot be read.
+    #[error("{}: {reason}", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A segment is not as the manifest says.
+    #[error("{}: expected {expected}, found {found}; remove the index and make it anew", path.display())]
+    Segment {
+        /// The file.
+        path: PathBuf,
+        /// What should be there.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// A segment is damaged.
+    #[error("{source}; remove the index and make it anew")]
+    Damaged {
+        /// What is wrong.
+        source: Box<CheckpointError>,
+    },
+    /// The index was made by another model.
+    #[error(
+        "{} was made by another model ({recorded}, hash {expected}), this one ({given}) has {found}: embeddings of two models cannot \
+         be compared; give that model, or make another index", path.display()
+    )]
+    OtherModel {
+        /// The index.
+        path: PathBuf,
+        /// The name of its model.
+        recorded: String,
+        /// The hash of its model.
+        expected: String,
+        /// The name of the model at hand.
+        given: String,
+        /// The hash of the model at hand.
+        found: String,
+    },
+    /// The index is of another folder.
+    #[error(
+        "{} is of the images in {}, not of those in {}: make another index, or say that they were moved (--moved)",
+        path.display(), recorded.display(), given.display()
+    )]
+    OtherFolder {
+        /// The index.
+        path: PathBuf,
+        /// Its folder.
+        recorded: PathBuf,
+        /// The folder at hand.
+        given: PathBuf,
+    },
+    /// Another process works on the index.
+    #[error("{} is being brought up to date by another process; wait for it, or stop it", path.display())]
+    Busy {
+        /// The index.
+        path: PathBuf,
+    },
+    /// There is nothing to find.
+    #[error("the index {} has no images", path.display())]
+    Empty {
+        /// The index.
+        path: PathBuf,
+    },
+    /// A query of another length.
+    #[error("the query has {found} values and the index's embeddings {expected}: they are of different models")]
+    Dim {
+        /// Length of the index's.
+        expected: usize,
+        /// Length of the query.
+        found: usize,
+    },
+    /// The folder of images.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The images.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+}
+
+impl IndexError {
+    pub(super) fn io(path: impl Into<PathBuf>, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, action, source }
+    }
+}
+
+impl From<CheckpointError> for IndexError {
+    fn from(error: CheckpointError) -> Self {
+        Self::Damaged { source: Box::new(error) }
+    }
+}

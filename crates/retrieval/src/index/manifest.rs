@@ -1,0 +1,82 @@
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::IndexError;
+
+/// The form of the manifest and of the segments.
+pub(super) const FORMAT: &str = "radapter-index-v1";
+const FILE: &str = "index.json";
+
+/// `index.json`: what an index is of, and where it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The form of this file.
+    pub format: String,
+    /// The model that made the embeddings.
+    pub model: ModelId,
+    /// Length of an embedding.
+    pub embed_dim: usize,
+    /// The folder of the images, from the root.
+    pub images: PathBuf,
+    /// Where the embeddings are.
+    pub segments: Vec<SegmentEntry>,
+}
+
+/// By what a model is opened, and by what it is known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelId {
+    /// What names the model from any working directory.
+    pub reference: String,
+    /// The α at which a run was merged; none for a plain model, and for a run at its own.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub alpha: Option<f64>,
+    /// The hash of its tensors ([`StateDict::hash`](radapter_clip::state_dict::StateDict::hash)).
+    pub hash: String,
+}
+
+/// A part of an index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SegmentEntry {
+    /// The file, relative to the index.
+    pub file: String,
+    /// How many images it holds.
+    pub images: usize,
+}
+
+impl Manifest {
+    /// The manifest of an index.
+    pub(super) fn read(dir: &Path) -> Result<Self, IndexError> {
+        let path = dir.join(FILE);
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Err(IndexError::NoIndex { path: dir.to_owned() });
+            }
+            Err(error) => return Err(IndexError::io(path, "read")(error)),
+        };
+        let wrong = |reason: String| IndexError::Manifest { path: path.clone(), reason };
+        let manifest: Self = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+        if manifest.format != FORMAT {
+            return Err(wrong(format!("format is `{}`, expected `{FORMAT}`", manifest.format)));
+        }
+        Ok(manifest)
+    }
+
+    /// Puts it in the place of the one that is there: from now on the index is this.
+    pub(super) fn write(&self, dir: &Path) -> Result<(), IndexError> {
+        let path = dir.join(FILE);
+        let text = serde_json::to_vec_pretty(self).map_err(|error| IndexError::io(&path, "write")(error.into()))?;
+        radapter_files::write(&path, &text).map_err(IndexError::io(path, "write"))
+    }
+
+    /// The number of a segment that there is not yet.
+    pub(super) fn next_number(&self) -> u64 {
+        let number = |entry: &SegmentEntry| super::segment::number(&entry.file);
+        self.segments.iter().filter_map(number).max().map_or(1, |last| last + 1)
+    }
+}

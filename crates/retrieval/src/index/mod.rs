@@ -1,0 +1,64 @@
+//! Embeddings of a folder of images, kept on disk.
+//!
+//! An index is a directory: `index.json`, the [manifest](Manifest), and `segments/`, safetensors files with the embeddings
+//! of a few thousand images each, which are mapped into memory. A segment is written whole, and then the manifest that
+//! names it; so that an index is at every moment, behind a kill or a full disk too, what its manifest says.
+//!
+//! [`update`] brings an index up to date with its folder, [`Index::search`] looks into it.
+
+mod error;
+mod manifest;
+mod search;
+mod segment;
+mod update;
+
+use std::path::{Path, PathBuf};
+
+pub use error::IndexError;
+pub use manifest::{Manifest, ModelId, SegmentEntry};
+pub use search::Hit;
+pub use update::{Folder, UpdateOptions, Updated, update};
+
+use segment::Segment;
+
+/// An index that is open.
+#[derive(Clone, Debug)]
+pub struct Index {
+    dir: PathBuf,
+    manifest: Manifest,
+    segments: Vec<Segment>,
+}
+
+impl Index {
+    /// Opens an index.
+    ///
+    /// # Errors
+    /// [`IndexError`] if the directory is no index, or a part of it is missing or damaged.
+    pub fn open(dir: impl Into<PathBuf>) -> Result<Self, IndexError> {
+        let dir = dir.into();
+        let manifest = Manifest::read(&dir)?;
+        let open = |entry: &SegmentEntry| Segment::read(&dir, entry, manifest.embed_dim);
+        let segments = manifest.segments.iter().map(open).collect::<Result<_, _>>()?;
+        Ok(Self { dir, manifest, segments })
+    }
+
+    /// What the index is of.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.segments.iter().map(Segment::len).sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+}

@@ -1,0 +1,310 @@
+use std::collections::HashMap;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use radapter_clip::model::Clip;
+use radapter_datasets::ImageSource;
+use radapter_datasets::folder::{self, FoundImage};
+use radapter_datasets::on_error::Skipped;
+use radapter_embedding::{EmbedOptions, Image, embed_images};
+
+use super::manifest::FORMAT;
+use super::segment::{FOLDER, Rows, Segment, Stamp};
+use super::{IndexError, Manifest, ModelId};
+
+/// Images of a full segment.
+const SEGMENT: usize = 4096;
+/// Images that are embedded between two looks at the clock.
+const PIECE: usize = 256;
+/// Work that a kill may cost.
+const SAVE_EVERY: Duration = Duration::from_secs(20);
+
+const LOCK: &str = "lock";
+
+/// The images that an index is to be of.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    /// The folder.
+    pub path: PathBuf,
+    /// Whether an index of another folder is to be taken for one of this: the images were moved.
+    pub moved: bool,
+}
+
+/// How an index is brought up to date.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateOptions<'a> {
+    /// How images are read and embedded.
+    pub embed: EmbedOptions,
+    /// Set to true from anywhere, it ends the work behind a few images, with what was done saved.
+    pub interrupt: &'a AtomicBool,
+}
+
+/// What has become of the images.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Updated {
+    /// Images that were embedded: new ones, and those that had changed.
+    pub embedded: usize,
+    /// Images that were there already.
+    pub kept: usize,
+    /// Images that are gone, or were changed.
+    pub dropped: usize,
+    /// Images that could not be read and are not in the index.
+    pub skipped: Vec<Skipped>,
+    /// Whether there is more to do: the work was interrupted.
+    pub interrupted: bool,
+}
+
+/// Brings the index in `dir` up to date with a folder of images, or makes it: embeds new and changed images, and drops those
+/// that are gone. A file is the same as long as its size and time of change are.
+///
+/// What was embedded is saved every few seconds; behind a kill the next call goes on from there. `progress` hears how many
+/// images are done, of how many that have to be embedded.
+///
+/// # Errors
+/// [`IndexError::OtherModel`] and [`IndexError::OtherFolder`] if the index is of others, [`IndexError::Busy`] if another
+/// process is at it, and for images that cannot be read under `on_error = fail`: what was embedded before is saved.
+pub fn update(
+    dir: &Path,
+    folder: &Folder,
+    model: &Clip,
+    id: ModelId,
+    options: &UpdateOptions<'_>,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Updated, IndexError> {
+    let root = folder.path.canonicalize().map_err(IndexError::io(&folder.path, "read"))?;
+    let images = folder::images(&root)?;
+    let (_lock, mut manifest) = begin(dir, &root, folder.moved, id, model.config.embed_dim)?;
+
+    let mut wanted = Vec::with_capacity(images.len());
+    for FoundImage { path, name } in images {
+        // Taken before the image is read: a change in between is found by the next call.
+        let stamp = Stamp::of(&path).map_err(IndexError::io(&path, "read"))?;
+        wanted.push((name, path, stamp));
+    }
+    let mut updated = Updated::default();
+    let there = tidy(dir, &mut manifest, &wanted, &mut updated)?;
+    wanted.retain(|(name, ..)| !there.contains_key(name));
+    let outcome = embed(dir, &mut manifest, &wanted, model, options, &mut updated, progress);
+    // Small segments that were saved against a kill become large ones.
+    merge_small(dir, &mut manifest)?;
+    outcome?;
+    Ok(updated)
+}
+
+/// Locks the index and reads its manifest, or makes both.
+fn begin(dir: &Path, root: &Path, moved: bool, id: ModelId, embed_dim: usize) -> Result<(File, Manifest), IndexError> {
+    let read = || match Manifest::read(dir) {
+        Ok(manifest) => Ok(Some(manifest)),
+        Err(IndexError::NoIndex { .. }) => Ok(None),
+        Err(error) => Err(error),
+    };
+    if read()?.is_none() {
+        check_empty(dir)?;
+        let segments = dir.join(FOLDER);
+        fs::create_dir_all(&segments).map_err(IndexError::io(segments, "create"))?;
+    }
+    let path = dir.join(LOCK);
+    let lock = File::create(&path).map_err(IndexError::io(&path, "create"))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(IndexError::Busy { path: dir.to_owned() }),
+        // Some network file systems know no locks; there the user has to take care.
+        Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {}
+        Err(TryLockError::Error(error)) => return Err(IndexError::io(path, "lock")(error)),
+    }
+    // Another process may have made or changed it before the lock was had.
+    let Some(mut manifest) = read()? else {
+        let images = root.to_owned();
+        let manifest = Manifest { format: FORMAT.to_owned(), model: id, embed_dim, images, segments: Vec::new() };
+        manifest.write(dir)?;
+        return Ok((lock, manifest));
+    };
+    if manifest.model.hash != id.hash {
+        return Err(IndexError::OtherModel {
+            path: dir.to_owned(),
+            recorded: manifest.model.reference,
+            expected: manifest.model.hash,
+            given: id.reference,
+            found: id.hash,
+        });
+    }
+    if manifest.images != root && !moved {
+        let (path, recorded, given) = (dir.to_owned(), manifest.images, root.to_owned());
+        return Err(IndexError::OtherFolder { path, recorded, given });
+    }
+    // The same model may lie somewhere else now.
+    root.clone_into(&mut manifest.images);
+    manifest.model = id;
+    Ok((lock, manifest))
+}
+
+/// A directory that may become an index.
+fn check_empty(dir: &Path) -> Result<(), IndexError> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(IndexError::io(dir, "list")(error)),
+    };
+    for entry in entries {
+        let name = entry.map_err(IndexError::io(dir, "list"))?.file_name();
+        // Left by a call that was killed before it had begun.
+        if name != FOLDER && name != LOCK {
+            return Err(IndexError::NotEmpty { path: dir.to_owned(), found: name.display().to_string() });
+        }
+    }
+    Ok(())
+}
+
+type Wanted = [(String, PathBuf, Stamp)];
+
+/// Removes what a kill left, and drops the images that are gone or changed. What stays is given by name.
+fn tidy(
+    dir: &Path,
+    manifest: &mut Manifest,
+    wanted: &Wanted,
+    updated: &mut Updated,
+) -> Result<HashMap<String, ()>, IndexError> {
+    remove_unnamed(dir, manifest)?;
+    let stamps: HashMap<&str, Stamp> = wanted.iter().map(|(name, _, stamp)| (name.as_str(), *stamp)).collect();
+    let mut there = HashMap::new();
+    let mut stale = Vec::new();
+    let mut kept = Vec::new();
+    for entry in &manifest.segments {
+        let segment = Segment::read(dir, entry, manifest.embed_dim)?;
+        let mut keep = Vec::with_capacity(segment.len());
+        for (name, stamp) in segment.names.iter().zip(&segment.stamps) {
+            let stays = stamps.get(name.as_str()) == Some(stamp) && there.insert(name.clone(), ()).is_none();
+            keep.push(stays);
+        }
+        let dropped = keep.iter().filter(|&&keep| !keep).count();
+        updated.dropped += dropped;
+        updated.kept += keep.len() - dropped;
+        if dropped > 0 {
+            stale.push((segment, keep));
+        } else {
+            kept.push(entry.clone());
+        }
+    }
+    if !stale.is_empty() {
+        rewrite(dir, manifest, kept, &stale)?;
+    }
+    Ok(there)
+}
+
+/// Puts the rows that stay of some segments into new ones, in the place of the old.
+fn rewrite(
+    dir: &Path,
+    manifest: &mut Manifest,
+    mut segments: Vec<super::SegmentEntry>,
+    from: &[(Segment, Vec<bool>)],
+) -> Result<(), IndexError> {
+    let mut number = manifest.next_number();
+    let mut rows = Rows::default();
+    let mut row = vec![0.0; manifest.embed_dim];
+    for (segment, keep) in from {
+        for index in keep.iter().enumerate().filter_map(|(index, &keep)| keep.then_some(index)) {
+            segment.row(index, &mut row);
+            rows.names.push(segment.names[index].clone());
+            rows.stamps.push(segment.stamps[index]);
+            rows.values.extend_from_slice(&row);
+            if rows.len() == SEGMENT {
+                segments.push(std::mem::take(&mut rows).write(dir, number)?);
+                number += 1;
+            }
+        }
+    }
+    if !rows.is_empty() {
+        segments.push(rows.write(dir, number)?);
+    }
+    manifest.segments = segments;
+    manifest.write(dir)?;
+    remove_unnamed(dir, manifest)
+}
+
+/// Makes one segment of those that are less than half full, where there are several.
+fn merge_small(dir: &Path, manifest: &mut Manifest) -> Result<(), IndexError> {
+    let is_small = |entry: &&super::SegmentEntry| entry.images < SEGMENT / 2;
+    if manifest.segments.iter().filter(is_small).count() < 2 {
+        return Ok(());
+    }
+    let (small, large): (Vec<_>, Vec<_>) = manifest.segments.clone().into_iter().partition(|entry| is_small(&entry));
+    let mut from = Vec::with_capacity(small.len());
+    for entry in &small {
+        let segment = Segment::read(dir, entry, manifest.embed_dim)?;
+        let all = vec![true; segment.len()];
+        from.push((segment, all));
+    }
+    rewrite(dir, manifest, large, &from)
+}
+
+/// Removes the files that the manifest does not name.
+fn remove_unnamed(dir: &Path, manifest: &Manifest) -> Result<(), IndexError> {
+    let folder = dir.join(FOLDER);
+    for entry in fs::read_dir(&folder).map_err(IndexError::io(&folder, "list"))? {
+        let entry = entry.map_err(IndexError::io(&folder, "list"))?;
+        let name = format!("{FOLDER}/{}", entry.file_name().to_string_lossy());
+        if !manifest.segments.iter().any(|segment| segment.file == name) {
+            fs::remove_file(entry.path()).map_err(IndexError::io(entry.path(), "remove"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Embeds images, and saves them as they come.
+fn embed(
+    dir: &Path,
+    manifest: &mut Manifest,
+    wanted: &Wanted,
+    model: &Clip,
+    options: &UpdateOptions<'_>,
+    updated: &mut Updated,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<(), IndexError> {
+    let mut rows = Rows::default();
+    let mut saved = Instant::now();
+    let mut done = 0;
+    for piece in wanted.chunks(PIECE) {
+        if options.interrupt.load(Ordering::Relaxed) {
+            updated.interrupted = true;
+            break;
+        }
+        let image = |(name, path, _): &(String, PathBuf, Stamp)| Image {
+            name: name.clone(),
+            source: ImageSource::File(path.clone()),
+        };
+        let images: Vec<Image> = piece.iter().map(image).collect();
+        let mut heard = |within: usize| progress(done + within, wanted.len());
+        let embedded = match embed_images(model, &images, &options.embed, &mut heard) {
+            Ok(embedded) => embedded,
+            Err(error) => {
+                save(dir, manifest, rows, updated)?;
+                return Err(error.into());
+            }
+        };
+        done += piece.len();
+        for (&at, row) in embedded.kept.iter().zip(embedded.embeddings.rows()) {
+            rows.names.push(piece[at].0.clone());
+            rows.stamps.push(piece[at].2);
+            rows.values.extend_from_slice(row);
+        }
+        updated.skipped.extend(embedded.skipped);
+        if rows.len() >= SEGMENT || saved.elapsed() >= SAVE_EVERY {
+            save(dir, manifest, std::mem::take(&mut rows), updated)?;
+            saved = Instant::now();
+        }
+    }
+    save(dir, manifest, rows, updated)
+}
+
+fn save(dir: &Path, manifest: &mut Manifest, rows: Rows, updated: &mut Updated) -> Result<(), IndexError> {
+    if rows.is_empty() {
+        // The model's name and the folder may have changed all the same.
+        return manifest.write(dir);
+    }
+    updated.embedded += rows.len();
+    let entry = rows.write(dir, manifest.next_number())?;
+    manifest.segments.push(entry);
+    manifest.write(dir)
+}

@@ -1,0 +1,34 @@
+//! Cross-modal retrieval with CLIP: find images by text and texts by image.
+//!
+//! * [`recall`]: R@1, R@5, R@10 and the median rank both ways over the full gallery, in blocks; [`embedded`]: of any
+//!   model's embeddings in a file.
+//! * [`gallery`]: images with their captions, embedded and measured.
+//! * [`config`], [`data`], [`validator`], [`plan`]: what the trainer needs to know of the task, and the whole way from
+//!   settings to a run. A run becomes a model by [`radapter_training::finetuned`].
+//! * [`index`]: embeddings of a folder of images, kept on disk, brought up to date and searched.
+//!
+//! # Recall at K
+//!
+//! ```
+//! use radapter_retrieval::recall::{Evaluation, Rows, ranks};
+//!
+//! # fn main() -> Result<(), radapter_retrieval::recall::RecallError> {
+//! let images = [1.0, 0.0, /* */ 0.0, 1.0];
+//! let texts = [0.8, 0.6, /* */ 0.6, 0.8, /* */ 1.0, 0.0];
+//! // The first and the last text belong to image 0.
+//! let ranks = ranks(Rows::new(2, &images)?, Rows::new(2, &texts)?, &[0, 1, 0], &mut |_| {})?;
+//! let evaluation = Evaluation::of(&ranks);
+//! assert_eq!(evaluation.image_to_text.r1, 1.0);
+//! assert_eq!(evaluation.text_to_image.r1, 1.0);
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod config;
+pub mod data;
+pub mod embedded;
+pub mod gallery;
+pub mod index;
+pub mod plan;
+pub mod recall;
+pub mod validator;

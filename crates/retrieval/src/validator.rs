@@ -1,0 +1,57 @@
+//! Validation while training.
+
+use std::error::Error;
+
+use burn::tensor::Tensor;
+use radapter_clip::model::Clip;
+use radapter_embedding::EmbedOptions;
+use radapter_training::Validator;
+
+use crate::gallery::Gallery;
+use crate::recall::Recalls;
+
+/// The metric that chooses the best model by default: the mean of the six recalls.
+pub const METRIC: &str = "mean_recall";
+
+const METRICS: [&str; 7] = [
+    METRIC,
+    "image_to_text_r1",
+    "image_to_text_r5",
+    "image_to_text_r10",
+    "text_to_image_r1",
+    "text_to_image_r5",
+    "text_to_image_r10",
+];
+
+/// Measures recall both ways over a fixed gallery.
+#[derive(Clone, Debug)]
+pub struct RetrievalValidator {
+    gallery: Gallery,
+    options: EmbedOptions,
+}
+
+impl RetrievalValidator {
+    /// A validator on these images and captions.
+    pub fn new(gallery: Gallery, options: EmbedOptions) -> Self {
+        Self { gallery, options }
+    }
+}
+
+impl Validator for RetrievalValidator {
+    fn metrics(&self) -> &[&str] {
+        &METRICS
+    }
+
+    fn validate(
+        &mut self,
+        model: &Clip,
+        _head: Option<&Tensor<2>>,
+    ) -> Result<Vec<(String, f64)>, Box<dyn Error + Send + Sync>> {
+        let evaluation = self.gallery.evaluate(model, &self.options, &mut |_| {})?.evaluation;
+        let three = |recalls: Recalls| [recalls.r1, recalls.r5, recalls.r10];
+        let values = std::iter::once(evaluation.mean_recall)
+            .chain(three(evaluation.image_to_text))
+            .chain(three(evaluation.text_to_image));
+        Ok(METRICS.iter().map(|&name| name.to_owned()).zip(values).collect())
+    }
+}

@@ -1,0 +1,37 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use burn::tensor::Device;
+use radapter_datasets::on_error::Skipped;
+
+use crate::progress::{Progress, Silent};
+use crate::report::Outcome;
+
+/// Where and how a task's plan is carried out.
+pub struct RunOptions {
+    /// The run's folder.
+    pub run_dir: PathBuf,
+    /// The device, without autodiff.
+    pub device: Device,
+    /// Who hears of progress.
+    pub progress: Box<dyn Progress>,
+    /// Set to true from anywhere, it ends the run behind the current step, with its state saved.
+    pub interrupt: Arc<AtomicBool>,
+}
+
+impl RunOptions {
+    /// A run that tells nobody of its progress and is never interrupted.
+    pub fn new(run_dir: impl Into<PathBuf>, device: Device) -> Self {
+        Self { run_dir: run_dir.into(), device, progress: Box::new(Silent), interrupt: Arc::default() }
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainOutcome {
+    /// Finished, or interrupted and ready to be resumed.
+    pub outcome: Outcome,
+    /// Training images that could not be read and were left out, in this session.
+    pub skipped: Vec<Skipped>,
+}
