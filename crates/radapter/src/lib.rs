@@ -7,10 +7,11 @@
 //! | [`clip`] | the model: towers, tokenizer, preprocessing, checkpoints |
 //! | [`adapter`] | the adapters: dropping, averaging, re-scaling, merging |
 //! | [`losses`] | MPM-NCE, InfoNCE, cross-entropy |
-//! | [`datasets`] | folders, tables, templates, augmentation, the drawn world |
+//! | [`datasets`] | folders, tables, captions, templates, augmentation, the drawn world |
 //! | [`embedding`] | images and texts to embeddings |
 //! | [`training`] | the training loop |
 //! | [`classification`] | zero-shot heads, accuracy, suites |
+//! | [`retrieval`] | recall at K, training on captions, an index to search |
 //!
 //! # Adapters fold into the weights
 //! Whatever was learned, the result is a plain CLIP of unchanged cost:
@@ -53,6 +54,7 @@ pub use radapter_clip as clip;
 pub use radapter_datasets as datasets;
 pub use radapter_embedding as embedding;
 pub use radapter_losses as losses;
+pub use radapter_retrieval as retrieval;
 pub use radapter_training as training;
 
 #[cfg(feature = "command")]

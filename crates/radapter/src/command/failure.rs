@@ -1,6 +1,7 @@
 //! How the command ends.
 
 use std::fmt;
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::log;
@@ -36,23 +37,28 @@ impl fmt::Display for StdoutClosed {
 
 impl std::error::Error for StdoutClosed {}
 
-/// A training was interrupted and its state saved.
+/// Work was interrupted, and what was done is saved.
 #[derive(Debug)]
-pub(crate) struct Interrupted {
-    /// The last step that was done.
-    pub(crate) step: u64,
-    /// The run directory.
-    pub(crate) run: std::path::PathBuf,
+pub(crate) struct Interrupted(String);
+
+impl Interrupted {
+    /// A training, behind its last step that was done.
+    pub(crate) fn training(step: u64, run: &Path) -> Self {
+        let run = run.display();
+        let go_on = format!("go on with `radapter train --resume --out {run}`");
+        Self(format!("interrupted after step {step}, which is saved; {go_on}"))
+    }
+
+    /// An index, into which some images were embedded.
+    pub(crate) fn index(embedded: usize, index: &Path) -> Self {
+        let index = index.display();
+        Self(format!("interrupted; {embedded} images more are in `{index}`, and the same command goes on"))
+    }
 }
 
 impl fmt::Display for Interrupted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { step, run } = self;
-        write!(
-            f,
-            "interrupted after step {step}, which is saved; go on with `radapter train --resume --out {}`",
-            run.display()
-        )
+        f.write_str(&self.0)
     }
 }
 

@@ -27,16 +27,22 @@ pub(crate) struct Opened {
     pub(crate) temperature: f64,
 }
 
-/// Opens a MODEL on the session's device. α is a run's; none of its own is given where `alpha` is not.
-pub(crate) fn open(args: &ModelArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::Result<Opened> {
+/// A model's tensors, merged if it is a run.
+pub(crate) struct Loaded {
+    pub(crate) checkpoint: Checkpoint,
+    /// The classifier of a run of classification or of its export.
+    pub(crate) head: Option<Head>,
+}
+
+/// Reads a MODEL. α is a run's; none of its own is given where `alpha` is not.
+pub(crate) fn load(args: &ModelArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::Result<Loaded> {
     if let ModelRef::Path(path) = &args.model
         && is_run(path)
     {
         let base = base_of(&FineTunedRun::open(path)?)?;
         let model = of_run(path, &base, alpha, &session.device()?)?;
         tracing::info!("model: {} at alpha = {}", path.display(), model.alpha);
-        let clip = Clip::from_state(&model.checkpoint.config, &model.checkpoint.state, &session.device()?)?;
-        return Ok(Opened { temperature: model.checkpoint.temperature(), clip, head: model.head });
+        return Ok(Loaded { checkpoint: model.checkpoint, head: model.head });
     }
     if alpha.is_some() {
         let message = format!("--alpha is for a run, and `{}` is a plain model", args.model);
@@ -47,6 +53,12 @@ pub(crate) fn open(args: &ModelArgs, alpha: Option<Alpha>, session: &Session) ->
         ModelRef::Path(path) => exported_head(path)?,
         _ => None,
     };
+    Ok(Loaded { checkpoint, head })
+}
+
+/// Opens a MODEL on the session's device, as [`load`] reads it.
+pub(crate) fn open(args: &ModelArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::Result<Opened> {
+    let Loaded { checkpoint, head } = load(args, alpha, session)?;
     let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &session.device()?)?;
     Ok(Opened { temperature: checkpoint.temperature(), clip, head })
 }

@@ -67,6 +67,19 @@ impl Manifest {
         Ok(manifest)
     }
 
+    pub(super) fn check_model(&self, dir: &Path, model: &ModelId) -> Result<(), IndexError> {
+        match self.model.hash == model.hash {
+            true => Ok(()),
+            false => Err(IndexError::OtherModel {
+                path: dir.to_owned(),
+                recorded: self.model.reference.clone(),
+                expected: self.model.hash.clone(),
+                given: model.reference.clone(),
+                found: model.hash.clone(),
+            }),
+        }
+    }
+
     /// Puts it in the place of the one that is there: from now on the index is this.
     pub(super) fn write(&self, dir: &Path) -> Result<(), IndexError> {
         let path = dir.join(FILE);

@@ -47,6 +47,14 @@ impl Index {
         &self.manifest
     }
 
+    /// Checks that a model is the one that made the index, by its hash.
+    ///
+    /// # Errors
+    /// [`IndexError::OtherModel`] if it is not.
+    pub fn check_model(&self, model: &ModelId) -> Result<(), IndexError> {
+        self.manifest.check_model(&self.dir, model)
+    }
+
     /// Number of images.
     pub fn len(&self) -> usize {
         self.segments.iter().map(Segment::len).sum()

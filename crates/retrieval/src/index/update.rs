@@ -121,15 +121,7 @@ fn begin(dir: &Path, root: &Path, moved: bool, id: ModelId, embed_dim: usize) ->
         manifest.write(dir)?;
         return Ok((lock, manifest));
     };
-    if manifest.model.hash != id.hash {
-        return Err(IndexError::OtherModel {
-            path: dir.to_owned(),
-            recorded: manifest.model.reference,
-            expected: manifest.model.hash,
-            given: id.reference,
-            found: id.hash,
-        });
-    }
+    manifest.check_model(dir, &id)?;
     if manifest.images != root && !moved {
         let (path, recorded, given) = (dir.to_owned(), manifest.images, root.to_owned());
         return Err(IndexError::OtherFolder { path, recorded, given });

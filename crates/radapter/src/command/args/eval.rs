@@ -2,7 +2,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{AlphaArg, AlphaGrid, ClassNamesArg, DecodeArgs, DeviceBatchArg, JsonFlag, ModelArgs, TemplatesArg};
+use super::{
+    AlphaArg, AlphaGrid, CaptionsArgs, ClassNamesArg, DecodeArgs, DeviceBatchArg, EvalRetrieval, JsonFlag, ModelArgs,
+    TemplatesArg,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct EvalArgs {
@@ -14,6 +17,8 @@ pub(crate) struct EvalArgs {
 pub(crate) enum EvalTask {
     /// Accuracy on a folder of labelled images, or on a suite of one in-distribution set and shifted ones
     Classification(EvalClassification),
+    /// Recall at K of captions by images and of images by captions
+    Retrieval(EvalRetrieval),
 }
 
 #[derive(Debug, Args)]
@@ -74,21 +79,24 @@ pub(crate) struct EvalWhat {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Writes sweep.json (a list of `{alpha, …}` with eval's object), sweep.csv, sweep.svg and report.html into DIR, which has to be empty or new. Images are decoded
-once for all values of alpha.
+Writes sweep.json (a list of `{alpha, …}` with eval's object), sweep.csv, sweep.svg and report.html into DIR, which has to be
+empty or new.
 
 Examples:
-  radapter sweep --run runs/pets --suite pets/suite.toml --alpha 0:1:0.1 --out sweeps/pets")]
+  radapter sweep --run runs/pets --suite pets/suite.toml --alpha 0:1:0.1 --out sweeps/pets
+  radapter sweep --run runs/flickr --captions flickr.json --images flickr --split val --out sweeps/flickr")]
 pub(crate) struct SweepArgs {
     /// A run directory
     #[arg(long, value_name = "RUN")]
     pub(crate) run: PathBuf,
-    /// A suite file, or `imagenet` for the ImageNet family in its usual layout (needs --root)
-    #[arg(long, value_name = "FILE.toml|imagenet")]
-    pub(crate) suite: String,
+    /// Classification: a suite file, or `imagenet` for the ImageNet family in its usual layout (needs --root)
+    #[arg(long, value_name = "FILE.toml|imagenet", required_unless_present = "captions", conflicts_with = "captions")]
+    pub(crate) suite: Option<String>,
     /// Where the built-in suite's data sets are
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", requires = "suite")]
     pub(crate) root: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) captions: CaptionsArgs,
     /// FIRST:LAST:STEP, or a list as 0,0.5,1
     #[arg(long, value_name = "RANGE", default_value = "0:1:0.1", allow_hyphen_values = true)]
     pub(crate) alpha: AlphaGrid,

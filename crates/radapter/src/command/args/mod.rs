@@ -7,6 +7,7 @@ mod global;
 mod merge;
 mod model;
 mod predict;
+mod retrieval;
 mod train;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub(crate) use global::{DeviceChoice, GlobalArgs};
 pub(crate) use merge::MergeArgs;
 pub(crate) use model::{ArchArg, ModelArgs, ModelRef};
 pub(crate) use predict::{EmbedArgs, PredictArgs, ZeroShotArgs};
+pub(crate) use retrieval::{CaptionsArgs, EvalRetrieval, IndexArgs, Query, SearchArgs, TrainRetrieval};
 pub(crate) use train::{RunArgs, TrainArgs, TrainClassification, TrainTask};
 
 /// What the exit status says; part of the help.
@@ -71,20 +73,35 @@ pub(crate) enum Command {
     Merge(MergeArgs),
     /// Measure a run over a range of alpha
     Sweep(SweepArgs),
+    /// Embed a folder of images into an index, or bring one up to date
+    Index(IndexArgs),
+    /// Find images in an index, by text or by image
+    Search(SearchArgs),
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   radapter quickstart
-  radapter quickstart --out demo        # then look at demo/report.html")]
+  radapter quickstart --out demo        # then look at demo/report.html
+  radapter quickstart --task retrieval")]
 pub(crate) struct QuickstartArgs {
+    /// What is learned: classification, or retrieval (of images by captions and captions by images)
+    #[arg(long, value_name = "TASK", default_value = "classification")]
+    pub(crate) task: QuickstartTask,
     /// Where tables, report and the merged checkpoint go
     #[arg(long, value_name = "DIR", default_value = "radapter-quickstart")]
     pub(crate) out: PathBuf,
     /// Only see that everything runs: few images and steps, one seed; the figures say nothing
     #[arg(long)]
     pub(crate) reduced: bool,
+}
+
+/// What the quickstart shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum QuickstartTask {
+    Classification,
+    Retrieval,
 }
 
 #[derive(Debug, Args)]

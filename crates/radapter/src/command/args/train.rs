@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{ArchArg, ClassNamesArg, ModelRef};
+use super::{ArchArg, ClassNamesArg, ModelRef, TrainRetrieval};
 
 #[derive(Debug, Args)]
 #[command(
@@ -24,6 +24,8 @@ pub(crate) struct TrainArgs {
 pub(crate) enum TrainTask {
     /// Fine-tune on a folder of labelled images
     Classification(TrainClassification),
+    /// Fine-tune on images with captions
+    Retrieval(TrainRetrieval),
 }
 
 /// `train --resume --out RUN`: a run explains itself, so nothing else is needed.

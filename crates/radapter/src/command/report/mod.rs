@@ -9,5 +9,5 @@ mod training;
 
 pub use chart::{Chart, Mark, Scale, Series};
 pub use frontier::{Frontier, FrontierPoint};
-pub use page::{ImageCard, Page, escape};
+pub use page::{FoundImage, ImageCard, Page, escape};
 pub use training::training_report;

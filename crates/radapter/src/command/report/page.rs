@@ -1,6 +1,7 @@
 //! How a report looks: one HTML file without scripts, fonts or images from elsewhere.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 
@@ -22,6 +23,18 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
+/// The address of a file on this machine.
+fn file_url(path: &Path) -> String {
+    let mut url = String::from("file:");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => url.push(char::from(*byte)),
+            other => write!(url, "%{other:02X}").expect("writing to a string does not fail"),
+        }
+    }
+    url
+}
+
 /// An HTML page being written from top to bottom. All texts are escaped.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -39,6 +52,19 @@ pub struct ImageCard {
     pub caption: String,
     /// Predictions: who made it, what it says, and whether that is right.
     pub predictions: Vec<(String, String, bool)>,
+}
+
+/// An image that was found.
+#[derive(Clone, Debug)]
+pub struct FoundImage {
+    /// A small form of it as a PNG file, if it could be read.
+    pub png: Option<Vec<u8>>,
+    /// The file, which the picture links to.
+    pub path: PathBuf,
+    /// What stands under it.
+    pub title: String,
+    /// What stands under that, as its rank and score.
+    pub note: String,
 }
 
 impl Page {
@@ -136,6 +162,26 @@ impl Page {
                 ));
             }
             self.push("</figcaption></figure>\n");
+        }
+        self.push("</div>\n");
+    }
+
+    /// Images that were found, whole and linked to their files.
+    pub fn found(&mut self, images: &[FoundImage]) {
+        self.push("<div class=\"images found\">");
+        for FoundImage { png, path, title, note } in images {
+            let (title, note) = (escape(title), escape(note));
+            let link = escape(&file_url(path));
+            let picture = match png {
+                Some(png) => {
+                    let data = base64::engine::general_purpose::STANDARD.encode(png);
+                    format!("<img alt=\"{title}\" src=\"data:image/png;base64,{data}\">")
+                }
+                None => "<em>not there any more</em>".to_owned(),
+            };
+            self.push(&format!(
+                "<figure><a href=\"{link}\">{picture}</a><figcaption><b>{note}</b><span>{title}</span></figcaption></figure>\n"
+            ));
         }
         self.push("</div>\n");
     }

@@ -3,16 +3,18 @@
 mod devices;
 mod embed;
 mod eval;
+mod index;
 mod inspect;
 mod merge;
 mod predict;
+mod search;
 mod sweep;
 mod tokenize;
 mod train;
 mod zero_shot;
 
 use super::Session;
-use super::args::{Command, EvalTask};
+use super::args::Command;
 
 /// Does what the command line says.
 pub(super) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
@@ -30,9 +32,9 @@ pub(super) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
         Command::ZeroShot(args) => zero_shot::run(&args, session),
         Command::Predict(args) => predict::run(&args, session),
         Command::Train(args) => train::run(args, session),
-        Command::Eval(args) => match args.task {
-            EvalTask::Classification(args) => eval::run(&args, session),
-        },
+        Command::Eval(args) => eval::run(&args, session),
+        Command::Index(args) => index::run(&args, session),
+        Command::Search(args) => search::run(&args, session),
         Command::Merge(args) => merge::run(&args, session),
         Command::Sweep(args) => sweep::run(&args, session),
     }

@@ -10,9 +10,9 @@ use radapter_classification::suite::{Prediction, SuiteResult, TestSet};
 use radapter_datasets::{ClassNames, LabelledImages};
 use serde_json::json;
 
-use super::predict::Form;
 use crate::command::args::{EvalClassification, EvalWhat, JsonFlag};
 use crate::command::failure::Usage;
+use crate::command::run::predict::Form;
 use crate::command::suite::{Source, measure, measure_suite, set_table, suite_table};
 use crate::command::{Session, classes, model, output};
 
@@ -93,7 +93,7 @@ pub(super) fn run(args: &EvalClassification, session: &Session) -> anyhow::Resul
 }
 
 /// One set's result; the confusion matrix has a file of its own.
-pub(super) fn print_set(evaluation: &Evaluation, json: JsonFlag) -> anyhow::Result<()> {
+pub(in crate::command::run) fn print_set(evaluation: &Evaluation, json: JsonFlag) -> anyhow::Result<()> {
     if json.json {
         output::print_json(&evaluation.clone().without_confusion())
     } else {

@@ -1,41 +1,47 @@
-//! `train classification`, and `train --resume`.
+//! `train classification`, `train retrieval`, and `train --resume`.
+
+mod shown;
+mod task;
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
-use radapter_classification::plan::{Plan, check_resume};
 use radapter_training::config::{Keep, Settings};
-use radapter_training::{Outcome, ProgressEvent, Report, RunDir, RunRecord, TrainError};
-use radapter_training::{RunOptions, TrainOutcome};
+use radapter_training::{Outcome, ProgressEvent, Report, RunDir, RunOptions, RunRecord, TrainError, TrainOutcome};
 
-use crate::command::args::{RunArgs, TrainArgs, TrainClassification, TrainTask};
+use crate::command::args::{RunArgs, TrainArgs, TrainTask};
 use crate::command::failure::{Interrupted, Usage};
-use crate::command::progress::{Progress, Style, duration};
+use crate::command::progress::duration;
 use crate::command::settings::dotted;
 use crate::command::table::{grouped, percent};
 use crate::command::{Session, interrupt, model, output, report};
+use shown::Shown;
+use task::{Plan, TaskArgs};
 
 /// What the arguments of a new run say, or those given with a resume.
 struct Given<'a> {
     run: &'a RunArgs,
-    task: Option<&'a TrainClassification>,
+    task: Option<TaskArgs<'a>>,
 }
 
 pub(super) fn run(args: TrainArgs, session: &Session) -> anyhow::Result<()> {
-    match args.task {
-        Some(TrainTask::Classification(task)) if !task.resume => begin(&task, session),
-        Some(TrainTask::Classification(task)) => resume(&Given { run: &task.run, task: Some(&task) }, session),
-        None => match args.resume.run() {
+    let Some(task) = &args.task else {
+        return match args.resume.run() {
             Some(run) => resume(&Given { run: &run, task: None }, session),
             // clap asks for it.
             None => Err(Usage("name a task, or give --resume and --out".into()).into()),
-        },
-    }
+        };
+    };
+    let (task, run, is_resumed) = match task {
+        TrainTask::Classification(args) => (TaskArgs::Classification(args), &args.run, args.resume),
+        TrainTask::Retrieval(args) => (TaskArgs::Retrieval(args), &args.run, args.resume),
+    };
+    let given = Given { run, task: Some(task) };
+    if is_resumed { resume(&given, session) } else { begin(&given, task, session) }
 }
 
-fn begin(args: &TrainClassification, session: &Session) -> anyhow::Result<()> {
-    let out = &args.run.out;
+fn begin(given: &Given<'_>, task: TaskArgs<'_>, session: &Session) -> anyhow::Result<()> {
+    let out = &given.run.out;
     if RunDir::open(out).is_ok() {
         anyhow::bail!(
             "`{}` holds a run already; go on with it by `radapter train --resume --out {}`, or name another directory",
@@ -43,27 +49,31 @@ fn begin(args: &TrainClassification, session: &Session) -> anyhow::Result<()> {
             out.display()
         );
     }
-    let settings = Given { run: &args.run, task: Some(args) }.settings()?;
+    let settings = given.settings()?;
     // clap asks for it.
-    let model = args.model.as_ref().context("give --model")?;
-    let base = model::checkpoint(model, &args.arch)?;
-    let plan = Plan::new(base, &settings, None)?;
+    let base = model::checkpoint(task.model().context("give --model")?, task.arch())?;
+    let plan = Plan::new(task.task(), base, &settings)?;
     describe(&plan)?;
-    let (options, keep) = (run_options(out, session)?, plan.config.keep);
+    let (options, keep) = (run_options(out, session)?, plan.config().keep);
     finish(out, plan.train(options)?, keep)
 }
 
 fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
     let out = &given.run.out;
     let run = RunDir::open(out)?;
-    check_resume(&run, &given.settings()?)?;
     let record = run.record()?;
+    // A command that names another task than the run's is told so by that task.
+    let task = given.task.map(|task| task.task()).or_else(|| model::task_of(&record)).with_context(|| {
+        let task = record.task.get("task").map_or("none".to_owned(), ToString::to_string);
+        format!("the run `{}` is of a task that this version does not know: {task}", out.display())
+    })?;
+    task::check_resume(task, &run, &given.settings()?)?;
     if let Some(report) = run.report()? {
         return finished(given, &record, &report);
     }
-    let base = match given.task.and_then(|task| Some((task, task.model.as_ref()?))) {
+    let base = match given.task.and_then(|task| Some((task, task.model()?))) {
         // Compared by its hash: the same model may lie somewhere else now.
-        Some((task, model)) => model::checkpoint(model, &task.arch)?,
+        Some((task, model)) => model::checkpoint(model, task.arch())?,
         None => {
             let reference = record.task.get("model").and_then(toml::Value::as_str);
             let reference = reference.with_context(|| {
@@ -72,7 +82,7 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
             model::base(reference, &record.model, &run)?
         }
     };
-    let plan = Plan::of_run(base, &run, None)?;
+    let plan = Plan::of_run(task, base, &run)?;
     let options = run_options(out, session)?;
     finish(out, plan.resume(options, given.run.from_step)?, record.train.keep)
 }
@@ -80,8 +90,8 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
 /// A run that has nothing left to do. What is said of it has to be true all the same.
 fn finished(given: &Given<'_>, record: &RunRecord, report: &Report) -> anyhow::Result<()> {
     let out = &given.run.out;
-    if let Some((task, model)) = given.task.and_then(|task| Some((task, task.model.as_ref()?))) {
-        let hash = model::checkpoint(model, &task.arch)?.state.hash();
+    if let Some((task, model)) = given.task.and_then(|task| Some((task, task.model()?))) {
+        let hash = model::checkpoint(model, task.arch())?.state.hash();
         if hash != record.base_hash {
             let (key, run) = ("base model".to_owned(), record.base_hash.clone());
             return Err(TrainError::Contradiction { key, run, given: hash }.into());
@@ -108,29 +118,9 @@ impl Given<'_> {
         for assignment in &self.run.set {
             settings.set(assignment)?;
         }
-        let Some(task) = self.task else {
-            return Ok(settings);
-        };
-        let path = |flag: &str, path: &Path| -> anyhow::Result<String> {
-            let path = path.to_str().map(str::to_owned);
-            path.with_context(|| format!("the path of {flag} is not UTF-8, which a run cannot record"))
-        };
-        let mut values = Vec::new();
-        if let Some(train) = &task.train {
-            values.push(("train", path("--train", train)?));
-        }
-        if let Some(val) = &task.val {
-            values.push(("val", path("--val", val)?));
-        }
-        if let Some(names) = &task.class_names.class_names {
-            values.push(("class_names", names.clone()));
-        }
-        if let (Some(model), false) = (&task.model, task.resume) {
-            values.push(("model", model::lasting_reference(model)?));
-        }
-        for (key, value) in values {
+        for (key, value) in self.task.map(|task| task.settings()).transpose()?.unwrap_or_default() {
             // As TOML, so that a folder named `1` stays a text.
-            settings.set(&format!("{key} = {}", toml::Value::String(value)))?;
+            settings.set(&format!("{key} = {value}"))?;
         }
         Ok(settings)
     }
@@ -138,17 +128,13 @@ impl Given<'_> {
 
 /// What the run is going to do, on stderr: it is in `config.toml` too.
 fn describe(plan: &Plan) -> anyhow::Result<()> {
-    let config = &plan.config;
-    let (train, classes) = (plan.train.samples.len(), plan.classes.len());
-    let val = plan.val.as_ref().map_or(0, |val| val.samples.len());
-    let steps = config.total_steps(train);
-    tracing::info!("{train} images of {classes} classes to train on, {val} to validate on; {steps} steps");
-    let mut settings = toml::Table::try_from(config).context("the settings are no TOML")?;
-    settings.extend(plan.task.to_table()?);
+    tracing::info!("{}", plan.summary());
+    let mut settings = toml::Table::try_from(plan.config()).context("the settings are no TOML")?;
+    settings.extend(plan.task_table()?);
     for (key, value) in dotted(&settings) {
         tracing::info!("  {key} = {value}");
     }
-    for warning in &plan.warnings {
+    for warning in plan.warnings() {
         tracing::warn!("{warning}");
     }
     Ok(())
@@ -160,49 +146,6 @@ fn run_options(out: &Path, session: &Session) -> anyhow::Result<RunOptions> {
     let shown = Shown::new(session.progress);
     options.progress = Box::new(move |event: &ProgressEvent| shown.event(event));
     Ok(options)
-}
-
-/// Progress of a training on stderr.
-struct Shown {
-    style: Style,
-    bar: Mutex<Option<Progress>>,
-}
-
-impl Shown {
-    fn new(style: Style) -> Self {
-        Self { style, bar: Mutex::new(None) }
-    }
-
-    fn event(&self, event: &ProgressEvent) {
-        tracing::trace!("{event:?}");
-        let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
-        match event {
-            ProgressEvent::Started { done, steps, .. } => {
-                if *done > 0 {
-                    tracing::info!("going on behind step {done}");
-                }
-                *bar = Some(self.style.start("training", "steps", *steps));
-            }
-            ProgressEvent::Step(step) => {
-                if let Some(bar) = &*bar {
-                    let (loss, rate) = (step.loss, step.samples_per_second);
-                    bar.set(step.step, &format!("loss {loss:.4}, {rate:.1} images/s"));
-                }
-            }
-            ProgressEvent::Validated { step, values, best } => {
-                let values: Vec<String> =
-                    values.iter().map(|(name, value)| format!("{name} {}", percent(*value))).collect();
-                let best = if *best { " (best so far)" } else { "" };
-                tracing::info!("step {step}: {}{best}", values.join(", "));
-            }
-            ProgressEvent::Ended { .. } => {
-                if let Some(bar) = bar.take() {
-                    bar.finish();
-                }
-            }
-            _ => {}
-        }
-    }
 }
 
 fn finish(out: &Path, done: TrainOutcome, keep: Keep) -> anyhow::Result<()> {
@@ -217,7 +160,7 @@ fn finish(out: &Path, done: TrainOutcome, keep: Keep) -> anyhow::Result<()> {
     output::write_file(&out.join("report.html"), page.as_bytes())?;
     match done.outcome {
         Outcome::Finished(report) => output::print(&summary(out, &report, keep)),
-        Outcome::Interrupted { step } => Err(Interrupted { step, run: out.to_owned() }.into()),
+        Outcome::Interrupted { step } => Err(Interrupted::training(step, out).into()),
     }
 }
 

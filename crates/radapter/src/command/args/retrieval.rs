@@ -1,0 +1,197 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use radapter_datasets::captions::CaptionsFormat;
+
+use super::{AlphaArg, ArchArg, DecodeArgs, DeviceBatchArg, JsonFlag, ModelArgs, ModelRef, RunArgs};
+
+/// Images with captions.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct CaptionsArgs {
+    /// Captions: Karpathy or COCO JSON, CSV or TSV, or tar shards as `shards/{000..010}.tar`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) captions: Option<PathBuf>,
+    /// The folder the images lie in; tar shards need none
+    #[arg(long, value_name = "DIR")]
+    pub(crate) images: Option<PathBuf>,
+    /// The form of --captions: karpathy, coco, csv or shards; found out where not given
+    #[arg(long, value_name = "FORM")]
+    pub(crate) captions_format: Option<CaptionsFormat>,
+    /// Splits of Karpathy's JSON, as train,restval; all where not given
+    #[arg(long, value_name = "LIST")]
+    pub(crate) split: Option<String>,
+    /// COCO's JSON: only the images with these ids (a JSON list, or one a line)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) image_ids: Option<PathBuf>,
+    /// CSV: the column of paths [default: filepath, or what is found out]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) csv_img_key: Option<String>,
+    /// CSV: the column of captions [default: title, or what is found out]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) csv_caption_key: Option<String>,
+    /// CSV: the separator, a character or TAB [default: TAB, or what is found out]
+    #[arg(long, value_name = "CHAR|TAB", value_parser = separator, allow_hyphen_values = true)]
+    pub(crate) csv_separator: Option<char>,
+    /// Use the first N captions of each image; all where not given
+    #[arg(long, value_name = "N")]
+    pub(crate) max_captions: Option<std::num::NonZeroUsize>,
+}
+
+fn separator(text: &str) -> Result<char, String> {
+    let mut characters = text.chars();
+    match (characters.next(), characters.next()) {
+        (Some(one), None) => Ok(one),
+        _ if text.eq_ignore_ascii_case("tab") || text == "\\t" => Ok('\t'),
+        _ => Err(format!("expected one character or TAB, found `{text}`")),
+    }
+}
+
+/// `train retrieval`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+An epoch is all pairs of an image and a caption; the captions of one image are each other's positives. Without --val-split and
+--val-captions a tenth of the images, chosen by the seed, is held out (`--set val_fraction=0` for none).
+
+Settings of --config and --set, with their defaults where they are not those of `train classification`:
+  alpha = 0.8                   loss.smoothing = 0               best = mean_recall
+  templates = \"{}\"              data.pairs = all, or one         max_captions = none (paper-coco: 5)
+  data.samples = none           data.shuffle_buffer = 10000 (both for tar shards)
+  loss.kind = mpm-nce (tune = all: info-nce, as FLYP)
+The values a run ends up with are printed and saved in its config.toml.
+
+Examples:
+  radapter train retrieval --model clip-b32 --captions dataset_flickr30k.json --images flickr30k \\
+      --split train --val-split val --out runs/flickr
+  radapter train retrieval --model clip-b32 --captions dataset_coco.json --images coco --split train,restval \\
+      --val-split val --set recipe=paper-coco --out runs/coco
+  radapter train retrieval --model clip-b32 --captions pairs.tsv --set epochs=3 --out runs/mine
+  radapter train retrieval --model clip-b32 --captions 'shards/{000..010}.tar' --out runs/shards
+  radapter train --resume --out runs/flickr")]
+pub(crate) struct TrainRetrieval {
+    /// embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
+    #[arg(long, value_name = "MODEL", required_unless_present = "resume")]
+    pub(crate) model: Option<ModelRef>,
+    #[command(flatten)]
+    pub(crate) arch: ArchArg,
+    #[command(flatten)]
+    pub(crate) captions: CaptionsArgs,
+    /// Splits of the same captions to validate on
+    #[arg(long, value_name = "LIST", conflicts_with = "val_captions")]
+    pub(crate) val_split: Option<String>,
+    /// Captions to validate on
+    #[arg(long, value_name = "FILE")]
+    pub(crate) val_captions: Option<PathBuf>,
+    /// The folder of the images of --val-captions; that of --images where not given
+    #[arg(long, value_name = "DIR", requires = "val_captions")]
+    pub(crate) val_images: Option<PathBuf>,
+    /// Go on with the run in --out where it stopped; other arguments must agree with it
+    #[arg(long)]
+    pub(crate) resume: bool,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Recall at 1, 5 and 10 and the median rank, both ways, over the full gallery. A candidate that scores as high as the right one
+counts against the model. With --embeddings any model's are measured: a safetensors file with `image_embeddings`,
+`text_embeddings`, and in the metadata `text_image`, a JSON list with the index of its image for each text.
+
+Examples:
+  radapter eval retrieval --model runs/flickr --captions dataset_flickr30k.json --images flickr30k --split test
+  radapter eval retrieval --model runs/flickr --alpha 0.5 --captions pairs.tsv --json
+  radapter eval retrieval --embeddings embeddings.safetensors")]
+pub(crate) struct EvalRetrieval {
+    /// embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
+    #[arg(long, value_name = "MODEL", required_unless_present = "embeddings", conflicts_with = "embeddings")]
+    pub(crate) model: Option<ModelRef>,
+    #[command(flatten)]
+    pub(crate) arch: ArchArg,
+    #[command(flatten)]
+    pub(crate) alpha: AlphaArg,
+    /// Embeddings that some model has made
+    #[arg(long, value_name = "FILE.safetensors", conflicts_with = "captions")]
+    pub(crate) embeddings: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) captions: CaptionsArgs,
+    #[command(flatten)]
+    pub(crate) decode: DecodeArgs,
+    #[command(flatten)]
+    pub(crate) batch: DeviceBatchArg,
+    #[command(flatten)]
+    pub(crate) json: JsonFlag,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Run again, it embeds the images that are new or changed (by size and time) and drops those that are gone. Ctrl-C saves, and so
+does every 20 seconds: the same command goes on. `radapter search` finds images in it.
+
+Examples:
+  radapter index --model hf://laion/CLIP-ViT-B-32-laion2B-s34B-b79K --images photos --out photos.index
+  radapter index --model runs/flickr --images photos --out photos.index")]
+pub(crate) struct IndexArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) alpha: AlphaArg,
+    /// The folder of images; all below it are taken
+    #[arg(long, value_name = "DIR")]
+    pub(crate) images: PathBuf,
+    /// The images of the index were moved to --images
+    #[arg(long)]
+    pub(crate) moved: bool,
+    #[command(flatten)]
+    pub(crate) decode: DecodeArgs,
+    #[command(flatten)]
+    pub(crate) batch: DeviceBatchArg,
+    #[command(flatten)]
+    pub(crate) json: JsonFlag,
+    /// The index
+    #[arg(long, value_name = "INDEX")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The model is the one that made the index, unless --model names where it lies now. Paths are relative to the index's folder of
+images; scores are cosines; --json prints a list of `{rank, path, score}`.
+
+Examples:
+  radapter search --index photos.index --text \"two dogs in the snow\"
+  radapter search --index photos.index --image query.jpg -k 50 --html found.html
+  radapter search --index photos.index --text \"a red car\" --json")]
+pub(crate) struct SearchArgs {
+    /// An index that `radapter index` made
+    #[arg(long, value_name = "INDEX")]
+    pub(crate) index: PathBuf,
+    #[command(flatten)]
+    pub(crate) query: Query,
+    /// The model of the index, where it is not any more where it was
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<ModelRef>,
+    #[command(flatten)]
+    pub(crate) arch: ArchArg,
+    #[command(flatten)]
+    pub(crate) alpha: AlphaArg,
+    /// How many images are found
+    #[arg(short, long = "top", value_name = "K", default_value = "10")]
+    pub(crate) k: std::num::NonZeroUsize,
+    #[command(flatten)]
+    pub(crate) json: JsonFlag,
+    /// Write a page with the images that were found
+    #[arg(long, value_name = "OUT.html")]
+    pub(crate) html: Option<PathBuf>,
+}
+
+/// What is looked for.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Query {
+    /// Images that show this
+    #[arg(long)]
+    pub(crate) text: Option<String>,
+    /// Images like this one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) image: Option<PathBuf>,
+}

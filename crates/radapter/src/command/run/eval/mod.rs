@@ -1,0 +1,17 @@
+//! `eval`: what a model can do.
+
+mod classification;
+mod retrieval;
+
+pub(super) use classification::print_set;
+pub(super) use retrieval::{Source, recorded_template};
+
+use crate::command::Session;
+use crate::command::args::{EvalArgs, EvalTask};
+
+pub(super) fn run(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
+    match &args.task {
+        EvalTask::Classification(args) => classification::run(args, session),
+        EvalTask::Retrieval(args) => retrieval::run(args, session),
+    }
+}

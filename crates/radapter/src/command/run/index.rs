@@ -1,0 +1,54 @@
+//! `index`: embeddings of a folder of images, kept on disk.
+
+use radapter_clip::model::Clip;
+use radapter_retrieval::index::{Folder, Index, ModelId, UpdateOptions, Updated, update};
+use serde_json::json;
+
+use crate::command::args::IndexArgs;
+use crate::command::failure::Interrupted;
+use crate::command::progress::Progress;
+use crate::command::skipped::report_skipped;
+use crate::command::{Session, interrupt, model, output};
+
+pub(super) fn run(args: &IndexArgs, session: &Session) -> anyhow::Result<()> {
+    let alpha = args.alpha.get()?;
+    let loaded = model::load(&args.model, alpha, session)?;
+    let id = ModelId {
+        reference: model::lasting_reference(&args.model.model)?,
+        alpha: alpha.map(|alpha| alpha.get()),
+        hash: loaded.checkpoint.state.hash(),
+    };
+    let clip = Clip::from_state(&loaded.checkpoint.config, &loaded.checkpoint.state, &session.device()?)?;
+    let folder = Folder { path: args.images.clone(), moved: args.moved };
+    let interrupt = interrupt::watch()?;
+    let options = UpdateOptions { embed: session.embed_options(&args.decode, args.batch), interrupt: &interrupt };
+    let mut bar: Option<Progress> = None;
+    let mut show = |done: usize, total: usize| {
+        let bar = bar.get_or_insert_with(|| session.progress.start("embedding", "images", total as u64));
+        bar.set(done as u64, "");
+    };
+    let updated = update(&args.out, &folder, &clip, id, &options, &mut show)?;
+    if let Some(bar) = bar {
+        bar.finish();
+    }
+    let Updated { embedded, kept, dropped, skipped, interrupted } = &updated;
+    report_skipped(skipped, embedded + kept + skipped.len());
+    if *interrupted {
+        return Err(Interrupted::index(*embedded, &args.out).into());
+    }
+    let index = Index::open(&args.out)?;
+    let images = index.len();
+    if args.json.json {
+        let skipped = skipped.len();
+        return output::print_json(
+            &json!({ "images": images, "embedded": embedded, "kept": kept, "dropped": dropped, "skipped": skipped }),
+        );
+    }
+    output::print(&super::aligned(&[
+        ("index", args.out.display().to_string()),
+        ("images", images.to_string()),
+        ("embedded", embedded.to_string()),
+        ("there before", kept.to_string()),
+        ("dropped", dropped.to_string()),
+    ]))
+}

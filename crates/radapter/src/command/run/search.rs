@@ -1,0 +1,116 @@
+//! `search`: images of an index, found by text or by image.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use anyhow::Context;
+use radapter_clip::config::Interpolation;
+use radapter_clip::model::Clip;
+use radapter_clip::preprocess::{DecodeLimits, decode_file, resize};
+use radapter_datasets::ImageSource;
+use radapter_embedding::{EmbedOptions, Embeddings, Image, embed_images, embed_texts};
+use radapter_retrieval::index::{Hit, Index, ModelId};
+
+use crate::command::args::{ModelArgs, ModelRef, Query, SearchArgs};
+use crate::command::report::{FoundImage, Page};
+use crate::command::table::Table;
+use crate::command::{Session, model, output};
+
+/// The longer side of a picture on the page.
+const THUMBNAIL: u32 = 256;
+
+pub(super) fn run(args: &SearchArgs, session: &Session) -> anyhow::Result<()> {
+    if let Some(html) = &args.html {
+        output::check_writable(html)?;
+    }
+    let index = Index::open(&args.index)?;
+    let recorded = &index.manifest().model;
+    let (reference, alpha) = match &args.model {
+        Some(model) => (model.clone(), args.alpha.get()?),
+        None => {
+            let Ok(reference) = recorded.reference.parse::<ModelRef>();
+            let recorded = recorded.alpha.map(radapter_adapter::Alpha::new).transpose()?;
+            (reference, args.alpha.get()?.or(recorded))
+        }
+    };
+    let model = ModelArgs { model: reference.clone(), arch: args.arch.clone() };
+    let loaded = model::load(&model, alpha, session).with_context(|| {
+        let (index, model) = (args.index.display(), &recorded.reference);
+        format!("the index `{index}` was made by the model `{model}`; if it lies elsewhere now, give --model")
+    })?;
+    let id = ModelId {
+        reference: reference.to_string(),
+        alpha: alpha.map(|alpha| alpha.get()),
+        hash: loaded.checkpoint.state.hash(),
+    };
+    index.check_model(&id)?;
+    let clip = Clip::from_state(&loaded.checkpoint.config, &loaded.checkpoint.state, &session.device()?)?;
+    let query = embed(&clip, &args.query)?;
+    let hits = index.search(query.row(0).unwrap_or_default(), args.k.get())?;
+    if let Some(html) = &args.html {
+        output::write_file(html, page(args, &index, &hits).as_bytes())?;
+        tracing::info!("{} images → {}", hits.len(), html.display());
+    }
+    if args.json.json {
+        return output::print_json(&hits);
+    }
+    let mut table = Table::new(&["rank>", "score>", "image"]);
+    for Hit { rank, path, score } in &hits {
+        table.row([rank.to_string(), format!("{score:.4}"), path.clone()]);
+    }
+    output::print(&table.to_string())
+}
+
+fn embed(clip: &Clip, query: &Query) -> anyhow::Result<Embeddings> {
+    match (&query.text, &query.image) {
+        (Some(text), _) => Ok(embed_texts(clip, &[text], 1)?),
+        (None, Some(path)) => {
+            let image = Image { name: path.display().to_string(), source: ImageSource::File(path.clone()) };
+            Ok(embed_images(clip, &[image], &EmbedOptions::default(), &mut |_| {})?.embeddings)
+        }
+        // clap asks for one of them.
+        (None, None) => anyhow::bail!("give --text or --image"),
+    }
+}
+
+/// A contact sheet.
+fn page(args: &SearchArgs, index: &Index, hits: &[Hit]) -> String {
+    let query = match (&args.query.text, &args.query.image) {
+        (Some(text), _) => format!("\u{201c}{text}\u{201d}"),
+        (None, image) => format!("Images like {}", image.as_deref().unwrap_or(Path::new("")).display()),
+    };
+    let folder = &index.manifest().images;
+    let lead = format!("The best {} of {} images in {}.", hits.len(), index.len(), folder.display());
+    let mut page = Page::new(&query, &lead);
+    if let Some(image) = &args.query.image {
+        page.found(&[FoundImage {
+            png: thumbnail(image),
+            path: image.clone(),
+            title: "the query".to_owned(),
+            note: String::new(),
+        }]);
+    }
+    let found: Vec<FoundImage> = hits
+        .iter()
+        .map(|Hit { rank, path, score }| {
+            let file = folder.join(path);
+            FoundImage { png: thumbnail(&file), path: file, title: path.clone(), note: format!("{rank} · {score:.3}") }
+        })
+        .collect();
+    page.found(&found);
+    page.finish()
+}
+
+/// A small PNG of an image; none of one that cannot be read any more.
+fn thumbnail(path: &Path) -> Option<Vec<u8>> {
+    let image = decode_file(path, &DecodeLimits::default());
+    let image = image.map_err(|error| tracing::warn!("no picture on the page: {error}")).ok()?;
+    let (width, height) = image.dimensions();
+    let longer = width.max(height).max(1);
+    let small = |side: u32| (u64::from(side) * u64::from(THUMBNAIL) / u64::from(longer)).max(1) as u32;
+    let image =
+        if longer > THUMBNAIL { resize(&image, small(width), small(height), Interpolation::Bicubic) } else { image };
+    let mut png = Cursor::new(Vec::new());
+    image.write_to(&mut png, image::ImageFormat::Png).ok()?;
+    Some(png.into_inner())
+}

@@ -1,0 +1,49 @@
+use std::sync::{Mutex, PoisonError};
+
+use radapter_training::ProgressEvent;
+
+use crate::command::progress::{Progress, Style};
+use crate::command::table::percent;
+
+/// Progress of a training on stderr.
+pub(super) struct Shown {
+    style: Style,
+    bar: Mutex<Option<Progress>>,
+}
+
+impl Shown {
+    pub(super) fn new(style: Style) -> Self {
+        Self { style, bar: Mutex::new(None) }
+    }
+
+    pub(super) fn event(&self, event: &ProgressEvent) {
+        tracing::trace!("{event:?}");
+        let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            ProgressEvent::Started { done, steps, .. } => {
+                if *done > 0 {
+                    tracing::info!("going on behind step {done}");
+                }
+                *bar = Some(self.style.start("training", "steps", *steps));
+            }
+            ProgressEvent::Step(step) => {
+                if let Some(bar) = &*bar {
+                    let (loss, rate) = (step.loss, step.samples_per_second);
+                    bar.set(step.step, &format!("loss {loss:.4}, {rate:.1} images/s"));
+                }
+            }
+            ProgressEvent::Validated { step, values, best } => {
+                let values: Vec<String> =
+                    values.iter().map(|(name, value)| format!("{name} {}", percent(*value))).collect();
+                let best = if *best { " (best so far)" } else { "" };
+                tracing::info!("step {step}: {}{best}", values.join(", "));
+            }
+            ProgressEvent::Ended { .. } => {
+                if let Some(bar) = bar.take() {
+                    bar.finish();
+                }
+            }
+            _ => {}
+        }
+    }
+}
