@@ -2,6 +2,8 @@
 
 mod arm;
 mod pacs;
+mod page;
+mod retrieval;
 mod row;
 mod write;
 
@@ -11,10 +13,16 @@ use clap::Subcommand;
 pub(crate) enum Repro {
     /// PACS: tuned on photos, measured on photos, art, cartoons and sketches
     Pacs(pacs::Args),
+    /// Flickr8k: tuned on captions, measured on retrieval and on what is kept of PACS
+    Flickr8k(retrieval::Flickr8kArgs),
+    /// COCO and Flickr30k: the paper's rows
+    Retrieval(retrieval::PapersArgs),
 }
 
 pub(crate) fn run(what: &Repro) -> anyhow::Result<()> {
     match what {
         Repro::Pacs(args) => pacs::run(args),
+        Repro::Flickr8k(args) => retrieval::flickr8k(args),
+        Repro::Retrieval(args) => retrieval::papers(args),
     }
 }

@@ -1,40 +1,24 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::Context as _;
 use radapter::command::report::{Frontier, FrontierPoint};
 
+use super::page;
 use super::row::{Row, Spread};
 
 /// The α that was fixed beforehand.
 const CLAIMED: f64 = 0.5;
 
-/// The part of the results page that is written here lies between these lines.
-const BEGIN: &str = "<!-- begin: cargo xtask repro pacs -->\n";
-const END: &str = "<!-- end: cargo xtask repro pacs -->";
-
 /// Writes all rows, the table into `docs/results.md` between its marks, and the plot.
 pub(crate) fn write(rows: &[Row], epochs: u64, out: &Path, docs: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(out)?;
     std::fs::create_dir_all(docs)?;
-    save(&out.join("results.json"), &serde_json::to_string_pretty(rows)?)?;
+    page::save(&out.join("results.json"), &serde_json::to_string_pretty(rows)?)?;
     let table = table(rows, epochs)?;
     print!("{table}");
-    let page = docs.join("results.md");
-    let text = std::fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
-    let parts = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let (before, behind) = parts.with_context(|| format!("{} lacks the lines {BEGIN}and {END}", page.display()))?;
-    save(
-        &page,
-        &format!(
-            "{before}{BEGIN}\n![PACS: accuracy on photos against the other domains](results-pacs.svg)\n\n{table}\n{END}{behind}"
-        ),
-    )?;
-    save(&docs.join("results-pacs.svg"), &plot(rows)?)
-}
-
-fn save(path: &Path, text: &str) -> anyhow::Result<()> {
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    let picture = "![PACS: accuracy on photos against the other domains](results-pacs.svg)";
+    page::replace(docs, "pacs", &format!("{picture}\n\n{table}"))?;
+    page::save(&docs.join("results-pacs.svg"), &plot(rows)?)
 }
 
 /// Rows of one method and α, over the seeds, in the order of their first appearance.

@@ -1,0 +1,43 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use radapter::classification::classes::Classes;
+use radapter::classification::head::Head;
+use radapter::classification::read::read_labelled;
+use radapter::classification::suite::{TestSet, evaluate};
+use radapter::clip::model::Clip;
+use radapter::datasets::Templates;
+use radapter::embedding::EmbedOptions;
+
+const DOMAINS: [&str; 4] = ["photo", "art_painting", "cartoon", "sketch"];
+
+/// PACS' test images of all four domains: what a model knew before it learned captions.
+pub(crate) struct Pacs {
+    sets: Vec<TestSet>,
+    classes: Classes,
+}
+
+impl Pacs {
+    /// Below `root/test`.
+    pub(crate) fn open(root: &Path) -> anyhow::Result<Self> {
+        let read = |domain: &str| read_labelled(&root.join("test").join(domain), None);
+        let classes = Classes::new(read(DOMAINS[0])?.classes)?;
+        let set = |domain: &str| -> anyhow::Result<TestSet> { Ok(TestSet::new(domain, read(domain)?, &classes)?) };
+        let sets = DOMAINS.into_iter().map(set).collect::<Result<_, _>>()?;
+        Ok(Self { sets, classes })
+    }
+
+    /// Zero-shot accuracy on each domain, and their mean.
+    pub(crate) fn measure(&self, clip: &Clip) -> anyhow::Result<BTreeMap<String, f64>> {
+        let options = EmbedOptions::default();
+        let head = Head::zero_shot(clip, &self.classes, &Templates::default(), options.batch)?;
+        let mut found = BTreeMap::new();
+        for set in &self.sets {
+            let outcome = evaluate(clip, &head, set, &options, &mut |_| {})?;
+            found.insert(set.name.clone(), outcome.evaluation.top1);
+        }
+        let mean = found.values().sum::<f64>() / found.len() as f64;
+        found.insert("mean".to_owned(), mean);
+        Ok(found)
+    }
+}
