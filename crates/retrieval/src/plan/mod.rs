@@ -11,7 +11,7 @@ use radapter_clip::checkpoint::Checkpoint;
 use radapter_datasets::SkipReport;
 use radapter_datasets::captions::CaptionedImages;
 use radapter_training::config::{ResolvedConfig, Settings, Situation, TrainConfig};
-use radapter_training::{RunDir, RunRecord};
+use radapter_training::{RunDir, RunRecord, TrainData};
 
 pub use error::PlanError;
 pub use run::check_resume;
@@ -67,6 +67,11 @@ impl Plan {
         Self::build(base, task, captions, |_, _| Ok((train.clone(), Vec::new())))
     }
 
+    /// The training samples.
+    pub fn data(&self) -> &dyn TrainData {
+        &self.data
+    }
+
     fn build(
         base: Checkpoint,
         task: ResolvedRetrieval,
@@ -86,7 +91,7 @@ impl Plan {
                 RetrievalData::streamed(pairs, model, template, augment, task.on_error, skipped.clone())
             }
         };
-        split.train_pairs = radapter_training::TrainData::len(&data);
+        split.train_pairs = data.len();
         split.val_images = val.as_ref().map_or(0, CaptionedImages::len);
         let (config, mut warnings) = configure(&base, split.train_pairs)?;
         let length = base.config.text.context_length;

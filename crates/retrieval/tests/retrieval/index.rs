@@ -1,0 +1,162 @@
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use radapter_datasets::OnError;
+use radapter_embedding::{EmbedOptions, Image, embed_images, embed_texts};
+use radapter_retrieval::index::{Folder, Index, IndexError, ModelId, UpdateOptions, Updated, update};
+
+use crate::support::{checkpoint, model, png};
+
+fn id(seed: u64) -> ModelId {
+    ModelId { reference: format!("model-{seed}"), alpha: None, hash: checkpoint(seed).state.hash() }
+}
+
+fn write(folder: &Path, indices: impl IntoIterator<Item = usize>) {
+    std::fs::create_dir_all(folder.join("deep")).unwrap();
+    for index in indices {
+        let place = if index % 3 == 0 { "deep/" } else { "" };
+        std::fs::write(folder.join(format!("{place}{index:02}.png")), png(index)).unwrap();
+    }
+}
+
+fn refresh(dir: &Path, images: &Path, seed: u64, on_error: OnError) -> Result<Updated, IndexError> {
+    let stop = AtomicBool::new(false);
+    let embed = EmbedOptions { batch: 4, on_error, ..EmbedOptions::default() };
+    let folder = Folder { path: images.to_owned(), moved: false };
+    update(dir, &folder, &model(seed), id(seed), &UpdateOptions { embed, interrupt: &stop }, &mut |_, _| {})
+}
+
+/// The answer of brute force over freshly made embeddings.
+fn plainly(images: &Path, query: &[f32], k: usize) -> Vec<(String, f32)> {
+    let found = radapter_datasets::folder::images(images).unwrap();
+    let list: Vec<Image> = found
+        .into_iter()
+        .map(|image| Image { name: image.name, source: radapter_datasets::ImageSource::File(image.path) })
+        .collect();
+    let rows = embed_images(&model(1), &list, &EmbedOptions::default(), &mut |_| {}).unwrap().embeddings;
+    let dot = |row: &[f32]| row.iter().zip(query).map(|(a, b)| a * b).sum::<f32>();
+    let mut scored: Vec<(String, f32)> =
+        list.iter().zip(rows.rows()).map(|(image, row)| (image.name.clone(), dot(row))).collect();
+    scored.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    scored.truncate(k);
+    scored
+}
+
+#[test]
+fn an_index_follows_its_folder_and_finds_as_brute_force_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let (images, dir) = (folder.path().join("images"), folder.path().join("index"));
+    write(&images, 0..20);
+    let updated = refresh(&dir, &images, 1, OnError::Fail).unwrap();
+    assert_eq!((updated.embedded, updated.kept, updated.dropped), (20, 0, 0));
+    let again = refresh(&dir, &images, 1, OnError::Fail).unwrap();
+    assert_eq!((again.embedded, again.kept, again.dropped), (0, 20, 0));
+
+    // One is gone, one is another picture now, two are new.
+    std::fs::remove_file(images.join("05.png")).unwrap();
+    std::fs::write(images.join("07.png"), png(40)).unwrap();
+    write(&images, 30..32);
+    let updated = refresh(&dir, &images, 1, OnError::Fail).unwrap();
+    assert_eq!((updated.embedded, updated.kept, updated.dropped), (3, 18, 2));
+
+    let index = Index::open(&dir).unwrap();
+    assert_eq!(index.len(), 21);
+    assert_eq!(index.manifest().segments.len(), 1, "small segments are merged");
+    for text in ["a red square", "blue", ""] {
+        let query = embed_texts(&model(1), &[text], 1).unwrap();
+        let query = query.row(0).unwrap();
+        for k in [1, 7, 21, 100] {
+            let found = index.search(query, k).unwrap();
+            let expected = plainly(&images, query, k);
+            assert_eq!(found.len(), expected.len());
+            for (place, (hit, (name, score))) in found.iter().zip(&expected).enumerate() {
+                assert_eq!((hit.rank, &hit.path), (place + 1, name), "{text}, {k}");
+                assert!((hit.score - score).abs() < 1e-5);
+            }
+        }
+    }
+}
+
+#[test]
+fn equal_scores_are_in_the_order_of_paths() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = folder.path().join("images");
+    std::fs::create_dir_all(&images).unwrap();
+    for name in ["b", "a", "c", "B"] {
+        std::fs::write(images.join(format!("{name}.png")), png(3)).unwrap();
+    }
+    let dir = folder.path().join("index");
+    refresh(&dir, &images, 1, OnError::Fail).unwrap();
+    let index = Index::open(&dir).unwrap();
+    let query = embed_texts(&model(1), &["red"], 1).unwrap();
+    for k in [2, 4] {
+        let found: Vec<String> =
+            index.search(query.row(0).unwrap(), k).unwrap().into_iter().map(|hit| hit.path).collect();
+        assert_eq!(found, ["B.png", "a.png", "b.png", "c.png"][..k]);
+    }
+}
+
+#[test]
+fn what_a_kill_leaves_is_cleared_away_and_gone_on_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let (images, dir) = (folder.path().join("images"), folder.path().join("index"));
+    write(&images, 0..6);
+    refresh(&dir, &images, 1, OnError::Fail).unwrap();
+    // A segment that was written and not yet named, and a file that was half-written.
+    let segment = dir.join("segments").join("00000001.safetensors");
+    std::fs::copy(&segment, dir.join("segments/00000007.safetensors")).unwrap();
+    std::fs::write(dir.join("segments/.radapter-x.tmp"), "half").unwrap();
+    assert_eq!(Index::open(&dir).unwrap().len(), 6);
+    write(&images, 6..9);
+    assert_eq!(refresh(&dir, &images, 1, OnError::Fail).unwrap().embedded, 3);
+    let files: BTreeSet<_> = std::fs::read_dir(dir.join("segments")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(files.len(), Index::open(&dir).unwrap().manifest().segments.len());
+    // An index that was begun and killed before its manifest.
+    std::fs::remove_file(dir.join("index.json")).unwrap();
+    assert_eq!(refresh(&dir, &images, 1, OnError::Fail).unwrap().embedded, 9);
+}
+
+#[test]
+fn what_cannot_be_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (images, dir) = (folder.path().join("images"), folder.path().join("index"));
+    assert!(matches!(Index::open(&dir), Err(IndexError::NoIndex { .. })));
+    write(&images, 0..4);
+    std::fs::write(images.join("broken.png"), "no image").unwrap();
+    let error = refresh(&dir, &images, 1, OnError::Fail).unwrap_err();
+    assert!(error.to_string().contains("broken.png"), "{error}");
+    let updated = refresh(&dir, &images, 1, OnError::Skip).unwrap();
+    assert_eq!((updated.embedded + updated.kept, updated.skipped.len()), (4, 1));
+
+    let error = refresh(&dir, &images, 2, OnError::Skip).unwrap_err();
+    assert!(matches!(error, IndexError::OtherModel { .. }) && error.to_string().contains("model-2"), "{error}");
+    let index = Index::open(&dir).unwrap();
+    assert!(matches!(index.check_model(&id(2)), Err(IndexError::OtherModel { .. })));
+    assert!(matches!(index.search(&[0.0; 5], 1), Err(IndexError::Dim { expected: 12, found: 5 })));
+
+    let elsewhere = folder.path().join("elsewhere");
+    write(&elsewhere, 0..4);
+    assert!(matches!(refresh(&dir, &elsewhere, 1, OnError::Fail), Err(IndexError::OtherFolder { .. })));
+    let nothing = folder.path().join("nothing");
+    std::fs::create_dir(&nothing).unwrap();
+    assert!(matches!(refresh(&folder.path().join("new"), &nothing, 1, OnError::Fail), Err(IndexError::Folder(_))));
+    assert!(matches!(refresh(&images, &elsewhere, 1, OnError::Fail), Err(IndexError::NotEmpty { .. })));
+
+    // All images are damaged: an index, but an empty one.
+    let damaged = folder.path().join("damaged");
+    std::fs::create_dir(&damaged).unwrap();
+    std::fs::write(damaged.join("a.png"), "no image").unwrap();
+    let empty = folder.path().join("empty");
+    refresh(&empty, &damaged, 1, OnError::Skip).unwrap();
+    let error = Index::open(&empty).unwrap().search(&[0.0; 12], 1).unwrap_err();
+    assert!(matches!(error, IndexError::Empty { .. }), "{error}");
+
+    // A segment that is cut off.
+    let segment = dir.join(&index.manifest().segments[0].file);
+    let bytes = std::fs::read(&segment).unwrap();
+    drop(index);
+    std::fs::write(&segment, &bytes[..bytes.len() / 2]).unwrap();
+    let error = Index::open(&dir).unwrap_err();
+    assert!(error.to_string().contains(".safetensors"), "{error}");
+}

@@ -1,0 +1,9 @@
+//! The crate from outside: a tiny random CLIP on tiny drawn images with captions.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod gallery;
+mod index;
+mod pairs;
+mod shards;
+mod support;
+mod training;

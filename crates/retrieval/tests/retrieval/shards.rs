@@ -1,0 +1,73 @@
+use std::collections::BTreeMap;
+
+use radapter_retrieval::plan::Plan;
+use radapter_training::{SampleKey, TrainData};
+
+use crate::support::{checkpoint, settings, write_shards};
+
+fn plan(folder: &std::path::Path, extra: &str) -> Result<Plan, radapter_retrieval::plan::PlanError> {
+    let toml = format!("captions = '{}'\nsteps = 1\n{extra}", folder.join("{000..003}.tar").display());
+    Plan::new(checkpoint(1), &settings(&toml), None)
+}
+
+fn order(data: &dyn TrainData, epoch: u64) -> Vec<usize> {
+    data.order(3, epoch).map(Result::unwrap).collect()
+}
+
+#[test]
+fn shards_give_every_pair_once_an_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    write_shards(folder.path(), 4, 6);
+    let plan = plan(folder.path(), "val_fraction = 0.25\ndata.shuffle_buffer = 10").unwrap();
+    // A quarter of 24 images is held out with both captions of each.
+    assert_eq!((plan.split.held_out.len(), plan.split.train_pairs, plan.train_images), (6, 36, Some(18)));
+    assert_eq!(plan.val.as_ref().unwrap().len(), 6);
+    let data = plan.data();
+    let first = order(data, 0);
+    let mut sorted = first.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    assert_eq!(sorted.len(), 36);
+    assert_eq!(first, order(data, 0));
+    assert_ne!(first, order(data, 1));
+    // The captions of an image share a label, which no other image has.
+    let mut labels = BTreeMap::new();
+    for index in first {
+        let sample = data.load(SampleKey { seed: 3, epoch: 0, index }).unwrap().unwrap();
+        *labels.entry(sample.label).or_insert(0) += 1;
+    }
+    assert_eq!(labels.len(), 18);
+    assert!(labels.values().all(|&count| count == 2));
+}
+
+#[test]
+fn an_epoch_of_given_length_goes_through_the_shards_as_often_as_it_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    write_shards(folder.path(), 4, 2);
+    for samples in [5, 16, 50] {
+        let plan = plan(folder.path(), &format!("val_fraction = 0\ndata.samples = {samples}")).unwrap();
+        assert_eq!(plan.train_images, None);
+        let order = order(plan.data(), 0);
+        assert_eq!(order.len(), samples);
+        let mut times = BTreeMap::new();
+        order.iter().for_each(|index| *times.entry(index).or_insert(0) += 1);
+        // All 16 pairs come as often as each other, but for the last pass.
+        assert!(times.values().all(|&times| times <= samples.div_ceil(16) + 1), "{times:?}");
+    }
+    let error = plan(folder.path(), "data.samples = 5").unwrap_err();
+    assert!(error.to_string().contains("val_fraction"), "{error}");
+}
+
+#[test]
+fn a_shard_that_breaks_off_is_an_error_or_loses_its_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    write_shards(folder.path(), 4, 6);
+    let broken = folder.path().join("002.tar");
+    let bytes = std::fs::read(&broken).unwrap();
+    std::fs::write(&broken, &bytes[..bytes.len() / 2]).unwrap();
+    let error = plan(folder.path(), "").unwrap_err();
+    assert!(error.to_string().contains("002.tar"), "{error}");
+    let plan = plan(folder.path(), "on_error = \"skip\"\nval_fraction = 0").unwrap();
+    let images = plan.train_images.unwrap();
+    assert!((19..24).contains(&images), "{images}");
+}

@@ -1,0 +1,116 @@
+//! A tiny model, and coloured squares with captions.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use image::{Rgb, RgbImage};
+use radapter_clip::checkpoint::{Checkpoint, Format};
+use radapter_clip::config::{Activation, ClipConfig, PreprocessConfig, TextConfig, VisionConfig};
+use radapter_clip::model::Clip;
+use radapter_datasets::ImageSource;
+use radapter_datasets::captions::{CaptionedImage, CaptionedImages};
+use radapter_training::config::Settings;
+
+pub(crate) const SIDE: u32 = 16;
+
+pub(crate) const COLOURS: [(&str, [u8; 3]); 4] =
+    [("blue", [30, 60, 220]), ("green", [40, 180, 50]), ("red", [220, 40, 60]), ("yellow", [220, 200, 20])];
+
+fn config() -> ClipConfig {
+    ClipConfig {
+        embed_dim: 12,
+        activation: Activation::QuickGelu,
+        vision: VisionConfig {
+            image_size: SIDE as usize,
+            patch_size: 8,
+            width: 16,
+            layers: 2,
+            heads: 2,
+            mlp_width: 32,
+            layer_norm_eps: 1e-5,
+        },
+        text: TextConfig {
+            context_length: 12,
+            vocab_size: 49408,
+            width: 16,
+            heads: 2,
+            layers: 2,
+            mlp_width: 32,
+            layer_norm_eps: 1e-5,
+        },
+        preprocess: PreprocessConfig::default(),
+    }
+}
+
+pub(crate) fn checkpoint(seed: u64) -> Checkpoint {
+    let config = config();
+    let state = config.random_state(seed);
+    Checkpoint::new(config, state, Format::OpenClip, "a random model").unwrap()
+}
+
+pub(crate) fn device() -> Device {
+    Device::flex()
+}
+
+pub(crate) fn model(seed: u64) -> Clip {
+    let checkpoint = checkpoint(seed);
+    Clip::from_state(&checkpoint.config, &checkpoint.state, &device()).unwrap()
+}
+
+/// A square whose colour and size are its own.
+pub(crate) fn square(index: usize) -> RgbImage {
+    let (_, colour) = COLOURS[index % COLOURS.len()];
+    let side = 4 + (index / COLOURS.len()) as u32 % 12;
+    RgbImage::from_fn(SIDE, SIDE, |x, y| Rgb(if x < side && y < side { colour } else { [128, 128, 128] }))
+}
+
+pub(crate) fn captions(index: usize, count: usize) -> Vec<String> {
+    let (name, _) = COLOURS[index % COLOURS.len()];
+    let size = 4 + index / COLOURS.len();
+    let all = [
+        format!("a {name} square of {size}"),
+        format!("{size} wide and {name}"),
+        format!("something {name}, {size} high"),
+    ];
+    all[..count].to_vec()
+}
+
+/// Squares in memory, with so many captions each.
+pub(crate) fn squares(count: usize, captions_each: usize) -> CaptionedImages {
+    let image = |index| CaptionedImage {
+        name: format!("{index:03}.png"),
+        source: ImageSource::Pixels(Arc::new(square(index))),
+        captions: captions(index, captions_each),
+    };
+    CaptionedImages { images: (0..count).map(image).collect() }
+}
+
+pub(crate) fn png(index: usize) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    square(index).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+/// Tar shards of squares as webdataset writes them, with two captions each.
+pub(crate) fn write_shards(folder: &Path, shards: usize, each: usize) {
+    for shard in 0..shards {
+        let mut tar = tar::Builder::new(std::fs::File::create(folder.join(format!("{shard:03}.tar"))).unwrap());
+        for index in shard * each..(shard + 1) * each {
+            let mut add = |name: String, bytes: &[u8]| {
+                let mut header = tar::Header::new_gnu();
+                header.set_size(bytes.len() as u64);
+                header.set_mode(0o644);
+                tar.append_data(&mut header, name, bytes).unwrap();
+            };
+            add(format!("{index:06}.png"), &png(index));
+            let json = serde_json::json!({ "captions": captions(index, 2) }).to_string();
+            add(format!("{index:06}.json"), json.as_bytes());
+        }
+        tar.finish().unwrap();
+    }
+}
+
+pub(crate) fn settings(toml: &str) -> Settings {
+    Settings::from_toml(toml, "test").unwrap()
+}
