@@ -10,6 +10,8 @@ mod merge;
 mod output;
 mod predict;
 mod resume;
+mod retrieval;
+mod search;
 mod sweep;
 mod tokenize;
 mod train;

@@ -16,7 +16,11 @@ fn every_subcommand_has_help_with_examples() {
         "predict",
         "train classification",
         "train",
+        "train retrieval",
         "eval classification",
+        "eval retrieval",
+        "index",
+        "search",
         "merge",
         "sweep",
     ];

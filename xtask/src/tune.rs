@@ -3,7 +3,7 @@
 
 use anyhow::Context as _;
 use burn::tensor::Device;
-use radapter::command::quickstart::{Budget, Data, Method, train};
+use radapter::command::quickstart::{Budget, Data, Method, retrieval, train};
 use radapter::datasets::shapes::World;
 use radapter::embedded::embedded;
 use radapter::training::RunOptions;
@@ -19,6 +19,15 @@ pub(crate) struct Args {
     /// Validation photos of each class
     #[arg(long, default_value_t = 10)]
     val_per_class: usize,
+    /// Which quickstart
+    #[arg(long, default_value = "classification")]
+    task: Task,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Task {
+    Classification,
+    Retrieval,
 }
 
 /// Five learning rates each, the literature's value times powers of about 3 that a model of this size may want.
@@ -26,9 +35,11 @@ const FULL_FINE_TUNING: [f64; 5] = [3e-5, 1e-4, 3e-4, 1e-3, 3e-3];
 const R_ADAPTER: [f64; 5] = [3e-4, 1e-3, 3e-3, 1e-2, 3e-2];
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let budget = Budget { val_per_class: args.val_per_class, ..Budget::full() };
-    let data = Data::draw(&World::new(args.world), &budget)?;
+    let world = World::new(args.world);
     let (base, device) = (embedded(), Device::flex());
+    let budget = Budget { val_per_class: args.val_per_class, ..Budget::full() };
+    let captions = retrieval::Budget { val_images: 24 * args.val_per_class, ..retrieval::Budget::full() };
+    let (data, scenes) = (Data::draw(&world, &budget)?, retrieval::Data::draw(&world, &captions)?);
     let dir = tempfile::tempdir().context("no room for runs")?;
     println!("| method | learning rate | ID validation, each seed | mean |\n|---|---:|---|---:|");
     for (method, grid) in [(Method::FullFineTuning, FULL_FINE_TUNING), (Method::RAdapter, R_ADAPTER)] {
@@ -37,7 +48,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             for &seed in &args.seeds {
                 let folder = dir.path().join(format!("{method}-{lr:e}-{seed}"));
                 let options = RunOptions::new(folder, device.clone());
-                let report = train(method, lr, seed, &base, &data, &budget, options)?;
+                let report = match args.task {
+                    Task::Classification => train(method, lr, seed, &base, &data, &budget, options)?,
+                    Task::Retrieval => retrieval::train(method, lr, seed, &base, &scenes, &captions, options)?,
+                };
                 accuracies.push(report.best.context("the run did not validate")?.value);
             }
             let mean = accuracies.iter().sum::<f64>() / accuracies.len() as f64;

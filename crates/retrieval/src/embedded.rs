@@ -6,7 +6,6 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata};
 
 use crate::recall::{Evaluation, RecallError, Rows, ranks};
@@ -127,9 +126,9 @@ fn header(path: &Path, file: &mut File) -> Result<(u64, Metadata), EmbeddedError
     if header > LONGEST_HEADER || header > whole - 8 {
         return Err(damaged(format!("its header claims {header} bytes, and the file has {whole}")));
     }
-    let mut bytes = length.to_vec();
+    let mut bytes = Vec::new();
     file.take(header).read_to_end(&mut bytes).map_err(read_error(path))?;
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let metadata: Metadata = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     let end = metadata.tensors().values().map(|info| info.data_offsets.1 as u64).max().unwrap_or(0);
     if 8 + header + end != whole {
         return Err(damaged(format!("its header claims {} bytes, and the file has {whole}", 8 + header + end)));
@@ -177,6 +176,10 @@ fn tensor(
         Dtype::BF16 => (2, |b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32()),
         other => return Err(wrong(format!("{other:?}"))),
     };
+    let (from, to) = info.data_offsets;
+    if rows.checked_mul(dim).and_then(|count| count.checked_mul(size)) != to.checked_sub(from) {
+        return Err(wrong(format!("{:?} in the bytes {from} to {to}", info.shape)));
+    }
     file.seek(SeekFrom::Start(start + info.data_offsets.0 as u64)).map_err(read_error(path))?;
     let mut values = Vec::with_capacity(rows * dim);
     let mut piece = vec![0; PIECE];

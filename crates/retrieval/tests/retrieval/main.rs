@@ -1,6 +1,7 @@
 //! The crate from outside: a tiny random CLIP on tiny drawn images with captions.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod embedded;
 mod gallery;
 mod index;
 mod pairs;

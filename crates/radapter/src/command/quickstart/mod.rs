@@ -12,17 +12,20 @@ mod data;
 mod method;
 mod report;
 mod results;
+pub mod retrieval;
 
 pub use budget::Budget;
 pub use compare::{Answers, Compared, Ears, compare};
 pub use data::Data;
 pub use method::{LearningRates, Method, train};
-pub use results::{Claim, Row, claim, mean_rows};
+pub use results::{Claim, Row, claim, claim_at, mean_rows};
+
+use std::path::Path;
 
 use radapter_clip::checkpoint::SaveOptions;
 use radapter_datasets::shapes::World;
 
-use super::args::QuickstartArgs;
+use super::args::{QuickstartArgs, QuickstartTask};
 use super::table::{Table, grouped, percent};
 use super::{Session, output};
 use crate::embedded::embedded;
@@ -31,6 +34,9 @@ use crate::embedded::embedded;
 const WORLD: u64 = 0;
 
 pub(super) fn run(args: &QuickstartArgs, session: &Session) -> anyhow::Result<()> {
+    if args.task == QuickstartTask::Retrieval {
+        return retrieval::run(&args.out, args.reduced, session);
+    }
     output::check_empty_dir(&args.out)?;
     let budget = if args.reduced { Budget::reduced() } else { Budget::full() };
     let device = session.device()?;
@@ -54,11 +60,16 @@ pub(super) fn run(args: &QuickstartArgs, session: &Session) -> anyhow::Result<()
     if let Some(claim) = claim(&compared.rows) {
         output::print(&format!("\n{claim}"))?;
     }
+    print_places(&args.out)
+}
+
+/// Where everything is.
+fn print_places(out: &Path) -> anyhow::Result<()> {
     output::print(&format!(
         "\ntable, curves and pictures  {}\nthe rows as JSON            {}\nthe merged checkpoint       {}",
-        args.out.join("report.html").display(),
-        args.out.join("results.json").display(),
-        merged.display()
+        out.join("report.html").display(),
+        out.join("results.json").display(),
+        out.join("merged").display()
     ))
 }
 

@@ -3,7 +3,7 @@ use std::io::Cursor;
 use anyhow::Context;
 use radapter_classification::suite::TestSet;
 
-use super::{Budget, Compared, Data, Method, Row, claim, mean_rows};
+use super::{Budget, Claim, Compared, Data, Method, Row, claim, mean_rows};
 use crate::command::report::{Chart, Frontier, FrontierPoint, ImageCard, Mark, Page, Scale, Series};
 use crate::command::table::{grouped, percent};
 
@@ -32,9 +32,9 @@ pub(super) fn page(compared: &Compared, data: &Data, budget: &Budget) -> anyhow:
         ]);
     }
     page.section("In distribution against out of distribution");
-    page.charts(&[frontier(&means)?, curves(&means)?]);
+    page.charts(&[frontier(&means, CLASSIFICATION)?, curves(&means, CLASSIFICATION)?]);
     page.section("Table");
-    table(&mut page, &means);
+    table(&mut page, &means, CLASSIFICATION);
     page.section("What the models answer");
     page.text("Test pictures of each domain with the answers of the first seed's models: zero-shot, full fine-tuning, and R-Adapter at alpha 0.5.");
     for set in data.suite.sets() {
@@ -44,11 +44,54 @@ pub(super) fn page(compared: &Compared, data: &Data, budget: &Budget) -> anyhow:
     Ok(page.finish())
 }
 
+/// The page of the comparison on retrieval.
+pub(super) fn retrieval_page(
+    rows: &[Row],
+    claim: Option<&Claim>,
+    budget: &super::retrieval::Budget,
+) -> anyhow::Result<String> {
+    let means = mean_rows(rows);
+    let seeds = budget.seeds.len();
+    let mut page = Page::new(
+        "R-Adapter quickstart: retrieval",
+        &format!(
+            "The embedded CLIP, fine-tuned on {} drawn photos with five captions each, and measured on {} photos and on as many \
+             scenes of each domain it was not tuned on. Mean recall: of R@1, R@5 and R@10, texts by images and images by \
+             texts. Means of {seeds} seed{}.",
+            budget.train_images,
+            budget.test_images,
+            if seeds == 1 { "" } else { "s" }
+        ),
+    );
+    if let Some(claim) = claim {
+        page.facts(&[
+            ("zero-shot, in / out of distribution", pair(&claim.zero_shot)),
+            ("full fine-tuning", pair(&claim.full_fine_tuning)),
+            ("R-Adapter, alpha 0.8", pair(&claim.r_adapter)),
+        ]);
+    }
+    page.section("In distribution against out of distribution");
+    page.charts(&[frontier(&means, RETRIEVAL)?, curves(&means, RETRIEVAL)?]);
+    page.section("Table");
+    table(&mut page, &means, RETRIEVAL);
+    Ok(page.finish())
+}
+
+/// What is measured, and the α that was fixed beforehand.
+#[derive(Clone, Copy)]
+struct Shown {
+    measure: &'static str,
+    alpha: f64,
+}
+
+const CLASSIFICATION: Shown = Shown { measure: "top-1 accuracy", alpha: super::results::CLAIMED_ALPHA };
+const RETRIEVAL: Shown = Shown { measure: "mean recall", alpha: super::retrieval::CLAIMED_ALPHA };
+
 fn pair(row: &Row) -> String {
     format!("{} / {}", percent(row.id), percent(row.ood_average))
 }
 
-fn frontier(means: &[Row]) -> anyhow::Result<String> {
+fn frontier(means: &[Row], shown: Shown) -> anyhow::Result<String> {
     let points = |method: Method| -> Vec<FrontierPoint> {
         let rows = means.iter().filter(|row| row.method == method);
         rows.map(|row| FrontierPoint { alpha: row.alpha, id: row.id, ood: row.ood_average }).collect()
@@ -56,13 +99,14 @@ fn frontier(means: &[Row]) -> anyhow::Result<String> {
     Frontier::new()
         .method("zero-shot", &points(Method::ZeroShot), None)
         .method("full fine-tuning", &points(Method::FullFineTuning), None)
-        .method("R-Adapter", &points(Method::RAdapter), Some(super::results::CLAIMED_ALPHA))
+        .method("R-Adapter", &points(Method::RAdapter), Some(shown.alpha))
+        .of(shown.measure)
         .chart("Up and to the right is better", "photo")
         .svg()
 }
 
-/// R-Adapter's accuracy on each set over α.
-fn curves(means: &[Row]) -> anyhow::Result<String> {
+/// R-Adapter on each set over α.
+fn curves(means: &[Row], shown: Shown) -> anyhow::Result<String> {
     let rows: Vec<&Row> = means.iter().filter(|row| row.method == Method::RAdapter).collect();
     let over = |value: &dyn Fn(&Row) -> Option<f64>| -> Vec<(f64, f64)> {
         rows.iter().filter_map(|row| Some((row.alpha?, value(row)?))).collect()
@@ -74,7 +118,7 @@ fn curves(means: &[Row]) -> anyhow::Result<String> {
     }
     series.push(Series::new("OOD average", names.len() + 1, Mark::Dots, over(&|row| Some(row.ood_average))));
     Chart {
-        title: "R-Adapter's top-1 accuracy over alpha".to_owned(),
+        title: format!("R-Adapter's {} over alpha", shown.measure),
         x: ("alpha (0: the base model, 1: the adapters in full)".to_owned(), Scale::Plain),
         y: (String::new(), Scale::Percent),
         series,
@@ -82,7 +126,7 @@ fn curves(means: &[Row]) -> anyhow::Result<String> {
     .svg()
 }
 
-fn table(page: &mut Page, means: &[Row]) {
+fn table(page: &mut Page, means: &[Row], shown: Shown) {
     let names: Vec<String> =
         means.first().map(|row| row.ood.keys().map(|name| format!("{name}>")).collect()).unwrap_or_default();
     let mut columns = vec!["method", "alpha>", "photo (ID)>"];
@@ -103,7 +147,7 @@ fn table(page: &mut Page, means: &[Row]) {
             cells
         })
         .collect();
-    let strong = |row: &Row| row.alpha == Some(super::results::CLAIMED_ALPHA);
+    let strong = |row: &Row| row.alpha == Some(shown.alpha);
     let strong: Vec<usize> = (0..means.len()).filter(|&index| strong(&means[index])).collect();
     page.table(&columns, &rows, &strong);
 }

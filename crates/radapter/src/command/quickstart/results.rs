@@ -8,7 +8,7 @@ use super::Method;
 /// α of the claim, fixed before anything was measured: the paper's for classification.
 pub(super) const CLAIMED_ALPHA: f64 = 0.5;
 
-/// One model's figures; accuracies are top-1 fractions.
+/// One model's figures as fractions: top-1 accuracy, or mean recall in the comparison on retrieval.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// What was done.
@@ -17,9 +17,9 @@ pub struct Row {
     pub alpha: Option<f64>,
     /// The run's seed.
     pub seed: u64,
-    /// Accuracy in distribution.
+    /// In distribution.
     pub id: f64,
-    /// Accuracy on each shifted set.
+    /// On each shifted set.
     pub ood: BTreeMap<String, f64>,
     /// Their plain mean.
     pub ood_average: f64,
@@ -60,26 +60,31 @@ fn mean(rows: &[&Row]) -> Row {
     }
 }
 
-/// What the comparison is about: R-Adapter at α = 0.5 against the other two, as means over the seeds.
+/// What the comparison is about: R-Adapter at an α fixed beforehand against the other two, as means over the seeds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
     /// Zero-shot.
     pub zero_shot: Row,
     /// Full fine-tuning.
     pub full_fine_tuning: Row,
-    /// R-Adapter at α = 0.5.
+    /// R-Adapter at that α.
     pub r_adapter: Row,
 }
 
-/// The rows that the claim is about, if they are all there.
+/// The rows that classification's claim is about, if they are all there.
 pub fn claim(rows: &[Row]) -> Option<Claim> {
+    claim_at(rows, CLAIMED_ALPHA)
+}
+
+/// The rows that a claim at this α is about, if they are all there.
+pub fn claim_at(rows: &[Row], alpha: f64) -> Option<Claim> {
     let means = mean_rows(rows);
     let find =
         |method, alpha: Option<f64>| means.iter().find(|row| row.method == method && row.alpha == alpha).cloned();
     Some(Claim {
         zero_shot: find(Method::ZeroShot, None)?,
         full_fine_tuning: find(Method::FullFineTuning, None)?,
-        r_adapter: find(Method::RAdapter, Some(CLAIMED_ALPHA))?,
+        r_adapter: find(Method::RAdapter, Some(alpha))?,
     })
 }
 
@@ -103,8 +108,9 @@ impl fmt::Display for Claim {
         let kept = self.r_adapter.ood_average - self.full_fine_tuning.ood_average;
         write!(
             f,
-            "R-Adapter at alpha 0.5, mean of the seeds:\n  in distribution, against zero-shot: {} ({})\n  out of \
+            "R-Adapter at alpha {}, mean of the seeds:\n  in distribution, against zero-shot: {} ({})\n  out of \
              distribution, against full fine-tuning: {} ({})",
+            self.r_adapter.alpha.unwrap_or_default(),
             points(learned),
             verdict(self.learns()),
             points(kept),

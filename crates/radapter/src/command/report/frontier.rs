@@ -17,6 +17,7 @@ pub struct FrontierPoint {
 #[derive(Clone, Debug, Default)]
 pub struct Frontier {
     series: Vec<Series>,
+    measure: Option<&'static str>,
 }
 
 impl Frontier {
@@ -45,12 +46,19 @@ impl Frontier {
         self
     }
 
+    /// What is measured, if not top-1 accuracy.
+    pub fn of(mut self, measure: &'static str) -> Self {
+        self.measure = Some(measure);
+        self
+    }
+
     /// The chart.
     pub fn chart(self, title: &str, id: &str) -> Chart {
+        let measure = self.measure.unwrap_or("top-1 accuracy");
         Chart {
             title: title.to_owned(),
-            x: (format!("top-1 in distribution ({id})"), Scale::Percent),
-            y: ("average top-1 out of distribution".to_owned(), Scale::Percent),
+            x: (format!("{measure} in distribution ({id})"), Scale::Percent),
+            y: (format!("average {measure} out of distribution"), Scale::Percent),
             series: self.series,
         }
     }

@@ -1,0 +1,215 @@
+//! `train retrieval`, `eval retrieval`, `sweep` of such a run, and such a run as a MODEL.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use serde_json::{Value, json};
+
+use crate::support::{Folder, Invocation, drawn, embeddings, radapter, tiny_model};
+
+const COLOURS: [&str; 3] = ["red", "green", "blue"];
+
+/// Images with captions, in Karpathy's form and as a TSV, and a finished run on them.
+struct Flickr(Folder);
+
+impl Flickr {
+    fn new() -> Self {
+        let folder = Folder::new();
+        tiny_model(&folder.join("model"));
+        std::fs::create_dir_all(folder.join("images/all")).unwrap();
+        let mut images = Vec::new();
+        let mut table = "filepath\ttitle\n".to_owned();
+        for index in 0..36_u32 {
+            let name = format!("{index:02}.png");
+            drawn(index % 3, index, false).save(folder.join(&format!("images/all/{name}"))).unwrap();
+            let colour = COLOURS[index as usize % 3];
+            let captions = [format!("a {colour} grating number {index}"), format!("{index} stripes in {colour}")];
+            for caption in &captions {
+                table.push_str(&format!("images/all/{name}\t{caption}\n"));
+            }
+            let split = ["train", "train", "restval", "val", "test", "train"][index as usize / 3 % 6];
+            let sentences = captions.map(|raw| json!({ "raw": raw }));
+            images.push(json!({ "filepath": "all", "filename": name, "split": split, "sentences": sentences }));
+        }
+        folder.file("captions.json", json!({ "dataset": "drawn", "images": images }).to_string());
+        folder.file("captions.tsv", table);
+        Self(folder)
+    }
+
+    fn captions(&self, command: Invocation) -> Invocation {
+        command.with("--captions", self.0.join("captions.json")).with("--images", self.0.join("images"))
+    }
+
+    fn training(&self, out: &str, more: &str) -> Invocation {
+        let command = radapter(&format!(
+            "train retrieval --split train,restval --val-split val --set batch_size=8 --set lr=0.01 {more}"
+        ));
+        self.captions(command).with("--model", self.0.join("model")).with("--out", self.0.join(out))
+    }
+
+    fn run(&self) -> PathBuf {
+        self.0.join("run")
+    }
+}
+
+fn flickr() -> &'static Flickr {
+    static FLICKR: LazyLock<Flickr> = LazyLock::new(|| {
+        let flickr = Flickr::new();
+        flickr.training("run", "--set epochs=2").succeed();
+        flickr
+    });
+    &FLICKR
+}
+
+#[test]
+fn a_training_says_what_it_is_and_leaves_a_run() {
+    let done = radapter("inspect --json").args([flickr().run()]).succeed().json();
+    assert_eq!(done["finished"], true, "{done}");
+    let config = std::fs::read_to_string(flickr().run().join("config.toml")).unwrap();
+    assert!(config.contains("task = \"retrieval\"") && config.contains("split = [\"train\", \"restval\"]"), "{config}");
+    assert!(config.contains("alpha = 0.8"), "{config}");
+    let again = radapter("train --resume").with("--out", flickr().run()).succeed();
+    assert!(again.stdout.contains("mean_recall"), "{}", again.stdout);
+    radapter("train retrieval --resume --split train").with("--out", flickr().run()).fail(1, &["split"]);
+    radapter("train classification --resume").with("--out", flickr().run()).fail(1, &["no run of classification"]);
+}
+
+#[test]
+fn a_run_is_measured_and_swept() {
+    let evaluate = |more: &str| {
+        let command = flickr().captions(radapter(&format!("eval retrieval --split test --json {more}")));
+        command.with("--model", flickr().run()).succeed().json()
+    };
+    let own = evaluate("");
+    assert_eq!(own, evaluate("--alpha 0.8"));
+    let keys: Vec<&String> = own.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["n_images", "n_texts", "image_to_text", "text_to_image", "mean_recall"]);
+    assert_eq!((own["n_images"].as_u64(), own["n_texts"].as_u64()), (Some(6), Some(12)));
+    let six: f64 = ["image_to_text", "text_to_image"]
+        .iter()
+        .flat_map(|way| ["r1", "r5", "r10"].map(|k| own[way][k].as_f64().unwrap()))
+        .sum();
+    assert!((own["mean_recall"].as_f64().unwrap() - six / 6.0).abs() < 1e-12);
+    assert_eq!(evaluate("--max-captions 1")["n_texts"], 6);
+
+    let folder = Folder::new();
+    let sweep = flickr().captions(radapter("sweep --alpha 0,0.8 --split test")).with("--run", flickr().run());
+    let done = sweep.with("--out", folder.join("sweep")).succeed();
+    assert!(done.stdout.contains("the run's alpha"), "{}", done.stdout);
+    let points: Value = serde_json::from_slice(&std::fs::read(folder.join("sweep/sweep.json")).unwrap()).unwrap();
+    let mut point = points[1].clone();
+    assert_eq!(point.as_object_mut().unwrap().remove("alpha"), Some(json!(0.8)));
+    assert_eq!(point, own);
+    assert_eq!(folder.names("sweep"), ["report.html", "sweep.csv", "sweep.json", "sweep.svg"]);
+    let report = std::fs::read_to_string(folder.join("sweep/report.html")).unwrap();
+    assert!(report.contains("Recall over alpha"));
+}
+
+#[test]
+fn tables_are_read_and_embeddings_measured_as_the_model_is() {
+    let folder = Folder::new();
+    let eval = radapter("eval retrieval --json").with("--model", flickr().run());
+    let whole = eval.with("--captions", flickr().0.join("captions.tsv")).succeed().json();
+    assert_eq!((whole["n_images"].as_u64(), whole["n_texts"].as_u64()), (Some(36), Some(72)));
+
+    // The same through `embed`, whose file lacks only which text is which image's.
+    let texts: Vec<String> = std::fs::read_to_string(flickr().0.join("captions.tsv"))
+        .unwrap()
+        .lines()
+        .skip(1)
+        .map(|line| line.split_once('\t').unwrap().1.to_owned())
+        .collect();
+    let out = folder.join("embeddings.safetensors");
+    radapter("embed")
+        .with("--model", flickr().run())
+        .with("--images", flickr().0.join("images"))
+        .with("--texts", folder.file("texts.json", serde_json::to_string(&texts).unwrap()))
+        .with("--out", &out)
+        .succeed();
+    let bytes = |rows: &[Vec<f32>]| -> Vec<u8> { rows.concat().iter().flat_map(|value| value.to_le_bytes()).collect() };
+    let (images, texts) = (embeddings(&out, "image_embeddings"), embeddings(&out, "text_embeddings"));
+    let (image_bytes, text_bytes) = (bytes(&images), bytes(&texts));
+    let view = |rows: &[Vec<f32>], bytes| {
+        safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![rows.len(), rows[0].len()], bytes).unwrap()
+    };
+    let tensors = [("image_embeddings", view(&images, &image_bytes)), ("text_embeddings", view(&texts, &text_bytes))];
+    let text_image: Vec<usize> = (0..72).map(|text| text / 2).collect();
+    let metadata = [("text_image".to_owned(), serde_json::to_string(&text_image).unwrap())].into();
+    let file = folder.file("both.safetensors", safetensors::serialize(tensors, Some(metadata)).unwrap());
+    let found = radapter("eval retrieval --json").with("--embeddings", file).succeed().json();
+    assert_eq!(found, whole);
+}
+
+#[test]
+fn a_run_of_retrieval_is_a_model_for_every_command() {
+    let folder = Folder::new();
+    let merged = folder.join("merged");
+    radapter("merge --alpha 0.8").with("--run", flickr().run()).with("--out", &merged).succeed();
+    let embed = |model: PathBuf, out: &str| {
+        let command = radapter("embed").with("--model", model).with("--texts", folder.file("texts.txt", "a red one"));
+        command.with("--out", folder.join(out)).succeed();
+        embeddings(&folder.join(out), "text_embeddings")
+    };
+    assert_eq!(embed(flickr().run(), "run.safetensors"), embed(merged, "merged.safetensors"));
+    for (name, index) in [("one", 0), ("two", 1)] {
+        std::fs::create_dir_all(folder.join(&format!("data/{name}"))).unwrap();
+        drawn(index, 0, false).save(folder.join(&format!("data/{name}/a.png"))).unwrap();
+    }
+    let zero_shot = radapter("zero-shot --json").with("--model", flickr().run()).with("--data", folder.join("data"));
+    assert_eq!(zero_shot.succeed().json()["n"], 2);
+    // The next training starts from what it has learned.
+    let next = flickr().captions(radapter("train retrieval --split train --set steps=1 --set val_fraction=0"));
+    next.with("--model", flickr().run()).with("--out", folder.join("next")).succeed();
+}
+
+#[test]
+fn bad_captions_are_told() {
+    let folder = Folder::new();
+    let model = tiny_model(&folder.join("model"));
+    let eval = |captions: PathBuf, more: &str| {
+        let command = radapter(&format!("eval retrieval {more}")).with("--model", &model);
+        command.with("--captions", captions).with("--images", flickr().0.join("images"))
+    };
+    let karpathy = |sentences: Value, name: &str| {
+        let images = json!([
+            { "filepath": "all", "filename": name, "split": "test", "sentences": sentences },
+            { "filepath": "all", "filename": "01.png", "split": "test", "sentences": [{ "raw": "a good one" }] },
+            { "filepath": "all", "filename": "02.png", "split": "test", "sentences": [{ "raw": "another" }] },
+        ]);
+        folder.file("captions.json", json!({ "images": images }).to_string())
+    };
+    eval(folder.file("no.json", "{\"a\": 1}"), "").fail(1, &["no.json"]);
+    eval(folder.file("list.json", "[1, 2]"), "--captions-format karpathy").fail(1, &["list.json"]);
+    let one = json!([{ "raw": "one" }]);
+    eval(karpathy(one.clone(), "99.png"), "").fail(1, &["99.png"]);
+    eval(karpathy(one.clone(), "00.png"), "--split tset").fail(1, &["tset", "test"]);
+    for (sentences, words) in [(json!([]), "no caption"), (json!([{ "raw": "" }]), "empty")] {
+        eval(karpathy(sentences.clone(), "00.png"), "").fail(1, &["00.png", words]);
+        let done = eval(karpathy(sentences, "00.png"), "--on-error skip --json").succeed();
+        assert_eq!(done.json()["n_images"], 2);
+        assert!(done.stderr.contains("00.png"), "{}", done.stderr);
+    }
+    let table = folder.file("t.csv", "path,words\nall/00.png,a thing\n");
+    eval(table.clone(), "--csv-caption-key caption").fail(1, &["`caption`", "`words`"]);
+    eval(table, "--csv-separator ab").fail(2, &["separator"]);
+    eval(folder.file("a.tar", "no tar"), "").fail(1, &["a.tar"]);
+    radapter("eval retrieval").with("--model", &model).fail(2, &["--captions"]);
+    radapter("eval retrieval").with("--embeddings", folder.file("e.safetensors", "x")).fail(1, &["e.safetensors"]);
+    // Batch 1 has nothing to tell a pair from.
+    flickr().training("one", "--set batch_size=1 --set epochs=1").fail(1, &["batch"]);
+}
+
+#[test]
+fn the_quickstart_on_retrieval_gives_its_rows() {
+    let folder = Folder::new();
+    let out = folder.join("quick");
+    radapter("quickstart --task retrieval --reduced").with("--out", &out).succeed();
+    let rows: Value = serde_json::from_slice(&std::fs::read(out.join("results.json")).unwrap()).unwrap();
+    let methods: Vec<&str> = rows.as_array().unwrap().iter().map(|row| row["method"].as_str().unwrap()).collect();
+    assert_eq!(methods, ["zero-shot", "full-fine-tuning", "r-adapter", "r-adapter"]);
+    // α = 0 is the model as it was.
+    assert_eq!((&rows[0]["id"], &rows[0]["ood"]), (&rows[2]["id"], &rows[2]["ood"]));
+    assert_eq!(rows[3]["alpha"], 0.8);
+    assert_eq!(rows[0]["ood"].as_object().unwrap().len(), 5);
+    assert!(out.join("merged/open_clip_model.safetensors").is_file() && out.join("report.html").is_file());
+}
