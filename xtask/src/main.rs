@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "a chore's results go to stdout")]
 
 mod bench;
+mod bench_recall;
 mod pretrain;
 mod repro;
 mod tune;
@@ -21,6 +22,8 @@ struct Cli {
 enum Chore {
     /// Time a training step with random weights
     Bench(bench::Args),
+    /// Time recall at K over random embeddings, and check its memory
+    BenchRecall(bench_recall::Args),
     /// Train the small CLIP that the command embeds, from random weights, on the shapes world; resumes where it stopped
     PretrainEmbedded(pretrain::Args),
     /// Measure a method on real data and write the table and the plot of the docs
@@ -35,6 +38,7 @@ enum Chore {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().chore {
         Chore::Bench(args) => bench::run(&args),
+        Chore::BenchRecall(args) => bench_recall::run(&args),
         Chore::PretrainEmbedded(args) => pretrain::run(&args),
         Chore::Repro(what) => repro::run(&what),
         Chore::TuneQuickstart(args) => tune::run(&args),
