@@ -5,13 +5,15 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 /// Colours that stay apart for colour-blind eyes (Okabe and Ito), dark enough on white.
-const COLOURS: [RGBColor; 6] = [
+const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 138, 100),
     RGBColor(190, 90, 150),
     RGBColor(70, 70, 70),
     RGBColor(200, 140, 0),
+    RGBColor(80, 170, 225),
+    RGBColor(120, 90, 40),
 ];
 const TEXT: RGBColor = RGBColor(51, 60, 74);
 const GRID: RGBColor = RGBColor(228, 231, 236);
