@@ -58,6 +58,9 @@ fn rows_of_any_length_are_cosines() {
     assert_same(&Embedded::read(&path).unwrap().evaluate(&mut |_| {}).unwrap(), &expected());
 }
 
+/// What is done to a file's tensors and metadata.
+type Change = dyn Fn(&mut StateDict, &mut BTreeMap<String, String>);
+
 #[test]
 fn what_is_missing_or_misshapen_is_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -65,7 +68,7 @@ fn what_is_missing_or_misshapen_is_named() {
         Ok(embedded) => embedded.evaluate(&mut |_| {}).unwrap_err().to_string(),
         Err(error) => error.to_string(),
     };
-    let changes: [(&str, &dyn Fn(&mut StateDict, &mut BTreeMap<String, String>)); 7] = [
+    let changes: [(&str, &Change); 7] = [
         ("`image_embeddings`: expected a tensor", &|tensors, _| drop(tensors.remove("image_embeddings"))),
         ("`text_image`: expected in the metadata", &|_, metadata| drop(metadata.remove("text_image"))),
         ("`text_image`", &|_, metadata| drop(metadata.insert("text_image".into(), "[1, -2]".into()))),

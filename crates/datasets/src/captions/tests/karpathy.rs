@@ -134,9 +134,9 @@ fn empty_captions_and_images_without_are_errors_or_skipped() {
     let data = Data::new(&["a.jpg", "b.jpg", "c.jpg"]);
     let empty = image("a.jpg", "x", &["1", " \n"]);
     let none = image("b.jpg", "x", &[]);
-    let error = data.read("k.json", &karpathy(&[empty.clone()]), &data.options()).unwrap_err();
+    let error = data.read("k.json", &karpathy(std::slice::from_ref(&empty)), &data.options()).unwrap_err();
     assert_says(&error, &["k.json, images[0].sentences[1].raw", "caption 2 of `a.jpg` is empty"]);
-    let error = data.read("k.json", &karpathy(&[none.clone()]), &data.options()).unwrap_err();
+    let error = data.read("k.json", &karpathy(std::slice::from_ref(&none)), &data.options()).unwrap_err();
     assert_says(&error, &["k.json, images[0]", "`b.jpg` has no caption"]);
     let content = karpathy(&[empty, none, image("c.jpg", "x", &["", "  "]), image("a.jpg", "x", &["", "3"])]);
     let set = data.skip("k.json", &content, &data.options()).unwrap();

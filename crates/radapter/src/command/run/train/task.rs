@@ -171,8 +171,9 @@ impl Plan {
 
 /// Checks that settings given with a resume say what the run says.
 pub(super) fn check_resume(task: Task, run: &RunDir, given: &Settings) -> anyhow::Result<()> {
-    Ok(match task {
+    match task {
         Task::Classification => classification::check_resume(run, given)?,
         Task::Retrieval => retrieval::check_resume(run, given)?,
-    })
+    }
+    Ok(())
 }
