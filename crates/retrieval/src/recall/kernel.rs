@@ -14,14 +14,15 @@ pub(super) fn score(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).fold(0.0, |sum, (a, b)| sum + a * b)
 }
 
-/// Texts side by side: of each coordinate the values of [`COLUMNS`] texts. What is missing to a whole panel is zero.
+/// Texts side by side: of each coordinate the values of [`COLUMNS`] texts. What is missing to a whole panel is NaN, whose
+/// scores reach nothing.
 ///
 /// # Shapes
 /// `texts`: `[n, dim]` → `[n / COLUMNS rounded up, dim, COLUMNS]`
 pub(super) fn pack(texts: &[f32], dim: usize, panels: &mut Vec<f32>) {
     let panel = dim * COLUMNS;
     panels.clear();
-    panels.resize((texts.len() / dim).div_ceil(COLUMNS) * panel, 0.0);
+    panels.resize((texts.len() / dim).div_ceil(COLUMNS) * panel, f32::NAN);
     for (part, panel) in texts.chunks(panel).zip(panels.chunks_exact_mut(panel)) {
         for (column, text) in part.chunks_exact(dim).enumerate() {
             for (k, &value) in text.iter().enumerate() {
@@ -40,7 +41,7 @@ pub(super) struct Chunk<'a> {
     pub(super) image_least: &'a [f32],
     /// [Packed](pack).
     pub(super) panels: &'a [f32],
-    /// The score that an image has to reach to count for a text; +∞ for columns without text.
+    /// The score that an image has to reach to count for a text; anything for columns without text.
     pub(super) text_least: &'a [f32],
 }
 

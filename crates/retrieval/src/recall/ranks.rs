@@ -94,7 +94,7 @@ pub fn ranks(
     for (part, least) in texts.values.chunks(block * dim).zip(text_least.chunks(block)) {
         pack(part, dim, &mut panels);
         let mut padded = least.to_vec();
-        padded.resize(least.len().next_multiple_of(COLUMNS), f32::INFINITY);
+        padded.resize(least.len().next_multiple_of(COLUMNS), 0.0);
         let none = || vec![0_u32; padded.len()];
         let counts = for_images
             .par_chunks_mut(CHUNK)

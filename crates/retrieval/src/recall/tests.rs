@@ -62,6 +62,7 @@ fn gallery() -> impl Strategy<Value = (Vec<Vec<f32>>, Vec<Vec<f32>>, Vec<usize>)
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn ranks_are_those_of_the_definition((images, texts, text_image) in gallery()) {
         prop_assert_eq!(found(&images, &texts, &text_image).unwrap(), plainly(&images, &texts, &text_image));
@@ -88,6 +89,18 @@ fn equal_embeddings_score_equally_in_every_block() {
     let ranks = found(&images, &texts, &swapped).unwrap();
     assert_eq!(ranks.image_to_text[7], 2);
     assert_eq!(ranks, plainly(&images, &texts, &swapped));
+}
+
+/// One text more or less than a panel takes, and every score below 0.
+#[test]
+fn what_fills_a_panel_up_counts_for_nobody() {
+    for count in [1, 15, 16, 17, 33] {
+        let images: Vec<Vec<f32>> = (0..count).map(|at| vec![1.0, 0.1 * at as f32]).collect();
+        let texts: Vec<Vec<f32>> = (0..count).map(|at| vec![-1.0, -0.1 * at as f32]).collect();
+        let text_image: Vec<usize> = (0..count).collect();
+        let ranks = found(&images, &texts, &text_image).unwrap();
+        assert_eq!(ranks, plainly(&images, &texts, &text_image), "{count}");
+    }
 }
 
 #[test]
