@@ -140,3 +140,80 @@ fn measure(
     }
     Ok(rows)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use radapter::clip::checkpoint::{Format, SaveOptions};
+    use radapter::clip::config::ClipConfig;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A set of small pictures in Karpathy's layout: the file, and the images in `folders` in turn.
+    fn miniature(root: &Path, file: &str, folders: &[Option<&str>], images: &Path) {
+        let mut entries = Vec::new();
+        for index in 0..20_u8 {
+            let folder = folders[usize::from(index) % folders.len()];
+            let name = format!("{index:012}.png");
+            let place = folder.map_or_else(|| images.to_owned(), |folder| images.join(folder));
+            std::fs::create_dir_all(&place).unwrap();
+            image::RgbImage::from_pixel(16, 16, image::Rgb([12 * index, 100, 200])).save(place.join(&name)).unwrap();
+            let split = ["train", "restval", "train", "val", "test"][usize::from(index) % 5];
+            let split = if split == "restval" && folders.len() == 1 { "train" } else { split };
+            let sentences: Vec<Value> = (0..6).map(|n| json!({ "raw": format!("caption {n} of {index}") })).collect();
+            let mut entry = json!({ "filename": name, "split": split, "sentences": sentences });
+            if let Some(folder) = folder {
+                entry["filepath"] = json!(folder);
+            }
+            entries.push(entry);
+        }
+        std::fs::write(root.join(file), json!({ "images": entries }).to_string()).unwrap();
+    }
+
+    #[test]
+    fn both_sets_in_their_usual_layout_give_the_papers_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let (coco, flickr) = (data.join("coco"), data.join("flickr30k"));
+        miniature_folders(&[&coco, &flickr]);
+        miniature(&coco, "dataset_coco.json", &[Some("train2014"), Some("val2014")], &coco);
+        miniature(&flickr, "dataset_flickr30k.json", &[None], &flickr.join("flickr30k-images"));
+
+        let mut config = ClipConfig::preset("ViT-B-32").unwrap();
+        config.embed_dim = 16;
+        (config.vision.image_size, config.vision.patch_size) = (16, 8);
+        (config.vision.width, config.vision.heads, config.vision.layers, config.vision.mlp_width) = (16, 2, 1, 32);
+        (config.text.width, config.text.heads, config.text.layers, config.text.mlp_width) = (16, 2, 1, 32);
+        let state = config.random_state(0);
+        let weights = folder.path().join("weights");
+        let checkpoint = Checkpoint::new(config, state, Format::OpenClip, "random").unwrap();
+        checkpoint.save(&weights, &SaveOptions::new(Format::OpenClip)).unwrap();
+
+        let out = folder.path().join("out");
+        let set = ["epochs = 1", "batch_size = 16", "warmup = 0"].map(str::to_owned).to_vec();
+        let args = Args { data: data.clone(), weights, out: out.clone(), seed: 0, set };
+        run(&args).unwrap();
+        let rows: Vec<Row> = serde_json::from_slice(&std::fs::read(out.join("results.json")).unwrap()).unwrap();
+        let names: Vec<(&str, &str)> = rows.iter().map(|row| (row.set.as_str(), row.method.as_str())).collect();
+        let methods = ["zero-shot", "full fine-tuning (FLYP)", "R-Adapter"];
+        let expected: Vec<(&str, &str)> =
+            ["coco", "flickr30k"].into_iter().flat_map(|set| methods.map(|method| (set, method))).collect();
+        assert_eq!(names, expected);
+        for row in &rows {
+            // Five captions of each image count, as the protocol has it.
+            assert_eq!((row.recall.n_images, row.recall.n_texts), (4, 20), "{}", row.method);
+        }
+        assert_eq!((rows[2].alpha, rows[2].temperature, rows[1].lr), (Some(0.8), Some(0.01), Some(1e-5)));
+        assert!(rows[1].tuned_parameters > rows[2].tuned_parameters);
+        // Done already: the runs are taken as they are.
+        run(&args).unwrap();
+
+        std::fs::remove_dir_all(&data).unwrap();
+        assert!(run(&args).unwrap_err().to_string().contains("dataset_coco.json"));
+    }
+
+    fn miniature_folders(folders: &[&Path]) {
+        folders.iter().for_each(|folder| std::fs::create_dir_all(folder).unwrap());
+    }
+}

@@ -5,7 +5,7 @@ use anyhow::bail;
 use radapter_classification::plan::Plan;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_training::RunOptions;
-use radapter_training::config::Settings;
+use radapter_training::config::{ConfigError, Settings};
 use radapter_training::{Outcome, Report};
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,33 @@ impl LearningRates {
     }
 }
 
+/// What is the same in both comparisons.
+pub(super) fn settings(
+    method: Method,
+    lr: f64,
+    seed: u64,
+    steps: u64,
+    batch_size: usize,
+) -> Result<Settings, ConfigError> {
+    let mut settings = Settings::default();
+    let tune = if method == Method::RAdapter { "adapters" } else { "all" };
+    for assignment in [
+        format!("tune = \"{tune}\""),
+        format!("lr = {lr:e}"),
+        format!("seed = {seed}"),
+        format!("steps = {steps}"),
+        format!("batch_size = {batch_size}"),
+        // The embedded model was pretrained at its own temperature; both methods keep it.
+        "loss.temperature = \"checkpoint\"".to_owned(),
+        // One validation, at the end: both methods are measured as they end, none by its luckiest epoch.
+        "validate_every = \"end\"".to_owned(),
+        "save_every = \"none\"".to_owned(),
+    ] {
+        settings.set(&assignment)?;
+    }
+    Ok(settings)
+}
+
 /// Trains into a folder that holds no run.
 ///
 /// # Errors
@@ -68,22 +95,7 @@ pub fn train(
     budget: &Budget,
     options: RunOptions,
 ) -> anyhow::Result<Report> {
-    let mut settings = Settings::default();
-    let tune = if method == Method::RAdapter { "adapters" } else { "all" };
-    for assignment in [
-        format!("tune = \"{tune}\""),
-        format!("lr = {lr:e}"),
-        format!("seed = {seed}"),
-        format!("steps = {}", budget.steps),
-        format!("batch_size = {}", budget.batch_size),
-        // The embedded model was pretrained at its own temperature; both methods keep it.
-        "loss.temperature = \"checkpoint\"".to_owned(),
-        // One validation, at the end: both methods are measured as they end, none by its luckiest epoch.
-        "validate_every = \"end\"".to_owned(),
-        "save_every = \"none\"".to_owned(),
-    ] {
-        settings.set(&assignment)?;
-    }
+    let settings = settings(method, lr, seed, budget.steps, budget.batch_size)?;
     let plan = Plan::new(base.clone(), &settings, Some(data.training.clone()))?;
     match plan.train(options)?.outcome {
         Outcome::Finished(report) => Ok(report),

@@ -197,7 +197,7 @@ fn of_run(path: &Path) -> anyhow::Result<Facts> {
     let mut lines = vec![
         ("run", path.display().to_string()),
         ("state", format!("{state}, {step} of {steps} steps")),
-        ("images", record.samples.to_string()),
+        ("training samples", record.samples.to_string()),
         ("base hash", record.base_hash.clone()),
     ];
     if let Some(line) = train {

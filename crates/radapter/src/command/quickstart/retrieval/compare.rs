@@ -7,11 +7,10 @@ use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::Clip;
 use radapter_embedding::EmbedOptions;
 use radapter_retrieval::plan::Plan;
-use radapter_training::config::Settings;
 use radapter_training::finetuned::FineTunedRun;
 use radapter_training::{Outcome, Report, RunOptions};
 
-use super::super::method::stored_bytes;
+use super::super::method::{settings, stored_bytes};
 use super::super::{Ears, LearningRates, Method, Row};
 use super::{Budget, CLAIMED_ALPHA, Data};
 
@@ -36,21 +35,7 @@ pub fn train(
     budget: &Budget,
     options: RunOptions,
 ) -> anyhow::Result<Report> {
-    let mut settings = Settings::default();
-    let tune = if method == Method::RAdapter { "adapters" } else { "all" };
-    for assignment in [
-        format!("tune = \"{tune}\""),
-        format!("lr = {lr:e}"),
-        format!("seed = {seed}"),
-        format!("steps = {}", budget.steps),
-        format!("batch_size = {}", budget.batch_size),
-        // The embedded model was pretrained at its own temperature; both methods keep it.
-        "loss.temperature = \"checkpoint\"".to_owned(),
-        "validate_every = \"end\"".to_owned(),
-        "save_every = \"none\"".to_owned(),
-    ] {
-        settings.set(&assignment)?;
-    }
+    let settings = settings(method, lr, seed, budget.steps, budget.batch_size)?;
     let plan = Plan::new(base.clone(), &settings, Some(data.training.clone()))?;
     match plan.train(options)?.outcome {
         Outcome::Finished(report) => Ok(report),
