@@ -86,10 +86,4 @@ impl Manifest {
         let text = serde_json::to_vec_pretty(self).map_err(|error| IndexError::io(&path, "write")(error.into()))?;
         radapter_files::write(&path, &text).map_err(IndexError::io(path, "write"))
     }
-
-    /// The number of a segment that there is not yet.
-    pub(super) fn next_number(&self) -> u64 {
-        let number = |entry: &SegmentEntry| super::segment::number(&entry.file);
-        self.segments.iter().filter_map(number).max().map_or(1, |last| last + 1)
-    }
 }

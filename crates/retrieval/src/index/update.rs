@@ -11,7 +11,7 @@ use radapter_datasets::on_error::Skipped;
 use radapter_embedding::{EmbedOptions, Image, embed_images};
 
 use super::manifest::FORMAT;
-use super::segment::{FOLDER, Rows, Segment, Stamp};
+use super::segment::{FOLDER, Rows, Segment, Stamp, number};
 use super::{IndexError, Manifest, ModelId};
 
 /// Images of a full segment.
@@ -192,7 +192,7 @@ fn rewrite(
     mut segments: Vec<super::SegmentEntry>,
     from: &[(Segment, Vec<bool>)],
 ) -> Result<(), IndexError> {
-    let mut number = manifest.next_number();
+    let mut next = next_number(manifest);
     let mut rows = Rows::default();
     let mut row = vec![0.0; manifest.embed_dim];
     for (segment, keep) in from {
@@ -202,13 +202,13 @@ fn rewrite(
             rows.stamps.push(segment.stamps[index]);
             rows.values.extend_from_slice(&row);
             if rows.len() == SEGMENT {
-                segments.push(std::mem::take(&mut rows).write(dir, number)?);
-                number += 1;
+                segments.push(std::mem::take(&mut rows).write(dir, next)?);
+                next += 1;
             }
         }
     }
     if !rows.is_empty() {
-        segments.push(rows.write(dir, number)?);
+        segments.push(rows.write(dir, next)?);
     }
     manifest.segments = segments;
     manifest.write(dir)?;
@@ -296,7 +296,12 @@ fn save(dir: &Path, manifest: &mut Manifest, rows: Rows, updated: &mut Updated) 
         return manifest.write(dir);
     }
     updated.embedded += rows.len();
-    let entry = rows.write(dir, manifest.next_number())?;
+    let entry = rows.write(dir, next_number(manifest))?;
     manifest.segments.push(entry);
     manifest.write(dir)
+}
+
+/// The number of a segment that there is not yet.
+fn next_number(manifest: &Manifest) -> u64 {
+    manifest.segments.iter().filter_map(|entry| number(&entry.file)).max().map_or(1, |last| last + 1)
 }

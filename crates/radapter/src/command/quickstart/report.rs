@@ -3,7 +3,7 @@ use std::io::Cursor;
 use anyhow::Context;
 use radapter_classification::suite::TestSet;
 
-use super::{Budget, Claim, Compared, Data, Method, Row, claim, mean_rows};
+use super::{Budget, Compared, Data, Method, Row, claim, mean_rows};
 use crate::command::report::{Chart, Frontier, FrontierPoint, ImageCard, Mark, Page, Scale, Series};
 use crate::command::table::{grouped, percent};
 
@@ -44,54 +44,20 @@ pub(super) fn page(compared: &Compared, data: &Data, budget: &Budget) -> anyhow:
     Ok(page.finish())
 }
 
-/// The page of the comparison on retrieval.
-pub(super) fn retrieval_page(
-    rows: &[Row],
-    claim: Option<&Claim>,
-    budget: &super::retrieval::Budget,
-) -> anyhow::Result<String> {
-    let means = mean_rows(rows);
-    let seeds = budget.seeds.len();
-    let mut page = Page::new(
-        "R-Adapter quickstart: retrieval",
-        &format!(
-            "The embedded CLIP, fine-tuned on {} drawn photos with five captions each, and measured on {} photos and on as many \
-             scenes of each domain it was not tuned on. Mean recall: of R@1, R@5 and R@10, texts by images and images by \
-             texts. Means of {seeds} seed{}.",
-            budget.train_images,
-            budget.test_images,
-            if seeds == 1 { "" } else { "s" }
-        ),
-    );
-    if let Some(claim) = claim {
-        page.facts(&[
-            ("zero-shot, in / out of distribution", pair(&claim.zero_shot)),
-            ("full fine-tuning", pair(&claim.full_fine_tuning)),
-            ("R-Adapter, alpha 0.8", pair(&claim.r_adapter)),
-        ]);
-    }
-    page.section("In distribution against out of distribution");
-    page.charts(&[frontier(&means, RETRIEVAL)?, curves(&means, RETRIEVAL)?]);
-    page.section("Table");
-    table(&mut page, &means, RETRIEVAL);
-    Ok(page.finish())
-}
-
 /// What is measured, and the α that was fixed beforehand.
 #[derive(Clone, Copy)]
-struct Shown {
-    measure: &'static str,
-    alpha: f64,
+pub(super) struct Shown {
+    pub(super) measure: &'static str,
+    pub(super) alpha: f64,
 }
 
 const CLASSIFICATION: Shown = Shown { measure: "top-1 accuracy", alpha: super::results::CLAIMED_ALPHA };
-const RETRIEVAL: Shown = Shown { measure: "mean recall", alpha: super::retrieval::CLAIMED_ALPHA };
 
-fn pair(row: &Row) -> String {
+pub(super) fn pair(row: &Row) -> String {
     format!("{} / {}", percent(row.id), percent(row.ood_average))
 }
 
-fn frontier(means: &[Row], shown: Shown) -> anyhow::Result<String> {
+pub(super) fn frontier(means: &[Row], shown: Shown) -> anyhow::Result<String> {
     let points = |method: Method| -> Vec<FrontierPoint> {
         let rows = means.iter().filter(|row| row.method == method);
         rows.map(|row| FrontierPoint { alpha: row.alpha, id: row.id, ood: row.ood_average }).collect()
@@ -106,7 +72,7 @@ fn frontier(means: &[Row], shown: Shown) -> anyhow::Result<String> {
 }
 
 /// R-Adapter on each set over α.
-fn curves(means: &[Row], shown: Shown) -> anyhow::Result<String> {
+pub(super) fn curves(means: &[Row], shown: Shown) -> anyhow::Result<String> {
     let rows: Vec<&Row> = means.iter().filter(|row| row.method == Method::RAdapter).collect();
     let over = |value: &dyn Fn(&Row) -> Option<f64>| -> Vec<(f64, f64)> {
         rows.iter().filter_map(|row| Some((row.alpha?, value(row)?))).collect()
@@ -126,7 +92,7 @@ fn curves(means: &[Row], shown: Shown) -> anyhow::Result<String> {
     .svg()
 }
 
-fn table(page: &mut Page, means: &[Row], shown: Shown) {
+pub(super) fn table(page: &mut Page, means: &[Row], shown: Shown) {
     let names: Vec<String> =
         means.first().map(|row| row.ood.keys().map(|name| format!("{name}>")).collect()).unwrap_or_default();
     let mut columns = vec!["method", "alpha>", "photo (ID)>"];

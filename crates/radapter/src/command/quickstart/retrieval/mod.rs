@@ -4,6 +4,7 @@
 
 mod compare;
 mod data;
+mod report;
 
 pub use compare::{Compared, compare, train};
 pub use data::Data;
@@ -14,7 +15,7 @@ use radapter_clip::checkpoint::SaveOptions;
 use radapter_datasets::shapes::World;
 
 use super::results::{Claim, claim_at};
-use super::{Ears, LearningRates, WORLD, report, table};
+use super::{Ears, LearningRates, WORLD, table};
 use crate::command::{Session, interrupt, output};
 use crate::embedded::embedded;
 
@@ -87,7 +88,7 @@ pub(super) fn run(out: &Path, reduced: bool, session: &Session) -> anyhow::Resul
         Ok(compared.merged.save(dir, &SaveOptions::new(base.format).with_dtype(base.dtype))?)
     })?;
     let claim: Option<Claim> = claim_at(&compared.rows, CLAIMED_ALPHA);
-    let page = report::retrieval_page(&compared.rows, claim.as_ref(), &budget)?;
+    let page = report::page(&compared.rows, claim.as_ref(), &budget)?;
     output::write_file(&out.join("report.html"), page.as_bytes())?;
 
     output::print(&table(&compared.rows).to_string())?;
