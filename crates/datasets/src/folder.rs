@@ -93,7 +93,7 @@ pub fn read(root: &Path, names: Option<&ClassNames>) -> Result<LabelledImages, F
     let mut samples = Vec::new();
     let mut folders = Vec::with_capacity(classes.len());
     for (label, class) in classes.into_iter().enumerate() {
-        let images = below(&class.path)?;
+        let images = below(&class.path, &EXTENSIONS)?;
         if images.is_empty() {
             let found = found(&self::entries(&class.path)?);
             return Err(FolderError::EmptyClass { path: class.path.clone(), found });
@@ -124,14 +124,27 @@ pub struct FoundImage {
 /// # Errors
 /// If the folder does not exist, has no image, or something in it cannot be read.
 pub fn images(root: &Path) -> Result<Vec<FoundImage>, FolderError> {
-    let images = below(root)?;
+    let images = below(root, &EXTENSIONS)?;
     if images.is_empty() { Err(FolderError::NoImages { path: root.to_owned() }) } else { Ok(images) }
+}
+
+/// All files below a folder with one of these extensions, matched without regard to case, at any depth, in the order of their
+/// relative paths' bytes; none is no error.
+///
+/// # Errors
+/// If the folder does not exist, or something in it cannot be read.
+pub fn files(root: &Path, extensions: &[&str]) -> Result<Vec<FoundImage>, FolderError> {
+    below(root, extensions)
 }
 
 /// Whether a file's extension is one of [`EXTENSIONS`].
 pub fn is_image(path: &Path) -> bool {
+    ends_in(path, &EXTENSIONS)
+}
+
+fn ends_in(path: &Path, extensions: &[&str]) -> bool {
     let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+    extensions.iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 struct Entry {
@@ -181,8 +194,8 @@ fn leads_back(link: &Path) -> std::io::Result<bool> {
     Ok(home.starts_with(&target))
 }
 
-/// The images below a folder, at any depth, in order; none is no error.
-fn below(root: &Path) -> Result<Vec<FoundImage>, FolderError> {
+/// The files below a folder, at any depth, in order; none is no error.
+fn below(root: &Path, extensions: &[&str]) -> Result<Vec<FoundImage>, FolderError> {
     let mut images = Vec::new();
     let mut pending = vec![(root.to_owned(), String::new())];
     while let Some((folder, prefix)) = pending.pop() {
@@ -190,7 +203,7 @@ fn below(root: &Path) -> Result<Vec<FoundImage>, FolderError> {
             let name = format!("{prefix}{}", entry.name);
             if entry.is_dir {
                 pending.push((entry.path, format!("{name}/")));
-            } else if is_image(&entry.path) {
+            } else if ends_in(&entry.path, extensions) {
                 images.push(FoundImage { path: entry.path, name });
             }
         }

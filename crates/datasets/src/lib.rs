@@ -1,7 +1,7 @@
 //! Data for fine-tuning a CLIP: where labelled and captioned pictures come from, in which order they are seen, and how they get to the device in time.
 //!
 //! Read a labelled set with [`folder`], [`table`] or [`imagenet`], one with captions with [`captions`], or draw one with [`shapes`]; choose
-//! parts of it with [`subset`]; go through it by [`order`], or through tar [`shards`] by an order of their own, with [`augment`] and
+//! parts of it with [`subset`]; pair images with [`label_map`]s by [`pairs`], or take a known set by its [`layouts`]; go through it by [`order`], or through tar [`shards`] by an order of their own, with [`augment`] and
 //! [`prefetch`], under an [`on_error`] policy; make texts of its classes with [`templates`] and [`class_names`].
 //!
 //! Two rules hold throughout. Nothing is random but through a named stream of [`seed`], so that an epoch's order is a function of
@@ -15,9 +15,12 @@ pub mod class_names;
 pub mod fingerprint;
 pub mod folder;
 pub mod imagenet;
+pub mod label_map;
 pub mod labelled;
+pub mod layouts;
 pub mod on_error;
 pub mod order;
+pub mod pairs;
 pub mod prefetch;
 pub mod seed;
 pub mod shapes;

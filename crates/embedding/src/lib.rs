@@ -1,6 +1,6 @@
 //! Images and texts to embeddings on the host.
 //!
-//! [`embed_images`] and [`embed_texts`] are what every task measures with; their rows are [`Embeddings`].
+//! [`embed_images`], [`embed_texts`] and [`embed_groups`] are what every task measures with; their rows are [`Embeddings`].
 
 mod embeddings;
 mod error;
@@ -10,4 +10,4 @@ mod texts;
 pub use embeddings::Embeddings;
 pub use error::EmbedError;
 pub use images::{EmbedOptions, EmbeddedImages, Image, embed_images};
-pub use texts::{each_distinct, embed_texts};
+pub use texts::{each_distinct, embed_groups, embed_texts};

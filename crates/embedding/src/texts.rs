@@ -70,3 +70,40 @@ pub fn each_distinct<A: Adapter, T: AsRef<str>>(
     }
     Ok(())
 }
+
+/// For each group of texts the normalised mean of their normalised embeddings: what a zero-shot classifier's rows are, a
+/// class being a group of its prompts (Radford et al., 2021, §3.1.4).
+///
+/// # Shapes
+/// `n` groups → `n` rows of `embed_dim`; the row of a group without texts is zero
+///
+/// # Errors
+/// As [`embed_texts`].
+pub fn embed_groups<A: Adapter, T: AsRef<str>>(
+    model: &Clip<A>,
+    groups: &[Vec<T>],
+    batch: usize,
+) -> Result<Embeddings, EmbedError> {
+    let texts: Vec<&str> = groups.iter().flatten().map(AsRef::as_ref).collect();
+    let of = |(group, texts): (usize, &Vec<T>)| std::iter::repeat_n(group, texts.len());
+    let group_of: Vec<usize> = groups.iter().enumerate().flat_map(of).collect();
+    let dim = model.config.embed_dim;
+    let mut sums = vec![0.0_f64; groups.len() * dim];
+    each_distinct(model, &texts, batch, |row, places| {
+        for place in places {
+            let group = group_of[*place];
+            for (sum, &value) in sums[group * dim..(group + 1) * dim].iter_mut().zip(row) {
+                *sum += f64::from(value);
+            }
+        }
+    })?;
+    // The mean's length is lost with the normalisation, so that the sums do.
+    Ok(Embeddings::new(dim, sums.chunks_exact(dim).flat_map(unit).collect()))
+}
+
+/// The vector over its length; zero stays zero.
+fn unit(vector: &[f64]) -> impl Iterator<Item = f32> {
+    let length = vector.iter().map(|value| value * value).sum::<f64>().sqrt();
+    let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
+    vector.iter().map(move |value| (value * scale) as f32)
+}

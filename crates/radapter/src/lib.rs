@@ -12,6 +12,7 @@
 //! | [`training`] | the training loop |
 //! | [`classification`] | zero-shot heads, accuracy, suites |
 //! | [`retrieval`] | recall at K, training on captions, an index to search |
+//! | [`segmentation`] | masks, open-vocabulary label maps, mIoU, training on masked regions |
 //!
 //! # Adapters fold into the weights
 //! Whatever was learned, the result is a plain CLIP of unchanged cost:
@@ -55,6 +56,7 @@ pub use radapter_datasets as datasets;
 pub use radapter_embedding as embedding;
 pub use radapter_losses as losses;
 pub use radapter_retrieval as retrieval;
+pub use radapter_segmentation as segmentation;
 pub use radapter_training as training;
 
 #[cfg(feature = "command")]

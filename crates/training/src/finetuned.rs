@@ -121,7 +121,7 @@ impl FineTunedRun {
     pub fn default_alpha(&self) -> Result<Alpha, AlphaError> {
         match self.record.train.tune {
             Tune::Adapters => Alpha::new(self.record.train.alpha),
-            Tune::All => Ok(Alpha::ONE),
+            Tune::All | Tune::Image => Ok(Alpha::ONE),
         }
     }
 
@@ -151,7 +151,7 @@ impl FineTunedRun {
         };
         let state = match self.record.train.tune {
             Tune::Adapters => self.merged(base, &found, alpha, device)?,
-            Tune::All => self.mixed(base, alpha)?,
+            Tune::All | Tune::Image => self.mixed(base, alpha)?,
         };
         Ok(FineTuned { checkpoint: Checkpoint { state, ..base.clone() }, alpha })
     }

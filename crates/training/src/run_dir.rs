@@ -25,7 +25,7 @@ pub(crate) const FORMAT: &str = "radapter-run-v1";
 /// | `config.toml` | [`RunRecord`]: settings as resolved, the task's part, the architecture |
 /// | `metrics.jsonl` | a line for each step and validation |
 /// | `state/` | the last two saved states |
-/// | `adapters.safetensors`, `adapters-ema.safetensors` | what was trained, and its average; `weights…` under `tune = "all"` |
+/// | `adapters.safetensors`, `adapters-ema.safetensors` | what was trained, and its average; `weights…` without adapters |
 /// | `head.safetensors`, `head-ema.safetensors` | the classifier, if one is trained |
 /// | `best/` | the evaluated one of these at the best validation |
 /// | `report.json` | [`Report`], when the run is finished |
@@ -202,7 +202,7 @@ impl RunDir {
         let record = self.record()?;
         let stem = match record.train.tune {
             Tune::Adapters => <RAdapter as Tuned>::STEM,
-            Tune::All => <NoAdapter as Tuned>::STEM,
+            Tune::All | Tune::Image => <NoAdapter as Tuned>::STEM,
         };
         Ok(self.published(&record, stem))
     }

@@ -144,7 +144,7 @@ fn start(setup: Setup, begin: Begin) -> Result<Outcome, TrainError> {
     let head = setup.head.clone().filter(|_| !setup.objective.needs_text());
     let base = setup.base.clone().valid();
     match setup.config.tune {
-        Tune::All => go::<NoAdapter>(base, head, setup, begin),
+        Tune::All | Tune::Image => go::<NoAdapter>(base, head, setup, begin),
         Tune::Adapters => {
             let config = &setup.config;
             let clip =
@@ -304,7 +304,7 @@ fn assemble<A: Tuned>(
     if config.checkpointing {
         device = device.gradient_checkpointing();
     }
-    let needs_text = objective.needs_text();
+    let trains_text = objective.needs_text() && config.tune != Tune::Image;
     let settings = optimizer_settings(config);
     let shared = Shared::new(
         objective.clone(),
@@ -314,7 +314,7 @@ fn assemble<A: Tuned>(
         Optimizer::new(settings, &Named::new()),
     );
     let model = TrainModel { clip, head: head.map(Param::from_tensor), shared };
-    let mut model = to_training(model, &device, |key| A::trains(key, needs_text));
+    let mut model = to_training(model, &device, |key| A::trains(key, trains_text));
     let trained = parameters::trained(&model);
     let of_visual = |key: &&String| key.starts_with("visual.");
     model.shared.trains_visual = trained.keys().any(|key| of_visual(&key));

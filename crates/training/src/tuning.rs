@@ -15,7 +15,7 @@ pub(crate) trait Tuned: Adapter + 'static {
     const STEM: &'static str;
 
     /// Whether the parameter of this name is trained.
-    fn trains(key: &str, needs_text: bool) -> bool;
+    fn trains(key: &str, trains_text: bool) -> bool;
 
     /// The plain CLIP that the trained model stands for. The model is without autodiff.
     fn merge(clip: Clip<Self>, alpha: f64) -> Result<Clip, AdapterError>;
@@ -28,7 +28,7 @@ pub(crate) trait Tuned: Adapter + 'static {
 impl Tuned for RAdapter {
     const STEM: &'static str = "adapters";
 
-    fn trains(key: &str, _needs_text: bool) -> bool {
+    fn trains(key: &str, _trains_text: bool) -> bool {
         let of_adapter = |key: &str| key.rsplit_once('.').is_some_and(|(place, _)| place.parse::<Place>().is_ok());
         key == HEAD || of_adapter(key)
     }
@@ -52,13 +52,13 @@ impl Tuned for RAdapter {
     }
 }
 
-/// Full fine-tuning: the towers that the objective uses. CLIP's own logit scale is never trained, the loss has its
+/// Full fine-tuning: the towers that the objective uses, or the image tower alone. CLIP's own logit scale is never trained, the loss has its
 /// temperature.
 impl Tuned for NoAdapter {
     const STEM: &'static str = "weights";
 
-    fn trains(key: &str, needs_text: bool) -> bool {
-        key != "logit_scale" && (needs_text || key == HEAD || key.starts_with("visual."))
+    fn trains(key: &str, trains_text: bool) -> bool {
+        key != "logit_scale" && (trains_text || key == HEAD || key.starts_with("visual."))
     }
 
     fn merge(clip: Clip, _alpha: f64) -> Result<Clip, AdapterError> {

@@ -92,6 +92,7 @@ pub(crate) fn of_run(
 pub(crate) enum Task {
     Classification,
     Retrieval,
+    Segmentation,
 }
 
 /// The task that a run's record names, if this program knows it.
@@ -99,6 +100,7 @@ pub(crate) fn task_of(record: &RunRecord) -> Option<Task> {
     match record.task.get("task").and_then(toml::Value::as_str) {
         Some("classification") => Some(Task::Classification),
         Some("retrieval") => Some(Task::Retrieval),
+        Some("segmentation") => Some(Task::Segmentation),
         _ => None,
     }
 }

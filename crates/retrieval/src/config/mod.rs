@@ -9,7 +9,7 @@ mod resolve;
 use std::path::PathBuf;
 
 use radapter_datasets::augment::{Augment, AugmentSettings};
-use radapter_datasets::captions::CaptionsFormat;
+use radapter_datasets::captions::{CaptionsFormat, Splits};
 use radapter_datasets::{OnError, Templates, TemplatesChoice};
 use radapter_training::config::OrNone;
 use serde::{Deserialize, Serialize};
@@ -59,26 +59,6 @@ pub struct RetrievalConfig {
     pub augment: AugmentSettings,
     /// What to do about an image that cannot be read or has no captions, and an empty caption; fail.
     pub on_error: Option<OnError>,
-}
-
-/// Splits by name: `train,restval`, or a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Splits {
-    /// One, or several with commas between.
-    Text(String),
-    /// Several.
-    List(Vec<String>),
-}
-
-impl Splits {
-    /// The names.
-    pub fn names(&self) -> Vec<String> {
-        match self {
-            Self::Text(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
-            Self::List(names) => names.clone(),
-        }
-    }
 }
 
 /// What a user says of the pairs.

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use radapter_datasets::augment::{Augment, AugmentError};
-use radapter_datasets::captions::CaptionsOptions;
+use radapter_datasets::captions::{CaptionsOptions, Splits};
 use radapter_datasets::subset::FractionError;
 use radapter_datasets::templates::TemplatesError;
 use radapter_datasets::{OnError, Templates};
@@ -9,7 +9,7 @@ use radapter_training::config::{ConfigError, LossKind, OrNone, Recipe, Settings,
 use serde::Serialize;
 use toml::{Table, Value};
 
-use super::{ResolvedData, ResolvedRetrieval, RetrievalConfig, Splits, Task};
+use super::{ResolvedData, ResolvedRetrieval, RetrievalConfig, Task};
 
 /// Captions of an image that the COCO protocol counts.
 const COCO_CAPTIONS: usize = 5;

@@ -56,7 +56,7 @@ pub struct TrainConfig {
     pub seed: Option<u64>,
     /// What is trained; adapters.
     pub tune: Option<Tune>,
-    /// Share of the adapters in the merged model, in validation and by default in export; 1 under `tune = "all"`.
+    /// Share of the adapters in the merged model, in validation and by default in export; 1 without adapters.
     pub alpha: Option<f64>,
     /// Moving average of the trained parameters; `auto` = min(0.999, 0.01^(1/N)) for adapters, none for all weights.
     pub ema: Option<Ema>,
@@ -92,6 +92,8 @@ pub enum Tune {
     Adapters,
     /// The weights of the towers that the loss uses, without adapters: full fine-tuning.
     All,
+    /// The image tower's weights, without adapters; texts stay where they are, as OVSeg fine-tunes CLIP.
+    Image,
 }
 
 /// Which of a run's states its model is made of.

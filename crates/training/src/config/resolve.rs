@@ -10,7 +10,7 @@ pub struct TaskDefaults {
     pub alpha: f64,
     /// The loss under `tune = "adapters"`.
     pub adapters_loss: LossKind,
-    /// The loss under `tune = "all"`.
+    /// The loss under `tune = "all"` and `"image"`.
     pub all_loss: LossKind,
     /// δ.
     pub margin: f64,
@@ -53,7 +53,7 @@ impl TrainConfig {
             ($($key:ident).+) => { self.$($key).+.clone().or(base.$($key).+.clone()) };
         }
         let tune = said!(tune).unwrap_or_default();
-        let all = tune == Tune::All;
+        let all = tune != Tune::Adapters;
 
         let (epochs, steps) = match (self.epochs, self.steps) {
             (Some(epochs), Some(_)) => {
@@ -178,7 +178,7 @@ fn check(config: &ResolvedConfig, total: u64) -> Result<(), ConfigError> {
         count("micro_batch", size as u64)?;
         // Samples are told apart by their place in what is run at once, which in a part is not their place in the batch.
         let adapter = &config.adapter;
-        let fits = config.tune == Tune::All || adapter.drop == 0.0 || adapter.drop_mode != DropMode::Sample;
+        let fits = config.tune != Tune::Adapters || adapter.drop == 0.0 || adapter.drop_mode != DropMode::Sample;
         let expected = "with micro_batch it must be \"adapter\" or \"token\", as each part would draw the same masks";
         range("adapter.drop_mode", "\"sample\"".to_owned(), expected, fits)?;
     }
@@ -191,7 +191,7 @@ fn check(config: &ResolvedConfig, total: u64) -> Result<(), ConfigError> {
     let expected = "it must be between 0, the base model, and 1, the adapted one (up to 1.5 with a warning)";
     range("alpha", config.alpha.to_string(), expected, (0.0..=1.5).contains(&config.alpha))?;
     let expected =
-        "under tune = \"all\" the run trains and validates all of it: mix it with the base when it is done, by --alpha";
+        "without adapters (tune) the run trains and validates all of it: mix it with the base when it is done, by --alpha";
     range("alpha", config.alpha.to_string(), expected, config.tune == Tune::Adapters || config.alpha == 1.0)?;
     positive("loss.temperature", config.loss.temperature)?;
     not_negative("loss.margin", config.loss.margin)?;

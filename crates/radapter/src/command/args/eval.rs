@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{
-    AlphaArg, AlphaGrid, CaptionsArgs, ClassNamesArg, DecodeArgs, DeviceBatchArg, EvalRetrieval, JsonFlag, ModelArgs,
-    TemplatesArg,
+    AlphaArg, AlphaGrid, CaptionsArgs, ClassNamesArg, DecodeArgs, DeviceBatchArg, EvalRetrieval, EvalSegmentation, FusionArgs,
+    JsonFlag, LabelMapArgs, ModelArgs, TemplatesArg,
 };
 
 #[derive(Debug, Args)]
@@ -19,6 +19,8 @@ pub(crate) enum EvalTask {
     Classification(EvalClassification),
     /// Recall at K of captions by images and of images by captions
     Retrieval(EvalRetrieval),
+    /// mIoU of open-vocabulary segmentation, or of any label maps
+    Segmentation(EvalSegmentation),
 }
 
 #[derive(Debug, Args)]
@@ -84,19 +86,28 @@ empty or new.
 
 Examples:
   radapter sweep --run runs/pets --suite pets/suite.toml --alpha 0:1:0.1 --out sweeps/pets
-  radapter sweep --run runs/flickr --captions flickr.json --images flickr --split val --out sweeps/flickr")]
+  radapter sweep --run runs/flickr --captions flickr.json --images flickr --split val --out sweeps/flickr
+  radapter sweep --run runs/street --images images/val --annotations annotations/val --classes classes.txt \\
+      --proposals ground-truth --out sweeps/street")]
 pub(crate) struct SweepArgs {
     /// A run directory
     #[arg(long, value_name = "RUN")]
     pub(crate) run: PathBuf,
     /// Classification: a suite file, or `imagenet` for the ImageNet family in its usual layout (needs --root)
-    #[arg(long, value_name = "FILE.toml|imagenet", required_unless_present = "captions", conflicts_with = "captions")]
+    #[arg(long, value_name = "FILE.toml|imagenet", required_unless_present_any = ["captions", "annotations", "dataset"], conflicts_with_all = ["captions", "annotations", "dataset"])]
     pub(crate) suite: Option<String>,
-    /// Where the built-in suite's data sets are
-    #[arg(long, value_name = "DIR", requires = "suite")]
-    pub(crate) root: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) captions: CaptionsArgs,
+    #[command(flatten)]
+    pub(crate) label_maps: LabelMapArgs,
+    /// Segmentation: classes that were not trained on, one a line
+    #[arg(long, value_name = "FILE", requires = "annotations")]
+    pub(crate) unseen: Option<PathBuf>,
+    /// Segmentation: where masks come from, as for `eval segmentation`
+    #[arg(long, value_name = "builtin|ground-truth|PATH", default_value = "builtin")]
+    pub(crate) proposals: String,
+    #[command(flatten)]
+    pub(crate) fusion: FusionArgs,
     /// FIRST:LAST:STEP, or a list as 0,0.5,1
     #[arg(long, value_name = "RANGE", default_value = "0:1:0.1", allow_hyphen_values = true)]
     pub(crate) alpha: AlphaGrid,

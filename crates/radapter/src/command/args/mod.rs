@@ -8,6 +8,7 @@ mod merge;
 mod model;
 mod predict;
 mod retrieval;
+mod segmentation;
 mod train;
 
 use std::path::PathBuf;
@@ -22,6 +23,9 @@ pub(crate) use merge::MergeArgs;
 pub(crate) use model::{ArchArg, ModelArgs, ModelRef};
 pub(crate) use predict::{EmbedArgs, PredictArgs, ZeroShotArgs};
 pub(crate) use retrieval::{CaptionsArgs, EvalRetrieval, IndexArgs, Query, SearchArgs, TrainRetrieval};
+pub(crate) use segmentation::{
+    AnnotatedArgs, ClassesArgs, EvalSegmentation, FusionArgs, LabelMapArgs, ProposalsArgs, SegmentArgs, TrainSegmentation,
+};
 pub(crate) use train::{RunArgs, TrainArgs, TrainClassification, TrainTask};
 
 /// What the exit status says; part of the help.
@@ -77,6 +81,10 @@ pub(crate) enum Command {
     Index(IndexArgs),
     /// Find images in an index, by text or by image
     Search(SearchArgs),
+    /// Label each pixel of images with one of any classes
+    Segment(SegmentArgs),
+    /// Make masks of what may be things, without weights
+    Proposals(ProposalsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -84,9 +92,10 @@ pub(crate) enum Command {
 Examples:
   radapter quickstart
   radapter quickstart --out demo        # then look at demo/report.html
-  radapter quickstart --task retrieval")]
+  radapter quickstart --task retrieval
+  radapter quickstart --task segmentation")]
 pub(crate) struct QuickstartArgs {
-    /// What is learned: classification, or retrieval (of images by captions and captions by images)
+    /// What is learned: classification, retrieval (of images by captions and captions by images), or segmentation
     #[arg(long, value_name = "TASK", default_value = "classification")]
     pub(crate) task: QuickstartTask,
     /// Where tables, report and the merged checkpoint go
@@ -102,6 +111,7 @@ pub(crate) struct QuickstartArgs {
 pub(crate) enum QuickstartTask {
     Classification,
     Retrieval,
+    Segmentation,
 }
 
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{ArchArg, ClassNamesArg, ModelRef, TrainRetrieval};
+use super::{ArchArg, ClassNamesArg, ModelRef, TrainRetrieval, TrainSegmentation};
 
 #[derive(Debug, Args)]
 #[command(
@@ -26,6 +26,8 @@ pub(crate) enum TrainTask {
     Classification(TrainClassification),
     /// Fine-tune on images with captions
     Retrieval(TrainRetrieval),
+    /// Fine-tune on masked regions of images with label maps or captions
+    Segmentation(TrainSegmentation),
 }
 
 /// `train --resume --out RUN`: a run explains itself, so nothing else is needed.

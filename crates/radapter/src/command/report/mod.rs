@@ -5,9 +5,11 @@
 mod chart;
 mod frontier;
 mod page;
+mod segmented;
 mod training;
 
 pub use chart::{Chart, Mark, Scale, Series};
 pub use frontier::{Frontier, FrontierPoint};
 pub use page::{FoundImage, ImageCard, Page, escape};
+pub use segmented::{SegmentedImage, Swatch};
 pub use training::training_report;

@@ -208,7 +208,7 @@ impl Page {
         )
     }
 
-    fn push(&mut self, html: &str) {
+    pub(super) fn push(&mut self, html: &str) {
         self.body.push_str(html);
     }
 }

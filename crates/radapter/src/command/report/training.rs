@@ -49,6 +49,7 @@ fn page(name: &str, record: &RunRecord, report: Option<&Report>, lines: &[Line])
     let what = match config.tune {
         Tune::Adapters => "R-Adapter",
         Tune::All => "Full fine-tuning",
+        Tune::Image => "Fine-tuning of the image tower",
     };
     let state = match report {
         Some(report) if report.stopped_early => format!("stopped early after {} steps", report.steps),

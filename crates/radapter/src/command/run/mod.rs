@@ -7,7 +7,9 @@ mod index;
 mod inspect;
 mod merge;
 mod predict;
+mod proposals;
 mod search;
+mod segment;
 mod sweep;
 mod tokenize;
 mod train;
@@ -35,6 +37,8 @@ pub(super) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
         Command::Eval(args) => eval::run(&args, session),
         Command::Index(args) => index::run(&args, session),
         Command::Search(args) => search::run(&args, session),
+        Command::Segment(args) => segment::run(&args, session),
+        Command::Proposals(args) => proposals::run(&args, session),
         Command::Merge(args) => merge::run(&args, session),
         Command::Sweep(args) => sweep::run(&args, session),
     }

@@ -1,4 +1,4 @@
-//! `train classification`, `train retrieval`, and `train --resume`.
+//! `train classification`, `train retrieval`, `train segmentation`, and `train --resume`.
 
 mod shown;
 mod task;
@@ -35,6 +35,7 @@ pub(super) fn run(args: TrainArgs, session: &Session) -> anyhow::Result<()> {
     let (task, run, is_resumed) = match task {
         TrainTask::Classification(args) => (TaskArgs::Classification(args), &args.run, args.resume),
         TrainTask::Retrieval(args) => (TaskArgs::Retrieval(args), &args.run, args.resume),
+        TrainTask::Segmentation(args) => (TaskArgs::Segmentation(args), &args.run, args.resume),
     };
     let given = Given { run, task: Some(task) };
     if is_resumed { resume(&given, session) } else { begin(&given, task, session) }
@@ -52,7 +53,7 @@ fn begin(given: &Given<'_>, task: TaskArgs<'_>, session: &Session) -> anyhow::Re
     let settings = given.settings()?;
     // clap asks for it.
     let base = model::checkpoint(task.model().context("give --model")?, task.arch())?;
-    let plan = Plan::new(task.task(), base, &settings)?;
+    let plan = Plan::new(task.task(), base, &settings, session)?;
     describe(&plan)?;
     let (options, keep) = (run_options(out, session)?, plan.config().keep);
     finish(out, plan.train(options)?, keep)
@@ -82,7 +83,7 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
             model::base(reference, &record.model, &run)?
         }
     };
-    let plan = Plan::of_run(task, base, &run)?;
+    let plan = Plan::of_run(task, base, &run, session)?;
     let options = run_options(out, session)?;
     finish(out, plan.resume(options, given.run.from_step)?, record.train.keep)
 }

@@ -6,18 +6,21 @@ use anyhow::Context;
 use radapter_classification::plan as classification;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_retrieval::plan as retrieval;
+use radapter_segmentation::plan as segmentation;
 use radapter_training::config::{ResolvedConfig, Settings};
 use radapter_training::{RunDir, RunOptions, TrainOutcome};
 use toml::Value;
 
-use crate::command::args::{ArchArg, CaptionsArgs, ModelRef, TrainClassification, TrainRetrieval};
+use crate::command::args::{ArchArg, CaptionsArgs, ModelRef, TrainClassification, TrainRetrieval, TrainSegmentation};
 use crate::command::model::{self, Task};
+use crate::command::{Session, run::segment};
 
 /// The arguments of a task's training.
 #[derive(Clone, Copy)]
 pub(super) enum TaskArgs<'a> {
     Classification(&'a TrainClassification),
     Retrieval(&'a TrainRetrieval),
+    Segmentation(&'a TrainSegmentation),
 }
 
 impl<'a> TaskArgs<'a> {
@@ -25,6 +28,7 @@ impl<'a> TaskArgs<'a> {
         match self {
             Self::Classification(_) => Task::Classification,
             Self::Retrieval(_) => Task::Retrieval,
+            Self::Segmentation(_) => Task::Segmentation,
         }
     }
 
@@ -32,6 +36,7 @@ impl<'a> TaskArgs<'a> {
         match self {
             Self::Classification(args) => args.model.as_ref(),
             Self::Retrieval(args) => args.model.as_ref(),
+            Self::Segmentation(args) => args.model.as_ref(),
         }
     }
 
@@ -39,6 +44,7 @@ impl<'a> TaskArgs<'a> {
         match self {
             Self::Classification(args) => &args.arch,
             Self::Retrieval(args) => &args.arch,
+            Self::Segmentation(args) => &args.arch,
         }
     }
 
@@ -57,6 +63,10 @@ impl<'a> TaskArgs<'a> {
                 values.extend(args.val_split.clone().map(|split| ("val_split", split.into())));
                 push_path(&mut values, "val_captions", args.val_captions.as_deref())?;
                 push_path(&mut values, "val_images", args.val_images.as_deref())?;
+                !args.resume
+            }
+            Self::Segmentation(args) => {
+                push_segments(&mut values, args)?;
                 !args.resume
             }
         };
@@ -83,6 +93,28 @@ fn push_captions(values: &mut Vec<(&'static str, Value)>, args: &CaptionsArgs) -
     Ok(())
 }
 
+fn push_segments(values: &mut Vec<(&'static str, Value)>, args: &TrainSegmentation) -> anyhow::Result<()> {
+    let annotated = segment::annotated(args.annotated.images.as_deref(), &args.annotated.label_maps)?;
+    push_path(values, "images", annotated.images.as_deref())?;
+    push_path(values, "annotations", annotated.annotations.as_deref())?;
+    push_path(values, "captions", args.captions.as_deref())?;
+    push_path(values, "nouns", args.nouns.as_deref())?;
+    push_path(values, "exclude", args.exclude.as_deref())?;
+    push_path(values, "val_images", args.val_images.as_deref())?;
+    push_path(values, "val_annotations", args.val_annotations.as_deref())?;
+    let texts = [
+        ("synonyms", annotated.synonyms.map(|synonyms| synonyms.to_string())),
+        ("captions_format", args.captions_format.map(|format| format.to_string())),
+        ("split", args.split.clone()),
+        ("proposals", args.proposals.clone()),
+    ];
+    values.extend(texts.into_iter().filter_map(|(key, text)| Some((key, text?.into()))));
+    values.extend(annotated.classes.map(|lines| ("classes", lines.into())));
+    let numbers = [("label_offset", annotated.label_offset), ("ignore", annotated.ignore)];
+    values.extend(numbers.into_iter().filter_map(|(key, number)| Some((key, Value::Integer(i64::from(number?))))));
+    Ok(())
+}
+
 fn push_path(values: &mut Vec<(&'static str, Value)>, key: &'static str, path: Option<&Path>) -> anyhow::Result<()> {
     let Some(path) = path else { return Ok(()) };
     let text = path.to_str().map(str::to_owned);
@@ -98,20 +130,29 @@ fn push_path(values: &mut Vec<(&'static str, Value)>, key: &'static str, path: O
 pub(super) enum Plan {
     Classification(Box<classification::Plan>),
     Retrieval(Box<retrieval::Plan>),
+    Segmentation(Box<segmentation::Plan>),
 }
 
 impl Plan {
-    pub(super) fn new(task: Task, base: Checkpoint, settings: &Settings) -> anyhow::Result<Self> {
+    pub(super) fn new(task: Task, base: Checkpoint, settings: &Settings, session: &Session) -> anyhow::Result<Self> {
         Ok(match task {
             Task::Classification => Self::Classification(classification::Plan::new(base, settings, None)?.into()),
             Task::Retrieval => Self::Retrieval(retrieval::Plan::new(base, settings, None)?.into()),
+            Task::Segmentation => {
+                let plan = segment::prepared(session, |preparation| segmentation::Plan::new(base, settings, None, preparation));
+                Self::Segmentation(plan?.into())
+            }
         })
     }
 
-    pub(super) fn of_run(task: Task, base: Checkpoint, run: &RunDir) -> anyhow::Result<Self> {
+    pub(super) fn of_run(task: Task, base: Checkpoint, run: &RunDir, session: &Session) -> anyhow::Result<Self> {
         Ok(match task {
             Task::Classification => Self::Classification(classification::Plan::of_run(base, run, None)?.into()),
             Task::Retrieval => Self::Retrieval(retrieval::Plan::of_run(base, run, None)?.into()),
+            Task::Segmentation => {
+                let plan = segment::prepared(session, |preparation| segmentation::Plan::of_run(base, run, None, preparation));
+                Self::Segmentation(plan?.into())
+            }
         })
     }
 
@@ -119,6 +160,7 @@ impl Plan {
         match self {
             Self::Classification(plan) => &plan.config,
             Self::Retrieval(plan) => &plan.config,
+            Self::Segmentation(plan) => &plan.config,
         }
     }
 
@@ -126,6 +168,7 @@ impl Plan {
         match self {
             Self::Classification(plan) => &plan.warnings,
             Self::Retrieval(plan) => &plan.warnings,
+            Self::Segmentation(plan) => &plan.warnings,
         }
     }
 
@@ -133,6 +176,7 @@ impl Plan {
         Ok(match self {
             Self::Classification(plan) => plan.task.to_table()?,
             Self::Retrieval(plan) => plan.task.to_table()?,
+            Self::Segmentation(plan) => plan.task.to_table()?,
         })
     }
 
@@ -151,6 +195,14 @@ impl Plan {
                 let steps = plan.config.total_steps(pairs);
                 format!("{pairs} pairs of {images} images to train on, {val} images to validate on; {steps} steps")
             }
+            Self::Segmentation(plan) => {
+                let (segments, val, images) = (plan.split.train_segments, plan.split.val_segments, plan.train_images);
+                let (labels, steps) = (plan.labels.len(), plan.config.total_steps(segments));
+                format!(
+                    "{segments} segments of {images} images and {labels} classes to train on, {val} segments to validate on; \
+                     {steps} steps"
+                )
+            }
         }
     }
 
@@ -158,6 +210,7 @@ impl Plan {
         Ok(match self {
             Self::Classification(plan) => plan.train(options)?,
             Self::Retrieval(plan) => plan.train(options)?,
+            Self::Segmentation(plan) => plan.train(options)?,
         })
     }
 
@@ -165,6 +218,7 @@ impl Plan {
         Ok(match self {
             Self::Classification(plan) => plan.resume(options, from_step)?,
             Self::Retrieval(plan) => plan.resume(options, from_step)?,
+            Self::Segmentation(plan) => plan.resume(options, from_step)?,
         })
     }
 }
@@ -174,6 +228,7 @@ pub(super) fn check_resume(task: Task, run: &RunDir, given: &Settings) -> anyhow
     match task {
         Task::Classification => classification::check_resume(run, given)?,
         Task::Retrieval => retrieval::check_resume(run, given)?,
+        Task::Segmentation => segmentation::check_resume(run, given)?,
     }
     Ok(())
 }

@@ -1,0 +1,75 @@
+//! From a file to the values stored in it.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use super::error::LabelMapError;
+use super::{png_file, tiff_file};
+
+/// The most pixels of a label map; checked on the header, before anything of the map's size is allocated.
+pub const MAX_PIXELS: u64 = 100_000_000;
+
+/// The largest file that is read.
+pub const MAX_BYTES: u64 = 1 << 30;
+
+/// The values of a file, as they are stored: a palette's indices, greys without stretching.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Pixels in a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// `width * height` values, row by row.
+    pub values: Vec<u16>,
+}
+
+/// Reads the values of a grey PNG or TIFF or of a PNG with a palette, without giving them a meaning. The format is told by content.
+///
+/// # Errors
+/// As [`super::read`], but for labels out of range.
+pub fn read_stored(path: &Path) -> Result<Stored, LabelMapError> {
+    let failed = |source| LabelMapError::Read { path: path.to_owned(), source };
+    let too_large =
+        |bytes| LabelMapError::FileTooLarge { path: path.to_owned(), bytes, max_bytes: MAX_BYTES };
+    let file = File::open(path).map_err(failed)?;
+    let size = file.metadata().map_err(failed)?.len();
+    if size > MAX_BYTES {
+        return Err(too_large(size));
+    }
+    let mut bytes = Vec::new();
+    // The bound holds for what has no size, too: a pipe, or a file that grows.
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(too_large(bytes.len() as u64));
+    }
+    match bytes.as_slice() {
+        bytes if bytes.starts_with(b"\x89PNG\r\n\x1a\n") => png_file::decode(bytes, path),
+        // The last two are BigTIFF's.
+        bytes if [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| bytes.starts_with(*magic)) => {
+            tiff_file::decode(bytes, path)
+        }
+        bytes => Err(LabelMapError::NotAMap { path: path.to_owned(), found: describe(bytes) }),
+    }
+}
+
+/// Width and height as sizes, if they are within the limit.
+pub(super) fn check_size(path: &Path, width: u32, height: u32) -> Result<(usize, usize), LabelMapError> {
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(LabelMapError::TooManyPixels { path: path.to_owned(), width, height, max_pixels: MAX_PIXELS });
+    }
+    Ok((width as usize, height as usize))
+}
+
+/// A few words for what people take for a label map.
+fn describe(bytes: &[u8]) -> &'static str {
+    const KNOWN: [(&[u8], &str); 5] = [
+        (b"\xff\xd8\xff", "a JPEG, whose compression changes values"),
+        (b"BM", "a BMP"),
+        (b"GIF8", "a GIF"),
+        (b"RIFF", "a WebP or another RIFF file"),
+        (b"version https://git-lfs", "a Git LFS pointer; fetch the file itself with `git lfs pull`"),
+    ];
+    let known = KNOWN.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, name)| *name);
+    known.unwrap_or(if bytes.is_empty() { "an empty file" } else { "unknown data" })
+}

@@ -1,0 +1,187 @@
+//! Images and their label maps: two folders, paired by relative path without extension.
+//!
+//! The annotations decide which images are used: data sets come with images that nobody annotated. An annotation without its
+//! image is an error, since what it says would be lost silently.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::folder::{self, FolderError};
+
+/// Extensions of label maps, matched without regard to case.
+pub const ANNOTATIONS: [&str; 3] = ["png", "tif", "tiff"];
+
+/// An image and what says what its pixels show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnnotatedImage {
+    /// The path, relative to both folders, without extension and with `/`.
+    pub name: String,
+    /// The image's file.
+    pub image: PathBuf,
+    /// The label map's.
+    pub annotation: PathBuf,
+}
+
+/// The pairs of two folders.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pairs {
+    /// By their names' bytes.
+    pub images: Vec<AnnotatedImage>,
+    /// How many images have no annotation.
+    pub without_annotation: usize,
+}
+
+/// Why two folders are no annotated images.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PairsError {
+    /// A folder cannot be read, or has no images.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// No label map.
+    #[error("no label map below {}; expected files ending in {}", path.display(), ANNOTATIONS.join(", "))]
+    NoAnnotations {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Two files of one name.
+    #[error("{} and {} have one name, and only one of them can belong to it; remove the other", first.display(), second.display())]
+    Twice {
+        /// A file.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// Annotations whose images are missing.
+    #[error(
+        "the annotation {} has no image: expected {name} with one of the extensions {extensions} in {}{}", annotation.display(), images.display(),
+        if *others == 0 { String::new() } else { format!("; so do {others} others") }
+    )]
+    NoImage {
+        /// The annotation.
+        annotation: PathBuf,
+        /// Its name.
+        name: String,
+        /// What an image may end in.
+        extensions: String,
+        /// The folder of images.
+        images: PathBuf,
+        /// How many more there are.
+        others: usize,
+    },
+}
+
+/// Pairs images with their label maps.
+///
+/// # Errors
+/// If a folder cannot be read or has none, two files have one name, or an annotation has no image.
+pub fn pairs(images: &Path, annotations: &Path) -> Result<Pairs, PairsError> {
+    let found = folder::images(images)?.into_iter().map(|image| (image.name, image.path));
+    pair(images, by_name(found)?, &folder::EXTENSIONS, annotations)
+}
+
+/// Pairs label maps that a model has made with the true ones.
+///
+/// # Errors
+/// As [`pairs`].
+pub fn maps(made: &Path, annotations: &Path) -> Result<Pairs, PairsError> {
+    pair(made, label_maps(made)?, &ANNOTATIONS, annotations)
+}
+
+fn pair(
+    images: &Path,
+    mut found: BTreeMap<String, PathBuf>,
+    extensions: &[&str],
+    annotations: &Path,
+) -> Result<Pairs, PairsError> {
+    let mut pairs = Pairs::default();
+    let mut missing = Vec::new();
+    for (name, annotation) in label_maps(annotations)? {
+        match found.remove(&name) {
+            Some(image) => pairs.images.push(AnnotatedImage { name, image, annotation }),
+            None => missing.push((name, annotation)),
+        }
+    }
+    let others = missing.len().saturating_sub(1);
+    if let Some((name, annotation)) = missing.into_iter().next() {
+        let (images, extensions) = (images.to_owned(), extensions.join(", "));
+        return Err(PairsError::NoImage { annotation, name, extensions, images, others });
+    }
+    pairs.without_annotation = found.len();
+    Ok(pairs)
+}
+
+fn label_maps(folder: &Path) -> Result<BTreeMap<String, PathBuf>, PairsError> {
+    let found = folder::files(folder, &ANNOTATIONS)?;
+    if found.is_empty() {
+        return Err(PairsError::NoAnnotations { path: folder.to_owned() });
+    }
+    by_name(found.into_iter().map(|file| (file.name, file.path)))
+}
+
+/// Files by their names without extension.
+fn by_name(files: impl Iterator<Item = (String, PathBuf)>) -> Result<BTreeMap<String, PathBuf>, PairsError> {
+    let mut named = BTreeMap::new();
+    for (name, path) in files {
+        let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem).to_owned();
+        if let Some(first) = named.insert(stem, path.clone()) {
+            return Err(PairsError::Twice { first, second: path });
+        }
+    }
+    Ok(named)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+    use super::*;
+
+    /// Folders `images` and `annotations` with these files, empty: only names matter here.
+    fn folders(images: &[&str], annotations: &[&str]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (folder, names) in [("images", images), ("annotations", annotations)] {
+            std::fs::create_dir(root.path().join(folder)).unwrap();
+            for name in names {
+                let path = root.path().join(folder).join(name);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, "").unwrap();
+            }
+        }
+        root
+    }
+
+    fn read(root: &tempfile::TempDir) -> Result<Pairs, PairsError> {
+        pairs(&root.path().join("images"), &root.path().join("annotations"))
+    }
+
+    #[test]
+    fn annotations_decide_and_extensions_do_not_matter() {
+        let root = folders(
+            &["b.jpg", "a/b.JPG", "a/c.webp", "x.y.png", "alone.png", "notes.txt", ".hidden.png"],
+            &["a/b.png", "b.tif", "a/c.PNG", "x.y.tiff", "readme.md"],
+        );
+        let found = read(&root).unwrap();
+        let names: Vec<&str> = found.images.iter().map(|pair| pair.name.as_str()).collect();
+        assert_eq!((names, found.without_annotation), (vec!["a/b", "a/c", "b", "x.y"], 1));
+        assert!(found.images[0].image.ends_with("images/a/b.JPG"));
+        assert!(found.images[0].annotation.ends_with("annotations/a/b.png"));
+        let folder = root.path().join("annotations");
+        assert_eq!(maps(&folder, &folder).unwrap().images.len(), 4);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let message = |root: &tempfile::TempDir| read(root).unwrap_err().to_string();
+        let text = message(&folders(&["a.jpg"], &["a.png", "b.png", "c.png"]));
+        assert!(text.contains("b.png has no image") && text.contains("so do 1 others"), "{text}");
+        let text = message(&folders(&["a.jpg", "a.png"], &["a.png"]));
+        assert!(text.contains("a.jpg") && text.contains("one name"), "{text}");
+        let text = message(&folders(&["a.jpg"], &["a.png", "a.tif"]));
+        assert!(text.contains("a.tif") && text.contains("one name"), "{text}");
+        assert!(message(&folders(&["a.jpg"], &["a.txt"])).contains("no label map below"));
+        assert!(message(&folders(&[], &["a.png"])).contains("no image below"));
+        let root = folders(&["a.jpg"], &[]);
+        let gone = pairs(&root.path().join("images"), &root.path().join("gone")).unwrap_err().to_string();
+        assert!(gone.contains("gone does not exist"), "{gone}");
+    }
+}

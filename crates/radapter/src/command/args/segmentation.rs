@@ -1,0 +1,256 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use radapter_datasets::captions::CaptionsFormat;
+use radapter_segmentation::class_list::Synonyms;
+use radapter_segmentation::crop::Resize;
+
+use super::{AlphaArg, ArchArg, DecodeArgs, DeviceBatchArg, JsonFlag, ModelArgs, ModelRef, RunArgs};
+
+/// Images with label maps.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct AnnotatedArgs {
+    /// The folder of images; a label map's image has its relative path, whatever the extension
+    #[arg(long, value_name = "DIR")]
+    pub(crate) images: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) label_maps: LabelMapArgs,
+}
+
+/// Label maps of images.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct LabelMapArgs {
+    /// The folder of label maps: PNG of 8 or 16 bits, grey or with a palette, or TIFF; they decide which images are used
+    #[arg(long, value_name = "DIR")]
+    pub(crate) annotations: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) classes: ClassesArgs,
+    /// A data set by name, in the layout that detectron2 and OVSeg prepare (needs --root): ade20k-150, ade20k-847,
+    /// pascal-context-59, pascal-context-459, pascal-voc-20, coco-stuff-171
+    #[arg(long, value_name = "NAME", requires = "root", conflicts_with_all = ["images", "annotations", "classes"])]
+    pub(crate) dataset: Option<String>,
+    /// Where the data sets are
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// What is stored for the first class: 1 for ADE's originals, where 0 is to be ignored
+    #[arg(long, value_name = "N")]
+    pub(crate) label_offset: Option<u16>,
+    /// The stored label that is ignored [default: 65535 where classes exceed 254, else 255]
+    #[arg(long, value_name = "N")]
+    pub(crate) ignore: Option<u16>,
+}
+
+/// What pixels may be.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ClassesArgs {
+    /// A file with one class a line, commas between synonyms, or an inline list: "sky, road, person"
+    #[arg(long, value_name = "LIST|FILE")]
+    pub(crate) classes: Option<String>,
+    /// Synonyms: the mean of their embeddings (mean), or the line as it stands in the templates (joined), as OVSeg's figures
+    /// are made
+    #[arg(long, value_name = "mean|joined")]
+    pub(crate) synonyms: Option<Synonyms>,
+}
+
+/// From masks to a class for each pixel.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct FusionArgs {
+    /// Prompt templates: vild-14, simple, openai-80, or a file with one template a line [default: a run's own, else vild-14]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) templates: Option<String>,
+    /// Soft masks: the sigmoid above which a pixel belongs to the region
+    #[arg(long, value_name = "P", default_value = "0.4")]
+    pub(crate) threshold: f32,
+    /// By what cosines are divided to become probabilities
+    #[arg(long, value_name = "T", default_value = "0.01")]
+    pub(crate) temperature: f32,
+    /// The weight of CLIP where the masks have class scores [default: the data set's, else 0.7]; 1 where they have none
+    #[arg(long, value_name = "L")]
+    pub(crate) lambda: Option<f32>,
+    /// Pixels around a region's box, as a share of its longer side [default: a run's own, else 0]
+    #[arg(long, value_name = "M")]
+    pub(crate) margin: Option<f64>,
+    /// How a region's box is resized: antialiased, or ovseg (torch's bicubic without it) [default: a run's own, else antialiased]
+    #[arg(long, value_name = "antialiased|ovseg")]
+    pub(crate) resize: Option<Resize>,
+    /// Keep the embeddings of regions in this folder, by image, mask and model
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+}
+
+/// `train segmentation`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What is trained on are regions: an image's pixels under a mask, the rest filled with CLIP's mean colour, each with a noun. With
+--annotations they are the connected parts of each class; with --captions each noun of an image's captions takes, of the
+proposals, the one that the model finds most like it. Regions of one noun are each other's positives. Without --val-images a
+tenth of the images, chosen by the seed, is held out (`--set val_fraction=0` for none), and the share of its regions that are
+named rightly is the measure.
+
+Settings of --config and --set, with their defaults where they are not those of `train classification`:
+  alpha = 0.4                   loss.smoothing = 0               best = segment_top1, or segment_class_mean
+  templates = vild-14           min_area = 64 (pixels)           proposals = builtin, or a path (with captions)
+  crop.margin = 0               crop.resize = antialiased, or ovseg
+  synonyms = mean, or joined    tune = adapters, all, or image (the image tower's weights, as OVSeg fine-tunes CLIP)
+  loss.kind = mpm-nce (tune = all or image: info-nce)            recipe = auto, or ovseg (5 epochs, lr 5e-6, tune = image)
+The values a run ends up with are printed and saved in its config.toml.
+
+Examples:
+  radapter train segmentation --model clip-b16 --images images/train --annotations annotations/train \\
+      --classes classes.txt --out runs/street
+  radapter train segmentation --model clip-b16 --images coco --captions captions_train2017.json --out runs/nouns
+  radapter train segmentation --model clip-b16 --images images/train --annotations annotations/train \\
+      --classes classes.txt --exclude unseen.txt --set recipe=ovseg --out runs/full
+  radapter train --resume --out runs/street")]
+pub(crate) struct TrainSegmentation {
+    /// embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
+    #[arg(long, value_name = "MODEL", required_unless_present = "resume")]
+    pub(crate) model: Option<ModelRef>,
+    #[command(flatten)]
+    pub(crate) arch: ArchArg,
+    #[command(flatten)]
+    pub(crate) annotated: AnnotatedArgs,
+    /// Images with captions instead of annotations: Karpathy or COCO JSON, CSV or TSV
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["annotations", "dataset"])]
+    pub(crate) captions: Option<PathBuf>,
+    /// The form of --captions: karpathy, coco or csv; found out where not given
+    #[arg(long, value_name = "FORM", requires = "captions")]
+    pub(crate) captions_format: Option<CaptionsFormat>,
+    /// Splits of Karpathy's JSON, as train,restval; all where not given
+    #[arg(long, value_name = "LIST", requires = "captions")]
+    pub(crate) split: Option<String>,
+    /// The nouns that are looked for in captions, one a line, commas between synonyms [default: the names of ADE20K, COCO and
+    /// ImageNet]
+    #[arg(long, value_name = "FILE", requires = "captions")]
+    pub(crate) nouns: Option<PathBuf>,
+    /// With --captions: the masks that nouns are given to, as for `eval segmentation` [default: builtin]
+    #[arg(long, value_name = "builtin|PATH", requires = "captions")]
+    pub(crate) proposals: Option<String>,
+    /// Classes or nouns, one a line, that enter no batch
+    #[arg(long, value_name = "FILE")]
+    pub(crate) exclude: Option<PathBuf>,
+    /// The folder of the images to validate on
+    #[arg(long, value_name = "DIR", requires = "val_annotations")]
+    pub(crate) val_images: Option<PathBuf>,
+    /// The folder of their label maps
+    #[arg(long, value_name = "DIR", requires = "val_images")]
+    pub(crate) val_annotations: Option<PathBuf>,
+    /// Go on with the run in --out where it stopped; other arguments must agree with it
+    #[arg(long)]
+    pub(crate) resume: bool,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+/// `eval segmentation`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+One confusion matrix over the whole set; mIoU is the mean over the classes that occur in annotations or predictions. With --maps
+anybody's label maps are scored: <stem>.png (or .tif) with class indices.
+
+--proposals: `builtin` (graph-based, no weights), `ground-truth` (the annotations' own segments: the upper bound), or a path:
+COCO results JSON, or a folder of JSON files (as SAM writes them), of id maps (.png), or of .npz or .safetensors files with
+`masks [Q,h,w]` logits and optional `scores [Q,K+1]` logits (as MaskFormer gives them).
+
+Examples:
+  radapter eval segmentation --model runs/street --images images/val --annotations annotations/val --classes classes.txt
+  radapter eval segmentation --model runs/street --alpha 0 --images images/val --annotations annotations/val \\
+      --classes classes.txt --unseen unseen.txt --proposals ground-truth --json
+  radapter eval segmentation --model clip-b16 --dataset ade20k-150 --root /data --proposals maskformer
+  radapter eval segmentation --maps predictions --annotations annotations/val --classes classes.txt")]
+pub(crate) struct EvalSegmentation {
+    /// embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
+    #[arg(long, value_name = "MODEL", required_unless_present = "maps", conflicts_with = "maps")]
+    pub(crate) model: Option<ModelRef>,
+    #[command(flatten)]
+    pub(crate) arch: ArchArg,
+    #[command(flatten)]
+    pub(crate) alpha: AlphaArg,
+    /// Label maps that some model has made
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["images", "save_maps"])]
+    pub(crate) maps: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) annotated: AnnotatedArgs,
+    /// Classes that were not trained on, one a line: their mIoU stands beside that of the others
+    #[arg(long, value_name = "FILE")]
+    pub(crate) unseen: Option<PathBuf>,
+    /// Where masks come from
+    #[arg(long, value_name = "builtin|ground-truth|PATH", default_value = "builtin")]
+    pub(crate) proposals: String,
+    #[command(flatten)]
+    pub(crate) fusion: FusionArgs,
+    /// Write the label maps: PNG of class indices, 8 bits up to 254 classes, else 16
+    #[arg(long, value_name = "DIR")]
+    pub(crate) save_maps: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) decode: DecodeArgs,
+    #[command(flatten)]
+    pub(crate) batch: DeviceBatchArg,
+    #[command(flatten)]
+    pub(crate) json: JsonFlag,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Writes labels/<stem>.png (with a palette up to 256 classes, else 16-bit grey), overlays/<stem>.png, legend.json and index.html, a
+page to look at, into OUT, which has to be empty or new.
+
+Examples:
+  radapter segment --model hf://openai/clip-vit-base-patch16 --images street.jpg --classes \"sky, road, car, person\" --out maps
+  radapter segment --model runs/street --images photos --classes classes.txt --proposals sam --out maps")]
+pub(crate) struct SegmentArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) alpha: AlphaArg,
+    /// An image, or a folder of which all images are segmented
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(crate) images: PathBuf,
+    #[command(flatten)]
+    pub(crate) classes: ClassesArgs,
+    /// Where masks come from: builtin, or a path, as for `eval segmentation`
+    #[arg(long, value_name = "builtin|PATH", default_value = "builtin")]
+    pub(crate) proposals: String,
+    #[command(flatten)]
+    pub(crate) fusion: FusionArgs,
+    #[command(flatten)]
+    pub(crate) decode: DecodeArgs,
+    #[command(flatten)]
+    pub(crate) batch: DeviceBatchArg,
+    #[command(flatten)]
+    pub(crate) json: JsonFlag,
+    /// Where maps and page go
+    #[arg(long, value_name = "OUT")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Graph-based segmentation at several scales and in several colour spaces with hierarchical grouping: class-agnostic masks
+without any weights. The file is a COCO results JSON with compressed run lengths, which every command that takes --proposals
+reads again. With --annotations it is told how well the masks fit the annotations' own segments.
+
+Examples:
+  radapter proposals --images images/val --out proposals.json
+  radapter proposals --images images/val --annotations annotations/val --out proposals.json --json")]
+pub(crate) struct ProposalsArgs {
+    /// The folder of images; all below it are taken
+    #[arg(long, value_name = "DIR")]
+    pub(crate) images: PathBuf,
+    /// The folder of label maps to compare with
+    #[arg(long, value_name = "DIR")]
+    pub(crate) annotations: Option<PathBuf>,
+    /// The stored label that is ignored in --annotations
+    #[arg(long, value_name = "N", default_value = "255", requires = "annotations")]
+    pub(crate) ignore: u16,
+    /// Masks of an image, at most
+    #[arg(long, value_name = "N", default_value = "200")]
+    pub(crate) max_masks: std::num::NonZeroUsize,
+    #[command(flatten)]
+    pub(crate) decode: DecodeArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonFlag,
+    /// Where the masks go
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) out: PathBuf,
+}

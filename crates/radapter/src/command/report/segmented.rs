@@ -1,0 +1,91 @@
+use base64::Engine as _;
+
+use super::page::{Page, escape};
+
+/// A class and its colour.
+#[derive(Clone, Debug)]
+pub struct Swatch {
+    /// The class.
+    pub name: String,
+    /// Red, green, blue.
+    pub colour: [u8; 3],
+}
+
+/// An image under the colours of its labels.
+#[derive(Clone, Debug)]
+pub struct SegmentedImage {
+    /// A small form of it as a PNG file.
+    pub png: Vec<u8>,
+    /// The whole, relative to the page.
+    pub link: String,
+    /// What stands under it.
+    pub title: String,
+    /// Its classes, and how much of it they are.
+    pub classes: Vec<(Swatch, String)>,
+}
+
+fn swatch(Swatch { name, colour: [red, green, blue] }: &Swatch) -> String {
+    format!("<i class=\"swatch\" style=\"background:#{red:02x}{green:02x}{blue:02x}\"></i>{}", escape(name))
+}
+
+/// A path relative to the page as an address.
+fn relative_url(path: &str) -> String {
+    let mut url = String::new();
+    for byte in path.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => url.push(char::from(byte)),
+            other => url.push_str(&format!("%{other:02X}")),
+        }
+    }
+    url
+}
+
+impl Page {
+    /// What colours mean.
+    pub fn legend(&mut self, swatches: &[Swatch]) {
+        self.push("<ul class=\"legend\">");
+        for entry in swatches {
+            self.push(&format!("<li>{}</li>", swatch(entry)));
+        }
+        self.push("</ul>\n");
+    }
+
+    /// Images under the colours of their labels.
+    pub fn segmented(&mut self, images: &[SegmentedImage]) {
+        self.push("<div class=\"images segmented\">");
+        for SegmentedImage { png, link, title, classes } in images {
+            let data = base64::engine::general_purpose::STANDARD.encode(png);
+            let (title, link) = (escape(title), relative_url(link));
+            self.push(&format!(
+                "<figure><a href=\"{link}\"><img alt=\"{title}\" src=\"data:image/png;base64,{data}\"></a><figcaption><b>{title}</b>"
+            ));
+            for (class, share) in classes {
+                self.push(&format!("<span>{} <em>{}</em></span>", swatch(class), escape(share)));
+            }
+            self.push("</figcaption></figure>\n");
+        }
+        self.push("</div>\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_the_user_becomes_markup() {
+        let evil = "<script>\"'".to_owned();
+        let swatch = Swatch { name: evil.clone(), colour: [0, 128, 255] };
+        let mut page = Page::new("a", "b");
+        page.legend(&[swatch.clone()]);
+        page.segmented(&[SegmentedImage {
+            png: vec![],
+            link: evil.clone(),
+            title: evil.clone(),
+            classes: vec![(swatch, evil)],
+        }]);
+        let html = page.finish();
+        assert!(!html.contains("<script"), "{html}");
+        assert!(html.contains("href=\"%3Cscript%3E%22%27\"") && html.contains("#0080ff"), "{html}");
+    }
+}

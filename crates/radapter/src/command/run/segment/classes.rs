@@ -1,0 +1,84 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use radapter_datasets::layouts::Layout;
+use radapter_segmentation::class_list::{ClassList, Synonyms};
+
+use crate::command::args::{ClassesArgs, LabelMapArgs};
+use crate::command::failure::Usage;
+
+/// The classes of `--classes`; what is remarkable about them is told.
+pub(in crate::command::run) fn class_list(args: &ClassesArgs) -> anyhow::Result<ClassList> {
+    let Some(text) = &args.classes else {
+        return Err(Usage("give --classes: a file with one class a line, or a list as \"sky, road\"".into()).into());
+    };
+    Ok(noted(ClassList::resolve(text).context("--classes")?))
+}
+
+fn noted(classes: ClassList) -> ClassList {
+    classes.notes.iter().for_each(|note| tracing::warn!("--classes: {note}"));
+    classes
+}
+
+/// Where annotated images lie and what they are annotated with: as the flags say, or as a data set by name has it.
+#[derive(Clone, Debug, Default)]
+pub(in crate::command::run) struct Annotated {
+    pub(in crate::command::run) images: Option<PathBuf>,
+    pub(in crate::command::run) annotations: Option<PathBuf>,
+    /// The lines.
+    pub(in crate::command::run) classes: Option<Vec<String>>,
+    pub(in crate::command::run) synonyms: Option<Synonyms>,
+    pub(in crate::command::run) label_offset: Option<u16>,
+    pub(in crate::command::run) ignore: Option<u16>,
+    /// The weight of CLIP that OVSeg has for the data set.
+    pub(in crate::command::run) lambda: Option<f32>,
+}
+
+/// What `--dataset`, or `--images`, `--annotations` and `--classes` say.
+pub(in crate::command::run) fn annotated(images: Option<&Path>, args: &LabelMapArgs) -> anyhow::Result<Annotated> {
+    let given = Annotated {
+        images: images.map(Path::to_owned),
+        annotations: args.annotations.clone(),
+        classes: None,
+        synonyms: args.classes.synonyms,
+        label_offset: args.label_offset,
+        ignore: args.ignore,
+        lambda: None,
+    };
+    let (Some(name), Some(root)) = (&args.dataset, &args.root) else {
+        if args.root.is_some() {
+            return Err(Usage("--root is where the data sets of --dataset are, and none is named".into()).into());
+        }
+        let classes = args.classes.classes.is_some().then(|| class_list(&args.classes)).transpose()?;
+        return Ok(Annotated { classes: classes.map(|classes| classes.lines()), ..given });
+    };
+    let layout = Layout::named(name)?;
+    let folders = layout.folders(root, None)?;
+    Ok(Annotated {
+        images: Some(folders.images),
+        annotations: Some(folders.annotations),
+        classes: Some(layout.lines()),
+        label_offset: given.label_offset.or(Some(folders.label_offset)),
+        ignore: given.ignore.or(Some(layout.ignore())),
+        lambda: lambda(name),
+        ..given
+    })
+}
+
+/// OVSeg's weights (Liang et al., CVPR 2023).
+fn lambda(dataset: &str) -> Option<f32> {
+    match dataset {
+        name if name.starts_with("ade20k") => Some(0.7),
+        name if name.starts_with("pascal-context") => Some(0.6),
+        "pascal-voc-20" => Some(0.45),
+        _ => None,
+    }
+}
+
+/// The labels of the classes in a file, one a line.
+pub(in crate::command::run) fn unseen(classes: &ClassList, file: &Path) -> anyhow::Result<Vec<usize>> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+    let text = text.trim_start_matches('\u{feff}');
+    let names: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    classes.labels_of(&names).with_context(|| format!("`{}`", file.display()))
+}

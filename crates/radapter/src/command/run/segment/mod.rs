@@ -1,0 +1,141 @@
+//! `segment`: images to label maps; and what all commands of segmentation have in common.
+
+mod classes;
+mod page;
+mod parts;
+
+use std::path::Path;
+
+use anyhow::Context;
+use radapter_clip::config::Interpolation;
+use radapter_clip::preprocess::{RgbImage, resize};
+use radapter_datasets::label_map::{self, IGNORED, LabelMap, colour};
+use radapter_segmentation::plan::Preparation;
+use radapter_segmentation::segmenter::Segmented;
+
+use crate::command::args::{ModelRef, SegmentArgs};
+use crate::command::skipped::report_skipped;
+use crate::command::{Session, images, model, output};
+use page::{Entry, Legend};
+
+pub(super) use classes::{Annotated, annotated, class_list, unseen};
+pub(super) use parts::{Parts, Shown};
+
+/// How much of an overlay is the label's colour.
+const INK: f32 = 0.55;
+
+/// Gets the segments of a training, with progress.
+pub(super) fn prepared<T, E>(
+    session: &Session,
+    get: impl FnOnce(&mut Preparation<'_>) -> Result<T, E>,
+) -> anyhow::Result<T>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let mut bar = None;
+    let mut progress = |done: usize, all: usize| {
+        bar.get_or_insert_with(|| session.progress.start("reading segments", "images", all as u64)).set(done as u64, "");
+    };
+    let got = get(&mut Preparation { device: session.device()?, progress: &mut progress });
+    if let Some(bar) = bar {
+        bar.finish();
+    }
+    Ok(got?)
+}
+
+pub(super) fn run(args: &SegmentArgs, session: &Session) -> anyhow::Result<()> {
+    output::check_empty_dir(&args.out)?;
+    let classes = class_list(&args.classes)?;
+    let synonyms = args.classes.synonyms.unwrap_or_default();
+    let found = images::list(std::slice::from_ref(&args.images))?;
+    let parts = Parts::open(&args.fusion, &args.proposals, run_of(&args.model.model), None)?;
+    let opened = model::load(&args.model, args.alpha.get()?, session)?;
+    let shown = Shown { model: &opened.checkpoint, classes: &classes, synonyms, session };
+    output::write_dir(&args.out, |dir| {
+        for folder in ["labels", "overlays"] {
+            output::make_dir(&dir.join(folder))?;
+        }
+        let legend = Legend::new(&classes);
+        output::write_file(&dir.join("legend.json"), &serde_json::to_vec_pretty(&legend)?)?;
+        let names = page::stems(&found);
+        let mut entries = Vec::new();
+        let options = session.embed_options(&args.decode, args.batch);
+        let skipped = parts.segment(&shown, &found, &options, "segmenting", &mut |segmented| {
+            let stem = &names[segmented.index];
+            let labels = dir.join("labels").join(format!("{stem}.png"));
+            output::make_dir(radapter_files::folder_of(&labels))?;
+            label_map::write_palette(&labels, &segmented.map, classes.len())?;
+            let overlay = dir.join("overlays").join(format!("{stem}.png"));
+            output::make_dir(radapter_files::folder_of(&overlay))?;
+            write_png(&overlay, &overlaid(&segmented.image, &segmented.map))?;
+            entries.push(entry(stem, &segmented, &classes.names()));
+            Ok(())
+        })?;
+        report_skipped(&skipped, found.len());
+        output::write_file(&dir.join("index.html"), page::page(args, &legend, &entries).as_bytes())?;
+        if args.json.json { output::print_json(&entries) } else { output::print(&page::table(&entries)) }
+    })?;
+    tracing::info!("labels, overlays, legend.json, index.html → {}", args.out.display());
+    Ok(())
+}
+
+/// The path of a model that is a run.
+pub(super) fn run_of(model: &ModelRef) -> Option<&Path> {
+    match model {
+        ModelRef::Path(path) if model::is_run(path) => Some(path),
+        _ => None,
+    }
+}
+
+/// What the page says of an image.
+fn entry(stem: &str, segmented: &Segmented, names: &[String]) -> Entry {
+    let labels = segmented.map.labels();
+    let mut pixels = vec![0_usize; names.len()];
+    labels.iter().filter(|label| **label != IGNORED).for_each(|label| pixels[usize::from(*label)] += 1);
+    let share = |pixels: usize| pixels as f64 / labels.len() as f64;
+    let mut classes: Vec<(u16, String, f64)> = pixels
+        .iter()
+        .enumerate()
+        .filter(|(_, pixels)| **pixels > 0)
+        .map(|(label, &pixels)| (label as u16, names[label].clone(), share(pixels)))
+        .collect();
+    classes.sort_by(|a, b| b.2.total_cmp(&a.2));
+    Entry {
+        name: segmented.name.clone(),
+        stem: stem.to_owned(),
+        masks: segmented.masks,
+        uncovered: share(segmented.uncovered),
+        classes: classes.into_iter().map(page::Share::from).collect(),
+        thumbnail: thumbnail(&overlaid(&segmented.image, &segmented.map)),
+    }
+}
+
+/// The image under its labels' colours.
+pub(super) fn overlaid(image: &RgbImage, map: &LabelMap) -> RgbImage {
+    let mut overlaid = image.clone();
+    for (pixel, &label) in overlaid.pixels_mut().zip(map.labels()).filter(|(_, label)| **label != IGNORED) {
+        for (value, ink) in pixel.0.iter_mut().zip(colour(label)) {
+            *value = (f32::from(*value) * (1.0 - INK) + f32::from(ink) * INK).round() as u8;
+        }
+    }
+    overlaid
+}
+
+fn write_png(path: &Path, image: &RgbImage) -> anyhow::Result<()> {
+    let mut png = std::io::Cursor::new(Vec::new());
+    image.write_to(&mut png, image::ImageFormat::Png).with_context(|| format!("cannot write `{}`", path.display()))?;
+    output::write_file(path, &png.into_inner())
+}
+
+/// A small PNG for the page.
+fn thumbnail(image: &RgbImage) -> Vec<u8> {
+    const LONGER: u32 = 384;
+    let (width, height) = image.dimensions();
+    let longer = width.max(height).max(1);
+    let small = |side: u32| (u64::from(side) * u64::from(LONGER) / u64::from(longer)).max(1) as u32;
+    let image =
+        if longer > LONGER { resize(image, small(width), small(height), Interpolation::Bicubic) } else { image.clone() };
+    let mut png = std::io::Cursor::new(Vec::new());
+    // Writing into memory fails only for an image without pixels, which no decoder gives.
+    image.write_to(&mut png, image::ImageFormat::Png).map(|()| png.into_inner()).unwrap_or_default()
+}

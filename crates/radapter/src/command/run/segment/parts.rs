@@ -1,0 +1,137 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use radapter_clip::checkpoint::Checkpoint;
+use radapter_clip::model::Clip;
+use radapter_datasets::on_error::Skipped;
+use radapter_datasets::{Templates, TemplatesChoice};
+use radapter_embedding::{EmbedOptions, Image};
+use radapter_segmentation::class_list::{ClassList, Synonyms};
+use radapter_segmentation::config::ResolvedSegmentation;
+use radapter_segmentation::crop::{CropSettings, Cropper};
+use radapter_segmentation::proposals::Source;
+use radapter_segmentation::regions::Cache;
+use radapter_segmentation::segmenter::{SegmentError, SegmentSettings, Segmented, Segmenter};
+use radapter_segmentation::vocabulary::Vocabulary;
+use radapter_training::RunDir;
+
+use crate::command::args::FusionArgs;
+use crate::command::model::{self, Task};
+use crate::command::Session;
+
+/// All but the model and the images: how masks become maps, and where they come from.
+pub(in crate::command::run) struct Parts {
+    settings: SegmentSettings,
+    crop: CropSettings,
+    templates: Templates,
+    pub(in crate::command::run) source: Arc<Source>,
+    cache: Option<PathBuf>,
+}
+
+/// A model and what it is asked.
+pub(in crate::command::run) struct Shown<'a> {
+    pub(in crate::command::run) model: &'a Checkpoint,
+    pub(in crate::command::run) classes: &'a ClassList,
+    pub(in crate::command::run) synonyms: Synonyms,
+    pub(in crate::command::run) session: &'a Session,
+}
+
+impl Parts {
+    /// What the flags say; what they leave open a run of segmentation says, and else the defaults.
+    pub(in crate::command::run) fn open(
+        args: &FusionArgs,
+        proposals: &str,
+        run: Option<&Path>,
+        lambda: Option<f32>,
+    ) -> anyhow::Result<Self> {
+        let source = Source::open(proposals).context("--proposals")?;
+        source.notes().iter().for_each(|note| tracing::warn!("--proposals: {note}"));
+        Self::with(args, Arc::new(source), run, lambda)
+    }
+
+    /// As [`open`](Self::open), with masks from elsewhere.
+    pub(in crate::command::run) fn with(
+        args: &FusionArgs,
+        source: Arc<Source>,
+        run: Option<&Path>,
+        lambda: Option<f32>,
+    ) -> anyhow::Result<Self> {
+        let recorded = run.map(recorded).transpose()?.flatten();
+        let default = SegmentSettings::default();
+        let settings = SegmentSettings {
+            threshold: args.threshold,
+            temperature: args.temperature,
+            lambda: args.lambda.or(lambda).unwrap_or(default.lambda),
+        };
+        let own = recorded.as_ref().map(|recorded| recorded.crop).unwrap_or_default();
+        let crop = CropSettings {
+            margin: args.margin.unwrap_or(own.margin),
+            resize: args.resize.unwrap_or(own.resize),
+        };
+        let templates = match (&args.templates, recorded) {
+            (Some(name), _) => TemplatesChoice::Name(name.clone()).resolve().context("--templates")?,
+            (None, Some(recorded)) => recorded.templates,
+            (None, None) => Templates::resolve("vild-14")?,
+        };
+        Ok(Self { settings: settings.validate()?, crop, templates, source, cache: args.cache.clone() })
+    }
+
+    /// Segments images, with progress.
+    pub(in crate::command::run) fn segment(
+        &self,
+        shown: &Shown<'_>,
+        images: &[Image],
+        options: &EmbedOptions,
+        what: &str,
+        take: &mut dyn FnMut(Segmented) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Vec<Skipped>> {
+        let Shown { model, classes, synonyms, session } = *shown;
+        let clip = Clip::from_state(&model.config, &model.state, &session.device()?)?;
+        let cropper = Cropper::new(&model.config, self.crop)?;
+        let vocabulary = Vocabulary::new(&clip, &classes.texts(synonyms), &self.templates, options.batch)?;
+        let cache = self.cache.as_deref().map(|folder| {
+            Cache::open(folder, &model.state.hash(), model.config.embed_dim, self.crop)
+        });
+        let cache = cache.transpose()?;
+        let segmenter = Segmenter {
+            model: &clip,
+            vocabulary: &vocabulary,
+            cropper: &cropper,
+            source: self.source.clone(),
+            settings: self.settings,
+            options: *options,
+            cache: cache.as_ref(),
+        };
+        let progress = session.progress.start(what, "images", images.len() as u64);
+        // An error of the command's passes through the library in a box, and comes out as it went in.
+        let mut failed = None;
+        let skipped = segmenter.run(images, &mut |segmented| {
+            let done = segmented.index + 1;
+            take(segmented).map_err(|error| {
+                let message = error.to_string();
+                failed = Some(error);
+                message
+            })?;
+            progress.set(done as u64, "");
+            Ok(())
+        });
+        match (skipped, failed) {
+            (Err(SegmentError::Take(_)), Some(error)) => Err(error),
+            (skipped, _) => {
+                progress.finish();
+                Ok(skipped?)
+            }
+        }
+    }
+}
+
+/// What a run of segmentation was trained with; none of a run of another task.
+fn recorded(run: &Path) -> anyhow::Result<Option<ResolvedSegmentation>> {
+    let record = RunDir::open(run)?.record()?;
+    if model::task_of(&record) != Some(Task::Segmentation) {
+        return Ok(None);
+    }
+    let task = record.task.try_into().with_context(|| format!("the run `{}` is no run of segmentation", run.display()))?;
+    Ok(Some(task))
+}

@@ -1,0 +1,118 @@
+//! How well a model names segments whose masks are given: OVSeg's own measure of its CLIP.
+
+use radapter_clip::model::{Adapter, Clip};
+use radapter_clip::preprocess::ImageError;
+use radapter_datasets::on_error::Skipped;
+use radapter_datasets::prefetch::{Ahead, Prefetch};
+use radapter_datasets::{SkipReport, Templates};
+use radapter_embedding::{EmbedError, EmbedOptions};
+use serde::Serialize;
+
+use crate::crop::Cropper;
+use crate::data::{Labels, SegmentSet, SizeError};
+use crate::regions::{ImageRegions, RegionEmbedder, RegionError, embed_all};
+use crate::vocabulary::Vocabulary;
+
+/// Top-1 over segments.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SegmentAccuracy {
+    /// For each label the segments that are named rightly, and all of them.
+    pub per_class: Vec<(usize, usize)>,
+}
+
+/// Why segments could not be named.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AccuracyError {
+    /// The texts.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+    /// The regions.
+    #[error(transparent)]
+    Regions(#[from] RegionError),
+    /// An image.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// Masks of another size than their image.
+    #[error(transparent)]
+    Size(#[from] SizeError),
+}
+
+impl SegmentAccuracy {
+    /// The share of segments that are named rightly, of those whose label `counts`; none where there are none.
+    pub fn top1(&self, counts: impl Fn(usize) -> bool) -> Option<f64> {
+        let counted = self.per_class.iter().enumerate().filter(|(label, _)| counts(*label));
+        let (right, all) = counted.fold((0, 0), |(right, all), (_, (r, a))| (right + r, all + a));
+        (all > 0).then(|| right as f64 / all as f64)
+    }
+
+    /// The mean over classes of that share, of those that `counts` and that occur.
+    pub fn class_mean(&self, counts: impl Fn(usize) -> bool) -> Option<f64> {
+        let occur = |&(label, (_, all)): &(usize, &(usize, usize))| *all > 0 && counts(label);
+        let shares: Vec<f64> =
+            self.per_class.iter().enumerate().filter(occur).map(|(_, (right, all))| *right as f64 / *all as f64).collect();
+        (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
+    }
+}
+
+/// Names every segment by the label of highest cosine. `progress` hears how many images are done.
+///
+/// # Errors
+/// [`AccuracyError`] for an image that cannot be read, under `on_error = fail`, masks of another size, and embeddings that are
+/// not finite.
+pub fn measure<A: Adapter>(
+    model: &Clip<A>,
+    set: &SegmentSet,
+    labels: &Labels,
+    templates: &Templates,
+    cropper: &Cropper,
+    options: &EmbedOptions,
+    progress: &mut dyn FnMut(usize),
+) -> Result<(SegmentAccuracy, Vec<Skipped>), AccuracyError> {
+    let vocabulary = Vocabulary::new(model, labels.texts(), templates, options.batch)?;
+    let mut accuracy = SegmentAccuracy { per_class: vec![(0, 0); labels.len()] };
+    let report = SkipReport::default();
+    let images = loaded(set, options, &report);
+    let embedder = RegionEmbedder::new(model, cropper, None, options.batch);
+    let mut done = 0;
+    embed_all(embedder, images, &mut |regions: ImageRegions<Vec<usize>>, rows| {
+        for (label, row) in regions.payload.iter().zip(rows) {
+            let Some(row) = row else { continue };
+            let (right, all) = &mut accuracy.per_class[*label];
+            *right += usize::from(vocabulary.nearest(&row) == *label);
+            *all += 1;
+        }
+        done += 1;
+        progress(done);
+        Ok(())
+    })?;
+    Ok((accuracy, report.entries()))
+}
+
+/// The images that have segments, decoded ahead, with their labels.
+fn loaded(
+    set: &SegmentSet,
+    options: &EmbedOptions,
+    report: &SkipReport,
+) -> Prefetch<Option<ImageRegions<Vec<usize>>>, AccuracyError> {
+    let jobs = set.by_image().into_iter().enumerate().filter(|(_, places)| !places.is_empty());
+    let jobs: Vec<_> = jobs
+        .map(|(image, places)| {
+            let segments = places.into_iter().map(|place| set.segments[place].clone());
+            (set.images[image].clone(), segments.collect::<Vec<_>>())
+        })
+        .collect();
+    let EmbedOptions { limits, on_error, threads, .. } = *options;
+    let report = report.clone();
+    Prefetch::new(jobs, Ahead { threads, jobs: 2 * threads.max(1) }, move |(image, segments)| {
+        let picture = image.source.load_within(&limits);
+        let Some(picture) = on_error.settle(&image.name, picture, &report)? else { return Ok(None) };
+        let mut masks = Vec::with_capacity(segments.len());
+        for segment in &segments {
+            SizeError::check(&image.name, (segment.mask.width(), segment.mask.height()), &picture)?;
+            masks.push(segment.mask.decode());
+        }
+        let payload = segments.iter().map(|segment| segment.label).collect();
+        Ok(Some(ImageRegions { name: image.name, image: picture, masks, key: None, payload }))
+    })
+}

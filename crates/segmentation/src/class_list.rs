@@ -1,0 +1,335 @@
+//! The classes of a segmentation: an open vocabulary, in label order.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// What stands beside a class that would be alone: there has to be something else for pixels to be.
+const OTHERS: &str = "others";
+/// Names that an error proposes.
+const NEAREST: usize = 3;
+
+/// Classes in label order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassList {
+    classes: Vec<SegmentationClass>,
+    /// What the user should know, in words.
+    pub notes: Vec<String>,
+}
+
+/// A class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentationClass {
+    /// Its names, the first of which reports use.
+    pub synonyms: Vec<String>,
+    /// The line that it was made of.
+    pub line: String,
+}
+
+/// What becomes of a line's synonyms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Synonyms {
+    /// Each is a text of its own, and the class the mean of their embeddings.
+    #[default]
+    Mean,
+    /// The line is one text, commas and all, as OVSeg's figures are made.
+    Joined,
+}
+
+impl std::str::FromStr for Synonyms {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        match word {
+            "mean" => Ok(Self::Mean),
+            "joined" => Ok(Self::Joined),
+            other => Err(format!("expected `mean` or `joined`, found `{other}`")),
+        }
+    }
+}
+
+impl std::fmt::Display for Synonyms {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Mean => "mean",
+            Self::Joined => "joined",
+        })
+    }
+}
+
+/// Why there are no classes.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClassListError {
+    /// The file could not be read.
+    #[error("cannot read the classes {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A text that looks like a file's name, and no such file.
+    #[error("there is no file `{text}`; expected a file with one class a line, or a list of classes as \"sky, road\"")]
+    NoFile {
+        /// The text.
+        text: String,
+    },
+    /// There are none.
+    #[error("{place} has no classes; expected one a line, or a list as \"sky, road\"")]
+    Empty {
+        /// The file, or "the list".
+        place: String,
+    },
+    /// A line without a name.
+    #[error("{place}, line {line}: no name; expected a class, as line numbers are labels")]
+    Blank {
+        /// The file, or "the list".
+        place: String,
+        /// Counted from 1.
+        line: usize,
+    },
+    /// Two classes of one name.
+    #[error("{place}: line {second} repeats line {first}, `{name}`: two labels cannot be told apart; remove or rename one")]
+    Twice {
+        /// The file, or "the list".
+        place: String,
+        /// Counted from 1.
+        first: usize,
+        /// Counted from 1.
+        second: usize,
+        /// The line.
+        name: String,
+    },
+    /// A name that no class has.
+    #[error("`{name}` is none of the {classes} classes; near it are {}", nearest.join(", "))]
+    Unknown {
+        /// The name.
+        name: String,
+        /// Number of classes.
+        classes: usize,
+        /// Names that are like it.
+        nearest: Vec<String>,
+    },
+}
+
+impl ClassList {
+    /// The classes that a text names: a file with a class a line and commas between its synonyms, if there is one of that name,
+    /// else names with commas between.
+    ///
+    /// # Errors
+    /// [`ClassListError`] for a file that cannot be read, a blank or repeated line, and no classes at all.
+    pub fn resolve(text: &str) -> Result<Self, ClassListError> {
+        let path = Path::new(text);
+        if path.is_file() {
+            return Self::read(path);
+        }
+        let looks_like_a_file = text.contains(['/', '\\']) || text.ends_with(".txt");
+        if looks_like_a_file && !text.contains(", ") {
+            return Err(ClassListError::NoFile { text: text.to_owned() });
+        }
+        let names: Vec<&str> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+        Self::of("the list", &names)
+    }
+
+    fn read(path: &Path) -> Result<Self, ClassListError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ClassListError::Read { path: path.to_owned(), source })?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text).trim_end();
+        let lines: Vec<&str> = if text.is_empty() { Vec::new() } else { text.lines().collect() };
+        Self::of(&path.display().to_string(), &lines)
+    }
+
+    /// The classes of these lines.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn from_lines<T: AsRef<str>>(lines: &[T]) -> Result<Self, ClassListError> {
+        Self::of("the list", lines)
+    }
+
+    fn of<T: AsRef<str>>(place: &str, lines: &[T]) -> Result<Self, ClassListError> {
+        let place = place.to_owned();
+        if lines.is_empty() {
+            return Err(ClassListError::Empty { place });
+        }
+        let mut list = Self { classes: Vec::with_capacity(lines.len()), notes: Vec::new() };
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        let mut known: HashMap<String, usize> = HashMap::new();
+        for (number, line) in lines.iter().enumerate() {
+            let line = line.as_ref().trim();
+            let names: Vec<&str> = line.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+            if names.is_empty() {
+                return Err(ClassListError::Blank { place, line: number + 1 });
+            }
+            if let Some(first) = seen.insert(names.join(",").to_lowercase(), number) {
+                let name = line.to_owned();
+                return Err(ClassListError::Twice { place, first: first + 1, second: number + 1, name });
+            }
+            let mut synonyms: Vec<String> = Vec::new();
+            for name in names {
+                match known.insert(name.to_lowercase(), number) {
+                    Some(other) if other == number => {
+                        list.notes.push(format!("line {}: `{name}` stands twice and counts once", number + 1));
+                        continue;
+                    }
+                    Some(other) => {
+                        let (first, second) = (other + 1, number + 1);
+                        list.notes.push(format!("`{name}` is a name of line {first} and of line {second}"));
+                    }
+                    None => {}
+                }
+                synonyms.push(name.to_owned());
+            }
+            list.classes.push(SegmentationClass { synonyms, line: line.to_owned() });
+        }
+        if let [only] = &list.classes[..] {
+            let note = format!("`{}` is the only class: `{OTHERS}` stands beside it, for all that it is not", only.line);
+            list.notes.push(note);
+            list.classes.push(SegmentationClass { synonyms: vec![OTHERS.to_owned()], line: OTHERS.to_owned() });
+        }
+        Ok(list)
+    }
+
+    /// Number of classes.
+    pub fn len(&self) -> usize {
+        self.classes.len()
+    }
+
+    /// Whether there are none; never, of a list that was made.
+    pub fn is_empty(&self) -> bool {
+        self.classes.is_empty()
+    }
+
+    /// The classes.
+    pub fn as_slice(&self) -> &[SegmentationClass] {
+        &self.classes
+    }
+
+    /// Their first names.
+    pub fn names(&self) -> Vec<String> {
+        self.classes.iter().map(|class| class.synonyms[0].clone()).collect()
+    }
+
+    /// Their lines.
+    pub fn lines(&self) -> Vec<String> {
+        self.classes.iter().map(|class| class.line.clone()).collect()
+    }
+
+    /// For each class the texts that go into templates.
+    pub fn texts(&self, synonyms: Synonyms) -> Vec<Vec<String>> {
+        let of = |class: &SegmentationClass| match synonyms {
+            Synonyms::Mean => class.synonyms.clone(),
+            Synonyms::Joined => vec![class.line.clone()],
+        };
+        self.classes.iter().map(of).collect()
+    }
+
+    /// The labels of classes by their names: any synonym, or the line, without regard to case; ascending, each once.
+    ///
+    /// # Errors
+    /// [`ClassListError::Unknown`] for a name that no class has.
+    pub fn labels_of(&self, names: &[String]) -> Result<Vec<usize>, ClassListError> {
+        let has = |class: &SegmentationClass, name: &str| {
+            class.line.eq_ignore_ascii_case(name) || class.synonyms.iter().any(|known| known.eq_ignore_ascii_case(name))
+        };
+        let label = |name: &String| {
+            let found = self.classes.iter().position(|class| has(class, name.trim()));
+            found.ok_or_else(|| self.unknown(name))
+        };
+        let mut labels = names.iter().map(label).collect::<Result<Vec<_>, _>>()?;
+        labels.sort_unstable();
+        labels.dedup();
+        Ok(labels)
+    }
+
+    fn unknown(&self, name: &str) -> ClassListError {
+        let mut nearest: Vec<&String> = self.classes.iter().flat_map(|class| &class.synonyms).collect();
+        nearest.sort_by_key(|known| distance(&known.to_lowercase(), &name.to_lowercase()));
+        let nearest = nearest.into_iter().take(NEAREST).cloned().collect();
+        ClassListError::Unknown { name: name.to_owned(), classes: self.len(), nearest }
+    }
+}
+
+/// The number of characters to insert, delete or replace between two texts (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (at, left) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], at + 1);
+        for (column, right) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(left != *right);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+    use super::*;
+
+    fn file(content: &str) -> Result<ClassList, ClassListError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("classes.txt");
+        std::fs::write(&path, content).unwrap();
+        ClassList::resolve(path.to_str().unwrap())
+    }
+
+    #[test]
+    fn lines_are_classes_and_commas_part_synonyms() {
+        let classes = file("\u{feff}sky\r\nroad, route\r\ncar,automobile , auto\r\n\r\n").unwrap();
+        assert_eq!(classes.names(), ["sky", "road", "car"]);
+        assert_eq!(classes.texts(Synonyms::Mean)[2], ["car", "automobile", "auto"]);
+        assert_eq!(classes.texts(Synonyms::Joined)[2], ["car,automobile , auto"]);
+        assert_eq!(ClassList::from_lines(&classes.lines()).unwrap(), classes);
+        assert!(classes.notes.is_empty());
+    }
+
+    #[test]
+    fn a_list_has_no_synonyms_and_a_file_of_its_name_wins() {
+        assert_eq!(ClassList::resolve(" sky,road ,, person").unwrap().names(), ["sky", "road", "person"]);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sky, road");
+        std::fs::write(&path, "a, b\nc\n").unwrap();
+        assert_eq!(ClassList::resolve(path.to_str().unwrap()).unwrap().names(), ["a", "c"]);
+        for text in ["folder/classes", "classes.txt"] {
+            let message = ClassList::resolve(text).unwrap_err().to_string();
+            assert!(message.contains("no file") && message.contains(text), "{message}");
+        }
+    }
+
+    #[test]
+    fn one_class_gets_others_beside_it() {
+        let classes = ClassList::resolve("cat").unwrap();
+        assert_eq!(classes.names(), ["cat", "others"]);
+        assert!(classes.notes[0].contains("`others`"), "{:?}", classes.notes);
+    }
+
+    #[test]
+    fn repetitions_and_blanks_are_told() {
+        let message = |content| file(content).unwrap_err().to_string();
+        let text = message("sky\nroad, route\nSky\n");
+        assert!(text.contains("classes.txt: line 3 repeats line 1"), "{text}");
+        assert!(message("sky\n\nroad\n").contains("line 2"));
+        assert!(message("sky\n , \nroad\n").contains("line 2"));
+        assert!(message("").contains("no classes"));
+        assert!(ClassList::resolve(",").unwrap_err().to_string().contains("no classes"));
+        let classes = file("road, route, road\nway, route\n").unwrap();
+        assert_eq!(classes.texts(Synonyms::Mean), [vec!["road", "route"], vec!["way", "route"]]);
+        assert_eq!(classes.notes.len(), 2, "{:?}", classes.notes);
+    }
+
+    #[test]
+    fn labels_are_found_by_any_name() {
+        let classes = file("sky\nroad, route\nsign symbol\n").unwrap();
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(classes.labels_of(&names(&["Sign Symbol", "route", "road, route"])).unwrap(), [1, 2]);
+        let message = classes.labels_of(&names(&["raod"])).unwrap_err().to_string();
+        assert!(message.contains("`raod`") && message.contains("near it are road"), "{message}");
+    }
+}

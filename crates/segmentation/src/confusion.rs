@@ -1,0 +1,97 @@
+//! Which class was taken for which, pixel by pixel.
+
+use radapter_datasets::label_map::{IGNORED, LabelMap};
+
+/// A confusion matrix over a set of label maps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confusion {
+    classes: usize,
+    /// `[classes, classes + 1]`: rows are true classes, columns predicted ones, the last column no class.
+    pixels: Vec<u64>,
+}
+
+/// Why two maps cannot be compared.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfusionError {
+    /// The maps differ in size.
+    #[error("{name}: the label map has {found_width} × {found_height} pixels, its annotation {width} × {height}")]
+    Size {
+        /// The image.
+        name: String,
+        /// The annotation's width.
+        width: usize,
+        /// The annotation's height.
+        height: usize,
+        /// The map's width.
+        found_width: usize,
+        /// The map's height.
+        found_height: usize,
+    },
+    /// A label that is no class.
+    #[error("{name}: label {label} at the pixel ({x}, {y}), but there are {classes} classes")]
+    Label {
+        /// The image.
+        name: String,
+        /// The label.
+        label: u16,
+        /// The pixel's column.
+        x: usize,
+        /// The pixel's row.
+        y: usize,
+        /// How many classes there are.
+        classes: usize,
+    },
+}
+
+impl Confusion {
+    /// Of no pixels yet.
+    pub fn new(classes: usize) -> Self {
+        Self { classes, pixels: vec![0; classes * (classes + 1)] }
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Adds an image. Pixels whose true label is ignored count for nothing; a predicted label that is ignored is no class, and
+    /// wrong.
+    ///
+    /// # Errors
+    /// [`ConfusionError`] for maps of different sizes and labels that are no classes; nothing is added then.
+    pub fn add(&mut self, name: &str, truth: &LabelMap, prediction: &LabelMap) -> Result<(), ConfusionError> {
+        let size = |map: &LabelMap| (map.width(), map.height());
+        if size(truth) != size(prediction) {
+            let ((width, height), (found_width, found_height)) = (size(truth), size(prediction));
+            return Err(ConfusionError::Size { name: name.to_owned(), width, height, found_width, found_height });
+        }
+        for map in [truth, prediction] {
+            if let Some((label, x, y)) = map.first_out_of_range(self.classes) {
+                return Err(ConfusionError::Label { name: name.to_owned(), label, x, y, classes: self.classes });
+            }
+        }
+        for (&truth, &prediction) in truth.labels().iter().zip(prediction.labels()) {
+            if truth != IGNORED {
+                let column = if prediction == IGNORED { self.classes } else { usize::from(prediction) };
+                self.pixels[usize::from(truth) * (self.classes + 1) + column] += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Pixels of a class that were predicted as a class.
+    pub fn at(&self, truth: usize, prediction: usize) -> u64 {
+        self.pixels[truth * (self.classes + 1) + prediction]
+    }
+
+    /// Pixels of a class.
+    pub fn of_truth(&self, class: usize) -> u64 {
+        self.pixels[class * (self.classes + 1)..(class + 1) * (self.classes + 1)].iter().sum()
+    }
+
+    /// Pixels that were predicted as a class, and are not ignored.
+    pub fn of_prediction(&self, class: usize) -> u64 {
+        (0..self.classes).map(|truth| self.at(truth, class)).sum()
+    }
+}

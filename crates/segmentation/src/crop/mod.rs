@@ -1,0 +1,172 @@
+//! From an image and a mask to what the image tower sees: the mask's box, with everything outside of the mask filled.
+//!
+//! The box is resized to the input without keeping its proportions and the background is CLIP's mean colour, as OVSeg (Liang
+//! et al., CVPR 2023) has it.
+
+mod bicubic;
+mod part;
+
+use radapter_clip::config::{ClipConfig, Interpolation};
+use radapter_clip::preprocess::{Preprocess, RgbImage, crop, flip_horizontal, resize};
+use serde::{Deserialize, Serialize};
+
+use crate::mask::{Bounds, Mask};
+
+pub use part::Part;
+
+/// How a region becomes the model's input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CropSettings {
+    /// Pixels around the mask's box, as a share of the box's longer side, at each side; 0.
+    pub margin: f64,
+    /// How the box is resized.
+    pub resize: Resize,
+}
+
+/// How a box is resized to the input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resize {
+    /// The model's own filter, antialiased, on 8-bit pixels, as Pillow does it; the mean colour is rounded to 8 bits.
+    #[default]
+    Antialiased,
+    /// torch's bicubic interpolation of the normalised pixels, without antialiasing: what OVSeg's code does.
+    Ovseg,
+}
+
+impl std::str::FromStr for Resize {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        match word {
+            "antialiased" => Ok(Self::Antialiased),
+            "ovseg" => Ok(Self::Ovseg),
+            other => Err(format!("expected `antialiased` or `ovseg`, found `{other}`")),
+        }
+    }
+}
+
+/// A margin that is none.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("crop.margin = {found} is refused: expected a share of the box's side from 0 to 4")]
+pub struct MarginError {
+    /// The setting.
+    pub found: f64,
+}
+
+/// Makes the inputs of a model.
+#[derive(Clone, Debug)]
+pub struct Cropper {
+    settings: CropSettings,
+    preprocess: Preprocess,
+    filter: Interpolation,
+    /// The mean colour in 8 bits.
+    fill: [u8; 3],
+}
+
+impl Cropper {
+    /// For the inputs that a model takes.
+    ///
+    /// # Errors
+    /// [`MarginError`] for a margin out of range.
+    pub fn new(model: &ClipConfig, settings: CropSettings) -> Result<Self, MarginError> {
+        if !(0.0..=4.0).contains(&settings.margin) {
+            return Err(MarginError { found: settings.margin });
+        }
+        let preprocess = Preprocess::new(model);
+        let fill = model.preprocess.mean.map(|mean| (255.0 * mean).round().clamp(0.0, 255.0) as u8);
+        Ok(Self { settings, filter: preprocess.filter(), preprocess, fill })
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> CropSettings {
+        self.settings
+    }
+
+    /// A region as the model sees it; `None` of an empty mask.
+    ///
+    /// # Shapes
+    /// `[3, image_size, image_size]`, row-major, normalised
+    ///
+    /// # Panics
+    /// If the mask is not of the image's size: masks are checked where they are read.
+    pub fn pixels(&self, image: &RgbImage, mask: &Mask) -> Option<Vec<f32>> {
+        self.part(image, mask, Part::WHOLE)
+    }
+
+    /// As [`pixels`](Self::pixels), of a part of the box: an augmented region.
+    ///
+    /// # Panics
+    /// As [`pixels`](Self::pixels).
+    pub fn part(&self, image: &RgbImage, mask: &Mask, part: Part) -> Option<Vec<f32>> {
+        let size = (mask.width(), mask.height());
+        assert_eq!(size, (image.width() as usize, image.height() as usize), "a mask of another size than its image");
+        let bounds = part.within(self.widened(mask.bounds()?, size));
+        let region = self.filled(image, mask, bounds);
+        let side = self.preprocess.image_size();
+        let pixels = match self.settings.resize {
+            Resize::Antialiased => {
+                let resized = resize(&region, side as u32, side as u32, self.filter);
+                self.preprocess.normalize(&if part.flip { flip_horizontal(&resized) } else { resized })
+            }
+            Resize::Ovseg => {
+                let region = if part.flip { flip_horizontal(&region) } else { region };
+                let mut pixels = self.preprocess.normalize(&region);
+                self.clear(&mut pixels, mask, bounds, part.flip);
+                bicubic::resize(&pixels, [bounds.width(), bounds.height()], side)
+            }
+        };
+        Some(pixels)
+    }
+
+    /// The box with its margin, within the image.
+    fn widened(&self, bounds: Bounds, (width, height): (usize, usize)) -> Bounds {
+        let longer = bounds.width().max(bounds.height());
+        let margin = (self.settings.margin * longer as f64).round() as usize;
+        Bounds {
+            left: bounds.left.saturating_sub(margin),
+            top: bounds.top.saturating_sub(margin),
+            right: (bounds.right + margin).min(width),
+            bottom: (bounds.bottom + margin).min(height),
+        }
+    }
+
+    /// The pixels in a box, those outside of the mask filled.
+    fn filled(&self, image: &RgbImage, mask: &Mask, bounds: Bounds) -> RgbImage {
+        let (width, height) = (bounds.width() as u32, bounds.height() as u32);
+        let mut region = crop(image, bounds.left as i64, bounds.top as i64, width, height);
+        for (inside, pixel) in within(mask, bounds).zip(region.pixels_mut()) {
+            if !inside {
+                pixel.0 = self.fill;
+            }
+        }
+        region
+    }
+
+    /// Sets normalised pixels outside of the mask to exactly the mean colour, which is zero.
+    fn clear(&self, pixels: &mut [f32], mask: &Mask, bounds: Bounds, flip: bool) {
+        let width = bounds.width();
+        let plane = width * bounds.height();
+        for (index, inside) in within(mask, bounds).enumerate() {
+            if !inside {
+                let (row, column) = (index / width, index % width);
+                let column = if flip { width - 1 - column } else { column };
+                for channel in 0..3 {
+                    pixels[channel * plane + row * width + column] = 0.0;
+                }
+            }
+        }
+    }
+}
+
+/// Whether each pixel of a box is in the mask, row by row.
+fn within(mask: &Mask, bounds: Bounds) -> impl Iterator<Item = bool> + '_ {
+    (bounds.top..bounds.bottom).flat_map(move |row| {
+        let start = row * mask.width();
+        mask.bits()[start + bounds.left..start + bounds.right].iter().copied()
+    })
+}
+
+#[cfg(test)]
+mod tests;

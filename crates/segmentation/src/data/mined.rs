@@ -1,0 +1,182 @@
+//! Segments of captioned images, as OVSeg (Liang et al., CVPR 2023) mines them: each noun of an image's captions takes the
+//! proposal that CLIP finds most like it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use radapter_clip::checkpoint::Checkpoint;
+use radapter_clip::model::{Clip, ModelError};
+use radapter_clip::preprocess::ImageError;
+use radapter_datasets::captions::{self, CaptionsError};
+use radapter_datasets::prefetch::{Ahead, Prefetch};
+use radapter_datasets::{CaptionedImages, SkipReport};
+use radapter_embedding::{EmbedError, EmbedOptions, Image};
+
+use super::{Labels, Segment, SegmentSet};
+use crate::config::{ResolvedSegmentation, SettingsError};
+use crate::crop::Cropper;
+use crate::mask::{Mask, Rle};
+use crate::nouns::Nouns;
+use crate::proposals::{ProposalError, Source};
+use crate::regions::{ImageRegions, RegionEmbedder, RegionError, embed_all};
+use crate::vocabulary::Vocabulary;
+
+/// What was mined.
+#[derive(Clone, Debug)]
+pub struct Mined {
+    /// The nouns that have segments.
+    pub labels: Labels,
+    /// The segments.
+    pub set: SegmentSet,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+/// Why nothing could be mined.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MineError {
+    /// The captions.
+    #[error("training captions: {0}")]
+    Captions(#[from] Box<CaptionsError>),
+    /// The proposals.
+    #[error(transparent)]
+    Proposals(#[from] ProposalError),
+    /// An image.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The settings.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The texts.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+    /// The regions.
+    #[error(transparent)]
+    Regions(#[from] RegionError),
+    /// A noun that is excluded and in no list.
+    #[error("exclude: `{name}` is none of the {nouns} nouns that are looked for")]
+    UnknownNoun {
+        /// The name.
+        name: String,
+        /// How many nouns there are.
+        nouns: usize,
+    },
+    /// No caption has a noun.
+    #[error("no caption of the {images} images has one of the {nouns} nouns that are looked for; give --nouns FILE")]
+    NoNouns {
+        /// How many images there are.
+        images: usize,
+        /// How many nouns.
+        nouns: usize,
+    },
+}
+
+/// Mines segments by the base model. `progress` hears how many of how many images are done.
+///
+/// # Errors
+/// [`MineError`] for captions, proposals and images that cannot be read, and captions without nouns.
+pub fn mine(
+    base: &Checkpoint,
+    task: &ResolvedSegmentation,
+    device: &Device,
+    options: &EmbedOptions,
+    progress: &mut dyn FnMut(usize, usize),
+    skipped: &SkipReport,
+) -> Result<Mined, MineError> {
+    let path = task.captions.as_deref().unwrap_or_else(|| std::path::Path::new(""));
+    let captions = captions::read(path, &task.captions_options(), task.on_error, skipped).map_err(Box::new)?;
+    let nouns = if task.nouns.is_empty() { Nouns::built_in() } else { Nouns::new(&task.nouns) };
+    let excluded = excluded(&nouns, &task.exclude)?;
+    let of_image = nouns_of(&captions, &nouns, &excluded);
+    let used: Vec<usize> = of_image.iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    if used.is_empty() {
+        return Err(MineError::NoNouns { images: captions.len(), nouns: nouns.names().len() });
+    }
+    let labels = Labels::of_names(used.iter().map(|&noun| nouns.names()[noun].clone()).collect());
+    let source = Arc::new(Source::open(&task.proposals)?);
+    let names: Vec<Image> =
+        captions.images.iter().map(|image| Image { name: image.name.clone(), source: image.source.clone() }).collect();
+    source.check_names(names.iter().map(|image| image.name.as_str()))?;
+
+    let clip = Clip::from_state(&base.config, &base.state, device)?;
+    let cropper = Cropper::new(&base.config, task.crop).map_err(SettingsError::from)?;
+    let vocabulary = Vocabulary::new(&clip, labels.texts(), &task.templates, options.batch)?;
+
+    let label = |noun: &usize| used.binary_search(noun).unwrap_or_default();
+    let jobs: Vec<(Image, Vec<usize>)> = names
+        .into_iter()
+        .zip(&of_image)
+        .filter(|(_, nouns)| !nouns.is_empty())
+        .map(|(image, nouns)| (image, nouns.iter().map(label).collect()))
+        .collect();
+    let count = jobs.len();
+    let EmbedOptions { limits, on_error, threads, .. } = *options;
+    let report = skipped.clone();
+    let regions = Prefetch::new(jobs, Ahead { threads, jobs: 2 * threads.max(1) }, move |(image, labels)| {
+        let picture = on_error.settle(&image.name, image.source.load_within(&limits), &report)?;
+        let Some(picture) = picture else { return Ok(None) };
+        let proposals = source.of(&image, &picture, None)?;
+        let masks: Vec<Mask> = proposals.binary(THRESHOLD).into_iter().flatten().collect();
+        let name = image.name.clone();
+        Ok::<_, MineError>(Some(ImageRegions { name, image: picture, masks, key: None, payload: (image, labels) }))
+    });
+
+    let mut set = SegmentSet::default();
+    let (mut done, mut without) = (0, 0);
+    let embedder = RegionEmbedder::new(&clip, &cropper, None, options.batch);
+    embed_all(embedder, regions, &mut |regions: ImageRegions<(Image, Vec<usize>)>, rows| {
+        let cosines: Vec<Option<Vec<f32>>> =
+            rows.iter().map(|row| row.as_deref().map(|row| vocabulary.cosines(row))).collect();
+        let (image, labels) = regions.payload;
+        let place = set.images.len();
+        let before = set.segments.len();
+        for label in labels {
+            let cosine = |at: &usize| cosines[*at].as_ref().map_or(f32::NEG_INFINITY, |row| row[label]);
+            // The first of those that are equal.
+            let best = (0..cosines.len()).rev().max_by(|a, b| cosine(a).total_cmp(&cosine(b)));
+            if let Some(best) = best {
+                set.segments.push(Segment { image: place, mask: Rle::of(&regions.masks[best]), label });
+            }
+        }
+        without += usize::from(set.segments.len() == before);
+        set.images.push(image);
+        done += 1;
+        progress(done, count);
+        Ok(())
+    })?;
+    let mut notes = Vec::new();
+    let silent = captions.len() - count;
+    if silent > 0 {
+        notes.push(format!("{silent} of {} images have captions without any of the nouns and are not used", captions.len()));
+    }
+    if without > 0 {
+        notes.push(format!("{without} images have no proposals and are not used"));
+    }
+    Ok(Mined { labels, set, notes })
+}
+
+/// At which a soft mask becomes a region.
+const THRESHOLD: f32 = 0.4;
+
+fn excluded(nouns: &Nouns, names: &[String]) -> Result<BTreeSet<usize>, MineError> {
+    let of = |name: &String| {
+        let found = nouns.of(name);
+        let unknown = || MineError::UnknownNoun { name: name.clone(), nouns: nouns.names().len() };
+        found.first().copied().ok_or_else(unknown)
+    };
+    names.iter().map(of).collect()
+}
+
+/// For each image the nouns of all its captions, each once.
+fn nouns_of(captions: &CaptionedImages, nouns: &Nouns, excluded: &BTreeSet<usize>) -> Vec<Vec<usize>> {
+    let of = |texts: &Vec<String>| {
+        let found: BTreeSet<usize> = texts.iter().flat_map(|text| nouns.of(text)).collect();
+        found.difference(excluded).copied().collect()
+    };
+    captions.images.iter().map(|image| of(&image.captions)).collect()
+}

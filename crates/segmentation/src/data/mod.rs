@@ -1,0 +1,99 @@
+//! Training samples: masked regions with the name of what they show.
+
+pub mod annotated;
+mod labels;
+pub mod mined;
+mod set;
+
+use radapter_clip::config::ClipConfig;
+use radapter_clip::preprocess::DecodeLimits;
+use radapter_clip::tokenizer::Tokenizer;
+use radapter_datasets::augment::Augment;
+use radapter_datasets::fingerprint::Fingerprint;
+use radapter_datasets::seed::{self, Draw};
+use radapter_datasets::{OnError, SkipReport, Templates};
+use radapter_training::{DataError, Sample, SampleKey, TrainData};
+
+use crate::crop::{Cropper, Part};
+
+pub use labels::Labels;
+pub use set::{Segment, SegmentSet, SizeError};
+
+/// Regions as training samples: positives share a label (Kim et al., ECCV 2024, on OVSeg's pairs of masked crops and nouns).
+///
+/// The part of a region that is seen, its flip, and the text that stands for it, one of its label's in one of the templates,
+/// are functions of (seed, epoch, index) alone, whichever thread loads them.
+#[derive(Debug)]
+pub struct SegmentData {
+    set: SegmentSet,
+    /// Of each label its texts in each template.
+    texts: Vec<Vec<Vec<u32>>>,
+    cropper: Cropper,
+    augment: Augment,
+    on_error: OnError,
+    skipped: SkipReport,
+    fingerprint: String,
+}
+
+impl SegmentData {
+    /// Samples for a model of these sizes.
+    pub fn new(
+        set: SegmentSet,
+        labels: &Labels,
+        model: &ClipConfig,
+        templates: &Templates,
+        cropper: Cropper,
+        augment: Augment,
+        on_error: OnError,
+        skipped: SkipReport,
+    ) -> Self {
+        let (tokenizer, length) = (Tokenizer::clip(), model.text.context_length);
+        let encode = |prompt: &String| tokenizer.encode_unpadded(prompt, length);
+        let of = |texts: &Vec<String>| {
+            texts.iter().flat_map(|text| templates.prompts(text)).map(|prompt| encode(&prompt)).collect()
+        };
+        let texts = labels.texts().iter().map(of).collect();
+        let fingerprint = fingerprint(&set, labels);
+        Self { set, texts, cropper, augment, on_error, skipped, fingerprint }
+    }
+}
+
+impl TrainData for SegmentData {
+    fn len(&self) -> usize {
+        self.set.segments.len()
+    }
+
+    fn load(&self, key: SampleKey) -> Result<Option<Sample>, DataError> {
+        let Segment { image, mask, label } = &self.set.segments[key.index];
+        let image = &self.set.images[*image];
+        let picture = image.source.load_within(&DecodeLimits::default());
+        let Some(picture) = self.on_error.settle(&image.name, picture, &self.skipped)? else { return Ok(None) };
+        let mask = self.set.mask(mask, image, &picture)?;
+        let part = Part::drawn(&self.augment, key.seed, key.epoch, key.index as u64);
+        let texts = &self.texts[*label];
+        let choice = seed::rng("caption", &[key.seed, key.epoch, key.index as u64]).below(texts.len());
+        let tokens = texts.get(choice).cloned().unwrap_or_default();
+        let pixels = self.cropper.part(&picture, &mask, part);
+        Ok(pixels.map(|pixels| Sample { pixels, tokens, label: *label as i64 }))
+    }
+
+    fn fingerprint(&self) -> String {
+        self.fingerprint.clone()
+    }
+}
+
+/// A [`Fingerprint`] over labels, images and segments.
+fn fingerprint(set: &SegmentSet, labels: &Labels) -> String {
+    let mut fingerprint = Fingerprint::default();
+    labels.texts().iter().flatten().for_each(|text| fingerprint.text(text));
+    for image in &set.images {
+        fingerprint.text(&image.name);
+        fingerprint.source(&image.source);
+    }
+    for Segment { image, mask, label } in &set.segments {
+        fingerprint.number(*image as u64);
+        fingerprint.number(*label as u64);
+        mask.counts().iter().for_each(|&count| fingerprint.number(u64::from(count)));
+    }
+    format!("{} segments of {} images, {}", set.segments.len(), set.images.len(), fingerprint.finish())
+}

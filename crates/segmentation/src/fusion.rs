@@ -1,0 +1,176 @@
+//! From masks with class probabilities to a class per pixel, as OVSeg (Liang et al., CVPR 2023) does.
+//!
+//! With `c` CLIP's probabilities of a region, `p` the mask generator's and λ the weight of CLIP's,
+//!
+//! ```text
+//! class_q = p_q^(1−λ) · c_q^λ          pixel(k) = Σ_q w_q · class_q(k) · mask_q          label = argmax_k pixel(k)
+//! ```
+//!
+//! where `mask_q` is the sigmoid of the mask's logits, or 0 and 1, and `w_q` the mask's weight.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+
+use crate::mask::Mask;
+
+/// Values that a band of rows may hold at a time while soft masks are summed: 64 MiB.
+const BAND: usize = 16 << 20;
+
+/// Probabilities of cosines: softmax of `cosine / τ`.
+///
+/// # Shapes
+/// `[classes]` → `[classes]`
+pub fn probabilities(cosines: &[f32], temperature: f32) -> Vec<f32> {
+    softmax(cosines.iter().map(|cosine| cosine / temperature))
+}
+
+/// The generator's probabilities: softmax over all columns, of which the last, "no object", is dropped afterwards.
+///
+/// # Shapes
+/// `[classes + 1]` → `[classes]`
+pub fn generator_probabilities(logits: &[f32]) -> Vec<f32> {
+    let mut probabilities = softmax(logits.iter().copied());
+    probabilities.pop();
+    probabilities
+}
+
+fn softmax(logits: impl Iterator<Item = f32> + Clone) -> Vec<f32> {
+    let largest = logits.clone().fold(f32::NEG_INFINITY, f32::max);
+    let exponentials: Vec<f32> = logits.map(|logit| (logit - largest).exp()).collect();
+    let sum: f32 = exponentials.iter().sum();
+    exponentials.into_iter().map(|value| value / sum).collect()
+}
+
+/// `p^(1−λ) · c^λ`, class by class.
+///
+/// # Shapes
+/// both `[classes]` → `[classes]`
+pub fn fuse(generator: &[f32], clip: &[f32], lambda: f32) -> Vec<f32> {
+    generator.iter().zip(clip).map(|(p, c)| p.powf(1.0 - lambda) * c.powf(lambda)).collect()
+}
+
+/// A mask of an image, as it enters the sum.
+#[derive(Clone, Debug)]
+pub enum Cover {
+    /// 0 or 1.
+    Binary(Mask),
+    /// The sigmoid of logits: `[height · width]`, row by row.
+    Soft(Vec<f32>),
+}
+
+/// A mask and what it says of each class, its own weight included.
+#[derive(Clone, Debug)]
+pub struct Vote {
+    /// Where.
+    pub cover: Cover,
+    /// `[classes]`
+    pub classes: Vec<f32>,
+}
+
+/// The best class of each pixel, row by row, the first of those that are equal; `None` where no mask is.
+///
+/// # Shapes
+/// covers of `width · height` pixels → `[height · width]`
+///
+/// # Panics
+/// If a cover is not of the image's size, or the votes differ in their number of classes: both are checked where they are read.
+pub fn label_pixels(width: usize, height: usize, votes: &[Vote]) -> Vec<Option<u16>> {
+    let classes = votes.first().map_or(0, |vote| vote.classes.len());
+    for vote in votes {
+        assert_eq!(vote.classes.len(), classes, "votes for different classes");
+        let pixels = match &vote.cover {
+            Cover::Binary(mask) => mask.bits().len(),
+            Cover::Soft(values) => values.len(),
+        };
+        assert_eq!(pixels, width * height, "a mask of another size than its image");
+    }
+    let is_binary = |vote: &Vote| matches!(vote.cover, Cover::Binary(_));
+    if votes.iter().all(is_binary) { by_cells(width * height, votes) } else { by_bands(width, height, classes, votes) }
+}
+
+/// Pixels that lie under the same masks have the same sum, so that it is computed once for each such cell. Masks are many and
+/// nested; cells are few.
+fn by_cells(pixels: usize, votes: &[Vote]) -> Vec<Option<u16>> {
+    let mut cell_of = vec![0_u32; pixels];
+    // Of each cell the cell it was cut from and the mask that cut it.
+    let mut cells: Vec<Option<(u32, usize)>> = vec![None];
+    for (index, vote) in votes.iter().enumerate() {
+        let Cover::Binary(mask) = &vote.cover else { continue };
+        let mut cut: HashMap<u32, u32> = HashMap::new();
+        let mut last = None;
+        for (cell, _) in cell_of.iter_mut().zip(mask.bits()).filter(|(_, inside)| **inside) {
+            // Neighbours mostly lie in one cell.
+            let new = match last {
+                Some((from, to)) if from == *cell => to,
+                _ => *cut.entry(*cell).or_insert_with(|| {
+                    cells.push(Some((*cell, index)));
+                    (cells.len() - 1) as u32
+                }),
+            };
+            last = Some((*cell, new));
+            *cell = new;
+        }
+    }
+    let mut is_used = vec![false; cells.len()];
+    cell_of.iter().for_each(|&cell| is_used[cell as usize] = true);
+    let best = |cell: usize| {
+        let mut under = Vec::new();
+        let mut at = cell;
+        while let Some((from, index)) = cells[at] {
+            under.push(index);
+            at = from as usize;
+        }
+        let mut sums = vec![0.0_f32; votes.first().map_or(0, |vote| vote.classes.len())];
+        // In the masks' order, whichever way a cell came about.
+        for index in under.iter().rev() {
+            sums.iter_mut().zip(&votes[*index].classes).for_each(|(sum, value)| *sum += value);
+        }
+        (!under.is_empty()).then(|| argmax(&sums))
+    };
+    let labels: Vec<Option<u16>> =
+        (0..cells.len()).into_par_iter().map(|cell| if is_used[cell] { best(cell) } else { None }).collect();
+    cell_of.into_iter().map(|cell| labels[cell as usize]).collect()
+}
+
+/// All sums of a band of rows at a time.
+fn by_bands(width: usize, height: usize, classes: usize, votes: &[Vote]) -> Vec<Option<u16>> {
+    let threads = rayon::current_num_threads().max(1);
+    let rows = (BAND / threads / (width * classes).max(1)).clamp(1, height.max(1));
+    let starts: Vec<usize> = (0..height).step_by(rows).collect();
+    let band = |start: usize| {
+        let pixels = start * width..(start + rows).min(height) * width;
+        let mut sums = vec![0.0_f32; pixels.len() * classes];
+        let mut is_covered = vec![false; pixels.len()];
+        for vote in votes {
+            for (place, pixel) in pixels.clone().enumerate() {
+                let value = match &vote.cover {
+                    Cover::Binary(mask) => f32::from(u8::from(mask.bits()[pixel])),
+                    Cover::Soft(values) => values[pixel],
+                };
+                if value > 0.0 {
+                    is_covered[place] = true;
+                    let sums = &mut sums[place * classes..(place + 1) * classes];
+                    sums.iter_mut().zip(&vote.classes).for_each(|(sum, class)| *sum += value * class);
+                }
+            }
+        }
+        let best = |(sums, covered): (&[f32], bool)| covered.then(|| argmax(sums));
+        sums.chunks_exact(classes.max(1)).zip(is_covered).map(best).collect::<Vec<_>>()
+    };
+    starts.into_par_iter().flat_map_iter(band).collect()
+}
+
+/// The first of the largest.
+pub(crate) fn argmax(values: &[f32]) -> u16 {
+    let mut best = 0;
+    for (index, value) in values.iter().enumerate() {
+        if *value > values[best] {
+            best = index;
+        }
+    }
+    best as u16
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+//! Open-vocabulary segmentation with CLIP in the manner of OVSeg (Liang et al., CVPR 2023): a label map of any words.
+//!
+//! * [`proposals`]: class-agnostic masks, from files or the built-in generator; [`mask`]: what a mask is.
+//! * [`crop`], [`regions`], [`vocabulary`], [`fusion`], [`segmenter`]: masked regions as the model sees them, their embeddings, the
+//!   classes', and how both become a class for each pixel.
+//! * [`confusion`], [`scores`]: mIoU and its relatives; [`accuracy`]: how well regions with known masks are named.
+//! * [`class_list`], [`nouns`]: what pixels may be, and what captions speak of.
+//! * [`config`], [`data`], [`validator`], [`plan`]: what the trainer needs to know of the task, and the whole way from settings to
+//!   a run. A run becomes a model by [`radapter_training::finetuned`].
+//!
+//! # From masks to a map
+//!
+//! ```
+//! use radapter_segmentation::fusion::{Cover, Vote, label_pixels, probabilities};
+//! use radapter_segmentation::mask::Mask;
+//!
+//! // Two masks over three pixels in a row, and the cosines of each with two classes.
+//! let mask = |bits: [bool; 3]| Mask::new(3, 1, bits.to_vec()).expect("a bit for each pixel");
+//! let votes = [
+//!     Vote { cover: Cover::Binary(mask([true, true, false])), classes: probabilities(&[0.3, 0.2], 0.01) },
+//!     Vote { cover: Cover::Binary(mask([false, true, false])), classes: probabilities(&[0.1, 0.4], 0.01) },
+//! ];
+//! // The last pixel is under no mask.
+//! assert_eq!(label_pixels(3, 1, &votes), [Some(0), Some(1), None]);
+//! ```
+
+pub mod accuracy;
+pub mod class_list;
+pub mod config;
+pub mod confusion;
+pub mod crop;
+pub mod data;
+pub mod fusion;
+pub mod mask;
+pub mod nouns;
+pub mod plan;
+pub mod proposals;
+pub mod regions;
+pub mod scores;
+pub mod segmenter;
+pub mod validator;
+pub mod vocabulary;

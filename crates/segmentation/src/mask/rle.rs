@@ -1,0 +1,189 @@
+//! COCO's run lengths: column by column, beginning with the pixels outside.
+
+use super::Mask;
+
+/// A mask as run lengths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rle {
+    width: usize,
+    height: usize,
+    /// Pixels outside, inside, outside, … column by column; they add up to all pixels.
+    counts: Vec<u32>,
+}
+
+/// What is no mask in run lengths.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RleError {
+    /// Runs for another number of pixels.
+    #[error("the run lengths add up to {found} pixels, expected {width} × {height} = {expected}")]
+    Length {
+        /// The mask's width.
+        width: usize,
+        /// The mask's height.
+        height: usize,
+        /// The mask's pixels.
+        expected: u64,
+        /// Those of the runs.
+        found: u64,
+    },
+    /// A run that is no length.
+    #[error("run {index} has the length {found}: expected a whole number from 0")]
+    Run {
+        /// The run.
+        index: usize,
+        /// Its length.
+        found: i64,
+    },
+    /// A character that compressed run lengths do not have.
+    #[error("character {index} of the compressed run lengths is {found:?}: expected one from '0' to 'o'")]
+    Character {
+        /// Its place.
+        index: usize,
+        /// The character.
+        found: char,
+    },
+    /// The last number has no end.
+    #[error("the compressed run lengths are cut off")]
+    CutOff,
+    /// More pixels than are sensible.
+    #[error("a mask of {width} × {height} pixels is refused: expected at most {most} pixels")]
+    TooLarge {
+        /// The mask's width.
+        width: usize,
+        /// The mask's height.
+        height: usize,
+        /// The limit.
+        most: usize,
+    },
+}
+
+/// Pixels of the largest mask: what a hostile file could make us hold.
+const MOST: usize = 1 << 28;
+
+impl Rle {
+    /// The run lengths of a mask.
+    pub fn of(mask: &Mask) -> Self {
+        let (width, height) = (mask.width(), mask.height());
+        let mut counts = Vec::new();
+        let (mut run, mut inside) = (0, false);
+        for column in 0..width {
+            for row in 0..height {
+                if mask.bits()[row * width + column] != inside {
+                    counts.push(run);
+                    (run, inside) = (0, !inside);
+                }
+                run += 1;
+            }
+        }
+        counts.push(run);
+        Self { width, height, counts }
+    }
+
+    /// Of plain run lengths.
+    ///
+    /// # Errors
+    /// [`RleError`] if they do not add up to `width · height`.
+    pub fn new(width: usize, height: usize, counts: Vec<u32>) -> Result<Self, RleError> {
+        let pixels = width.checked_mul(height).filter(|pixels| *pixels <= MOST);
+        let Some(pixels) = pixels else { return Err(RleError::TooLarge { width, height, most: MOST }) };
+        let (expected, found) = (pixels as u64, counts.iter().map(|&count| u64::from(count)).sum());
+        if expected != found {
+            return Err(RleError::Length { width, height, expected, found });
+        }
+        Ok(Self { width, height, counts })
+    }
+
+    /// Of COCO's compressed run lengths: five bits a character, signed, each number from the third on less the last but one.
+    ///
+    /// # Errors
+    /// [`RleError`] for what is none, and for another number of pixels.
+    pub fn from_compressed(width: usize, height: usize, text: &str) -> Result<Self, RleError> {
+        let mut numbers: Vec<i64> = Vec::new();
+        let (mut value, mut shift) = (0_i64, 0_u32);
+        for (index, found) in text.chars().enumerate() {
+            let bits = match found {
+                '0'..='o' => i64::from(found as u32 - '0' as u32),
+                _ => return Err(RleError::Character { index, found }),
+            };
+            // Thirteen characters hold more than any mask's pixels.
+            if shift > 55 {
+                return Err(RleError::Run { index: numbers.len(), found: value });
+            }
+            value |= (bits & 0x1f) << shift;
+            shift += 5;
+            if bits & 0x20 != 0 {
+                continue;
+            }
+            if bits & 0x10 != 0 {
+                value |= -1 << shift;
+            }
+            if numbers.len() > 2 {
+                value += numbers[numbers.len() - 2];
+            }
+            numbers.push(value);
+            (value, shift) = (0, 0);
+        }
+        if shift != 0 {
+            return Err(RleError::CutOff);
+        }
+        let run = |(index, found): (usize, &i64)| u32::try_from(*found).map_err(|_| RleError::Run { index, found: *found });
+        let counts = numbers.iter().enumerate().map(run).collect::<Result<_, _>>()?;
+        Self::new(width, height, counts)
+    }
+
+    /// As COCO compresses them.
+    pub fn to_compressed(&self) -> String {
+        let mut text = String::new();
+        for (index, &count) in self.counts.iter().enumerate() {
+            let before = if index > 2 { i64::from(self.counts[index - 2]) } else { 0 };
+            let mut value = i64::from(count) - before;
+            loop {
+                let bits = (value & 0x1f) as u8;
+                value >>= 5;
+                let is_last = if bits & 0x10 != 0 { value == -1 } else { value == 0 };
+                text.push(char::from(bits + if is_last { 0 } else { 0x20 } + b'0'));
+                if is_last {
+                    break;
+                }
+            }
+        }
+        text
+    }
+
+    /// Columns of the image.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Rows of the image.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// The run lengths.
+    pub fn counts(&self) -> &[u32] {
+        &self.counts
+    }
+
+    /// Pixels inside.
+    pub fn area(&self) -> usize {
+        self.counts.iter().skip(1).step_by(2).map(|&count| count as usize).sum()
+    }
+
+    /// The mask.
+    pub fn decode(&self) -> Mask {
+        let mut bits = vec![false; self.width * self.height];
+        let mut at = 0;
+        for (index, &count) in self.counts.iter().enumerate() {
+            let end = at + count as usize;
+            if index % 2 == 1 {
+                for pixel in at..end {
+                    bits[pixel % self.height * self.width + pixel / self.height] = true;
+                }
+            }
+            at = end;
+        }
+        Mask { width: self.width, height: self.height, bits }
+    }
+}

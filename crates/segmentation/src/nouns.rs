@@ -1,0 +1,196 @@
+//! Nouns in captions: which of a list a text speaks of.
+//!
+//! A caption's words are compared with the list without regard to case, longest names first, and a plural counts as its
+//! singular ("two traffic lights" is of `traffic light`).
+
+use std::collections::HashMap;
+
+use radapter_datasets::imagenet;
+
+use radapter_datasets::layouts::Layout;
+
+/// Plurals that no rule makes.
+const IRREGULAR: [(&str, &str); 19] = [
+    ("calves", "calf"),
+    ("children", "child"),
+    ("feet", "foot"),
+    ("geese", "goose"),
+    ("halves", "half"),
+    ("knives", "knife"),
+    ("leaves", "leaf"),
+    ("loaves", "loaf"),
+    ("men", "man"),
+    ("mice", "mouse"),
+    ("oxen", "ox"),
+    ("people", "person"),
+    ("scarves", "scarf"),
+    ("shelves", "shelf"),
+    ("teeth", "tooth"),
+    ("thieves", "thief"),
+    ("wives", "wife"),
+    ("wolves", "wolf"),
+    ("women", "woman"),
+];
+
+/// Nouns to look for.
+#[derive(Clone, Debug, Default)]
+pub struct Nouns {
+    /// The first synonym of each.
+    names: Vec<String>,
+    /// From the words of a synonym to its noun.
+    index: HashMap<Vec<String>, usize>,
+    /// Words of the longest synonym.
+    longest: usize,
+}
+
+impl Nouns {
+    /// A noun a line, synonyms with commas between. A synonym that an earlier line has is that line's.
+    pub fn new<T: AsRef<str>>(lines: impl IntoIterator<Item = T>) -> Self {
+        let mut nouns = Self::default();
+        for line in lines {
+            let synonyms: Vec<Vec<String>> =
+                line.as_ref().split(',').map(words).filter(|words| !words.is_empty()).collect();
+            let Some(first) = synonyms.first() else { continue };
+            // A line whose names are all known is the noun that has them already.
+            if synonyms.iter().all(|synonym| nouns.index.contains_key(&folded(synonym))) {
+                continue;
+            }
+            let noun = nouns.names.len();
+            nouns.names.push(first.join(" "));
+            for synonym in synonyms {
+                nouns.longest = nouns.longest.max(synonym.len());
+                nouns.index.entry(folded(&synonym)).or_insert(noun);
+            }
+        }
+        nouns
+    }
+
+    /// The names of ADE20K-150, COCO-Stuff and ImageNet, in this order: of names that several have, the everyday one comes
+    /// first.
+    pub fn built_in() -> Self {
+        let classes = |name| Layout::named(name).map(|layout| layout.lines()).unwrap_or_default();
+        let ade = classes("ade20k-150");
+        // COCO-Stuff tells kinds of a stuff apart by a suffix, as `floor-wood`.
+        let coco = classes("coco-stuff-171").into_iter().map(|line| line.split('-').next().unwrap_or_default().to_owned());
+        let imagenet = imagenet::classes().iter().map(|class| class.name.to_owned());
+        Self::new(ade.into_iter().chain(coco).chain(imagenet))
+    }
+
+    /// The nouns' names.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The nouns that a text speaks of, each once, in the order of their first mention. Where several names fit, the longest
+    /// counts: "street light" is no `street`.
+    pub fn of(&self, text: &str) -> Vec<usize> {
+        let words = words(text);
+        let mut found = Vec::new();
+        let mut at = 0;
+        while at < words.len() {
+            let longest = self.longest.min(words.len() - at);
+            let here = (1..=longest).rev().find_map(|length| {
+                let noun = self.index.get(&folded(&words[at..at + length]))?;
+                Some((*noun, length))
+            });
+            at += here.map_or(1, |(_, length)| length);
+            found.extend(here.map(|(noun, _)| noun).filter(|noun| !found.contains(noun)));
+        }
+        found
+    }
+}
+
+/// Words in lower case; whatever is neither letter nor digit divides.
+fn words(text: &str) -> Vec<String> {
+    let is_word = |character: char| character.is_alphanumeric() || character == '\'';
+    text.split(|character| !is_word(character))
+        .map(|word| word.trim_matches('\'').trim_end_matches("'s").to_lowercase())
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+/// The same words with the last one's ending folded: names are plural as a whole by their last word.
+fn folded(words: &[String]) -> Vec<String> {
+    let mut folded = words.to_vec();
+    if let Some(last) = folded.last_mut() {
+        *last = stem(last);
+    }
+    folded
+}
+
+/// What a noun and its plural have in common. It need not be a word: lists and captions go through the same rule, so that
+/// "house" and "houses" meet at "hous" as "bus" and "buses" do at "bus".
+fn stem(word: &str) -> String {
+    let word = IRREGULAR.iter().find(|(plural, _)| *plural == word).map_or(word, |(_, singular)| singular);
+    let is_plural = word.len() > 3 && word.ends_with('s') && !["ss", "us", "is"].iter().any(|end| word.ends_with(end));
+    let word = if is_plural { &word[..word.len() - 1] } else { word };
+    match word.strip_suffix('e') {
+        Some(rest) if word.len() > 3 && rest.ends_with('i') => format!("{}y", &rest[..rest.len() - 1]),
+        Some(rest) if word.len() > 3 && rest.ends_with(['s', 'x', 'z', 'h', 'o']) => rest.to_owned(),
+        _ => word.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plurals_meet_their_singulars_and_nothing_else() {
+        let pairs = [
+            ("dog", "dogs"),
+            ("bus", "buses"),
+            ("house", "houses"),
+            ("bench", "benches"),
+            ("glass", "glasses"),
+            ("sky", "skies"),
+            ("cookie", "cookies"),
+            ("leaf", "leaves"),
+            ("person", "people"),
+            ("woman", "women"),
+            ("tomato", "tomatoes"),
+            ("shoe", "shoes"),
+            ("knife", "knives"),
+            ("tie", "ties"),
+            ("box", "boxes"),
+            ("horse", "horses"),
+            ("tennis racket", "tennis rackets"),
+            ("mouse", "mice"),
+            ("grass", "grass"),
+        ];
+        let fold = |text: &str| folded(&words(text));
+        for (at, (singular, plural)) in pairs.into_iter().enumerate() {
+            assert_eq!(fold(singular), fold(plural), "{singular} {plural}");
+            for (other, _) in &pairs[..at] {
+                assert_ne!(fold(singular), fold(other), "{singular} {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn captions_speak_of_the_longest_names() {
+        let nouns = Nouns::new(["street", "traffic light, stoplight", "light", "dog, doggie", "person", "man", "bench"]);
+        let of = |text: &str| nouns.of(text).into_iter().map(|noun| nouns.names()[noun].clone()).collect::<Vec<_>>();
+        assert_eq!(of("Two Traffic-Lights over a street; the man's DOGS."), ["traffic light", "street", "man", "dog"]);
+        assert_eq!(of("a doggie and a dog on benches"), ["dog", "bench"]);
+        assert_eq!(of("people under a stoplight"), ["person", "traffic light"]);
+        assert_eq!(of("nothing here"), Vec::<String>::new());
+        assert_eq!(of(""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_name_is_its_first_lines() {
+        let nouns = Nouns::new(["sofa, couch", "couch", "couch, divan", " , "]);
+        assert_eq!(nouns.names(), ["sofa", "couch"]);
+        assert_eq!((nouns.of("a couch"), nouns.of("a divan")), (vec![0], vec![1]));
+    }
+
+    #[test]
+    fn the_built_in_list_knows_everyday_things() {
+        let nouns = Nouns::built_in();
+        assert!(nouns.names().len() > 900, "{}", nouns.names().len());
+        let of = |text: &str| nouns.of(text).into_iter().map(|noun| nouns.names()[noun].clone()).collect::<Vec<_>>();
+        assert_eq!(of("Two people ride bicycles past trees and a golden retriever"), ["person", "bicycle", "tree", "golden retriever"]);
+        assert_eq!(of("cars on the road under a blue sky"), ["car", "road", "sky"]);
+    }
+}

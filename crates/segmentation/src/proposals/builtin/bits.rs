@@ -1,0 +1,28 @@
+/// A set of pixels, 64 to a word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Bits {
+    words: Vec<u64>,
+}
+
+impl Bits {
+    pub(super) fn none(pixels: usize) -> Self {
+        Self { words: vec![0; pixels.div_ceil(64)] }
+    }
+
+    pub(super) fn insert(&mut self, pixel: usize) {
+        self.words[pixel / 64] |= 1 << (pixel % 64);
+    }
+
+    pub(super) fn has(&self, pixel: usize) -> bool {
+        self.words[pixel / 64] >> (pixel % 64) & 1 == 1
+    }
+
+    pub(super) fn or(&self, other: &Self) -> Self {
+        Self { words: self.words.iter().zip(&other.words).map(|(a, b)| a | b).collect() }
+    }
+
+    /// Pixels in both.
+    pub(super) fn both(&self, other: &Self) -> usize {
+        self.words.iter().zip(&other.words).map(|(a, b)| (a & b).count_ones() as usize).sum()
+    }
+}

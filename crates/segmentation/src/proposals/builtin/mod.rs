@@ -1,0 +1,100 @@
+//! Masks without weights: graph-based segmentation (Felzenszwalb and Huttenlocher, 2004) at several scales and in several colour
+//! spaces, each grouped hierarchically (Uijlings et al., Selective Search, 2013).
+//!
+//! Every region of every hierarchy is a candidate. Those that are nearly equal are one, and count the more for it; the best of
+//! the rest are the proposals. The result is a function of pixels and options.
+
+mod bits;
+mod colour;
+mod features;
+mod graph;
+mod grouping;
+mod select;
+
+use radapter_clip::config::Interpolation;
+use radapter_clip::preprocess::{RgbImage, resize};
+
+use crate::mask::Mask;
+use bits::Bits;
+use colour::Space;
+use select::Candidate;
+
+/// How masks are made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Masks of an image, at most.
+    pub max_masks: usize,
+    /// The scales of the graph-based segmentation, `k` of its paper on colours from 0 to 255: the larger, the larger the regions.
+    pub scales: Vec<f32>,
+    /// The longer side in pixels to which larger images are reduced while masks are made.
+    pub longest_side: u32,
+    /// Masks whose intersection over union is at least this are one.
+    pub same: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { max_masks: 200, scales: vec![60.0, 150.0, 350.0], longest_side: 384, same: 0.9 }
+    }
+}
+
+/// A mask and how far it stands out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scored {
+    /// The mask, of the image's size.
+    pub mask: Mask,
+    /// Its weight; all are 1: where a thing ends says nothing of what it is.
+    pub score: f32,
+}
+
+/// Masks of an image, the most outstanding first; at least one, which for an image without any edge is all of it.
+pub fn proposals(image: &RgbImage, options: &Options) -> Vec<Scored> {
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let small = reduced(image, options.longest_side.max(1));
+    let size = (small.width() as usize, small.height() as usize);
+    let mut candidates = Vec::new();
+    for space in Space::ALL {
+        let planes = colour::smoothed(&colour::planes(&small, space), size);
+        let edges = graph::edges(&planes, size);
+        for &scale in &options.scales {
+            let regions = graph::segment(&edges, size, scale, smallest(size) / 2);
+            grouping::candidates(&features::of(&planes, size, &regions), &regions, size, &mut candidates);
+        }
+    }
+    let kept = select::select(candidates, smallest(size), options.same, options.max_masks.max(1));
+    let full = |candidate: Candidate| Scored { mask: enlarged(&candidate.bits, size, (width, height)), score: 1.0 };
+    let mut found: Vec<Scored> = kept.into_iter().map(full).collect();
+    if found.is_empty() {
+        found.extend(Mask::new(width, height, vec![true; width * height]).map(|mask| Scored { mask, score: 1.0 }));
+    }
+    found
+}
+
+/// Pixels of the smallest mask: a thousandth of the picture.
+fn smallest((width, height): (usize, usize)) -> usize {
+    (width * height / 1000).clamp(1, 64)
+}
+
+/// The image with its longer side not above a limit.
+fn reduced(image: &RgbImage, longest: u32) -> RgbImage {
+    let (width, height) = image.dimensions();
+    let longer = width.max(height);
+    if longer <= longest {
+        return image.clone();
+    }
+    let side = |side: u32| (u64::from(side) * u64::from(longest) / u64::from(longer)).max(1) as u32;
+    resize(image, side(width), side(height), Interpolation::Bilinear)
+}
+
+/// A mask at the image's size: each pixel has that of the reduced image it lies in.
+fn enlarged(bits: &Bits, (small_width, small_height): (usize, usize), (width, height): (usize, usize)) -> Mask {
+    let column_of: Vec<usize> = (0..width).map(|x| x * small_width / width).collect();
+    let row = |y: usize| {
+        let start = y * small_height / height * small_width;
+        column_of.iter().map(move |x| bits.has(start + x))
+    };
+    Mask::new(width, height, (0..height).flat_map(row).collect()).expect("a bit for each pixel")
+}
+
+#[cfg(test)]
+mod tests;

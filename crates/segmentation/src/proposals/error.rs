@@ -1,0 +1,132 @@
+use std::path::PathBuf;
+
+use crate::mask::RleError;
+
+/// Why there are no proposals.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProposalError {
+    /// A file or folder could not be read.
+    #[error("cannot read the proposals {}: {source}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file that is larger than is sensible.
+    #[error("{}: {what} of {found} bytes is refused: expected at most {most}", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// What is too large.
+        what: &'static str,
+        /// Its size.
+        found: u64,
+        /// The limit.
+        most: u64,
+    },
+    /// A folder without proposals, or with those of several forms.
+    #[error(
+        "{}: expected proposals of one form, as .json (run lengths), .png (id maps), .npz or .safetensors (logits), one file for each \
+         image with its name; found {found}", path.display()
+    )]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What is there.
+        found: String,
+    },
+    /// JSON of another form.
+    #[error("{}: {reason}; expected COCO's results form, a list of records with `segmentation` as run lengths", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A record with a mask that is none.
+    #[error("{}, record {record}: {source}", path.display())]
+    Mask {
+        /// The file.
+        path: PathBuf,
+        /// Its place in the list.
+        record: usize,
+        /// What is wrong.
+        source: RleError,
+    },
+    /// A mask of another size than its image.
+    #[error(
+        "{}, {what}: {found_width} × {found_height} pixels, and the image {image} has {width} × {height}: run lengths and id maps \
+         have to be of the image's own size", path.display()
+    )]
+    Size {
+        /// The file.
+        path: PathBuf,
+        /// "record 3" or "the id map".
+        what: String,
+        /// The image.
+        image: String,
+        /// The image's width.
+        width: usize,
+        /// The image's height.
+        height: usize,
+        /// The mask's width.
+        found_width: usize,
+        /// The mask's height.
+        found_height: usize,
+    },
+    /// A score that is no weight.
+    #[error("{}, record {record}: `score` is {found}: expected a number from 0", path.display())]
+    Score {
+        /// The file.
+        path: PathBuf,
+        /// Its place in the list.
+        record: usize,
+        /// The score.
+        found: f64,
+    },
+    /// An id map that is none.
+    #[error("{}: {reason}; expected an id map: a grey or palette PNG of 8 or 16 bits, 0 for no mask", path.display())]
+    IdMap {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An array that is missing, or of another shape or type.
+    #[error("{}, `{key}`: expected {expected}, found {found}", path.display())]
+    Array {
+        /// The file.
+        path: PathBuf,
+        /// The array.
+        key: &'static str,
+        /// What should be there.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// The proposals are those of other images.
+    #[error(
+        "{} has no proposals for any of the {images} images: it is for {example}, and the first image is {image}", path.display()
+    )]
+    OtherImages {
+        /// The file or folder.
+        path: PathBuf,
+        /// Number of images.
+        images: usize,
+        /// An image the proposals are for.
+        example: String,
+        /// An image that is asked for.
+        image: String,
+    },
+    /// Ground-truth masks of an image that has no annotation.
+    #[error("the image {image} has no annotation to take its segments of")]
+    NoAnnotation {
+        /// The image.
+        image: String,
+    },
+    /// An annotation.
+    #[error(transparent)]
+    LabelMap(#[from] radapter_datasets::label_map::LabelMapError),
+}

@@ -1,0 +1,60 @@
+use std::path::Path;
+
+use super::Wanted;
+use crate::proposals::{ClassScores, Grid, Proposal, ProposalError, Region};
+
+/// An array of numbers as a file has it.
+#[derive(Clone, Debug)]
+pub(super) struct Array {
+    pub(super) shape: Vec<usize>,
+    /// In C's order.
+    pub(super) values: Vec<f32>,
+}
+
+/// What the files of logits hold.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Arrays {
+    pub(super) masks: Option<Array>,
+    pub(super) scores: Option<Array>,
+}
+
+/// Bytes of the largest array: what a hostile file could make us hold.
+pub(super) const MOST: u64 = 4 << 30;
+
+/// Masks and class scores, their shapes checked.
+pub(super) fn proposals(
+    path: &Path,
+    arrays: Arrays,
+    image: Wanted<'_>,
+) -> Result<(Vec<Proposal>, Option<ClassScores>), ProposalError> {
+    let wrong = |key, expected: String, found: String| ProposalError::Array { path: path.to_owned(), key, expected, found };
+    let shape = |array: &Option<Array>| array.as_ref().map_or("none".to_owned(), |array| format!("shape {:?}", array.shape));
+    let expected = || "logits of shape [masks, height, width]".to_owned();
+    let Some(masks) = &arrays.masks else { return Err(wrong("masks", expected(), "none".to_owned())) };
+    let [count, height, width] = masks.shape[..] else { return Err(wrong("masks", expected(), shape(&arrays.masks))) };
+    if height == 0 || width == 0 {
+        return Err(wrong("masks", expected(), shape(&arrays.masks)));
+    }
+    let mut found = Vec::with_capacity(count);
+    for (number, logits) in masks.values.chunks_exact(height * width).enumerate() {
+        if logits.iter().any(|logit| logit.is_nan()) {
+            return Err(wrong("masks", "numbers".to_owned(), format!("NaN in mask {number}")));
+        }
+        let grid = Grid::new(width, height, logits.to_vec()).expect("a logit for each place of the shape");
+        found.push(Proposal { region: Region::Logits(grid), score: 1.0 });
+    }
+    let Some(scores) = &arrays.scores else { return Ok((found, None)) };
+    let columns = match (&scores.shape[..], image.classes) {
+        ([rows, columns], Some(classes)) if *rows == count && *columns == classes + 1 => *columns,
+        ([rows, columns], None) if *rows == count && *columns > 0 => *columns,
+        (_, classes) => {
+            let columns = classes.map_or("classes + 1".to_owned(), |classes| format!("{classes} + 1"));
+            let expected = format!("logits of shape [{count}, {columns}], a row for each mask and the last column for no object");
+            return Err(wrong("scores", expected, shape(&arrays.scores)));
+        }
+    };
+    if scores.values.iter().any(|score| score.is_nan()) {
+        return Err(wrong("scores", "numbers".to_owned(), "NaN".to_owned()));
+    }
+    Ok((found, ClassScores::new(columns, scores.values.clone())))
+}

@@ -1,0 +1,103 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::names::{base, stem};
+use crate::proposals::ProposalError;
+
+/// What the files of a folder hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Form {
+    Json,
+    Png,
+    Npz,
+    Safetensors,
+}
+
+impl Form {
+    fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "json" => Some(Self::Json),
+            "png" => Some(Self::Png),
+            "npz" => Some(Self::Npz),
+            "safetensors" => Some(Self::Safetensors),
+            _ => None,
+        }
+    }
+
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Json => ".json",
+            Self::Png => ".png",
+            Self::Npz => ".npz",
+            Self::Safetensors => ".safetensors",
+        }
+    }
+}
+
+/// A folder with a file for each image.
+#[derive(Debug)]
+pub(super) struct Folder {
+    form: Form,
+    /// By their relative paths without extension.
+    files: BTreeMap<String, PathBuf>,
+}
+
+impl Folder {
+    pub(super) fn open(path: &Path) -> Result<Self, ProposalError> {
+        let mut found: BTreeMap<Form, BTreeMap<String, PathBuf>> = BTreeMap::new();
+        let mut others = 0;
+        collect(path, "", &mut |name, file| match Form::of(&file) {
+            Some(form) => {
+                let stem = &name[..name.len() - form.extension().len()];
+                found.entry(form).or_default().insert(stem.to_owned(), file);
+            }
+            None => others += 1,
+        })?;
+        let mut forms = found.into_iter();
+        match (forms.next(), forms.next()) {
+            (Some((form, files)), None) => Ok(Self { form, files }),
+            (None, _) => {
+                let found = format!("{others} other files");
+                Err(ProposalError::Folder { path: path.to_owned(), found })
+            }
+            (Some((a, first)), Some((b, second))) => {
+                let (a, b) = (a.extension(), b.extension());
+                let found = format!("{} {a} files and {} {b} files", first.len(), second.len());
+                Err(ProposalError::Folder { path: path.to_owned(), found })
+            }
+        }
+    }
+
+    pub(super) fn form(&self) -> Form {
+        self.form
+    }
+
+    /// The file of an image: by its relative path, else its base name.
+    pub(super) fn of(&self, name: &str) -> Option<&Path> {
+        let stem = stem(name);
+        self.files.get(&stem).or_else(|| self.files.get(base(&stem))).map(PathBuf::as_path)
+    }
+
+    pub(super) fn example(&self) -> Option<String> {
+        self.files.keys().next().cloned()
+    }
+}
+
+/// All files below a folder with their relative paths; hidden ones do not count.
+fn collect(folder: &Path, prefix: &str, take: &mut dyn FnMut(String, PathBuf)) -> Result<(), ProposalError> {
+    let read = |source| ProposalError::Read { path: folder.to_owned(), source };
+    for entry in std::fs::read_dir(folder).map_err(read)? {
+        let entry = entry.map_err(read)?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        if name.starts_with('.') {
+            continue;
+        }
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, &format!("{prefix}{name}/"), take)?;
+        } else {
+            take(format!("{prefix}{name}"), path);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! Proposals that some generator has written.
+
+mod arrays;
+mod folder;
+mod id_map;
+mod names;
+mod npz;
+mod records;
+mod results;
+mod tensors;
+
+use std::path::{Path, PathBuf};
+
+use super::{ProposalError, Proposals};
+use folder::{Folder, Form};
+use results::Results;
+
+/// Proposals in files; their form is found out.
+///
+/// | form | masks | which image |
+/// |---|---|---|
+/// | a JSON file | COCO's results form: records with `segmentation` as run lengths, compressed or plain; also under `annotations` | `file_name`, else `image_id`: the file's stem, leading zeros aside |
+/// | a folder of JSON files | a list of such records, as SAM writes them, or `{"annotations": […]}` | the file's name |
+/// | a folder of PNG files | id maps: each value but 0 is a mask | the file's name |
+/// | a folder of `.npz` or `.safetensors` files | `masks [Q, h, w]` logits, and `scores [Q, K + 1]` logits of the classes | the file's name |
+///
+/// A record's `score` weighs its mask. Polygons are passed over, and so are categories: proposals know no classes.
+#[derive(Debug)]
+pub struct ProposalFiles {
+    path: PathBuf,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Results(Results),
+    Folder(Folder),
+}
+
+/// The image that proposals are wanted for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Its path relative to the images' folder, with or without its extension.
+    pub name: &'a str,
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Number of classes, if class scores shall be for that many.
+    pub classes: Option<usize>,
+}
+
+impl ProposalFiles {
+    /// Opens a file or a folder. A results file is read whole, a folder listed.
+    ///
+    /// # Errors
+    /// [`ProposalError`] for what cannot be read or is none of the forms.
+    pub fn open(path: &Path) -> Result<Self, ProposalError> {
+        let read = |source| ProposalError::Read { path: path.to_owned(), source };
+        let kind = match std::fs::metadata(path).map_err(read)?.is_dir() {
+            true => Kind::Folder(Folder::open(path)?),
+            false => Kind::Results(Results::read(path)?),
+        };
+        Ok(Self { path: path.to_owned(), kind })
+    }
+
+    /// Where they lie.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was passed over, in words.
+    pub fn notes(&self) -> Vec<String> {
+        match &self.kind {
+            Kind::Results(results) => results.notes(),
+            Kind::Folder(_) => Vec::new(),
+        }
+    }
+
+    /// Whether there is something for an image.
+    pub fn has(&self, name: &str) -> bool {
+        match &self.kind {
+            Kind::Results(results) => !results.of(name).is_empty(),
+            Kind::Folder(folder) => folder.of(name).is_some(),
+        }
+    }
+
+    /// Refuses proposals that are for none of these images.
+    ///
+    /// # Errors
+    /// [`ProposalError::OtherImages`]; not for no images at all, or proposals for none at all.
+    pub fn check<'a>(&self, mut names: impl Iterator<Item = &'a str> + Clone) -> Result<(), ProposalError> {
+        let Some(image) = names.clone().next() else { return Ok(()) };
+        let example = match &self.kind {
+            Kind::Results(results) => results.example(),
+            Kind::Folder(folder) => folder.example(),
+        };
+        let Some(example) = example else { return Ok(()) };
+        let images = names.clone().count();
+        if names.any(|name| self.has(name)) {
+            return Ok(());
+        }
+        Err(ProposalError::OtherImages { path: self.path.clone(), images, example, image: image.to_owned() })
+    }
+
+    /// The proposals of an image; none at all where nothing is said of it.
+    ///
+    /// # Errors
+    /// [`ProposalError`] for masks that are damaged or do not fit the image, and scores that do not fit the classes.
+    pub fn of(&self, image: Wanted<'_>) -> Result<Proposals, ProposalError> {
+        let mut found = Proposals { width: image.width, height: image.height, ..Proposals::default() };
+        match &self.kind {
+            Kind::Results(results) => found.masks = records::masks(&self.path, &results.of(image.name), image)?,
+            Kind::Folder(folder) => {
+                let Some(file) = folder.of(image.name) else { return Ok(found) };
+                match folder.form() {
+                    Form::Json => found.masks = results::of_image(file, image)?,
+                    Form::Png => found.masks = id_map::masks(file, image)?,
+                    Form::Npz => (found.masks, found.class_scores) = arrays::proposals(file, npz::read(file)?, image)?,
+                    Form::Safetensors => {
+                        (found.masks, found.class_scores) = arrays::proposals(file, tensors::read(file)?, image)?;
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,25 @@
+//! By what proposals and images find each other.
+
+/// Extensions that are not part of a name.
+const EXTENSIONS: [&str; 9] = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "ppm", "gif"];
+
+/// A path without the extension of an image, with `/`.
+pub(super) fn stem(path: &str) -> String {
+    let path = path.replace('\\', "/");
+    let is_image = |extension: &str| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension));
+    match path.rsplit_once('.') {
+        Some((stem, extension)) if is_image(extension) && !stem.is_empty() && !stem.ends_with('/') => stem.to_owned(),
+        _ => path,
+    }
+}
+
+/// The last part of a path.
+pub(super) fn base(stem: &str) -> &str {
+    stem.rsplit('/').next().unwrap_or(stem)
+}
+
+/// A number without leading zeros, as COCO's ids stand to its file names.
+pub(super) fn without_zeros(text: &str) -> &str {
+    let trimmed = text.trim_start_matches('0');
+    if trimmed.is_empty() && !text.is_empty() { "0" } else { trimmed }
+}

@@ -1,0 +1,70 @@
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Wanted;
+use crate::mask::Rle;
+use crate::proposals::{Proposal, ProposalError, Region};
+
+/// A record of COCO's results form. What is not named here does not matter.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Record {
+    pub(super) image_id: Option<Value>,
+    pub(super) file_name: Option<String>,
+    segmentation: Option<Segmentation>,
+    score: Option<f64>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Segmentation {
+    Runs { size: [usize; 2], counts: Counts },
+    Polygons(Vec<Value>),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Counts {
+    Compressed(String),
+    Plain(Vec<u32>),
+}
+
+impl Record {
+    /// Whether its mask is given by corners instead of pixels.
+    pub(super) fn has_polygons(&self) -> bool {
+        matches!(self.segmentation, Some(Segmentation::Polygons(_)))
+    }
+}
+
+/// The masks of an image's records, each with its place in the file; those without run lengths are passed over.
+pub(super) fn masks(
+    path: &Path,
+    records: &[(usize, &Record)],
+    image: Wanted<'_>,
+) -> Result<Vec<Proposal>, ProposalError> {
+    let mut masks = Vec::with_capacity(records.len());
+    for (number, record) in records {
+        let Some(Segmentation::Runs { size: [found_height, found_width], counts }) = &record.segmentation else {
+            continue;
+        };
+        let (found_width, found_height) = (*found_width, *found_height);
+        let (path, what) = (path.to_owned(), format!("record {number}"));
+        if (found_width, found_height) != (image.width, image.height) {
+            let Wanted { name, width, height, .. } = image;
+            let image = name.to_owned();
+            return Err(ProposalError::Size { path, what, image, width, height, found_width, found_height });
+        }
+        let mask = match counts {
+            Counts::Compressed(text) => Rle::from_compressed(found_width, found_height, text),
+            Counts::Plain(counts) => Rle::new(found_width, found_height, counts.clone()),
+        };
+        let mask = mask.map_err(|source| ProposalError::Mask { path: path.clone(), record: *number, source })?;
+        let score = record.score.unwrap_or(1.0);
+        if !(score.is_finite() && score >= 0.0) {
+            return Err(ProposalError::Score { path, record: *number, found: score });
+        }
+        masks.push(Proposal { region: Region::Binary(mask), score: score as f32 });
+    }
+    Ok(masks)
+}

@@ -1,0 +1,119 @@
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Wanted;
+use super::names::{base, stem, without_zeros};
+use super::records::{Record, masks};
+use crate::proposals::{Proposal, ProposalError};
+
+/// A results file, read whole and indexed by image.
+#[derive(Debug)]
+pub(super) struct Results {
+    records: Vec<Record>,
+    /// By the stem of `file_name`.
+    by_name: HashMap<String, Vec<usize>>,
+    /// By `image_id`, where there is no `file_name`.
+    by_id: HashMap<String, Vec<usize>>,
+}
+
+/// What a file holds: records, and the images they name.
+struct File {
+    records: Vec<Record>,
+    images: Vec<ImageRecord>,
+}
+
+#[derive(Deserialize)]
+struct ImageRecord {
+    id: Value,
+    file_name: String,
+}
+
+fn parse(path: &Path) -> Result<File, ProposalError> {
+    let bytes = std::fs::read(path).map_err(|source| ProposalError::Read { path: path.to_owned(), source })?;
+    let json = |reason: String| ProposalError::Json { path: path.to_owned(), reason };
+    let value: Value = serde_json::from_slice(&bytes).map_err(|error| json(format!("no JSON: {error}")))?;
+    let (records, images) = match value {
+        Value::Array(records) => (records, Vec::new()),
+        Value::Object(mut object) => match (object.remove("annotations"), object.remove("images")) {
+            (Some(Value::Array(records)), Some(Value::Array(images))) => (records, images),
+            (Some(Value::Array(records)), _) => (records, Vec::new()),
+            _ => {
+                let keys: Vec<&str> = object.keys().take(5).map(String::as_str).collect();
+                return Err(json(format!("an object without a list of `annotations`, its keys are {}", keys.join(", "))));
+            }
+        },
+        _ => return Err(json("neither a list nor an object".to_owned())),
+    };
+    // One by one, so that the error can name the record.
+    let record = |(number, value): (usize, Value)| {
+        serde_json::from_value(value).map_err(|error| json(format!("record {number}: {error}")))
+    };
+    let image = |(number, value): (usize, Value)| {
+        serde_json::from_value(value).map_err(|error| json(format!("image {number}: {error}")))
+    };
+    Ok(File {
+        records: records.into_iter().enumerate().map(record).collect::<Result<_, _>>()?,
+        images: images.into_iter().enumerate().map(image).collect::<Result<_, _>>()?,
+    })
+}
+
+/// A number or text as COCO's ids are compared: without leading zeros.
+fn id(value: &Value) -> Option<String> {
+    match value {
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) => Some(without_zeros(text).to_owned()),
+        _ => None,
+    }
+}
+
+impl Results {
+    pub(super) fn read(path: &Path) -> Result<Self, ProposalError> {
+        let File { records, images } = parse(path)?;
+        let names: HashMap<String, String> =
+            images.into_iter().filter_map(|image| Some((id(&image.id)?, stem(&image.file_name)))).collect();
+        let mut results = Self { records, by_name: HashMap::new(), by_id: HashMap::new() };
+        for (number, record) in results.records.iter().enumerate() {
+            let image = record.image_id.as_ref().and_then(id);
+            let named = record.file_name.as_deref().map(stem);
+            let named = named.or_else(|| names.get(image.as_ref()?).cloned());
+            match (named, image) {
+                (Some(name), _) => results.by_name.entry(name).or_default().push(number),
+                (None, Some(image)) => results.by_id.entry(image).or_default().push(number),
+                (None, None) => {
+                    let reason = format!("record {number} has neither `file_name` nor `image_id`");
+                    return Err(ProposalError::Json { path: path.to_owned(), reason });
+                }
+            }
+        }
+        Ok(results)
+    }
+
+    /// The records of an image, with their places: by its relative path, else its base name, else its id.
+    pub(super) fn of(&self, name: &str) -> Vec<(usize, &Record)> {
+        let stem = stem(name);
+        let found = self.by_name.get(&stem).or_else(|| self.by_name.get(base(&stem)));
+        let found = found.or_else(|| self.by_id.get(without_zeros(base(&stem))));
+        found.into_iter().flatten().map(|&number| (number, &self.records[number])).collect()
+    }
+
+    pub(super) fn example(&self) -> Option<String> {
+        let id = |id: &String| format!("image_id {id}");
+        // The least, so that the message does not change from run to run.
+        self.by_name.keys().min().cloned().or_else(|| self.by_id.keys().min().map(id))
+    }
+
+    pub(super) fn notes(&self) -> Vec<String> {
+        let polygons = self.records.iter().filter(|record| record.has_polygons()).count();
+        let note = || format!("{polygons} of {} proposals are polygons and are passed over", self.records.len());
+        (polygons > 0).then(note).into_iter().collect()
+    }
+}
+
+/// The masks of a file that is for one image.
+pub(super) fn of_image(path: &Path, image: Wanted<'_>) -> Result<Vec<Proposal>, ProposalError> {
+    let File { records, .. } = parse(path)?;
+    masks(path, &records.iter().enumerate().collect::<Vec<_>>(), image)
+}

@@ -1,0 +1,101 @@
+//! Class-agnostic masks: where things may be, before anything says what they are.
+//!
+//! They come from [files](ProposalFiles) that some generator has written, from the [built-in generator](builtin), or, as an upper
+//! bound, from annotations. A [`Source`] is any of them.
+
+pub mod builtin;
+mod error;
+mod files;
+mod grid;
+pub mod recall;
+mod source;
+mod write;
+
+pub use error::ProposalError;
+pub use files::{ProposalFiles, Wanted};
+pub use grid::Grid;
+pub use source::Source;
+pub use write::ResultsWriter;
+
+use crate::mask::{Mask, Rle};
+
+/// The masks of an image.
+#[derive(Clone, Debug, Default)]
+pub struct Proposals {
+    /// Columns of the image.
+    pub width: usize,
+    /// Rows of the image.
+    pub height: usize,
+    /// The masks.
+    pub masks: Vec<Proposal>,
+    /// What the generator says of their classes, if it says anything.
+    pub class_scores: Option<ClassScores>,
+}
+
+/// A mask.
+#[derive(Clone, Debug)]
+pub struct Proposal {
+    /// Where.
+    pub region: Region,
+    /// Its weight; 1 where the generator gives none.
+    pub score: f32,
+}
+
+/// Where a mask is.
+#[derive(Clone, Debug)]
+pub enum Region {
+    /// In these pixels, and nowhere else.
+    Binary(Rle),
+    /// In each pixel by the sigmoid of a logit, on a grid of its own size.
+    Logits(Grid),
+}
+
+/// Logits of classes for each mask.
+#[derive(Clone, Debug)]
+pub struct ClassScores {
+    columns: usize,
+    /// `[masks, classes + 1]`
+    logits: Vec<f32>,
+}
+
+impl ClassScores {
+    /// Rows of `columns` logits, in the order of the classes, the last of them that of "no object"; `None` if they are not whole
+    /// rows.
+    pub fn new(columns: usize, logits: Vec<f32>) -> Option<Self> {
+        (columns > 0 && logits.len().is_multiple_of(columns)).then_some(Self { columns, logits })
+    }
+
+    /// The logits of a mask.
+    pub fn row(&self, mask: usize) -> Option<&[f32]> {
+        self.logits.chunks_exact(self.columns).nth(mask)
+    }
+}
+
+impl Proposals {
+    /// Of each mask the pixels that belong to it, soft ones above a probability; none of an empty one.
+    pub fn binary(&self, threshold: f32) -> Vec<Option<Mask>> {
+        let mask = |proposal: &Proposal| match &proposal.region {
+            Region::Binary(rle) => Some(rle.decode()),
+            Region::Logits(grid) => {
+                let above = grid.probabilities(self.width, self.height).into_iter().map(|value| value > threshold);
+                Mask::new(self.width, self.height, above.collect())
+            }
+        };
+        self.masks.iter().map(|proposal| mask(proposal).filter(|mask| !mask.is_empty())).collect()
+    }
+
+    /// Whether every pixel is under a mask.
+    pub fn cover_all(&self) -> bool {
+        let mut is_covered = vec![false; self.width * self.height];
+        for proposal in &self.masks {
+            match &proposal.region {
+                Region::Binary(rle) => {
+                    is_covered.iter_mut().zip(rle.decode().bits()).for_each(|(covered, bit)| *covered |= *bit);
+                }
+                // A sigmoid is above 0 everywhere.
+                Region::Logits(_) => return true,
+            }
+        }
+        is_covered.into_iter().all(|covered| covered)
+    }
+}

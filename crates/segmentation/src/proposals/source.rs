@@ -1,0 +1,99 @@
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use radapter_clip::preprocess::RgbImage;
+use radapter_datasets::label_map::{self, Labelling};
+use radapter_embedding::Image;
+
+use super::builtin::{self, Options};
+use super::files::Wanted;
+use super::{Proposal, ProposalError, ProposalFiles, Proposals, Region};
+use crate::data::annotated::segments;
+use crate::mask::Rle;
+
+/// Where masks come from.
+#[derive(Debug)]
+pub enum Source {
+    /// The built-in generator.
+    Builtin(Options),
+    /// Files.
+    Files(ProposalFiles),
+    /// The connected parts of the annotations: the upper bound.
+    GroundTruth {
+        /// Of each image's name its annotation.
+        annotations: HashMap<String, PathBuf>,
+        /// How they are read.
+        labelling: Labelling,
+        /// Pixels of the smallest part.
+        min_area: usize,
+    },
+    /// Made before, by the images' names.
+    Known(HashMap<String, Proposals>),
+}
+
+impl Source {
+    /// The built-in generator for `builtin`, else files.
+    ///
+    /// # Errors
+    /// As [`ProposalFiles::open`].
+    pub fn open(what: &str) -> Result<Self, ProposalError> {
+        match what {
+            "builtin" => Ok(Self::Builtin(Options::default())),
+            path => Ok(Self::Files(ProposalFiles::open(Path::new(path))?)),
+        }
+    }
+
+    /// What was passed over, in words.
+    pub fn notes(&self) -> Vec<String> {
+        match self {
+            Self::Files(files) => files.notes(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Refuses files that are for none of these images.
+    ///
+    /// # Errors
+    /// As [`ProposalFiles::check`].
+    pub fn check_names<'a>(&self, names: impl Iterator<Item = &'a str> + Clone) -> Result<(), ProposalError> {
+        match self {
+            Self::Files(files) => files.check(names),
+            _ => Ok(()),
+        }
+    }
+
+    /// The proposals of an image. `classes`: how many classes the class scores shall be for.
+    ///
+    /// # Errors
+    /// [`ProposalError`] for masks that cannot be read or do not fit the image.
+    pub fn of(&self, image: &Image, picture: &RgbImage, classes: Option<usize>) -> Result<Proposals, ProposalError> {
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        let binary = |mask: Rle, score| Proposal { region: Region::Binary(mask), score };
+        let of = |masks| Proposals { width, height, masks, class_scores: None };
+        match self {
+            Self::Builtin(options) => {
+                let masks = builtin::proposals(picture, options).into_iter();
+                Ok(of(masks.map(|found| binary(Rle::of(&found.mask), found.score)).collect()))
+            }
+            Self::Files(files) => files.of(Wanted { name: &image.name, width, height, classes }),
+            Self::GroundTruth { annotations, labelling, min_area } => {
+                let missing = || ProposalError::NoAnnotation { image: image.name.clone() };
+                let path = annotations.get(&image.name).ok_or_else(missing)?;
+                let map = label_map::read(path, labelling)?;
+                if (map.width(), map.height()) != (width, height) {
+                    return Err(ProposalError::Size {
+                        path: path.clone(),
+                        what: "the annotation".to_owned(),
+                        image: image.name.clone(),
+                        width,
+                        height,
+                        found_width: map.width(),
+                        found_height: map.height(),
+                    });
+                }
+                Ok(of(segments(&map, *min_area).into_iter().map(|(_, mask)| binary(mask, 1.0)).collect()))
+            }
+            Self::Known(known) => Ok(known.get(&image.name).cloned().unwrap_or_else(|| of(Vec::new()))),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use radapter_datasets::ImageSource;
+use sha2::{Digest, Sha256};
+
+use super::Rows;
+use crate::crop::CropSettings;
+use crate::mask::Mask;
+
+/// The first bytes of a file of the cache, with its version.
+const MAGIC: &[u8; 8] = b"RADREG01";
+/// Bytes of a mask's key.
+const KEY: usize = 16;
+
+/// Embeddings of regions on disk, by model, image and mask: a folder for each model and way of cropping, in it a file for each
+/// image, which is written whole.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    folder: PathBuf,
+    dim: usize,
+}
+
+/// By what an image is known: the hash of its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageKey(String);
+
+/// Why the cache cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CacheError {
+    /// A file could not be read or written.
+    #[error("the cache of region embeddings: cannot {what} {}: {source}", path.display())]
+    Io {
+        /// "read" or "write".
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file that holds something else.
+    #[error("{} is no file of the cache of region embeddings, or is damaged; delete it", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl Cache {
+    /// The cache in a folder, which is made, for a model of this hash and embedding size that sees regions so cropped.
+    ///
+    /// # Errors
+    /// [`CacheError::Io`] if the folder cannot be made.
+    pub fn open(folder: &Path, model: &str, dim: usize, crop: CropSettings) -> Result<Self, CacheError> {
+        let mut hash = Sha256::new();
+        hash.update(model.as_bytes());
+        hash.update(crop.margin.to_bits().to_le_bytes());
+        hash.update([crop.resize as u8]);
+        let folder = folder.join(hex(&hash.finalize()[..KEY]));
+        std::fs::create_dir_all(&folder).map_err(|source| io_error("write", &folder, source))?;
+        Ok(Self { folder, dim })
+    }
+
+    /// The rows of those masks that are there.
+    ///
+    /// # Errors
+    /// [`CacheError`] for a file that cannot be read or is none of the cache's.
+    pub(super) fn read(&self, image: &ImageKey, masks: &[Mask]) -> Result<Rows, CacheError> {
+        let rows = self.rows(image)?;
+        Ok(masks.iter().map(|mask| rows.get(&mask_key(mask)).cloned()).collect())
+    }
+
+    /// Adds the rows of these masks.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(super) fn write(&self, image: &ImageKey, masks: &[Mask], rows: &Rows) -> Result<(), CacheError> {
+        let mut all = self.rows(image)?;
+        for (mask, row) in masks.iter().zip(rows) {
+            if let Some(row) = row {
+                all.insert(mask_key(mask), row.clone());
+            }
+        }
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend((self.dim as u64).to_le_bytes());
+        for (key, row) in all {
+            bytes.extend(key);
+            row.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
+        }
+        let path = self.path(image);
+        radapter_files::write(&path, &bytes).map_err(|source| io_error("write", &path, source))
+    }
+
+    fn rows(&self, image: &ImageKey) -> Result<BTreeMap<[u8; KEY], Vec<f32>>, CacheError> {
+        let path = self.path(image);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+            Err(source) => return Err(io_error("read", &path, source)),
+        };
+        self.parse(&bytes).ok_or(CacheError::Damaged { path })
+    }
+
+    fn parse(&self, bytes: &[u8]) -> Option<BTreeMap<[u8; KEY], Vec<f32>>> {
+        let (dim, records) = bytes.strip_prefix(MAGIC)?.split_first_chunk::<8>()?;
+        let length = KEY + 4 * self.dim;
+        if u64::from_le_bytes(*dim) != self.dim as u64 || records.len() % length != 0 {
+            return None;
+        }
+        let row = |record: &[u8]| {
+            let (key, values) = record.split_first_chunk::<KEY>()?;
+            let value = |bytes: &[u8; 4]| f32::from_le_bytes(*bytes);
+            Some((*key, values.as_chunks::<4>().0.iter().map(value).collect()))
+        };
+        records.chunks_exact(length).map(row).collect()
+    }
+
+    fn path(&self, image: &ImageKey) -> PathBuf {
+        self.folder.join(&image.0)
+    }
+}
+
+impl ImageKey {
+    /// The key of an image that lies in a file.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn of(source: &ImageSource) -> io::Result<Option<Self>> {
+        match source {
+            ImageSource::File(path) => Ok(Some(Self(hex(&Sha256::digest(std::fs::read(path)?)[..KEY])))),
+            _ => Ok(None),
+        }
+    }
+}
+
+fn mask_key(mask: &Mask) -> [u8; KEY] {
+    let mut hash = Sha256::new();
+    hash.update((mask.width() as u64).to_le_bytes());
+    hash.update((mask.height() as u64).to_le_bytes());
+    let byte = |bits: &[bool]| bits.iter().enumerate().map(|(at, &bit)| u8::from(bit) << at).sum::<u8>();
+    hash.update(mask.bits().chunks(8).map(byte).collect::<Vec<u8>>());
+    let digest = hash.finalize();
+    std::array::from_fn(|at| digest[at])
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn io_error(what: &'static str, path: &Path, source: io::Error) -> CacheError {
+    CacheError::Io { what, path: path.to_owned(), source }
+}

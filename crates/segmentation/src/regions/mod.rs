@@ -1,0 +1,193 @@
+//! Regions of images to embeddings, in batches that go across images.
+
+mod cache;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use burn::tensor::{Tensor, TensorData};
+use radapter_clip::model::{Adapter, Clip, Context};
+use radapter_clip::preprocess::RgbImage;
+use radapter_datasets::prefetch::{Prefetch, PrefetchError};
+use radapter_embedding::{EmbedError, Embeddings};
+use rayon::prelude::*;
+
+use crate::crop::Cropper;
+use crate::mask::Mask;
+
+pub use cache::{Cache, CacheError, ImageKey};
+
+/// An image with the regions of it that are to be embedded.
+#[derive(Clone, Debug)]
+pub struct ImageRegions<T> {
+    /// What reports call the image.
+    pub name: String,
+    /// Its pixels.
+    pub image: Arc<RgbImage>,
+    /// The masks, of the image's size.
+    pub masks: Vec<Mask>,
+    /// By what a cache knows the image; none where there is no cache.
+    pub key: Option<ImageKey>,
+    /// What goes with it, untouched.
+    pub payload: T,
+}
+
+/// The embedding of each mask, L2-normalised; none of an empty one.
+pub type Rows = Vec<Option<Vec<f32>>>;
+
+/// Embeds regions, image by image as they are [pushed](Self::push), and hands the images back in the same order, each when all
+/// its regions are done. At most a batch of regions waits, so that memory is that of a batch and of the images it belongs to.
+pub struct RegionEmbedder<'a, A: Adapter, T> {
+    model: &'a Clip<A>,
+    cropper: &'a Cropper,
+    cache: Option<&'a Cache>,
+    batch: usize,
+    waiting: VecDeque<Waiting<T>>,
+    /// Images handed back, by which those that wait are counted.
+    done: usize,
+    pending: Vec<Pending>,
+}
+
+struct Waiting<T> {
+    regions: ImageRegions<T>,
+    rows: Rows,
+    left: usize,
+    /// Whether the cache lacks some of the rows.
+    is_new: bool,
+}
+
+struct Pending {
+    /// The image's number among all that were pushed.
+    image: usize,
+    region: usize,
+    pixels: Vec<f32>,
+}
+
+/// Why regions could not be embedded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegionError {
+    /// The model.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+    /// The cache.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+}
+
+impl<'a, A: Adapter, T> RegionEmbedder<'a, A, T> {
+    /// Runs `batch` regions at a time through the model.
+    pub fn new(model: &'a Clip<A>, cropper: &'a Cropper, cache: Option<&'a Cache>, batch: usize) -> Self {
+        let (waiting, pending) = (VecDeque::new(), Vec::new());
+        Self { model, cropper, cache, batch: batch.max(1), waiting, done: 0, pending }
+    }
+
+    /// Takes an image; gives those that are done.
+    ///
+    /// # Errors
+    /// [`RegionError`] for embeddings that are not finite, and a cache that cannot be read or written.
+    pub fn push(&mut self, regions: ImageRegions<T>) -> Result<Vec<(ImageRegions<T>, Rows)>, RegionError> {
+        let mut rows: Rows = vec![None; regions.masks.len()];
+        if let (Some(cache), Some(key)) = (self.cache, &regions.key) {
+            rows = cache.read(key, &regions.masks)?;
+        }
+        let missing: Vec<usize> = (0..rows.len()).filter(|&region| rows[region].is_none()).collect();
+        let image = self.done + self.waiting.len();
+        let mut done = Vec::new();
+        let (picture, masks) = (regions.image.clone(), regions.masks.clone());
+        self.waiting.push_back(Waiting { regions, rows, left: 0, is_new: false });
+        for part in missing.chunks(self.batch) {
+            let crop = |&region: &usize| {
+                let pixels = self.cropper.pixels(&picture, &masks[region])?;
+                Some(Pending { image, region, pixels })
+            };
+            let cropped: Vec<Pending> = part.par_iter().filter_map(crop).collect();
+            if let Some(last) = self.waiting.back_mut() {
+                last.left += cropped.len();
+                last.is_new |= !cropped.is_empty();
+            }
+            for pending in cropped {
+                self.pending.push(pending);
+                if self.pending.len() == self.batch {
+                    self.run()?;
+                }
+            }
+        }
+        self.hand_back(&mut done)?;
+        Ok(done)
+    }
+
+    /// Embeds what still waits and gives the images that are left.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn finish(mut self) -> Result<Vec<(ImageRegions<T>, Rows)>, RegionError> {
+        self.run()?;
+        let mut done = Vec::new();
+        self.hand_back(&mut done)?;
+        Ok(done)
+    }
+
+    /// Embeds the regions that wait.
+    fn run(&mut self) -> Result<(), RegionError> {
+        let pending = std::mem::take(&mut self.pending);
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let side = self.model.config.vision.image_size;
+        let shape = [pending.len(), 3, side, side];
+        let mut pixels = Vec::with_capacity(shape.iter().product());
+        pending.iter().for_each(|pending| pixels.extend_from_slice(&pending.pixels));
+        let device = self.model.logit_scale.device();
+        let pixels = Tensor::<4>::from_data(TensorData::new(pixels, shape), &device);
+        let rows = Embeddings::from_tensor(self.model.encode_image(pixels, &Context::inference()));
+        for (pending, row) in pending.iter().zip(rows.rows()) {
+            let waiting = &mut self.waiting[pending.image - self.done];
+            if row.iter().any(|value| !value.is_finite()) {
+                let what = format!("a region of {}", waiting.regions.name);
+                return Err(EmbedError::NotFinite { what }.into());
+            }
+            waiting.rows[pending.region] = Some(row.to_vec());
+            waiting.left -= 1;
+        }
+        Ok(())
+    }
+
+    fn hand_back(&mut self, done: &mut Vec<(ImageRegions<T>, Rows)>) -> Result<(), RegionError> {
+        while self.waiting.front().is_some_and(|waiting| waiting.left == 0) {
+            let Some(Waiting { regions, rows, is_new, .. }) = self.waiting.pop_front() else { break };
+            self.done += 1;
+            if let (Some(cache), Some(key), true) = (self.cache, &regions.key, is_new) {
+                cache.write(key, &regions.masks, &rows)?;
+            }
+            done.push((regions, rows));
+        }
+        Ok(())
+    }
+}
+
+/// Runs all images through an embedder and hands them on, in order, as they are done; images that are skipped are left out.
+///
+/// # Errors
+/// Those of the images, of the embedder and of `take`.
+pub fn embed_all<A: Adapter, T, E: From<RegionError> + From<EmbedError>>(
+    mut embedder: RegionEmbedder<'_, A, T>,
+    images: Prefetch<Option<ImageRegions<T>>, E>,
+    take: &mut dyn FnMut(ImageRegions<T>, Rows) -> Result<(), E>,
+) -> Result<(), E> {
+    for image in images {
+        let image = image.map_err(|error| match error {
+            PrefetchError::Work(error) => error,
+            PrefetchError::Panicked { message } => EmbedError::Worker { message }.into(),
+        })?;
+        if let Some(image) = image {
+            for (regions, rows) in embedder.push(image)? {
+                take(regions, rows)?;
+            }
+        }
+    }
+    for (regions, rows) in embedder.finish()? {
+        take(regions, rows)?;
+    }
+    Ok(())
+}

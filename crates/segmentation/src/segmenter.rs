@@ -1,0 +1,243 @@
+//! Images to label maps: proposals, a class for each, and their sum.
+
+use std::sync::Arc;
+
+use radapter_clip::model::{Adapter, Clip};
+use radapter_clip::preprocess::{ImageError, RgbImage};
+use radapter_datasets::label_map::{IGNORED, LabelMap};
+use radapter_datasets::on_error::Skipped;
+use radapter_datasets::prefetch::{Ahead, Prefetch};
+use radapter_datasets::SkipReport;
+use radapter_embedding::{EmbedError, EmbedOptions, Image};
+
+use crate::crop::Cropper;
+use crate::fusion::{Cover, Vote, fuse, generator_probabilities, label_pixels, probabilities};
+use crate::mask::Mask;
+use crate::proposals::{ProposalError, Proposals, Region, Source};
+use crate::regions::{Cache, CacheError, ImageKey, ImageRegions, RegionEmbedder, RegionError, Rows, embed_all};
+use crate::vocabulary::Vocabulary;
+
+/// How masks become a map.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SegmentSettings {
+    /// The sigmoid above which a pixel belongs to a region; OVSeg's 0.4.
+    pub threshold: f32,
+    /// τ of CLIP's probabilities; 0.01, whatever the checkpoint's own scale is.
+    pub temperature: f32,
+    /// λ, the weight of CLIP where the masks have class scores; OVSeg's 0.7 (ADE20K). Without such scores it is 1.
+    pub lambda: f32,
+}
+
+impl Default for SegmentSettings {
+    fn default() -> Self {
+        Self { threshold: 0.4, temperature: 0.01, lambda: 0.7 }
+    }
+}
+
+/// A setting out of its range.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("{key} = {found} is refused: expected {expected}")]
+pub struct SegmentSettingsError {
+    /// The setting.
+    pub key: &'static str,
+    /// Its value.
+    pub found: f32,
+    /// What it may be.
+    pub expected: &'static str,
+}
+
+impl SegmentSettings {
+    /// The settings, if they make sense.
+    ///
+    /// # Errors
+    /// [`SegmentSettingsError`] for the first that does not.
+    pub fn validate(self) -> Result<Self, SegmentSettingsError> {
+        let Self { threshold, temperature, lambda } = self;
+        let check = |key, found: f32, fits: bool, expected| {
+            if fits { Ok(()) } else { Err(SegmentSettingsError { key, found, expected }) }
+        };
+        check("threshold", threshold, threshold > 0.0 && threshold < 1.0, "a number between 0 and 1")?;
+        check("temperature", temperature, temperature > 0.0 && temperature.is_finite(), "a number above 0")?;
+        check("lambda", lambda, (0.0..=1.0).contains(&lambda), "a number from 0 to 1")?;
+        Ok(self)
+    }
+}
+
+/// All that turns images into maps.
+#[derive(Debug)]
+pub struct Segmenter<'a, A: Adapter> {
+    /// The model.
+    pub model: &'a Clip<A>,
+    /// The classes.
+    pub vocabulary: &'a Vocabulary,
+    /// How regions are cropped.
+    pub cropper: &'a Cropper,
+    /// Where masks come from.
+    pub source: Arc<Source>,
+    /// How masks become a map.
+    pub settings: SegmentSettings,
+    /// Batch, threads, and what to do about an image that cannot be read.
+    pub options: EmbedOptions,
+    /// Where embeddings of regions are kept.
+    pub cache: Option<&'a Cache>,
+}
+
+/// A segmented image.
+#[derive(Clone, Debug)]
+pub struct Segmented {
+    /// Its place among those given.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// Its pixels.
+    pub image: Arc<RgbImage>,
+    /// A class for each pixel.
+    pub map: LabelMap,
+    /// Pixels under no mask, which have the whole image's class.
+    pub uncovered: usize,
+    /// Masks that took part.
+    pub masks: usize,
+}
+
+/// Why an image could not be segmented.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SegmentError {
+    /// The image.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The masks.
+    #[error(transparent)]
+    Proposals(#[from] ProposalError),
+    /// The model.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+    /// The regions.
+    #[error(transparent)]
+    Regions(#[from] RegionError),
+    /// The image's file, for the cache.
+    #[error("cannot read {name}: {source}")]
+    Key {
+        /// The image.
+        name: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// What became of a map.
+    #[error(transparent)]
+    Take(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<CacheError> for SegmentError {
+    fn from(error: CacheError) -> Self {
+        Self::Regions(error.into())
+    }
+}
+
+/// What waits for its embeddings.
+struct Waiting {
+    index: usize,
+    proposals: Proposals,
+    /// Of each proposal its place among the regions; none of one that is empty.
+    places: Vec<Option<usize>>,
+    /// Whether the last region is the whole image.
+    has_whole: bool,
+}
+
+impl<A: Adapter> Segmenter<'_, A> {
+    /// Segments images in their order and hands each on as it is done, so that maps need not be kept.
+    ///
+    /// # Errors
+    /// [`SegmentError`] for an image that cannot be read, under `on_error = fail`, masks that do not fit, and what `take` gives.
+    pub fn run(
+        &self,
+        images: &[Image],
+        take: &mut dyn FnMut(Segmented) -> Result<(), Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Result<Vec<Skipped>, SegmentError> {
+        self.source.check_names(images.iter().map(|image| image.name.as_str()))?;
+        let report = SkipReport::default();
+        let regions = self.prepared(images, &report);
+        let embedder = RegionEmbedder::new(self.model, self.cropper, self.cache, self.options.batch);
+        embed_all(embedder, regions, &mut |regions, rows| {
+            take(self.fused(regions, &rows)).map_err(SegmentError::Take)
+        })?;
+        Ok(report.entries())
+    }
+
+    /// Images decoded and their masks made ahead of the model.
+    fn prepared(
+        &self,
+        images: &[Image],
+        report: &SkipReport,
+    ) -> Prefetch<Option<ImageRegions<Waiting>>, SegmentError> {
+        let EmbedOptions { limits, on_error, threads, .. } = self.options;
+        let (source, report, threshold) = (self.source.clone(), report.clone(), self.settings.threshold);
+        let (classes, has_cache) = (self.vocabulary.len(), self.cache.is_some());
+        let ahead = Ahead { threads, jobs: 2 * threads.max(1) };
+        let jobs: Vec<_> = images.iter().cloned().enumerate().collect();
+        Prefetch::new(jobs, ahead, move |(index, image): (usize, Image)| {
+            let picture = on_error.settle(&image.name, image.source.load_within(&limits), &report)?;
+            let Some(picture) = picture else { return Ok(None) };
+            let key = match has_cache {
+                true => ImageKey::of(&image.source)
+                    .map_err(|source| SegmentError::Key { name: image.name.clone(), source })?,
+                false => None,
+            };
+            let proposals = source.of(&image, &picture, Some(classes))?;
+            let mut masks = Vec::new();
+            let mut place = |mask: Option<Mask>| {
+                masks.push(mask?);
+                Some(masks.len() - 1)
+            };
+            let places = proposals.binary(threshold).into_iter().map(&mut place).collect();
+            let (width, height) = (picture.width() as usize, picture.height() as usize);
+            let has_whole = !proposals.cover_all();
+            if has_whole {
+                masks.extend(Mask::new(width, height, vec![true; width * height]));
+            }
+            let payload = Waiting { index, proposals, places, has_whole };
+            Ok(Some(ImageRegions { name: image.name, image: picture, masks, key, payload }))
+        })
+    }
+
+    /// The map of an image whose regions are embedded.
+    fn fused(&self, regions: ImageRegions<Waiting>, rows: &Rows) -> Segmented {
+        let ImageRegions { name, image, payload, masks, .. } = regions;
+        let Waiting { index, proposals, places, has_whole } = payload;
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        let clip = |place: usize| {
+            rows[place].as_deref().map(|row| probabilities(&self.vocabulary.cosines(row), self.settings.temperature))
+        };
+        let mut votes = Vec::with_capacity(places.len());
+        for (number, (proposal, place)) in proposals.masks.iter().zip(&places).enumerate() {
+            let clip = place.and_then(clip);
+            let generator = proposals.class_scores.as_ref().and_then(|scores| scores.row(number));
+            let mut classes = match (generator, clip) {
+                // An empty region's c is 1.
+                (Some(scores), clip) => {
+                    let clip = clip.unwrap_or_else(|| vec![1.0; self.vocabulary.len()]);
+                    fuse(&generator_probabilities(scores), &clip, self.settings.lambda)
+                }
+                (None, Some(clip)) => clip,
+                (None, None) => continue,
+            };
+            classes.iter_mut().for_each(|class| *class *= proposal.score);
+            let cover = match (&proposal.region, place) {
+                (Region::Binary(_), Some(place)) => Cover::Binary(masks[*place].clone()),
+                // An empty mask adds nothing.
+                (Region::Binary(_), None) => continue,
+                (Region::Logits(grid), _) => Cover::Soft(grid.probabilities(width, height)),
+            };
+            votes.push(Vote { cover, classes });
+        }
+        let labels = label_pixels(width, height, &votes);
+        let uncovered = labels.iter().filter(|label| label.is_none()).count();
+        let whole = match has_whole {
+            true => rows.last().and_then(Option::as_deref).map(|row| self.vocabulary.nearest(row) as u16),
+            false => None,
+        };
+        let labels = labels.into_iter().map(|label| label.or(whole).unwrap_or(IGNORED)).collect();
+        let map = LabelMap::new(width, height, labels).expect("a label for each pixel of the image");
+        Segmented { index, name, image, map, uncovered, masks: votes.len() }
+    }
+}

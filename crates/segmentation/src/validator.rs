@@ -1,0 +1,51 @@
+//! Validation while training.
+
+use std::error::Error;
+
+use burn::tensor::Tensor;
+use radapter_clip::model::Clip;
+use radapter_datasets::Templates;
+use radapter_embedding::EmbedOptions;
+use radapter_training::Validator;
+
+use crate::accuracy::measure;
+use crate::crop::Cropper;
+use crate::data::{Labels, SegmentSet};
+
+/// The metric that chooses the best model by default: the share of segments that are named rightly.
+pub const METRIC: &str = "segment_top1";
+
+const METRICS: [&str; 2] = [METRIC, "segment_class_mean"];
+
+/// Names segments whose masks are known.
+#[derive(Clone, Debug)]
+pub struct SegmentValidator {
+    /// The segments.
+    pub set: SegmentSet,
+    /// All that they are told apart from.
+    pub labels: Labels,
+    /// The texts of a label.
+    pub templates: Templates,
+    /// How regions are cropped.
+    pub cropper: Cropper,
+    /// How they are embedded.
+    pub options: EmbedOptions,
+}
+
+impl Validator for SegmentValidator {
+    fn metrics(&self) -> &[&str] {
+        &METRICS
+    }
+
+    fn validate(
+        &mut self,
+        model: &Clip,
+        _head: Option<&Tensor<2>>,
+    ) -> Result<Vec<(String, f64)>, Box<dyn Error + Send + Sync>> {
+        let Self { set, labels, templates, cropper, options } = self;
+        let (accuracy, _) = measure(model, set, labels, templates, cropper, options, &mut |_| {})?;
+        let values = [accuracy.top1(|_| true), accuracy.class_mean(|_| true)];
+        let values = values.map(|value| value.unwrap_or(0.0));
+        Ok(METRICS.iter().map(|&name| name.to_owned()).zip(values).collect())
+    }
+}

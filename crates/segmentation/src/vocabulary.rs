@@ -1,0 +1,58 @@
+//! The classes as embeddings.
+
+use radapter_clip::model::{Adapter, Clip};
+use radapter_datasets::Templates;
+use radapter_embedding::{EmbedError, Embeddings, embed_groups};
+
+use crate::fusion::argmax;
+
+/// A row for each class.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Vocabulary {
+    rows: Embeddings,
+}
+
+impl Vocabulary {
+    /// The classes' rows: of each the normalised mean of the normalised embeddings of all its texts in all templates.
+    /// Texts are encoded `batch` at a time.
+    ///
+    /// # Shapes
+    /// `classes` lists of texts → `[classes, embed_dim]`
+    ///
+    /// # Errors
+    /// As [`embed_groups`].
+    pub fn new<A: Adapter>(
+        model: &Clip<A>,
+        classes: &[Vec<String>],
+        templates: &Templates,
+        batch: usize,
+    ) -> Result<Self, EmbedError> {
+        let prompts = |texts: &Vec<String>| texts.iter().flat_map(|text| templates.prompts(text)).collect();
+        let prompts: Vec<Vec<String>> = classes.iter().map(prompts).collect();
+        Ok(Self { rows: embed_groups(model, &prompts, batch)? })
+    }
+
+    /// Number of classes.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are no classes.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Cosines of an embedding with all classes.
+    ///
+    /// # Shapes
+    /// `[embed_dim]`, L2-normalised → `[classes]`
+    pub fn cosines(&self, embedding: &[f32]) -> Vec<f32> {
+        let dot = |row: &[f32]| row.iter().zip(embedding).map(|(a, b)| a * b).sum();
+        self.rows.rows().map(dot).collect()
+    }
+
+    /// The class of highest cosine, the first of those that are equal.
+    pub fn nearest(&self, embedding: &[f32]) -> usize {
+        usize::from(argmax(&self.cosines(embedding)))
+    }
+}
