@@ -3,7 +3,7 @@
 //! The annotations decide which images are used: data sets come with images that nobody annotated. An annotation without its
 //! image is an error, since what it says would be lost silently.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::folder::{self, FolderError};
@@ -52,6 +52,14 @@ pub enum PairsError {
         /// The other.
         second: PathBuf,
     },
+    /// A list of names that cannot be read, or has none.
+    #[error("cannot use the list of images {}: {reason}", path.display())]
+    List {
+        /// The list.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// Annotations whose images are missing.
     #[error(
         "the annotation {} has no image: expected {name} with one of the extensions {extensions} in {}{}", annotation.display(), images.display(),
@@ -78,6 +86,30 @@ pub enum PairsError {
 pub fn pairs(images: &Path, annotations: &Path) -> Result<Pairs, PairsError> {
     let found = folder::images(images)?.into_iter().map(|image| (image.name, image.path));
     pair(images, by_name(found)?, &folder::EXTENSIONS, annotations)
+}
+
+impl Pairs {
+    /// Leaves those that a file lists, a name a line, as Pascal VOC's `ImageSets` do.
+    ///
+    /// # Errors
+    /// [`PairsError::List`] if the file cannot be read, lists nothing, or a name that is not there.
+    pub fn keep_listed(&mut self, list: &Path) -> Result<(), PairsError> {
+        let failed = |reason: String| PairsError::List { path: list.to_owned(), reason };
+        let content = std::fs::read_to_string(list).map_err(|error| failed(error.to_string()))?;
+        let names = content.trim_start_matches('\u{feff}').lines().map(str::trim);
+        let wanted: BTreeSet<&str> = names.filter(|name| !name.is_empty()).collect();
+        let known: BTreeSet<&str> = self.images.iter().map(|pair| pair.name.as_str()).collect();
+        if wanted.is_empty() {
+            return Err(failed("it lists nothing; expected a name a line".to_owned()));
+        }
+        if let Some(name) = wanted.difference(&known).next() {
+            return Err(failed(format!("`{name}` has no annotation")));
+        }
+        let before = self.images.len();
+        self.images.retain(|pair| wanted.contains(pair.name.as_str()));
+        self.without_annotation += before - self.images.len();
+        Ok(())
+    }
 }
 
 /// Pairs label maps that a model has made with the true ones.
@@ -167,6 +199,23 @@ mod tests {
         assert!(found.images[0].annotation.ends_with("annotations/a/b.png"));
         let folder = root.path().join("annotations");
         assert_eq!(maps(&folder, &folder).unwrap().images.len(), 4);
+    }
+
+    #[test]
+    fn a_list_leaves_its_own() {
+        let root = folders(&["a.jpg", "b.jpg", "c.jpg"], &["a.png", "b.png", "c.png"]);
+        let list = |content: &str| {
+            let path = root.path().join("val.txt");
+            std::fs::write(&path, content).unwrap();
+            let mut found = read(&root).unwrap();
+            found.keep_listed(&path).map(|()| found)
+        };
+        let found = list("c\r\na\n\n").unwrap();
+        let names: Vec<&str> = found.images.iter().map(|pair| pair.name.as_str()).collect();
+        assert_eq!((names, found.without_annotation), (vec!["a", "c"], 1));
+        let message = list("a\nd\n").unwrap_err().to_string();
+        assert!(message.contains("val.txt") && message.contains("`d`"), "{message}");
+        assert!(list("\n").unwrap_err().to_string().contains("lists nothing"));
     }
 
     #[test]

@@ -105,6 +105,8 @@ impl Labelling {
             0 => "if the annotations count from 1 and have 0 for ignored pixels, give `--label-offset 1`; ",
             _ => "if the annotations count from 0, leave `--label-offset 1` out; ",
         };
-        format!("{known}; {from_one}if {stored} marks ignored pixels, give `--ignore {stored}`; else the list of classes is not that of these annotations")
+        format!(
+            "{known}; {from_one}if {stored} marks ignored pixels, give `--ignore {stored}`; else the list of classes is not that of these annotations"
+        )
     }
 }

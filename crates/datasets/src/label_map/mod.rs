@@ -31,3 +31,5 @@ pub fn read(path: &Path, labelling: &Labelling) -> Result<LabelMap, LabelMapErro
     labelling.apply(path, read_stored(path)?)
 }
 
+#[cfg(test)]
+mod tests;

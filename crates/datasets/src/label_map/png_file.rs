@@ -8,8 +8,11 @@ use super::stored::{Stored, check_size};
 
 /// The indices of a PNG.
 pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Stored, LabelMapError> {
-    let broken =
-        |error: DecodingError| LabelMapError::Corrupt { path: path.to_owned(), format: "PNG", message: error.to_string() };
+    let broken = |error: DecodingError| LabelMapError::Corrupt {
+        path: path.to_owned(),
+        format: "PNG",
+        message: error.to_string(),
+    };
     let mut decoder = Decoder::new(Cursor::new(bytes));
     decoder.set_transformations(Transformations::IDENTITY);
     let header = decoder.read_header_info().map_err(broken)?;

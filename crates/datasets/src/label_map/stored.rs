@@ -30,8 +30,7 @@ pub struct Stored {
 /// As [`super::read`], but for labels out of range.
 pub fn read_stored(path: &Path) -> Result<Stored, LabelMapError> {
     let failed = |source| LabelMapError::Read { path: path.to_owned(), source };
-    let too_large =
-        |bytes| LabelMapError::FileTooLarge { path: path.to_owned(), bytes, max_bytes: MAX_BYTES };
+    let too_large = |bytes| LabelMapError::FileTooLarge { path: path.to_owned(), bytes, max_bytes: MAX_BYTES };
     let file = File::open(path).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len();
     if size > MAX_BYTES {

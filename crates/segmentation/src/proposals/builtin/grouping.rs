@@ -1,6 +1,7 @@
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap};
 
 use super::bits::Bits;
+use super::colour::Planes;
 use super::features::Features;
 use super::graph::Regions;
 use super::select::Candidate;
@@ -27,19 +28,35 @@ impl Ord for Pair {
     }
 }
 
+/// Pairs of pixels on either side of a border, and the sum of their differences.
+#[derive(Clone, Copy, Default)]
+struct Border {
+    length: f32,
+    contrast: f32,
+}
+
+impl Border {
+    fn add(&mut self, other: Self) {
+        self.length += other.length;
+        self.contrast += other.contrast;
+    }
+}
+
 /// A region of the hierarchy.
 struct Node {
     features: Features,
-    neighbours: BTreeSet<usize>,
+    /// Of each neighbour the border to it.
+    neighbours: BTreeMap<usize, Border>,
     bits: Bits,
-    /// The similarity of the two it was joined from.
-    formed: f32,
-    /// That at which it was joined to another.
-    absorbed: Option<f32>,
+    /// The mean difference across its border.
+    contrast: f32,
+    /// Whether it was joined to another.
+    is_absorbed: bool,
 }
 
 /// Joins the two neighbours that are most alike until one region is left; every region on the way is a candidate.
 pub(super) fn candidates(
+    planes: &Planes,
     features: &[Features],
     regions: &Regions,
     (width, height): (usize, usize),
@@ -48,11 +65,10 @@ pub(super) fn candidates(
     let pixels = width * height;
     let node = |features: &Features| Node {
         features: features.clone(),
-        neighbours: BTreeSet::new(),
+        neighbours: BTreeMap::new(),
         bits: Bits::none(pixels),
-        // A region of the graph is as alike as neighbours can be.
-        formed: 4.0,
-        absorbed: None,
+        contrast: 0.0,
+        is_absorbed: false,
     };
     let mut nodes: Vec<Node> = features.iter().map(node).collect();
     for (pixel, &region) in regions.of.iter().enumerate() {
@@ -61,51 +77,59 @@ pub(super) fn candidates(
         let right = (pixel % width + 1 < width).then_some(pixel + 1);
         let below = Some(pixel + width).filter(|below| *below < pixels);
         for other in [right, below].into_iter().flatten() {
+            let squares: f32 = planes.iter().map(|plane| (plane[pixel] - plane[other]).powi(2)).sum();
+            let border = Border { length: 1.0, contrast: squares.sqrt() };
             let other = regions.of[other] as usize;
             if other != region {
-                nodes[region].neighbours.insert(other);
-                nodes[other].neighbours.insert(region);
+                nodes[region].neighbours.entry(other).or_default().add(border);
+                nodes[other].neighbours.entry(region).or_default().add(border);
             }
         }
     }
     let mut heap = BinaryHeap::new();
     for a in 0..nodes.len() {
-        for &b in nodes[a].neighbours.range(a + 1..) {
+        for (&b, _) in nodes[a].neighbours.range(a + 1..) {
             let similarity = nodes[a].features.similarity(&nodes[b].features, pixels as f32);
             heap.push(Pair { similarity, a, b });
         }
     }
-    while let Some(Pair { similarity, a, b }) = heap.pop() {
+    while let Some(Pair { a, b, .. }) = heap.pop() {
         // A pair of which one is gone already.
-        if nodes[a].absorbed.is_some() || nodes[b].absorbed.is_some() {
+        if nodes[a].is_absorbed || nodes[b].is_absorbed {
             continue;
         }
         let new = nodes.len();
-        let mut neighbours: BTreeSet<usize> = nodes[a].neighbours.union(&nodes[b].neighbours).copied().collect();
+        for node in [a, b] {
+            nodes[node].contrast = contrast(&nodes[node].neighbours);
+        }
+        let mut neighbours = std::mem::take(&mut nodes[a].neighbours);
+        for (other, border) in std::mem::take(&mut nodes[b].neighbours) {
+            neighbours.entry(other).or_default().add(border);
+        }
         neighbours.remove(&a);
         neighbours.remove(&b);
-        for &other in &neighbours {
+        let features = nodes[a].features.join(&nodes[b].features);
+        for (&other, border) in &neighbours {
             let of_other = &mut nodes[other].neighbours;
             of_other.remove(&a);
             of_other.remove(&b);
-            of_other.insert(new);
-        }
-        let features = nodes[a].features.join(&nodes[b].features);
-        for &other in &neighbours {
+            of_other.insert(new, *border);
             let similarity = features.similarity(&nodes[other].features, pixels as f32);
             heap.push(Pair { similarity, a: other, b: new });
         }
         let bits = nodes[a].bits.or(&nodes[b].bits);
-        nodes[a].absorbed = Some(similarity);
-        nodes[b].absorbed = Some(similarity);
-        nodes.push(Node { features, neighbours, bits, formed: similarity, absorbed: None });
+        nodes[a].is_absorbed = true;
+        nodes[b].is_absorbed = true;
+        nodes.push(Node { features, neighbours, bits, contrast: 0.0, is_absorbed: false });
     }
-    let count = nodes.len();
-    for (order, node) in nodes.into_iter().enumerate() {
+    candidates.extend(nodes.into_iter().map(|node| {
         let area = node.features.size as usize;
-        // How much less it is like its surroundings than its parts are like each other.
-        let lifetime = (node.formed - node.absorbed.unwrap_or(0.0)).max(0.0);
-        let late = (order + 1) as f32 / count as f32;
-        candidates.push(Candidate { bits: node.bits, area, lifetime, late });
-    }
+        Candidate { bits: node.bits, area, contrast: node.contrast }
+    }));
+}
+
+fn contrast(neighbours: &BTreeMap<usize, Border>) -> f32 {
+    let mut border = Border::default();
+    neighbours.values().for_each(|other| border.add(*other));
+    border.contrast / border.length.max(1.0)
 }

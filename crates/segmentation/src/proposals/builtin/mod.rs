@@ -34,7 +34,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_masks: 200, scales: vec![60.0, 150.0, 350.0], longest_side: 384, same: 0.9 }
+        Self { max_masks: 200, scales: vec![80.0, 200.0, 500.0], longest_side: 384, same: 0.8 }
     }
 }
 
@@ -58,7 +58,7 @@ pub fn proposals(image: &RgbImage, options: &Options) -> Vec<Scored> {
         let edges = graph::edges(&planes, size);
         for &scale in &options.scales {
             let regions = graph::segment(&edges, size, scale, smallest(size) / 2);
-            grouping::candidates(&features::of(&planes, size, &regions), &regions, size, &mut candidates);
+            grouping::candidates(&planes, &features::of(&planes, size, &regions), &regions, size, &mut candidates);
         }
     }
     let kept = select::select(candidates, smallest(size), options.same, options.max_masks.max(1));

@@ -5,10 +5,8 @@ use super::bits::Bits;
 pub(super) struct Candidate {
     pub(super) bits: Bits,
     pub(super) area: usize,
-    /// How far its formation and its end are apart.
-    pub(super) lifetime: f32,
-    /// Its place among the joins of its hierarchy, the last at 1.
-    pub(super) late: f32,
+    /// The mean difference of colours across its border.
+    pub(super) contrast: f32,
 }
 
 /// A candidate and those that are nearly equal to it.
@@ -21,7 +19,7 @@ struct Kept {
 pub(super) fn select(mut candidates: Vec<Candidate>, smallest: usize, same: f64, most: usize) -> Vec<Candidate> {
     candidates.retain(|candidate| candidate.area >= smallest);
     // By size, so that those that may be equal stand together.
-    candidates.sort_by(|a, b| b.area.cmp(&a.area).then(b.lifetime.total_cmp(&a.lifetime)));
+    candidates.sort_by(|a, b| b.area.cmp(&a.area).then(b.contrast.total_cmp(&a.contrast)));
     let mut kept: Vec<Kept> = Vec::new();
     let mut first = 0;
     for candidate in candidates {
@@ -40,8 +38,10 @@ pub(super) fn select(mut candidates: Vec<Candidate>, smallest: usize, same: f64,
     kept.into_iter().map(|kept| kept.candidate).collect()
 }
 
+/// How far a region stands out of its surroundings, a little more of a larger one. Found by several hierarchies it counts as often.
+/// Roots alone, which IEEE 754 fixes on all machines: what decides is mostly the number of hierarchies.
 fn rank(candidate: &Candidate) -> f32 {
-    candidate.lifetime * (0.2 + candidate.late)
+    candidate.contrast.sqrt().sqrt() * (candidate.area as f32).sqrt().sqrt().sqrt()
 }
 
 fn is_same(a: &Candidate, b: &Candidate, same: f64) -> bool {

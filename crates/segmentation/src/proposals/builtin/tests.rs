@@ -89,7 +89,7 @@ proptest! {
             prop_assert_eq!((scored.mask.width(), scored.mask.height()), (width as usize, height as usize));
             prop_assert!(scored.mask.area() >= smallest((width as usize, height as usize)));
             for other in &found[..at] {
-                prop_assert!(scored.mask.iou(&other.mask) < 0.9);
+                prop_assert!(scored.mask.iou(&other.mask) < options.same);
             }
         }
     }

@@ -20,7 +20,8 @@ pub(super) struct Record {
 #[serde(untagged)]
 enum Segmentation {
     Runs { size: [usize; 2], counts: Counts },
-    Polygons(Vec<Value>),
+    /// Corners: of no use here.
+    Polygons(serde::de::IgnoredAny),
 }
 
 #[derive(Clone, Debug, Deserialize)]

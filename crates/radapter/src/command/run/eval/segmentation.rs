@@ -62,11 +62,14 @@ impl Scene {
         let classes = ClassList::from_lines(&lines)?;
         let unseen = unseen_file.map(|file| unseen(&classes, file).context("--unseen")).transpose()?.unwrap_or_default();
         let labelling = Labelling::new(classes.len(), given.ignore, given.label_offset.unwrap_or(0))?;
-        let found = match (maps_folder, &given.images) {
+        let mut found = match (maps_folder, &given.images) {
             (Some(folder), _) => maps(folder, annotations)?,
             (None, Some(images)) => pairs(images, annotations)?,
             (None, None) => return Err(Usage("give --images, or --maps with label maps that were made before".into()).into()),
         };
+        if let Some(list) = &given.list {
+            found.keep_listed(list)?;
+        }
         if found.without_annotation > 0 {
             let what = if maps_folder.is_some() { "label maps" } else { "images" };
             tracing::info!("{} {what} have no annotation and are not measured", found.without_annotation);

@@ -30,6 +30,8 @@ pub(in crate::command::run) struct Annotated {
     pub(in crate::command::run) synonyms: Option<Synonyms>,
     pub(in crate::command::run) label_offset: Option<u16>,
     pub(in crate::command::run) ignore: Option<u16>,
+    /// A file that lists the images of the set.
+    pub(in crate::command::run) list: Option<PathBuf>,
     /// The weight of CLIP that OVSeg has for the data set.
     pub(in crate::command::run) lambda: Option<f32>,
 }
@@ -43,6 +45,7 @@ pub(in crate::command::run) fn annotated(images: Option<&Path>, args: &LabelMapA
         synonyms: args.classes.synonyms,
         label_offset: args.label_offset,
         ignore: args.ignore,
+        list: None,
         lambda: None,
     };
     let (Some(name), Some(root)) = (&args.dataset, &args.root) else {
@@ -59,7 +62,8 @@ pub(in crate::command::run) fn annotated(images: Option<&Path>, args: &LabelMapA
         annotations: Some(folders.annotations),
         classes: Some(layout.lines()),
         label_offset: given.label_offset.or(Some(folders.label_offset)),
-        ignore: given.ignore.or(Some(layout.ignore())),
+        ignore: given.ignore.or(Some(folders.ignore)),
+        list: folders.list,
         lambda: lambda(name),
         ..given
     })

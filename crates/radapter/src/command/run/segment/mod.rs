@@ -18,7 +18,7 @@ use crate::command::skipped::report_skipped;
 use crate::command::{Session, images, model, output};
 use page::{Entry, Legend};
 
-pub(super) use classes::{Annotated, annotated, class_list, unseen};
+pub(super) use classes::{annotated, class_list, unseen};
 pub(super) use parts::{Parts, Shown};
 
 /// How much of an overlay is the label's colour.

@@ -1,0 +1,76 @@
+//! The data sets of OVSeg's evaluation (Liang et al., 2023) and COCO-Stuff, which it is trained on.
+
+use super::{Layout, Original};
+
+pub(super) static KNOWN: [Layout; 6] = [
+    Layout {
+        name: "ade20k-150",
+        splits: &[],
+        images: "ADEChallengeData2016/images/validation",
+        annotations: "ADEChallengeData2016/annotations_detectron2/validation",
+        ignore: 255,
+        classes: include_str!("../../assets/segmentation/ade20k-150.txt"),
+        script: "detectron2's datasets/prepare_ade20k_sem_seg.py",
+        images_from: "ADEChallengeData2016.zip",
+        original: Some(Original { annotations: "ADEChallengeData2016/annotations/validation", list: None }),
+    },
+    Layout {
+        name: "ade20k-847",
+        splits: &[],
+        images: "ADE20K_2021_17_01/images_detectron2/validation",
+        annotations: "ADE20K_2021_17_01/annotations_detectron2/validation",
+        ignore: 65_535,
+        classes: include_str!("../../assets/segmentation/ade20k-847.txt"),
+        script: "ov-seg's datasets/prepare_ade20k_full_sem_seg.py",
+        images_from: "ov-seg's datasets/prepare_ade20k_full_sem_seg.py",
+        original: None,
+    },
+    Layout {
+        name: "pascal-context-59",
+        splits: &[],
+        images: "VOCdevkit/VOC2010/JPEGImages",
+        annotations: "VOCdevkit/VOC2010/annotations_detectron2/pc59_val",
+        ignore: 255,
+        classes: include_str!("../../assets/segmentation/pascal-context-59.txt"),
+        script: "ov-seg's datasets/prepare_pascal_context.py",
+        images_from: "Pascal VOC 2010's archive",
+        original: None,
+    },
+    Layout {
+        name: "pascal-context-459",
+        splits: &[],
+        images: "VOCdevkit/VOC2010/JPEGImages",
+        annotations: "VOCdevkit/VOC2010/annotations_detectron2/pc459_val",
+        ignore: 65_535,
+        classes: include_str!("../../assets/segmentation/pascal-context-459.txt"),
+        script: "ov-seg's datasets/prepare_pascal_context.py",
+        images_from: "Pascal VOC 2010's archive",
+        original: None,
+    },
+    Layout {
+        name: "pascal-voc-20",
+        splits: &[],
+        images: "VOCdevkit/VOC2012/JPEGImages",
+        annotations: "VOCdevkit/VOC2012/annotations_detectron2/val",
+        ignore: 255,
+        classes: include_str!("../../assets/segmentation/pascal-voc-20.txt"),
+        script: "ov-seg's datasets/prepare_voc_sem_seg.py",
+        images_from: "Pascal VOC 2012's archive",
+        // The folder holds the training set's annotations, too.
+        original: Some(Original {
+            annotations: "VOCdevkit/VOC2012/SegmentationClassAug",
+            list: Some("VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt"),
+        }),
+    },
+    Layout {
+        name: "coco-stuff-171",
+        splits: &["val2017", "train2017"],
+        images: "coco/{split}",
+        annotations: "coco/stuffthingmaps_detectron2/{split}",
+        ignore: 255,
+        classes: include_str!("../../assets/segmentation/coco-stuff-171.txt"),
+        script: "ov-seg's datasets/prepare_coco_stuff_sem_seg.py",
+        images_from: "COCO 2017's archives",
+        original: None,
+    },
+];
