@@ -5,6 +5,7 @@
 //! * `loss`: MPM-NCE on embeddings that come from anywhere.
 //! * `data_set`: images to batches, in an order and with crops that a seed decides.
 //! * `retrieve`: images and captions found by each other, and recall at K.
+//! * `segment`: an image to a label map of any words.
 //! * `train`: a task of one's own through the training loop.
 //!
 //! `cargo run --release -p radapter-examples --example encode`

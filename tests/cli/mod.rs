@@ -12,6 +12,7 @@ mod predict;
 mod resume;
 mod retrieval;
 mod search;
+mod segmentation;
 mod sweep;
 mod tokenize;
 mod train;

@@ -3,7 +3,7 @@
 
 use anyhow::Context as _;
 use burn::tensor::Device;
-use radapter::command::quickstart::{Budget, Data, Method, retrieval, train};
+use radapter::command::quickstart::{Budget, Data, Method, retrieval, segmentation, train};
 use radapter::datasets::shapes::World;
 use radapter::embedded::embedded;
 use radapter::training::RunOptions;
@@ -28,6 +28,7 @@ pub(crate) struct Args {
 enum Task {
     Classification,
     Retrieval,
+    Segmentation,
 }
 
 /// Five learning rates each, the literature's value times powers of about 3 that a model of this size may want.
@@ -39,7 +40,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let (base, device) = (embedded(), Device::flex());
     let budget = Budget { val_per_class: args.val_per_class, ..Budget::full() };
     let captions = retrieval::Budget { val_images: 24 * args.val_per_class, ..retrieval::Budget::full() };
+    let regions = segmentation::Budget { val_images: 6 * args.val_per_class, ..segmentation::Budget::full() };
     let (data, scenes) = (Data::draw(&world, &budget)?, retrieval::Data::draw(&world, &captions)?);
+    let labelled = segmentation::Data::draw(&world, &regions)?;
     let dir = tempfile::tempdir().context("no room for runs")?;
     println!("| method | learning rate | ID validation, each seed | mean |\n|---|---:|---|---:|");
     for (method, grid) in [(Method::FullFineTuning, FULL_FINE_TUNING), (Method::RAdapter, R_ADAPTER)] {
@@ -51,6 +54,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
                 let report = match args.task {
                     Task::Classification => train(method, lr, seed, &base, &data, &budget, options)?,
                     Task::Retrieval => retrieval::train(method, lr, seed, &base, &scenes, &captions, options)?,
+                    Task::Segmentation => segmentation::train(method, lr, seed, &base, &labelled, &regions, options)?,
                 };
                 accuracies.push(report.best.context("the run did not validate")?.value);
             }

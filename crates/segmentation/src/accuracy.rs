@@ -49,8 +49,13 @@ impl SegmentAccuracy {
     /// The mean over classes of that share, of those that `counts` and that occur.
     pub fn class_mean(&self, counts: impl Fn(usize) -> bool) -> Option<f64> {
         let occur = |&(label, (_, all)): &(usize, &(usize, usize))| *all > 0 && counts(label);
-        let shares: Vec<f64> =
-            self.per_class.iter().enumerate().filter(occur).map(|(_, (right, all))| *right as f64 / *all as f64).collect();
+        let shares: Vec<f64> = self
+            .per_class
+            .iter()
+            .enumerate()
+            .filter(occur)
+            .map(|(_, (right, all))| *right as f64 / *all as f64)
+            .collect();
         (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
     }
 }

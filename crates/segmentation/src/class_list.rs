@@ -92,7 +92,9 @@ pub enum ClassListError {
         line: usize,
     },
     /// Two classes of one name.
-    #[error("{place}: line {second} repeats line {first}, `{name}`: two labels cannot be told apart; remove or rename one")]
+    #[error(
+        "{place}: line {second} repeats line {first}, `{name}`: two labels cannot be told apart; remove or rename one"
+    )]
     Twice {
         /// The file, or "the list".
         place: String,
@@ -186,7 +188,8 @@ impl ClassList {
             list.classes.push(SegmentationClass { synonyms, line: line.to_owned() });
         }
         if let [only] = &list.classes[..] {
-            let note = format!("`{}` is the only class: `{OTHERS}` stands beside it, for all that it is not", only.line);
+            let note =
+                format!("`{}` is the only class: `{OTHERS}` stands beside it, for all that it is not", only.line);
             list.notes.push(note);
             list.classes.push(SegmentationClass { synonyms: vec![OTHERS.to_owned()], line: OTHERS.to_owned() });
         }

@@ -76,6 +76,13 @@ pub struct Vote {
 /// # Panics
 /// If a cover is not of the image's size, or the votes differ in their number of classes: both are checked where they are read.
 pub fn label_pixels(width: usize, height: usize, votes: &[Vote]) -> Vec<Option<u16>> {
+    let classes = check(width, height, votes);
+    let is_binary = |vote: &Vote| matches!(vote.cover, Cover::Binary(_));
+    if votes.iter().all(is_binary) { by_cells(width * height, votes) } else { by_bands(width, height, classes, votes) }
+}
+
+/// The number of classes.
+fn check(width: usize, height: usize, votes: &[Vote]) -> usize {
     let classes = votes.first().map_or(0, |vote| vote.classes.len());
     for vote in votes {
         assert_eq!(vote.classes.len(), classes, "votes for different classes");
@@ -85,8 +92,7 @@ pub fn label_pixels(width: usize, height: usize, votes: &[Vote]) -> Vec<Option<u
         };
         assert_eq!(pixels, width * height, "a mask of another size than its image");
     }
-    let is_binary = |vote: &Vote| matches!(vote.cover, Cover::Binary(_));
-    if votes.iter().all(is_binary) { by_cells(width * height, votes) } else { by_bands(width, height, classes, votes) }
+    classes
 }
 
 /// Pixels that lie under the same masks have the same sum, so that it is computed once for each such cell. Masks are many and
@@ -133,32 +139,50 @@ fn by_cells(pixels: usize, votes: &[Vote]) -> Vec<Option<u16>> {
     cell_of.into_iter().map(|cell| labels[cell as usize]).collect()
 }
 
+/// The sums themselves: of each pixel a value for each class. Of a large image with many classes they are many gigabytes;
+/// [`label_pixels`] never holds them all.
+///
+/// # Shapes
+/// covers of `width · height` pixels → `[height · width, classes]`
+///
+/// # Panics
+/// As [`label_pixels`].
+pub fn pixel_sums(width: usize, height: usize, votes: &[Vote]) -> Vec<f32> {
+    let classes = check(width, height, votes);
+    band(0..width * height, classes, votes).0
+}
+
+/// The sums of some pixels, and whether each is under a mask.
+fn band(pixels: std::ops::Range<usize>, classes: usize, votes: &[Vote]) -> (Vec<f32>, Vec<bool>) {
+    let mut sums = vec![0.0_f32; pixels.len() * classes];
+    let mut is_covered = vec![false; pixels.len()];
+    for vote in votes {
+        for (place, pixel) in pixels.clone().enumerate() {
+            let value = match &vote.cover {
+                Cover::Binary(mask) => f32::from(u8::from(mask.bits()[pixel])),
+                Cover::Soft(values) => values[pixel],
+            };
+            if value > 0.0 {
+                is_covered[place] = true;
+                let sums = &mut sums[place * classes..(place + 1) * classes];
+                sums.iter_mut().zip(&vote.classes).for_each(|(sum, class)| *sum += value * class);
+            }
+        }
+    }
+    (sums, is_covered)
+}
+
 /// All sums of a band of rows at a time.
 fn by_bands(width: usize, height: usize, classes: usize, votes: &[Vote]) -> Vec<Option<u16>> {
     let threads = rayon::current_num_threads().max(1);
     let rows = (BAND / threads / (width * classes).max(1)).clamp(1, height.max(1));
     let starts: Vec<usize> = (0..height).step_by(rows).collect();
-    let band = |start: usize| {
-        let pixels = start * width..(start + rows).min(height) * width;
-        let mut sums = vec![0.0_f32; pixels.len() * classes];
-        let mut is_covered = vec![false; pixels.len()];
-        for vote in votes {
-            for (place, pixel) in pixels.clone().enumerate() {
-                let value = match &vote.cover {
-                    Cover::Binary(mask) => f32::from(u8::from(mask.bits()[pixel])),
-                    Cover::Soft(values) => values[pixel],
-                };
-                if value > 0.0 {
-                    is_covered[place] = true;
-                    let sums = &mut sums[place * classes..(place + 1) * classes];
-                    sums.iter_mut().zip(&vote.classes).for_each(|(sum, class)| *sum += value * class);
-                }
-            }
-        }
+    let labels = |start: usize| {
+        let (sums, is_covered) = band(start * width..(start + rows).min(height) * width, classes, votes);
         let best = |(sums, covered): (&[f32], bool)| covered.then(|| argmax(sums));
         sums.chunks_exact(classes.max(1)).zip(is_covered).map(best).collect::<Vec<_>>()
     };
-    starts.into_par_iter().flat_map_iter(band).collect()
+    starts.into_par_iter().flat_map_iter(labels).collect()
 }
 
 /// The first of the largest.

@@ -71,7 +71,8 @@ impl Nouns {
         let classes = |name| Layout::named(name).map(|layout| layout.lines()).unwrap_or_default();
         let ade = classes("ade20k-150");
         // COCO-Stuff tells kinds of a stuff apart by a suffix, as `floor-wood`.
-        let coco = classes("coco-stuff-171").into_iter().map(|line| line.split('-').next().unwrap_or_default().to_owned());
+        let coco =
+            classes("coco-stuff-171").into_iter().map(|line| line.split('-').next().unwrap_or_default().to_owned());
         let imagenet = imagenet::classes().iter().map(|class| class.name.to_owned());
         Self::new(ade.into_iter().chain(coco).chain(imagenet))
     }
@@ -169,7 +170,8 @@ mod tests {
 
     #[test]
     fn captions_speak_of_the_longest_names() {
-        let nouns = Nouns::new(["street", "traffic light, stoplight", "light", "dog, doggie", "person", "man", "bench"]);
+        let nouns =
+            Nouns::new(["street", "traffic light, stoplight", "light", "dog, doggie", "person", "man", "bench"]);
         let of = |text: &str| nouns.of(text).into_iter().map(|noun| nouns.names()[noun].clone()).collect::<Vec<_>>();
         assert_eq!(of("Two Traffic-Lights over a street; the man's DOGS."), ["traffic light", "street", "man", "dog"]);
         assert_eq!(of("a doggie and a dog on benches"), ["dog", "bench"]);
@@ -190,7 +192,10 @@ mod tests {
         let nouns = Nouns::built_in();
         assert!(nouns.names().len() > 900, "{}", nouns.names().len());
         let of = |text: &str| nouns.of(text).into_iter().map(|noun| nouns.names()[noun].clone()).collect::<Vec<_>>();
-        assert_eq!(of("Two people ride bicycles past trees and a golden retriever"), ["person", "bicycle", "tree", "golden retriever"]);
+        assert_eq!(
+            of("Two people ride bicycles past trees and a golden retriever"),
+            ["person", "bicycle", "tree", "golden retriever"]
+        );
         assert_eq!(of("cars on the road under a blue sky"), ["car", "road", "sky"]);
     }
 }

@@ -72,7 +72,8 @@ impl Scores {
         let ious: Vec<Option<f64>> = (0..classes).map(iou).collect();
         let unseen: BTreeSet<usize> = unseen.iter().copied().collect();
         let part = |is_unseen: bool| {
-            let of = |(class, iou): (usize, &Option<f64>)| (unseen.contains(&class) == is_unseen).then_some(*iou).flatten();
+            let of =
+                |(class, iou): (usize, &Option<f64>)| (unseen.contains(&class) == is_unseen).then_some(*iou).flatten();
             if unseen.is_empty() { None } else { mean(ious.iter().enumerate().filter_map(of)) }
         };
         let (seen_miou, unseen_miou) = (part(false), part(true));
@@ -80,7 +81,8 @@ impl Scores {
             if seen + unseen > 0.0 { 2.0 * seen * unseen / (seen + unseen) } else { 0.0 }
         };
         let share = |part: f64| if all == 0 { 0.0 } else { part / all as f64 };
-        let accuracy = |class: usize| (truth[class] > 0).then(|| confusion.at(class, class) as f64 / truth[class] as f64);
+        let accuracy =
+            |class: usize| (truth[class] > 0).then(|| confusion.at(class, class) as f64 / truth[class] as f64);
         let weighted = |class: usize| ious[class].map_or(0.0, |iou| iou * truth[class] as f64);
         Self {
             miou: mean(ious.iter().flatten().copied()).unwrap_or(0.0),

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use radapter_clip::model::{Adapter, Clip};
 use radapter_clip::preprocess::{ImageError, RgbImage};
+use radapter_datasets::SkipReport;
 use radapter_datasets::label_map::{IGNORED, LabelMap};
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::prefetch::{Ahead, Prefetch};
-use radapter_datasets::SkipReport;
 use radapter_embedding::{EmbedError, EmbedOptions, Image};
 
 use crate::crop::Cropper;
@@ -165,11 +165,7 @@ impl<A: Adapter> Segmenter<'_, A> {
     }
 
     /// Images decoded and their masks made ahead of the model.
-    fn prepared(
-        &self,
-        images: &[Image],
-        report: &SkipReport,
-    ) -> Prefetch<Option<ImageRegions<Waiting>>, SegmentError> {
+    fn prepared(&self, images: &[Image], report: &SkipReport) -> Prefetch<Option<ImageRegions<Waiting>>, SegmentError> {
         let EmbedOptions { limits, on_error, threads, .. } = self.options;
         let (source, report, threshold) = (self.source.clone(), report.clone(), self.settings.threshold);
         let (classes, has_cache) = (self.vocabulary.len(), self.cache.is_some());

@@ -1,12 +1,11 @@
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
 use burn::tensor::Device;
 use radapter::classification::plan::Plan;
 use radapter::clip::checkpoint::Checkpoint;
-use radapter::training::RunOptions;
-use radapter::training::config::Settings;
-use radapter::training::{Outcome, ProgressEvent, Report, RunDir};
+use radapter::training::Report;
+
+use super::run::{self, Begin};
 
 /// A method as a set of settings, and the learning rates it may have.
 pub(crate) struct Arm {
@@ -28,32 +27,15 @@ impl Arm {
         folder: &Path,
         device: &Device,
     ) -> anyhow::Result<Report> {
-        let mut options = RunOptions::new(folder, device.clone());
+        let mut settings = common.to_vec();
+        settings.extend(self.settings.iter().map(|&setting| setting.to_owned()));
+        settings.extend([format!("lr = {lr:e}"), format!("seed = {seed}")]);
         let what = format!("{} lr {lr:.0e} seed {seed}", self.name);
-        options.progress = Box::new(move |event: &ProgressEvent| {
-            if let ProgressEvent::Validated { step, values, .. } = event {
-                let values: Vec<String> = values.iter().map(|(name, value)| format!("{name} {value:.3}")).collect();
-                eprintln!("{what}: step {step}: {}", values.join(", "));
-            }
-        });
-        let done = if RunDir::open(folder).is_ok() {
-            let run = RunDir::open(folder)?;
-            if let Some(report) = run.report()? {
-                return Ok(report);
-            }
-            Plan::of_run(base.clone(), &run, None)?.resume(options, None)?
-        } else {
-            let mut settings = Settings::default();
-            let own = [format!("lr = {lr:e}"), format!("seed = {seed}")];
-            let assignments = common.iter().map(String::as_str).chain(self.settings.iter().copied());
-            for assignment in assignments.chain(own.iter().map(String::as_str)) {
-                settings.set(assignment).with_context(|| format!("the setting {assignment}"))?;
-            }
-            Plan::new(base.clone(), &settings, None)?.train(options)?
-        };
-        match done.outcome {
-            Outcome::Finished(report) => Ok(report),
-            Outcome::Interrupted { step } => bail!("{}: interrupted behind step {step}", folder.display()),
-        }
+        run::train(&what, &settings, folder, device, |begin, options| {
+            Ok(match begin {
+                Begin::New(given) => Plan::new(base.clone(), given, None)?.train(options)?,
+                Begin::Resume(run) => Plan::of_run(base.clone(), run, None)?.resume(options, None)?,
+            })
+        })
     }
 }

@@ -17,6 +17,7 @@ use radapter::embedding::EmbedOptions;
 
 use super::arm::Arm;
 use super::row::Row;
+use super::run::toml_path;
 use super::write;
 
 #[derive(clap::Args)]
@@ -75,7 +76,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let classes = Classes::new(read_labelled(&train, None)?.classes)?;
     let suite = suite(&args.data, &classes)?;
     let common = [
-        format!("train = {}", toml_text(&train)?),
+        format!("train = {}", toml_path(&train)?),
         "val_fraction = 0.2".to_owned(),
         format!("epochs = {}", args.epochs),
         "batch_size = 64".to_owned(),
@@ -177,9 +178,4 @@ fn measure(
         rows.push(row);
     }
     Ok(rows)
-}
-
-fn toml_text(path: &Path) -> anyhow::Result<String> {
-    let text = path.to_str().with_context(|| format!("the path {} is not UTF-8", path.display()))?;
-    Ok(toml::Value::String(text.to_owned()).to_string())
 }

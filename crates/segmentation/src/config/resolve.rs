@@ -107,10 +107,8 @@ impl SegmentationConfig {
             self.val_annotations.is_some() && self.classes.is_none(),
             "val_annotations need classes: a file with the name of each label, one a line",
         )?;
-        let crop = CropSettings {
-            margin: self.crop.margin.unwrap_or(0.0),
-            resize: self.crop.resize.unwrap_or_default(),
-        };
+        let crop =
+            CropSettings { margin: self.crop.margin.unwrap_or(0.0), resize: self.crop.resize.unwrap_or_default() };
         if !(0.0..=4.0).contains(&crop.margin) {
             return Err(MarginError { found: crop.margin }.into());
         }
@@ -145,11 +143,7 @@ impl SegmentationConfig {
         Ok(list.map(|list| list.lines()).unwrap_or_default())
     }
 
-    fn names(
-        &self,
-        key: &'static str,
-        choice: &Option<super::NamesChoice>,
-    ) -> Result<Vec<String>, SettingsError> {
+    fn names(&self, key: &'static str, choice: &Option<super::NamesChoice>) -> Result<Vec<String>, SettingsError> {
         Ok(choice.as_ref().map(|choice| choice.resolve(key)).transpose()?.unwrap_or_default())
     }
 

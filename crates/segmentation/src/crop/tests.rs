@@ -55,7 +55,10 @@ fn a_margin_shows_filled_surroundings_within_the_image() {
     assert_eq!(inside, [5, 6, 9, 10]);
     // At a corner the image ends.
     let corner = mask(8, 8, |x, y| x < 2 && y < 2);
-    assert_eq!(cropper(1.0, Resize::Ovseg).pixels(&image, &corner).unwrap()[32..].iter().filter(|v| **v != 0.0).count(), 4);
+    assert_eq!(
+        cropper(1.0, Resize::Ovseg).pixels(&image, &corner).unwrap()[32..].iter().filter(|v| **v != 0.0).count(),
+        4
+    );
     for margin in [-0.1, 4.5, f64::NAN] {
         let error = Cropper::new(&model(), CropSettings { margin, resize: Resize::Ovseg }).unwrap_err();
         assert!(error.to_string().contains("crop.margin"), "{error}");
@@ -100,7 +103,10 @@ fn a_flip_mirrors_and_parts_stay_within() {
         let plain = cropper.pixels(&image, &all).unwrap();
         let flipped = cropper.part(&image, &all, Part { flip: true, ..Part::WHOLE }).unwrap();
         for (plain, flipped) in plain.chunks(4).zip(flipped.chunks(4)) {
-            plain.iter().zip(flipped.iter().rev()).for_each(|(a, b)| assert!((a - b).abs() < 1e-5, "{resize:?}: {a} {b}"));
+            plain
+                .iter()
+                .zip(flipped.iter().rev())
+                .for_each(|(a, b)| assert!((a - b).abs() < 1e-5, "{resize:?}: {a} {b}"));
         }
     }
     let augment = Augment { scale: [0.3, 1.0], flip: 0.5 };

@@ -152,7 +152,10 @@ pub fn mine(
     let mut notes = Vec::new();
     let silent = captions.len() - count;
     if silent > 0 {
-        notes.push(format!("{silent} of {} images have captions without any of the nouns and are not used", captions.len()));
+        notes.push(format!(
+            "{silent} of {} images have captions without any of the nouns and are not used",
+            captions.len()
+        ));
     }
     if without > 0 {
         notes.push(format!("{without} images have no proposals and are not used"));

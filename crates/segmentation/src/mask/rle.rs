@@ -127,7 +127,8 @@ impl Rle {
         if shift != 0 {
             return Err(RleError::CutOff);
         }
-        let run = |(index, found): (usize, &i64)| u32::try_from(*found).map_err(|_| RleError::Run { index, found: *found });
+        let run =
+            |(index, found): (usize, &i64)| u32::try_from(*found).map_err(|_| RleError::Run { index, found: *found });
         let counts = numbers.iter().enumerate().map(run).collect::<Result<_, _>>()?;
         Self::new(width, height, counts)
     }

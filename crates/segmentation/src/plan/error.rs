@@ -35,7 +35,9 @@ pub enum PlanError {
     #[error(transparent)]
     Segments(#[from] SegmentsError),
     /// No segment is left.
-    #[error("there is no segment to train on: none has {min_area} pixels (`min_area`) and a class that is not excluded")]
+    #[error(
+        "there is no segment to train on: none has {min_area} pixels (`min_area`) and a class that is not excluded"
+    )]
     NoSegments {
         /// The setting.
         min_area: usize,

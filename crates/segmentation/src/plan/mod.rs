@@ -66,9 +66,12 @@ impl Plan {
     ) -> Result<Self, PlanError> {
         let (trainer, task) = settings.parse::<SegmentationConfig>()?;
         let task = task.resolve()?;
-        Self::build(base, task, |base, samples| resolve(&trainer, base, samples), |base, task, seed, skipped| {
-            sets::read(base, task, segments, seed, preparation, skipped)
-        })
+        Self::build(
+            base,
+            task,
+            |base, samples| resolve(&trainer, base, samples),
+            |base, task, seed, skipped| sets::read(base, task, segments, seed, preparation, skipped),
+        )
     }
 
     /// The run in a folder, as it was begun. The segments are read from where they were then, unless given in memory; those
@@ -84,12 +87,17 @@ impl Plan {
     ) -> Result<Self, PlanError> {
         let RunRecord { train, task, .. } = run.record()?;
         let task = recorded_task(run, task)?;
-        Self::build(base, task, |_, _| Ok((train.clone(), Vec::new())), |base, task, seed, skipped| {
-            if segments.is_none() && task.captions.is_some() {
-                return sets::recorded(task, record::read(&run.path().join(SEGMENTS_FILE))?, seed);
-            }
-            sets::read(base, task, segments, seed, preparation, skipped)
-        })
+        Self::build(
+            base,
+            task,
+            |_, _| Ok((train.clone(), Vec::new())),
+            |base, task, seed, skipped| {
+                if segments.is_none() && task.captions.is_some() {
+                    return sets::recorded(task, record::read(&run.path().join(SEGMENTS_FILE))?, seed);
+                }
+                sets::read(base, task, segments, seed, preparation, skipped)
+            },
+        )
     }
 
     /// The training samples.

@@ -71,8 +71,7 @@ pub(super) fn to_bytes(labels: &Labels, set: &SegmentSet) -> Result<Vec<u8>, Seg
         };
         let segments: Vec<&Segment> = places.iter().map(|&place| &set.segments[place]).collect();
         let (width, height) = segments.first().map_or((0, 0), |segment| (segment.mask.width(), segment.mask.height()));
-        let record =
-            |segment: &&Segment| SegmentRecord { label: segment.label, counts: segment.mask.to_compressed() };
+        let record = |segment: &&Segment| SegmentRecord { label: segment.label, counts: segment.mask.to_compressed() };
         let segments = segments.iter().map(record).collect();
         Ok(ImageRecord { name: image.name.clone(), path: path.clone(), width, height, segments })
     };

@@ -1,6 +1,6 @@
 //! How well proposals fit the segments that are there.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::mask::Mask;
 
@@ -16,7 +16,7 @@ pub struct Fit {
 }
 
 /// The measures of a set, as fractions.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recall {
     /// Masks of an image, the mean.
     pub masks_per_image: f64,

@@ -190,8 +190,7 @@ fn check(config: &ResolvedConfig, total: u64) -> Result<(), ConfigError> {
     }
     let expected = "it must be between 0, the base model, and 1, the adapted one (up to 1.5 with a warning)";
     range("alpha", config.alpha.to_string(), expected, (0.0..=1.5).contains(&config.alpha))?;
-    let expected =
-        "without adapters (tune) the run trains and validates all of it: mix it with the base when it is done, by --alpha";
+    let expected = "without adapters (tune) the run trains and validates all of it: mix it with the base when it is done, by --alpha";
     range("alpha", config.alpha.to_string(), expected, config.tune == Tune::Adapters || config.alpha == 1.0)?;
     positive("loss.temperature", config.loss.temperature)?;
     not_negative("loss.margin", config.loss.margin)?;

@@ -1,10 +1,10 @@
 //! Retrieval on sets of images with captions, in Karpathy's form.
 
+mod captions;
 mod flickr8k;
 mod forgetting;
 mod papers;
 mod row;
-mod run;
 mod table;
 
 pub(crate) use flickr8k::{Args as Flickr8kArgs, run as flickr8k};

@@ -12,8 +12,8 @@ use radapter::embedding::EmbedOptions;
 use radapter::retrieval::gallery::Gallery;
 use radapter::training::finetuned::FineTunedRun;
 
+use super::captions::{Captions, train};
 use super::row::Row;
-use super::run::{Captions, train};
 use super::table;
 
 #[derive(clap::Args)]

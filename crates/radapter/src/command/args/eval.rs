@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{
-    AlphaArg, AlphaGrid, CaptionsArgs, ClassNamesArg, DecodeArgs, DeviceBatchArg, EvalRetrieval, EvalSegmentation, FusionArgs,
-    JsonFlag, LabelMapArgs, ModelArgs, TemplatesArg,
+    AlphaArg, AlphaGrid, CaptionsArgs, ClassNamesArg, DecodeArgs, DeviceBatchArg, EvalRetrieval, EvalSegmentation,
+    FusionArgs, JsonFlag, LabelMapArgs, ModelArgs, TemplatesArg,
 };
 
 #[derive(Debug, Args)]

@@ -152,6 +152,8 @@ impl Work<'_> {
             id: id.evaluation.top1,
             ood: ood.into_iter().map(|set| (set.name, set.evaluation.top1)).collect(),
             ood_average,
+            unseen_id: None,
+            unseen_ood_average: None,
             tuned_parameters: cost.tuned_parameters,
             seconds: cost.seconds,
             bytes: cost.bytes,

@@ -1,14 +1,14 @@
 use std::fmt;
 use std::path::Path;
 
-use anyhow::bail;
 use radapter_classification::plan::Plan;
 use radapter_clip::checkpoint::Checkpoint;
+use radapter_training::Report;
 use radapter_training::RunOptions;
 use radapter_training::config::{ConfigError, Settings};
-use radapter_training::{Outcome, Report};
 use serde::{Deserialize, Serialize};
 
+use super::comparison::finished;
 use super::{Budget, Data};
 
 /// What is compared.
@@ -17,7 +17,8 @@ use super::{Budget, Data};
 pub enum Method {
     /// No training: the classifier made of class names.
     ZeroShot,
-    /// Image tower and classifier, cross-entropy, weight decay 0.1, as WiSE-FT's fine-tuning (arXiv 2109.01903).
+    /// In classification image tower and classifier, cross-entropy, weight decay 0.1, as WiSE-FT's (arXiv 2109.01903); in retrieval
+    /// both towers as FLYP's, in segmentation the image tower as OVSeg's, both by CLIP's own loss.
     FullFineTuning,
     /// Adapters in both towers, MPM-NCE.
     RAdapter,
@@ -55,16 +56,17 @@ impl LearningRates {
     }
 }
 
-/// What is the same in both comparisons.
+/// What is the same in all comparisons; `full` is what full fine-tuning tunes.
 pub(super) fn settings(
     method: Method,
+    full: &str,
     lr: f64,
     seed: u64,
     steps: u64,
     batch_size: usize,
 ) -> Result<Settings, ConfigError> {
     let mut settings = Settings::default();
-    let tune = if method == Method::RAdapter { "adapters" } else { "all" };
+    let tune = if method == Method::RAdapter { "adapters" } else { full };
     for assignment in [
         format!("tune = \"{tune}\""),
         format!("lr = {lr:e}"),
@@ -95,12 +97,9 @@ pub fn train(
     budget: &Budget,
     options: RunOptions,
 ) -> anyhow::Result<Report> {
-    let settings = settings(method, lr, seed, budget.steps, budget.batch_size)?;
+    let settings = settings(method, "all", lr, seed, budget.steps, budget.batch_size)?;
     let plan = Plan::new(base.clone(), &settings, Some(data.training.clone()))?;
-    match plan.train(options)?.outcome {
-        Outcome::Finished(report) => Ok(report),
-        Outcome::Interrupted { step } => bail!("interrupted behind step {step} of {method}, seed {seed}"),
-    }
+    finished(plan.train(options)?.outcome, method, seed)
 }
 
 /// The size of a run's trained tensors on disk.

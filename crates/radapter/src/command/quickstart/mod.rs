@@ -8,14 +8,17 @@
 
 mod budget;
 mod compare;
+mod comparison;
 mod data;
 mod method;
 mod report;
 mod results;
 pub mod retrieval;
+pub mod segmentation;
 
 pub use budget::Budget;
 pub use compare::{Answers, Compared, Ears, compare};
+pub use comparison::Compared as ComparedCheckpoints;
 pub use data::Data;
 pub use method::{LearningRates, Method, train};
 pub use results::{Claim, Row, claim, claim_at, mean_rows};
@@ -34,9 +37,14 @@ use crate::embedded::embedded;
 const WORLD: u64 = 0;
 
 pub(super) fn run(args: &QuickstartArgs, session: &Session) -> anyhow::Result<()> {
-    if args.task == QuickstartTask::Retrieval {
-        return retrieval::run(&args.out, args.reduced, session);
+    match args.task {
+        QuickstartTask::Classification => classification(args, session),
+        QuickstartTask::Retrieval => retrieval::run(&args.out, args.reduced, session),
+        QuickstartTask::Segmentation => segmentation::run(&args.out, args.reduced, session),
     }
+}
+
+fn classification(args: &QuickstartArgs, session: &Session) -> anyhow::Result<()> {
     output::check_empty_dir(&args.out)?;
     let budget = if args.reduced { Budget::reduced() } else { Budget::full() };
     let device = session.device()?;
@@ -73,12 +81,25 @@ fn print_places(out: &Path) -> anyhow::Result<()> {
     ))
 }
 
+/// Columns of the classes that were kept apart in training.
+const UNSEEN: [&str; 2] = ["unseen (ID)>", "unseen (OOD)>"];
+
+/// What stands in those columns, where there are such classes.
+fn unseen(row: &Row) -> Vec<String> {
+    [row.unseen_id, row.unseen_ood_average].into_iter().flatten().map(percent).collect()
+}
+
 /// Means over the seeds, for people.
 fn table(rows: &[Row]) -> Table {
     let sets: Vec<&String> = rows.first().map(|row| row.ood.keys().collect()).unwrap_or_default();
     let mut columns = vec!["method".to_owned(), "alpha>".to_owned(), "photo (ID)>".to_owned()];
     columns.extend(sets.iter().map(|set| format!("{set}>")));
-    columns.extend(["OOD average>", "tuned parameters>", "seconds>", "bytes to store>"].map(str::to_owned));
+    let has_unseen = rows.iter().any(|row| row.unseen_id.is_some());
+    columns.push("OOD average>".to_owned());
+    if has_unseen {
+        columns.extend(UNSEEN.map(str::to_owned));
+    }
+    columns.extend(["tuned parameters>", "seconds>", "bytes to store>"].map(str::to_owned));
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let mut table = Table::new(&columns);
     for row in mean_rows(rows) {
@@ -86,6 +107,7 @@ fn table(rows: &[Row]) -> Table {
         cells.push(percent(row.id));
         cells.extend(row.ood.values().map(|value| percent(*value)));
         cells.push(percent(row.ood_average));
+        cells.extend(unseen(&row));
         cells.push(grouped(row.tuned_parameters as u64));
         cells.push(format!("{:.1}", row.seconds));
         cells.push(grouped(row.bytes));

@@ -3,7 +3,7 @@ use std::io::Cursor;
 use anyhow::Context;
 use radapter_classification::suite::TestSet;
 
-use super::{Budget, Compared, Data, Method, Row, claim, mean_rows};
+use super::{Budget, Compared, Data, Method, Row, UNSEEN, claim, mean_rows, unseen};
 use crate::command::report::{Chart, Frontier, FrontierPoint, ImageCard, Mark, Page, Scale, Series};
 use crate::command::table::{grouped, percent};
 
@@ -97,19 +97,20 @@ pub(super) fn table(page: &mut Page, means: &[Row], shown: Shown) {
         means.first().map(|row| row.ood.keys().map(|name| format!("{name}>")).collect()).unwrap_or_default();
     let mut columns = vec!["method", "alpha>", "photo (ID)>"];
     columns.extend(names.iter().map(String::as_str));
-    columns.extend(["OOD average>", "tuned parameters>", "seconds>", "bytes to store>"]);
+    columns.push("OOD average>");
+    if means.iter().any(|row| row.unseen_id.is_some()) {
+        columns.extend(UNSEEN);
+    }
+    columns.extend(["tuned parameters>", "seconds>", "bytes to store>"]);
     let rows: Vec<Vec<String>> = means
         .iter()
         .map(|row| {
             let mut cells =
                 vec![row.method.to_string(), row.alpha.map_or(String::new(), |a| format!("{a:.1}")), percent(row.id)];
             cells.extend(row.ood.values().map(|value| percent(*value)));
-            cells.extend([
-                percent(row.ood_average),
-                grouped(row.tuned_parameters as u64),
-                format!("{:.1}", row.seconds),
-                grouped(row.bytes),
-            ]);
+            cells.push(percent(row.ood_average));
+            cells.extend(unseen(row));
+            cells.extend([grouped(row.tuned_parameters as u64), format!("{:.1}", row.seconds), grouped(row.bytes)]);
             cells
         })
         .collect();

@@ -16,8 +16,8 @@ pub struct Swatch {
 pub struct SegmentedImage {
     /// A small form of it as a PNG file.
     pub png: Vec<u8>,
-    /// The whole, relative to the page.
-    pub link: String,
+    /// The whole, relative to the page, where there is more to see.
+    pub link: Option<String>,
     /// What stands under it.
     pub title: String,
     /// Its classes, and how much of it they are.
@@ -52,13 +52,24 @@ impl Page {
 
     /// Images under the colours of their labels.
     pub fn segmented(&mut self, images: &[SegmentedImage]) {
-        self.push("<div class=\"images segmented\">");
+        self.labelled("images segmented", images);
+    }
+
+    /// Wide pictures that show an image several times side by side.
+    pub fn strips(&mut self, images: &[SegmentedImage]) {
+        self.labelled("images strips", images);
+    }
+
+    fn labelled(&mut self, class: &str, images: &[SegmentedImage]) {
+        self.push(&format!("<div class=\"{class}\">"));
         for SegmentedImage { png, link, title, classes } in images {
             let data = base64::engine::general_purpose::STANDARD.encode(png);
-            let (title, link) = (escape(title), relative_url(link));
-            self.push(&format!(
-                "<figure><a href=\"{link}\"><img alt=\"{title}\" src=\"data:image/png;base64,{data}\"></a><figcaption><b>{title}</b>"
-            ));
+            let title = escape(title);
+            let mut image = format!("<img alt=\"{title}\" src=\"data:image/png;base64,{data}\">");
+            if let Some(link) = link {
+                image = format!("<a href=\"{}\">{image}</a>", relative_url(link));
+            }
+            self.push(&format!("<figure>{image}<figcaption><b>{title}</b>"));
             for (class, share) in classes {
                 self.push(&format!("<span>{} <em>{}</em></span>", swatch(class), escape(share)));
             }
@@ -80,7 +91,7 @@ mod tests {
         page.legend(&[swatch.clone()]);
         page.segmented(&[SegmentedImage {
             png: vec![],
-            link: evil.clone(),
+            link: Some(evil.clone()),
             title: evil.clone(),
             classes: vec![(swatch, evil)],
         }]);

@@ -65,7 +65,9 @@ pub(super) fn run(args: &ProposalsArgs, session: &Session) -> anyhow::Result<()>
                 Err(error) => {
                     failed = Some(match error {
                         PrefetchError::Work(error) => error,
-                        PrefetchError::Panicked { message } => anyhow::anyhow!("making masks stopped unexpectedly: {message}"),
+                        PrefetchError::Panicked { message } => {
+                            anyhow::anyhow!("making masks stopped unexpectedly: {message}")
+                        }
                     });
                     return Err(std::io::Error::other("stopped"));
                 }
@@ -91,9 +93,7 @@ pub(super) fn run(args: &ProposalsArgs, session: &Session) -> anyhow::Result<()>
     }
     match (args.json.json, annotations.is_some()) {
         (true, true) => output::print_json(&Measured { recall, seconds_per_image }),
-        (true, false) => {
-            output::print_json(&Counted { masks_per_image: recall.masks_per_image, seconds_per_image })
-        }
+        (true, false) => output::print_json(&Counted { masks_per_image: recall.masks_per_image, seconds_per_image }),
         (false, measured) => {
             let mut lines = vec![("masks per image", format!("{:.1}", recall.masks_per_image))];
             if measured {
@@ -155,6 +155,11 @@ fn made(
             let segments: Vec<Mask> = segments(&map, MIN_AREA).into_iter().map(|(_, rle)| rle.decode()).collect();
             Ok(best_ious(&masks, &segments))
         });
-        Ok(Some(Made { name: image.name.clone(), best: best.transpose().context("--annotations")?, proposals, seconds }))
+        Ok(Some(Made {
+            name: image.name.clone(),
+            best: best.transpose().context("--annotations")?,
+            proposals,
+            seconds,
+        }))
     }))
 }

@@ -91,8 +91,7 @@ impl Forest {
 /// size; then those below `smallest` pixels join the neighbour they are most like.
 pub(super) fn segment(edges: &Edges, size: (usize, usize), scale: f32, smallest: usize) -> Regions {
     let pixels = size.0 * size.1;
-    let mut forest =
-        Forest { parent: (0..pixels as u32).collect(), size: vec![1; pixels], limit: vec![scale; pixels] };
+    let mut forest = Forest { parent: (0..pixels as u32).collect(), size: vec![1; pixels], limit: vec![scale; pixels] };
     let ends = |edge: u32| {
         let (pixel, direction) = (edge as usize / 4, edge as usize % 4);
         Some((pixel, neighbour(pixel, direction, size)?))

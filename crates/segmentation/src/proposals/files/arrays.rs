@@ -27,8 +27,10 @@ pub(super) fn proposals(
     arrays: Arrays,
     image: Wanted<'_>,
 ) -> Result<(Vec<Proposal>, Option<ClassScores>), ProposalError> {
-    let wrong = |key, expected: String, found: String| ProposalError::Array { path: path.to_owned(), key, expected, found };
-    let shape = |array: &Option<Array>| array.as_ref().map_or("none".to_owned(), |array| format!("shape {:?}", array.shape));
+    let wrong =
+        |key, expected: String, found: String| ProposalError::Array { path: path.to_owned(), key, expected, found };
+    let shape =
+        |array: &Option<Array>| array.as_ref().map_or("none".to_owned(), |array| format!("shape {:?}", array.shape));
     let expected = || "logits of shape [masks, height, width]".to_owned();
     let Some(masks) = &arrays.masks else { return Err(wrong("masks", expected(), "none".to_owned())) };
     let [count, height, width] = masks.shape[..] else { return Err(wrong("masks", expected(), shape(&arrays.masks))) };
@@ -49,7 +51,8 @@ pub(super) fn proposals(
         ([rows, columns], None) if *rows == count && *columns > 0 => *columns,
         (_, classes) => {
             let columns = classes.map_or("classes + 1".to_owned(), |classes| format!("{classes} + 1"));
-            let expected = format!("logits of shape [{count}, {columns}], a row for each mask and the last column for no object");
+            let expected =
+                format!("logits of shape [{count}, {columns}], a row for each mask and the last column for no object");
             return Err(wrong("scores", expected, shape(&arrays.scores)));
         }
     };

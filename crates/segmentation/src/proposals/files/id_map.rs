@@ -9,8 +9,8 @@ use crate::proposals::{Proposal, ProposalError, Region};
 
 /// The masks of an id map, by their values.
 pub(super) fn masks(path: &Path, image: Wanted<'_>) -> Result<Vec<Proposal>, ProposalError> {
-    let map = read_stored(path)
-        .map_err(|error| ProposalError::IdMap { path: path.to_owned(), reason: error.to_string() })?;
+    let map =
+        read_stored(path).map_err(|error| ProposalError::IdMap { path: path.to_owned(), reason: error.to_string() })?;
     let (found_width, found_height) = (map.width, map.height);
     if (found_width, found_height) != (image.width, image.height) {
         let Wanted { name, width, height, .. } = image;

@@ -19,7 +19,10 @@ pub(super) struct Record {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 enum Segmentation {
-    Runs { size: [usize; 2], counts: Counts },
+    Runs {
+        size: [usize; 2],
+        counts: Counts,
+    },
     /// Corners: of no use here.
     Polygons(serde::de::IgnoredAny),
 }

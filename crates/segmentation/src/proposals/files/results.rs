@@ -42,7 +42,10 @@ fn parse(path: &Path) -> Result<File, ProposalError> {
             (Some(Value::Array(records)), _) => (records, Vec::new()),
             _ => {
                 let keys: Vec<&str> = object.keys().take(5).map(String::as_str).collect();
-                return Err(json(format!("an object without a list of `annotations`, its keys are {}", keys.join(", "))));
+                return Err(json(format!(
+                    "an object without a list of `annotations`, its keys are {}",
+                    keys.join(", ")
+                )));
             }
         },
         _ => return Err(json("neither a list nor an object".to_owned())),

@@ -6,7 +6,7 @@ mod compare;
 mod data;
 mod report;
 
-pub use compare::{Compared, compare, train};
+pub use compare::{compare, train};
 pub use data::Data;
 
 use std::path::Path;

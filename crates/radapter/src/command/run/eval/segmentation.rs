@@ -60,12 +60,15 @@ impl Scene {
         };
         let lines = given.classes.ok_or_else(|| Usage("give --classes: the name of each label, one a line".into()))?;
         let classes = ClassList::from_lines(&lines)?;
-        let unseen = unseen_file.map(|file| unseen(&classes, file).context("--unseen")).transpose()?.unwrap_or_default();
+        let unseen =
+            unseen_file.map(|file| unseen(&classes, file).context("--unseen")).transpose()?.unwrap_or_default();
         let labelling = Labelling::new(classes.len(), given.ignore, given.label_offset.unwrap_or(0))?;
         let mut found = match (maps_folder, &given.images) {
             (Some(folder), _) => maps(folder, annotations)?,
             (None, Some(images)) => pairs(images, annotations)?,
-            (None, None) => return Err(Usage("give --images, or --maps with label maps that were made before".into()).into()),
+            (None, None) => {
+                return Err(Usage("give --images, or --maps with label maps that were made before".into()).into());
+            }
         };
         if let Some(list) = &given.list {
             found.keep_listed(list)?;
@@ -100,10 +103,8 @@ impl Scene {
 
     /// The images that are annotated.
     pub(in crate::command::run) fn images(&self) -> Vec<Image> {
-        let image = |pair: &AnnotatedImage| Image {
-            name: pair.name.clone(),
-            source: ImageSource::File(pair.image.clone()),
-        };
+        let image =
+            |pair: &AnnotatedImage| Image { name: pair.name.clone(), source: ImageSource::File(pair.image.clone()) };
         self.pairs.iter().map(image).collect()
     }
 

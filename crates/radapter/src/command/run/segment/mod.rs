@@ -34,7 +34,8 @@ where
 {
     let mut bar = None;
     let mut progress = |done: usize, all: usize| {
-        bar.get_or_insert_with(|| session.progress.start("reading segments", "images", all as u64)).set(done as u64, "");
+        bar.get_or_insert_with(|| session.progress.start("reading segments", "images", all as u64))
+            .set(done as u64, "");
     };
     let got = get(&mut Preparation { device: session.device()?, progress: &mut progress });
     if let Some(bar) = bar {
@@ -133,8 +134,11 @@ fn thumbnail(image: &RgbImage) -> Vec<u8> {
     let (width, height) = image.dimensions();
     let longer = width.max(height).max(1);
     let small = |side: u32| (u64::from(side) * u64::from(LONGER) / u64::from(longer)).max(1) as u32;
-    let image =
-        if longer > LONGER { resize(image, small(width), small(height), Interpolation::Bicubic) } else { image.clone() };
+    let image = if longer > LONGER {
+        resize(image, small(width), small(height), Interpolation::Bicubic)
+    } else {
+        image.clone()
+    };
     let mut png = std::io::Cursor::new(Vec::new());
     // Writing into memory fails only for an image without pixels, which no decoder gives.
     image.write_to(&mut png, image::ImageFormat::Png).map(|()| png.into_inner()).unwrap_or_default()

@@ -26,8 +26,7 @@ struct LegendEntry {
 
 impl Legend {
     pub(super) fn new(classes: &ClassList) -> Self {
-        let entry =
-            |(label, name): (usize, String)| LegendEntry { label, name, colour: colour(label as u16) };
+        let entry = |(label, name): (usize, String)| LegendEntry { label, name, colour: colour(label as u16) };
         Self(classes.names().into_iter().enumerate().map(entry).collect())
     }
 }
@@ -122,7 +121,7 @@ pub(super) fn page(args: &SegmentArgs, legend: &Legend, entries: &[Entry]) -> St
         .iter()
         .map(|entry| SegmentedImage {
             png: entry.thumbnail.clone(),
-            link: format!("overlays/{}.png", entry.stem),
+            link: Some(format!("overlays/{}.png", entry.stem)),
             title: entry.name.clone(),
             classes: entry
                 .classes

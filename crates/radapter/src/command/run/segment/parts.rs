@@ -16,9 +16,9 @@ use radapter_segmentation::segmenter::{SegmentError, SegmentSettings, Segmented,
 use radapter_segmentation::vocabulary::Vocabulary;
 use radapter_training::RunDir;
 
+use crate::command::Session;
 use crate::command::args::FusionArgs;
 use crate::command::model::{self, Task};
-use crate::command::Session;
 
 /// All but the model and the images: how masks become maps, and where they come from.
 pub(in crate::command::run) struct Parts {
@@ -65,10 +65,8 @@ impl Parts {
             lambda: args.lambda.or(lambda).unwrap_or(default.lambda),
         };
         let own = recorded.as_ref().map(|recorded| recorded.crop).unwrap_or_default();
-        let crop = CropSettings {
-            margin: args.margin.unwrap_or(own.margin),
-            resize: args.resize.unwrap_or(own.resize),
-        };
+        let crop =
+            CropSettings { margin: args.margin.unwrap_or(own.margin), resize: args.resize.unwrap_or(own.resize) };
         let templates = match (&args.templates, recorded) {
             (Some(name), _) => TemplatesChoice::Name(name.clone()).resolve().context("--templates")?,
             (None, Some(recorded)) => recorded.templates,
@@ -90,9 +88,10 @@ impl Parts {
         let clip = Clip::from_state(&model.config, &model.state, &session.device()?)?;
         let cropper = Cropper::new(&model.config, self.crop)?;
         let vocabulary = Vocabulary::new(&clip, &classes.texts(synonyms), &self.templates, options.batch)?;
-        let cache = self.cache.as_deref().map(|folder| {
-            Cache::open(folder, &model.state.hash(), model.config.embed_dim, self.crop)
-        });
+        let cache = self
+            .cache
+            .as_deref()
+            .map(|folder| Cache::open(folder, &model.state.hash(), model.config.embed_dim, self.crop));
         let cache = cache.transpose()?;
         let segmenter = Segmenter {
             model: &clip,
@@ -132,6 +131,7 @@ fn recorded(run: &Path) -> anyhow::Result<Option<ResolvedSegmentation>> {
     if model::task_of(&record) != Some(Task::Segmentation) {
         return Ok(None);
     }
-    let task = record.task.try_into().with_context(|| format!("the run `{}` is no run of segmentation", run.display()))?;
+    let task =
+        record.task.try_into().with_context(|| format!("the run `{}` is no run of segmentation", run.display()))?;
     Ok(Some(task))
 }

@@ -26,7 +26,12 @@ pub(super) fn run(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> 
     let options = session.embed_options(&args.decode, args.batch);
     // Masks do not hang on α: those that take time are made once.
     let parts = match &*parts.source {
-        Source::Builtin(_) => Parts::with(&args.fusion, Arc::new(made_once(&scene, &parts, args, session)?), Some(&args.run), scene.lambda)?,
+        Source::Builtin(_) => Parts::with(
+            &args.fusion,
+            Arc::new(made_once(&scene, &parts, args, session)?),
+            Some(&args.run),
+            scene.lambda,
+        )?,
         _ => parts,
     };
 

@@ -139,7 +139,9 @@ impl Plan {
             Task::Classification => Self::Classification(classification::Plan::new(base, settings, None)?.into()),
             Task::Retrieval => Self::Retrieval(retrieval::Plan::new(base, settings, None)?.into()),
             Task::Segmentation => {
-                let plan = segment::prepared(session, |preparation| segmentation::Plan::new(base, settings, None, preparation));
+                let plan = segment::prepared(session, |preparation| {
+                    segmentation::Plan::new(base, settings, None, preparation)
+                });
                 Self::Segmentation(plan?.into())
             }
         })
@@ -150,7 +152,8 @@ impl Plan {
             Task::Classification => Self::Classification(classification::Plan::of_run(base, run, None)?.into()),
             Task::Retrieval => Self::Retrieval(retrieval::Plan::of_run(base, run, None)?.into()),
             Task::Segmentation => {
-                let plan = segment::prepared(session, |preparation| segmentation::Plan::of_run(base, run, None, preparation));
+                let plan =
+                    segment::prepared(session, |preparation| segmentation::Plan::of_run(base, run, None, preparation));
                 Self::Segmentation(plan?.into())
             }
         })

@@ -1,0 +1,125 @@
+//! What the comparisons on retrieval and segmentation have in common: they measure checkpoints, and differ in how one is
+//! trained and measured.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use burn::tensor::Device;
+use radapter_adapter::Alpha;
+use radapter_clip::checkpoint::Checkpoint;
+use radapter_training::finetuned::FineTunedRun;
+use radapter_training::{Outcome, Report, RunOptions};
+
+use super::method::stored_bytes;
+use super::{Ears, LearningRates, Method, Row};
+
+/// What the comparison gave.
+pub struct Compared {
+    /// One row for each method, α and seed.
+    pub rows: Vec<Row>,
+    /// R-Adapter of the first seed, merged at the α that was fixed beforehand.
+    pub merged: Checkpoint,
+}
+
+/// What is compared, and where.
+pub(super) struct Comparison<'a> {
+    pub(super) base: &'a Checkpoint,
+    pub(super) rates: &'a LearningRates,
+    pub(super) seeds: &'a [u64],
+    /// Where R-Adapter is measured, `claimed` among them.
+    pub(super) alphas: &'a [f64],
+    /// The α that was fixed beforehand.
+    pub(super) claimed: f64,
+    /// The folder of the runs.
+    pub(super) runs: &'a Path,
+    pub(super) device: &'a Device,
+    pub(super) ears: &'a Ears,
+}
+
+/// A model's figures, as fractions.
+#[derive(Clone, Debug)]
+pub(super) struct Figures {
+    /// In distribution.
+    pub(super) id: f64,
+    /// On each shifted set.
+    pub(super) ood: BTreeMap<String, f64>,
+    /// On classes that were kept apart in training: in distribution, and the mean of the shifted sets.
+    pub(super) unseen: Option<(f64, f64)>,
+}
+
+impl Comparison<'_> {
+    /// Trains and measures both methods for all seeds. `train` begins a run of a method, learning rate and seed.
+    pub(super) fn run(
+        &self,
+        train: &dyn Fn(Method, f64, u64, RunOptions) -> anyhow::Result<Report>,
+        measure: &dyn Fn(&Checkpoint) -> anyhow::Result<Figures>,
+    ) -> anyhow::Result<Compared> {
+        let pieces = 1 + self.seeds.len() * (3 + self.alphas.len());
+        let bar = self.ears.session_progress.start("quickstart", "pieces", pieces as u64);
+        let mut done = 0;
+        let mut step = |what: String| {
+            bar.set(done, &what);
+            done += 1;
+        };
+        step("measuring zero-shot".to_owned());
+        let zero_shot = row(Method::ZeroShot, self.seeds[0], measure(self.base)?);
+        let mut rows: Vec<Row> = self.seeds.iter().map(|&seed| Row { seed, ..zero_shot.clone() }).collect();
+        let mut merged = None;
+        for &seed in self.seeds {
+            for method in [Method::FullFineTuning, Method::RAdapter] {
+                let folder = self.runs.join(format!("{method}-{seed}"));
+                let mut options = RunOptions::new(&folder, self.device.clone());
+                options.interrupt = self.ears.interrupt.clone();
+                step(format!("training {method}, seed {seed}"));
+                let report = train(method, self.rates.of(method), seed, options)?;
+                let run = FineTunedRun::open(&folder)?;
+                let bytes = stored_bytes(&[&run.dir().evaluated()?]);
+                let alphas: &[f64] = if method == Method::RAdapter { self.alphas } else { &[1.0] };
+                for &alpha in alphas {
+                    step(format!("measuring {method}, seed {seed}, alpha {alpha}"));
+                    let model = run.model(self.base, Some(Alpha::new(alpha)?), self.device)?.checkpoint;
+                    rows.push(Row {
+                        alpha: (method == Method::RAdapter).then_some(alpha),
+                        tuned_parameters: report.tuned_parameters,
+                        seconds: report.seconds,
+                        bytes,
+                        ..row(method, seed, measure(&model)?)
+                    });
+                    if method == Method::RAdapter && alpha == self.claimed && seed == self.seeds[0] {
+                        merged = Some(model);
+                    }
+                }
+            }
+        }
+        bar.finish();
+        let merged = merged.with_context(|| format!("the budget has no run at alpha {}", self.claimed))?;
+        Ok(Compared { rows, merged })
+    }
+}
+
+fn row(method: Method, seed: u64, Figures { id, ood, unseen }: Figures) -> Row {
+    let ood_average = ood.values().sum::<f64>() / ood.len().max(1) as f64;
+    let (unseen_id, unseen_ood_average) = unseen.unzip();
+    Row {
+        method,
+        alpha: None,
+        seed,
+        id,
+        ood,
+        ood_average,
+        unseen_id,
+        unseen_ood_average,
+        tuned_parameters: 0,
+        seconds: 0.0,
+        bytes: 0,
+    }
+}
+
+/// The report of a run that was not interrupted.
+pub(super) fn finished(outcome: Outcome, method: Method, seed: u64) -> anyhow::Result<Report> {
+    match outcome {
+        Outcome::Finished(report) => Ok(report),
+        Outcome::Interrupted { step } => bail!("interrupted behind step {step} of {method}, seed {seed}"),
+    }
+}

@@ -1,0 +1,71 @@
+use radapter_segmentation::plan::{Plan, SEGMENTS_FILE};
+use radapter_training::{RunDir, RunOptions};
+use serde_json::json;
+
+use crate::support::{COLOURS, checkpoint, device, label, prepared, settings, write};
+
+/// Captions that name both colours of a picture, in the plural.
+fn captions(folder: &std::path::Path, count: usize) {
+    let sentence = |index: usize| {
+        let names = [label(index, 0), label(index, 23)].map(|label| COLOURS[label].0);
+        json!({ "raw": format!("{}s beside {} things", names[0], names[1]) })
+    };
+    let image = |index: usize| json!({ "filename": format!("{index:03}.png"), "split": "train", "sentences": [sentence(index)] });
+    let images: Vec<_> = (0..count).map(image).collect();
+    std::fs::write(folder.join("captions.json"), json!({ "images": images }).to_string()).unwrap();
+}
+
+#[test]
+fn nouns_of_captions_take_proposals_and_a_resume_sees_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    write(root, 10);
+    captions(root, 10);
+    std::fs::write(root.join("nouns.txt"), "blue, azure\ngreen\nred\nyellow\nnothing\n").unwrap();
+    let toml = format!(
+        "batch_size = 4\nsteps = 3\nmodel = \"tiny\"\nimages = \"{0}/images\"\ncaptions = \"{0}/captions.json\"\n\
+         nouns = \"{0}/nouns.txt\"\nval_fraction = 0.2\nexclude = [\"red\"]",
+        root.display()
+    );
+    let plan = prepared(|preparation| Plan::new(checkpoint(1), &settings(&toml), None, preparation)).unwrap();
+    assert_eq!(plan.labels.names(), ["blue", "green", "yellow"]);
+    let val = plan.val.clone().unwrap();
+    assert_eq!(val.images.len(), 2);
+    // Each image has a segment for each of its nouns that is not excluded.
+    let nouns = |index: usize| {
+        let mut both = [label(index, 0), label(index, 23)].to_vec();
+        both.sort_unstable();
+        both.retain(|&noun| noun != 2);
+        both.len()
+    };
+    let expected: usize = (0..10).map(nouns).sum();
+    assert_eq!(plan.split.train_segments + val.segments.len(), expected);
+    let fingerprint = plan.data().fingerprint();
+    plan.train(RunOptions::new(root.join("run"), device())).unwrap();
+    assert!(root.join("run").join(SEGMENTS_FILE).is_file());
+    // The captions may be gone: what was mined is with the run.
+    std::fs::remove_file(root.join("captions.json")).unwrap();
+    let run = RunDir::open(root.join("run")).unwrap();
+    let again = prepared(|preparation| Plan::of_run(checkpoint(1), &run, None, preparation)).unwrap();
+    assert_eq!(again.data().fingerprint(), fingerprint);
+}
+
+#[test]
+fn captions_without_nouns_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    write(root, 3);
+    captions(root, 3);
+    let message = |more: &str| {
+        let toml =
+            format!("steps = 1\nimages = \"{0}/images\"\ncaptions = \"{0}/captions.json\"\n{more}", root.display());
+        let plan = prepared(|preparation| Plan::new(checkpoint(1), &settings(&toml), None, preparation));
+        plan.unwrap_err().to_string()
+    };
+    let text = message("nouns = [\"whale\"]");
+    assert!(text.contains("no caption of the 3 images") && text.contains("--nouns"), "{text}");
+    let text = message("nouns = [\"blue\", \"green\"]\nexclude = [\"whale\"]");
+    assert!(text.contains("`whale`"), "{text}");
+    let text = message("proposals = \"missing\"\nnouns = [\"blue\", \"green\"]");
+    assert!(text.contains("missing"), "{text}");
+}

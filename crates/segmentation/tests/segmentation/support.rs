@@ -1,0 +1,108 @@
+//! A tiny model, and pictures of coloured halves with their label maps.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use image::{Rgb, RgbImage};
+use radapter_clip::checkpoint::{Checkpoint, Format};
+use radapter_clip::config::{Activation, ClipConfig, PreprocessConfig, TextConfig, VisionConfig};
+use radapter_clip::model::Clip;
+use radapter_datasets::ImageSource;
+use radapter_datasets::label_map::{LabelMap, write_grey};
+use radapter_embedding::Image;
+use radapter_segmentation::plan::Preparation;
+use radapter_training::config::Settings;
+
+/// Sides of the pictures.
+pub(crate) const SIZE: (u32, u32) = (24, 16);
+
+pub(crate) const COLOURS: [(&str, [u8; 3]); 4] =
+    [("blue", [30, 60, 220]), ("green", [40, 180, 50]), ("red", [220, 40, 60]), ("yellow", [220, 200, 20])];
+
+fn config() -> ClipConfig {
+    ClipConfig {
+        embed_dim: 12,
+        activation: Activation::QuickGelu,
+        vision: VisionConfig {
+            image_size: 16,
+            patch_size: 8,
+            width: 16,
+            layers: 2,
+            heads: 2,
+            mlp_width: 32,
+            layer_norm_eps: 1e-5,
+        },
+        text: TextConfig {
+            context_length: 12,
+            vocab_size: 49408,
+            width: 16,
+            heads: 2,
+            layers: 2,
+            mlp_width: 32,
+            layer_norm_eps: 1e-5,
+        },
+        preprocess: PreprocessConfig::default(),
+    }
+}
+
+pub(crate) fn checkpoint(seed: u64) -> Checkpoint {
+    let config = config();
+    let state = config.random_state(seed);
+    Checkpoint::new(config, state, Format::OpenClip, "a random model").unwrap()
+}
+
+pub(crate) fn device() -> Device {
+    Device::flex()
+}
+
+pub(crate) fn model(seed: u64) -> Clip {
+    let checkpoint = checkpoint(seed);
+    Clip::from_state(&checkpoint.config, &checkpoint.state, &device()).unwrap()
+}
+
+/// The label of a pixel: two of the colours, divided by a line that goes with the index.
+pub(crate) fn label(index: usize, x: u32) -> usize {
+    let first = index % COLOURS.len();
+    if x < 8 + index as u32 % 8 { first } else { (first + 1 + index / 4 % 3) % COLOURS.len() }
+}
+
+pub(crate) fn picture(index: usize) -> RgbImage {
+    RgbImage::from_fn(SIZE.0, SIZE.1, |x, y| {
+        let noise = ((x * 7 + y * 3 + index as u32) % 9) as u8;
+        Rgb(COLOURS[label(index, x)].1.map(|value| value + noise))
+    })
+}
+
+pub(crate) fn map(index: usize) -> LabelMap {
+    let (width, height) = SIZE;
+    let labels = (0..width * height).map(|at| label(index, at % width) as u16).collect();
+    LabelMap::new(width as usize, height as usize, labels).unwrap()
+}
+
+/// `images/NNN.png` and `annotations/NNN.png` below a folder.
+pub(crate) fn write(folder: &Path, count: usize) {
+    for part in ["images", "annotations"] {
+        std::fs::create_dir_all(folder.join(part)).unwrap();
+    }
+    for index in 0..count {
+        picture(index).save(folder.join(format!("images/{index:03}.png"))).unwrap();
+        write_grey(&folder.join(format!("annotations/{index:03}.png")), &map(index), COLOURS.len()).unwrap();
+    }
+}
+
+pub(crate) fn images(folder: &Path, count: usize) -> Vec<Image> {
+    let image = |index| Image {
+        name: format!("{index:03}"),
+        source: ImageSource::File(folder.join(format!("images/{index:03}.png"))),
+    };
+    (0..count).map(image).collect()
+}
+
+pub(crate) fn settings(toml: &str) -> Settings {
+    Settings::from_toml(toml, "test").unwrap()
+}
+
+/// Hands a preparation to what needs one.
+pub(crate) fn prepared<T>(get: impl FnOnce(&mut Preparation<'_>) -> T) -> T {
+    get(&mut Preparation { device: device(), progress: &mut |_, _| {} })
+}

@@ -1,0 +1,29 @@
+//! Figures that are measured once and then read from their file.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::page;
+
+/// What `folder/name.json` holds, or what `measure` gives, which is then kept there.
+pub(crate) fn kept<T: Serialize + DeserializeOwned>(
+    folder: &Path,
+    name: &str,
+    measure: impl FnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
+    let path = folder.join(format!("{}.json", name.chars().map(plain).collect::<String>()));
+    match std::fs::read_to_string(&path) {
+        Ok(text) => serde_json::from_str(&text).with_context(|| format!("{} is damaged; delete it", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let measured = measure()?;
+            std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            page::save(&path, &serde_json::to_string_pretty(&measured)?)?;
+            Ok(measured)
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}

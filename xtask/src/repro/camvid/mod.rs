@@ -1,0 +1,182 @@
+//! CamVid: two methods with the same choices, chosen on images held out from training, measured on `val`; three classes enter no
+//! batch.
+
+mod measure;
+mod pictures;
+mod row;
+mod table;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use radapter::adapter::Alpha;
+use radapter::clip::checkpoint::Checkpoint;
+use radapter::segmentation::plan::{Plan, Preparation};
+use radapter::training::Report;
+use radapter::training::finetuned::FineTunedRun;
+
+use measure::{Masks, Quality, Val};
+use row::Row;
+
+use super::cache::kept;
+use super::grid::{Arm, Choice, named};
+use super::run::{self, Begin, toml_path, toml_text};
+
+/// The classes, in label order.
+const CLASSES: [&str; 11] =
+    ["sky", "building", "pole", "road", "pavement", "tree", "sign symbol", "fence", "car", "pedestrian", "bicyclist"];
+/// Those that enter no batch, fixed before anything was measured.
+const UNSEEN: [&str; 3] = ["tree", "car", "bicyclist"];
+/// The α that was fixed beforehand.
+const CLAIMED: f64 = 0.4;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The folder with `camvid/images/{train,val}/` and `camvid/annotations/{train,val}/`
+    #[arg(long)]
+    data: PathBuf,
+    /// The model, a directory
+    #[arg(long)]
+    weights: PathBuf,
+    /// Folder of runs, figures and pictures
+    #[arg(long, default_value = "target/repro-camvid")]
+    out: PathBuf,
+    /// Where the table and the plot go
+    #[arg(long, default_value = "docs")]
+    docs: PathBuf,
+    /// Epochs of every run; the best of them is kept
+    #[arg(long, default_value_t = 2)]
+    epochs: u64,
+    /// Seeds of the runs; choices are made with the first
+    #[arg(long, value_delimiter = ',', default_values_t = [0, 1, 2])]
+    seeds: Vec<u64>,
+    /// Train and measure this method alone, by its name in the table, and write no table: several processes share the work so
+    #[arg(long)]
+    only: Option<String>,
+}
+
+const ARMS: [Arm; 2] = [
+    Arm {
+        name: "full fine-tuning",
+        // OVSeg's: the image tower alone, texts locked.
+        settings: &["tune = \"image\"", "weight_decay = 0.1"],
+        grid: [5e-6, 2.5e-5, 1e-4],
+        scaled: false,
+    },
+    Arm { name: "R-Adapter", settings: &["tune = \"adapters\""], grid: [2.5e-4, 1e-3, 4e-3], scaled: true },
+];
+
+/// What is the same in all runs.
+struct Work<'a> {
+    args: &'a Args,
+    base: Checkpoint,
+    device: Device,
+    val: Val,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let work = Work {
+        args,
+        base: Checkpoint::open(&args.weights, None)?,
+        device: Device::flex(),
+        val: Val::open(&args.data.join("camvid"))?,
+    };
+    let mut rows = vec![];
+    let mut models: BTreeMap<&str, Checkpoint> = BTreeMap::new();
+    for masks in [Masks::GroundTruth, Masks::Builtin] {
+        rows.push(work.row("zero-shot", None, None, masks, &work.base)?);
+    }
+    models.insert("zero-shot", work.base.clone());
+    for arm in named(&ARMS, args.only.as_deref())? {
+        let chosen = arm.choose(args.seeds[0], |choice| Ok(work.train(arm, choice)?.best.map(|best| best.value)))?;
+        for &seed in &args.seeds {
+            let choice = Choice { seed, ..chosen };
+            work.train(arm, choice)?;
+            let run = FineTunedRun::open(arm.folder(&args.out, choice))?;
+            for alpha in arm.alphas() {
+                let checkpoint = run.model(&work.base, Some(Alpha::new(alpha)?), &work.device)?.checkpoint;
+                let shown = arm.scaled.then_some(alpha);
+                rows.push(work.row(arm.name, Some(choice), shown, Masks::GroundTruth, &checkpoint)?);
+                if !arm.scaled || alpha == CLAIMED {
+                    rows.push(work.row(arm.name, Some(choice), shown, Masks::Builtin, &checkpoint)?);
+                    if seed == args.seeds[0] {
+                        models.insert(arm.name, checkpoint);
+                    }
+                }
+            }
+        }
+    }
+    if args.only.is_some() {
+        return Ok(());
+    }
+    pictures::write(&work.val, &models, &args.out.join("pictures"), &args.docs)?;
+    table::write(&rows, work.proposals()?, args.epochs, &args.out, &args.docs)
+}
+
+impl Work<'_> {
+    fn train(&self, arm: &Arm, choice: Choice) -> anyhow::Result<Report> {
+        let folder = self.args.data.join("camvid");
+        let list = |names: &[&str]| names.iter().map(|name| toml_text(name)).collect::<Vec<_>>().join(", ");
+        let mut settings = vec![
+            format!("images = {}", toml_path(&folder.join("images/train"))?),
+            format!("annotations = {}", toml_path(&folder.join("annotations/train"))?),
+            format!("classes = [{}]", list(&CLASSES)),
+            format!("exclude = [{}]", list(&UNSEEN)),
+            "val_fraction = 0.1".to_owned(),
+            format!("epochs = {}", self.args.epochs),
+            "batch_size = 64".to_owned(),
+            "keep = \"best\"".to_owned(),
+            "save_every = 50".to_owned(),
+        ];
+        settings.extend(arm.settings(choice));
+        let folder = arm.folder(&self.args.out, choice);
+        let mut preparation = Preparation { device: self.device.clone(), progress: &mut |_, _| {} };
+        run::train(&arm.title(choice), &settings, &folder, &self.device, |begin, options| {
+            let base = self.base.clone();
+            Ok(match begin {
+                Begin::New(given) => Plan::new(base, given, None, &mut preparation)?.train(options)?,
+                Begin::Resume(run) => Plan::of_run(base, run, None, &mut preparation)?.resume(options, None)?,
+            })
+        })
+    }
+
+    /// How good the built-in masks are.
+    fn proposals(&self) -> anyhow::Result<Quality> {
+        kept(&self.args.out.join("rows"), "proposals", || self.val.proposals())
+    }
+
+    /// A model measured on one kind of masks; what was measured before is taken from its file.
+    fn row(
+        &self,
+        method: &str,
+        choice: Option<Choice>,
+        alpha: Option<f64>,
+        masks: Masks,
+        checkpoint: &Checkpoint,
+    ) -> anyhow::Result<Row> {
+        let mut name = method.to_owned();
+        if let Some(Choice { lr, temperature, seed }) = choice {
+            name = format!("{name} lr {lr:e} tau {temperature} seed {seed}");
+        }
+        if let Some(alpha) = alpha {
+            name = format!("{name} alpha {alpha}");
+        }
+        name = format!("{name} {masks:?}");
+        kept(&self.args.out.join("rows"), &name, || {
+            let start = std::time::Instant::now();
+            let measured = self.val.measure(checkpoint, masks, &self.device)?;
+            eprintln!("{name}: mIoU {:.1} %", 100.0 * measured.miou);
+            Ok(Row {
+                method: method.to_owned(),
+                masks: format!("{masks:?}"),
+                lr: choice.map(|choice| choice.lr),
+                temperature: choice.map(|choice| choice.temperature.trim_matches('"').to_owned()),
+                alpha,
+                seed: choice.map_or(self.args.seeds[0], |choice| choice.seed),
+                seconds: start.elapsed().as_secs_f64(),
+                measured,
+            })
+        })
+    }
+}
