@@ -17,7 +17,7 @@ fn steps(run: &Path) -> usize {
 }
 
 /// Waits until a run has done so many steps.
-fn wait_for(run: &Path, wanted: usize, child: &mut Child) {
+pub(super) fn wait_for(run: &Path, wanted: usize, child: &mut Child) {
     let begun = Instant::now();
     while steps(run) < wanted {
         assert!(begun.elapsed() < Duration::from_secs(120), "{} of {wanted} steps", steps(run));

@@ -1,11 +1,12 @@
 //! `proposals`, `train segmentation`, `eval segmentation`, `segment`, and `sweep` of such a run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use serde_json::{Value, json};
 
+use super::resume::wait_for;
 use crate::support::{Folder, Invocation, radapter, tiny_model};
 
 /// The first line has a synonym.
@@ -180,21 +181,25 @@ fn nouns_of_captions_take_masks_and_a_resumed_run_sees_the_same() {
     let streets = streets();
     let folder = Folder::new();
     let nouns = folder.file("nouns.txt", "blue\ngreen\nred\nyellow\n");
-    let training = || {
-        let command =
-            streets.training("nouns", "--split train --set steps=4 --set save_every=2").with("--nouns", &nouns);
+    let training = |out: &str| {
+        let command = streets.training(out, "--split train --set steps=40 --set save_every=2").with("--nouns", &nouns);
         let captions = command.with("--captions", streets.0.join("captions.json"));
         captions.with("--images", streets.0.join("images"))
     };
-    training().succeed();
+    training("nouns").succeed();
     let run = streets.0.join("nouns");
     let segments: Value = serde_json::from_slice(&std::fs::read(run.join("segments.json")).unwrap()).unwrap();
     assert_eq!(segments["labels"]["names"].as_array().unwrap().len(), 4);
     assert_eq!(segments["images"].as_array().unwrap().len(), 16);
-    let adapters = || std::fs::read(run.join("adapters-ema.safetensors")).unwrap();
-    let whole = adapters();
-    radapter("train --resume --from-step 2").with("--out", &run).succeed();
-    assert_eq!(adapters(), whole);
+
+    let killed = streets.0.join("killed");
+    let mut child = training("killed").spawn();
+    wait_for(&killed, 5, &mut child);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    radapter("train --resume").with("--out", &killed).succeed();
+    let adapters = |run: &Path| std::fs::read(run.join("adapters-ema.safetensors")).unwrap();
+    assert_eq!(adapters(&killed), adapters(&run));
 }
 
 #[test]

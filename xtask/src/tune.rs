@@ -3,7 +3,7 @@
 
 use anyhow::Context as _;
 use burn::tensor::Device;
-use radapter::command::quickstart::{Budget, Data, Method, retrieval, segmentation, train};
+use radapter::command::quickstart::{Budget, Data, Method, SceneBudget, retrieval, segmentation, train};
 use radapter::datasets::shapes::World;
 use radapter::embedded::embedded;
 use radapter::training::RunOptions;
@@ -39,8 +39,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let world = World::new(args.world);
     let (base, device) = (embedded(), Device::flex());
     let budget = Budget { val_per_class: args.val_per_class, ..Budget::full() };
-    let captions = retrieval::Budget { val_images: 24 * args.val_per_class, ..retrieval::Budget::full() };
-    let regions = segmentation::Budget { val_images: 6 * args.val_per_class, ..segmentation::Budget::full() };
+    let captions = SceneBudget { val_images: 24 * args.val_per_class, ..retrieval::full() };
+    let regions = SceneBudget { val_images: 6 * args.val_per_class, ..segmentation::full() };
     let (data, scenes) = (Data::draw(&world, &budget)?, retrieval::Data::draw(&world, &captions)?);
     let labelled = segmentation::Data::draw(&world, &regions)?;
     let dir = tempfile::tempdir().context("no room for runs")?;

@@ -11,9 +11,10 @@ use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::augment::Augment;
 use radapter_datasets::fingerprint::Fingerprint;
 use radapter_datasets::seed::{self, Draw};
-use radapter_datasets::{OnError, SkipReport, Templates};
+use radapter_datasets::{OnError, SkipReport};
 use radapter_training::{DataError, Sample, SampleKey, TrainData};
 
+use crate::config::ResolvedSegmentation;
 use crate::crop::{Cropper, Part};
 
 pub use labels::Labels;
@@ -36,17 +37,16 @@ pub struct SegmentData {
 }
 
 impl SegmentData {
-    /// Samples for a model of these sizes.
+    /// Samples for a model of these sizes, with the task's templates, augmentation and way with images that cannot be read.
     pub fn new(
         set: SegmentSet,
         labels: &Labels,
         model: &ClipConfig,
-        templates: &Templates,
+        task: &ResolvedSegmentation,
         cropper: Cropper,
-        augment: Augment,
-        on_error: OnError,
         skipped: SkipReport,
     ) -> Self {
+        let ResolvedSegmentation { templates, augment, on_error, .. } = task;
         let (tokenizer, length) = (Tokenizer::clip(), model.text.context_length);
         let encode = |prompt: &String| tokenizer.encode_unpadded(prompt, length);
         let of = |texts: &Vec<String>| {
@@ -54,7 +54,7 @@ impl SegmentData {
         };
         let texts = labels.texts().iter().map(of).collect();
         let fingerprint = fingerprint(&set, labels);
-        Self { set, texts, cropper, augment, on_error, skipped, fingerprint }
+        Self { set, texts, cropper, augment: *augment, on_error: *on_error, skipped, fingerprint }
     }
 }
 

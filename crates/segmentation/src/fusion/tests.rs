@@ -31,7 +31,7 @@ prop_compose! {
         let mut seeds = seeds.into_iter();
         let mut next = |below: u64| seeds.next().map_or(0, |seed| seed % below);
         let vote = |index: usize, next: &mut dyn FnMut(u64) -> u64| {
-            let soft = kind == 2 || (kind == 1 && index % 2 == 0);
+            let soft = kind == 2 || (kind == 1 && index.is_multiple_of(2));
             let pixels = width * height;
             let cover = if soft {
                 Cover::Soft((0..pixels).map(|_| next(3) as f32 / 4.0).collect())

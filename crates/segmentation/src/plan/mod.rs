@@ -117,16 +117,7 @@ impl Plan {
         let Sets { labels, train, val, split, notes, mined } = read(&base, &task, first.seed, &skipped)?;
         let cropper = Cropper::new(&base.config, task.crop).map_err(crate::config::SettingsError::from)?;
         let train_images = train.images.len();
-        let data = SegmentData::new(
-            train,
-            &labels,
-            &base.config,
-            &task.templates,
-            cropper.clone(),
-            task.augment,
-            task.on_error,
-            skipped.clone(),
-        );
+        let data = SegmentData::new(train, &labels, &base.config, &task, cropper.clone(), skipped.clone());
         let (config, mut warnings) = configure(&base, data.len())?;
         warnings.extend(notes);
         Ok(Self { base, config, task, warnings, labels, train_images, val, split, data, cropper, skipped, mined })

@@ -26,6 +26,7 @@ struct Fixture {
 fn close(what: &str, found: &[f32], expected: &[f32]) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let largest = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    eprintln!("segmentation parity, {what}: {largest:.1e}");
     assert!(largest <= 1e-5, "{what}: {largest}");
 }
 

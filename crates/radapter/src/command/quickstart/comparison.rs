@@ -7,12 +7,13 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use burn::tensor::Device;
 use radapter_adapter::Alpha;
-use radapter_clip::checkpoint::Checkpoint;
+use radapter_clip::checkpoint::{Checkpoint, SaveOptions};
 use radapter_training::finetuned::FineTunedRun;
 use radapter_training::{Outcome, Report, RunOptions};
 
 use super::method::stored_bytes;
 use super::{Ears, LearningRates, Method, Row};
+use crate::command::output;
 
 /// What the comparison gave.
 pub struct Compared {
@@ -22,13 +23,40 @@ pub struct Compared {
     pub merged: Checkpoint,
 }
 
+/// How much of everything.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SceneBudget {
+    /// Training photos.
+    pub train_images: usize,
+    /// Validation photos.
+    pub val_images: usize,
+    /// Test scenes of each domain.
+    pub test_images: usize,
+    /// Optimizer steps of a run.
+    pub steps: u64,
+    /// Pairs of a step.
+    pub batch_size: usize,
+    /// Seeds of the runs.
+    pub seeds: Vec<u64>,
+    /// Where R-Adapter is measured, the α of the claim among them.
+    pub alphas: Vec<f64>,
+}
+
+impl Compared {
+    /// Writes the rows and the merged checkpoint, in the base's format.
+    pub(super) fn write(&self, out: &Path, base: &Checkpoint) -> anyhow::Result<()> {
+        output::write_file(&out.join("results.json"), &serde_json::to_vec_pretty(&self.rows)?)?;
+        output::write_dir(&out.join("merged"), |dir| {
+            Ok(self.merged.save(dir, &SaveOptions::new(base.format).with_dtype(base.dtype))?)
+        })
+    }
+}
+
 /// What is compared, and where.
 pub(super) struct Comparison<'a> {
     pub(super) base: &'a Checkpoint,
     pub(super) rates: &'a LearningRates,
-    pub(super) seeds: &'a [u64],
-    /// Where R-Adapter is measured, `claimed` among them.
-    pub(super) alphas: &'a [f64],
+    pub(super) budget: &'a SceneBudget,
     /// The α that was fixed beforehand.
     pub(super) claimed: f64,
     /// The folder of the runs.
@@ -55,7 +83,8 @@ impl Comparison<'_> {
         train: &dyn Fn(Method, f64, u64, RunOptions) -> anyhow::Result<Report>,
         measure: &dyn Fn(&Checkpoint) -> anyhow::Result<Figures>,
     ) -> anyhow::Result<Compared> {
-        let pieces = 1 + self.seeds.len() * (3 + self.alphas.len());
+        let SceneBudget { seeds, alphas, .. } = self.budget;
+        let pieces = 1 + seeds.len() * (3 + alphas.len());
         let bar = self.ears.session_progress.start("quickstart", "pieces", pieces as u64);
         let mut done = 0;
         let mut step = |what: String| {
@@ -63,10 +92,10 @@ impl Comparison<'_> {
             done += 1;
         };
         step("measuring zero-shot".to_owned());
-        let zero_shot = row(Method::ZeroShot, self.seeds[0], measure(self.base)?);
-        let mut rows: Vec<Row> = self.seeds.iter().map(|&seed| Row { seed, ..zero_shot.clone() }).collect();
+        let zero_shot = row(Method::ZeroShot, seeds[0], measure(self.base)?);
+        let mut rows: Vec<Row> = seeds.iter().map(|&seed| Row { seed, ..zero_shot.clone() }).collect();
         let mut merged = None;
-        for &seed in self.seeds {
+        for &seed in seeds {
             for method in [Method::FullFineTuning, Method::RAdapter] {
                 let folder = self.runs.join(format!("{method}-{seed}"));
                 let mut options = RunOptions::new(&folder, self.device.clone());
@@ -75,7 +104,7 @@ impl Comparison<'_> {
                 let report = train(method, self.rates.of(method), seed, options)?;
                 let run = FineTunedRun::open(&folder)?;
                 let bytes = stored_bytes(&[&run.dir().evaluated()?]);
-                let alphas: &[f64] = if method == Method::RAdapter { self.alphas } else { &[1.0] };
+                let alphas: &[f64] = if method == Method::RAdapter { alphas } else { &[1.0] };
                 for &alpha in alphas {
                     step(format!("measuring {method}, seed {seed}, alpha {alpha}"));
                     let model = run.model(self.base, Some(Alpha::new(alpha)?), self.device)?.checkpoint;
@@ -86,7 +115,7 @@ impl Comparison<'_> {
                         bytes,
                         ..row(method, seed, measure(&model)?)
                     });
-                    if method == Method::RAdapter && alpha == self.claimed && seed == self.seeds[0] {
+                    if method == Method::RAdapter && alpha == self.claimed && seed == seeds[0] {
                         merged = Some(model);
                     }
                 }

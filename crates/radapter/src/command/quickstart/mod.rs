@@ -18,7 +18,7 @@ pub mod segmentation;
 
 pub use budget::Budget;
 pub use compare::{Answers, Compared, Ears, compare};
-pub use comparison::Compared as ComparedCheckpoints;
+pub use comparison::{Compared as ComparedCheckpoints, SceneBudget};
 pub use data::Data;
 pub use method::{LearningRates, Method, train};
 pub use results::{Claim, Row, claim, claim_at, mean_rows};

@@ -88,7 +88,7 @@ mod tests {
         let evil = "<script>\"'".to_owned();
         let swatch = Swatch { name: evil.clone(), colour: [0, 128, 255] };
         let mut page = Page::new("a", "b");
-        page.legend(&[swatch.clone()]);
+        page.legend(std::slice::from_ref(&swatch));
         page.segmented(&[SegmentedImage {
             png: vec![],
             link: Some(evil.clone()),

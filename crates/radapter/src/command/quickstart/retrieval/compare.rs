@@ -7,10 +7,10 @@ use radapter_embedding::EmbedOptions;
 use radapter_retrieval::plan::Plan;
 use radapter_training::{Report, RunOptions};
 
-use super::super::comparison::{Compared, Comparison, Figures, finished};
+use super::super::comparison::{Compared, Comparison, Figures, SceneBudget, finished};
 use super::super::method::settings;
 use super::super::{Ears, LearningRates, Method};
-use super::{Budget, CLAIMED_ALPHA, Data};
+use super::{CLAIMED_ALPHA, Data};
 
 /// Trains into a folder that holds no run.
 ///
@@ -22,7 +22,7 @@ pub fn train(
     seed: u64,
     base: &Checkpoint,
     data: &Data,
-    budget: &Budget,
+    budget: &SceneBudget,
     options: RunOptions,
 ) -> anyhow::Result<Report> {
     let settings = settings(method, "all", lr, seed, budget.steps, budget.batch_size)?;
@@ -37,14 +37,13 @@ pub fn train(
 pub fn compare(
     base: &Checkpoint,
     data: &Data,
-    budget: &Budget,
+    budget: &SceneBudget,
     rates: &LearningRates,
     runs: &Path,
     device: &Device,
     ears: &Ears,
 ) -> anyhow::Result<Compared> {
-    let Budget { seeds, alphas, .. } = budget;
-    Comparison { base, rates, seeds, alphas, claimed: CLAIMED_ALPHA, runs, device, ears }
+    Comparison { base, rates, budget, claimed: CLAIMED_ALPHA, runs, device, ears }
         .run(&|method, lr, seed, options| train(method, lr, seed, base, data, budget, options), &|model| {
             measure(model, data, device)
         })

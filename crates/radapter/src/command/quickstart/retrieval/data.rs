@@ -6,7 +6,7 @@ use radapter_datasets::{ImageSource, Templates};
 use radapter_retrieval::gallery::Gallery;
 use radapter_retrieval::plan::TrainingCaptions;
 
-use super::Budget;
+use super::super::comparison::SceneBudget;
 
 /// The scenes of the comparison, each with its five captions.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ impl Data {
     ///
     /// # Errors
     /// None that a correct world gives.
-    pub fn draw(world: &World, budget: &Budget) -> anyhow::Result<Self> {
+    pub fn draw(world: &World, budget: &SceneBudget) -> anyhow::Result<Self> {
         let bare = Templates::from_list(vec!["{}".to_owned()])?;
         let draw = |split, domain, count| scenes(world, split, domain, count);
         let test = |domain: Domain| {

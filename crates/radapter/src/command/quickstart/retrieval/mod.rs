@@ -11,9 +11,9 @@ pub use data::Data;
 
 use std::path::Path;
 
-use radapter_clip::checkpoint::SaveOptions;
 use radapter_datasets::shapes::World;
 
+use super::comparison::SceneBudget;
 use super::results::{Claim, claim_at};
 use super::{Ears, LearningRates, WORLD, table};
 use crate::command::{Session, interrupt, output};
@@ -25,56 +25,35 @@ pub const CLAIMED_ALPHA: f64 = 0.8;
 /// Chosen by `cargo xtask tune-quickstart --task retrieval` on in-distribution validation photos of another world.
 pub const CHOSEN: LearningRates = LearningRates { full_fine_tuning: 1e-3, r_adapter: 1e-2 };
 
-/// How much of everything.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Budget {
-    /// Training photos.
-    pub train_images: usize,
-    /// Validation photos.
-    pub val_images: usize,
-    /// Test scenes of each domain.
-    pub test_images: usize,
-    /// Optimizer steps of a run.
-    pub steps: u64,
-    /// Pairs of a step.
-    pub batch_size: usize,
-    /// Seeds of the runs.
-    pub seeds: Vec<u64>,
-    /// Where R-Adapter is measured, 0.8 among them.
-    pub alphas: Vec<f64>,
-}
-
-impl Budget {
-    /// What the documented figures are made with.
-    pub fn full() -> Self {
-        Self {
-            train_images: 400,
-            val_images: 100,
-            test_images: 100,
-            steps: 60,
-            batch_size: 64,
-            seeds: vec![0, 1, 2],
-            alphas: (0..=5).map(|fifth| f64::from(fifth) / 5.0).collect(),
-        }
-    }
-
-    /// Just enough to see that everything runs; its figures say nothing.
-    pub fn reduced() -> Self {
-        Self {
-            train_images: 24,
-            val_images: 8,
-            test_images: 8,
-            steps: 3,
-            batch_size: 16,
-            seeds: vec![0],
-            alphas: vec![0.0, 0.8],
-        }
+/// What the documented figures are made with.
+pub fn full() -> SceneBudget {
+    SceneBudget {
+        train_images: 400,
+        val_images: 100,
+        test_images: 100,
+        steps: 60,
+        batch_size: 64,
+        seeds: vec![0, 1, 2],
+        alphas: (0..=5).map(|fifth| f64::from(fifth) / 5.0).collect(),
     }
 }
 
-pub(super) fn run(out: &Path, reduced: bool, session: &Session) -> anyhow::Result<()> {
+/// Just enough to see that everything runs; its figures say nothing.
+pub fn reduced() -> SceneBudget {
+    SceneBudget {
+        train_images: 24,
+        val_images: 8,
+        test_images: 8,
+        steps: 3,
+        batch_size: 16,
+        seeds: vec![0],
+        alphas: vec![0.0, 0.8],
+    }
+}
+
+pub(super) fn run(out: &Path, is_reduced: bool, session: &Session) -> anyhow::Result<()> {
     output::check_empty_dir(out)?;
-    let budget = if reduced { Budget::reduced() } else { Budget::full() };
+    let budget = if is_reduced { reduced() } else { full() };
     let device = session.device()?;
     let base = embedded();
     let data = Data::draw(&World::new(WORLD), &budget)?;
@@ -82,11 +61,7 @@ pub(super) fn run(out: &Path, reduced: bool, session: &Session) -> anyhow::Resul
     let ears = Ears { session_progress: session.progress, interrupt: interrupt::watch()? };
     let compared = compare(&base, &data, &budget, &CHOSEN, &out.join("runs"), &device, &ears)?;
 
-    output::write_file(&out.join("results.json"), &serde_json::to_vec_pretty(&compared.rows)?)?;
-    let merged = out.join("merged");
-    output::write_dir(&merged, |dir| {
-        Ok(compared.merged.save(dir, &SaveOptions::new(base.format).with_dtype(base.dtype))?)
-    })?;
+    compared.write(out, &base)?;
     let claim: Option<Claim> = claim_at(&compared.rows, CLAIMED_ALPHA);
     let page = report::page(&compared.rows, claim.as_ref(), &budget)?;
     output::write_file(&out.join("report.html"), page.as_bytes())?;

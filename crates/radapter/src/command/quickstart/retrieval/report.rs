@@ -1,12 +1,13 @@
+use super::super::comparison::SceneBudget;
 use super::super::report::{Shown, curves, frontier, pair, table};
 use super::super::{Claim, Row, mean_rows};
-use super::{Budget, CLAIMED_ALPHA};
+use super::CLAIMED_ALPHA;
 use crate::command::report::Page;
 
 const RETRIEVAL: Shown = Shown { measure: "mean recall", alpha: CLAIMED_ALPHA };
 
 /// The page of the comparison on retrieval.
-pub(super) fn page(rows: &[Row], claim: Option<&Claim>, budget: &Budget) -> anyhow::Result<String> {
+pub(super) fn page(rows: &[Row], claim: Option<&Claim>, budget: &SceneBudget) -> anyhow::Result<String> {
     let means = mean_rows(rows);
     let seeds = budget.seeds.len();
     let mut page = Page::new(

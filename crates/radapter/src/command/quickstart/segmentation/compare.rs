@@ -16,11 +16,11 @@ use radapter_segmentation::segmenter::{SegmentSettings, Segmented, Segmenter};
 use radapter_segmentation::vocabulary::Vocabulary;
 use radapter_training::{Report, RunOptions};
 
-use super::super::comparison::{Compared, Comparison, Figures, finished};
+use super::super::comparison::{Compared, Comparison, Figures, SceneBudget, finished};
 use super::super::method::settings;
 use super::super::{Ears, LearningRates, Method};
+use super::CLAIMED_ALPHA;
 use super::data::{Data, TestScenes};
-use super::{Budget, CLAIMED_ALPHA};
 
 /// Trains into a folder that holds no run.
 ///
@@ -32,7 +32,7 @@ pub fn train(
     seed: u64,
     base: &Checkpoint,
     data: &Data,
-    budget: &Budget,
+    budget: &SceneBudget,
     options: RunOptions,
 ) -> anyhow::Result<Report> {
     let settings = settings(method, "image", lr, seed, budget.steps, budget.batch_size)?;
@@ -48,14 +48,13 @@ pub fn train(
 pub fn compare(
     base: &Checkpoint,
     data: &Data,
-    budget: &Budget,
+    budget: &SceneBudget,
     rates: &LearningRates,
     runs: &Path,
     device: &Device,
     ears: &Ears,
 ) -> anyhow::Result<Compared> {
-    let Budget { seeds, alphas, .. } = budget;
-    Comparison { base, rates, seeds, alphas, claimed: CLAIMED_ALPHA, runs, device, ears }
+    Comparison { base, rates, budget, claimed: CLAIMED_ALPHA, runs, device, ears }
         .run(&|method, lr, seed, options| train(method, lr, seed, base, data, budget, options), &|model| {
             measure(model, data, device)
         })

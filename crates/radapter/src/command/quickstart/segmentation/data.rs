@@ -11,7 +11,7 @@ use radapter_segmentation::data::{Labels, Segment, SegmentSet};
 use radapter_segmentation::plan::TrainingSegments;
 use radapter_segmentation::proposals::{Proposal, Proposals, Region};
 
-use super::Budget;
+use super::super::comparison::SceneBudget;
 
 /// Pixels of the smallest segment: a 64th of the picture.
 const MIN_AREA: usize = 64;
@@ -48,7 +48,7 @@ impl Data {
     ///
     /// # Errors
     /// None that a correct world gives.
-    pub fn draw(world: &World, budget: &Budget) -> anyhow::Result<Self> {
+    pub fn draw(world: &World, budget: &SceneBudget) -> anyhow::Result<Self> {
         let names: Vec<String> = label_names().into_iter().map(str::to_owned).collect();
         let unseen: Vec<usize> = (0..names.len()).filter(|&label| is_unseen(label)).collect();
         let training = |split, count| -> anyhow::Result<SegmentSet> {

@@ -1,9 +1,10 @@
 use radapter_datasets::label_map::colour;
 
+use super::super::comparison::SceneBudget;
 use super::super::report::{Shown, curves, frontier, pair, table};
 use super::super::{Claim, Row, mean_rows};
 use super::pictures::{COLUMNS, Strip};
-use super::{Budget, CLAIMED_ALPHA, Data};
+use super::{CLAIMED_ALPHA, Data};
 use crate::command::report::{Page, SegmentedImage, Swatch};
 use crate::command::table::percent;
 
@@ -13,7 +14,7 @@ const SEGMENTATION: Shown = Shown { measure: "mIoU", alpha: CLAIMED_ALPHA };
 pub(super) fn page(
     rows: &[Row],
     claim: Option<&Claim>,
-    budget: &Budget,
+    budget: &SceneBudget,
     data: &Data,
     strips: &[Strip],
 ) -> anyhow::Result<String> {

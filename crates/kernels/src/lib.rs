@@ -1,0 +1,16 @@
+//! What CLIP's training spends its time on besides matrix products, as single operations with their own backward.
+//!
+//! burn's CPU backend composes such functions of several passes over memory, on one thread, with the exponential of the C library.
+//! Here each is one pass, in vectors of the processor at hand, on all cores. Results do not hang on vector width or number of
+//! threads: every element is computed by the same sequence of rounded operations (no fused multiply-add), so that a run that is
+//! resumed elsewhere stays the same run.
+//!
+//! On other backends, on other element types than f32, and without the feature `flex`, the functions are composed of burn's own.
+
+#[cfg(feature = "flex")]
+mod elementwise;
+#[cfg(feature = "flex")]
+mod ops;
+mod quick_gelu;
+
+pub use quick_gelu::quick_gelu;
