@@ -213,3 +213,102 @@ fn the_quickstart_on_retrieval_gives_its_rows() {
     assert_eq!(rows[0]["ood"].as_object().unwrap().len(), 5);
     assert!(out.join("merged/open_clip_model.safetensors").is_file() && out.join("report.html").is_file());
 }
+
+#[test]
+fn validation_captions_may_be_of_another_form() {
+    let folder = Folder::new();
+    let flickr = flickr();
+    let tsv = flickr.0.join("captions.tsv");
+    let training = |out: &str, more: &str| {
+        let words = format!("train retrieval --csv-img-key filepath --set batch_size=8 --set steps=1 {more}");
+        let command = radapter(&words).with("--model", flickr.0.join("model")).with("--captions", &tsv);
+        command.with("--images", flickr.0.join("images/..")).with("--out", folder.join(out))
+    };
+    // A table to train on; of Karpathy's JSON one split to validate on.
+    let val = |command: Invocation| command.with("--val-captions", flickr.0.join("captions.json"));
+    let done = val(training("karpathy", "--val-split test")).with("--val-images", flickr.0.join("images")).succeed();
+    assert!(done.stderr.contains("6 images to validate on"), "{}", done.stderr);
+    assert!(done.stderr.contains("are trained on as well"), "{}", done.stderr);
+    training("split", "--val-split test").fail(1, &["`val_split`", "karpathy"]);
+
+    // Of COCO's JSON the images with some ids, trained on some and validated on others.
+    let ids: Vec<u32> = (0..12).collect();
+    let image = |id: &u32| json!({ "id": id, "file_name": format!("all/{id:02}.png") });
+    let caption =
+        |id: &u32| json!({ "image_id": id, "caption": format!("{} stripes {id}", COLOURS[*id as usize % 3]) });
+    let coco = json!({ "images": ids.iter().map(image).collect::<Vec<_>>(), "annotations": ids.iter().map(caption).collect::<Vec<_>>() });
+    let coco = folder.file("coco.json", coco.to_string());
+    let (few, others) = (folder.file("few.json", "[0, 1, 2, 3, 4, 5, 6, 7]"), folder.file("others.txt", "8\n9\n"));
+    let command = radapter("train retrieval --set batch_size=4 --set steps=1").with("--model", flickr.0.join("model"));
+    let command = command.with("--captions", coco).with("--images", flickr.0.join("images"));
+    let done =
+        command.with("--image-ids", few).with("--val-image-ids", others).with("--out", folder.join("coco")).succeed();
+    assert!(done.stderr.contains("8 images to train on, 2 images to validate on"), "{}", done.stderr);
+}
+
+#[test]
+fn who_names_the_validation_split_alone_trains_on_the_others() {
+    let folder = Folder::new();
+    let words = "train retrieval --val-split val --set batch_size=8 --set steps=1";
+    let command = flickr().captions(radapter(words)).with("--model", flickr().0.join("model"));
+    let done = command.with("--out", folder.join("run")).succeed();
+    assert!(done.stderr.contains("30 images to train on, 6 images to validate on"), "{}", done.stderr);
+    // The recipe's five captions of an image, or two here, count in measuring too.
+    let words = "train retrieval --split train --max-captions 1 --set batch_size=8 --set steps=1";
+    let command = flickr().captions(radapter(words)).with("--model", flickr().0.join("model"));
+    command.with("--out", folder.join("first")).succeed();
+    let eval = |more: &str| {
+        let command = flickr().captions(radapter(&format!("eval retrieval --split test --json {more}")));
+        command.with("--model", folder.join("first")).succeed().json()["n_texts"].clone()
+    };
+    assert_eq!((eval(""), eval("--max-captions 9")), (json!(6), json!(12)));
+}
+
+#[test]
+fn tar_shards_are_trained_on_resumed_and_measured() {
+    let folder = Folder::new();
+    for shard in 0..2_u32 {
+        let place = ["shards", "more"][shard as usize];
+        std::fs::create_dir(folder.join(place)).unwrap();
+        let mut tar = tar::Builder::new(std::fs::File::create(folder.join(&format!("{place}/0.tar"))).unwrap());
+        for index in 10 * shard..10 * shard + 10 {
+            let mut png = std::io::Cursor::new(Vec::new());
+            drawn(index % 3, index, false).write_to(&mut png, image::ImageFormat::Png).unwrap();
+            let caption = format!("{} grating {index}", COLOURS[index as usize % 3]);
+            for (end, bytes) in [("png", png.into_inner()), ("txt", caption.into_bytes())] {
+                let mut header = tar::Header::new_gnu();
+                header.set_size(bytes.len() as u64);
+                header.set_mode(0o644);
+                tar.append_data(&mut header, format!("{index:04}.{end}"), &bytes[..]).unwrap();
+            }
+        }
+        tar.finish().unwrap();
+    }
+    tiny_model(&folder.join("model"));
+    // Braces in the folder's name, from the folder above: resumed from elsewhere.
+    let train = |out: &str| {
+        let words =
+            "train retrieval --captions {shards,more}/0.tar --set batch_size=6 --set epochs=6 --set save_every=2";
+        radapter(words).in_dir(folder.path()).with("--model", folder.join("model")).with("--out", folder.join(out))
+    };
+    train("whole").succeed();
+    let mut child = train("killed").spawn();
+    super::resume::wait_for(&folder.join("killed"), 5, &mut child);
+    let _ = child.kill();
+    let _ = child.wait();
+    radapter("train --resume").with("--out", folder.join("killed")).succeed();
+    let adapters = |run: &str| std::fs::read(folder.join(run).join("adapters-ema.safetensors")).unwrap();
+    assert_eq!(adapters("killed"), adapters("whole"));
+    let eval = radapter("eval retrieval --json --captions {shards,more}/0.tar").in_dir(folder.path());
+    assert_eq!(eval.with("--model", folder.join("whole")).succeed().json()["n_texts"], 20);
+    // A shard that breaks off in the middle of the set.
+    let bytes = std::fs::read(folder.join("shards/0.tar")).unwrap();
+    std::fs::write(folder.join("shards/0.tar"), &bytes[..bytes.len() / 2]).unwrap();
+    let eval = |more: &str| {
+        let command = radapter(&format!("eval retrieval --json --captions {{shards,more}}/0.tar {more}"));
+        command.in_dir(folder.path()).with("--model", folder.join("model"))
+    };
+    eval("").fail(1, &["0.tar"]);
+    let rest = eval("--on-error skip").succeed();
+    assert!(rest.json()["n_images"].as_u64() < Some(20) && rest.stderr.contains("0.tar"), "{}", rest.stderr);
+}

@@ -171,6 +171,10 @@ fn pictures_become_maps_and_a_page() {
 
     let alone =
         || radapter("segment").with("--model", streets.run()).with("--images", streets.0.join("images/val/16.png"));
+    // What cannot be printed is written all the same.
+    let closed = alone().with("--classes", "blue, red").with("--out", folder.join("closed"));
+    closed.stdout(std::fs::File::options().write(true).open("/dev/full").unwrap()).run();
+    assert_eq!(folder.names("closed").len(), 4);
     let one = alone().with("--classes", "blue").with("--out", folder.join("one")).succeed();
     assert!(one.stderr.contains("`others`"), "{}", one.stderr);
     alone().with("--classes", "blue").with("--out", folder.join("one")).fail(1, &["one", "empty"]);
@@ -217,6 +221,8 @@ fn what_does_not_fit_is_told() {
     };
     masks("short.json", all(json!([10]), [height, width])).fail(1, &["short.json", "record 0", "10 pixels"]);
     masks("size.json", all(json!([100]), [10, 10])).fail(1, &["size.json", "10 × 10", "40 × 24"]);
+    // None at all is no error: the whole picture's class is everywhere.
+    assert_eq!(masks("none.json", json!([])).succeed().json()["uncovered"], 1.0);
     masks("other.json", json!([{ "file_name": "cat.jpg", "segmentation": { "size": [1, 1], "counts": [0, 1] } }]))
         .fail(1, &["other.json", "any of the 8 images", "cat"]);
     // A picture without proposals, or with an empty mask alone, is of the whole picture's class.
@@ -244,6 +250,14 @@ fn what_does_not_fit_is_told() {
     picture("one", 1);
     map("tiny", "one", 1, 1);
     scene("blue, green", "tiny").succeed();
+    let builtin =
+        radapter("eval segmentation --json").with("--model", streets.run()).with("--images", folder.join("images"));
+    let builtin = builtin.with("--annotations", folder.join("tiny")).with("--classes", "blue, green");
+    assert_eq!(builtin.succeed().json()["n_images"], 1);
+    map("ignored", "one", 1, 255);
+    scene("blue, green", "ignored").fail(1, &["no annotated pixel", "255", "--ignore"]);
+    palette_png(&folder.join("palette/one.png"), 1);
+    scene("blue, green", "palette").succeed();
     map("range", "one", 1, 9);
     scene("blue, green", "range").fail(1, &["one.png", "label 9", "2 classes"]);
     map("lone", "elsewhere", 4, 0);
@@ -258,7 +272,22 @@ fn what_does_not_fit_is_told() {
     streets.eval("--alpha 2").fail(2, &["alpha"]);
     streets.eval("--temperature 0").fail(1, &["temperature"]);
     streets.eval("").with("--unseen", folder.file("unseen.txt", "purple\n")).fail(1, &["unseen.txt", "purple"]);
+    radapter("train segmentation --model x --dataset ade20k-150 --root y --out z").fail(2, &["--dataset"]);
+    radapter("sweep --out x").with("--run", streets.run()).fail(2, &["a run of segmentation", "--annotations"]);
+    let maps = radapter("eval segmentation --proposals builtin").with("--maps", folder.join("tiny"));
+    maps.with("--annotations", folder.join("tiny"))
+        .with("--classes", "blue, green")
+        .fail(2, &["--maps", "--proposals"]);
     radapter("eval segmentation --dataset ade --root x").with("--model", streets.run()).fail(1, &["ade20k-150"]);
+}
+
+/// A picture of one pixel whose label is an index into a palette.
+fn palette_png(path: &Path, label: u8) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut encoder = png::Encoder::new(std::fs::File::create(path).unwrap(), 1, 1);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_palette(vec![9, 9, 9, 200, 0, 0]);
+    encoder.write_header().unwrap().write_image_data(&[label]).unwrap();
 }
 
 /// A `.npz` with one array of zeros, stored, as numpy writes it.

@@ -62,10 +62,12 @@ pub enum PairsError {
     },
     /// Annotations whose images are missing.
     #[error(
-        "the annotation {} has no image: expected {name} with one of the extensions {extensions} in {}{}", annotation.display(), images.display(),
+        "the annotation {} has no {what}: expected {name} with one of the extensions {extensions} in {}{}", annotation.display(), images.display(),
         if *others == 0 { String::new() } else { format!("; so do {others} others") }
     )]
     NoImage {
+        /// "image", or "label map".
+        what: &'static str,
         /// The annotation.
         annotation: PathBuf,
         /// Its name.
@@ -85,7 +87,7 @@ pub enum PairsError {
 /// If a folder cannot be read or has none, two files have one name, or an annotation has no image.
 pub fn pairs(images: &Path, annotations: &Path) -> Result<Pairs, PairsError> {
     let found = folder::images(images)?.into_iter().map(|image| (image.name, image.path));
-    pair(images, by_name(found)?, &folder::EXTENSIONS, annotations)
+    pair("image", images, by_name(found)?, &folder::EXTENSIONS, annotations)
 }
 
 impl Pairs {
@@ -117,10 +119,11 @@ impl Pairs {
 /// # Errors
 /// As [`pairs`].
 pub fn maps(made: &Path, annotations: &Path) -> Result<Pairs, PairsError> {
-    pair(made, label_maps(made)?, &ANNOTATIONS, annotations)
+    pair("label map", made, label_maps(made)?, &ANNOTATIONS, annotations)
 }
 
 fn pair(
+    what: &'static str,
     images: &Path,
     mut found: BTreeMap<String, PathBuf>,
     extensions: &[&str],
@@ -137,7 +140,7 @@ fn pair(
     let others = missing.len().saturating_sub(1);
     if let Some((name, annotation)) = missing.into_iter().next() {
         let (images, extensions) = (images.to_owned(), extensions.join(", "));
-        return Err(PairsError::NoImage { annotation, name, extensions, images, others });
+        return Err(PairsError::NoImage { what, annotation, name, extensions, images, others });
     }
     pairs.without_annotation = found.len();
     Ok(pairs)

@@ -152,6 +152,7 @@ impl Table {
                 }
             }
         }
+        check_quotes(path, bytes, &records, separator)?;
         let Some(first) = records.first().cloned() else { return Err(TableError::Empty { path: path.to_owned() }) };
         let header = options.header.unwrap_or_else(|| is_header(&first, options));
         let columns = Columns { path, first: &first, header };
@@ -212,6 +213,32 @@ impl Table {
         let samples = self.rows.into_iter().map(sample).collect();
         LabelledImages::new(folders, samples, names, Vec::new())
     }
+}
+
+/// A quote that begins a field and has no end takes all that follows into the field, which would be lost without a word.
+fn check_quotes(path: &Path, bytes: &[u8], records: &[StringRecord], separator: u8) -> Result<(), TableError> {
+    let breaks = |record: &StringRecord| record.iter().any(|field| field.contains('\n'));
+    let is_odd = bytes.iter().filter(|&&byte| byte == b'"').count() % 2 == 1;
+    if let Some(last) = records.last().filter(|last| is_odd && breaks(last)) {
+        return Err(TableError::Row {
+            path: path.to_owned(),
+            line: line(last),
+            column: "any".to_owned(),
+            problem: "a quote begins a field and has no end, so that all lines behind it would be one text; double the quote \
+                      (\"\"), or put the whole field in quotes"
+                .to_owned(),
+        });
+    }
+    // Two such quotes close each other: what lies between them looks like lines of the table.
+    let is_swallowed = |field: &str| field.lines().skip(1).any(|line| line.contains(char::from(separator)));
+    if let Some(record) = records.iter().find(|record| record.iter().any(is_swallowed)) {
+        tracing::warn!(
+            "{}, line {}: a field in quotes holds line breaks and separators; if that is not meant, a quote lacks its end",
+            path.display(),
+            line(record)
+        );
+    }
+    Ok(())
 }
 
 fn line(record: &StringRecord) -> u64 {

@@ -12,7 +12,9 @@ const PIECE: usize = 1 << 14;
 
 /// `f` of each element, in place where nobody else holds the tensor.
 pub(crate) fn map(mut x: FlexTensor, f: impl Fn(f32) -> f32 + Copy + Send + Sync) -> FlexTensor {
-    if x.is_contiguous() && let Some(values) = x.try_storage_mut::<f32>() {
+    if x.is_contiguous()
+        && let Some(values) = x.try_storage_mut::<f32>()
+    {
         values.par_chunks_mut(PIECE).for_each(|piece| {
             vectorised(|| piece.iter_mut().for_each(|value| *value = f(*value)));
         });

@@ -47,12 +47,7 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         impl<B: Kernels> Backward<B, 1> for QuickGelu {
             type State = NodeId;
 
-            fn backward(
-                self,
-                ops: Ops<Self::State, 1>,
-                gradients: &mut Gradients,
-                checkpointer: &mut Checkpointer,
-            ) {
+            fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
                 let x = checkpointer.retrieve_node_output(ops.state);
                 unary::<B, _>(ops.parents, ops.node, gradients, |gradient| B::quick_gelu_backward(x, gradient));
             }

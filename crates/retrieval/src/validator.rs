@@ -4,6 +4,7 @@ use std::error::Error;
 
 use burn::tensor::Tensor;
 use radapter_clip::model::Clip;
+use radapter_datasets::SkipReport;
 use radapter_embedding::EmbedOptions;
 use radapter_training::Validator;
 
@@ -28,12 +29,13 @@ const METRICS: [&str; 7] = [
 pub struct RetrievalValidator {
     gallery: Gallery,
     options: EmbedOptions,
+    skipped: SkipReport,
 }
 
 impl RetrievalValidator {
-    /// A validator on these images and captions.
-    pub fn new(gallery: Gallery, options: EmbedOptions) -> Self {
-        Self { gallery, options }
+    /// A validator on these images and captions. Images that cannot be read, under `on_error = skip`, go on the report.
+    pub fn new(gallery: Gallery, options: EmbedOptions, skipped: SkipReport) -> Self {
+        Self { gallery, options, skipped }
     }
 }
 
@@ -47,7 +49,9 @@ impl Validator for RetrievalValidator {
         model: &Clip,
         _head: Option<&Tensor<2>>,
     ) -> Result<Vec<(String, f64)>, Box<dyn Error + Send + Sync>> {
-        let evaluation = self.gallery.evaluate(model, &self.options, &mut |_| {})?.evaluation;
+        let outcome = self.gallery.evaluate(model, &self.options, &mut |_| {})?;
+        outcome.skipped.iter().for_each(|image| self.skipped.record(&image.name, &image.reason));
+        let evaluation = outcome.evaluation;
         let three = |recalls: Recalls| [recalls.r1, recalls.r5, recalls.r10];
         let values = std::iter::once(evaluation.mean_recall)
             .chain(three(evaluation.image_to_text))

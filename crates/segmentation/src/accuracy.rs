@@ -115,7 +115,7 @@ fn loaded(
         let mut masks = Vec::with_capacity(segments.len());
         for segment in &segments {
             SizeError::check(&image.name, (segment.mask.width(), segment.mask.height()), &picture)?;
-            masks.push(segment.mask.decode());
+            masks.push(segment.mask.clone());
         }
         let payload = segments.iter().map(|segment| segment.label).collect();
         Ok(Some(ImageRegions { name: image.name, image: picture, masks, key: None, payload }))

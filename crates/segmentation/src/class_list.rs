@@ -105,6 +105,18 @@ pub enum ClassListError {
         /// The line.
         name: String,
     },
+    /// A synonym of several classes.
+    #[error(
+        "`{name}` is a synonym of `{first}` and of `{second}`; expected one class, named by its first name or its line"
+    )]
+    Several {
+        /// The name.
+        name: String,
+        /// A class.
+        first: String,
+        /// Another.
+        second: String,
+    },
     /// A name that no class has.
     #[error("`{name}` is none of the {classes} classes; near it are {}", nearest.join(", "))]
     Unknown {
@@ -128,8 +140,7 @@ impl ClassList {
         if path.is_file() {
             return Self::read(path);
         }
-        let looks_like_a_file = text.contains(['/', '\\']) || text.ends_with(".txt");
-        if looks_like_a_file && !text.contains(", ") {
+        if !text.contains(',') && (path.is_dir() || looks_like_a_file(text)) {
             return Err(ClassListError::NoFile { text: text.to_owned() });
         }
         let names: Vec<&str> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
@@ -230,22 +241,35 @@ impl ClassList {
         self.classes.iter().map(of).collect()
     }
 
-    /// The labels of classes by their names: any synonym, or the line, without regard to case; ascending, each once.
+    /// The labels of classes by their names, without regard to case: the line, else its first name, else a synonym; ascending,
+    /// each once.
     ///
     /// # Errors
-    /// [`ClassListError::Unknown`] for a name that no class has.
+    /// [`ClassListError::Unknown`] for a name that no class has, [`ClassListError::Several`] for a synonym of several.
     pub fn labels_of(&self, names: &[String]) -> Result<Vec<usize>, ClassListError> {
-        let has = |class: &SegmentationClass, name: &str| {
-            class.line.eq_ignore_ascii_case(name) || class.synonyms.iter().any(|known| known.eq_ignore_ascii_case(name))
-        };
-        let label = |name: &String| {
-            let found = self.classes.iter().position(|class| has(class, name.trim()));
-            found.ok_or_else(|| self.unknown(name))
-        };
-        let mut labels = names.iter().map(label).collect::<Result<Vec<_>, _>>()?;
+        let mut labels = names.iter().map(|name| self.label_of(name)).collect::<Result<Vec<_>, _>>()?;
         labels.sort_unstable();
         labels.dedup();
         Ok(labels)
+    }
+
+    fn label_of(&self, name: &str) -> Result<usize, ClassListError> {
+        let wanted = name.trim().to_lowercase();
+        let rank = |class: &SegmentationClass| {
+            let place = class.synonyms.iter().position(|known| known.to_lowercase() == wanted);
+            if class.line.to_lowercase() == wanted { Some(0) } else { place.map(|place| 1 + place.min(1)) }
+        };
+        let ranked = self.classes.iter().enumerate().filter_map(|(label, class)| Some((rank(class)?, label)));
+        let ranked: Vec<(usize, usize)> = ranked.collect();
+        let Some((best, label)) = ranked.iter().copied().min() else { return Err(self.unknown(name)) };
+        match ranked.iter().find(|(rank, other)| *rank == best && *other != label) {
+            None => Ok(label),
+            Some((_, other)) => Err(ClassListError::Several {
+                name: name.to_owned(),
+                first: self.classes[label].line.clone(),
+                second: self.classes[*other].line.clone(),
+            }),
+        }
     }
 
     fn unknown(&self, name: &str) -> ClassListError {
@@ -254,6 +278,13 @@ impl ClassList {
         let nearest = nearest.into_iter().take(NEAREST).cloned().collect();
         ClassListError::Unknown { name: name.to_owned(), classes: self.len(), nearest }
     }
+}
+
+/// Whether a text has a separator of paths, or ends as the names of files do: in a dot and a few letters.
+fn looks_like_a_file(text: &str) -> bool {
+    let is_extension = |end: &str| (1..=5).contains(&end.len()) && end.chars().all(|c| c.is_ascii_alphanumeric());
+    text.contains(['/', '\\'])
+        || text.rsplit_once('.').is_some_and(|(start, end)| !start.is_empty() && is_extension(end))
 }
 
 /// The number of characters to insert, delete or replace between two texts (Levenshtein).
@@ -300,7 +331,10 @@ mod tests {
         let path = folder.path().join("sky, road");
         std::fs::write(&path, "a, b\nc\n").unwrap();
         assert_eq!(ClassList::resolve(path.to_str().unwrap()).unwrap().names(), ["a", "c"]);
-        for text in ["folder/classes", "classes.txt"] {
+        assert_eq!(ClassList::resolve("a/b,c").unwrap().names(), ["a/b", "c"]);
+        let named = folder.path().file_name().unwrap().to_str().unwrap().to_owned();
+        assert!(ClassList::resolve(folder.path().to_str().unwrap()).is_err(), "{named} is a folder");
+        for text in ["folder/classes", "classes.txt", "classes.csv"] {
             let message = ClassList::resolve(text).unwrap_err().to_string();
             assert!(message.contains("no file") && message.contains(text), "{message}");
         }
@@ -311,6 +345,7 @@ mod tests {
         let classes = ClassList::resolve("cat").unwrap();
         assert_eq!(classes.names(), ["cat", "others"]);
         assert!(classes.notes[0].contains("`others`"), "{:?}", classes.notes);
+        assert_eq!(ClassList::resolve("others").unwrap().names(), ["others", "background"]);
     }
 
     #[test]
@@ -333,6 +368,11 @@ mod tests {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert_eq!(classes.labels_of(&names(&["Sign Symbol", "route", "road, route"])).unwrap(), [1, 2]);
         let message = classes.labels_of(&names(&["raod"])).unwrap_err().to_string();
+        let classes =
+            ClassList::from_lines(&["toilet, pot, can".to_owned(), "pot".to_owned(), "tin, can".to_owned()]).unwrap();
+        assert_eq!(classes.labels_of(&names(&["pot"])).unwrap(), [1], "its own line, not the synonym of another");
+        let several = classes.labels_of(&names(&["can"])).unwrap_err().to_string();
+        assert!(several.contains("`toilet, pot, can`") && several.contains("`tin, can`"), "{several}");
         assert!(message.contains("`raod`") && message.contains("near it are road"), "{message}");
     }
 }

@@ -85,6 +85,11 @@ impl Confusion {
         self.pixels[truth * (self.classes + 1) + prediction]
     }
 
+    /// Annotated pixels that are of a class.
+    pub fn pixels(&self) -> u64 {
+        (0..self.classes()).map(|class| self.of_truth(class)).sum()
+    }
+
     /// Pixels of a class.
     pub fn of_truth(&self, class: usize) -> u64 {
         self.pixels[class * (self.classes + 1)..(class + 1) * (self.classes + 1)].iter().sum()

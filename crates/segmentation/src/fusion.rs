@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use crate::mask::Mask;
+use crate::mask::{Mask, Rle};
 
 /// Values that a band of rows may hold at a time while soft masks are summed: 64 MiB.
 const BAND: usize = 16 << 20;
@@ -54,7 +54,7 @@ pub fn fuse(generator: &[f32], clip: &[f32], lambda: f32) -> Vec<f32> {
 #[derive(Clone, Debug)]
 pub enum Cover {
     /// 0 or 1.
-    Binary(Mask),
+    Binary(Rle),
     /// The sigmoid of logits: `[height · width]`, row by row.
     Soft(Vec<f32>),
 }
@@ -87,7 +87,7 @@ fn check(width: usize, height: usize, votes: &[Vote]) -> usize {
     for vote in votes {
         assert_eq!(vote.classes.len(), classes, "votes for different classes");
         let pixels = match &vote.cover {
-            Cover::Binary(mask) => mask.bits().len(),
+            Cover::Binary(mask) => mask.width() * mask.height(),
             Cover::Soft(values) => values.len(),
         };
         assert_eq!(pixels, width * height, "a mask of another size than its image");
@@ -103,6 +103,8 @@ fn by_cells(pixels: usize, votes: &[Vote]) -> Vec<Option<u16>> {
     let mut cells: Vec<Option<(u32, usize)>> = vec![None];
     for (index, vote) in votes.iter().enumerate() {
         let Cover::Binary(mask) = &vote.cover else { continue };
+        // One at a time: all of them at once can be gigabytes.
+        let mask = mask.decode();
         let mut cut: HashMap<u32, u32> = HashMap::new();
         let mut last = None;
         for (cell, _) in cell_of.iter_mut().zip(mask.bits()).filter(|(_, inside)| **inside) {
@@ -149,23 +151,54 @@ fn by_cells(pixels: usize, votes: &[Vote]) -> Vec<Option<u16>> {
 /// As [`label_pixels`].
 pub fn pixel_sums(width: usize, height: usize, votes: &[Vote]) -> Vec<f32> {
     let classes = check(width, height, votes);
-    band(0..width * height, classes, votes).0
+    band(0..width * height, classes, &plain(votes)).0
+}
+
+/// A vote with its mask row by row.
+struct Plain<'a> {
+    cover: Values<'a>,
+    classes: &'a [f32],
+}
+
+enum Values<'a> {
+    Binary(Mask),
+    Soft(&'a [f32]),
+}
+
+impl Values<'_> {
+    fn at(&self, pixel: usize) -> f32 {
+        match self {
+            Self::Binary(mask) => f32::from(u8::from(mask.bits()[pixel])),
+            Self::Soft(values) => values[pixel],
+        }
+    }
+}
+
+impl<'a> Plain<'a> {
+    fn of(vote: &'a Vote) -> Self {
+        let cover = match &vote.cover {
+            Cover::Binary(rle) => Values::Binary(rle.decode()),
+            Cover::Soft(values) => Values::Soft(values),
+        };
+        Self { cover, classes: &vote.classes }
+    }
+}
+
+fn plain(votes: &[Vote]) -> Vec<Plain<'_>> {
+    votes.iter().map(Plain::of).collect()
 }
 
 /// The sums of some pixels, and whether each is under a mask.
-fn band(pixels: std::ops::Range<usize>, classes: usize, votes: &[Vote]) -> (Vec<f32>, Vec<bool>) {
+fn band(pixels: std::ops::Range<usize>, classes: usize, votes: &[Plain<'_>]) -> (Vec<f32>, Vec<bool>) {
     let mut sums = vec![0.0_f32; pixels.len() * classes];
     let mut is_covered = vec![false; pixels.len()];
     for vote in votes {
         for (place, pixel) in pixels.clone().enumerate() {
-            let value = match &vote.cover {
-                Cover::Binary(mask) => f32::from(u8::from(mask.bits()[pixel])),
-                Cover::Soft(values) => values[pixel],
-            };
+            let value = vote.cover.at(pixel);
             if value > 0.0 {
                 is_covered[place] = true;
                 let sums = &mut sums[place * classes..(place + 1) * classes];
-                sums.iter_mut().zip(&vote.classes).for_each(|(sum, class)| *sum += value * class);
+                sums.iter_mut().zip(vote.classes).for_each(|(sum, class)| *sum += value * class);
             }
         }
     }
@@ -174,11 +207,12 @@ fn band(pixels: std::ops::Range<usize>, classes: usize, votes: &[Vote]) -> (Vec<
 
 /// All sums of a band of rows at a time.
 fn by_bands(width: usize, height: usize, classes: usize, votes: &[Vote]) -> Vec<Option<u16>> {
+    let votes = plain(votes);
     let threads = rayon::current_num_threads().max(1);
     let rows = (BAND / threads / (width * classes).max(1)).clamp(1, height.max(1));
     let starts: Vec<usize> = (0..height).step_by(rows).collect();
     let labels = |start: usize| {
-        let (sums, is_covered) = band(start * width..(start + rows).min(height) * width, classes, votes);
+        let (sums, is_covered) = band(start * width..(start + rows).min(height) * width, classes, &votes);
         let best = |(sums, covered): (&[f32], bool)| covered.then(|| argmax(sums));
         sums.chunks_exact(classes.max(1)).zip(is_covered).map(best).collect::<Vec<_>>()
     };

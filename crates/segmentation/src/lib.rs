@@ -12,13 +12,13 @@
 //!
 //! ```
 //! use radapter_segmentation::fusion::{Cover, Vote, label_pixels, probabilities};
-//! use radapter_segmentation::mask::Mask;
+//! use radapter_segmentation::mask::{Mask, Rle};
 //!
 //! // Two masks over three pixels in a row, and the cosines of each with two classes.
-//! let mask = |bits: [bool; 3]| Mask::new(3, 1, bits.to_vec()).expect("a bit for each pixel");
+//! let runs = |bits: [bool; 3]| Rle::of(&Mask::new(3, 1, bits.to_vec()).expect("a bit for each pixel"));
 //! let votes = [
-//!     Vote { cover: Cover::Binary(mask([true, true, false])), classes: probabilities(&[0.3, 0.2], 0.01) },
-//!     Vote { cover: Cover::Binary(mask([false, true, false])), classes: probabilities(&[0.1, 0.4], 0.01) },
+//!     Vote { cover: Cover::Binary(runs([true, true, false])), classes: probabilities(&[0.3, 0.2], 0.01) },
+//!     Vote { cover: Cover::Binary(runs([false, true, false])), classes: probabilities(&[0.1, 0.4], 0.01) },
 //! ];
 //! // The last pixel is under no mask.
 //! assert_eq!(label_pixels(3, 1, &votes), [Some(0), Some(1), None]);

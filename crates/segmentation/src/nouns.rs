@@ -32,10 +32,13 @@ const IRREGULAR: [(&str, &str); 19] = [
     ("women", "woman"),
 ];
 
+/// Synonyms of the built-in lists that are mostly other words in a caption: "you can see".
+const AMBIGUOUS: [&str; 1] = ["can"];
+
 /// Nouns to look for.
 #[derive(Clone, Debug, Default)]
 pub struct Nouns {
-    /// The first synonym of each.
+    /// What each is called.
     names: Vec<String>,
     /// From the words of a synonym to its noun.
     index: HashMap<Vec<String>, usize>,
@@ -44,37 +47,55 @@ pub struct Nouns {
 }
 
 impl Nouns {
-    /// A noun a line, synonyms with commas between. A synonym that an earlier line has is that line's.
+    /// A noun a line, synonyms with commas between. A name that begins a line is that line's, even where it is a synonym in
+    /// another; of lines that have one synonym the first counts.
     pub fn new<T: AsRef<str>>(lines: impl IntoIterator<Item = T>) -> Self {
         let mut nouns = Self::default();
-        for line in lines {
-            let synonyms: Vec<Vec<String>> =
-                line.as_ref().split(',').map(words).filter(|words| !words.is_empty()).collect();
-            let Some(first) = synonyms.first() else { continue };
-            // A line whose names are all known is the noun that has them already.
-            if synonyms.iter().all(|synonym| nouns.index.contains_key(&folded(synonym))) {
-                continue;
-            }
-            let noun = nouns.names.len();
-            nouns.names.push(first.join(" "));
-            for synonym in synonyms {
-                nouns.longest = nouns.longest.max(synonym.len());
-                nouns.index.entry(folded(&synonym)).or_insert(noun);
-            }
-        }
+        nouns.extend(lines);
         nouns
     }
 
+    /// Adds a list. A line that begins with a name that is known already is more of that noun.
+    fn extend<T: AsRef<str>>(&mut self, lines: impl IntoIterator<Item = T>) {
+        let parts = |line: T| line.as_ref().split(',').map(words).filter(|words| !words.is_empty()).collect();
+        let lines: Vec<Vec<Vec<String>>> =
+            lines.into_iter().map(parts).filter(|line: &Vec<_>| !line.is_empty()).collect();
+        let mut of_line = Vec::with_capacity(lines.len());
+        for line in &lines {
+            let (names, first) = (&mut self.names, &line[0]);
+            of_line.push(*self.index.entry(folded(first)).or_insert_with(|| {
+                names.push(first.join(" "));
+                names.len() - 1
+            }));
+        }
+        for (line, noun) in lines.iter().zip(of_line) {
+            for synonym in line {
+                self.longest = self.longest.max(synonym.len());
+                self.index.entry(folded(synonym)).or_insert(noun);
+            }
+        }
+    }
+
     /// The names of ADE20K-150, COCO-Stuff and ImageNet, in this order: of names that several have, the everyday one comes
-    /// first.
+    /// first. Synonyms that captions use for something else are left out.
     pub fn built_in() -> Self {
         let classes = |name| Layout::named(name).map(|layout| layout.lines()).unwrap_or_default();
-        let ade = classes("ade20k-150");
+        let plain = |line: String| {
+            let names = line.split(',').map(str::trim).filter(|name| !AMBIGUOUS.contains(name));
+            names.collect::<Vec<_>>().join(", ")
+        };
         // COCO-Stuff tells kinds of a stuff apart by a suffix, as `floor-wood`.
-        let coco =
-            classes("coco-stuff-171").into_iter().map(|line| line.split('-').next().unwrap_or_default().to_owned());
-        let imagenet = imagenet::classes().iter().map(|class| class.name.to_owned());
-        Self::new(ade.into_iter().chain(coco).chain(imagenet))
+        let stuff = |line: String| line.split('-').next().unwrap_or_default().to_owned();
+        let mut nouns = Self::default();
+        nouns.extend(classes("ade20k-150").into_iter().map(plain));
+        nouns.extend(classes("coco-stuff-171").into_iter().map(stuff));
+        nouns.extend(imagenet::classes().iter().map(|class| class.name));
+        nouns
+    }
+
+    /// The noun of a name.
+    pub fn named(&self, name: &str) -> Option<usize> {
+        self.index.get(&folded(&words(name))).copied()
     }
 
     /// The nouns' names.
@@ -184,7 +205,11 @@ mod tests {
     fn a_name_is_its_first_lines() {
         let nouns = Nouns::new(["sofa, couch", "couch", "couch, divan", " , "]);
         assert_eq!(nouns.names(), ["sofa", "couch"]);
-        assert_eq!((nouns.of("a couch"), nouns.of("a divan")), (vec![0], vec![1]));
+        // What begins a line is that line's, and not the synonym of another.
+        assert_eq!((nouns.of("a couch"), nouns.of("a divan")), (vec![1], vec![1]));
+        let nouns = Nouns::new(["sofa, couch", "chair, couch"]);
+        assert_eq!(nouns.of("a couch"), vec![0]);
+        assert_eq!((nouns.named("Couches"), nouns.named("couch potato")), (Some(0), None));
     }
 
     #[test]
@@ -197,5 +222,9 @@ mod tests {
             ["person", "bicycle", "tree", "golden retriever"]
         );
         assert_eq!(of("cars on the road under a blue sky"), ["car", "road", "sky"]);
+        assert_eq!(of("you can see a car on the road"), ["car", "road"]);
+        assert_eq!(of("a tree near a stool, a pot and a screen"), ["tree", "stool", "pot", "screen"]);
+        // Names of later lists are synonyms of earlier ones.
+        assert_eq!(of("a couch beside a sofa"), ["sofa"]);
     }
 }

@@ -12,7 +12,7 @@ use radapter_embedding::{EmbedError, EmbedOptions, Image};
 
 use crate::crop::Cropper;
 use crate::fusion::{Cover, Vote, fuse, generator_probabilities, label_pixels, probabilities};
-use crate::mask::Mask;
+use crate::mask::Rle;
 use crate::proposals::{ProposalError, Proposals, Region, Source};
 use crate::regions::{Cache, CacheError, ImageKey, ImageRegions, RegionEmbedder, RegionError, Rows, embed_all};
 use crate::vocabulary::Vocabulary;
@@ -57,7 +57,7 @@ impl SegmentSettings {
             if fits { Ok(()) } else { Err(SegmentSettingsError { key, found, expected }) }
         };
         check("threshold", threshold, threshold > 0.0 && threshold < 1.0, "a number between 0 and 1")?;
-        check("temperature", temperature, temperature > 0.0 && temperature.is_finite(), "a number above 0")?;
+        check("temperature", temperature, (1e-6..=1e6).contains(&temperature), "a number from 1e-6 to 1e6")?;
         check("lambda", lambda, (0.0..=1.0).contains(&lambda), "a number from 0 to 1")?;
         Ok(self)
     }
@@ -181,15 +181,15 @@ impl<A: Adapter> Segmenter<'_, A> {
             };
             let proposals = source.of(&image, &picture, Some(classes))?;
             let mut masks = Vec::new();
-            let mut place = |mask: Option<Mask>| {
+            let mut place = |mask: Option<Rle>| {
                 masks.push(mask?);
                 Some(masks.len() - 1)
             };
-            let places = proposals.binary(threshold).into_iter().map(&mut place).collect();
+            let places = proposals.regions(threshold).into_iter().map(&mut place).collect();
             let (width, height) = (picture.width() as usize, picture.height() as usize);
             let has_whole = !proposals.cover_all();
             if has_whole {
-                masks.extend(Mask::new(width, height, vec![true; width * height]));
+                masks.push(Rle::whole(width, height));
             }
             let payload = Waiting { index, proposals, places, has_whole };
             Ok(Some(ImageRegions { name: image.name, image: picture, masks, key, payload }))

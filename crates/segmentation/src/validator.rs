@@ -4,7 +4,7 @@ use std::error::Error;
 
 use burn::tensor::Tensor;
 use radapter_clip::model::Clip;
-use radapter_datasets::Templates;
+use radapter_datasets::{SkipReport, Templates};
 use radapter_embedding::EmbedOptions;
 use radapter_training::Validator;
 
@@ -30,6 +30,8 @@ pub struct SegmentValidator {
     pub cropper: Cropper,
     /// How they are embedded.
     pub options: EmbedOptions,
+    /// Where images that cannot be read are noted, under `on_error = skip`.
+    pub skipped: SkipReport,
 }
 
 impl Validator for SegmentValidator {
@@ -42,8 +44,9 @@ impl Validator for SegmentValidator {
         model: &Clip,
         _head: Option<&Tensor<2>>,
     ) -> Result<Vec<(String, f64)>, Box<dyn Error + Send + Sync>> {
-        let Self { set, labels, templates, cropper, options } = self;
-        let (accuracy, _) = measure(model, set, labels, templates, cropper, options, &mut |_| {})?;
+        let Self { set, labels, templates, cropper, options, skipped } = self;
+        let (accuracy, left_out) = measure(model, set, labels, templates, cropper, options, &mut |_| {})?;
+        left_out.iter().for_each(|image| skipped.record(&image.name, &image.reason));
         let values = [accuracy.top1(|_| true), accuracy.class_mean(|_| true)];
         let values = values.map(|value| value.unwrap_or(0.0));
         Ok(METRICS.iter().map(|&name| name.to_owned()).zip(values).collect())

@@ -117,35 +117,92 @@ impl Shards {
     /// All samples; those of one key are one image with the captions of all of them. Reads all shards.
     ///
     /// # Errors
+    /// As [`Shards::grouped`].
+    pub fn images(&self) -> Result<CaptionedImages, ShardsError> {
+        Ok(self.grouped()?.images)
+    }
+
+    /// The images that all samples make, and what of each image each sample has. Reads all shards.
+    ///
+    /// # Errors
     /// Those of [`Shards::shard`], and if there is no sample. Under [`OnError::Fail`] also if samples of one key have images of different
     /// lengths, which cannot be one image.
-    pub fn images(&self) -> Result<CaptionedImages, ShardsError> {
-        let rules = &self.inner.rules;
+    pub fn grouped(&self) -> Result<Grouped, ShardsError> {
+        let most = self.inner.rules.max_captions;
         let mut images: Vec<CaptionedImage> = Vec::new();
         let mut by_key: HashMap<String, usize> = HashMap::new();
-        for (index, file) in self.files().iter().enumerate() {
-            for ShardSample { key, image, captions } in self.shard(index)?.iter() {
+        let mut samples = Vec::with_capacity(self.files().len());
+        for index in 0..self.files().len() {
+            let shard = self.shard(index)?;
+            let mut parts = Vec::with_capacity(shard.len());
+            for sample in shard.iter() {
+                let ShardSample { key, image, captions } = sample;
                 let Some(&at) = by_key.get(key) else {
                     by_key.insert(key.clone(), images.len());
+                    parts.push(Some(Part { image: images.len(), first: 0, captions: captions.len() }));
                     let (name, source, captions) = (key.clone(), image.clone(), captions.clone());
                     images.push(CaptionedImage { name, source, captions });
                     continue;
                 };
-                let lengths = [length(&images[at].source), length(image)];
-                if lengths[0] != lengths[1] {
-                    let error = ShardsError::TwoImages { shard: file.clone(), key: key.clone(), lengths };
-                    rules.settle::<()>(file, key, Err(error))?;
+                if !self.is_image_of(index, sample, length(&images[at].source))? {
+                    parts.push(None);
                     continue;
                 }
-                images[at].captions.extend(captions.iter().cloned());
-                images[at].captions.truncate(rules.max_captions);
+                let known = &mut images[at].captions;
+                let (first, kept) = (known.len(), captions.len().min(most.saturating_sub(known.len())));
+                known.extend(captions[..kept].iter().cloned());
+                parts.push(Some(Part { image: at, first, captions: kept }));
             }
+            samples.push(parts);
         }
-        if images.is_empty() { Err(self.nothing()) } else { Ok(CaptionedImages { images }) }
+        if images.is_empty() {
+            return Err(self.nothing());
+        }
+        Ok(Grouped { images: CaptionedImages { images }, samples })
+    }
+
+    /// Whether a sample of a shard has an image of this many bytes, as an earlier one of its key has.
+    ///
+    /// # Errors
+    /// Under [`OnError::Fail`], if it has another: a key names one image.
+    pub fn is_image_of(&self, shard: usize, sample: &ShardSample, bytes: u64) -> Result<bool, ShardsError> {
+        let (file, key, lengths) = (&self.files()[shard], &sample.key, [bytes, sample.image_bytes()]);
+        if lengths[0] == lengths[1] {
+            return Ok(true);
+        }
+        let error = ShardsError::TwoImages { shard: file.clone(), key: key.clone(), lengths };
+        Ok(self.inner.rules.settle::<()>(file, key, Err(error))?.is_some())
     }
 
     fn nothing(&self) -> ShardsError {
         ShardsError::Nothing { files: files::named(self.files()) }
+    }
+}
+
+/// The images of all shards.
+#[derive(Clone, Debug)]
+pub struct Grouped {
+    /// Each with the captions of all its samples.
+    pub images: CaptionedImages,
+    /// Of each sample of each shard what it has of which image; none of one that is left out.
+    pub samples: Vec<Vec<Option<Part>>>,
+}
+
+/// What a sample has of its image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The image's place.
+    pub image: usize,
+    /// The place of its first caption among the image's.
+    pub first: usize,
+    /// How many of its captions are kept, the first ones.
+    pub captions: usize,
+}
+
+impl ShardSample {
+    /// The bytes of its image.
+    pub fn image_bytes(&self) -> u64 {
+        length(&self.image)
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn watch() -> anyhow::Result<Arc<AtomicBool>> {
         if flag.swap(true, Ordering::SeqCst) {
             std::process::exit(AT_ONCE);
         }
-        super::log::line("interrupting after this step; once more to stop at once");
+        super::log::line("interrupting: what is done is saved first; once more to stop at once");
     })
     .context("cannot watch for Ctrl-C")?;
     Ok(asked)

@@ -7,14 +7,23 @@ const NAMED: usize = 10;
 
 /// Tells which images `--on-error skip` left out.
 pub(crate) fn report_skipped(skipped: &[Skipped], total: usize) {
-    if skipped.is_empty() {
-        return;
+    if !skipped.is_empty() {
+        let count = skipped.len();
+        tracing::warn!("{count} of {total} images could not be read and were left out: {}", named(skipped));
     }
-    let named: Vec<&str> = skipped.iter().take(NAMED).map(|image| image.name.as_str()).collect();
-    let more = match skipped.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let count = skipped.len();
-    tracing::warn!("{count} of {total} images could not be read and were left out: {}{more}", named.join(", "));
+}
+
+/// Tells what `--on-error skip` left out where not all of it is images: shards, samples, single captions.
+pub(crate) fn report_left_out(skipped: &[Skipped]) {
+    if !skipped.is_empty() {
+        tracing::warn!("{} entries of the captions were left out: {}", skipped.len(), named(skipped));
+    }
+}
+
+fn named(skipped: &[Skipped]) -> String {
+    let named: Vec<&str> = skipped.iter().take(NAMED).map(|entry| entry.name.as_str()).collect();
+    match skipped.len().saturating_sub(NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
 }

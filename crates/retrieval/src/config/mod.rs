@@ -43,10 +43,12 @@ pub struct RetrievalConfig {
     pub csv_separator: Option<char>,
     /// Captions of an image that are used, the first ones; all by default, 5 under `recipe = "paper-coco"`.
     pub max_captions: Option<OrNone<usize>>,
-    /// The splits of the same captions to validate on.
+    /// The splits to validate on, of `val_captions` where they are given, else of the training captions.
     pub val_split: Option<Splits>,
     /// Captions to validate on.
     pub val_captions: Option<PathBuf>,
+    /// A file with the ids of the images to validate on, of COCO's JSON.
+    pub val_image_ids: Option<PathBuf>,
     /// The folder of the validation images; that of the training images by default.
     pub val_images: Option<PathBuf>,
     /// Share of the training images that is held out where no validation is given; 0.1, 0 for none.
@@ -123,6 +125,8 @@ pub struct ResolvedRetrieval {
     pub val_split: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub val_captions: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub val_image_ids: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub val_images: Option<PathBuf>,
     pub val_fraction: f64,

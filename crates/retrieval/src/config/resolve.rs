@@ -43,16 +43,6 @@ pub enum SettingsError {
         /// What else may be said.
         or: &'static str,
     },
-    /// Two settings that exclude each other.
-    #[error("{first} and {second} cannot both be given: {reason}")]
-    Both {
-        /// A setting.
-        first: &'static str,
-        /// The other.
-        second: &'static str,
-        /// Why.
-        reason: &'static str,
-    },
     /// A key or value of the settings.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -115,10 +105,6 @@ impl RetrievalConfig {
                 return Err(SettingsError::Zero { key, or });
             }
         }
-        if self.val_split.is_some() && self.val_captions.is_some() {
-            let reason = "the one names a part of the training captions, the other a file of its own";
-            return Err(SettingsError::Both { first: "val_split", second: "val_captions", reason });
-        }
         let names = |splits: &Option<Splits>| splits.as_ref().map(Splits::names).unwrap_or_default();
         Ok(ResolvedRetrieval {
             task: Task::Retrieval,
@@ -134,6 +120,7 @@ impl RetrievalConfig {
             max_captions,
             val_split: names(&self.val_split),
             val_captions: self.val_captions.as_deref().map(absolute),
+            val_image_ids: self.val_image_ids.as_deref().map(absolute),
             val_images: self.val_images.as_deref().map(absolute),
             val_fraction,
             templates,
@@ -156,6 +143,7 @@ impl RetrievalConfig {
             ("images", &config.images),
             ("image_ids", &config.image_ids),
             ("val_captions", &config.val_captions),
+            ("val_image_ids", &config.val_image_ids),
             ("val_images", &config.val_images),
         ];
         for (key, path) in paths {
@@ -198,16 +186,18 @@ impl ResolvedRetrieval {
         }
     }
 
-    /// How the validation captions are read, and from where; none where images are held out.
+    /// How the validation captions are read, and from where; none where images are held out. The form of captions of their own
+    /// is still to be found out.
     pub(crate) fn validation(&self) -> Option<(&Path, CaptionsOptions)> {
-        let options = CaptionsOptions { splits: self.val_split.clone(), image_ids: None, ..self.options() };
+        let (splits, image_ids) = (self.val_split.clone(), self.val_image_ids.clone());
+        let is_restricted = !splits.is_empty() || image_ids.is_some();
+        let options = CaptionsOptions { splits, image_ids, ..self.options() };
         match (&self.val_captions, &self.captions) {
             (Some(captions), _) => {
                 let images = self.val_images.clone().or(options.images);
-                // The form of one file says nothing of the other's.
-                Some((captions, CaptionsOptions { images, format: None, splits: Vec::new(), ..options }))
+                Some((captions, CaptionsOptions { images, format: None, ..options }))
             }
-            (None, Some(captions)) if !self.val_split.is_empty() => Some((captions, options)),
+            (None, Some(captions)) if is_restricted => Some((captions, options)),
             _ => None,
         }
     }
@@ -222,5 +212,8 @@ fn value(key: &'static str, value: &impl Serialize) -> Result<Value, SettingsErr
 fn absolute(path: &Path) -> PathBuf {
     let whole = path.canonicalize();
     let folder = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
-    whole.ok().or_else(folder).unwrap_or_else(|| path.to_owned())
+    // Braces may be in the name of a folder as well.
+    let is_pattern = path.to_str().is_some_and(|text| text.contains('{'));
+    let pattern = || if is_pattern { std::path::absolute(path).ok() } else { None };
+    whole.ok().or_else(folder).or_else(pattern).unwrap_or_else(|| path.to_owned())
 }

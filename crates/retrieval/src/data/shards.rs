@@ -1,8 +1,9 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use radapter_datasets::fingerprint::Fingerprint;
 use radapter_datasets::seed::{self, Draw};
-use radapter_datasets::shards::{Shards, ShardsError};
+use radapter_datasets::shards::{Grouped, Part, Shards, ShardsError};
 use radapter_training::{DataError, SampleKey, SampleOrder};
 use sha2::{Digest, Sha256};
 
@@ -23,41 +24,47 @@ pub(crate) struct ShardPairs {
     shards: Shards,
     which: config::Pairs,
     buffer: usize,
-    /// Images that are not trained on.
-    held_out: HashSet<String>,
+    /// What all samples are together, where they were scanned.
+    known: Option<Arc<Known>>,
     len: usize,
 }
 
+/// Shards that were scanned.
+#[derive(Debug)]
+struct Known {
+    grouped: Grouped,
+    /// Images that are not trained on, by their places.
+    held_out: HashSet<usize>,
+}
+
 impl ShardPairs {
-    /// All pairs but those of the images held out; they are counted, which reads the shards' headers and captions.
-    pub(crate) fn counted(
+    /// All pairs but those of the images held out. Samples of one key are one image, wherever they lie.
+    pub(crate) fn scanned(
         shards: Shards,
+        grouped: Grouped,
         which: config::Pairs,
         buffer: usize,
-        held_out: HashSet<String>,
-    ) -> Result<Self, ShardsError> {
-        let mut len = 0;
-        for index in 0..shards.files().len() {
-            for sample in shards.shard(index)?.iter().filter(|sample| !held_out.contains(&sample.key)) {
-                len += match which {
-                    config::Pairs::All => sample.captions.len(),
-                    config::Pairs::One => 1,
-                };
-            }
-        }
-        Ok(Self { shards, which, buffer, held_out, len })
+        held_out: HashSet<usize>,
+    ) -> Self {
+        let known = Known { grouped, held_out };
+        let parts = known.grouped.samples.iter().flatten();
+        let len = parts.map(|part| known.pairs(*part, which)).sum();
+        Self { shards, which, buffer, known: Some(Arc::new(known)), len }
     }
 
-    /// So many pairs an epoch, whatever the shards have: they are gone through again where there are fewer.
+    /// So many pairs an epoch, whatever the shards have: they are gone through again where there are fewer. Each sample is
+    /// taken by itself, with the captions that it has.
     pub(crate) fn of_len(shards: Shards, which: config::Pairs, buffer: usize, len: usize) -> Self {
-        Self { shards, which, buffer, held_out: HashSet::new(), len }
+        Self { shards, which, buffer, known: None, len }
     }
 
     /// The pairs of one pass over the shards, shard by shard.
     fn pass(&self, seed: u64, pass: u64) -> impl Iterator<Item = Result<usize, ShardsError>> + Send + use<> {
         let this = self.clone();
+        // Of each key in this pass the bytes of its image: what a scan would have found out.
+        let mut bytes = HashMap::new();
         self.shards.order(seed, pass, 1).flat_map(move |place| {
-            let pairs = place.and_then(|(shard, position)| this.pairs_of(shard, position));
+            let pairs = place.and_then(|(shard, position)| this.pairs_of(shard, position, &mut bytes));
             match pairs {
                 Ok(indices) => indices.into_iter().map(Ok).collect::<Vec<_>>(),
                 Err(error) => vec![Err(error)],
@@ -65,17 +72,38 @@ impl ShardPairs {
         })
     }
 
-    fn pairs_of(&self, shard: usize, position: usize) -> Result<Vec<usize>, ShardsError> {
-        let samples = self.shards.shard(shard)?;
-        let sample = &samples[position];
-        if self.held_out.contains(&sample.key) {
-            return Ok(Vec::new());
-        }
-        let captions = match self.which {
-            config::Pairs::All => sample.captions.len().min(1 << CAPTION_BITS),
-            config::Pairs::One => 1,
+    fn pairs_of(
+        &self,
+        shard: usize,
+        position: usize,
+        bytes: &mut HashMap<i64, u64>,
+    ) -> Result<Vec<usize>, ShardsError> {
+        let count = match &self.known {
+            Some(known) => known.pairs(known.grouped.samples[shard][position], self.which),
+            None => {
+                let samples = self.shards.shard(shard)?;
+                let sample = &samples[position];
+                let first = *bytes.entry(label(&sample.key)).or_insert(sample.image_bytes());
+                if !self.shards.is_image_of(shard, sample, first)? {
+                    return Ok(Vec::new());
+                }
+                if self.which == config::Pairs::One { 1 } else { sample.captions.len().min(1 << CAPTION_BITS) }
+            }
         };
-        Ok((0..captions).map(|caption| index(shard, position, caption)).collect())
+        Ok((0..count).map(|caption| index(shard, position, caption)).collect())
+    }
+}
+
+impl Known {
+    /// How many pairs a sample makes.
+    fn pairs(&self, part: Option<Part>, which: config::Pairs) -> usize {
+        match part {
+            None => 0,
+            Some(part) if self.held_out.contains(&part.image) => 0,
+            Some(part) if which == config::Pairs::All => part.captions.min(1 << CAPTION_BITS),
+            // One for each image: that of its first sample.
+            Some(part) => usize::from(part.first == 0),
+        }
     }
 }
 
@@ -111,16 +139,19 @@ impl Pairs for ShardPairs {
         let (shard, position, caption) = place(key.index);
         let samples = self.shards.shard(shard)?;
         let sample = &samples[position];
+        let (captions, label) = match &self.known {
+            Some(known) => {
+                let part = known.grouped.samples[shard][position].ok_or(NoPairs)?;
+                let image = &known.grouped.images.images[part.image];
+                (&image.captions[part.first..], part.image as i64)
+            }
+            None => (&sample.captions[..], label(&sample.key)),
+        };
         let caption = match self.which {
             config::Pairs::All => caption,
-            config::Pairs::One => drawn(key, sample.captions.len()),
+            config::Pairs::One => drawn(key, captions.len()),
         };
-        Ok(Pair {
-            name: sample.key.clone(),
-            image: sample.image.clone(),
-            caption: sample.captions[caption].clone(),
-            label: label(&sample.key),
-        })
+        Ok(Pair { name: sample.key.clone(), image: sample.image.clone(), caption: captions[caption].clone(), label })
     }
 
     fn fingerprint(&self) -> String {

@@ -86,6 +86,22 @@ pub enum IndexError {
         /// The folder at hand.
         given: PathBuf,
     },
+    /// No image is left in the folder.
+    #[error(
+        "no image is below {}, so that the index {} is left as it was; if they are gone for good, remove the index", images.display(), path.display()
+    )]
+    NoneLeft {
+        /// The folder of images.
+        images: PathBuf,
+        /// The index.
+        path: PathBuf,
+    },
+    /// An image whose name is no text.
+    #[error("{}: its path is not UTF-8, and the names of an index are; rename it, or skip it", path.display())]
+    Name {
+        /// The image.
+        path: PathBuf,
+    },
     /// Another process works on the index.
     #[error("{} is being brought up to date by another process; wait for it, or stop it", path.display())]
     Busy {

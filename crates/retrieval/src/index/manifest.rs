@@ -38,6 +38,15 @@ pub struct ModelId {
     pub hash: String,
 }
 
+impl std::fmt::Display for ModelId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.alpha {
+            Some(alpha) => write!(f, "{} at alpha {alpha}", self.reference),
+            None => f.write_str(&self.reference),
+        }
+    }
+}
+
 /// A part of an index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,9 +81,9 @@ impl Manifest {
             true => Ok(()),
             false => Err(IndexError::OtherModel {
                 path: dir.to_owned(),
-                recorded: self.model.reference.clone(),
+                recorded: self.model.to_string(),
                 expected: self.model.hash.clone(),
-                given: model.reference.clone(),
+                given: model.to_string(),
                 found: model.hash.clone(),
             }),
         }

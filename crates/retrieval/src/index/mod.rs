@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 pub use error::IndexError;
 pub use manifest::{Manifest, ModelId, SegmentEntry};
 pub use search::Hit;
-pub use update::{Folder, UpdateOptions, Updated, update};
+pub use update::{Folder, SAVE_EVERY, UpdateOptions, Updated, update};
 
 use segment::Segment;
 
@@ -36,9 +36,18 @@ impl Index {
     /// [`IndexError`] if the directory is no index, or a part of it is missing or damaged.
     pub fn open(dir: impl Into<PathBuf>) -> Result<Self, IndexError> {
         let dir = dir.into();
-        let manifest = Manifest::read(&dir)?;
-        let open = |entry: &SegmentEntry| Segment::read(&dir, entry, manifest.embed_dim);
-        let segments = manifest.segments.iter().map(open).collect::<Result<_, _>>()?;
+        let read = || {
+            let manifest = Manifest::read(&dir)?;
+            let open = |entry: &SegmentEntry| Segment::read(&dir, entry, manifest.embed_dim);
+            let segments = manifest.segments.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+            Ok::<_, IndexError>((manifest, segments))
+        };
+        // An update may put other segments in the place of these between the manifest and them: then the manifest has changed.
+        let before = Manifest::read(&dir)?;
+        let (manifest, segments) = match read() {
+            Err(_) if Manifest::read(&dir).is_ok_and(|now| now != before) => read()?,
+            first => first?,
+        };
         Ok(Self { dir, manifest, segments })
     }
 

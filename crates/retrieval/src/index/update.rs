@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use radapter_clip::model::Clip;
-use radapter_datasets::ImageSource;
-use radapter_datasets::folder::{self, FoundImage};
+use radapter_datasets::folder::{self, FolderError, FoundImage};
 use radapter_datasets::on_error::Skipped;
+use radapter_datasets::{ImageSource, SkipReport};
 use radapter_embedding::{EmbedOptions, Image, embed_images};
 
 use super::manifest::FORMAT;
@@ -16,10 +16,10 @@ use super::{IndexError, Manifest, ModelId};
 
 /// Images of a full segment.
 const SEGMENT: usize = 4096;
-/// Images that are embedded between two looks at the clock.
+/// Images that are embedded between two looks at the clock, at most.
 const PIECE: usize = 256;
-/// Work that a kill may cost.
-const SAVE_EVERY: Duration = Duration::from_secs(20);
+/// How often work is saved, where nothing else is said.
+pub const SAVE_EVERY: Duration = Duration::from_secs(20);
 
 const LOCK: &str = "lock";
 
@@ -37,8 +37,10 @@ pub struct Folder {
 pub struct UpdateOptions<'a> {
     /// How images are read and embedded.
     pub embed: EmbedOptions,
-    /// Set to true from anywhere, it ends the work behind a few images, with what was done saved.
+    /// Set to true from anywhere, it ends the work behind two batches of images, with what was done saved.
     pub interrupt: &'a AtomicBool,
+    /// How often what was done is saved: the work that a kill may cost.
+    pub save_every: Duration,
 }
 
 /// What has become of the images.
@@ -74,16 +76,28 @@ pub fn update(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Updated, IndexError> {
     let root = folder.path.canonicalize().map_err(IndexError::io(&folder.path, "read"))?;
-    let images = folder::images(&root)?;
+    let images = match folder::images(&root) {
+        // An index is not emptied because a disk is not there.
+        Err(FolderError::NoImages { path }) if Manifest::read(dir).is_ok() => {
+            return Err(IndexError::NoneLeft { images: path, path: dir.to_owned() });
+        }
+        images => images?,
+    };
     let (_lock, mut manifest) = begin(dir, &root, folder.moved, id, model.config.embed_dim)?;
 
+    let report = SkipReport::default();
     let mut wanted = Vec::with_capacity(images.len());
     for FoundImage { path, name } in images {
+        // Names are keys: two that differ in what is no text would be one.
+        let is_text = if path.to_str().is_some() { Ok(()) } else { Err(IndexError::Name { path: path.clone() }) };
+        if options.embed.on_error.settle(&name, is_text, &report)?.is_none() {
+            continue;
+        }
         // Taken before the image is read: a change in between is found by the next call.
         let stamp = Stamp::of(&path).map_err(IndexError::io(&path, "read"))?;
         wanted.push((name, path, stamp));
     }
-    let mut updated = Updated::default();
+    let mut updated = Updated { skipped: report.entries(), ..Updated::default() };
     let there = tidy(dir, &mut manifest, &wanted, &mut updated)?;
     wanted.retain(|(name, ..)| !there.contains_key(name));
     let outcome = embed(dir, &mut manifest, &wanted, model, options, &mut updated, progress);
@@ -142,11 +156,16 @@ fn check_empty(dir: &Path) -> Result<(), IndexError> {
     for entry in entries {
         let name = entry.map_err(IndexError::io(dir, "list"))?.file_name();
         // Left by a call that was killed before it had begun.
-        if name != FOLDER && name != LOCK {
+        if name != FOLDER && name != LOCK && !is_temporary(&name) {
             return Err(IndexError::NotEmpty { path: dir.to_owned(), found: name.display().to_string() });
         }
     }
     Ok(())
+}
+
+/// Whether a file is one that was to get its name when it was whole.
+fn is_temporary(name: &std::ffi::OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with(".radapter-") && name.ends_with(".tmp"))
 }
 
 type Wanted = [(String, PathBuf, Stamp)];
@@ -231,8 +250,14 @@ fn merge_small(dir: &Path, manifest: &mut Manifest) -> Result<(), IndexError> {
     rewrite(dir, manifest, large, &from)
 }
 
-/// Removes the files that the manifest does not name.
+/// Removes the files that the manifest does not name, and manifests that were not finished.
 fn remove_unnamed(dir: &Path, manifest: &Manifest) -> Result<(), IndexError> {
+    for entry in fs::read_dir(dir).map_err(IndexError::io(dir, "list"))? {
+        let entry = entry.map_err(IndexError::io(dir, "list"))?;
+        if is_temporary(&entry.file_name()) {
+            fs::remove_file(entry.path()).map_err(IndexError::io(entry.path(), "remove"))?;
+        }
+    }
     let folder = dir.join(FOLDER);
     for entry in fs::read_dir(&folder).map_err(IndexError::io(&folder, "list"))? {
         let entry = entry.map_err(IndexError::io(&folder, "list"))?;
@@ -257,7 +282,8 @@ fn embed(
     let mut rows = Rows::default();
     let mut saved = Instant::now();
     let mut done = 0;
-    for piece in wanted.chunks(PIECE) {
+    let piece = (2 * options.embed.batch).clamp(8, PIECE);
+    for piece in wanted.chunks(piece) {
         if options.interrupt.load(Ordering::Relaxed) {
             updated.interrupted = true;
             break;
@@ -282,7 +308,7 @@ fn embed(
             rows.values.extend_from_slice(row);
         }
         updated.skipped.extend(embedded.skipped);
-        if rows.len() >= SEGMENT || saved.elapsed() >= SAVE_EVERY {
+        if rows.len() >= SEGMENT || saved.elapsed() >= options.save_every {
             save(dir, manifest, std::mem::take(&mut rows), updated)?;
             saved = Instant::now();
         }

@@ -81,7 +81,8 @@ impl Plan {
         // The split hangs on the seed, which does not hang on the number of pairs.
         let (first, _) = configure(&base, 1)?;
         let skipped = SkipReport::default();
-        let Sets { pairs, val, mut split, captions, train_images } = sets::read(&task, captions, first.seed, &skipped)?;
+        let Sets { pairs, val, mut split, captions, train_images, notes } =
+            sets::read(&task, captions, first.seed, &skipped)?;
         let (model, template, augment) = (&base.config, task.templates.clone(), task.augment);
         let data = match pairs {
             Pairs::Listed(pairs) => {
@@ -94,6 +95,7 @@ impl Plan {
         split.train_pairs = data.len();
         split.val_images = val.as_ref().map_or(0, CaptionedImages::len);
         let (config, mut warnings) = configure(&base, split.train_pairs)?;
+        warnings.extend(notes);
         let length = base.config.text.context_length;
         let texts: Vec<String> = captions.iter().flat_map(|caption| task.templates.prompts(caption)).collect();
         let long = truncated(&texts, length);

@@ -47,7 +47,9 @@ impl Plan {
         let clip = Clip::from_state(&base.config, &base.state, &options.device)?;
         let embed = EmbedOptions { threads: config.workers, on_error: task.on_error, ..EmbedOptions::default() };
         let gallery = val.map(|val| Gallery::new(&val, &task.templates));
-        let validator = gallery.map(|gallery| Box::new(RetrievalValidator::new(gallery, embed)) as Box<dyn Validator>);
+        let report = skipped.clone();
+        let validator =
+            gallery.map(|gallery| Box::new(RetrievalValidator::new(gallery, embed, report)) as Box<dyn Validator>);
         let split = serde_json::to_string_pretty(&split)
             .map_err(|error| SettingsError::Record { key: SPLIT_FILE, reason: error.to_string() })?;
         let setup = Setup {

@@ -1,9 +1,10 @@
 use std::collections::HashSet;
+use std::path::Path;
 
-use radapter_datasets::SkipReport;
-use radapter_datasets::captions::{self, CaptionedImages, CaptionsFormat};
+use radapter_datasets::captions::{self, CaptionedImages, CaptionsError, CaptionsFormat};
 use radapter_datasets::shards::Shards;
 use radapter_datasets::subset::hold_out;
+use radapter_datasets::{ImageSource, SkipReport};
 use serde::{Deserialize, Serialize};
 
 use super::PlanError;
@@ -48,6 +49,8 @@ pub(super) struct Sets {
     /// Captions of the training set, to count those that are too long; none of shards that are not scanned.
     pub(super) captions: Vec<String>,
     pub(super) train_images: Option<usize>,
+    /// What the user should know.
+    pub(super) notes: Vec<String>,
 }
 
 /// What is read before it is split.
@@ -90,9 +93,42 @@ fn open(task: &ResolvedRetrieval, report: &SkipReport) -> Result<Train, PlanErro
 }
 
 fn validation(task: &ResolvedRetrieval, report: &SkipReport) -> Result<Option<CaptionedImages>, PlanError> {
-    let Some((path, options)) = task.validation() else { return Ok(None) };
-    let read = captions::read(path, &options, task.on_error, report);
-    Ok(Some(read.map_err(|error| PlanError::Val(Box::new(error)))?))
+    let Some((path, mut options)) = task.validation() else { return Ok(None) };
+    let failed = |error| match error {
+        CaptionsError::Setting { setting: "split", only, format } => {
+            CaptionsError::Setting { setting: "val_split", only, format }
+        }
+        CaptionsError::Setting { setting: "image_ids", only, format } => {
+            CaptionsError::Setting { setting: "val_image_ids", only, format }
+        }
+        other => other,
+    };
+    let failed = |error| PlanError::Val(Box::new(failed(error)));
+    if task.val_captions.is_some() {
+        let format = captions::detect(path).map_err(failed)?;
+        options.format = Some(format);
+        // What the training captions' columns are called says nothing of captions of another form.
+        if format != CaptionsFormat::Csv {
+            (options.csv_img_key, options.csv_caption_key, options.csv_separator) = (None, None, None);
+        }
+    }
+    Ok(Some(captions::read(path, &options, task.on_error, report).map_err(failed)?))
+}
+
+/// What an image is told from others by: its file, and where in it; none of an image in memory.
+fn place(source: &ImageSource) -> Option<(&Path, u64)> {
+    match source {
+        ImageSource::File(path) => Some((path, 0)),
+        ImageSource::Member(member) => Some((&member.file, member.offset)),
+        ImageSource::Pixels(_) => None,
+    }
+}
+
+/// A note on images that are trained on and validated on.
+fn overlap(train: &CaptionedImages, val: &CaptionedImages) -> Option<String> {
+    let known: HashSet<_> = train.images.iter().filter_map(|image| place(&image.source)).collect();
+    let both = val.images.iter().filter_map(|image| place(&image.source)).filter(|place| known.contains(place)).count();
+    (both > 0).then(|| format!("{both} of the {} images to validate on are trained on as well", val.len()))
 }
 
 fn listed(
@@ -105,8 +141,23 @@ fn listed(
         return Err(PlanError::SamplesOfAList);
     }
     let mut split = SplitRecord { seed, ..SplitRecord::default() };
+    let mut notes = Vec::new();
     let (train, val) = match val {
-        Some(val) => (images, Some(val)),
+        // All splits but those that are validated on: who names only these means the others.
+        Some(val) if task.val_captions.is_none() && task.split.is_empty() => {
+            let known: HashSet<_> = val.images.iter().filter_map(|image| place(&image.source)).collect();
+            let is_known =
+                |index: &usize| place(&images.images[*index].source).is_some_and(|place| known.contains(&place));
+            let rest: Vec<usize> = (0..images.len()).filter(|index| !is_known(index)).collect();
+            if rest.len() < images.len() {
+                notes.push(format!("{} images are validated on, and not trained on", images.len() - rest.len()));
+            }
+            (images.subset(&rest), Some(val))
+        }
+        Some(val) => {
+            notes.extend(overlap(&images, &val));
+            (images, Some(val))
+        }
         None => {
             // All images are of one class: the split is by image, and all captions go with theirs.
             let parts = hold_out(&vec![0; images.len()], task.val_fraction, seed).map_err(SettingsError::Fraction)?;
@@ -122,7 +173,7 @@ fn listed(
     let captions = train.images.iter().flat_map(|image| image.captions.iter().cloned()).collect();
     let train_images = Some(train.len());
     let pairs = PairSet::new(train, task.data.pairs);
-    Ok(Sets { pairs: Pairs::Listed(pairs), val, split, captions, train_images })
+    Ok(Sets { pairs: Pairs::Listed(pairs), val, split, captions, train_images, notes })
 }
 
 fn streamed(
@@ -139,26 +190,33 @@ fn streamed(
             return Err(PlanError::HeldOutOfShards { fraction: task.val_fraction });
         }
         let pairs = ShardPairs::of_len(shards, which, buffer, samples);
-        return Ok(Sets { pairs: Pairs::Streamed(pairs), val, split, captions: Vec::new(), train_images: None });
+        let (captions, notes) = (Vec::new(), Vec::new());
+        return Ok(Sets { pairs: Pairs::Streamed(pairs), val, split, captions, train_images: None, notes });
     }
-    let images = shards.images().map_err(failed)?;
+    let grouped = shards.grouped().map_err(failed)?;
+    let images = &grouped.images;
+    let mut held_out = HashSet::new();
+    let mut notes = Vec::new();
     let val = match val {
-        Some(val) => Some(val),
+        Some(val) => {
+            notes.extend(overlap(images, &val));
+            Some(val)
+        }
         None => {
             let parts = hold_out(&vec![0; images.len()], task.val_fraction, seed).map_err(SettingsError::Fraction)?;
             let val = images.subset(&parts.val);
             split.held_out = val.images.iter().map(|image| image.name.clone()).collect();
+            held_out.extend(parts.val);
             Some(val).filter(|val| !val.is_empty())
         }
     };
-    let held_out: HashSet<String> = split.held_out.iter().cloned().collect();
-    let train = images.images.iter().filter(|image| !held_out.contains(&image.name));
-    let captions = train.flat_map(|image| image.captions.iter().cloned()).collect();
-    let train_images = Some(images.len() - held_out.len());
+    let train = || images.images.iter().enumerate().filter(|(place, _)| !held_out.contains(place));
+    let captions = train().flat_map(|(_, image)| image.captions.iter().cloned()).collect();
+    let train_images = Some(train().count());
     if train_images == Some(1) {
-        let image = images.images.iter().find(|image| !held_out.contains(&image.name));
-        return Err(PlanError::OneImage { image: image.map(|image| image.name.clone()).unwrap_or_default() });
+        let image = train().next().map(|(_, image)| image.name.clone()).unwrap_or_default();
+        return Err(PlanError::OneImage { image });
     }
-    let pairs = ShardPairs::counted(shards, which, buffer, held_out).map_err(failed)?;
-    Ok(Sets { pairs: Pairs::Streamed(pairs), val, split, captions, train_images })
+    let pairs = ShardPairs::scanned(shards, grouped, which, buffer, held_out);
+    Ok(Sets { pairs: Pairs::Streamed(pairs), val, split, captions, train_images, notes })
 }

@@ -1,10 +1,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use radapter_datasets::OnError;
 use radapter_embedding::{EmbedOptions, Image, embed_images, embed_texts};
-use radapter_retrieval::index::{Folder, Index, IndexError, ModelId, UpdateOptions, Updated, update};
+use radapter_retrieval::index::{Folder, Index, IndexError, ModelId, SAVE_EVERY, UpdateOptions, Updated, update};
 
 use crate::support::{checkpoint, model, png};
 
@@ -24,7 +25,8 @@ fn refresh(dir: &Path, images: &Path, seed: u64, on_error: OnError) -> Result<Up
     let stop = AtomicBool::new(false);
     let embed = EmbedOptions { batch: 4, on_error, ..EmbedOptions::default() };
     let folder = Folder { path: images.to_owned(), moved: false };
-    update(dir, &folder, &model(seed), id(seed), &UpdateOptions { embed, interrupt: &stop }, &mut |_, _| {})
+    let options = UpdateOptions { embed, interrupt: &stop, save_every: SAVE_EVERY };
+    update(dir, &folder, &model(seed), id(seed), &options, &mut |_, _| {})
 }
 
 /// The answer of brute force over freshly made embeddings.
@@ -112,8 +114,8 @@ fn what_a_kill_leaves_is_cleared_away_and_gone_on_from() {
     assert_eq!(refresh(&dir, &images, 1, OnError::Fail).unwrap().embedded, 3);
     let files: BTreeSet<_> = std::fs::read_dir(dir.join("segments")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(files.len(), Index::open(&dir).unwrap().manifest().segments.len());
-    // An index that was begun and killed before its manifest.
-    std::fs::remove_file(dir.join("index.json")).unwrap();
+    // An index that was begun and killed before its manifest, or while that was written.
+    std::fs::rename(dir.join("index.json"), dir.join(".radapter-x.tmp")).unwrap();
     assert_eq!(refresh(&dir, &images, 1, OnError::Fail).unwrap().embedded, 9);
 }
 
@@ -159,4 +161,79 @@ fn what_cannot_be_is_told() {
     std::fs::write(&segment, &bytes[..bytes.len() / 2]).unwrap();
     let error = Index::open(&dir).unwrap_err();
     assert!(error.to_string().contains(".safetensors"), "{error}");
+}
+
+#[test]
+fn an_interrupted_index_keeps_what_was_done_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (images, dir) = (folder.path().join("images"), folder.path().join("index"));
+    write(&images, 0..40);
+    let stop = AtomicBool::new(false);
+    let embed = EmbedOptions { batch: 4, ..EmbedOptions::default() };
+    let place = Folder { path: images.clone(), moved: false };
+    let options = UpdateOptions { embed, interrupt: &stop, save_every: Duration::ZERO };
+    let mut segments = 0;
+    let updated = update(&dir, &place, &model(1), id(1), &options, &mut |done, all| {
+        assert_eq!(all, 40);
+        // Saved as it goes: a kill costs no more than a few images.
+        segments = segments.max(Index::open(&dir).map_or(0, |index| index.len()));
+        stop.store(done >= 12, Ordering::Relaxed);
+    });
+    let updated = updated.unwrap();
+    assert!(updated.interrupted && (12..40).contains(&updated.embedded), "{updated:?}");
+    assert!(segments > 0, "nothing was saved on the way");
+    let index = Index::open(&dir).unwrap();
+    assert_eq!(index.len(), updated.embedded);
+    let rest = refresh(&dir, &images, 1, OnError::Fail).unwrap();
+    assert_eq!((rest.kept, rest.embedded), (updated.embedded, 40 - updated.embedded));
+}
+
+#[test]
+fn one_process_at_a_time_and_a_folder_may_move() {
+    let folder = tempfile::tempdir().unwrap();
+    let (images, dir) = (folder.path().join("images"), folder.path().join("index"));
+    write(&images, 0..4);
+    refresh(&dir, &images, 1, OnError::Fail).unwrap();
+    let lock = std::fs::File::options().write(true).open(dir.join("lock")).unwrap();
+    lock.lock().unwrap();
+    assert!(matches!(refresh(&dir, &images, 1, OnError::Fail), Err(IndexError::Busy { .. })));
+    drop(lock);
+
+    let moved = folder.path().join("moved");
+    std::fs::rename(&images, &moved).unwrap();
+    assert!(matches!(refresh(&dir, &moved, 1, OnError::Fail), Err(IndexError::OtherFolder { .. })));
+    let stop = AtomicBool::new(false);
+    let options = UpdateOptions { embed: EmbedOptions::default(), interrupt: &stop, save_every: SAVE_EVERY };
+    let place = Folder { path: moved.clone(), moved: true };
+    let updated = update(&dir, &place, &model(1), id(1), &options, &mut |_, _| {}).unwrap();
+    assert_eq!((updated.embedded, updated.kept), (0, 4));
+    refresh(&dir, &moved, 1, OnError::Fail).unwrap();
+
+    // The last images are gone: more likely a disk than a wish.
+    std::fs::remove_dir_all(&moved).unwrap();
+    std::fs::create_dir(&moved).unwrap();
+    let error = refresh(&dir, &moved, 1, OnError::Fail).unwrap_err();
+    assert!(error.to_string().contains("left as it was"), "{error}");
+    assert_eq!(Index::open(&dir).unwrap().len(), 4);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_no_text_are_told() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let (images, dir) = (folder.path().join("images"), folder.path().join("index"));
+    write(&images, 0..2);
+    for byte in [0xe8, 0xe9] {
+        let name = [b"lat", &[byte][..], b".png"].concat();
+        std::fs::write(images.join(std::ffi::OsStr::from_bytes(&name)), png(byte.into())).unwrap();
+    }
+    let error = refresh(&dir, &images, 1, OnError::Fail).unwrap_err();
+    assert!(error.to_string().contains("UTF-8"), "{error}");
+    for _ in 0..2 {
+        let updated = refresh(&dir, &images, 1, OnError::Skip).unwrap();
+        assert_eq!((updated.embedded + updated.kept, updated.dropped), (2, 0));
+        assert!(!updated.skipped.is_empty());
+    }
 }

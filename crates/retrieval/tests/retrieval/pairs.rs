@@ -74,7 +74,6 @@ fn settings_are_resolved_and_refused() {
         ("data.samples = 5", "data.samples is for tar shards"),
         ("data.pears = 5", "data.pears"),
         ("val_fraction = 1.0", "val_fraction"),
-        ("val_split = \"val\"\nval_captions = \"x.json\"", "cannot both be given"),
         ("shots = 3", "unknown setting `shots`"),
     ] {
         let captions = TrainingCaptions { train: squares(4, 1), val: None };

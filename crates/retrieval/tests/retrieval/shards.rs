@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use radapter_retrieval::plan::Plan;
 use radapter_training::{SampleKey, TrainData};
 
-use crate::support::{checkpoint, settings, write_shards};
+use crate::support::{captions, checkpoint, settings, write_shard, write_shards};
 
 fn plan(folder: &std::path::Path, extra: &str) -> Result<Plan, radapter_retrieval::plan::PlanError> {
     let toml = format!("captions = '{}'\nsteps = 1\n{extra}", folder.join("{000..003}.tar").display());
@@ -70,4 +70,58 @@ fn a_shard_that_breaks_off_is_an_error_or_loses_its_rest() {
     let plan = plan(folder.path(), "on_error = \"skip\"\nval_fraction = 0").unwrap();
     let images = plan.train_images.unwrap();
     assert!((19..24).contains(&images), "{images}");
+}
+
+/// Six images, each in two samples of one caption and two: an image is what one key names, wherever its samples lie.
+#[test]
+fn samples_of_one_key_are_one_image() {
+    let folder = tempfile::tempdir().unwrap();
+    for shard in 0..4 {
+        let samples = (0..3).map(|at| {
+            let index = shard / 2 * 3 + at;
+            let of = captions(index, 3);
+            (format!("{index:06}"), index, if shard % 2 == 0 { of[..1].to_vec() } else { of[1..].to_vec() })
+        });
+        write_shard(&folder.path().join(format!("{shard:03}.tar")), samples);
+    }
+    for (more, pairs, each) in [("", 18, 3), ("max_captions = 2", 12, 2), ("data.pairs = \"one\"", 6, 1)] {
+        let plan = plan(folder.path(), &format!("val_fraction = 0\n{more}")).unwrap();
+        assert_eq!((plan.split.train_pairs, plan.train_images), (pairs, Some(6)), "{more}");
+        let mut labels = BTreeMap::new();
+        for index in order(plan.data(), 0) {
+            let sample = plan.data().load(SampleKey { seed: 3, epoch: 0, index }).unwrap().unwrap();
+            *labels.entry(sample.label).or_insert(0) += 1;
+        }
+        assert!(labels.len() == 6 && labels.values().all(|&count| count == each), "{more}: {labels:?}");
+    }
+    // Over the epochs each caption of an image stands for it.
+    let one = plan(folder.path(), "val_fraction = 0\ndata.pairs = \"one\"").unwrap();
+    let mut texts = std::collections::BTreeSet::new();
+    for epoch in 0..40 {
+        let index = order(one.data(), epoch)[0];
+        texts.insert(one.data().load(SampleKey { seed: 3, epoch, index }).unwrap().unwrap().tokens);
+    }
+    assert!(texts.len() > 6, "{}", texts.len());
+}
+
+/// Shards that all count from zero: their keys name several images.
+#[test]
+fn a_key_of_two_images_is_refused_or_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    for shard in 0..4 {
+        let samples = (0..3).map(|at| (format!("{at:06}"), 3 * shard + at, captions(3 * shard + at, 2)));
+        write_shard(&folder.path().join(format!("{shard:03}.tar")), samples);
+    }
+    let error = plan(folder.path(), "val_fraction = 0").unwrap_err().to_string();
+    assert!(error.contains("a key must name one image"), "{error}");
+    let skipping = plan(folder.path(), "val_fraction = 0\non_error = \"skip\"").unwrap();
+    assert_eq!((skipping.split.train_pairs, skipping.train_images), (6, Some(3)));
+
+    // The same without a scan: found when the sample comes.
+    let unscanned = plan(folder.path(), "val_fraction = 0\ndata.samples = 12").unwrap();
+    let found: Result<Vec<usize>, _> = unscanned.data().order(3, 0).collect();
+    assert!(found.unwrap_err().to_string().contains("a key must name one image"));
+    let skipping = plan(folder.path(), "val_fraction = 0\ndata.samples = 12\non_error = \"skip\"").unwrap();
+    let found = order(skipping.data(), 0);
+    assert_eq!((found.len(), &found), (12, &order(skipping.data(), 0)));
 }

@@ -95,20 +95,26 @@ pub(crate) fn png(index: usize) -> Vec<u8> {
 /// Tar shards of squares as webdataset writes them, with two captions each.
 pub(crate) fn write_shards(folder: &Path, shards: usize, each: usize) {
     for shard in 0..shards {
-        let mut tar = tar::Builder::new(std::fs::File::create(folder.join(format!("{shard:03}.tar"))).unwrap());
-        for index in shard * each..(shard + 1) * each {
-            let mut add = |name: String, bytes: &[u8]| {
-                let mut header = tar::Header::new_gnu();
-                header.set_size(bytes.len() as u64);
-                header.set_mode(0o644);
-                tar.append_data(&mut header, name, bytes).unwrap();
-            };
-            add(format!("{index:06}.png"), &png(index));
-            let json = serde_json::json!({ "captions": captions(index, 2) }).to_string();
-            add(format!("{index:06}.json"), json.as_bytes());
-        }
-        tar.finish().unwrap();
+        let samples =
+            (shard * each..(shard + 1) * each).map(|index| (format!("{index:06}"), index, captions(index, 2)));
+        write_shard(&folder.join(format!("{shard:03}.tar")), samples);
     }
+}
+
+/// A tar shard of samples: a key, the square, its captions.
+pub(crate) fn write_shard(path: &Path, samples: impl Iterator<Item = (String, usize, Vec<String>)>) {
+    let mut tar = tar::Builder::new(std::fs::File::create(path).unwrap());
+    for (key, index, captions) in samples {
+        let mut add = |name: String, bytes: &[u8]| {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            tar.append_data(&mut header, name, bytes).unwrap();
+        };
+        add(format!("{key}.png"), &png(index));
+        add(format!("{key}.json"), serde_json::json!({ "captions": captions }).to_string().as_bytes());
+    }
+    tar.finish().unwrap();
 }
 
 pub(crate) fn settings(toml: &str) -> Settings {

@@ -16,7 +16,7 @@ use radapter_embedding::{EmbedError, EmbedOptions, Image};
 use super::{Labels, Segment, SegmentSet};
 use crate::config::{ResolvedSegmentation, SettingsError};
 use crate::crop::Cropper;
-use crate::mask::{Mask, Rle};
+use crate::mask::Rle;
 use crate::nouns::Nouns;
 use crate::proposals::{ProposalError, Source};
 use crate::regions::{ImageRegions, RegionEmbedder, RegionError, embed_all};
@@ -58,14 +58,6 @@ pub enum MineError {
     /// The regions.
     #[error(transparent)]
     Regions(#[from] RegionError),
-    /// A noun that is excluded and in no list.
-    #[error("exclude: `{name}` is none of the {nouns} nouns that are looked for")]
-    UnknownNoun {
-        /// The name.
-        name: String,
-        /// How many nouns there are.
-        nouns: usize,
-    },
     /// No caption has a noun.
     #[error("no caption of the {images} images has one of the {nouns} nouns that are looked for; give --nouns FILE")]
     NoNouns {
@@ -91,7 +83,7 @@ pub fn mine(
     let path = task.captions.as_deref().unwrap_or_else(|| std::path::Path::new(""));
     let captions = captions::read(path, &task.captions_options(), task.on_error, skipped).map_err(Box::new)?;
     let nouns = if task.nouns.is_empty() { Nouns::built_in() } else { Nouns::new(&task.nouns) };
-    let excluded = excluded(&nouns, &task.exclude)?;
+    let excluded: BTreeSet<usize> = task.exclude.iter().filter_map(|name| nouns.named(name)).collect();
     let of_image = nouns_of(&captions, &nouns, &excluded);
     let used: Vec<usize> = of_image.iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect();
     if used.is_empty() {
@@ -117,11 +109,12 @@ pub fn mine(
     let count = jobs.len();
     let EmbedOptions { limits, on_error, threads, .. } = *options;
     let report = skipped.clone();
+    let source_notes = source.clone();
     let regions = Prefetch::new(jobs, Ahead { threads, jobs: 2 * threads.max(1) }, move |(image, labels)| {
         let picture = on_error.settle(&image.name, image.source.load_within(&limits), &report)?;
         let Some(picture) = picture else { return Ok(None) };
         let proposals = source.of(&image, &picture, None)?;
-        let masks: Vec<Mask> = proposals.binary(THRESHOLD).into_iter().flatten().collect();
+        let masks: Vec<Rle> = proposals.regions(THRESHOLD).into_iter().flatten().collect();
         let name = image.name.clone();
         Ok::<_, MineError>(Some(ImageRegions { name, image: picture, masks, key: None, payload: (image, labels) }))
     });
@@ -140,7 +133,7 @@ pub fn mine(
             // The first of those that are equal.
             let best = (0..cosines.len()).rev().max_by(|a, b| cosine(a).total_cmp(&cosine(b)));
             if let Some(best) = best {
-                set.segments.push(Segment { image: place, mask: Rle::of(&regions.masks[best]), label });
+                set.segments.push(Segment { image: place, mask: regions.masks[best].clone(), label });
             }
         }
         without += usize::from(set.segments.len() == before);
@@ -149,7 +142,13 @@ pub fn mine(
         progress(done, count);
         Ok(())
     })?;
-    let mut notes = Vec::new();
+    let mut notes = source_notes.notes();
+    // One list may serve annotations and captions: what nobody looks for enters no batch anyway.
+    let unknown: Vec<&str> =
+        task.exclude.iter().filter(|name| nouns.named(name).is_none()).map(String::as_str).collect();
+    if !unknown.is_empty() {
+        notes.push(format!("exclude: none of the nouns that are looked for is {}", unknown.join(", ")));
+    }
     let silent = captions.len() - count;
     if silent > 0 {
         notes.push(format!(
@@ -165,15 +164,6 @@ pub fn mine(
 
 /// At which a soft mask becomes a region.
 const THRESHOLD: f32 = 0.4;
-
-fn excluded(nouns: &Nouns, names: &[String]) -> Result<BTreeSet<usize>, MineError> {
-    let of = |name: &String| {
-        let found = nouns.of(name);
-        let unknown = || MineError::UnknownNoun { name: name.clone(), nouns: nouns.names().len() };
-        found.first().copied().ok_or_else(unknown)
-    };
-    names.iter().map(of).collect()
-}
 
 /// For each image the nouns of all its captions, each once.
 fn nouns_of(captions: &CaptionedImages, nouns: &Nouns, excluded: &BTreeSet<usize>) -> Vec<Vec<usize>> {

@@ -6,7 +6,7 @@ use super::*;
 fn plainly(pixels: usize, votes: &[Vote]) -> Vec<Option<u16>> {
     let label = |pixel: usize| {
         let value = |vote: &Vote| match &vote.cover {
-            Cover::Binary(mask) => f32::from(u8::from(mask.bits()[pixel])),
+            Cover::Binary(mask) => f32::from(u8::from(mask.decode().bits()[pixel])),
             Cover::Soft(values) => values[pixel],
         };
         let class = |class: usize| votes.iter().map(|vote| value(vote) * vote.classes[class]).sum::<f32>();
@@ -18,7 +18,7 @@ fn plainly(pixels: usize, votes: &[Vote]) -> Vec<Option<u16>> {
 }
 
 fn binary(width: usize, height: usize, bits: Vec<bool>) -> Cover {
-    Cover::Binary(Mask::new(width, height, bits).expect("a bit for each pixel"))
+    Cover::Binary(Rle::of(&Mask::new(width, height, bits).expect("a bit for each pixel")))
 }
 
 prop_compose! {

@@ -80,6 +80,47 @@ impl Rle {
         Self { width, height, counts }
     }
 
+    /// Of runs column by column: whether each is inside, and its length. Runs of one kind may follow each other.
+    pub(crate) fn of_runs(width: usize, height: usize, runs: impl Iterator<Item = (bool, u32)>) -> Self {
+        let mut counts = Vec::new();
+        let (mut run, mut inside) = (0, false);
+        for (is_inside, length) in runs.filter(|(_, length)| *length > 0) {
+            if is_inside != inside {
+                counts.push(run);
+                (run, inside) = (0, is_inside);
+            }
+            run += length;
+        }
+        counts.push(run);
+        Self { width, height, counts }
+    }
+
+    /// All pixels of an image.
+    pub(crate) fn whole(width: usize, height: usize) -> Self {
+        Self::of_runs(width, height, std::iter::once((true, (width * height) as u32)))
+    }
+
+    /// The pixels inside, as ranges of places counted column by column.
+    pub(crate) fn inside(&self) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
+        let mut start = 0;
+        self.counts.iter().enumerate().filter_map(move |(index, &count)| {
+            let range = start..start + count as usize;
+            start = range.end;
+            (index % 2 == 1 && !range.is_empty()).then_some(range)
+        })
+    }
+
+    /// What names the mask: its size and runs.
+    pub(crate) fn key(&self) -> impl Iterator<Item = u8> + '_ {
+        let sizes = [self.width as u64, self.height as u64].into_iter().flat_map(u64::to_le_bytes);
+        sizes.chain(self.inside().flat_map(|range| [range.start as u64, range.end as u64]).flat_map(u64::to_le_bytes))
+    }
+
+    /// Whether no pixel is in it.
+    pub fn is_empty(&self) -> bool {
+        self.inside().next().is_none()
+    }
+
     /// Of plain run lengths.
     ///
     /// # Errors

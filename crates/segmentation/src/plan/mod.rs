@@ -41,6 +41,8 @@ pub struct Plan {
     pub labels: Labels,
     /// Images trained on.
     pub train_images: usize,
+    /// What validation segments are labelled with, and told apart by.
+    pub val_labels: Labels,
     /// The segments validated on, if there are any.
     pub val: Option<SegmentSet>,
     /// What was held out.
@@ -93,7 +95,7 @@ impl Plan {
             |_, _| Ok((train.clone(), Vec::new())),
             |base, task, seed, skipped| {
                 if segments.is_none() && task.captions.is_some() {
-                    return sets::recorded(task, record::read(&run.path().join(SEGMENTS_FILE))?, seed);
+                    return sets::recorded(task, record::read(&run.path().join(SEGMENTS_FILE))?, seed, preparation);
                 }
                 sets::read(base, task, segments, seed, preparation, skipped)
             },
@@ -114,13 +116,27 @@ impl Plan {
         // The split hangs on the seed, which does not hang on the number of segments.
         let (first, _) = configure(&base, 1)?;
         let skipped = SkipReport::default();
-        let Sets { labels, train, val, split, notes, mined } = read(&base, &task, first.seed, &skipped)?;
+        let Sets { labels, train, val_labels, val, split, notes, mined } = read(&base, &task, first.seed, &skipped)?;
         let cropper = Cropper::new(&base.config, task.crop).map_err(crate::config::SettingsError::from)?;
         let train_images = train.images.len();
         let data = SegmentData::new(train, &labels, &base.config, &task, cropper.clone(), skipped.clone());
         let (config, mut warnings) = configure(&base, data.len())?;
         warnings.extend(notes);
-        Ok(Self { base, config, task, warnings, labels, train_images, val, split, data, cropper, skipped, mined })
+        Ok(Self {
+            base,
+            config,
+            task,
+            warnings,
+            labels,
+            train_images,
+            val_labels,
+            val,
+            split,
+            data,
+            cropper,
+            skipped,
+            mined,
+        })
     }
 }
 

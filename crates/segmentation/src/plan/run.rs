@@ -36,7 +36,7 @@ impl Plan {
     }
 
     fn setup(self, options: RunOptions) -> Result<(Setup, SkipReport), PlanError> {
-        let Self { base, config, task, labels, val, split, data, cropper, skipped, mined, .. } = self;
+        let Self { base, config, task, val_labels: labels, val, split, data, cropper, skipped, mined, .. } = self;
         let objective = config.loss.objective();
         if !objective.needs_text() {
             let reason = "loss.kind = cross-entropy compares images with a classifier, and open-vocabulary segmentation has none: \
@@ -48,7 +48,9 @@ impl Plan {
         let embed = EmbedOptions { threads: config.workers, on_error: task.on_error, ..EmbedOptions::default() };
         let validator = val.map(|set| {
             let templates = task.templates.clone();
-            Box::new(SegmentValidator { set, labels, templates, cropper, options: embed }) as Box<dyn Validator>
+            let skipped = skipped.clone();
+            Box::new(SegmentValidator { set, labels, templates, cropper, options: embed, skipped })
+                as Box<dyn Validator>
         });
         let split = serde_json::to_string_pretty(&split)
             .map_err(|error| SettingsError::Record { key: SPLIT_FILE, reason: error.to_string() })?;

@@ -46,6 +46,8 @@ pub struct Preparation<'a> {
 pub(super) struct Sets {
     pub(super) labels: Labels,
     pub(super) train: SegmentSet,
+    /// What validation segments are labelled with, and told apart by.
+    pub(super) val_labels: Labels,
     pub(super) val: Option<SegmentSet>,
     pub(super) split: SplitRecord,
     pub(super) notes: Vec<String>,
@@ -62,18 +64,19 @@ pub(super) fn read(
     skipped: &SkipReport,
 ) -> Result<Sets, PlanError> {
     if let Some(TrainingSegments { labels, train, val }) = given {
+        let val = val.map(|val| (labels.clone(), val));
         return split(task, labels, train, val, seed);
     }
-    let images = task.images.as_deref().ok_or(PlanError::NoImages)?;
     if task.captions.is_some() {
         let options = EmbedOptions { on_error: task.on_error, ..EmbedOptions::default() };
         let mined = mined::mine(base, task, &preparation.device, &options, preparation.progress, skipped)?;
         let bytes = record::to_bytes(&mined.labels, &mined.set)?;
-        let mut sets = recorded(task, (mined.labels, mined.set), seed)?;
+        let mut sets = recorded(task, (mined.labels, mined.set), seed, preparation)?;
         sets.notes.extend(mined.notes);
         sets.mined = Some(bytes);
         return Ok(sets);
     }
+    let images = task.images.as_deref().ok_or(PlanError::NoImages)?;
     let classes = task.class_list()?;
     let labels = Labels::of_classes(&classes, task.synonyms);
     let annotations = Annotations {
@@ -86,16 +89,34 @@ pub(super) fn read(
     };
     let excluded = classes.labels_of(&task.exclude).map_err(SettingsError::from)?;
     let read = annotated::read(&annotations, &excluded, preparation.progress)?;
-    let val = match (&task.val_images, &task.val_annotations) {
-        (Some(images), Some(folder)) => {
-            let annotations = Annotations { images, annotations: folder, ..annotations };
-            Some(annotated::read(&annotations, &excluded, preparation.progress)?.set)
-        }
-        _ => None,
-    };
+    let val = validation(task, preparation)?;
     let mut sets = split(task, labels, read.set, val, seed)?;
     sets.notes.extend(read.notes);
     Ok(sets)
+}
+
+/// The segments of the images that are given for validation, and what they are told apart by: classes, also where nouns of
+/// captions are trained on.
+fn validation(
+    task: &ResolvedSegmentation,
+    preparation: &mut Preparation<'_>,
+) -> Result<Option<(Labels, SegmentSet)>, PlanError> {
+    let (Some(images), Some(folder)) = (&task.val_images, &task.val_annotations) else { return Ok(None) };
+    let classes = task.class_list()?;
+    let labels = Labels::of_classes(&classes, task.synonyms);
+    let annotations = Annotations {
+        images,
+        annotations: folder,
+        classes: labels.len(),
+        label_offset: task.label_offset,
+        ignore: task.ignore,
+        min_area: task.min_area,
+    };
+    // Of nouns that are excluded, those that are classes; that all names of classes are known is checked where they are
+    // trained on.
+    let excluded = |name: &String| classes.labels_of(std::slice::from_ref(name)).ok();
+    let excluded: Vec<usize> = task.exclude.iter().filter_map(excluded).flatten().collect();
+    Ok(Some((labels, annotated::read(&annotations, &excluded, preparation.progress)?.set)))
 }
 
 /// The sets of segments that were mined when the run was begun.
@@ -103,27 +124,37 @@ pub(super) fn recorded(
     task: &ResolvedSegmentation,
     (labels, set): (Labels, SegmentSet),
     seed: u64,
+    preparation: &mut Preparation<'_>,
 ) -> Result<Sets, PlanError> {
-    split(task, labels, set, None, seed)
+    let val = validation(task, preparation)?;
+    split(task, labels, set, val, seed)
 }
 
 fn split(
     task: &ResolvedSegmentation,
     labels: Labels,
     train: SegmentSet,
-    val: Option<SegmentSet>,
+    val: Option<(Labels, SegmentSet)>,
     seed: u64,
 ) -> Result<Sets, PlanError> {
     let mut split = SplitRecord { seed, ..SplitRecord::default() };
-    let (train, val) = match val {
-        Some(val) => (train, Some(val)),
+    let mut notes = Vec::new();
+    let (train, (val_labels, val)) = match val {
+        Some(val) => (train, val),
         None => {
+            let images = train.images.len();
             let [train, val] = train.hold_out(task.val_fraction, seed).map_err(SettingsError::Fraction)?;
             split.held_out = val.images.iter().map(|image| image.name.clone()).collect();
-            (train, Some(val))
+            if val.images.is_empty() && task.val_fraction > 0.0 {
+                let share = task.val_fraction;
+                notes.push(format!(
+                    "no image is held out for validation: {share} of {images} is none; give --val-images"
+                ));
+            }
+            (train, (labels.clone(), val))
         }
     };
-    let val = val.filter(|val| !val.segments.is_empty());
+    let val = Some(val).filter(|val| !val.segments.is_empty());
     let mut occur: Vec<usize> = train.segments.iter().map(|segment| segment.label).collect();
     occur.sort_unstable();
     occur.dedup();
@@ -134,5 +165,5 @@ fn split(
     }
     split.train_segments = train.segments.len();
     split.val_segments = val.as_ref().map_or(0, |val| val.segments.len());
-    Ok(Sets { labels, train, val, split, notes: Vec::new(), mined: None })
+    Ok(Sets { labels, train, val_labels, val, split, notes, mined: None })
 }

@@ -77,7 +77,7 @@ pub enum ProposalError {
         found_height: usize,
     },
     /// A score that is no weight.
-    #[error("{}, record {record}: `score` is {found}: expected a number from 0", path.display())]
+    #[error("{}, record {record}: `score` is {found}: expected a number from 0 that f32 can hold", path.display())]
     Score {
         /// The file.
         path: PathBuf,
@@ -119,6 +119,20 @@ pub enum ProposalError {
         example: String,
         /// An image that is asked for.
         image: String,
+    },
+    /// Proposals that could be for two of the images.
+    #[error(
+        "{}: what it has for {key} may be for {first} or for {second}: name images by their paths below the images' folder", path.display()
+    )]
+    Ambiguous {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the proposals are known by.
+        key: String,
+        /// An image.
+        first: String,
+        /// Another.
+        second: String,
     },
     /// Ground-truth masks of an image that has no annotation.
     #[error("the image {image} has no annotation to take its segments of")]

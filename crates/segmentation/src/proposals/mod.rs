@@ -74,28 +74,36 @@ impl ClassScores {
 impl Proposals {
     /// Of each mask the pixels that belong to it, soft ones above a probability; none of an empty one.
     pub fn binary(&self, threshold: f32) -> Vec<Option<Mask>> {
-        let mask = |proposal: &Proposal| match &proposal.region {
-            Region::Binary(rle) => Some(rle.decode()),
-            Region::Logits(grid) => {
-                let above = grid.probabilities(self.width, self.height).into_iter().map(|value| value > threshold);
-                Mask::new(self.width, self.height, above.collect())
-            }
-        };
-        self.masks.iter().map(|proposal| mask(proposal).filter(|mask| !mask.is_empty())).collect()
+        self.regions(threshold).into_iter().map(|region| region.map(|rle| rle.decode())).collect()
     }
 
-    /// Whether every pixel is under a mask.
+    /// As [`binary`](Self::binary), in run lengths: of many masks of a large image these are a hundredth of the memory.
+    pub fn regions(&self, threshold: f32) -> Vec<Option<Rle>> {
+        let region = |proposal: &Proposal| match &proposal.region {
+            Region::Binary(rle) => Some(rle.clone()),
+            Region::Logits(grid) => {
+                let above = grid.probabilities(self.width, self.height).into_iter().map(|value| value > threshold);
+                Mask::new(self.width, self.height, above.collect()).map(|mask| Rle::of(&mask))
+            }
+        };
+        self.masks.iter().map(|proposal| region(proposal).filter(|rle| !rle.is_empty())).collect()
+    }
+
+    /// Whether every pixel is in a mask for certain: what a soft mask says of a pixel can be nothing.
     pub fn cover_all(&self) -> bool {
-        let mut is_covered = vec![false; self.width * self.height];
+        let mut changes = vec![0_i32; self.width * self.height + 1];
         for proposal in &self.masks {
-            match &proposal.region {
-                Region::Binary(rle) => {
-                    is_covered.iter_mut().zip(rle.decode().bits()).for_each(|(covered, bit)| *covered |= *bit);
+            if let Region::Binary(rle) = &proposal.region {
+                for range in rle.inside() {
+                    changes[range.start] += 1;
+                    changes[range.end] -= 1;
                 }
-                // A sigmoid is above 0 everywhere.
-                Region::Logits(_) => return true,
             }
         }
-        is_covered.into_iter().all(|covered| covered)
+        let mut masks = 0;
+        changes[..self.width * self.height].iter().all(|change| {
+            masks += change;
+            masks > 0
+        })
     }
 }

@@ -73,7 +73,7 @@ impl Source {
         match self {
             Self::Builtin(options) => {
                 let masks = builtin::proposals(picture, options).into_iter();
-                Ok(of(masks.map(|found| binary(Rle::of(&found.mask), found.score)).collect()))
+                Ok(of(masks.map(|found| binary(found.mask, found.score)).collect()))
             }
             Self::Files(files) => files.of(Wanted { name: &image.name, width, height, classes }),
             Self::GroundTruth { annotations, labelling, min_area } => {

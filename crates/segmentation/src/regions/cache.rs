@@ -7,10 +7,10 @@ use sha2::{Digest, Sha256};
 
 use super::Rows;
 use crate::crop::CropSettings;
-use crate::mask::Mask;
+use crate::mask::Rle;
 
 /// The first bytes of a file of the cache, with its version.
-const MAGIC: &[u8; 8] = b"RADREG01";
+const MAGIC: &[u8; 8] = b"RADREG02";
 /// Bytes of a mask's key.
 const KEY: usize = 16;
 
@@ -67,7 +67,7 @@ impl Cache {
     ///
     /// # Errors
     /// [`CacheError`] for a file that cannot be read or is none of the cache's.
-    pub(super) fn read(&self, image: &ImageKey, masks: &[Mask]) -> Result<Rows, CacheError> {
+    pub(super) fn read(&self, image: &ImageKey, masks: &[Rle]) -> Result<Rows, CacheError> {
         let rows = self.rows(image)?;
         Ok(masks.iter().map(|mask| rows.get(&mask_key(mask)).cloned()).collect())
     }
@@ -76,7 +76,7 @@ impl Cache {
     ///
     /// # Errors
     /// As [`read`](Self::read).
-    pub(super) fn write(&self, image: &ImageKey, masks: &[Mask], rows: &Rows) -> Result<(), CacheError> {
+    pub(super) fn write(&self, image: &ImageKey, masks: &[Rle], rows: &Rows) -> Result<(), CacheError> {
         let mut all = self.rows(image)?;
         for (mask, row) in masks.iter().zip(rows) {
             if let Some(row) = row {
@@ -135,12 +135,9 @@ impl ImageKey {
     }
 }
 
-fn mask_key(mask: &Mask) -> [u8; KEY] {
+fn mask_key(mask: &Rle) -> [u8; KEY] {
     let mut hash = Sha256::new();
-    hash.update((mask.width() as u64).to_le_bytes());
-    hash.update((mask.height() as u64).to_le_bytes());
-    let byte = |bits: &[bool]| bits.iter().enumerate().map(|(at, &bit)| u8::from(bit) << at).sum::<u8>();
-    hash.update(mask.bits().chunks(8).map(byte).collect::<Vec<u8>>());
+    hash.update(mask.key().collect::<Vec<u8>>());
     let digest = hash.finalize();
     std::array::from_fn(|at| digest[at])
 }

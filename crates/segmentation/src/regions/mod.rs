@@ -13,7 +13,7 @@ use radapter_embedding::{EmbedError, Embeddings};
 use rayon::prelude::*;
 
 use crate::crop::Cropper;
-use crate::mask::Mask;
+use crate::mask::Rle;
 
 pub use cache::{Cache, CacheError, ImageKey};
 
@@ -25,7 +25,7 @@ pub struct ImageRegions<T> {
     /// Its pixels.
     pub image: Arc<RgbImage>,
     /// The masks, of the image's size.
-    pub masks: Vec<Mask>,
+    pub masks: Vec<Rle>,
     /// By what a cache knows the image; none where there is no cache.
     pub key: Option<ImageKey>,
     /// What goes with it, untouched.
@@ -98,7 +98,7 @@ impl<'a, A: Adapter, T> RegionEmbedder<'a, A, T> {
         self.waiting.push_back(Waiting { regions, rows, left: 0, is_new: false });
         for part in missing.chunks(self.batch) {
             let crop = |&region: &usize| {
-                let pixels = self.cropper.pixels(&picture, &masks[region])?;
+                let pixels = self.cropper.pixels(&picture, &masks[region].decode())?;
                 Some(Pending { image, region, pixels })
             };
             let cropped: Vec<Pending> = part.par_iter().filter_map(crop).collect();

@@ -53,6 +53,14 @@ fn records_find_their_images() {
     ] {
         assert_eq!(areas(&of(&content, name).unwrap()), expected, "{name}");
     }
+    // Two images of one stem have their own masks; an image of another form has those of its stem.
+    let twins = json!([record("file_name", json!("a.jpg"), 1), record("file_name", json!("a.png"), 2)]);
+    for (name, expected) in [("a.jpg", vec![1]), ("a.png", vec![2]), ("a", vec![1, 2]), ("a.webp", vec![1, 2])] {
+        assert_eq!(areas(&of(&twins, name).unwrap()), expected, "{name}");
+    }
+    // What weighs nothing is no mask.
+    let weightless = json!([{ "file_name": "a.jpg", "segmentation": runs(1), "score": 0.0 }]);
+    assert!(of(&weightless, "a.jpg").unwrap().masks.is_empty());
     let object = json!({
         "images": [{ "id": 7, "file_name": "deep/street.jpg", "width": 4 }],
         "annotations": [{ "image_id": 7, "category_id": 3, "segmentation": runs(6), "score": 0.5 },
@@ -93,6 +101,9 @@ fn bad_records_name_file_and_place() {
         (one(json!({ "size": [4, 3], "counts": [12] })), ["record 0: 3 × 4 pixels", "the image a.jpg has 4 × 3"]),
         (one(json!({ "size": [3, 4], "counts": "5!" })), ["record 0", "'!'"]),
         (one(json!({ "size": [3, 4] })), ["record 0", "proposals.json"]),
+        (one(json!({ "size": [3, 4], "counts": [-5, 17] })), ["record 0", "proposals.json"]),
+        (one(json!({ "size": [3, 4], "counts": [5.5, 6.5] })), ["record 0", "proposals.json"]),
+        (json!([{ "file_name": "a.jpg", "segmentation": runs(1), "score": 1e300 }]), ["record 0", "`score` is"]),
         (json!([{ "segmentation": runs(1) }]), ["record 0", "neither `file_name` nor `image_id`"]),
         (json!([{ "file_name": "a.jpg", "segmentation": runs(1), "score": -1.0 }]), ["record 0", "`score` is -1"]),
         (json!({ "masks": [] }), ["the keys are masks", "COCO's results form"]),
@@ -132,6 +143,12 @@ fn proposals_for_other_images_are_refused() {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(files.check(["dogs/y", "cats/x"].into_iter()).is_ok());
+    // One name for two images.
+    std::fs::write(&path, json!([{ "file_name": "1.jpg", "segmentation": runs(1) }]).to_string()).unwrap();
+    let files = ProposalFiles::open(&path).unwrap();
+    assert!(files.check(["a/1.jpg", "b/2.jpg"].into_iter()).is_ok());
+    let text = files.check(["a/1.jpg", "b/1.jpg"].into_iter()).unwrap_err().to_string();
+    assert!(text.contains("a/1.jpg") && text.contains("b/1.jpg") && text.contains("other.json"), "{text}");
     assert!(files.check([].into_iter()).is_ok());
 }
 
@@ -149,6 +166,14 @@ fn folders_have_a_file_for_each_image() {
     assert_eq!(areas(&files.of(wanted("deep/a.jpg")).unwrap()), [2]);
     assert_eq!(areas(&files.of(wanted("elsewhere/b")).unwrap()), [3]);
     assert!(files.of(wanted("c")).unwrap().masks.is_empty());
+    assert!(files.notes().is_empty());
+    let corners =
+        json!([{ "segmentation": [[0, 0, 1, 1]], "category_id": 1 }, { "segmentation": runs(1), "category_id": 2 }]);
+    std::fs::write(root.join("d.json"), corners.to_string()).unwrap();
+    let files = open().unwrap();
+    assert_eq!(areas(&files.of(wanted("d")).unwrap()), [1]);
+    let notes = files.notes().join("; ");
+    assert!(notes.contains("1 of 2 proposals are polygons") && notes.contains("2 categories"), "{notes}");
     std::fs::write(root.join("c.npz"), "").unwrap();
     let text = open().unwrap_err().to_string();
     assert!(text.contains("2 .json files and 1 .npz files"), "{text}");
@@ -260,6 +285,10 @@ fn arrays_of_another_shape_or_type_are_refused() {
         (vec![("masks", npy("<f4", true, "(1, 2, 2)", &floats(&[0.0; 4])))], ["Fortran", "ascontiguousarray"]),
         (vec![("masks", npy("<f4", false, "(1, 2, 2)", &floats(&[f32::NAN; 4])))], ["`masks`", "NaN"]),
         (vec![("masks", npy("<f4", false, "(9000000, 90000, 9000)", &[]))], ["a.npz", "refused"]),
+        (
+            vec![("masks", good.clone()), ("scores", npy("<f4", false, "(1, 3)", &floats(&[0.0, f32::INFINITY, 0.0])))],
+            ["`scores`", "inf"],
+        ),
         (vec![("masks", npy("<f4", false, "(1, 2, 2)", &floats(&[0.0; 3])))], ["a.npz", "cannot read"]),
         (
             vec![("masks", good.clone()), ("scores", npy("<f4", false, "(1, 2)", &floats(&[0.0; 2])))],

@@ -64,8 +64,48 @@ fn captions_without_nouns_are_told() {
     };
     let text = message("nouns = [\"whale\"]");
     assert!(text.contains("no caption of the 3 images") && text.contains("--nouns"), "{text}");
-    let text = message("nouns = [\"blue\", \"green\"]\nexclude = [\"whale\"]");
-    assert!(text.contains("`whale`"), "{text}");
     let text = message("proposals = \"missing\"\nnouns = [\"blue\", \"green\"]");
     assert!(text.contains("missing"), "{text}");
+}
+
+#[test]
+fn a_noun_that_nobody_looks_for_may_be_excluded() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    write(root, 4);
+    captions(root, 4);
+    let toml = format!(
+        "steps = 1\nimages = \"{0}/images\"\ncaptions = \"{0}/captions.json\"\nnouns = [\"blue\", \"green\", \"red\", \"yellow\"]\n\
+         exclude = [\"whale\"]\nval_fraction = 0.1",
+        root.display()
+    );
+    let plan = prepared(|preparation| Plan::new(checkpoint(1), &settings(&toml), None, preparation)).unwrap();
+    let told = |part: &str| plan.warnings.iter().any(|warning| warning.contains(part));
+    assert!(told("whale"), "{:?}", plan.warnings);
+    // A tenth of four images is none.
+    assert!(plan.val.is_none() && told("no image is held out"), "{:?}", plan.warnings);
+}
+
+#[test]
+fn captions_are_trained_on_and_annotations_validated_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    write(root, 6);
+    captions(root, 6);
+    let toml = format!(
+        "steps = 2\nbatch_size = 4\nimages = \"{0}/images\"\ncaptions = \"{0}/captions.json\"\nmodel = \"tiny\"\n\
+         nouns = [\"blue\", \"green\", \"red\", \"yellow\"]\nval_images = \"{0}/images\"\nval_annotations = \"{0}/annotations\"\n\
+         classes = [\"blue\", \"green\", \"red\", \"yellow\"]\nmin_area = 16\nexclude = [\"red\"]",
+        root.display()
+    );
+    let plan = prepared(|preparation| Plan::new(checkpoint(1), &settings(&toml), None, preparation)).unwrap();
+    let val = plan.val.clone().unwrap();
+    assert_eq!((val.images.len(), plan.val_labels.len(), plan.split.held_out.len()), (6, 4, 0));
+    assert!(val.segments.iter().all(|segment| segment.label != 2), "what is excluded is not validated on");
+    let dir = root.join("run");
+    plan.train(radapter_training::RunOptions::new(&dir, device())).unwrap();
+    let run = radapter_training::RunDir::open(&dir).unwrap();
+    assert!(run.report().unwrap().unwrap().best.is_some());
+    let again = prepared(|preparation| Plan::of_run(checkpoint(1), &run, None, preparation)).unwrap();
+    assert_eq!(again.split.val_segments, val.segments.len());
 }

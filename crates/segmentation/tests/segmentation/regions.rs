@@ -3,17 +3,19 @@ use std::sync::Arc;
 use radapter_clip::preprocess::RgbImage;
 use radapter_datasets::ImageSource;
 use radapter_segmentation::crop::{CropSettings, Cropper};
-use radapter_segmentation::mask::Mask;
+use radapter_segmentation::mask::{Mask, Rle};
 use radapter_segmentation::regions::{Cache, ImageKey, ImageRegions, RegionEmbedder, Rows};
 
 use crate::support::{SIZE, checkpoint, model, picture, write};
 
-fn mask(from: usize, to: usize) -> Mask {
+fn mask(from: usize, to: usize) -> Rle {
     let (width, height) = (SIZE.0 as usize, SIZE.1 as usize);
-    Mask::new(width, height, (0..width * height).map(|at| (from..to).contains(&(at % width))).collect()).unwrap()
+    Rle::of(
+        &Mask::new(width, height, (0..width * height).map(|at| (from..to).contains(&(at % width))).collect()).unwrap(),
+    )
 }
 
-fn regions(index: usize, masks: Vec<Mask>, key: Option<ImageKey>) -> ImageRegions<usize> {
+fn regions(index: usize, masks: Vec<Rle>, key: Option<ImageKey>) -> ImageRegions<usize> {
     let image: Arc<RgbImage> = Arc::new(picture(index));
     ImageRegions { name: format!("{index:03}"), image, masks, key, payload: index }
 }

@@ -8,7 +8,7 @@ use radapter_segmentation::confusion::Confusion;
 use radapter_segmentation::crop::{CropSettings, Cropper};
 use radapter_segmentation::fusion::{Cover, Vote, label_pixels};
 use radapter_segmentation::mask::{Rle, components};
-use radapter_segmentation::proposals::{Proposal, Proposals, Region, Source};
+use radapter_segmentation::proposals::{ClassScores, Grid, Proposal, Proposals, Region, Source};
 use radapter_segmentation::scores::Scores;
 use radapter_segmentation::segmenter::{SegmentError, SegmentSettings, Segmented, Segmenter};
 use radapter_segmentation::vocabulary::Vocabulary;
@@ -74,7 +74,7 @@ fn an_oracle_on_ground_truth_is_right_everywhere() {
             .map(|(label, mask)| {
                 let mut classes = vec![0.1; COLOURS.len()];
                 classes[usize::from(label)] = 0.7;
-                Vote { cover: Cover::Binary(mask), classes }
+                Vote { cover: Cover::Binary(Rle::of(&mask)), classes }
             })
             .collect();
         let labels = label_pixels(width, height, &votes).into_iter().map(Option::unwrap).collect();
@@ -130,4 +130,40 @@ fn settings_out_of_range_are_named() {
         assert!(settings.validate().unwrap_err().to_string().contains(key));
     }
     assert!(SegmentSettings::default().validate().is_ok());
+}
+
+/// Masks as logits on a grid of their own, from a file, with and without scores of the classes.
+fn soft(logits: &[f32], scores: Option<Vec<f32>>) -> Source {
+    let (width, height) = (SIZE.0 as usize, SIZE.1 as usize);
+    let grid = |logit: &f32| Region::Logits(Grid::new(2, 2, vec![*logit; 4]).unwrap());
+    let masks: Vec<Proposal> = logits.iter().map(|logit| Proposal { region: grid(logit), score: 1.0 }).collect();
+    let class_scores = scores.map(|scores| ClassScores::new(COLOURS.len() + 1, scores).unwrap());
+    Source::Known(HashMap::from([("000".to_owned(), Proposals { width, height, masks, class_scores })]))
+}
+
+#[test]
+fn soft_masks_vote_by_their_sigmoid() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), 1);
+    let images = images(folder.path(), 1);
+    let whole = segment(soft(&[], None), &images, OnError::Fail).unwrap().0.remove(0);
+    assert_eq!(whole.uncovered, whole.map.labels().len());
+
+    // All pixels are in the mask, so that the region is the whole picture.
+    let one = segment(soft(&[9.0], None), &images, OnError::Fail).unwrap().0.remove(0);
+    assert_eq!((one.uncovered, one.masks, &one.map), (0, 1, &whole.map));
+
+    // The generator is certain of class 2, and weighs three tenths: more than the cosines of random weights.
+    let mut certain = vec![-40.0; 5];
+    certain[2] = 40.0;
+    let scored = segment(soft(&[9.0], Some(certain.clone())), &images, OnError::Fail).unwrap().0.remove(0);
+    assert!(scored.map.labels().iter().all(|label| *label == 2), "{:?}", scored.map.labels()[0]);
+
+    // An empty region without scores is dropped; with scores CLIP's share of it is 1, and its sigmoid still votes.
+    for logit in [-10.0, -200.0, -10_000.0] {
+        let empty = segment(soft(&[logit], None), &images, OnError::Fail).unwrap().0.remove(0);
+        assert_eq!((empty.masks, empty.uncovered, &empty.map), (0, whole.map.labels().len(), &whole.map), "{logit}");
+    }
+    let empty = segment(soft(&[-10.0], Some(certain)), &images, OnError::Fail).unwrap().0.remove(0);
+    assert!(empty.map.labels().iter().all(|label| *label == 2));
 }

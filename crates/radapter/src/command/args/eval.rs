@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{
-    AlphaArg, AlphaGrid, CaptionsArgs, ClassNamesArg, DecodeArgs, DeviceBatchArg, EvalRetrieval, EvalSegmentation,
-    FusionArgs, JsonFlag, LabelMapArgs, ModelArgs, TemplatesArg,
+    AlphaArg, AlphaGrid, CaptionsArgs, ClassNamesArg, DatasetArgs, DecodeArgs, DeviceBatchArg, EvalRetrieval,
+    EvalSegmentation, FusionArgs, JsonFlag, LabelMapArgs, ModelArgs, TemplatesArg,
 };
 
 #[derive(Debug, Args)]
@@ -94,14 +94,16 @@ pub(crate) struct SweepArgs {
     #[arg(long, value_name = "RUN")]
     pub(crate) run: PathBuf,
     /// Classification: a suite file, or `imagenet` for the ImageNet family in its usual layout (needs --root)
-    #[arg(long, value_name = "FILE.toml|imagenet", required_unless_present_any = ["captions", "annotations", "dataset"], conflicts_with_all = ["captions", "annotations", "dataset"])]
+    #[arg(long, value_name = "FILE.toml|imagenet", conflicts_with_all = ["captions", "annotations", "dataset"])]
     pub(crate) suite: Option<String>,
     #[command(flatten)]
     pub(crate) captions: CaptionsArgs,
     #[command(flatten)]
     pub(crate) label_maps: LabelMapArgs,
+    #[command(flatten)]
+    pub(crate) dataset: DatasetArgs,
     /// Segmentation: classes that were not trained on, one a line
-    #[arg(long, value_name = "FILE", requires = "annotations")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) unseen: Option<PathBuf>,
     /// Segmentation: where masks come from, as for `eval segmentation`
     #[arg(long, value_name = "builtin|ground-truth|PATH", default_value = "builtin")]

@@ -24,7 +24,7 @@ pub(crate) use model::{ArchArg, ModelArgs, ModelRef};
 pub(crate) use predict::{EmbedArgs, PredictArgs, ZeroShotArgs};
 pub(crate) use retrieval::{CaptionsArgs, EvalRetrieval, IndexArgs, Query, SearchArgs, TrainRetrieval};
 pub(crate) use segmentation::{
-    AnnotatedArgs, ClassesArgs, EvalSegmentation, FusionArgs, LabelMapArgs, ProposalsArgs, SegmentArgs,
+    AnnotatedArgs, ClassesArgs, DatasetArgs, EvalSegmentation, FusionArgs, LabelMapArgs, ProposalsArgs, SegmentArgs,
     TrainSegmentation,
 };
 pub(crate) use train::{RunArgs, TrainArgs, TrainClassification, TrainTask};

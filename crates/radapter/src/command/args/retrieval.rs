@@ -32,7 +32,7 @@ pub(crate) struct CaptionsArgs {
     /// CSV: the separator, a character or TAB [default: TAB, or what is found out]
     #[arg(long, value_name = "CHAR|TAB", value_parser = separator, allow_hyphen_values = true)]
     pub(crate) csv_separator: Option<char>,
-    /// Use the first N captions of each image; all where not given
+    /// Use the first N captions of each image [default: what a run was trained with, else all]
     #[arg(long, value_name = "N")]
     pub(crate) max_captions: Option<std::num::NonZeroUsize>,
 }
@@ -75,12 +75,16 @@ pub(crate) struct TrainRetrieval {
     pub(crate) arch: ArchArg,
     #[command(flatten)]
     pub(crate) captions: CaptionsArgs,
-    /// Splits of the same captions to validate on
-    #[arg(long, value_name = "LIST", conflicts_with = "val_captions")]
+    /// Splits to validate on, of --val-captions where given, else of --captions, which then is trained on without them unless
+    /// --split says otherwise
+    #[arg(long, value_name = "LIST")]
     pub(crate) val_split: Option<String>,
     /// Captions to validate on
     #[arg(long, value_name = "FILE")]
     pub(crate) val_captions: Option<PathBuf>,
+    /// COCO's JSON: validate on the images with these ids (a JSON list, or one a line)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) val_image_ids: Option<PathBuf>,
     /// The folder of the images of --val-captions; that of --images where not given
     #[arg(long, value_name = "DIR", requires = "val_captions")]
     pub(crate) val_images: Option<PathBuf>,
@@ -110,7 +114,7 @@ pub(crate) struct EvalRetrieval {
     #[command(flatten)]
     pub(crate) alpha: AlphaArg,
     /// Embeddings that some model has made
-    #[arg(long, value_name = "FILE.safetensors", conflicts_with = "captions")]
+    #[arg(long, value_name = "FILE.safetensors", conflicts_with_all = ["captions", "images", "captions_format", "split", "image_ids", "csv_img_key", "csv_caption_key", "csv_separator", "max_captions", "alpha", "arch"])]
     pub(crate) embeddings: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) captions: CaptionsArgs,

@@ -25,19 +25,24 @@ pub(crate) struct LabelMapArgs {
     pub(crate) annotations: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) classes: ClassesArgs,
-    /// A data set by name, in the layout that detectron2 and OVSeg prepare (needs --root): ade20k-150, ade20k-847,
-    /// pascal-context-59, pascal-context-459, pascal-voc-20, coco-stuff-171
-    #[arg(long, value_name = "NAME", requires = "root", conflicts_with_all = ["images", "annotations", "classes"])]
-    pub(crate) dataset: Option<String>,
-    /// Where the data sets are
-    #[arg(long, value_name = "DIR")]
-    pub(crate) root: Option<PathBuf>,
     /// What is stored for the first class: 1 for ADE's originals, where 0 is to be ignored
     #[arg(long, value_name = "N")]
     pub(crate) label_offset: Option<u16>,
     /// The stored label that is ignored [default: 65535 where classes exceed 254, else 255]
     #[arg(long, value_name = "N")]
     pub(crate) ignore: Option<u16>,
+}
+
+/// Validation sets that are known by name.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct DatasetArgs {
+    /// A data set's validation images by name, in the layout that detectron2 and OVSeg prepare (needs --root): ade20k-150,
+    /// ade20k-847, pascal-context-59, pascal-context-459, pascal-voc-20, coco-stuff-171
+    #[arg(long, value_name = "NAME", requires = "root", conflicts_with_all = ["images", "annotations", "classes"])]
+    pub(crate) dataset: Option<String>,
+    /// Where the data sets are
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
 }
 
 /// What pixels may be.
@@ -47,7 +52,7 @@ pub(crate) struct ClassesArgs {
     #[arg(long, value_name = "LIST|FILE")]
     pub(crate) classes: Option<String>,
     /// Synonyms: the mean of their embeddings (mean), or the line as it stands in the templates (joined), as OVSeg's figures
-    /// are made
+    /// are made [default: a run's own, else mean]
     #[arg(long, value_name = "mean|joined")]
     pub(crate) synonyms: Option<Synonyms>,
 }
@@ -111,7 +116,7 @@ pub(crate) struct TrainSegmentation {
     #[command(flatten)]
     pub(crate) annotated: AnnotatedArgs,
     /// Images with captions instead of annotations: Karpathy or COCO JSON, CSV or TSV
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["annotations", "dataset"])]
+    #[arg(long, value_name = "FILE", conflicts_with = "annotations")]
     pub(crate) captions: Option<PathBuf>,
     /// The form of --captions: karpathy, coco or csv; found out where not given
     #[arg(long, value_name = "FORM", requires = "captions")]
@@ -167,10 +172,12 @@ pub(crate) struct EvalSegmentation {
     #[command(flatten)]
     pub(crate) alpha: AlphaArg,
     /// Label maps that some model has made
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["images", "save_maps"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["images", "save_maps", "alpha", "arch", "proposals", "synonyms", "templates", "threshold", "temperature", "lambda", "margin", "resize", "cache"])]
     pub(crate) maps: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) annotated: AnnotatedArgs,
+    #[command(flatten)]
+    pub(crate) dataset: DatasetArgs,
     /// Classes that were not trained on, one a line: their mIoU stands beside that of the others
     #[arg(long, value_name = "FILE")]
     pub(crate) unseen: Option<PathBuf>,
@@ -240,9 +247,9 @@ pub(crate) struct ProposalsArgs {
     /// The folder of label maps to compare with
     #[arg(long, value_name = "DIR")]
     pub(crate) annotations: Option<PathBuf>,
-    /// The stored label that is ignored in --annotations
-    #[arg(long, value_name = "N", default_value = "255", requires = "annotations")]
-    pub(crate) ignore: u16,
+    /// The stored label that is ignored in --annotations [default: 65535 where it occurs, else 255]
+    #[arg(long, value_name = "N", requires = "annotations")]
+    pub(crate) ignore: Option<u16>,
     /// Masks of an image, at most
     #[arg(long, value_name = "N", default_value = "200")]
     pub(crate) max_masks: std::num::NonZeroUsize,

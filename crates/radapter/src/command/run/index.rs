@@ -1,7 +1,7 @@
 //! `index`: embeddings of a folder of images, kept on disk.
 
 use radapter_clip::model::Clip;
-use radapter_retrieval::index::{Folder, Index, ModelId, UpdateOptions, Updated, update};
+use radapter_retrieval::index::{Folder, Index, ModelId, SAVE_EVERY, UpdateOptions, Updated, update};
 use serde_json::json;
 
 use crate::command::args::IndexArgs;
@@ -21,7 +21,8 @@ pub(super) fn run(args: &IndexArgs, session: &Session) -> anyhow::Result<()> {
     let clip = Clip::from_state(&loaded.checkpoint.config, &loaded.checkpoint.state, &session.device()?)?;
     let folder = Folder { path: args.images.clone(), moved: args.moved };
     let interrupt = interrupt::watch()?;
-    let options = UpdateOptions { embed: session.embed_options(&args.decode, args.batch), interrupt: &interrupt };
+    let embed = session.embed_options(&args.decode, args.batch);
+    let options = UpdateOptions { embed, interrupt: &interrupt, save_every: SAVE_EVERY };
     let mut bar: Option<Progress> = None;
     let mut show = |done: usize, total: usize| {
         let bar = bar.get_or_insert_with(|| session.progress.start("embedding", "images", total as u64));

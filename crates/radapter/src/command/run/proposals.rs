@@ -17,6 +17,7 @@ use radapter_segmentation::proposals::{Proposals, ResultsWriter, Source};
 use serde::Serialize;
 
 use crate::command::args::ProposalsArgs;
+use crate::command::failure::Usage;
 use crate::command::skipped::report_skipped;
 use crate::command::table::percent;
 use crate::command::{Session, images, output};
@@ -112,6 +113,9 @@ pub(super) fn run(args: &ProposalsArgs, session: &Session) -> anyhow::Result<()>
 
 /// The annotations of images by their names without extension.
 fn annotations(args: &ProposalsArgs, folder: &std::path::Path) -> anyhow::Result<HashMap<String, PathBuf>> {
+    if args.images.is_file() {
+        return Err(Usage("--annotations are those of a folder of images: give the folder as --images".into()).into());
+    }
     let pairs = pairs::pairs(&args.images, folder)?;
     if pairs.without_annotation > 0 {
         tracing::info!("{} images have no annotation and are not measured", pairs.without_annotation);
@@ -130,8 +134,7 @@ fn made(
     let EmbedOptions { threads, limits, .. } = EmbedOptions::default();
     let (on_error, report) = (args.decode.on_error, report.clone());
     let source = Source::Builtin(options);
-    // The number of classes does not matter to where segments end: as many as fit.
-    let labelling = Labelling::new(label_map::MAX_CLASSES, Some(args.ignore), 0)?;
+    let ignore = args.ignore;
     Ok(Prefetch::new(images.to_vec(), Ahead { threads, jobs: 4 * threads.max(1) }, move |image: Image| {
         let picture = on_error.settle(&image.name, image.source.load_within(&limits), &report)?;
         let Some(picture) = picture else { return Ok(None) };
@@ -141,7 +144,10 @@ fn made(
         let stem = image.name.rsplit_once('.').map_or(image.name.as_str(), |(stem, _)| stem);
         let annotation = annotations.as_ref().and_then(|annotations| annotations.get(stem));
         let best = annotation.map(|path| {
-            let map = label_map::read(path, &labelling)?;
+            let stored = label_map::read_stored(path)?;
+            let ignore = ignore.unwrap_or(if stored.values.contains(&u16::MAX) { u16::MAX } else { 255 });
+            // The number of classes does not matter to where segments end: as many as fit.
+            let map = Labelling::new(label_map::MAX_CLASSES, Some(ignore), 0)?.apply(path, stored)?;
             let (width, height) = (picture.width() as usize, picture.height() as usize);
             anyhow::ensure!(
                 (map.width(), map.height()) == (width, height),

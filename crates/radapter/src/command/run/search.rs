@@ -7,6 +7,7 @@ use anyhow::Context;
 use radapter_clip::config::Interpolation;
 use radapter_clip::model::Clip;
 use radapter_clip::preprocess::{DecodeLimits, decode_file, resize};
+use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::ImageSource;
 use radapter_embedding::{EmbedOptions, Embeddings, Image, embed_images, embed_texts};
 use radapter_retrieval::index::{Hit, Index, ModelId};
@@ -25,14 +26,17 @@ pub(super) fn run(args: &SearchArgs, session: &Session) -> anyhow::Result<()> {
     }
     let index = Index::open(&args.index)?;
     let recorded = &index.manifest().model;
-    let (reference, alpha) = match &args.model {
-        Some(model) => (model.clone(), args.alpha.get()?),
+    let reference = match &args.model {
+        Some(model) => model.clone(),
         None => {
             let Ok(reference) = recorded.reference.parse::<ModelRef>();
-            let recorded = recorded.alpha.map(radapter_adapter::Alpha::new).transpose()?;
-            (reference, args.alpha.get()?.or(recorded))
+            reference
         }
     };
+    // A run is merged as it was for the index, wherever it lies now.
+    let is_run = matches!(&reference, ModelRef::Path(path) if model::is_run(path));
+    let merged = recorded.alpha.filter(|_| is_run || args.model.is_none());
+    let alpha = args.alpha.get()?.or(merged.map(radapter_adapter::Alpha::new).transpose()?);
     let model = ModelArgs { model: reference.clone(), arch: args.arch.clone() };
     let loaded = model::load(&model, alpha, session).with_context(|| {
         let (index, model) = (args.index.display(), &recorded.reference);
@@ -45,6 +49,13 @@ pub(super) fn run(args: &SearchArgs, session: &Session) -> anyhow::Result<()> {
     };
     index.check_model(&id)?;
     let clip = Clip::from_state(&loaded.checkpoint.config, &loaded.checkpoint.state, &session.device()?)?;
+    if let Some(text) = &args.query.text {
+        let (tokens, length) =
+            (Tokenizer::clip().encode_unpadded(text, usize::MAX).len(), clip.config.text.context_length);
+        if tokens > length {
+            tracing::warn!("the text has {tokens} tokens, of which the model takes the first {length}");
+        }
+    }
     let query = embed(&clip, &args.query)?;
     let hits = index.search(query.row(0).unwrap_or_default(), args.k.get())?;
     if let Some(html) = &args.html {

@@ -4,7 +4,7 @@ use super::bits::Bits;
 use super::colour::Planes;
 use super::features::Features;
 use super::graph::Regions;
-use super::select::Candidate;
+use super::select::{Candidate, Extent};
 
 /// Two neighbours, ordered by how much they are like each other, then by their numbers.
 #[derive(PartialEq)]
@@ -48,6 +48,7 @@ struct Node {
     /// Of each neighbour the border to it.
     neighbours: BTreeMap<usize, Border>,
     bits: Bits,
+    extent: Extent,
     /// The mean difference across its border.
     contrast: f32,
     /// Whether it was joined to another.
@@ -67,6 +68,7 @@ pub(super) fn candidates(
         features: features.clone(),
         neighbours: BTreeMap::new(),
         bits: Bits::none(pixels),
+        extent: Extent::NONE,
         contrast: 0.0,
         is_absorbed: false,
     };
@@ -74,6 +76,7 @@ pub(super) fn candidates(
     for (pixel, &region) in regions.of.iter().enumerate() {
         let region = region as usize;
         nodes[region].bits.insert(pixel);
+        nodes[region].extent = nodes[region].extent.join(Extent::of_pixel(pixel % width, pixel / width));
         let right = (pixel % width + 1 < width).then_some(pixel + 1);
         let below = Some(pixel + width).filter(|below| *below < pixels);
         for other in [right, below].into_iter().flatten() {
@@ -118,13 +121,14 @@ pub(super) fn candidates(
             heap.push(Pair { similarity, a: other, b: new });
         }
         let bits = nodes[a].bits.or(&nodes[b].bits);
+        let extent = nodes[a].extent.join(nodes[b].extent);
         nodes[a].is_absorbed = true;
         nodes[b].is_absorbed = true;
-        nodes.push(Node { features, neighbours, bits, contrast: 0.0, is_absorbed: false });
+        nodes.push(Node { features, neighbours, bits, extent, contrast: 0.0, is_absorbed: false });
     }
     candidates.extend(nodes.into_iter().map(|node| {
         let area = node.features.size as usize;
-        Candidate { bits: node.bits, area, contrast: node.contrast }
+        Candidate { bits: node.bits, extent: node.extent, area, contrast: node.contrast }
     }));
 }
 

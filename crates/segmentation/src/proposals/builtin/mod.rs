@@ -14,7 +14,7 @@ mod select;
 use radapter_clip::config::Interpolation;
 use radapter_clip::preprocess::{RgbImage, resize};
 
-use crate::mask::Mask;
+use crate::mask::Rle;
 use bits::Bits;
 use colour::Space;
 use select::Candidate;
@@ -42,7 +42,7 @@ impl Default for Options {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scored {
     /// The mask, of the image's size.
-    pub mask: Mask,
+    pub mask: Rle,
     /// Its weight; all are 1: where a thing ends says nothing of what it is.
     pub score: f32,
 }
@@ -61,11 +61,11 @@ pub fn proposals(image: &RgbImage, options: &Options) -> Vec<Scored> {
             grouping::candidates(&planes, &features::of(&planes, size, &regions), &regions, size, &mut candidates);
         }
     }
-    let kept = select::select(candidates, smallest(size), options.same, options.max_masks.max(1));
+    let kept = select::select(candidates, size.0, smallest(size), options.same, options.max_masks.max(1));
     let full = |candidate: Candidate| Scored { mask: enlarged(&candidate.bits, size, (width, height)), score: 1.0 };
     let mut found: Vec<Scored> = kept.into_iter().map(full).collect();
     if found.is_empty() {
-        found.extend(Mask::new(width, height, vec![true; width * height]).map(|mask| Scored { mask, score: 1.0 }));
+        found.push(Scored { mask: Rle::whole(width, height), score: 1.0 });
     }
     found
 }
@@ -87,13 +87,14 @@ fn reduced(image: &RgbImage, longest: u32) -> RgbImage {
 }
 
 /// A mask at the image's size: each pixel has that of the reduced image it lies in.
-fn enlarged(bits: &Bits, (small_width, small_height): (usize, usize), (width, height): (usize, usize)) -> Mask {
-    let column_of: Vec<usize> = (0..width).map(|x| x * small_width / width).collect();
-    let row = |y: usize| {
-        let start = y * small_height / height * small_width;
-        column_of.iter().map(move |x| bits.has(start + x))
+fn enlarged(bits: &Bits, (small_width, small_height): (usize, usize), (width, height): (usize, usize)) -> Rle {
+    let mut rows = vec![0_u32; small_height];
+    (0..height).for_each(|y| rows[y * small_height / height] += 1);
+    let column = |x: usize| {
+        let start = x * small_width / width;
+        rows.iter().enumerate().map(move |(y, &length)| (bits.has(y * small_width + start), length))
     };
-    Mask::new(width, height, (0..height).flat_map(row).collect()).expect("a bit for each pixel")
+    Rle::of_runs(width, height, (0..width).flat_map(column))
 }
 
 #[cfg(test)]

@@ -4,9 +4,53 @@ use super::bits::Bits;
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
     pub(super) bits: Bits,
+    pub(super) extent: Extent,
     pub(super) area: usize,
     /// The mean difference of colours across its border.
     pub(super) contrast: f32,
+}
+
+/// The smallest box around a region.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    left: usize,
+    top: usize,
+    /// Behind the last column and row.
+    right: usize,
+    bottom: usize,
+}
+
+impl Extent {
+    /// Around nothing.
+    pub(super) const NONE: Self = Self { left: usize::MAX, top: usize::MAX, right: 0, bottom: 0 };
+
+    pub(super) fn of_pixel(x: usize, y: usize) -> Self {
+        Self { left: x, top: y, right: x + 1, bottom: y + 1 }
+    }
+
+    /// Around both.
+    pub(super) fn join(self, other: Self) -> Self {
+        Self {
+            left: self.left.min(other.left),
+            top: self.top.min(other.top),
+            right: self.right.max(other.right),
+            bottom: self.bottom.max(other.bottom),
+        }
+    }
+
+    /// What is in both.
+    fn meet(self, other: Self) -> Self {
+        Self {
+            left: self.left.max(other.left),
+            top: self.top.max(other.top),
+            right: self.right.min(other.right),
+            bottom: self.bottom.min(other.bottom),
+        }
+    }
+
+    fn area(self) -> usize {
+        self.right.saturating_sub(self.left) * self.bottom.saturating_sub(self.top)
+    }
 }
 
 /// A candidate and those that are nearly equal to it.
@@ -16,7 +60,13 @@ struct Kept {
 }
 
 /// The best candidates, with those of at least `same` intersection over union taken together.
-pub(super) fn select(mut candidates: Vec<Candidate>, smallest: usize, same: f64, most: usize) -> Vec<Candidate> {
+pub(super) fn select(
+    mut candidates: Vec<Candidate>,
+    width: usize,
+    smallest: usize,
+    same: f64,
+    most: usize,
+) -> Vec<Candidate> {
     candidates.retain(|candidate| candidate.area >= smallest);
     // By size, so that those that may be equal stand together.
     candidates.sort_by(|a, b| b.area.cmp(&a.area).then(b.contrast.total_cmp(&a.contrast)));
@@ -27,7 +77,7 @@ pub(super) fn select(mut candidates: Vec<Candidate>, smallest: usize, same: f64,
         while first < kept.len() && (candidate.area as f64) < same * kept[first].candidate.area as f64 {
             first += 1;
         }
-        let twin = kept[first..].iter_mut().find(|kept| is_same(&kept.candidate, &candidate, same));
+        let twin = kept[first..].iter_mut().find(|kept| is_same(&kept.candidate, &candidate, width, same));
         match twin {
             Some(twin) => twin.rank += rank,
             None => kept.push(Kept { candidate, rank }),
@@ -44,7 +94,14 @@ fn rank(candidate: &Candidate) -> f32 {
     candidate.contrast.sqrt().sqrt() * (candidate.area as f32).sqrt().sqrt().sqrt()
 }
 
-fn is_same(a: &Candidate, b: &Candidate, same: f64) -> bool {
-    let both = a.bits.both(&b.bits);
-    both as f64 >= same * (a.area + b.area - both) as f64
+fn is_same(a: &Candidate, b: &Candidate, width: usize, same: f64) -> bool {
+    // The intersection is no larger than that of the boxes, which mostly decides.
+    let meet = a.extent.meet(b.extent);
+    let all = a.area + b.area;
+    let most = meet.area().min(a.area).min(b.area);
+    if (most as f64) < same * (all - most) as f64 {
+        return false;
+    }
+    let both = a.bits.both(&b.bits, meet.top * width..meet.bottom * width);
+    both as f64 >= same * (all - both) as f64
 }

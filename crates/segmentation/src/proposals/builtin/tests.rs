@@ -2,6 +2,7 @@ use image::Rgb;
 use proptest::prelude::*;
 
 use super::*;
+use crate::mask::Mask;
 
 /// A disc, a square and a bar on a ground of two halves.
 fn scene() -> (RgbImage, Vec<Mask>) {
@@ -33,7 +34,7 @@ fn scene() -> (RgbImage, Vec<Mask>) {
 }
 
 fn best(found: &[Scored], shape: &Mask) -> f64 {
-    found.iter().map(|found| found.mask.iou(shape)).fold(0.0, f64::max)
+    found.iter().map(|found| found.mask.decode().iou(shape)).fold(0.0, f64::max)
 }
 
 #[test]
@@ -89,8 +90,22 @@ proptest! {
             prop_assert_eq!((scored.mask.width(), scored.mask.height()), (width as usize, height as usize));
             prop_assert!(scored.mask.area() >= smallest((width as usize, height as usize)));
             for other in &found[..at] {
-                prop_assert!(scored.mask.iou(&other.mask) < options.same);
+                prop_assert!(scored.mask.decode().iou(&other.mask.decode()) < options.same);
             }
         }
     }
+}
+
+/// Near-duplicates are looked for among all candidates: many regions of one size are the worst case.
+#[test]
+fn a_patchwork_of_equal_tiles_takes_no_longer_than_a_street() {
+    let image = RgbImage::from_fn(320, 240, |x, y| {
+        let tile = (x / 16 + 20 * (y / 16)).wrapping_mul(2_654_435_761);
+        Rgb([(tile >> 8) as u8, (tile >> 16) as u8, (tile >> 24) as u8])
+    });
+    let start = std::time::Instant::now();
+    let found = proposals(&image, &Options::default());
+    assert!((50..=200).contains(&found.len()), "{} masks", found.len());
+    // Half a second is what a quiet core needs at most; a busy machine may take several times as long.
+    assert!(start.elapsed().as_secs_f64() < 3.0, "{:?}", start.elapsed());
 }

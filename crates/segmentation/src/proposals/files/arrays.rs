@@ -21,6 +21,9 @@ pub(super) struct Arrays {
 /// Bytes of the largest array: what a hostile file could make us hold.
 pub(super) const MOST: u64 = 4 << 30;
 
+/// The largest logit of a mask.
+const LARGEST: f32 = 1e4;
+
 /// Masks and class scores, their shapes checked.
 pub(super) fn proposals(
     path: &Path,
@@ -42,7 +45,9 @@ pub(super) fn proposals(
         if logits.iter().any(|logit| logit.is_nan()) {
             return Err(wrong("masks", "numbers".to_owned(), format!("NaN in mask {number}")));
         }
-        let grid = Grid::new(width, height, logits.to_vec()).expect("a logit for each place of the shape");
+        // Infinite logits would not survive interpolation; a sigmoid is 0 or 1 long before the limit.
+        let logits: Vec<f32> = logits.iter().map(|logit| logit.clamp(-LARGEST, LARGEST)).collect();
+        let grid = Grid::new(width, height, logits).expect("a logit for each place of the shape");
         found.push(Proposal { region: Region::Logits(grid), score: 1.0 });
     }
     let Some(scores) = &arrays.scores else { return Ok((found, None)) };
@@ -56,8 +61,12 @@ pub(super) fn proposals(
             return Err(wrong("scores", expected, shape(&arrays.scores)));
         }
     };
-    if scores.values.iter().any(|score| score.is_nan()) {
-        return Err(wrong("scores", "numbers".to_owned(), "NaN".to_owned()));
+    // A class may be out of the question, but none can be beyond all others.
+    if let Some(score) = scores.values.iter().find(|score| score.is_nan() || **score == f32::INFINITY) {
+        return Err(wrong("scores", "numbers below infinity".to_owned(), score.to_string()));
+    }
+    if scores.values.chunks_exact(columns).any(|row| row.iter().all(|score| *score == f32::NEG_INFINITY)) {
+        return Err(wrong("scores", "a number in each row".to_owned(), "a row of -inf alone".to_owned()));
     }
     Ok((found, ClassScores::new(columns, scores.values.clone())))
 }

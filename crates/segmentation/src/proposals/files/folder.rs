@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
-use super::names::{base, stem};
+use super::names::{base, slashed, stem};
+use super::records::Passed;
 use crate::proposals::ProposalError;
 
 /// What the files of a folder hold.
@@ -40,6 +42,8 @@ pub(super) struct Folder {
     form: Form,
     /// By their relative paths without extension.
     files: BTreeMap<String, PathBuf>,
+    /// Of the JSON files that were read so far.
+    pub(super) passed: Mutex<Passed>,
 }
 
 impl Folder {
@@ -55,7 +59,7 @@ impl Folder {
         })?;
         let mut forms = found.into_iter();
         match (forms.next(), forms.next()) {
-            (Some((form, files)), None) => Ok(Self { form, files }),
+            (Some((form, files)), None) => Ok(Self { form, files, passed: Mutex::default() }),
             (None, _) => {
                 let found = format!("{others} other files");
                 Err(ProposalError::Folder { path: path.to_owned(), found })
@@ -72,10 +76,22 @@ impl Folder {
         self.form
     }
 
-    /// The file of an image: by its relative path, else its base name.
+    /// The file of an image: by its relative path, which a file may have with the image's extension, else its base name.
     pub(super) fn of(&self, name: &str) -> Option<&Path> {
-        let stem = stem(name);
-        self.files.get(&stem).or_else(|| self.files.get(base(&stem))).map(PathBuf::as_path)
+        let known = self.known(name);
+        known.or_else(|| self.files.get(base(&stem(name)))).map(PathBuf::as_path)
+    }
+
+    fn known(&self, name: &str) -> Option<&PathBuf> {
+        self.files.get(&slashed(name)).or_else(|| self.files.get(&stem(name)))
+    }
+
+    /// What an image's file is known by, where it is not its whole path.
+    pub(super) fn loose(&self, name: &str) -> Option<&str> {
+        if self.known(name).is_some() {
+            return None;
+        }
+        self.files.get_key_value(base(&stem(name))).map(|(key, _)| key.as_str())
     }
 
     pub(super) fn example(&self) -> Option<String> {

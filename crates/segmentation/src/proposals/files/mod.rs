@@ -9,7 +9,9 @@ mod records;
 mod results;
 mod tensors;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use super::{ProposalError, Proposals};
 use folder::{Folder, Form};
@@ -69,11 +71,11 @@ impl ProposalFiles {
         &self.path
     }
 
-    /// What was passed over, in words.
+    /// What was passed over, in words; of a folder, in the files that were read so far.
     pub fn notes(&self) -> Vec<String> {
         match &self.kind {
             Kind::Results(results) => results.notes(),
-            Kind::Folder(_) => Vec::new(),
+            Kind::Folder(folder) => folder.passed.lock().unwrap_or_else(PoisonError::into_inner).notes(),
         }
     }
 
@@ -85,11 +87,24 @@ impl ProposalFiles {
         }
     }
 
-    /// Refuses proposals that are for none of these images.
+    /// Refuses proposals that are for none of these images, or may be for one or for another.
     ///
     /// # Errors
-    /// [`ProposalError::OtherImages`]; not for no images at all, or proposals for none at all.
+    /// [`ProposalError::OtherImages`] and [`ProposalError::Ambiguous`]; not for no images at all, or proposals for none at all.
     pub fn check<'a>(&self, mut names: impl Iterator<Item = &'a str> + Clone) -> Result<(), ProposalError> {
+        let mut loose: HashMap<&str, &str> = HashMap::new();
+        for name in names.clone() {
+            let key = match &self.kind {
+                Kind::Results(results) => results.loose(name),
+                Kind::Folder(folder) => folder.loose(name),
+            };
+            if let Some(key) = key
+                && let Some(first) = loose.insert(key, name)
+            {
+                let [first, second] = [first, name].map(str::to_owned);
+                return Err(ProposalError::Ambiguous { path: self.path.clone(), key: key.to_owned(), first, second });
+            }
+        }
         let Some(image) = names.clone().next() else { return Ok(()) };
         let example = match &self.kind {
             Kind::Results(results) => results.example(),
@@ -114,7 +129,7 @@ impl ProposalFiles {
             Kind::Folder(folder) => {
                 let Some(file) = folder.of(image.name) else { return Ok(found) };
                 match folder.form() {
-                    Form::Json => found.masks = results::of_image(file, image)?,
+                    Form::Json => found.masks = results::of_image(file, image, &folder.passed)?,
                     Form::Png => found.masks = id_map::masks(file, image)?,
                     Form::Npz => (found.masks, found.class_scores) = arrays::proposals(file, npz::read(file)?, image)?,
                     Form::Safetensors => {

@@ -3,9 +3,14 @@
 /// Extensions that are not part of a name.
 const EXTENSIONS: [&str; 9] = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "ppm", "gif"];
 
+/// A path with `/`.
+pub(super) fn slashed(path: &str) -> String {
+    path.replace('\\', "/")
+}
+
 /// A path without the extension of an image, with `/`.
 pub(super) fn stem(path: &str) -> String {
-    let path = path.replace('\\', "/");
+    let path = slashed(path);
     let is_image = |extension: &str| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension));
     match path.rsplit_once('.') {
         Some((stem, extension)) if is_image(extension) && !stem.is_empty() && !stem.ends_with('/') => stem.to_owned(),

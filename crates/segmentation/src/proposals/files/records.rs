@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -12,6 +13,7 @@ use crate::proposals::{Proposal, ProposalError, Region};
 pub(super) struct Record {
     pub(super) image_id: Option<Value>,
     pub(super) file_name: Option<String>,
+    category_id: Option<Value>,
     segmentation: Option<Segmentation>,
     score: Option<f64>,
 }
@@ -23,8 +25,8 @@ enum Segmentation {
         size: [usize; 2],
         counts: Counts,
     },
-    /// Corners: of no use here.
-    Polygons(serde::de::IgnoredAny),
+    /// Corners: of no use here. A list, so that run lengths that are none are not taken for them.
+    Polygons(#[allow(dead_code, reason = "that it is a list is all that is looked at")] Vec<serde::de::IgnoredAny>),
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -34,10 +36,38 @@ enum Counts {
     Plain(Vec<u32>),
 }
 
-impl Record {
-    /// Whether its mask is given by corners instead of pixels.
-    pub(super) fn has_polygons(&self) -> bool {
-        matches!(self.segmentation, Some(Segmentation::Polygons(_)))
+/// What was passed over.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Passed {
+    records: usize,
+    without_runs: usize,
+    categories: BTreeSet<String>,
+}
+
+impl Passed {
+    pub(super) fn add(&mut self, record: &Record) {
+        self.records += 1;
+        self.without_runs += usize::from(!matches!(record.segmentation, Some(Segmentation::Runs { .. })));
+        self.categories.extend(record.category_id.as_ref().map(Value::to_string));
+    }
+
+    /// In words.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let Self { records, without_runs, categories } = self;
+        let mut notes = Vec::new();
+        if *without_runs > 0 {
+            notes.push(format!(
+                "{without_runs} of {records} proposals are polygons, or have no mask, and are passed over"
+            ));
+        }
+        // One category for all is how the form is filled in where there is none.
+        if categories.len() > 1 {
+            notes.push(format!(
+                "the proposals' {} categories are passed over: masks are named by the model",
+                categories.len()
+            ));
+        }
+        notes
     }
 }
 
@@ -65,8 +95,12 @@ pub(super) fn masks(
         };
         let mask = mask.map_err(|source| ProposalError::Mask { path: path.clone(), record: *number, source })?;
         let score = record.score.unwrap_or(1.0);
-        if !(score.is_finite() && score >= 0.0) {
+        if !((score as f32).is_finite() && score >= 0.0) {
             return Err(ProposalError::Score { path, record: *number, found: score });
+        }
+        // What weighs nothing says nothing, and its pixels are not covered.
+        if score as f32 == 0.0 {
+            continue;
         }
         masks.push(Proposal { region: Region::Binary(mask), score: score as f32 });
     }

@@ -1,19 +1,22 @@
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::Wanted;
-use super::names::{base, stem, without_zeros};
-use super::records::{Record, masks};
+use super::names::{base, slashed, stem, without_zeros};
+use super::records::{Passed, Record, masks};
 use crate::proposals::{Proposal, ProposalError};
 
 /// A results file, read whole and indexed by image.
 #[derive(Debug)]
 pub(super) struct Results {
     records: Vec<Record>,
-    /// By the stem of `file_name`.
+    /// By `file_name`, whole.
+    by_file: HashMap<String, Vec<usize>>,
+    /// By its stem.
     by_name: HashMap<String, Vec<usize>>,
     /// By `image_id`, where there is no `file_name`.
     by_id: HashMap<String, Vec<usize>>,
@@ -76,14 +79,18 @@ impl Results {
     pub(super) fn read(path: &Path) -> Result<Self, ProposalError> {
         let File { records, images } = parse(path)?;
         let names: HashMap<String, String> =
-            images.into_iter().filter_map(|image| Some((id(&image.id)?, stem(&image.file_name)))).collect();
-        let mut results = Self { records, by_name: HashMap::new(), by_id: HashMap::new() };
+            images.into_iter().filter_map(|image| Some((id(&image.id)?, image.file_name))).collect();
+        let (by_file, by_name, by_id) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let mut results = Self { records, by_file, by_name, by_id };
         for (number, record) in results.records.iter().enumerate() {
             let image = record.image_id.as_ref().and_then(id);
-            let named = record.file_name.as_deref().map(stem);
+            let named = record.file_name.clone();
             let named = named.or_else(|| names.get(image.as_ref()?).cloned());
             match (named, image) {
-                (Some(name), _) => results.by_name.entry(name).or_default().push(number),
+                (Some(name), _) => {
+                    results.by_name.entry(stem(&name)).or_default().push(number);
+                    results.by_file.entry(slashed(&name)).or_default().push(number);
+                }
                 (None, Some(image)) => results.by_id.entry(image).or_default().push(number),
                 (None, None) => {
                     let reason = format!("record {number} has neither `file_name` nor `image_id`");
@@ -94,12 +101,24 @@ impl Results {
         Ok(results)
     }
 
-    /// The records of an image, with their places: by its relative path, else its base name, else its id.
+    /// The records of an image, with their places: by its relative path, else that without extension, else its base name, else
+    /// its id.
     pub(super) fn of(&self, name: &str) -> Vec<(usize, &Record)> {
-        let stem = stem(name);
-        let found = self.by_name.get(&stem).or_else(|| self.by_name.get(base(&stem)));
-        let found = found.or_else(|| self.by_id.get(without_zeros(base(&stem))));
+        let whole = self.by_file.get(&slashed(name)).or_else(|| self.by_name.get(&stem(name)));
+        let found = whole.or_else(|| self.by_base(name).map(|(_, numbers)| numbers));
         found.into_iter().flatten().map(|&number| (number, &self.records[number])).collect()
+    }
+
+    fn by_base(&self, name: &str) -> Option<(&String, &Vec<usize>)> {
+        let stem = stem(name);
+        let base = base(&stem);
+        self.by_name.get_key_value(base).or_else(|| self.by_id.get_key_value(without_zeros(base)))
+    }
+
+    /// What an image's records are known by, where it is not its whole path.
+    pub(super) fn loose(&self, name: &str) -> Option<&str> {
+        let is_known = self.by_file.contains_key(&slashed(name)) || self.by_name.contains_key(&stem(name));
+        if is_known { None } else { self.by_base(name).map(|(key, _)| key.as_str()) }
     }
 
     pub(super) fn example(&self) -> Option<String> {
@@ -109,14 +128,17 @@ impl Results {
     }
 
     pub(super) fn notes(&self) -> Vec<String> {
-        let polygons = self.records.iter().filter(|record| record.has_polygons()).count();
-        let note = || format!("{polygons} of {} proposals are polygons and are passed over", self.records.len());
-        (polygons > 0).then(note).into_iter().collect()
+        let mut passed = Passed::default();
+        self.records.iter().for_each(|record| passed.add(record));
+        passed.notes()
     }
 }
 
 /// The masks of a file that is for one image.
-pub(super) fn of_image(path: &Path, image: Wanted<'_>) -> Result<Vec<Proposal>, ProposalError> {
+pub(super) fn of_image(path: &Path, image: Wanted<'_>, passed: &Mutex<Passed>) -> Result<Vec<Proposal>, ProposalError> {
     let File { records, .. } = parse(path)?;
+    let mut counted = passed.lock().unwrap_or_else(PoisonError::into_inner);
+    records.iter().for_each(|record| counted.add(record));
+    drop(counted);
     masks(path, &records.iter().enumerate().collect::<Vec<_>>(), image)
 }

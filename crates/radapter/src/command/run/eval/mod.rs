@@ -5,7 +5,7 @@ mod retrieval;
 mod segmentation;
 
 pub(super) use classification::print_set;
-pub(super) use retrieval::{Source, recorded_template};
+pub(super) use retrieval::{Source, trained_run};
 pub(super) use segmentation::{Measured, Scene};
 
 use crate::command::Session;

@@ -17,7 +17,7 @@ use radapter_training::RunDir;
 use crate::command::args::{CaptionsArgs, EvalRetrieval, ModelArgs, ModelRef};
 use crate::command::failure::Usage;
 use crate::command::model::{self, Task};
-use crate::command::skipped::report_skipped;
+use crate::command::skipped::{report_left_out, report_skipped};
 use crate::command::table::{Table, percent};
 use crate::command::{Session, output};
 
@@ -28,11 +28,11 @@ pub(in crate::command::run) struct Source {
 }
 
 impl Source {
-    /// What `--captions` and its relatives name; each caption in the template.
+    /// What `--captions` and its relatives name; what these leave open is as a run was trained.
     pub(in crate::command::run) fn open(
         args: &CaptionsArgs,
         on_error: OnError,
-        template: &Templates,
+        trained: &Trained,
     ) -> anyhow::Result<Self> {
         let Some(path) = &args.captions else {
             return Err(Usage("give --captions: images with their captions".into()).into());
@@ -45,11 +45,11 @@ impl Source {
             csv_img_key: args.csv_img_key.clone(),
             csv_caption_key: args.csv_caption_key.clone(),
             csv_separator: args.csv_separator,
-            max_captions: args.max_captions.map(std::num::NonZeroUsize::get),
+            max_captions: args.max_captions.map(std::num::NonZeroUsize::get).or(trained.max_captions),
         };
         let report = SkipReport::default();
         let images = captions::read(path, &options, on_error, &report)?;
-        Ok(Self { gallery: Gallery::new(&images, template), skipped: report.entries() })
+        Ok(Self { gallery: Gallery::new(&images, &trained.template), skipped: report.entries() })
     }
 
     /// Recalls of a model, with progress; `what` says which.
@@ -69,7 +69,7 @@ impl Source {
 
     /// Tells what was left out when the captions were read, and what a model of this length cuts off.
     pub(in crate::command::run) fn warn(&self, context_length: usize) {
-        report_skipped(&self.skipped, self.gallery.images() + self.skipped.len());
+        report_left_out(&self.skipped);
         let long = self.gallery.truncated(context_length);
         if long > 0 {
             let all = self.gallery.texts();
@@ -88,7 +88,7 @@ pub(super) fn run(args: &EvalRetrieval, session: &Session) -> anyhow::Result<()>
             evaluation
         }
         (None, Some(reference)) => {
-            let source = Source::open(&args.captions, args.decode.on_error, &template(reference)?)?;
+            let source = Source::open(&args.captions, args.decode.on_error, &trained(reference)?)?;
             let model = ModelArgs { model: reference.clone(), arch: args.arch.clone() };
             let model = model::open(&model, args.alpha.get()?, session)?;
             source.warn(model.clip.config.text.context_length);
@@ -101,23 +101,34 @@ pub(super) fn run(args: &EvalRetrieval, session: &Session) -> anyhow::Result<()>
     if args.json.json { output::print_json(&evaluation) } else { output::print(&table(&evaluation)) }
 }
 
-/// The template that a run of retrieval was trained with; the bare caption for all other models.
-fn template(model: &ModelRef) -> anyhow::Result<Templates> {
+/// How a model saw captions in training.
+pub(in crate::command::run) struct Trained {
+    template: Templates,
+    /// The first captions of each image alone; all where none is said.
+    max_captions: Option<usize>,
+}
+
+/// That of a run of retrieval; the bare captions, and all of them, for all other models.
+fn trained(model: &ModelRef) -> anyhow::Result<Trained> {
     match model {
-        ModelRef::Path(path) if model::is_run(path) => recorded_template(path),
-        _ => bare(),
+        ModelRef::Path(path) if model::is_run(path) => trained_run(path),
+        _ => Ok(Trained { template: bare()?, max_captions: None }),
     }
 }
 
-/// As [`template`], of a run.
-pub(in crate::command::run) fn recorded_template(run: &Path) -> anyhow::Result<Templates> {
+/// As [`trained`], of a run.
+pub(in crate::command::run) fn trained_run(run: &Path) -> anyhow::Result<Trained> {
     let record = RunDir::open(run)?.record()?;
     if model::task_of(&record) != Some(Task::Retrieval) {
-        return bare();
+        return Ok(Trained { template: bare()?, max_captions: None });
     }
     let task: ResolvedRetrieval =
         record.task.try_into().with_context(|| format!("the run `{}` is no run of retrieval", run.display()))?;
-    Ok(task.templates)
+    let max_captions = task.max_captions.value();
+    if let Some(count) = max_captions {
+        tracing::info!("of each image the first {count} captions count, as in the run's training (see --max-captions)");
+    }
+    Ok(Trained { template: task.templates, max_captions })
 }
 
 fn bare() -> anyhow::Result<Templates> {

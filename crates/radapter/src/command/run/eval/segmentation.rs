@@ -16,7 +16,7 @@ use radapter_segmentation::proposals::Source;
 use radapter_segmentation::scores::Scores;
 use serde::Serialize;
 
-use crate::command::args::{AnnotatedArgs, EvalSegmentation, FusionArgs, LabelMapArgs, ModelArgs};
+use crate::command::args::{AnnotatedArgs, DatasetArgs, EvalSegmentation, FusionArgs, LabelMapArgs, ModelArgs};
 use crate::command::failure::Usage;
 use crate::command::run::segment::{Parts, Shown, annotated, run_of, unseen};
 use crate::command::skipped::report_skipped;
@@ -30,8 +30,10 @@ const MIN_AREA: usize = 64;
 pub(in crate::command::run) struct Scene {
     pairs: Vec<AnnotatedImage>,
     pub(in crate::command::run) classes: ClassList,
-    pub(in crate::command::run) synonyms: Synonyms,
+    synonyms: Option<Synonyms>,
     labelling: Labelling,
+    /// How label maps are read that somebody has made.
+    made: Labelling,
     unseen: Vec<usize>,
     pub(in crate::command::run) lambda: Option<f32>,
 }
@@ -51,10 +53,11 @@ impl Scene {
     pub(in crate::command::run) fn open(
         images: Option<&Path>,
         args: &LabelMapArgs,
+        dataset: &DatasetArgs,
         maps_folder: Option<&Path>,
         unseen_file: Option<&Path>,
     ) -> anyhow::Result<Self> {
-        let given = annotated(images, args)?;
+        let given = annotated(images, args, dataset)?;
         let Some(annotations) = &given.annotations else {
             return Err(Usage("give --annotations, or --dataset and --root".into()).into());
         };
@@ -77,8 +80,9 @@ impl Scene {
             let what = if maps_folder.is_some() { "label maps" } else { "images" };
             tracing::info!("{} {what} have no annotation and are not measured", found.without_annotation);
         }
-        let (synonyms, lambda) = (given.synonyms.unwrap_or_default(), given.lambda);
-        Ok(Self { pairs: found.images, classes, synonyms, labelling, unseen, lambda })
+        let made = Labelling::new(classes.len(), args.ignore, 0)?;
+        let (synonyms, lambda) = (given.synonyms, given.lambda);
+        Ok(Self { pairs: found.images, classes, synonyms, labelling, made, unseen, lambda })
     }
 
     pub(in crate::command::run) fn len(&self) -> usize {
@@ -118,7 +122,8 @@ impl Scene {
         save: Option<&Path>,
         session: &Session,
     ) -> anyhow::Result<Measured> {
-        let shown = Shown { model, classes: &self.classes, synonyms: self.synonyms, session };
+        let synonyms = self.synonyms.or(parts.synonyms).unwrap_or_default();
+        let shown = Shown { model, classes: &self.classes, synonyms, session };
         let mut confusion = Confusion::new(self.classes.len());
         let (mut images, mut uncovered, mut pixels) = (0, 0, 0);
         let found = self.images();
@@ -139,32 +144,38 @@ impl Scene {
         report_skipped(&skipped, found.len());
         anyhow::ensure!(images > 0, "none of the {} images could be read", found.len());
         let uncovered = Some(uncovered as f64 / pixels.max(1) as f64);
-        Ok(Measured { n_images: images, scores: self.scores(&confusion), uncovered })
+        Ok(Measured { n_images: images, scores: self.scores(&confusion)?, uncovered })
     }
 
     /// Scores the maps that stand in the place of the images.
     fn score_maps(&self, session: &Session) -> anyhow::Result<Measured> {
-        let written = Labelling::new(self.classes.len(), None, 0)?;
         let mut confusion = Confusion::new(self.classes.len());
         let progress = session.progress.start("scoring", "maps", self.len() as u64);
         for (done, pair) in self.pairs.iter().enumerate() {
             let truth = label_map::read(&pair.annotation, &self.labelling)?;
-            let prediction = label_map::read(&pair.image, &written)?;
+            let prediction = label_map::read(&pair.image, &self.made)?;
             confusion.add(&pair.name, &truth, &prediction)?;
             progress.set(done as u64 + 1, "");
         }
         progress.finish();
-        Ok(Measured { n_images: self.len(), scores: self.scores(&confusion), uncovered: None })
+        Ok(Measured { n_images: self.len(), scores: self.scores(&confusion)?, uncovered: None })
     }
 
-    fn scores(&self, confusion: &Confusion) -> Scores {
-        Scores::of(confusion, &self.classes.names(), &self.unseen)
+    fn scores(&self, confusion: &Confusion) -> anyhow::Result<Scores> {
+        anyhow::ensure!(
+            confusion.pixels() > 0,
+            "no annotated pixel is of a class: all of them are ignored, by the stored value {}{}; see --ignore and --label-offset",
+            self.labelling.ignore(),
+            if self.labelling.offset() > 0 { " or 0" } else { "" }
+        );
+        Ok(Scores::of(confusion, &self.classes.names(), &self.unseen))
     }
 }
 
 pub(super) fn run(args: &EvalSegmentation, session: &Session) -> anyhow::Result<()> {
     let AnnotatedArgs { images, label_maps } = &args.annotated;
-    let scene = Scene::open(images.as_deref(), label_maps, args.maps.as_deref(), args.unseen.as_deref())?;
+    let scene =
+        Scene::open(images.as_deref(), label_maps, &args.dataset, args.maps.as_deref(), args.unseen.as_deref())?;
     let measured = match &args.model {
         None => scene.score_maps(session)?,
         Some(reference) => {

@@ -4,7 +4,7 @@ use anyhow::Context;
 use radapter_datasets::layouts::Layout;
 use radapter_segmentation::class_list::{ClassList, Synonyms};
 
-use crate::command::args::{ClassesArgs, LabelMapArgs};
+use crate::command::args::{ClassesArgs, DatasetArgs, LabelMapArgs};
 use crate::command::failure::Usage;
 
 /// The classes of `--classes`; what is remarkable about them is told.
@@ -37,7 +37,11 @@ pub(in crate::command::run) struct Annotated {
 }
 
 /// What `--dataset`, or `--images`, `--annotations` and `--classes` say.
-pub(in crate::command::run) fn annotated(images: Option<&Path>, args: &LabelMapArgs) -> anyhow::Result<Annotated> {
+pub(in crate::command::run) fn annotated(
+    images: Option<&Path>,
+    args: &LabelMapArgs,
+    dataset: &DatasetArgs,
+) -> anyhow::Result<Annotated> {
     let given = Annotated {
         images: images.map(Path::to_owned),
         annotations: args.annotations.clone(),
@@ -48,8 +52,8 @@ pub(in crate::command::run) fn annotated(images: Option<&Path>, args: &LabelMapA
         list: None,
         lambda: None,
     };
-    let (Some(name), Some(root)) = (&args.dataset, &args.root) else {
-        if args.root.is_some() {
+    let (Some(name), Some(root)) = (&dataset.dataset, &dataset.root) else {
+        if dataset.root.is_some() {
             return Err(Usage("--root is where the data sets of --dataset are, and none is named".into()).into());
         }
         let classes = args.classes.classes.is_some().then(|| class_list(&args.classes)).transpose()?;

@@ -47,11 +47,12 @@ where
 pub(super) fn run(args: &SegmentArgs, session: &Session) -> anyhow::Result<()> {
     output::check_empty_dir(&args.out)?;
     let classes = class_list(&args.classes)?;
-    let synonyms = args.classes.synonyms.unwrap_or_default();
     let found = images::list(std::slice::from_ref(&args.images))?;
     let parts = Parts::open(&args.fusion, &args.proposals, run_of(&args.model.model), None)?;
+    let synonyms = args.classes.synonyms.or(parts.synonyms).unwrap_or_default();
     let opened = model::load(&args.model, args.alpha.get()?, session)?;
     let shown = Shown { model: &opened.checkpoint, classes: &classes, synonyms, session };
+    let mut entries = Vec::new();
     output::write_dir(&args.out, |dir| {
         for folder in ["labels", "overlays"] {
             output::make_dir(&dir.join(folder))?;
@@ -59,7 +60,6 @@ pub(super) fn run(args: &SegmentArgs, session: &Session) -> anyhow::Result<()> {
         let legend = Legend::new(&classes);
         output::write_file(&dir.join("legend.json"), &serde_json::to_vec_pretty(&legend)?)?;
         let names = page::stems(&found);
-        let mut entries = Vec::new();
         let options = session.embed_options(&args.decode, args.batch);
         let skipped = parts.segment(&shown, &found, &options, "segmenting", &mut |segmented| {
             let stem = &names[segmented.index];
@@ -73,11 +73,10 @@ pub(super) fn run(args: &SegmentArgs, session: &Session) -> anyhow::Result<()> {
             Ok(())
         })?;
         report_skipped(&skipped, found.len());
-        output::write_file(&dir.join("index.html"), page::page(args, &legend, &entries).as_bytes())?;
-        if args.json.json { output::print_json(&entries) } else { output::print(&page::table(&entries)) }
+        output::write_file(&dir.join("index.html"), page::page(args, &legend, &entries).as_bytes())
     })?;
     tracing::info!("labels, overlays, legend.json, index.html → {}", args.out.display());
-    Ok(())
+    if args.json.json { output::print_json(&entries) } else { output::print(&page::table(&entries)) }
 }
 
 /// The path of a model that is a run.

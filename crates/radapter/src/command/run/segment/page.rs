@@ -60,8 +60,8 @@ impl From<(u16, String, f64)> for Share {
     }
 }
 
-/// By what names the files of each image are written: the relative path without extension, with it where two images would get
-/// one name.
+/// By what names the files of each image are written: the relative path without extension; with it, for all of them, where two
+/// images would get one name.
 pub(super) fn stems(images: &[Image]) -> Vec<String> {
     let relative = |image: &Image| {
         // A path with `..` or a root would leave the folder of results.
@@ -79,13 +79,8 @@ pub(super) fn stems(images: &[Image]) -> Vec<String> {
         _ => names,
     };
     let stem = |name: &String| name.rsplit_once('.').map_or(name.clone(), |(stem, _)| stem.to_owned());
-    let (mut seen, mut twice) = (HashSet::new(), HashSet::new());
-    for name in &names {
-        if !seen.insert(stem(name)) {
-            twice.insert(stem(name));
-        }
-    }
-    names.iter().map(|name| if twice.contains(&stem(name)) { name.clone() } else { stem(name) }).collect()
+    let mut seen = HashSet::new();
+    if names.iter().all(|name| seen.insert(stem(name))) { names.iter().map(stem).collect() } else { names }
 }
 
 /// The table on the terminal.
@@ -149,7 +144,8 @@ mod tests {
     #[test]
     fn files_are_named_after_images_and_stay_in_their_folder() {
         assert_eq!(stems_of(&["a/b.jpg", "c.d.png"]), ["a/b", "c.d"]);
-        assert_eq!(stems_of(&["a.jpg", "a.png", "b.png"]), ["a.jpg", "a.png", "b"]);
+        assert_eq!(stems_of(&["a.jpg", "a.png", "b.png"]), ["a.jpg", "a.png", "b.png"]);
+        assert_eq!(stems_of(&["a.jpg", "a.png", "a.jpg.png"]), ["a.jpg", "a.png", "a.jpg.png"]);
         assert_eq!(stems_of(&["/home/../x/street.jpg"]), ["street"]);
         assert_eq!(stems_of(&["../a.jpg", "/b.jpg"]), ["a", "b"]);
     }

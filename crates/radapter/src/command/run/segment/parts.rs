@@ -25,6 +25,8 @@ pub(in crate::command::run) struct Parts {
     settings: SegmentSettings,
     crop: CropSettings,
     templates: Templates,
+    /// What a run of segmentation was trained with.
+    pub(in crate::command::run) synonyms: Option<Synonyms>,
     pub(in crate::command::run) source: Arc<Source>,
     cache: Option<PathBuf>,
 }
@@ -46,7 +48,6 @@ impl Parts {
         lambda: Option<f32>,
     ) -> anyhow::Result<Self> {
         let source = Source::open(proposals).context("--proposals")?;
-        source.notes().iter().for_each(|note| tracing::warn!("--proposals: {note}"));
         Self::with(args, Arc::new(source), run, lambda)
     }
 
@@ -64,6 +65,7 @@ impl Parts {
             temperature: args.temperature,
             lambda: args.lambda.or(lambda).unwrap_or(default.lambda),
         };
+        let synonyms = recorded.as_ref().map(|recorded| recorded.synonyms);
         let own = recorded.as_ref().map(|recorded| recorded.crop).unwrap_or_default();
         let crop =
             CropSettings { margin: args.margin.unwrap_or(own.margin), resize: args.resize.unwrap_or(own.resize) };
@@ -72,7 +74,7 @@ impl Parts {
             (None, Some(recorded)) => recorded.templates,
             (None, None) => Templates::resolve("vild-14")?,
         };
-        Ok(Self { settings: settings.validate()?, crop, templates, source, cache: args.cache.clone() })
+        Ok(Self { settings: settings.validate()?, crop, templates, synonyms, source, cache: args.cache.clone() })
     }
 
     /// Segments images, with progress.
@@ -119,7 +121,10 @@ impl Parts {
             (Err(SegmentError::Take(_)), Some(error)) => Err(error),
             (skipped, _) => {
                 progress.finish();
-                Ok(skipped?)
+                let skipped = skipped?;
+                // Files of a folder are known when they have been read.
+                self.source.notes().iter().for_each(|note| tracing::warn!("--proposals: {note}"));
+                Ok(skipped)
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::command::{Session, model};
 
 pub(super) fn run(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Sweep> {
     let grid = args.alpha.get()?;
-    let source = Source::new(suite, args.label_maps.root.as_deref())?;
+    let source = Source::new(suite, args.dataset.root.as_deref())?;
     let run = ClassificationRun::open(&args.run)?;
     let sets = source.open(run.classes())?;
     super::check_out(args)?;

@@ -5,18 +5,36 @@ mod result;
 mod retrieval;
 mod segmentation;
 
+use radapter_training::RunDir;
+
 use crate::command::args::SweepArgs;
+use crate::command::failure::Usage;
+use crate::command::model::{self, Task};
 use crate::command::{Session, output};
 
 pub(super) fn run(args: &SweepArgs, session: &Session) -> anyhow::Result<()> {
-    let has_label_maps = args.label_maps.annotations.is_some() || args.label_maps.dataset.is_some();
+    let has_label_maps = args.label_maps.annotations.is_some() || args.dataset.dataset.is_some();
     let sweep = match &args.suite {
         Some(suite) => classification::run(args, suite, session)?,
         None if has_label_maps => segmentation::run(args, session)?,
-        None => retrieval::run(args, session)?,
+        None if args.captions.captions.is_some() => retrieval::run(args, session)?,
+        None => return Err(nothing_to_measure_on(args)?.into()),
     };
     sweep.write(args)?;
     output::print(&sweep.table().to_string())
+}
+
+/// Which flags are missing is a matter of the run's task.
+fn nothing_to_measure_on(args: &SweepArgs) -> anyhow::Result<Usage> {
+    let record = RunDir::open(&args.run)?.record()?;
+    Ok(Usage(match model::task_of(&record) {
+        Some(Task::Retrieval) => "a run of retrieval is swept on images with captions: give --captions and --images",
+        Some(Task::Segmentation) => {
+            "a run of segmentation is swept on annotated images: give --images, --annotations and --classes, or --dataset"
+        }
+        Some(Task::Classification) | None => "a run of classification is swept on a suite: give --suite",
+    }
+    .into()))
 }
 
 /// Refuses what cannot be written, before the work.

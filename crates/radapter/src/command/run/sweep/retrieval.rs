@@ -6,14 +6,14 @@ use radapter_training::finetuned::FineTunedRun;
 
 use super::result::{Point, Sweep};
 use crate::command::args::SweepArgs;
-use crate::command::run::eval::{Source, recorded_template};
+use crate::command::run::eval::{Source, trained_run};
 use crate::command::table::percent;
 use crate::command::{Session, model};
 
 pub(super) fn run(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
     let grid = args.alpha.get()?;
     let run = FineTunedRun::open(&args.run)?;
-    let source = Source::open(&args.captions, args.decode.on_error, &recorded_template(&args.run)?)?;
+    let source = Source::open(&args.captions, args.decode.on_error, &trained_run(&args.run)?)?;
     super::check_out(args)?;
     let base = model::base_of(&run)?;
     source.warn(base.config.text.context_length);

@@ -18,7 +18,7 @@ pub(super) fn run(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> 
     let grid = args.alpha.get()?;
     let run = FineTunedRun::open(&args.run)?;
     let images = args.captions.images.as_deref();
-    let scene = Scene::open(images, &args.label_maps, None, args.unseen.as_deref())?;
+    let scene = Scene::open(images, &args.label_maps, &args.dataset, None, args.unseen.as_deref())?;
     let parts = scene.parts(&args.fusion, &args.proposals, Some(&args.run))?;
     super::check_out(args)?;
     let base = model::base_of(&run)?;
@@ -72,7 +72,7 @@ fn values(measured: &Measured, has_unseen: bool) -> Vec<f64> {
 /// What is measured on, by name.
 fn on(args: &SweepArgs) -> String {
     let folder = args.label_maps.annotations.as_deref().map(|path| path.display().to_string());
-    folder.or(args.label_maps.dataset.clone()).unwrap_or_default()
+    folder.or(args.dataset.dataset.clone()).unwrap_or_default()
 }
 
 /// The masks of all images.

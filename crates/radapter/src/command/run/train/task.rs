@@ -11,7 +11,9 @@ use radapter_training::config::{ResolvedConfig, Settings};
 use radapter_training::{RunDir, RunOptions, TrainOutcome};
 use toml::Value;
 
-use crate::command::args::{ArchArg, CaptionsArgs, ModelRef, TrainClassification, TrainRetrieval, TrainSegmentation};
+use crate::command::args::{
+    ArchArg, CaptionsArgs, DatasetArgs, ModelRef, TrainClassification, TrainRetrieval, TrainSegmentation,
+};
 use crate::command::model::{self, Task};
 use crate::command::{Session, run::segment};
 
@@ -62,6 +64,7 @@ impl<'a> TaskArgs<'a> {
                 push_captions(&mut values, &args.captions)?;
                 values.extend(args.val_split.clone().map(|split| ("val_split", split.into())));
                 push_path(&mut values, "val_captions", args.val_captions.as_deref())?;
+                push_path(&mut values, "val_image_ids", args.val_image_ids.as_deref())?;
                 push_path(&mut values, "val_images", args.val_images.as_deref())?;
                 !args.resume
             }
@@ -94,7 +97,8 @@ fn push_captions(values: &mut Vec<(&'static str, Value)>, args: &CaptionsArgs) -
 }
 
 fn push_segments(values: &mut Vec<(&'static str, Value)>, args: &TrainSegmentation) -> anyhow::Result<()> {
-    let annotated = segment::annotated(args.annotated.images.as_deref(), &args.annotated.label_maps)?;
+    let annotated =
+        segment::annotated(args.annotated.images.as_deref(), &args.annotated.label_maps, &DatasetArgs::default())?;
     push_path(values, "images", annotated.images.as_deref())?;
     push_path(values, "annotations", annotated.annotations.as_deref())?;
     push_path(values, "captions", args.captions.as_deref())?;
