@@ -199,10 +199,11 @@ impl ClassList {
             list.classes.push(SegmentationClass { synonyms, line: line.to_owned() });
         }
         if let [only] = &list.classes[..] {
+            let others = if only.line.eq_ignore_ascii_case(OTHERS) { "background" } else { OTHERS };
             let note =
-                format!("`{}` is the only class: `{OTHERS}` stands beside it, for all that it is not", only.line);
+                format!("`{}` is the only class: `{others}` stands beside it, for all that it is not", only.line);
             list.notes.push(note);
-            list.classes.push(SegmentationClass { synonyms: vec![OTHERS.to_owned()], line: OTHERS.to_owned() });
+            list.classes.push(SegmentationClass { synonyms: vec![others.to_owned()], line: others.to_owned() });
         }
         Ok(list)
     }

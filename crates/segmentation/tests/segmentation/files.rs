@@ -176,7 +176,7 @@ fn folders_have_a_file_for_each_image() {
     assert!(notes.contains("1 of 2 proposals are polygons") && notes.contains("2 categories"), "{notes}");
     std::fs::write(root.join("c.npz"), "").unwrap();
     let text = open().unwrap_err().to_string();
-    assert!(text.contains("2 .json files and 1 .npz files"), "{text}");
+    assert!(text.contains("3 .json files and 1 .npz files"), "{text}");
 }
 
 #[test]

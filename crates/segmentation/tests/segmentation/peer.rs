@@ -31,7 +31,7 @@ fn close(what: &str, found: &[f32], expected: &[f32]) {
 }
 
 #[test]
-fn masks_classes_and_their_sum_are_pytorchs() {
+fn parity_of_masks_classes_and_their_sum() {
     let fixture: Fixture = serde_json::from_str(include_str!("../fixtures/ovseg.json")).unwrap();
     let ([grid_height, grid_width], [height, width]) = (fixture.grid, fixture.image);
     let region = |logits: &[f32]| Region::Logits(Grid::new(grid_width, grid_height, logits.to_vec()).unwrap());
