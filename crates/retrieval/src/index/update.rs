@@ -16,8 +16,9 @@ use super::{IndexError, Manifest, ModelId};
 
 /// Images of a full segment.
 const SEGMENT: usize = 4096;
-/// Images that are embedded between two looks at the clock, at most.
+/// Images that are embedded between two looks at the clock, at most and at least.
 const PIECE: usize = 256;
+const LEAST: usize = 8;
 /// How often work is saved, where nothing else is said.
 pub const SAVE_EVERY: Duration = Duration::from_secs(20);
 
@@ -37,7 +38,7 @@ pub struct Folder {
 pub struct UpdateOptions<'a> {
     /// How images are read and embedded.
     pub embed: EmbedOptions,
-    /// Set to true from anywhere, it ends the work behind two batches of images, with what was done saved.
+    /// Set to true from anywhere, it ends the work behind some images, a few seconds' worth, with what was done saved.
     pub interrupt: &'a AtomicBool,
     /// How often what was done is saved: the work that a kill may cost.
     pub save_every: Duration,
@@ -282,12 +283,15 @@ fn embed(
     let mut rows = Rows::default();
     let mut saved = Instant::now();
     let mut done = 0;
-    let piece = (2 * options.embed.batch).clamp(8, PIECE);
-    for piece in wanted.chunks(piece) {
+    let (mut rest, mut size) = (wanted, (2 * options.embed.batch).clamp(LEAST, PIECE));
+    while !rest.is_empty() {
         if options.interrupt.load(Ordering::Relaxed) {
             updated.interrupted = true;
             break;
         }
+        let (piece, later) = rest.split_at(size.min(rest.len()));
+        rest = later;
+        let begun = Instant::now();
         let image = |(name, path, _): &(String, PathBuf, Stamp)| Image {
             name: name.clone(),
             source: ImageSource::File(path.clone()),
@@ -308,6 +312,12 @@ fn embed(
             rows.values.extend_from_slice(row);
         }
         updated.skipped.extend(embedded.skipped);
+        // Large pieces keep all threads busy, small ones hear of an interruption soon: some seconds are right.
+        match begun.elapsed().as_secs() {
+            0 => size = (2 * size).min(PIECE),
+            1..=4 => {}
+            _ => size = (size / 2).max(LEAST),
+        }
         if rows.len() >= SEGMENT || saved.elapsed() >= options.save_every {
             save(dir, manifest, std::mem::take(&mut rows), updated)?;
             saved = Instant::now();

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use burn::tensor::Device;
 use radapter_adapter::Alpha;
 use radapter_clip::checkpoint::{Checkpoint, SaveOptions};
 use radapter_training::finetuned::FineTunedRun;
-use radapter_training::{Outcome, Report, RunOptions};
+use radapter_training::{Report, RunOptions};
 
 use super::method::stored_bytes;
 use super::{Ears, LearningRates, Method, Row};
@@ -142,13 +142,5 @@ fn row(method: Method, seed: u64, Figures { id, ood, unseen }: Figures) -> Row {
         tuned_parameters: 0,
         seconds: 0.0,
         bytes: 0,
-    }
-}
-
-/// The report of a run that was not interrupted.
-pub(super) fn finished(outcome: Outcome, method: Method, seed: u64) -> anyhow::Result<Report> {
-    match outcome {
-        Outcome::Finished(report) => Ok(report),
-        Outcome::Interrupted { step } => bail!("interrupted behind step {step} of {method}, seed {seed}"),
     }
 }

@@ -1,14 +1,14 @@
 use std::fmt;
 use std::path::Path;
 
+use anyhow::bail;
 use radapter_classification::plan::Plan;
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_training::Report;
 use radapter_training::RunOptions;
 use radapter_training::config::{ConfigError, Settings};
+use radapter_training::{Outcome, Report};
 use serde::{Deserialize, Serialize};
 
-use super::comparison::finished;
 use super::{Budget, Data};
 
 /// What is compared.
@@ -105,4 +105,12 @@ pub fn train(
 /// The size of a run's trained tensors on disk.
 pub(super) fn stored_bytes(files: &[&Path]) -> u64 {
     files.iter().filter_map(|file| std::fs::metadata(file).ok()).map(|file| file.len()).sum()
+}
+
+/// The report of a run that was not interrupted.
+pub(super) fn finished(outcome: Outcome, method: Method, seed: u64) -> anyhow::Result<Report> {
+    match outcome {
+        Outcome::Finished(report) => Ok(report),
+        Outcome::Interrupted { step } => bail!("interrupted behind step {step} of {method}, seed {seed}"),
+    }
 }

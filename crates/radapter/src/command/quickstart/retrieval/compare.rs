@@ -7,8 +7,8 @@ use radapter_embedding::EmbedOptions;
 use radapter_retrieval::plan::Plan;
 use radapter_training::{Report, RunOptions};
 
-use super::super::comparison::{Compared, Comparison, Figures, SceneBudget, finished};
-use super::super::method::settings;
+use super::super::comparison::{Compared, Comparison, Figures, SceneBudget};
+use super::super::method::{finished, settings};
 use super::super::{Ears, LearningRates, Method};
 use super::{CLAIMED_ALPHA, Data};
 

@@ -16,8 +16,8 @@ use radapter_segmentation::segmenter::{SegmentSettings, Segmented, Segmenter};
 use radapter_segmentation::vocabulary::Vocabulary;
 use radapter_training::{Report, RunOptions};
 
-use super::super::comparison::{Compared, Comparison, Figures, SceneBudget, finished};
-use super::super::method::settings;
+use super::super::comparison::{Compared, Comparison, Figures, SceneBudget};
+use super::super::method::{finished, settings};
 use super::super::{Ears, LearningRates, Method};
 use super::CLAIMED_ALPHA;
 use super::data::{Data, TestScenes};
