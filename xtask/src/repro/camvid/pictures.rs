@@ -7,34 +7,13 @@ use anyhow::Context as _;
 use burn::tensor::Device;
 use image::{Rgb, RgbImage, imageops};
 use radapter::clip::checkpoint::Checkpoint;
-use radapter::datasets::label_map::{IGNORED, LabelMap, colour};
+use radapter::command::report::{beside, painted};
 use radapter::embedding::Image;
 
 use super::measure::{Masks, Val};
 
 /// Pixels between pictures.
 const GAP: u32 = 4;
-
-fn painted(map: &LabelMap) -> RgbImage {
-    let pixel = |x: u32, y: u32| {
-        let label = map.labels()[y as usize * map.width() + x as usize];
-        Rgb(if label == IGNORED { [0; 3] } else { colour(label) })
-    };
-    RgbImage::from_fn(map.width() as u32, map.height() as u32, pixel)
-}
-
-/// Pictures side by side.
-fn beside(pictures: &[RgbImage]) -> RgbImage {
-    let width = pictures.iter().map(|picture| picture.width() + GAP).sum::<u32>().saturating_sub(GAP);
-    let height = pictures.iter().map(RgbImage::height).max().unwrap_or(0);
-    let mut strip = RgbImage::from_pixel(width, height, Rgb([255; 3]));
-    let mut left = 0;
-    for picture in pictures {
-        imageops::replace(&mut strip, picture, i64::from(left), 0);
-        left += picture.width() + GAP;
-    }
-    strip
-}
 
 /// Into `folder` a strip for each image: the image, the annotation, and each model's map on built-in masks; into the docs the maps
 /// alone, half as large: images and annotations are not ours to publish.
@@ -58,10 +37,10 @@ pub(super) fn write(val: &Val, models: &BTreeMap<&str, Checkpoint>, folder: &Pat
         let picture = image.source.load()?;
         let mut whole = vec![(*picture).clone(), painted(&val.truth(*index)?)];
         whole.extend(maps.iter().cloned());
-        save(&beside(&whole), &folder.join(format!("{}.png", image.name)))?;
+        save(&beside(&whole, GAP), &folder.join(format!("{}.png", image.name)))?;
         let half =
             |map: &RgbImage| imageops::resize(map, map.width() / 2, map.height() / 2, imageops::FilterType::Nearest);
-        rows.push(beside(&maps.iter().map(half).collect::<Vec<_>>()));
+        rows.push(beside(&maps.iter().map(half).collect::<Vec<_>>(), GAP));
     }
     let width = rows.iter().map(RgbImage::width).max().unwrap_or(0);
     let height = rows.iter().map(|row| row.height() + GAP).sum::<u32>().saturating_sub(GAP);

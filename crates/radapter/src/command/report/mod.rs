@@ -6,10 +6,12 @@ mod chart;
 mod frontier;
 mod page;
 mod segmented;
+mod strip;
 mod training;
 
 pub use chart::{Chart, Mark, Scale, Series};
 pub use frontier::{Frontier, FrontierPoint};
 pub use page::{FoundImage, ImageCard, Page, escape};
 pub use segmented::{SegmentedImage, Swatch};
+pub use strip::{beside, painted};
 pub use training::training_report;

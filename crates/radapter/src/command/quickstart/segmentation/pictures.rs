@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use image::imageops::{self, FilterType};
-use image::{ImageFormat, Rgb, RgbImage};
+use image::{ImageFormat, RgbImage};
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_datasets::label_map::{IGNORED, LabelMap, colour};
+use radapter_datasets::label_map::{IGNORED, LabelMap};
 use radapter_training::finetuned::FineTunedRun;
 
 use super::super::Method;
 use super::compare::{made, segment};
 use super::data::{Data, TestScenes};
+use crate::command::report::{beside, painted};
 
 /// Scenes shown of each domain.
 const SHOWN: usize = 2;
@@ -75,7 +76,7 @@ pub(super) fn draw(models: &Models, data: &Data, device: &Device) -> anyhow::Res
         }
         for (pictures, truth) in pictures.iter().zip(&some.truth) {
             let mut png = Cursor::new(Vec::new());
-            beside(pictures).write_to(&mut png, ImageFormat::Png)?;
+            strip(pictures).write_to(&mut png, ImageFormat::Png)?;
             strips.push(Strip {
                 domain: domain.clone(),
                 png: png.into_inner(),
@@ -86,28 +87,12 @@ pub(super) fn draw(models: &Models, data: &Data, device: &Device) -> anyhow::Res
     Ok(strips)
 }
 
-fn painted(map: &LabelMap) -> RgbImage {
-    let pixel = |x: u32, y: u32| {
-        let label = map.labels()[y as usize * map.width() + x as usize];
-        Rgb(if label == IGNORED { [0; 3] } else { colour(label) })
-    };
-    RgbImage::from_fn(map.width() as u32, map.height() as u32, pixel)
-}
-
-fn beside(pictures: &[RgbImage]) -> RgbImage {
+/// Pictures side by side, enlarged: scenes are small.
+fn strip(pictures: &[RgbImage]) -> RgbImage {
     let large = |picture: &RgbImage| {
         imageops::resize(picture, ZOOM * picture.width(), ZOOM * picture.height(), FilterType::Nearest)
     };
-    let large: Vec<RgbImage> = pictures.iter().map(large).collect();
-    let width = large.iter().map(|picture| picture.width() + GAP).sum::<u32>().saturating_sub(GAP);
-    let height = large.iter().map(RgbImage::height).max().unwrap_or(0);
-    let mut strip = RgbImage::from_pixel(width, height, Rgb([255; 3]));
-    let mut left = 0;
-    for picture in &large {
-        imageops::replace(&mut strip, picture, i64::from(left), 0);
-        left += picture.width() + GAP;
-    }
-    strip
+    beside(&pictures.iter().map(large).collect::<Vec<_>>(), GAP)
 }
 
 fn shares(truth: &LabelMap, labels: usize) -> Vec<(usize, f64)> {
