@@ -36,17 +36,21 @@ impl Index {
     /// [`IndexError`] if the directory is no index, or a part of it is missing or damaged.
     pub fn open(dir: impl Into<PathBuf>) -> Result<Self, IndexError> {
         let dir = dir.into();
-        let read = || {
-            let manifest = Manifest::read(&dir)?;
-            let open = |entry: &SegmentEntry| Segment::read(&dir, entry, manifest.embed_dim);
-            let segments = manifest.segments.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-            Ok::<_, IndexError>((manifest, segments))
+        let open = |manifest: &Manifest| -> Result<Vec<Segment>, IndexError> {
+            manifest.segments.iter().map(|entry| Segment::read(&dir, entry, manifest.embed_dim)).collect()
         };
-        // An update may put other segments in the place of these between the manifest and them: then the manifest has changed.
-        let before = Manifest::read(&dir)?;
-        let (manifest, segments) = match read() {
-            Err(_) if Manifest::read(&dir).is_ok_and(|now| now != before) => read()?,
-            first => first?,
+        let mut manifest = Manifest::read(&dir)?;
+        let segments = match open(&manifest) {
+            Ok(segments) => segments,
+            // An update may have put other segments in the place of these: then the manifest is another one now.
+            Err(error) => {
+                let now = Manifest::read(&dir)?;
+                if now == manifest {
+                    return Err(error);
+                }
+                manifest = now;
+                open(&manifest)?
+            }
         };
         Ok(Self { dir, manifest, segments })
     }

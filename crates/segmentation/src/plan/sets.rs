@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use burn::tensor::Device;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_datasets::SkipReport;
@@ -79,20 +81,25 @@ pub(super) fn read(
     let images = task.images.as_deref().ok_or(PlanError::NoImages)?;
     let classes = task.class_list()?;
     let labels = Labels::of_classes(&classes, task.synonyms);
-    let annotations = Annotations {
-        images,
-        annotations: task.annotations.as_deref().ok_or(PlanError::NoAnnotations)?,
-        classes: labels.len(),
-        label_offset: task.label_offset,
-        ignore: task.ignore,
-        min_area: task.min_area,
-    };
+    let folder = task.annotations.as_deref().ok_or(PlanError::NoAnnotations)?;
+    let annotations = annotations(task, images, folder, labels.len());
     let excluded = classes.labels_of(&task.exclude).map_err(SettingsError::from)?;
     let read = annotated::read(&annotations, &excluded, preparation.progress)?;
     let val = validation(task, preparation)?;
     let mut sets = split(task, labels, read.set, val, seed)?;
     sets.notes.extend(read.notes);
     Ok(sets)
+}
+
+/// Two folders, read as the task says.
+fn annotations<'a>(
+    task: &ResolvedSegmentation,
+    images: &'a Path,
+    annotations: &'a Path,
+    classes: usize,
+) -> Annotations<'a> {
+    let ResolvedSegmentation { label_offset, ignore, min_area, .. } = *task;
+    Annotations { images, annotations, classes, label_offset, ignore, min_area }
 }
 
 /// The segments of the images that are given for validation, and what they are told apart by: classes, also where nouns of
@@ -104,14 +111,7 @@ fn validation(
     let (Some(images), Some(folder)) = (&task.val_images, &task.val_annotations) else { return Ok(None) };
     let classes = task.class_list()?;
     let labels = Labels::of_classes(&classes, task.synonyms);
-    let annotations = Annotations {
-        images,
-        annotations: folder,
-        classes: labels.len(),
-        label_offset: task.label_offset,
-        ignore: task.ignore,
-        min_area: task.min_area,
-    };
+    let annotations = annotations(task, images, folder, labels.len());
     // Of nouns that are excluded, those that are classes; that all names of classes are known is checked where they are
     // trained on.
     let excluded = |name: &String| classes.labels_of(std::slice::from_ref(name)).ok();

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use super::names::{base, slashed, stem};
 use super::records::Passed;
@@ -42,8 +42,8 @@ pub(super) struct Folder {
     form: Form,
     /// By their relative paths without extension.
     files: BTreeMap<String, PathBuf>,
-    /// Of the JSON files that were read so far.
-    pub(super) passed: Mutex<Passed>,
+    /// Of each JSON file that was read so far.
+    passed: Mutex<BTreeMap<PathBuf, Passed>>,
 }
 
 impl Folder {
@@ -92,6 +92,16 @@ impl Folder {
             return None;
         }
         self.files.get_key_value(base(&stem(name))).map(|(key, _)| key.as_str())
+    }
+
+    /// Notes what was passed over in a file, which may be read several times and counts once.
+    pub(super) fn pass_over(&self, file: &Path, passed: Passed) {
+        self.passed.lock().unwrap_or_else(PoisonError::into_inner).insert(file.to_owned(), passed);
+    }
+
+    pub(super) fn notes(&self) -> Vec<String> {
+        let passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        passed.values().fold(Passed::default(), Passed::join).notes()
     }
 
     pub(super) fn example(&self) -> Option<String> {

@@ -11,7 +11,6 @@ mod tensors;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 
 use super::{ProposalError, Proposals};
 use folder::{Folder, Form};
@@ -75,7 +74,7 @@ impl ProposalFiles {
     pub fn notes(&self) -> Vec<String> {
         match &self.kind {
             Kind::Results(results) => results.notes(),
-            Kind::Folder(folder) => folder.passed.lock().unwrap_or_else(PoisonError::into_inner).notes(),
+            Kind::Folder(folder) => folder.notes(),
         }
     }
 
@@ -129,7 +128,11 @@ impl ProposalFiles {
             Kind::Folder(folder) => {
                 let Some(file) = folder.of(image.name) else { return Ok(found) };
                 match folder.form() {
-                    Form::Json => found.masks = results::of_image(file, image, &folder.passed)?,
+                    Form::Json => {
+                        let (masks, passed) = results::of_image(file, image)?;
+                        found.masks = masks;
+                        folder.pass_over(file, passed);
+                    }
                     Form::Png => found.masks = id_map::masks(file, image)?,
                     Form::Npz => (found.masks, found.class_scores) = arrays::proposals(file, npz::read(file)?, image)?,
                     Form::Safetensors => {

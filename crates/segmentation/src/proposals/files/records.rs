@@ -51,6 +51,14 @@ impl Passed {
         self.categories.extend(record.category_id.as_ref().map(Value::to_string));
     }
 
+    /// Both.
+    pub(super) fn join(mut self, other: &Self) -> Self {
+        self.records += other.records;
+        self.without_runs += other.without_runs;
+        self.categories.extend(other.categories.iter().cloned());
+        self
+    }
+
     /// In words.
     pub(super) fn notes(&self) -> Vec<String> {
         let Self { records, without_runs, categories } = self;

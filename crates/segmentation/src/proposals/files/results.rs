@@ -1,6 +1,5 @@
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -128,17 +127,19 @@ impl Results {
     }
 
     pub(super) fn notes(&self) -> Vec<String> {
-        let mut passed = Passed::default();
-        self.records.iter().for_each(|record| passed.add(record));
-        passed.notes()
+        passed_over(&self.records).notes()
     }
 }
 
-/// The masks of a file that is for one image.
-pub(super) fn of_image(path: &Path, image: Wanted<'_>, passed: &Mutex<Passed>) -> Result<Vec<Proposal>, ProposalError> {
+/// The masks of a file that is for one image, and what was passed over.
+pub(super) fn of_image(path: &Path, image: Wanted<'_>) -> Result<(Vec<Proposal>, Passed), ProposalError> {
     let File { records, .. } = parse(path)?;
-    let mut counted = passed.lock().unwrap_or_else(PoisonError::into_inner);
-    records.iter().for_each(|record| counted.add(record));
-    drop(counted);
-    masks(path, &records.iter().enumerate().collect::<Vec<_>>(), image)
+    let masks = masks(path, &records.iter().enumerate().collect::<Vec<_>>(), image)?;
+    Ok((masks, passed_over(&records)))
+}
+
+fn passed_over(records: &[Record]) -> Passed {
+    let mut passed = Passed::default();
+    records.iter().for_each(|record| passed.add(record));
+    passed
 }

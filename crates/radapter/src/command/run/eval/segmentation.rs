@@ -188,7 +188,7 @@ pub(super) fn run(args: &EvalSegmentation, session: &Session) -> anyhow::Result<
             let options = session.embed_options(&args.decode, args.batch);
             let measure =
                 |save: Option<&Path>| scene.measure("segmenting", &loaded.checkpoint, &parts, &options, save, session);
-            match &args.save_maps {
+            let measured = match &args.save_maps {
                 None => measure(None)?,
                 Some(folder) => {
                     let mut measured = None;
@@ -198,7 +198,9 @@ pub(super) fn run(args: &EvalSegmentation, session: &Session) -> anyhow::Result<
                     })?;
                     measured.context("nothing was measured")?
                 }
-            }
+            };
+            parts.tell_notes();
+            measured
         }
     };
     if args.json.json { output::print_json(&measured) } else { output::print(&table(&measured)) }

@@ -75,6 +75,7 @@ pub(super) fn run(args: &SegmentArgs, session: &Session) -> anyhow::Result<()> {
         report_skipped(&skipped, found.len());
         output::write_file(&dir.join("index.html"), page::page(args, &legend, &entries).as_bytes())
     })?;
+    parts.tell_notes();
     tracing::info!("labels, overlays, legend.json, index.html → {}", args.out.display());
     if args.json.json { output::print_json(&entries) } else { output::print(&page::table(&entries)) }
 }

@@ -77,6 +77,11 @@ impl Parts {
         Ok(Self { settings: settings.validate()?, crop, templates, synonyms, source, cache: args.cache.clone() })
     }
 
+    /// Tells what was passed over in the proposals: at the end, as files of a folder are known when they have been read.
+    pub(in crate::command::run) fn tell_notes(&self) {
+        self.source.notes().iter().for_each(|note| tracing::warn!("--proposals: {note}"));
+    }
+
     /// Segments images, with progress.
     pub(in crate::command::run) fn segment(
         &self,
@@ -121,10 +126,7 @@ impl Parts {
             (Err(SegmentError::Take(_)), Some(error)) => Err(error),
             (skipped, _) => {
                 progress.finish();
-                let skipped = skipped?;
-                // Files of a folder are known when they have been read.
-                self.source.notes().iter().for_each(|note| tracing::warn!("--proposals: {note}"));
-                Ok(skipped)
+                Ok(skipped?)
             }
         }
     }

@@ -44,6 +44,7 @@ pub(super) fn run(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> 
         tracing::info!("alpha {alpha}: mIoU {}", percent(measured.scores.miou));
         points.push(Point::new(alpha, values(&measured, has_unseen), &measured)?);
     }
+    parts.tell_notes();
     let columns: Vec<String> = COLUMNS[..if has_unseen { 5 } else { 2 }].iter().map(|&name| name.to_owned()).collect();
     Ok(Sweep {
         what: "Segmentation over alpha",
