@@ -4,6 +4,7 @@
 
 mod bench;
 mod bench_recall;
+mod page;
 mod pretrain;
 mod repro;
 mod tune;
@@ -20,7 +21,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Time a training step with random weights
+    /// Time training steps and inference with random weights, beside PyTorch
     Bench(bench::Args),
     /// Time recall at K over random embeddings, and check its memory
     BenchRecall(bench_recall::Args),

@@ -66,11 +66,6 @@ impl Dropping {
         self.mode
     }
 
-    /// Whether equal samples of a training batch may come out different.
-    pub(crate) fn tells_samples_apart(&self) -> bool {
-        self.mode == DropMode::Sample && self.probability > 0.0
-    }
-
     /// γ/(1−p) as a function of seed, step and place, and of the sample or token position.
     ///
     /// The numbers of samples and positions come in order from one stream, so that the first of them do not depend on how

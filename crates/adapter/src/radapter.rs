@@ -3,9 +3,10 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 use radapter_clip::model::{Adapter, Context, Mode, Place, Rows};
+use radapter_kernels::matmul_add;
 
 use crate::Alpha;
-use crate::dropping::{Draw, Dropping};
+use crate::dropping::{Draw, DropMode, Dropping};
 
 /// What stands behind one sublayer of a block: a linear residual branch, or nothing where the settings chose none.
 ///
@@ -54,6 +55,13 @@ pub struct LowRank {
 }
 
 impl RAdapter {
+    /// Whether anything is dropped in this way.
+    fn training_draws(&self, context: &Context, mode: DropMode) -> bool {
+        let training = matches!(context.mode, Mode::Training { .. });
+        let draws = |residual: &Residual| residual.dropping.probability() > 0.0 && residual.dropping.mode() == mode;
+        training && self.residual.as_ref().is_some_and(draws)
+    }
+
     /// No adapter at this place.
     pub const fn absent() -> Self {
         Self { residual: None }
@@ -83,18 +91,18 @@ impl Residual {
         }
     }
 
-    /// `factor · s · F y` for each row `y`, times the row's own factor if there are such.
+    /// `y + factor · s · F y` for each row `y`, the second times the row's own factor if there are such.
     ///
     /// # Shapes
     /// `y`: `[rows, d]`, `rows`: `[rows, 1]` → `[rows, d]`
-    fn forward(&self, y: Tensor<2>, factor: f64, rows: Option<Tensor<2>>) -> Tensor<2> {
-        let mask = |x: Tensor<2>| match rows {
-            Some(rows) => x * rows,
-            None => x,
+    fn add_to(&self, y: Tensor<2>, factor: f64, rows: Option<Tensor<2>>) -> Tensor<2> {
+        let masked = match rows {
+            Some(rows) => y.clone() * rows,
+            None => y.clone(),
         };
         match self.factors(factor) {
-            (weight, None) => mask(y.matmul(weight.transpose())),
-            (up, Some(down)) => mask(y.matmul(down.transpose())).matmul(up.transpose()),
+            (weight, None) => matmul_add(masked, weight, y),
+            (up, Some(down)) => matmul_add(masked.matmul(down.transpose()), up, y),
         }
     }
 
@@ -129,12 +137,14 @@ impl Adapter for RAdapter {
                 }
             },
         };
-        output.clone() + residual.forward(output, factor, mask)
+        residual.add_to(output, factor, mask)
     }
 
     fn treats_samples_alike(&self, context: &Context) -> bool {
-        let training = matches!(context.mode, Mode::Training { .. });
-        let apart = |residual: &Residual| residual.dropping.tells_samples_apart();
-        !(training && self.residual.as_ref().is_some_and(apart))
+        !self.training_draws(context, DropMode::Sample)
+    }
+
+    fn treats_tokens_alike(&self, context: &Context) -> bool {
+        !self.training_draws(context, DropMode::Token)
     }
 }

@@ -7,10 +7,20 @@
 //!
 //! On other backends, on other element types than f32, and without the feature `flex`, the functions are composed of burn's own.
 
+mod adamw;
+mod attention;
 #[cfg(feature = "flex")]
-mod elementwise;
+mod flex;
+mod layer_norm;
+mod matmul_add;
 #[cfg(feature = "flex")]
 mod ops;
 mod quick_gelu;
+mod square_sums;
 
+pub use adamw::{AdamW, Tracked};
+pub use attention::{Heads, attention};
+pub use layer_norm::layer_norm;
+pub use matmul_add::{linear, matmul_add};
 pub use quick_gelu::quick_gelu;
+pub use square_sums::square_sums;

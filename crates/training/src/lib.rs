@@ -45,7 +45,7 @@ mod validation;
 
 pub use data::{DataError, Sample, SampleKey, SampleOrder, TrainData};
 pub use error::TrainError;
-pub use metrics::{Line, TrainLine, ValidationLine, read_metrics};
+pub use metrics::{Line, StepTimes, TrainLine, ValidationLine, read_metrics};
 pub use objective::{Contrastive, CrossEntropy, Objective, Side};
 pub use progress::{Progress, ProgressEvent, Silent, StepProgress};
 pub use report::{Best, Outcome, Report};

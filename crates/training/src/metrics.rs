@@ -35,6 +35,27 @@ pub struct TrainLine {
     pub samples: usize,
     /// Throughput of this step.
     pub samples_per_second: f64,
+    /// Where its time went.
+    #[serde(default)]
+    pub times: StepTimes,
+}
+
+/// Seconds of the parts of a step. On a device that works asynchronously a part has the time that handing over its work took, and
+/// whatever reads a result first has the time of waiting for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepTimes {
+    /// Waiting for decoded and preprocessed samples.
+    pub wait: f64,
+    /// The image tower, forward. Accumulation over parts of the batch is counted as `backward` as a whole.
+    pub images: f64,
+    /// The text tower, forward.
+    pub texts: f64,
+    /// The objective, and reading its value.
+    pub loss: f64,
+    /// Gradients.
+    pub backward: f64,
+    /// Norm of the gradients, optimizer and moving average.
+    pub optimizer: f64,
 }
 
 /// What is recorded of a validation.
@@ -160,6 +181,7 @@ mod tests {
             grad_norm: 2.0,
             samples: 4,
             samples_per_second: 3.5,
+            times: StepTimes::default(),
         })
     }
 

@@ -1,4 +1,5 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use burn::module::{Module, Param};
 use burn::tensor::ExecutionError;
@@ -10,6 +11,7 @@ use radapter_clip::model::{Adapter, Clip, Context, Tower};
 use radapter_losses::LossError;
 
 use crate::cached;
+use crate::metrics::StepTimes;
 use crate::objective::{Objective, Side};
 use crate::optimizer::Optimizer;
 
@@ -33,6 +35,7 @@ pub(crate) struct StepOutput {
     pub(crate) lr: f64,
     pub(crate) samples_per_second: f64,
     pub(crate) seconds_left: f64,
+    pub(crate) times: StepTimes,
 }
 
 impl ItemLazy for StepOutput {
@@ -145,18 +148,39 @@ impl<A: Adapter> TrainModel<A> {
         }
     }
 
-    fn loss(&self, batch: &Batch, device: &Device, context: &Context) -> Result<Tensor<1>, LossError> {
-        let all = 0..batch.labels.len();
-        let image = self.clip.encode_image(self.pixels(batch, all, device), context);
-        self.shared.objective.loss(image, self.side(batch, context)?, &batch.labels)
+    /// The loss and its gradients for the whole batch at once.
+    fn whole_batch(
+        &self,
+        batch: &Batch,
+        context: &Context,
+        times: &mut StepTimes,
+    ) -> Result<(f64, GradientsParams), Fault> {
+        let mut clock = Clock::start();
+        let pixels = self.pixels(batch, 0..batch.labels.len(), &self.shared.device);
+        let image = self.clip.encode_image(pixels, context);
+        times.images = clock.lap();
+        let side = self.side(batch, context).map_err(Fault::Loss)?;
+        times.texts = clock.lap();
+        let loss = self.shared.objective.loss(image, side, &batch.labels).map_err(Fault::Loss)?;
+        let value = read(&loss)?;
+        times.loss = clock.lap();
+        let gradients = tracked(loss, &self.shared.device).backward();
+        times.backward = clock.lap();
+        Ok((value, GradientsParams::from_grads(gradients, self)))
+    }
+}
+
+/// Seconds since the last look.
+pub(crate) struct Clock(Instant);
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
     }
 
-    /// The loss and its gradients for the whole batch at once.
-    fn whole_batch(&self, batch: &Batch, context: &Context) -> Result<(f64, GradientsParams), Fault> {
-        let loss = self.loss(batch, &self.shared.device, context).map_err(Fault::Loss)?;
-        let value = read(&loss)?;
-        let gradients = tracked(loss, &self.shared.device).backward();
-        Ok((value, GradientsParams::from_grads(gradients, self)))
+    pub(crate) fn lap(&mut self) -> f64 {
+        let before = std::mem::replace(&mut self.0, Instant::now());
+        (self.0 - before).as_secs_f64()
     }
 }
 
@@ -179,9 +203,15 @@ impl<A: Adapter> TrainStep for TrainModel<A> {
     fn step(&self, batch: Batch) -> TrainOutput<StepOutput> {
         let context = Context::training(self.shared.seed, batch.step);
         let samples = batch.labels.len();
+        let mut times = StepTimes::default();
         let result = match self.shared.micro_batch {
-            Some(size) if size < samples => cached::step(self, &batch, size, &context),
-            _ => self.whole_batch(&batch, &context),
+            Some(size) if size < samples => {
+                let mut clock = Clock::start();
+                let result = cached::step(self, &batch, size, &context);
+                times.backward = clock.lap();
+                result
+            }
+            _ => self.whole_batch(&batch, &context, &mut times),
         };
         let (loss, grads) = result.unwrap_or_else(|fault| {
             let loss = match fault {
@@ -191,7 +221,7 @@ impl<A: Adapter> TrainStep for TrainModel<A> {
             self.shared.lock().fault = Some(fault);
             (loss, GradientsParams::new())
         });
-        TrainOutput { grads, item: StepOutput { samples, loss, ..StepOutput::default() } }
+        TrainOutput { grads, item: StepOutput { samples, loss, times, ..StepOutput::default() } }
     }
 
     /// Clips, updates and averages; does nothing if the step had a fault.
@@ -218,7 +248,9 @@ impl<A: Adapter> InferenceStep for TrainModel<A> {
     /// The objective's loss, as evaluation computes it. The strategy validates by the task's measure instead.
     fn step(&self, batch: Batch) -> ValidationOutput {
         let device = self.shared.device.clone().without_autodiff();
-        let loss = self.loss(&batch, &device, &Context::inference());
+        let context = Context::inference();
+        let image = self.clip.encode_image(self.pixels(&batch, 0..batch.labels.len(), &device), &context);
+        let loss = self.side(&batch, &context).and_then(|side| self.shared.objective.loss(image, side, &batch.labels));
         ValidationOutput(loss.map_or(f64::NAN, |loss| loss.into_scalar::<f64>()))
     }
 }

@@ -1,14 +1,15 @@
 //! One optimizer step on named parameters: clipping by global norm, AdamW, moving average.
 //!
 //! burn's `ModuleOptimizer` skips a parameter without gradient, keys its state by process-random identifiers, and clips each
-//! parameter alone. Here the arithmetic is burn's [`AdamW`], and the bookkeeping is by name: a parameter without gradient,
-//! as a dropped adapter's, has a zero gradient, so that its moments decay and its step count advances as in torch.
+//! parameter alone. Here the bookkeeping is by name, and a parameter without gradient, as a dropped adapter's, has a zero gradient,
+//! so that its moments decay and its step count advances as in torch. The arithmetic is [`AdamW`]'s.
 
 use std::collections::BTreeMap;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn_optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, GradientsParams, Optimizer as _};
+use burn_optim::GradientsParams;
+use radapter_kernels::{AdamW, Tracked, square_sums};
 
 use crate::parameters::{self, Change};
 use crate::tensor_file::{Flat, Named};
@@ -30,9 +31,10 @@ pub(crate) struct Settings {
 /// The optimizer and what it remembers.
 pub(crate) struct Optimizer {
     settings: Settings,
-    decayed: AdamW,
-    undecayed: AdamW,
-    moments: BTreeMap<String, AdamWState<1>>,
+    /// Moving averages of the gradients.
+    first: Named,
+    /// Moving averages of their squares.
+    second: Named,
     /// The averages W̃; empty without averaging.
     averages: Named,
     /// Steps done.
@@ -60,49 +62,15 @@ impl Optimizer {
 
     /// As it was when [`memory`](Self::memory) was taken.
     pub(crate) fn restore(settings: Settings, memory: Memory) -> Self {
-        let adamw = |weight_decay: f64| {
-            AdamWConfig::new()
-                .with_beta_1(settings.betas[0] as f32)
-                .with_beta_2(settings.betas[1] as f32)
-                .with_epsilon(settings.eps as f32)
-                .with_weight_decay(weight_decay as f32)
-                .build()
-        };
-        let time = memory.time as usize;
-        let mut second = memory.second;
-        let moments = memory
-            .first
-            .into_iter()
-            .filter_map(|(key, first)| {
-                let second = second.remove(&key)?;
-                let momentum = AdaptiveMomentumState::new(time, first.values, second.values);
-                Some((key, AdamWState::new(momentum)))
-            })
-            .collect();
-        Self {
-            decayed: adamw(settings.weight_decay),
-            undecayed: adamw(0.0),
-            moments,
-            averages: memory.averages,
-            time: memory.time,
-            settings,
-        }
+        let Memory { first, second, averages, time } = memory;
+        Self { settings, first, second, averages, time }
     }
 
-    /// What has to be saved. `trained` gives the shapes.
-    pub(crate) fn memory(&self, trained: &Named) -> Memory {
-        let moments = |pick: fn(&AdamWState<1>) -> &Tensor<1>| {
-            self.moments
-                .iter()
-                .map(|(key, state)| {
-                    let shape = trained.get(key).map(|flat| flat.shape.clone()).unwrap_or_default();
-                    (key.clone(), Flat { shape, values: pick(state).clone() })
-                })
-                .collect()
-        };
+    /// What has to be saved.
+    pub(crate) fn memory(&self) -> Memory {
         Memory {
-            first: moments(|state| &state.momentum.moment_1),
-            second: moments(|state| &state.momentum.moment_2),
+            first: self.first.clone(),
+            second: self.second.clone(),
             averages: self.averages.clone(),
             time: self.time,
         }
@@ -115,31 +83,28 @@ impl Optimizer {
 
     /// The global norm of the gradients, and the gradients of all trained parameters in the model's order.
     ///
-    /// Rows are summed on the device in f32, the sums of the rows on the host in f64 and always in the same order: a sum
-    /// over a whole tensor may be split among threads in any order.
+    /// Parts are summed on the device, their sums on the host in f64 and always in the same order: a sum over a whole tensor may
+    /// be split among threads in any order.
     pub(crate) fn norm<M: Module>(
         &self,
         model: &M,
         mut gradients: GradientsParams,
     ) -> (f64, BTreeMap<String, Option<Tensor<1>>>) {
-        let mut rows = Vec::new();
+        let mut sums = Vec::new();
         let mut by_key = BTreeMap::new();
         parameters::each_with_gradient(model, &mut gradients, |entry| {
             if !entry.trained {
                 return;
             }
             if let Some(gradient) = &entry.gradient {
-                let last = entry.flat.shape.last().copied().unwrap_or(1).max(1);
-                let count = entry.flat.shape.iter().product::<usize>() / last;
-                let squares = gradient.clone().square().reshape([count, last]).sum_dim(1);
-                rows.push(squares.reshape([count]));
+                sums.push(square_sums(gradient.clone()));
             }
             by_key.insert(entry.key, entry.gradient);
         });
-        let squares: f64 = match rows.is_empty() {
+        let squares: f64 = match sums.is_empty() {
             true => 0.0,
             // One read of the device for all parameters.
-            false => Tensor::cat(rows, 0).into_data().iter::<f64>().sum(),
+            false => Tensor::cat(sums, 0).into_data().iter::<f64>().sum(),
         };
         (squares.sqrt(), by_key)
     }
@@ -158,29 +123,32 @@ impl Optimizer {
         };
         self.time += 1;
         let current = parameters::trained(&model);
+        let Settings { betas, eps, weight_decay, ema, .. } = self.settings;
         parameters::replace(model, |key, trained| {
-            let (true, Some(flat)) = (trained, current.get(key)) else {
+            let (true, Some(Flat { shape, values })) = (trained, current.get(key)) else {
                 return Change::Keep;
             };
-            let gradient = match gradients.remove(key).flatten() {
-                Some(gradient) if clip < 1.0 => gradient.mul_scalar(clip),
-                Some(gradient) => gradient,
-                None => flat.values.zeros_like(),
+            let taken = |named: &mut Named| named.remove(key).map(|flat| flat.values);
+            let gradient = gradients.remove(key).flatten().unwrap_or_else(|| values.zeros_like());
+            let tracked = Tracked {
+                parameter: values.clone(),
+                first: taken(&mut self.first).unwrap_or_else(|| values.zeros_like()),
+                second: taken(&mut self.second).unwrap_or_else(|| values.zeros_like()),
+                average: ema.and_then(|_| taken(&mut self.averages)),
             };
             // Biases, norms and scales have one axis; shrinking them regularises nothing.
-            let adamw = match flat.shape.len() > 1 {
-                true => &self.decayed,
-                false => &self.undecayed,
+            let decay = if shape.len() > 1 { weight_decay } else { 0.0 };
+            let adamw = AdamW::new(lr, betas, eps, decay, self.time, clip);
+            let updated = adamw.step(tracked, gradient, ema.unwrap_or(0.0));
+            let keep = |named: &mut Named, values: Tensor<1>| {
+                named.insert(key.to_owned(), Flat { shape: shape.clone(), values });
             };
-            let moments = self.moments.remove(key);
-            let (updated, moments) = adamw.step(lr, flat.values.clone(), gradient, moments);
-            if let Some(moments) = moments {
-                self.moments.insert(key.to_owned(), moments);
+            keep(&mut self.first, updated.first);
+            keep(&mut self.second, updated.second);
+            if let Some(average) = updated.average {
+                keep(&mut self.averages, average);
             }
-            if let (Some(m), Some(average)) = (self.settings.ema, self.averages.get_mut(key)) {
-                average.values = average.values.clone().mul_scalar(m) + updated.clone().mul_scalar(1.0 - m);
-            }
-            Change::To(updated)
+            Change::To(updated.parameter)
         })
     }
 }

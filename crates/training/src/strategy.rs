@@ -16,7 +16,7 @@ use crate::error::TrainError;
 use crate::files::Storage;
 use crate::loader::Cut;
 use crate::metrics::{Line, Metrics, TrainLine, ValidationLine};
-use crate::model::{Fault, StepOutput, TrainModel, ValidationOutput};
+use crate::model::{Clock, Fault, StepOutput, TrainModel, ValidationOutput};
 use crate::parameters;
 use crate::progress::ProgressEvent;
 use crate::renderer::Listener;
@@ -116,16 +116,21 @@ impl Session {
                 processor.process_train(LearnerEvent::StartSplit { epoch_number: epoch, total_items }).map_err(burn)?;
                 epoch_open = true;
             }
+            let mut lap = Clock::start();
             let Some(Ok(batch)) = batches.next() else {
                 let mut error = self.load_error.lock().unwrap_or_else(PoisonError::into_inner);
                 return Err(error.take().unwrap_or_else(|| burn("the samples ended before the run")));
             };
 
+            let wait = lap.lap();
             learner.lr_step();
             let lr = learner.lr_current();
             let output = learner.train_step(batch);
+            lap.lap();
             learner.optimizer_step(output.grads);
             let mut item = output.item;
+            item.times.wait = wait;
+            item.times.optimizer = lap.lap();
             item.lr = lr.base();
             self.check(learner, &mut item)?;
 
@@ -141,6 +146,7 @@ impl Session {
                 grad_norm: item.grad_norm,
                 samples: item.samples,
                 samples_per_second: item.samples as f64 / clock.elapsed().as_secs_f64(),
+                times: item.times,
             }))?;
             let position = Position::new(done as usize, self.total as usize, Some("steps".to_owned()));
             let item = TrainingItem::new(item, position, Some(done as usize), Some(lr));
@@ -276,7 +282,7 @@ impl Session {
         let clock = Instant::now();
         self.metrics.sync()?;
         let parameters = parameters::trained(model);
-        let memory = model.shared.lock().optimizer.memory(&parameters);
+        let memory = model.shared.lock().optimizer.memory();
         self.counters.threads = state::threads();
         let state = State { parameters, memory, counters: self.counters.clone() };
         state::save(&*self.storage, &self.run.states(), &state)?;

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::page;
+use crate::page;
 
 /// What `folder/name.json` holds, or what `measure` gives, which is then kept there.
 pub(crate) fn kept<T: Serialize + DeserializeOwned>(

@@ -5,7 +5,6 @@ mod cache;
 mod camvid;
 mod grid;
 mod pacs;
-mod page;
 mod retrieval;
 mod row;
 mod run;

@@ -3,8 +3,8 @@ use std::path::Path;
 
 use radapter::command::report::{Frontier, FrontierPoint};
 
-use super::page;
 use super::row::{Row, Spread};
+use crate::page;
 
 /// The α that was fixed beforehand.
 const CLAIMED: f64 = 0.5;
@@ -17,7 +17,7 @@ pub(crate) fn write(rows: &[Row], epochs: u64, out: &Path, docs: &Path) -> anyho
     let table = table(rows, epochs)?;
     print!("{table}");
     let picture = "![PACS: accuracy on photos against the other domains](results-pacs.svg)";
-    page::replace(docs, "pacs", &format!("{picture}\n\n{table}"))?;
+    page::replace(&docs.join("results.md"), "repro pacs", &format!("{picture}\n\n{table}"))?;
     page::save(&docs.join("results-pacs.svg"), &plot(rows)?)
 }
 

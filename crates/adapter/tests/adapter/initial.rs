@@ -4,7 +4,7 @@ use radapter_adapter::{AdapterConfig, AdapterSet, DropMode, MapWeights, Rank, Sc
 use radapter_clip::config::ClipConfig;
 use radapter_clip::model::{Context, Tower};
 
-use crate::support::{clip, config, embed};
+use crate::support::{clip, config, distance, embed};
 
 fn low(rank: usize) -> AdapterConfig {
     AdapterConfig { rank: Rank::Low(rank), ..AdapterConfig::default() }
@@ -18,7 +18,12 @@ fn new_adapters_change_nothing() {
             let adapter = AdapterConfig { drop_mode, ..adapter.clone() };
             let model = attach(clip(1), &adapter, 0).unwrap();
             assert_eq!(embed(&model, &Context::inference()), expected);
-            assert_eq!(embed(&model, &Context::training(3, 4)), expected);
+            let found = embed(&model, &Context::training(3, 4));
+            // Draws by position need all positions of the last block, which are summed in another order.
+            match drop_mode {
+                DropMode::Token => assert!(distance(&found, &expected) < 1e-6),
+                _ => assert_eq!(found, expected),
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ mod files;
 mod golden;
 mod initial;
 mod merging;
+mod pooling;
 mod properties;
 mod settings;
 mod support;

@@ -21,6 +21,14 @@ pub trait Adapter: Module + ModuleDisplay {
         let _ = context;
         true
     }
+
+    /// Whether the output of a row depends on nothing but that row of input and output, whatever its position. Where it
+    /// does, the last block computes the pooled position alone; an adapter that looks at other tokens, or draws
+    /// something per position, says `false`.
+    fn treats_tokens_alike(&self, context: &Context) -> bool {
+        let _ = context;
+        true
+    }
 }
 
 /// Nothing: the plain CLIP.

@@ -1,10 +1,11 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::module::attention;
+use burn::tensor::module;
 use burn::tensor::ops::AttentionModuleOptions;
+use radapter_kernels::{Heads, attention, linear};
 
-use super::Rows;
-use super::linear::{Linear, affine};
+use super::linear::Linear;
+use super::{Pooled, Rows};
 
 /// Multi-head self-attention in the layout of torch's `nn.MultiheadAttention`.
 #[derive(Module, Debug)]
@@ -26,20 +27,27 @@ impl Attention {
     /// # Shapes
     /// `[batch · tokens, width]` → `[batch · tokens, width]`
     pub fn forward(&self, x: Tensor<2>, rows: Rows, causal: bool) -> Tensor<2> {
-        let [count, width] = x.dims();
-        let head_width = width / self.heads;
-        let weight = self.in_proj_weight.val();
-        let bias = self.in_proj_bias.val();
-        // Three products on slices of the (frozen) weight: slicing a packed result instead would cost a zero-filled
-        // gradient of three times its size for each slice.
-        let project = |part: usize| {
-            let range = part * width..(part + 1) * width;
-            affine(x.clone(), weight.clone().slice([range.clone(), 0..width]), bias.clone().slice([range]))
-                .reshape([rows.batch, rows.tokens, self.heads, head_width])
+        let heads = Heads { count: self.heads, tokens: rows.tokens, causal };
+        self.out_proj.forward(attention(x, self.in_proj_weight.val(), self.in_proj_bias.val(), heads))
+    }
+
+    /// The output at one position of each sample: queries of those alone, keys and values of all.
+    ///
+    /// # Shapes
+    /// `x`: `[batch · tokens, width]`, `queries`, the pooled rows of `x`: `[batch, width]` → `[batch, width]`
+    pub(super) fn forward_pooled(&self, x: Tensor<2>, queries: Tensor<2>, rows: Rows, pooled: &Pooled) -> Tensor<2> {
+        let [batch, width] = queries.dims();
+        let (weight, bias) = (self.in_proj_weight.val(), self.in_proj_bias.val());
+        let project = |x: Tensor<2>, part: usize, tokens: usize| {
+            let weight = weight.clone().narrow(0, part * width, width);
+            linear(x, weight, bias.clone().narrow(0, part * width, width))
+                .reshape([batch, tokens, self.heads, width / self.heads])
                 .swap_dims(1, 2)
         };
-        let options = AttentionModuleOptions { is_causal: causal, ..Default::default() };
-        let attended = attention(project(0), project(1), project(2), None, None, options);
-        self.out_proj.forward(attended.swap_dims(1, 2).reshape([count, width]))
+        let [keys, values] = [1, 2].map(|part| project(x.clone(), part, rows.tokens));
+        let queries = project(queries, 0, 1);
+        let unseen = pooled.unseen.clone().map(|unseen| unseen.expand([batch, self.heads, 1, rows.tokens]));
+        let attended = module::attention(queries, keys, values, unseen, None, AttentionModuleOptions::default());
+        self.out_proj.forward(attended.swap_dims(1, 2).reshape([batch, width]))
     }
 }

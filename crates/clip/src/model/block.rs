@@ -3,7 +3,7 @@ use burn::tensor::Tensor;
 
 use super::activation::activate;
 use super::linear::{LayerNorm, Linear};
-use super::{Adapter, Attention, Context, NoAdapter, Place, Rows, Site, Tower};
+use super::{Adapter, Attention, Context, NoAdapter, Place, Pooled, Rows, Site, Tower};
 use crate::config::Activation;
 
 /// The feed-forward sublayer.
@@ -47,12 +47,46 @@ impl<A: Adapter> Block<A> {
     /// # Shapes
     /// `[batch · tokens, width]` → `[batch · tokens, width]`
     pub fn forward(&self, x: Tensor<2>, tower: Tower, layer: usize, rows: Rows, context: &Context) -> Tensor<2> {
-        let at = |site| Place { tower, layer, site };
         // The text tower is causal, the image tower is not.
         let causal = tower == Tower::Text;
-
         let input = self.ln_1.forward(x.clone());
         let output = self.attn.forward(input.clone(), rows, causal);
+        self.behind_attention(x, input, output, tower, layer, rows, context)
+    }
+
+    /// The same for one position of each sample.
+    ///
+    /// # Shapes
+    /// `[batch · tokens, width]` → `[batch, width]`
+    pub(super) fn forward_pooled(
+        &self,
+        x: Tensor<2>,
+        pooled: &Pooled,
+        tower: Tower,
+        layer: usize,
+        rows: Rows,
+        context: &Context,
+    ) -> Tensor<2> {
+        let all = self.ln_1.forward(x.clone());
+        let input = pooled.select(all.clone());
+        let output = self.attn.forward_pooled(all, input.clone(), rows, pooled);
+        let rows = Rows { batch: rows.batch, tokens: 1 };
+        self.behind_attention(pooled.select(x), input, output, tower, layer, rows, context)
+    }
+
+    /// What follows on the attention's output, each row by itself.
+    #[allow(clippy::too_many_arguments, reason = "the state of a block between its sublayers")]
+    fn behind_attention(
+        &self,
+        x: Tensor<2>,
+        input: Tensor<2>,
+        output: Tensor<2>,
+        tower: Tower,
+        layer: usize,
+        rows: Rows,
+        context: &Context,
+    ) -> Tensor<2> {
+        let at = |site| Place { tower, layer, site };
         let x = x + self.adapter_attn.apply(&input, output, at(Site::Attn), rows, context);
 
         let input = self.ln_2.forward(x.clone());

@@ -2,7 +2,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::linear::LayerNorm;
-use super::{Adapter, Context, NoAdapter, Place, Rows, Tower, Transformer};
+use super::{Adapter, Context, NoAdapter, Place, Pooled, Rows, Tower, Transformer};
 
 /// The convolution that turns an image into patch tokens. Its stride is its kernel size, so it is a matrix product on cut-out
 /// patches.
@@ -62,8 +62,8 @@ impl<A: Adapter> ImageTower<A> {
         let x = self.ln_pre.forward(x.reshape([batch * tokens, width]));
 
         let rows = Rows { batch, tokens };
-        let x = self.transformer.forward(x, Tower::Visual, rows, context);
-        let class = x.reshape([batch, tokens, width]).slice([0..batch, 0..1, 0..width]).reshape([batch, width]);
+        let pooled = Pooled::new(&vec![0; batch], rows, false, &x.device());
+        let class = self.transformer.forward_pooled(x, &pooled, Tower::Visual, rows, context);
         self.ln_post.forward(class).matmul(self.proj.val())
     }
 

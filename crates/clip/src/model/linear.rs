@@ -1,5 +1,6 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
+use radapter_kernels::{layer_norm, linear};
 
 /// `y = x · Wᵀ + b`, with the weight in torch's layout.
 #[derive(Module, Debug)]
@@ -14,13 +15,8 @@ impl Linear {
     /// # Shapes
     /// `[rows, in]` → `[rows, out]`
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        affine(x, self.weight.val(), self.bias.val())
+        linear(x, self.weight.val(), self.bias.val())
     }
-}
-
-/// `x · weightᵀ + bias` for `x` `[rows, in]`, `weight` `[out, in]`, `bias` `[out]`.
-pub(super) fn affine(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
-    x.matmul(weight.transpose()) + bias.unsqueeze()
 }
 
 /// Layer normalisation over the last axis.
@@ -39,6 +35,6 @@ impl LayerNorm {
     /// # Shapes
     /// `[…, width]` → `[…, width]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        burn::tensor::module::layer_norm(x, self.weight.val(), Some(self.bias.val()), self.epsilon)
+        layer_norm(x, self.weight.val(), self.bias.val(), self.epsilon)
     }
 }

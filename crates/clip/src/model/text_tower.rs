@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::linear::LayerNorm;
-use super::{Adapter, Context, NoAdapter, Place, Rows, Tower, Transformer};
+use super::{Adapter, Context, NoAdapter, Place, Pooled, Rows, Tower, Transformer};
 
 /// The table of token embeddings.
 #[derive(Module, Debug)]
@@ -87,7 +87,7 @@ impl<A: Adapter> TextTower<A> {
             for (id, token) in ids[row * tokens..].iter_mut().zip(*text) {
                 *id = i64::from(*token);
             }
-            ends.push((row * tokens + text.len() - 1) as i64);
+            ends.push(text.len() - 1);
         }
         let count = ids.len();
         let x =
@@ -95,9 +95,10 @@ impl<A: Adapter> TextTower<A> {
                 + positions.slice([0..tokens, 0..width]).unsqueeze();
 
         let rows = Rows { batch, tokens };
-        let x = self.transformer.forward(x.reshape([batch * tokens, width]), Tower::Text, rows, context);
-        let pooled = x.select(0, indices(ends, batch, &device));
-        self.ln_final.forward(pooled).matmul(self.text_projection.val())
+        let pooled = Pooled::new(&ends, rows, true, &device);
+        let x = x.reshape([batch * tokens, width]);
+        let end = self.transformer.forward_pooled(x, &pooled, Tower::Text, rows, context);
+        self.ln_final.forward(end).matmul(self.text_projection.val())
     }
 
     pub(super) fn map_adapters<B: Adapter>(self, f: &mut impl FnMut(Place, A) -> B) -> TextTower<B> {

@@ -45,8 +45,8 @@ pub(crate) struct Args {
     /// Where the table and the plot go
     #[arg(long, default_value = "docs")]
     docs: PathBuf,
-    /// Epochs of every run; the best of them is kept
-    #[arg(long, default_value_t = 2)]
+    /// Epochs of every run, as many as in OVSeg's recipe; the best of them is kept
+    #[arg(long, default_value_t = 5)]
     epochs: u64,
     /// Seeds of the runs; choices are made with the first
     #[arg(long, value_delimiter = ',', default_values_t = [0, 1, 2])]
@@ -61,10 +61,10 @@ const ARMS: [Arm; 2] = [
         name: "full fine-tuning",
         // OVSeg's: the image tower alone, texts locked.
         settings: &["tune = \"image\"", "weight_decay = 0.1"],
-        grid: [5e-6, 2.5e-5, 1e-4],
+        grid: [5e-6, 5e-5, 5e-4],
         scaled: false,
     },
-    Arm { name: "R-Adapter", settings: &["tune = \"adapters\""], grid: [2.5e-4, 1e-3, 4e-3], scaled: true },
+    Arm { name: "R-Adapter", settings: &["tune = \"adapters\""], grid: [5e-4, 5e-3, 5e-2], scaled: true },
 ];
 
 /// What is the same in all runs.

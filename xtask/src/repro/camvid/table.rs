@@ -7,7 +7,7 @@ use radapter::command::report::{Chart, Mark, Scale, Series};
 use super::measure::Quality;
 use super::row::{Measured, Row};
 use super::{CLAIMED, CLASSES};
-use crate::repro::page;
+use crate::page;
 use crate::repro::row::Spread;
 
 /// Writes all rows, the table into `docs/results.md` between its marks, and the plot.
@@ -30,7 +30,7 @@ pub(super) fn write(rows: &[Row], proposals: Quality, epochs: u64, out: &Path, d
         100.0 * recall.recall_50,
         100.0 * recall.recall_75,
     )?;
-    page::replace(docs, "camvid", &text)?;
+    page::replace(&docs.join("results.md"), "repro camvid", &text)?;
     page::save(&docs.join("results-camvid.svg"), &plot(rows)?)
 }
 

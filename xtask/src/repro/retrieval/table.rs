@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use radapter::command::report::{Chart, Mark, Scale, Series};
 
 use super::row::Row;
-use crate::repro::page;
+use crate::page;
 use crate::repro::row::Spread;
 
 /// The α that was fixed beforehand.
@@ -17,7 +17,7 @@ pub(crate) fn write(rows: &[Row], name: &str, epochs: u64, out: &Path, docs: &Pa
     let mut text = String::new();
     writeln!(text, "![{name}: mean recall against what is kept of PACS](results-{name}.svg)\n\n{}", table(rows)?)?;
     writeln!(text, "Fractions in %, mean ± sample standard deviation over the seeds; epochs: {epochs}.")?;
-    page::replace(docs, name, &text)?;
+    page::replace(&docs.join("results.md"), &format!("repro {name}"), &text)?;
     page::save(&docs.join(format!("results-{name}.svg")), &plot(rows)?)
 }
 

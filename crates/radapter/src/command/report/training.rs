@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use radapter_training::config::Tune;
-use radapter_training::{Line, Report, RunDir, RunRecord, TrainLine, ValidationLine, read_metrics};
+use radapter_training::{Line, Report, RunDir, RunRecord, StepTimes, TrainLine, ValidationLine, read_metrics};
 
 use super::{Chart, Mark, Page, Scale, Series};
 use crate::command::progress::duration;
@@ -88,6 +88,12 @@ fn facts(report: Option<&Report>, train: &[&TrainLine], validations: &[&Validati
     }
     if let Some(last) = train.last() {
         fact("last loss", format!("{:.4}", last.loss));
+        let share = |part: fn(&StepTimes) -> f64| train.iter().map(|line| part(&line.times)).sum::<f64>();
+        let all =
+            share(|times| times.wait + times.images + times.texts + times.loss + times.backward + times.optimizer);
+        if all > 0.0 {
+            fact("of it waiting for images", percent(share(|times| times.wait) / all));
+        }
     }
     if let Some(report) = report {
         fact("tuned parameters", grouped(report.tuned_parameters as u64));

@@ -1,4 +1,4 @@
-//! The cost of a training step with random weights: steps a second and peak memory.
+//! A training step with random weights, through the trainer.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -10,30 +10,18 @@ use radapter::clip::model::Clip;
 use radapter::clip::tokenizer::Tokenizer;
 use radapter::datasets::seed;
 use radapter::training::config::{LossKind, OrNone, Situation, TaskDefaults, TrainConfig, Tune};
-use radapter::training::{DataError, Outcome, ProgressEvent, Sample, SampleKey, Setup, TrainData, train};
+use radapter::training::{
+    DataError, Line, Outcome, ProgressEvent, Sample, SampleKey, Setup, TrainData, TrainLine, read_metrics, train,
+};
 use rand::Rng;
-use serde_json::json;
 
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    /// Architecture, a preset's name
-    #[arg(long, default_value = "ViT-B-32-quickgelu")]
-    arch: String,
-    /// Samples of a step
-    #[arg(long, default_value_t = 32)]
-    batch_size: usize,
-    /// Steps that are timed, behind two that are not
-    #[arg(long, default_value_t = 8)]
-    steps: u64,
-    /// Train all weights instead of adapters
-    #[arg(long)]
-    all: bool,
-}
+use super::Args;
+use super::measurement::{median, minor_faults};
+use super::towers::{Timed, WARM_UP, image_tower, text_tower};
 
 /// Captions of ten classes, as fine-tuning has them.
 const CLASSES: [&str; 10] =
     ["tench", "goldfish", "great white shark", "hen", "ostrich", "brambling", "junco", "magpie", "kite", "bald eagle"];
-const WARM_UP: u64 = 2;
 
 /// Noise with captions.
 struct Noise {
@@ -55,15 +43,15 @@ impl TrainData for Noise {
     }
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let config = ClipConfig::preset(&args.arch)?;
+pub(crate) fn run(config: &ClipConfig, args: &Args) -> anyhow::Result<Timed> {
     let state = config.random_state(0);
     let device = Device::flex();
     let tokenizer = Tokenizer::clip();
     let captions = CLASSES
         .iter()
         .map(|class| tokenizer.encode_unpadded(&format!("a photo of a {class}."), config.text.context_length))
-        .collect();
+        .collect::<Vec<_>>();
+    let tokens = captions.iter().map(Vec::len).max().unwrap_or(1);
     let steps = args.steps + WARM_UP;
     let length = args.batch_size * steps as usize;
     let data = Noise { values: 3 * config.vision.image_size.pow(2), length, captions };
@@ -83,12 +71,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         best: "none".to_owned(),
     };
     let resolved = settings.resolve(&Situation { samples: length, checkpoint_temperature: 0.01, task: &task })?.config;
-    let times = Arc::new(Mutex::new(Vec::new()));
-    let heard = times.clone();
+    let faults = Arc::new(Mutex::new(Vec::new()));
+    let heard = faults.clone();
     let dir = tempfile::tempdir().context("no room for a run")?;
     let setup = Setup {
         base_hash: state.hash(),
-        base: Clip::from_state(&config, &state, &device)?,
+        base: Clip::from_state(config, &state, &device)?,
         data: Arc::new(data),
         objective: resolved.loss.objective(),
         head: None,
@@ -98,31 +86,48 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         files: Vec::new(),
         run_dir: dir.path().join("run"),
         progress: Box::new(move |event: &ProgressEvent| {
-            if let (ProgressEvent::Step(_), Ok(mut times)) = (event, heard.lock()) {
-                times.push(std::time::Instant::now());
+            if let (ProgressEvent::Step(_), Ok(mut faults)) = (event, heard.lock()) {
+                faults.extend(minor_faults());
             }
         }),
         interrupt: Arc::new(AtomicBool::new(false)),
     };
-    let Outcome::Finished(report) = train(setup)? else { bail!("the run was interrupted") };
-    let times = times.lock().map_err(|_| anyhow::anyhow!("the progress thread failed"))?;
-    let (first, last) = match times[..] {
-        [.., _] if times.len() as u64 > WARM_UP => (times[WARM_UP as usize - 1], times[times.len() - 1]),
-        _ => bail!("too few steps to time"),
+    drop(state);
+    let run_dir = setup.run_dir.clone();
+    let Outcome::Finished(_) = train(setup)? else { bail!("the run was interrupted") };
+    let lines = read_metrics(&run_dir.join("metrics.jsonl"))?;
+    let timed: Vec<TrainLine> = lines
+        .into_iter()
+        .filter_map(|line| match line {
+            Line::Train(line) if line.step > WARM_UP => Some(line),
+            _ => None,
+        })
+        .collect();
+    let of = |part: fn(&TrainLine) -> f64| median(timed.iter().map(part).collect());
+    let parts = [
+        ("wait", of(|line| line.times.wait)),
+        ("image tower", of(|line| line.times.images)),
+        ("text tower", of(|line| line.times.texts)),
+        ("loss", of(|line| line.times.loss)),
+        ("backward", of(|line| line.times.backward)),
+        ("optimizer and EMA", of(|line| line.times.optimizer)),
+    ];
+    let faults = faults.lock().map_err(|_| anyhow::anyhow!("the progress thread failed"))?;
+    let faults = match faults[..] {
+        [first, .., last] => (last - first) as f64 / (faults.len() - 1) as f64,
+        _ => f64::NAN,
     };
-    let seconds = (last - first).as_secs_f64() / (times.len() as u64 - WARM_UP) as f64;
-    let result = json!({
-        "arch": args.arch,
-        "batch_size": args.batch_size,
-        "tune": if args.all { "all" } else { "adapters" },
-        "tuned_parameters": report.tuned_parameters,
-        "threads": std::thread::available_parallelism().map_or(1, usize::from),
-        "steps_timed": times.len() as u64 - WARM_UP,
-        "seconds_per_step": seconds,
-        "steps_per_second": 1.0 / seconds,
-        "samples_per_second": args.batch_size as f64 / seconds,
-        "peak_memory_mib": report.peak_memory_bytes.map(|bytes| bytes / (1 << 20)),
-    });
-    serde_json::to_writer_pretty(std::io::stdout().lock(), &result)?;
-    Ok(())
+    // Equal captions are encoded once.
+    let texts = captions_in_use(args.batch_size) as f64;
+    let images = args.batch_size as f64 * image_tower(config).training();
+    Ok(Timed {
+        seconds: of(|line| line.samples as f64 / line.samples_per_second),
+        faults,
+        parts: parts.map(|(name, seconds)| (name.to_owned(), seconds)).into(),
+        gflop: (images + texts * text_tower(config, tokens).training()) / 1e9,
+    })
+}
+
+fn captions_in_use(batch: usize) -> usize {
+    batch.min(CLASSES.len())
 }

@@ -1,0 +1,171 @@
+//! Attention of all heads on packed queries, keys and values. Scores live in a scratch of one head at a time, and the backward
+//! pass computes them anew: what is kept for it is the packed input alone.
+
+use burn::backend::TensorMetadata;
+use burn::backend::flex::FlexTensor;
+use rayon::prelude::*;
+
+use super::buffer::{contiguous, tensor, values};
+use super::exp::exp;
+use super::gemm::{Matrix, Target, multiply};
+use super::lanes::{Piece, max, sum, vectorised};
+use crate::attention::Heads;
+
+/// The sizes of one call.
+#[derive(Clone, Copy)]
+struct Sizes {
+    tokens: usize,
+    heads: usize,
+    /// Of all heads.
+    width: usize,
+    causal: bool,
+}
+
+impl Sizes {
+    fn of(packed: &FlexTensor, heads: Heads) -> Self {
+        let width = packed.shape()[1] / 3;
+        Self { tokens: heads.tokens, heads: heads.count, width, causal: heads.causal }
+    }
+
+    fn head_width(self) -> usize {
+        self.width / self.heads
+    }
+
+    fn factor(self) -> f32 {
+        1.0 / (self.head_width() as f32).sqrt()
+    }
+
+    /// Queries (0), keys (1) or values (2) of a head, in the packed rows of one sample.
+    fn part(self, packed: &[f32], part: usize, head: usize) -> Matrix<'_> {
+        Matrix::new(&packed[self.offset(part, head)..], self.tokens, self.head_width(), 3 * self.width)
+    }
+
+    fn offset(self, part: usize, head: usize) -> usize {
+        part * self.width + head * self.head_width()
+    }
+
+    /// Where the gradient of queries, keys or values of a head goes.
+    fn target(self, out: &mut [f32], part: usize, head: usize) -> Target<'_> {
+        Target { values: &mut out[self.offset(part, head)..], down: 3 * self.width, add: false }
+    }
+
+    /// A head's rows of an activation of one sample.
+    fn rows(self, x: &[f32], head: usize) -> Matrix<'_> {
+        Matrix::new(&x[head * self.head_width()..], self.tokens, self.head_width(), self.width)
+    }
+
+    /// Positions that a query sees.
+    fn seen(self, query: usize) -> usize {
+        if self.causal { query + 1 } else { self.tokens }
+    }
+
+    fn square<'a>(self, scores: &'a [f32]) -> Matrix<'a> {
+        Matrix::new(scores, self.tokens, self.tokens, self.tokens)
+    }
+
+    /// The probabilities of a head: softmax of its scores, zero where a query does not look.
+    fn probabilities(self, packed: &[f32], head: usize, out: &mut [f32]) {
+        let target = Target { values: &mut *out, down: self.tokens, add: false };
+        let keys = self.part(packed, 1, head).transposed();
+        multiply(target, self.part(packed, 0, head), keys, self.factor(), false);
+        vectorised(Softmax { scores: out, sizes: self });
+    }
+}
+
+struct Softmax<'a> {
+    scores: &'a mut [f32],
+    sizes: Sizes,
+}
+
+impl Piece for Softmax<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { scores, sizes } = self;
+        for (query, row) in scores.chunks_exact_mut(sizes.tokens).enumerate() {
+            let (row, unseen) = row.split_at_mut(sizes.seen(query));
+            let largest = max(row);
+            row.iter_mut().for_each(|value| *value = exp(*value - largest));
+            let scale = 1.0 / sum(row.len(), |at| row[at]);
+            row.iter_mut().for_each(|value| *value *= scale);
+            unseen.fill(0.0);
+        }
+    }
+}
+
+/// `P · (dP − rowsum(P · dP))`, in place of `dP`.
+struct SoftmaxBackward<'a> {
+    slopes: &'a mut [f32],
+    scores: &'a [f32],
+    tokens: usize,
+}
+
+impl Piece for SoftmaxBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { slopes, scores, tokens } = self;
+        for (slopes, scores) in slopes.chunks_exact_mut(tokens).zip(scores.chunks_exact(tokens)) {
+            let mean = sum(tokens, |at| slopes[at] * scores[at]);
+            slopes.iter_mut().zip(scores).for_each(|(slope, score)| *slope = score * (*slope - mean));
+        }
+    }
+}
+
+/// # Shapes
+/// `packed`: `[batch · tokens, 3 · width]` → `[batch · tokens, width]`
+pub(super) fn forward(packed: FlexTensor, heads: Heads) -> FlexTensor {
+    let packed = contiguous(packed);
+    let sizes = Sizes::of(&packed, heads);
+    let Sizes { tokens, width, .. } = sizes;
+    let rows = packed.shape()[0];
+    let mut out = vec![0.0_f32; rows * width];
+    let samples = values(&packed).par_chunks(tokens * 3 * width);
+    out.par_chunks_mut(tokens * width).zip(samples).for_each_init(
+        || vec![0.0_f32; tokens * tokens],
+        |scores, (out, packed)| {
+            for head in 0..sizes.heads {
+                sizes.probabilities(packed, head, scores);
+                let values = &mut out[head * sizes.head_width()..];
+                let target = Target { values, down: width, add: false };
+                multiply(target, sizes.square(scores), sizes.part(packed, 2, head), 1.0, false);
+            }
+        },
+    );
+    tensor(out, [rows, width])
+}
+
+/// The gradient of the packed input: with `P` the probabilities and `G` the gradient of a head's output, `dV = Pᵀ G`,
+/// `dP = G Vᵀ`, `dS = P · (dP − rowsum(P · dP))`, `dQ = dS K/√d`, `dK = dSᵀ Q/√d`.
+pub(super) fn backward(packed: FlexTensor, gradient: FlexTensor, heads: Heads) -> FlexTensor {
+    let (packed, gradient) = (contiguous(packed), contiguous(gradient));
+    let sizes = Sizes::of(&packed, heads);
+    let Sizes { tokens, width, .. } = sizes;
+    let mut out = vec![0.0_f32; values(&packed).len()];
+    let samples = values(&packed).par_chunks(tokens * 3 * width).zip(values(&gradient).par_chunks(tokens * width));
+    out.par_chunks_mut(tokens * 3 * width).zip(samples).for_each_init(
+        || (vec![0.0_f32; tokens * tokens], vec![0.0_f32; tokens * tokens]),
+        |(scores, slopes), (out, (packed, gradient))| {
+            for head in 0..sizes.heads {
+                let gradient = sizes.rows(gradient, head);
+                sizes.probabilities(packed, head, scores);
+                multiply(sizes.target(out, 2, head), sizes.square(scores).transposed(), gradient, 1.0, false);
+                let inner = Target { values: &mut *slopes, down: tokens, add: false };
+                multiply(inner, gradient, sizes.part(packed, 2, head).transposed(), 1.0, false);
+                vectorised(SoftmaxBackward { slopes, scores, tokens });
+                let factor = sizes.factor();
+                multiply(sizes.target(out, 0, head), sizes.square(slopes), sizes.part(packed, 1, head), factor, false);
+                multiply(
+                    sizes.target(out, 1, head),
+                    sizes.square(slopes).transposed(),
+                    sizes.part(packed, 0, head),
+                    factor,
+                    false,
+                );
+            }
+        },
+    );
+    tensor(out, packed.shape())
+}

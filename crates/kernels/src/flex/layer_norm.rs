@@ -1,0 +1,148 @@
+//! Layer normalisation of rows, and its derivatives.
+
+use std::mem::MaybeUninit;
+
+use burn::backend::TensorMetadata;
+use burn::backend::flex::FlexTensor;
+use rayon::prelude::*;
+
+use super::buffer::{contiguous, fill, tensor, values};
+use super::lanes::{Piece, sum, vectorised};
+
+/// Rows that one thread takes at a time, and whose share of the weight's gradient is summed first. A number of its own, so that
+/// the order of the sums does not hang on the number of threads.
+const ROWS: usize = 32;
+
+/// Mean and reciprocal standard deviation of a row.
+#[inline(always)]
+fn moments(row: &[f32], epsilon: f32) -> (f32, f32) {
+    let count = row.len() as f32;
+    let mean = sum(row.len(), |at| row[at]) / count;
+    let variance = sum(row.len(), |at| (row[at] - mean) * (row[at] - mean)) / count;
+    (mean, 1.0 / (variance + epsilon).sqrt())
+}
+
+/// The last axis: what is normalised.
+fn width(x: &FlexTensor) -> usize {
+    x.shape().iter().next_back().copied().unwrap_or(1).max(1)
+}
+
+/// `γ (x − mean)/√(variance + ε) + β`
+pub(super) fn forward(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, epsilon: f32) -> FlexTensor {
+    let (x, gamma, beta) = (contiguous(x), contiguous(gamma), contiguous(beta));
+    let (from, gamma, beta) = (values(&x), values(&gamma), values(&beta));
+    let width = width(&x);
+    let out = fill(from.len(), ROWS * width, |start, out| {
+        let from = &from[start..start + out.len()];
+        vectorised(Normalize { out, x: from, gamma, beta, epsilon });
+    });
+    tensor(out, x.shape())
+}
+
+struct Normalize<'a> {
+    out: &'a mut [MaybeUninit<f32>],
+    x: &'a [f32],
+    gamma: &'a [f32],
+    beta: &'a [f32],
+    epsilon: f32,
+}
+
+impl Piece for Normalize<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { out, x, gamma, beta, epsilon } = self;
+        let width = gamma.len();
+        let beta = &beta[..width];
+        for (out, row) in out.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
+            let (mean, scale) = moments(row, epsilon);
+            for at in 0..width {
+                out[at].write((row[at] - mean) * scale * gamma[at] + beta[at]);
+            }
+        }
+    }
+}
+
+/// The gradient of the input: with `g = γ · gradient` and the normalised `n`,
+/// `(g − mean(g) − n · mean(g n))/√(variance + ε)`.
+pub(super) fn backward(x: FlexTensor, gamma: FlexTensor, gradient: FlexTensor, epsilon: f32) -> FlexTensor {
+    let (x, gamma, gradient) = (contiguous(x), contiguous(gamma), contiguous(gradient));
+    let (from, gamma, gradient) = (values(&x), values(&gamma), values(&gradient));
+    let width = width(&x);
+    let out = fill(from.len(), ROWS * width, |start, out| {
+        let range = start..start + out.len();
+        vectorised(Slopes { out, x: &from[range.clone()], gamma, gradient: &gradient[range], epsilon });
+    });
+    tensor(out, x.shape())
+}
+
+struct Slopes<'a> {
+    out: &'a mut [MaybeUninit<f32>],
+    x: &'a [f32],
+    gamma: &'a [f32],
+    gradient: &'a [f32],
+    epsilon: f32,
+}
+
+impl Piece for Slopes<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { out, x, gamma, gradient, epsilon } = self;
+        let width = gamma.len();
+        let rows = x.chunks_exact(width).zip(gradient.chunks_exact(width));
+        for (out, (row, gradient)) in out.chunks_exact_mut(width).zip(rows) {
+            let (mean, scale) = moments(row, epsilon);
+            let normal = |at: usize| (row[at] - mean) * scale;
+            let first = sum(width, |at| gradient[at] * gamma[at]) / width as f32;
+            let second = sum(width, |at| gradient[at] * gamma[at] * normal(at)) / width as f32;
+            for at in 0..width {
+                out[at].write(scale * (gradient[at] * gamma[at] - first - normal(at) * second));
+            }
+        }
+    }
+}
+
+/// The gradient of γ: the sum over all rows of `gradient · (x − mean)/√(variance + ε)`.
+pub(super) fn backward_gamma(x: FlexTensor, gradient: FlexTensor, epsilon: f32) -> FlexTensor {
+    let (x, gradient) = (contiguous(x), contiguous(gradient));
+    let width = width(&x);
+    let pieces = values(&x).par_chunks(ROWS * width).zip(values(&gradient).par_chunks(ROWS * width));
+    let sums: Vec<Vec<f32>> = pieces
+        .map(|(x, gradient)| {
+            let mut sums = vec![0.0_f32; width];
+            vectorised(AddWeighted { sums: &mut sums, x, gradient, epsilon });
+            sums
+        })
+        .collect();
+    let mut total = vec![0.0_f32; width];
+    for sums in sums {
+        total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
+    }
+    tensor(total, [width])
+}
+
+struct AddWeighted<'a> {
+    sums: &'a mut [f32],
+    x: &'a [f32],
+    gradient: &'a [f32],
+    epsilon: f32,
+}
+
+impl Piece for AddWeighted<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { sums, x, gradient, epsilon } = self;
+        let width = sums.len();
+        for (row, gradient) in x.chunks_exact(width).zip(gradient.chunks_exact(width)) {
+            let (mean, scale) = moments(row, epsilon);
+            for at in 0..width {
+                sums[at] += gradient[at] * ((row[at] - mean) * scale);
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The kernels for burn's CPU backend.
+
+mod adamw;
+mod attention;
+mod buffer;
+mod elementwise;
+mod exp;
+mod gemm;
+mod lanes;
+mod layer_norm;
+mod matmul_add;
+mod squares;
+
+use burn::backend::Flex;
+use burn::backend::flex::FlexTensor;
+
+use crate::adamw::AdamW;
+use crate::attention::Heads;
+use crate::ops::{Derivatives, Kernels, Steps};
+
+impl Kernels for Flex {
+    fn quick_gelu(x: FlexTensor) -> FlexTensor {
+        elementwise::map(x, elementwise::quick_gelu)
+    }
+
+    fn row_norm(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, epsilon: f32) -> FlexTensor {
+        layer_norm::forward(x, gamma, beta, epsilon)
+    }
+
+    fn packed_attention(packed: FlexTensor, heads: Heads) -> FlexTensor {
+        attention::forward(packed, heads)
+    }
+
+    fn matmul_add(x: FlexTensor, weight: FlexTensor, base: FlexTensor) -> FlexTensor {
+        matmul_add::forward(x, weight, base)
+    }
+}
+
+impl Steps for Flex {
+    fn square_sums(x: FlexTensor) -> FlexTensor {
+        squares::sums(x)
+    }
+
+    fn adamw(
+        parameter: FlexTensor,
+        gradient: FlexTensor,
+        first: FlexTensor,
+        second: FlexTensor,
+        settings: AdamW,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        adamw::step(parameter, gradient, first, second, settings)
+    }
+
+    fn adamw_averaged(
+        parameter: FlexTensor,
+        gradient: FlexTensor,
+        first: FlexTensor,
+        second: FlexTensor,
+        average: FlexTensor,
+        settings: AdamW,
+        weights: [f32; 2],
+    ) -> (FlexTensor, FlexTensor, FlexTensor, FlexTensor) {
+        adamw::step_averaged(parameter, gradient, first, second, average, settings, weights)
+    }
+}
+
+impl Derivatives for Flex {
+    fn quick_gelu_backward(x: FlexTensor, gradient: FlexTensor) -> FlexTensor {
+        elementwise::map_two(x, gradient, elementwise::quick_gelu_backward)
+    }
+
+    fn layer_norm_backward(x: FlexTensor, gamma: FlexTensor, gradient: FlexTensor, epsilon: f32) -> FlexTensor {
+        layer_norm::backward(x, gamma, gradient, epsilon)
+    }
+
+    fn layer_norm_backward_gamma(x: FlexTensor, gradient: FlexTensor, epsilon: f32) -> FlexTensor {
+        layer_norm::backward_gamma(x, gradient, epsilon)
+    }
+
+    fn attention_backward(packed: FlexTensor, gradient: FlexTensor, heads: Heads) -> FlexTensor {
+        attention::backward(packed, gradient, heads)
+    }
+
+    fn sum_rows(x: FlexTensor) -> FlexTensor {
+        matmul_add::sum_rows(x)
+    }
+}

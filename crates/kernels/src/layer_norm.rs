@@ -1,0 +1,18 @@
+use burn::tensor::Tensor;
+
+/// Layer normalisation over the last axis (Ba, Kiros and Hinton, arXiv 1607.06450): `γ (x − mean)/√(variance + ε) + β`, with the
+/// biased variance, as torch's `layer_norm`. Its input is all that is kept for the backward pass.
+///
+/// # Shapes
+/// `x`: `[…, width]`, `gamma` and `beta`: `[width]` → the shape of `x`
+pub fn layer_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64) -> Tensor<D> {
+    #[cfg(feature = "flex")]
+    if crate::ops::has_kernels(&x) {
+        use burn::backend::Dispatch;
+
+        let [gamma, beta] = [gamma, beta].map(Tensor::into_dispatch);
+        let found = <Dispatch as crate::ops::Kernels>::row_norm(x.into_dispatch(), gamma, beta, epsilon as f32);
+        return Tensor::from_dispatch(found);
+    }
+    burn::tensor::module::layer_norm(x, gamma, Some(beta), epsilon)
+}

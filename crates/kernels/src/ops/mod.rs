@@ -1,0 +1,87 @@
+//! The operations for burn's dispatch, and their place in a graph of derivatives.
+
+mod autodiff;
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, DispatchDevice, backend_extension};
+use burn::tensor::{DType, Tensor};
+
+use crate::adamw::AdamW;
+use crate::attention::Heads;
+
+/// Operations with kernels of their own.
+#[backend_extension(Flex, Autodiff)]
+pub(crate) trait Kernels: Backend {
+    /// `x · σ(1.702 x)`
+    fn quick_gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Over the last axis.
+    fn row_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> FloatTensor<Self>;
+
+    /// `[batch · tokens, 3 · width]` → `[batch · tokens, width]`
+    fn packed_attention(packed: FloatTensor<Self>, heads: Heads) -> FloatTensor<Self>;
+
+    /// `base + x · weightᵀ`
+    fn matmul_add(x: FloatTensor<Self>, weight: FloatTensor<Self>, base: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+/// Operations that are never part of a graph.
+#[backend_extension(Flex)]
+pub(crate) trait Steps: Backend {
+    /// Sums of squares of parts of a tensor of one axis.
+    fn square_sums(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Parameter and moments after a step.
+    fn adamw(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        first: FloatTensor<Self>,
+        second: FloatTensor<Self>,
+        settings: AdamW,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// The same, and the average with what it and the parameter are multiplied by.
+    fn adamw_averaged(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        first: FloatTensor<Self>,
+        second: FloatTensor<Self>,
+        average: FloatTensor<Self>,
+        settings: AdamW,
+        weights: [f32; 2],
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+}
+
+/// What the backward passes of [`Kernels`] need.
+pub(crate) trait Derivatives: Backend {
+    /// `gradient · d quick_gelu(x) / dx`
+    fn quick_gelu_backward(x: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Of the input.
+    fn layer_norm_backward(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> FloatTensor<Self>;
+
+    /// Of γ.
+    fn layer_norm_backward_gamma(x: FloatTensor<Self>, gradient: FloatTensor<Self>, epsilon: f32) -> FloatTensor<Self>;
+
+    /// Of the packed input.
+    fn attention_backward(packed: FloatTensor<Self>, gradient: FloatTensor<Self>, heads: Heads) -> FloatTensor<Self>;
+
+    /// `[rows, columns]` → `[columns]`
+    fn sum_rows(x: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+/// Whether a tensor is where, and of the type, that the kernels are for.
+pub(crate) fn has_kernels<const D: usize>(x: &Tensor<D>) -> bool {
+    let device = x.device().without_autodiff();
+    matches!(device.as_dispatch(), DispatchDevice::Flex(_)) && x.dtype() == DType::F32
+}

@@ -1,0 +1,84 @@
+//! `cargo xtask bench`: training step, image half and inference with random weights, beside the same work in PyTorch.
+//!
+//! Every measurement is a process of its own, so that its peak memory is its own; ours and the peer's take turns, and what is
+//! printed are ratios of the rounds' medians, as single times drift on a shared machine.
+
+mod against;
+mod measurement;
+mod one;
+mod photos;
+mod run;
+mod step;
+mod table;
+mod towers;
+
+use std::path::PathBuf;
+
+/// What is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Part {
+    /// A whole training step through the trainer: captions of ten classes, adapters in both towers
+    Step,
+    /// Forward and backward of the image tower with its adapters
+    Image,
+    /// The merged image tower, forward
+    Inference,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Part::Step => "step",
+            Part::Image => "image",
+            Part::Inference => "inference",
+        }
+    }
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Architectures, presets' names
+    #[arg(long, value_delimiter = ',', default_value = "ViT-B-32-quickgelu")]
+    arch: Vec<String>,
+    /// What is timed
+    #[arg(long, value_delimiter = ',', default_value = "step,image,inference")]
+    part: Vec<Part>,
+    /// Samples of a step
+    #[arg(long, default_value_t = 32)]
+    batch_size: usize,
+    /// Steps of a measurement that are timed; their median counts
+    #[arg(long, default_value_t = 3)]
+    steps: u64,
+    /// Measurements of each kind, in turn
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Train all weights instead of adapters; in `step` alone
+    #[arg(long)]
+    all: bool,
+    /// A Python with `bench/requirements.txt`: the same work in PyTorch and ONNX Runtime takes turns with ours
+    #[arg(long, value_name = "PYTHON")]
+    peer: Option<PathBuf>,
+    /// What the peer runs as, of `eager`, `compile`, `eager-bf16`, `compile-bf16`, `eager-hugepages`, and `onnx` for inference
+    #[arg(long, value_delimiter = ',', default_value = "eager,onnx")]
+    peer_mode: Vec<table::Mode>,
+    /// A folder of photos to time decoding and preprocessing on
+    #[arg(long)]
+    photos: Option<PathBuf>,
+    /// Write the figures there as JSON
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Figures of an earlier `--json` on the same machine: fail where one is worse by more than a tenth
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+    /// Write the table into `performance.md` of this folder
+    #[arg(long)]
+    docs: Option<PathBuf>,
+    /// Measure once in this process and print JSON; how the other processes are called
+    #[arg(long, hide = true)]
+    one: bool,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    if args.one { one::run(args) } else { run::run(args) }
+}

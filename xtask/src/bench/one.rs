@@ -1,0 +1,28 @@
+use burn::tensor::Device;
+use radapter::clip::config::ClipConfig;
+
+use super::measurement::{Measurement, gemm_gflops, peak_memory_mib};
+use super::towers::{self, Timed};
+use super::{Args, Part, step};
+
+/// One measurement in this process.
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let (arch, part) = (&args.arch[0], args.part[0]);
+    let config = ClipConfig::preset(arch)?;
+    let Timed { seconds, faults, parts, gflop } = match part {
+        Part::Step => step::run(&config, args)?,
+        Part::Image | Part::Inference => towers::run(&config, args, part == Part::Image)?,
+    };
+    let peak = peak_memory_mib().unwrap_or(f64::NAN);
+    let measurement = Measurement {
+        seconds,
+        samples_per_second: args.batch_size as f64 / seconds,
+        peak_memory_mib: peak,
+        minor_faults_per_step: faults,
+        gemm_gflops: gemm_gflops(&Device::flex()),
+        gflop: Some(gflop),
+        parts,
+    };
+    serde_json::to_writer(std::io::stdout().lock(), &measurement)?;
+    Ok(())
+}

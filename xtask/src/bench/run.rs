@@ -1,0 +1,120 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail};
+
+use super::measurement::Measurement;
+use super::table::{Case, Figures, Mode};
+use super::{Args, Part, against, photos};
+use crate::page;
+
+/// All measurements, each in a process of its own.
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    // Read before anything is measured: an hour's figures are not lost to a wrong path.
+    let earlier = args.against.as_deref().map(against::read).transpose()?;
+    let mut cases = Vec::new();
+    for arch in &args.arch {
+        for &part in &args.part {
+            cases.push(case(args, arch, part)?);
+        }
+    }
+    let photos = args.photos.as_deref().map(|folder| photos::measure(folder, &args.arch[0])).transpose()?;
+    let figures = Figures { machine: machine(), cases, photos };
+    let table = figures.table()?;
+    print!("{table}");
+    if let Some(path) = &args.json {
+        page::save(path, &serde_json::to_string_pretty(&figures)?)?;
+    }
+    if let Some(docs) = &args.docs {
+        page::replace(&docs.join("performance.md"), "bench", &table)?;
+    }
+    match earlier {
+        Some(earlier) => against::check(&earlier, &figures),
+        None => Ok(()),
+    }
+}
+
+fn case(args: &Args, arch: &str, part: Part) -> anyhow::Result<Case> {
+    let modes: Vec<Mode> = match &args.peer {
+        Some(_) => {
+            args.peer_mode.iter().copied().filter(|mode| *mode != Mode::Onnx || part == Part::Inference).collect()
+        }
+        None => Vec::new(),
+    };
+    let mut ours = Vec::new();
+    let mut peers: BTreeMap<Mode, Vec<Measurement>> = BTreeMap::new();
+    for round in 1..=args.rounds {
+        eprintln!("{arch}, {}: round {round} of {}", part.name(), args.rounds);
+        let found = own(args, arch, part)?;
+        eprintln!("  {:.2} samples/s", found.samples_per_second);
+        ours.push(found);
+        for &mode in &modes {
+            let python = args.peer.as_deref().context("modes are of a peer")?;
+            // What a peer cannot do costs its own row alone.
+            match peer(python, args, arch, part, mode) {
+                Ok(found) => {
+                    eprintln!("  {:.2} samples/s, {}", found.samples_per_second, mode.name());
+                    peers.entry(mode).or_default().push(found);
+                }
+                Err(error) => eprintln!("{}: {error:#}", mode.name()),
+            }
+        }
+    }
+    Ok(Case { arch: arch.to_owned(), part, batch_size: args.batch_size, ours, peers })
+}
+
+fn own(args: &Args, arch: &str, part: Part) -> anyhow::Result<Measurement> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["bench", "--one", "--arch", arch, "--part", part.name()]);
+    command.args(["--batch-size", &args.batch_size.to_string(), "--steps", &args.steps.to_string()]);
+    if args.all {
+        command.arg("--all");
+    }
+    answer(&mut command)
+}
+
+fn peer(python: &Path, args: &Args, arch: &str, part: Part, mode: Mode) -> anyhow::Result<Measurement> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench/peer.py");
+    let mut command = Command::new(python);
+    command.arg(script).args(["--arch", arch, "--part", part.name()]);
+    command.args(["--batch", &args.batch_size.to_string(), "--steps", &args.steps.to_string()]);
+    let how: &[&str] = match mode {
+        Mode::Eager | Mode::EagerHugepages => &["--mode", "eager"],
+        Mode::Compile => &["--mode", "compile"],
+        Mode::EagerBf16 => &["--mode", "eager", "--dtype", "bf16"],
+        Mode::CompileBf16 => &["--mode", "compile", "--dtype", "bf16"],
+        Mode::Onnx => &["--mode", "onnx"],
+    };
+    command.args(how);
+    if mode == Mode::EagerHugepages {
+        command.env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
+    }
+    answer(&mut command)
+}
+
+/// What a process prints as its last line.
+fn answer(command: &mut Command) -> anyhow::Result<Measurement> {
+    let output = command.stderr(Stdio::piped()).output().with_context(|| format!("cannot run {command:?}"))?;
+    if !output.status.success() {
+        bail!("{command:?} failed with {}:\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().next_back().unwrap_or_default();
+    serde_json::from_str(line).with_context(|| format!("{command:?} printed no figures but `{line}`"))
+}
+
+/// The processor, its cores, what of its vectors is used, and the day.
+fn machine() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field =
+        |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.split_once(':')).map(|(_, v)| v.trim());
+    let model = field("model name").unwrap_or("unknown processor");
+    let flags: Vec<&str> = field("flags").unwrap_or_default().split_whitespace().collect();
+    let shown = ["avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16"];
+    let shown: Vec<&str> = shown.into_iter().filter(|flag| flags.contains(flag)).collect();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let day =
+        Command::new("date").arg("+%F").output().map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
+    format!("{model}, {threads} cores ({}), {}", shown.join(" "), day.unwrap_or_default())
+}

@@ -1,0 +1,116 @@
+//! The image tower alone: forward and backward with adapters, or forward of the merged model.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use burn::tensor::{Device, Distribution, Tensor};
+use radapter::adapter::{AdapterConfig, attach};
+use radapter::clip::config::ClipConfig;
+use radapter::clip::model::{Clip, Context};
+
+use super::Args;
+use super::measurement::{median, minor_faults};
+
+/// What a measurement comes to.
+pub(crate) struct Timed {
+    pub(crate) seconds: f64,
+    pub(crate) faults: f64,
+    pub(crate) parts: BTreeMap<String, f64>,
+    pub(crate) gflop: f64,
+}
+
+/// Steps before those that are timed.
+pub(crate) const WARM_UP: u64 = 1;
+
+pub(crate) fn run(config: &ClipConfig, args: &Args, backward: bool) -> anyhow::Result<Timed> {
+    let state = config.random_state(0);
+    let device = if backward { Device::flex().autodiff() } else { Device::flex() };
+    let clip = Clip::from_state(config, &state, &device)?;
+    drop(state);
+    let size = config.vision.image_size;
+    let pixels = Tensor::<4>::random([args.batch_size, 3, size, size], Distribution::Default, &device);
+    let fixed = Tensor::<2>::random([args.batch_size, config.embed_dim], Distribution::Default, &device);
+    let adapted = if backward { Some(attach(clip.clone(), &AdapterConfig::default(), 0)?) } else { None };
+    let step = |step: u64| match &adapted {
+        Some(model) => {
+            let image = model.encode_image(pixels.clone(), &Context::training(0, step));
+            let loss = (image * fixed.clone()).sum();
+            let gradients = loss.backward();
+            drop(gradients);
+        }
+        None => {
+            let _ = clip.encode_image(pixels.clone(), &Context::inference()).into_data();
+        }
+    };
+    (0..WARM_UP).for_each(&step);
+    let before = minor_faults();
+    let times = (WARM_UP..WARM_UP + args.steps).map(|at| {
+        let start = Instant::now();
+        step(at);
+        start.elapsed().as_secs_f64()
+    });
+    let seconds = median(times.collect());
+    let faults = before.zip(minor_faults()).map_or(f64::NAN, |(before, after)| (after - before) as f64);
+    let tower = image_tower(config);
+    let forward = if backward { tower.training() } else { tower.inference() };
+    Ok(Timed {
+        seconds,
+        faults: faults / args.steps as f64,
+        parts: BTreeMap::new(),
+        gflop: forward * args.batch_size as f64 / 1e9,
+    })
+}
+
+/// The matrix products of a tower for one sample: multiplications and additions.
+#[derive(Clone, Copy)]
+pub(crate) struct Work {
+    /// Of the frozen weights and of attention.
+    frozen: f64,
+    /// Of the adapters.
+    adapters: f64,
+}
+
+impl Work {
+    pub(crate) fn inference(self) -> f64 {
+        self.frozen
+    }
+
+    /// Forward and the gradients of the inputs; adapters, of which a fifth is dropped, have the gradients of their weights too.
+    pub(crate) fn training(self) -> f64 {
+        2.0 * self.frozen + 3.0 * 0.8 * self.adapters
+    }
+}
+
+pub(crate) fn image_tower(config: &ClipConfig) -> Work {
+    let vision = &config.vision;
+    let patches = (vision.image_size / vision.patch_size).pow(2);
+    let mut work = blocks(vision.layers, vision.width, vision.mlp_width, patches + 1);
+    work.frozen += 2.0 * (patches * 3 * vision.patch_size.pow(2) * vision.width) as f64;
+    work
+}
+
+pub(crate) fn text_tower(config: &ClipConfig, tokens: usize) -> Work {
+    blocks(config.text.layers, config.text.width, config.text.mlp_width, tokens)
+}
+
+/// All blocks but the last one as a whole; of the last one keys and values, and the rest for one token.
+fn blocks(layers: usize, width: usize, mlp: usize, tokens: usize) -> Work {
+    let [layers, d, m, t] = [layers, width, mlp, tokens].map(|number| number as f64);
+    let attention = 2.0 * 2.0 * t * d;
+    let row = 2.0 * (4.0 * d * d + 2.0 * d * m) + attention;
+    let last = t * 2.0 * 2.0 * d * d + (2.0 * (2.0 * d * d + 2.0 * d * m) + attention);
+    Work { frozen: (layers - 1.0) * t * row + last, adapters: ((layers - 1.0) * t + 1.0) * 2.0 * 2.0 * d * d }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_work_of_vit_b_32_is_the_published_one() {
+        let config = ClipConfig::preset("ViT-B-32-quickgelu").expect("a preset");
+        // 4.4 G multiplications and additions in pairs, of which the last block's pruning saves most of a twelfth.
+        let gflop = image_tower(&config).inference() / 1e9;
+        assert!((7.9..8.8).contains(&gflop), "{gflop}");
+    }
+}
