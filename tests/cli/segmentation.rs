@@ -131,6 +131,48 @@ fn a_run_is_measured_saved_scored_and_swept() {
     assert_eq!(folder.names("sweep"), ["report.html", "sweep.csv", "sweep.json", "sweep.svg"]);
 }
 
+/// 459 classes in 16-bit TIFFs, in the layout that detectron2 and OVSeg prepare; the maps that are written have room for them.
+#[test]
+fn a_data_set_by_name_with_more_classes_than_a_byte_holds() {
+    let streets = streets();
+    let folder = Folder::new();
+    let images = folder.join("root/VOCdevkit/VOC2010/JPEGImages");
+    let annotations = folder.join("root/VOCdevkit/VOC2010/annotations_detectron2/pc459_val");
+    std::fs::create_dir_all(&images).unwrap();
+    std::fs::create_dir_all(&annotations).unwrap();
+    for index in 0..3_u32 {
+        // An image of the other half of the data set has no annotation here, and is no error.
+        std::fs::copy(
+            streets.0.join(&format!("images/val/{:02}.png", 16 + index)),
+            images.join(format!("{index}.png")),
+        )
+        .unwrap();
+        if index == 2 {
+            continue;
+        }
+        let labels: Vec<u16> =
+            (0..WIDTH * HEIGHT).map(|at| [3, 300, 458, 65_535][(at % WIDTH / 10) as usize]).collect();
+        let file = std::fs::File::create(annotations.join(format!("{index}.tif"))).unwrap();
+        let mut encoder = tiff::encoder::TiffEncoder::new(file).unwrap();
+        encoder.write_image::<tiff::encoder::colortype::Gray16>(WIDTH, HEIGHT, &labels).unwrap();
+    }
+    let eval = |more: &str| radapter(&format!("eval segmentation --json --dataset pascal-context-459 {more}"));
+    let own = eval("--proposals ground-truth").with("--model", streets.run()).with("--root", folder.join("root"));
+    let own = own.with("--save-maps", folder.join("maps")).succeed().json();
+    assert_eq!(own["n_images"], 2);
+    assert_eq!(own["per_class"].as_array().unwrap().len(), 459);
+    assert_eq!(folder.names("maps"), ["0.png", "1.png"]);
+    let map = image::open(folder.join("maps/0.png")).unwrap();
+    assert_eq!(map.color(), image::ColorType::L16);
+
+    let mut scored = eval("").with("--maps", folder.join("maps")).with("--root", folder.join("root")).succeed().json();
+    scored["uncovered"] = own["uncovered"].clone();
+    assert_eq!(scored, own);
+
+    let missing = eval("").with("--model", streets.run()).with("--root", folder.join("elsewhere"));
+    missing.fail(1, &["elsewhere", "DETECTRON2_DATASETS"]);
+}
+
 #[test]
 fn masks_are_written_compared_and_read_again() {
     let streets = streets();

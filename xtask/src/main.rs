@@ -2,6 +2,9 @@
 
 #![allow(clippy::print_stdout, reason = "a chore's results go to stdout")]
 
+/// As in the `radapter` command, so that what is measured is what users have.
+#[path = "../../crates/radapter/src/allocator.rs"]
+mod allocator;
 mod bench;
 mod bench_recall;
 mod page;
@@ -37,6 +40,7 @@ enum Chore {
 }
 
 fn main() -> anyhow::Result<()> {
+    allocator::keep_memory();
     match Cli::parse().chore {
         Chore::Bench(args) => bench::run(&args),
         Chore::BenchRecall(args) => bench_recall::run(&args),

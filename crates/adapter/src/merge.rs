@@ -1,7 +1,7 @@
 //! Re-parameterization: folding adapters into the linears in front of them.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use radapter_clip::model::{Clip, Linear, Place, Site, Tower};
 use radapter_clip::state_dict::{RawTensor, StateDict, StoredDtype};
 
@@ -41,8 +41,8 @@ pub fn merge(model: &Clip<RAdapter>, alpha: Alpha) -> Result<Clip, AdapterError>
     for (place, residual) in residuals {
         let linear = linear_mut(&mut clip, place);
         let Linear { weight, bias } = linear.clone();
-        linear.weight = weight.map(|weight| merged(weight, &residual, alpha));
-        linear.bias = bias.map(|bias| merged_bias(bias, &residual, alpha));
+        linear.weight = weight.map(|weight| residual.fold_weight(weight, alpha.get()));
+        linear.bias = bias.map(|bias| residual.fold_bias(bias, alpha.get()));
     }
     Ok(clip)
 }
@@ -82,27 +82,14 @@ pub fn merge_state(
         let key = format!("{name}.weight");
         let weight = base(&state, &key, width, 2)?;
         let shape = weight.shape().to_vec();
-        let weight = merged(upload(weight, device), &residual, alpha);
+        let weight = residual.fold_weight(upload(weight, device), alpha.get());
         insert(&mut state, key, shape, values(weight))?;
 
         let key = format!("{name}.bias");
-        let bias = merged_bias(upload(base(&state, &key, width, 1)?, device), &residual, alpha);
+        let bias = residual.fold_bias(upload(base(&state, &key, width, 1)?, device), alpha.get());
         insert(&mut state, key, vec![width], values(bias))?;
     }
     Ok(state)
-}
-
-/// # Shapes
-/// `[d, k]` → `[d, k]`
-fn merged(weight: Tensor<2>, residual: &Residual, alpha: Alpha) -> Tensor<2> {
-    weight.clone() + residual.compose(weight, alpha.get())
-}
-
-/// # Shapes
-/// `[d]` → `[d]`
-fn merged_bias(bias: Tensor<1>, residual: &Residual, alpha: Alpha) -> Tensor<1> {
-    let [width] = bias.dims();
-    merged(bias.reshape([width, 1]), residual, alpha).reshape([width])
 }
 
 /// The linear in front of a place.

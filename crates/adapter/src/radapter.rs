@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
-use radapter_clip::model::{Adapter, Context, Mode, Place, Rows};
+use radapter_clip::model::{Adapter, Context, Linear, Mode, Place, Rows};
 use radapter_kernels::matmul_add;
 
 use crate::Alpha;
@@ -106,15 +106,70 @@ impl Residual {
         }
     }
 
-    /// `factor · s · F · matrix`: what merging adds to a weight.
+    /// `(I + factor·s·F)·W`, computed as `W + …`, so that what is small is added to what is large once.
     ///
     /// # Shapes
     /// `[d, k]` → `[d, k]`
-    pub(crate) fn compose(&self, matrix: Tensor<2>, factor: f64) -> Tensor<2> {
+    pub(crate) fn fold_weight(&self, weight: Tensor<2>, factor: f64) -> Tensor<2> {
+        weight.clone() + self.compose(weight, factor)
+    }
+
+    /// `(I + factor·s·F)·b`
+    ///
+    /// # Shapes
+    /// `[d]` → `[d]`
+    pub(crate) fn fold_bias(&self, bias: Tensor<1>, factor: f64) -> Tensor<1> {
+        let [width] = bias.dims();
+        self.fold_weight(bias.reshape([width, 1]), factor).reshape([width])
+    }
+
+    /// `factor · s · F · matrix`
+    ///
+    /// # Shapes
+    /// `[d, k]` → `[d, k]`
+    fn compose(&self, matrix: Tensor<2>, factor: f64) -> Tensor<2> {
         match self.factors(factor) {
             (weight, None) => weight.matmul(matrix),
             (up, Some(down)) => up.matmul(down.matmul(matrix)),
         }
+    }
+}
+
+/// What an adapter does in one pass.
+enum Pass {
+    /// Nothing.
+    Absent,
+    /// Its output is multiplied by this.
+    Scaled(f64),
+    /// Each row of its output is multiplied by its number.
+    Rows(Vec<f32>),
+}
+
+impl RAdapter {
+    fn pass(&self, place: Place, rows: Rows, context: &Context) -> Pass {
+        let Some(residual) = &self.residual else {
+            return Pass::Absent;
+        };
+        match context.mode {
+            // α = 0 is the pretrained model bit for bit, which adding zeros is not where there are negative ones.
+            Mode::Inference if residual.alpha == Alpha::ZERO => Pass::Absent,
+            Mode::Inference => Pass::Scaled(residual.alpha.get()),
+            Mode::Training { seed, step } => match residual.dropping.draw(seed, step, place, rows) {
+                Draw::Dropped => Pass::Absent,
+                Draw::Kept(factor) => Pass::Scaled(factor),
+                Draw::Rows(factors) => Pass::Rows(factors),
+            },
+        }
+    }
+}
+
+/// Whether `(I + F)·W` for a full F and W of shape `[width, inputs]` is less work than `F` on that many rows. In units of `width`
+/// multiplications: folded, a training step has the product with W and its gradient, and the gradient of the folded weight;
+/// unfolded, it has `F y` and the gradients of F and of y.
+fn folding_pays(rows: usize, width: usize, inputs: usize, mode: Mode) -> bool {
+    match mode {
+        Mode::Inference => width * inputs < rows * width,
+        Mode::Training { .. } => 2 * width * inputs + rows * inputs < 3 * rows * width,
     }
 }
 
@@ -123,21 +178,29 @@ impl Adapter for RAdapter {
         let Some(residual) = &self.residual else {
             return output;
         };
-        let (factor, mask) = match context.mode {
-            // α = 0 is the pretrained model bit for bit, which adding zeros is not where there are negative ones.
-            Mode::Inference if residual.alpha == Alpha::ZERO => return output,
-            Mode::Inference => (residual.alpha.get(), None),
-            Mode::Training { seed, step } => match residual.dropping.draw(seed, step, place, rows) {
-                Draw::Dropped => return output,
-                Draw::Kept(factor) => (factor, None),
-                Draw::Rows(factors) => {
-                    let count = factors.len();
-                    let options = (&output.device(), output.dtype());
-                    (1.0, Some(Tensor::from_data(TensorData::new(factors, [count, 1]), options)))
-                }
-            },
+        match self.pass(place, rows, context) {
+            Pass::Absent => output,
+            Pass::Scaled(factor) => residual.add_to(output, factor, None),
+            Pass::Rows(factors) => {
+                let count = factors.len();
+                let options = (&output.device(), output.dtype());
+                let mask = Tensor::from_data(TensorData::new(factors, [count, 1]), options);
+                residual.add_to(output, 1.0, Some(mask))
+            }
+        }
+    }
+
+    fn fold(&self, linear: &Linear, place: Place, rows: Rows, context: &Context) -> Option<(Tensor<2>, Tensor<1>)> {
+        let residual = self.residual.as_ref().filter(|residual| matches!(residual.map, Map::Full(_)))?;
+        let [width, inputs] = linear.weight.shape().dims();
+        if !folding_pays(rows.batch * rows.tokens, width, inputs, context.mode) {
+            return None;
+        }
+        let Pass::Scaled(factor) = self.pass(place, rows, context) else {
+            return None;
         };
-        residual.add_to(output, factor, mask)
+        let (weight, bias) = (linear.weight.val(), linear.bias.val());
+        Some((residual.fold_weight(weight, factor), residual.fold_bias(bias, factor)))
     }
 
     fn treats_samples_alike(&self, context: &Context) -> bool {

@@ -42,7 +42,8 @@ fn dropped(model: &Clip<RAdapter>, step: u64, rows: Rows) -> Vec<bool> {
 #[test]
 fn without_dropping_training_is_inference() {
     let model = model(0.0, DropMode::Adapter);
-    assert_eq!(embed(&model, &Context::training(5, 6)), embed(&model, &Context::inference()));
+    // Equal but for rounding: what is folded into the weights differs.
+    assert!(distance(&embed(&model, &Context::training(5, 6)), &embed(&model, &Context::inference())) < 1e-6);
 }
 
 #[test]
@@ -190,5 +191,5 @@ fn equal_texts_are_encoded_once_where_that_is_exact() {
 fn adapters_for_evaluation_are_never_dropped() {
     let set = random_set(&AdapterConfig::default(), 3, 0.3);
     let model = attach_trained(clip(0), &set).unwrap();
-    assert_eq!(embed(&model, &Context::training(0, 0)), embed(&model, &Context::inference()));
+    assert!(distance(&embed(&model, &Context::training(0, 0)), &embed(&model, &Context::inference())) < 1e-6);
 }

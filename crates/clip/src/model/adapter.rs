@@ -1,7 +1,7 @@
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
-use super::{Context, Place, Rows};
+use super::{Context, Linear, Place, Rows};
 
 /// What may stand behind the attention and the MLP of a block, before the residual sum.
 ///
@@ -14,6 +14,13 @@ pub trait Adapter: Module + ModuleDisplay {
     /// * `input`, the sublayer's input behind its layer norm: `[batch · tokens, width]`
     /// * `output` and the result: `[batch · tokens, width]`
     fn apply(&self, input: &Tensor<2>, output: Tensor<2>, place: Place, rows: Rows, context: &Context) -> Tensor<2>;
+
+    /// The linear in front of the adapter, which is the sublayer's last, with the adapter folded into it, where that is less
+    /// work for these rows than [`apply`](Self::apply), which then is not asked: weight `[width, in]` and bias `[width]`.
+    fn fold(&self, linear: &Linear, place: Place, rows: Rows, context: &Context) -> Option<(Tensor<2>, Tensor<1>)> {
+        let _ = (linear, place, rows, context);
+        None
+    }
 
     /// Whether samples that are equal stay equal in this context. Where they do, the text tower encodes identical texts
     /// once; an adapter that draws something per sample or per token says `false` while training.

@@ -27,15 +27,20 @@ impl Attention {
     /// # Shapes
     /// `[batch · tokens, width]` → `[batch · tokens, width]`
     pub fn forward(&self, x: Tensor<2>, rows: Rows, causal: bool) -> Tensor<2> {
-        let heads = Heads { count: self.heads, tokens: rows.tokens, causal };
-        self.out_proj.forward(attention(x, self.in_proj_weight.val(), self.in_proj_bias.val(), heads))
+        self.out_proj.forward(self.attend(x, rows, causal))
     }
 
-    /// The output at one position of each sample: queries of those alone, keys and values of all.
+    /// All of it but the output projection.
+    pub(super) fn attend(&self, x: Tensor<2>, rows: Rows, causal: bool) -> Tensor<2> {
+        let heads = Heads { count: self.heads, tokens: rows.tokens, causal };
+        attention(x, self.in_proj_weight.val(), self.in_proj_bias.val(), heads)
+    }
+
+    /// [`attend`](Self::attend) at one position of each sample: queries of those alone, keys and values of all.
     ///
     /// # Shapes
     /// `x`: `[batch · tokens, width]`, `queries`, the pooled rows of `x`: `[batch, width]` → `[batch, width]`
-    pub(super) fn forward_pooled(&self, x: Tensor<2>, queries: Tensor<2>, rows: Rows, pooled: &Pooled) -> Tensor<2> {
+    pub(super) fn attend_pooled(&self, x: Tensor<2>, queries: Tensor<2>, rows: Rows, pooled: &Pooled) -> Tensor<2> {
         let [batch, width] = queries.dims();
         let (weight, bias) = (self.in_proj_weight.val(), self.in_proj_bias.val());
         let project = |x: Tensor<2>, part: usize, tokens: usize| {
@@ -48,6 +53,6 @@ impl Attention {
         let queries = project(queries, 0, 1);
         let unseen = pooled.unseen.clone().map(|unseen| unseen.expand([batch, self.heads, 1, rows.tokens]));
         let attended = module::attention(queries, keys, values, unseen, None, AttentionModuleOptions::default());
-        self.out_proj.forward(attended.swap_dims(1, 2).reshape([batch, width]))
+        attended.swap_dims(1, 2).reshape([batch, width])
     }
 }

@@ -22,7 +22,12 @@ impl Mlp {
     /// # Shapes
     /// `[rows, width]` → `[rows, width]`
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        self.c_proj.forward(activate(self.activation, self.c_fc.forward(x)))
+        self.c_proj.forward(self.hidden(x))
+    }
+
+    /// `[rows, width]` → `[rows, mlp_width]`: all of it but the second linear.
+    fn hidden(&self, x: Tensor<2>) -> Tensor<2> {
+        activate(self.activation, self.c_fc.forward(x))
     }
 }
 
@@ -50,8 +55,8 @@ impl<A: Adapter> Block<A> {
         // The text tower is causal, the image tower is not.
         let causal = tower == Tower::Text;
         let input = self.ln_1.forward(x.clone());
-        let output = self.attn.forward(input.clone(), rows, causal);
-        self.behind_attention(x, input, output, tower, layer, rows, context)
+        let attended = self.attn.attend(input.clone(), rows, causal);
+        self.behind_attention(x, input, attended, tower, layer, rows, context)
     }
 
     /// The same for one position of each sample.
@@ -69,29 +74,34 @@ impl<A: Adapter> Block<A> {
     ) -> Tensor<2> {
         let all = self.ln_1.forward(x.clone());
         let input = pooled.select(all.clone());
-        let output = self.attn.forward_pooled(all, input.clone(), rows, pooled);
+        let attended = self.attn.attend_pooled(all, input.clone(), rows, pooled);
         let rows = Rows { batch: rows.batch, tokens: 1 };
-        self.behind_attention(pooled.select(x), input, output, tower, layer, rows, context)
+        self.behind_attention(pooled.select(x), input, attended, tower, layer, rows, context)
     }
 
-    /// What follows on the attention's output, each row by itself.
+    /// What follows on the attention of all heads, each row by itself.
     #[allow(clippy::too_many_arguments, reason = "the state of a block between its sublayers")]
     fn behind_attention(
         &self,
         x: Tensor<2>,
         input: Tensor<2>,
-        output: Tensor<2>,
+        attended: Tensor<2>,
         tower: Tower,
         layer: usize,
         rows: Rows,
         context: &Context,
     ) -> Tensor<2> {
-        let at = |site| Place { tower, layer, site };
-        let x = x + self.adapter_attn.apply(&input, output, at(Site::Attn), rows, context);
-
+        let adapted = |adapter: &A, linear: &Linear, input: &Tensor<2>, hidden: Tensor<2>, site: Site| {
+            let place = Place { tower, layer, site };
+            match adapter.fold(linear, place, rows, context) {
+                Some((weight, bias)) => radapter_kernels::linear(hidden, weight, bias),
+                None => adapter.apply(input, linear.forward(hidden), place, rows, context),
+            }
+        };
+        let x = x + adapted(&self.adapter_attn, &self.attn.out_proj, &input, attended, Site::Attn);
         let input = self.ln_2.forward(x.clone());
-        let output = self.mlp.forward(input.clone());
-        x + self.adapter_mlp.apply(&input, output, at(Site::Mlp), rows, context)
+        let hidden = self.mlp.hidden(input.clone());
+        x + adapted(&self.adapter_mlp, &self.mlp.c_proj, &input, hidden, Site::Mlp)
     }
 
     pub(super) fn map_adapters<B: Adapter>(

@@ -1,4 +1,5 @@
-//! The last block computes the pooled position alone: the same embeddings and the same gradients as all positions give.
+//! What is saved changes nothing: the last block computes the pooled position alone, and an adapter is folded into the linear in
+//! front of it where that is less work. The plain way gives the same embeddings and the same gradients.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -7,13 +8,13 @@ use radapter_clip::model::{Adapter, Clip, Context, Place, Rows};
 
 use crate::support::{batch, config, distance, numbers, random_set, state};
 
-/// The same adapter, in whose presence all positions are computed.
+/// The same adapter, in whose presence all positions are computed, and which is never folded.
 #[derive(Module, Debug)]
-struct EveryToken {
+struct Plain {
     inner: RAdapter,
 }
 
-impl Adapter for EveryToken {
+impl Adapter for Plain {
     fn apply(&self, input: &Tensor<2>, output: Tensor<2>, place: Place, rows: Rows, context: &Context) -> Tensor<2> {
         self.inner.apply(input, output, place, rows, context)
     }
@@ -29,6 +30,8 @@ impl Adapter for EveryToken {
 
 fn embeddings<A: Adapter>(model: &Clip<A>, context: &Context) -> Tensor<2> {
     let (pixels, texts) = batch(&Device::flex().autodiff());
+    // More rows than the towers are wide: there folding pays.
+    let pixels = Tensor::cat(vec![pixels; 4], 0);
     Tensor::cat(vec![model.encode_image(pixels, context), model.encode_text(&texts, context)], 0)
 }
 
@@ -44,7 +47,7 @@ fn it_changes_neither_embeddings_nor_gradients() {
         let settings = AdapterConfig { drop: 0.3, drop_mode, ..AdapterConfig::default() };
         let clip = Clip::from_state(&config(), &state(0), &Device::flex().autodiff()).unwrap();
         let model = random_set(&settings, 4, 0.3).apply_to(attach(clip, &settings, 0).unwrap()).unwrap();
-        let whole = model.clone().map_adapters(|_, inner| EveryToken { inner });
+        let whole = model.clone().map_adapters(|_, inner| Plain { inner });
 
         let (found, expected) = (embeddings(&model, &context), embeddings(&whole, &context));
         assert!(distance(&numbers(found.clone()), &numbers(expected.clone())) < 1e-6, "{drop_mode:?}");
@@ -54,7 +57,8 @@ fn it_changes_neither_embeddings_nor_gradients() {
             assert_eq!(found.is_some(), expected.is_some(), "{drop_mode:?}, parameter {at}");
             if let (Some(found), Some(expected)) = (found, expected) {
                 let largest = expected.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
-                assert!(distance(found, expected) <= 1e-5 * largest, "{drop_mode:?}, parameter {at}");
+                let distance = distance(found, expected);
+                assert!(distance <= 2e-5 * largest + 1e-7, "{drop_mode:?}, parameter {at}: {distance} of {largest}");
             }
         }
         assert!(found.iter().flatten().flatten().any(|value| *value != 0.0), "{drop_mode:?}");
