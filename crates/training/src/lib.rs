@@ -16,6 +16,7 @@
 //! names.
 
 mod cached;
+mod checkpointed;
 pub mod config;
 mod data;
 mod error;

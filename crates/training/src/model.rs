@@ -68,6 +68,8 @@ pub(crate) struct Shared {
     pub(crate) objective: Arc<dyn Objective>,
     pub(crate) seed: u64,
     pub(crate) micro_batch: Option<usize>,
+    /// Whether of a tower's forward pass only the inputs of its blocks are kept.
+    pub(crate) checkpointing: bool,
     pub(crate) device: Device,
     /// Whether a tower has trained parameters.
     pub(crate) trains_visual: bool,
@@ -92,6 +94,7 @@ impl Shared {
         objective: Arc<dyn Objective>,
         seed: u64,
         micro_batch: Option<usize>,
+        checkpointing: bool,
         device: Device,
         optimizer: Optimizer,
     ) -> Self {
@@ -99,6 +102,7 @@ impl Shared {
             objective,
             seed,
             micro_batch,
+            checkpointing,
             device,
             trains_visual: true,
             trains_text: true,
@@ -204,14 +208,15 @@ impl<A: Adapter> TrainStep for TrainModel<A> {
         let context = Context::training(self.shared.seed, batch.step);
         let samples = batch.labels.len();
         let mut times = StepTimes::default();
-        let result = match self.shared.micro_batch {
-            Some(size) if size < samples => {
-                let mut clock = Clock::start();
-                let result = cached::step(self, &batch, size, &context);
-                times.backward = clock.lap();
-                result
-            }
-            _ => self.whole_batch(&batch, &context, &mut times),
+        let size = self.shared.micro_batch.filter(|size| *size < samples);
+        let checkpointing = self.shared.checkpointing;
+        let result = if size.is_some() || checkpointing {
+            let mut clock = Clock::start();
+            let result = cached::step(self, &batch, size.unwrap_or(samples).max(1), checkpointing, &context);
+            times.backward = clock.lap();
+            result
+        } else {
+            self.whole_batch(&batch, &context, &mut times)
         };
         let (loss, grads) = result.unwrap_or_else(|fault| {
             let loss = match fault {

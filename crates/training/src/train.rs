@@ -300,16 +300,14 @@ fn assemble<A: Tuned>(
     config: &ResolvedConfig,
     plain: &Device,
 ) -> TrainModel<A> {
-    let mut device = plain.clone().autodiff();
-    if config.checkpointing {
-        device = device.gradient_checkpointing();
-    }
+    let device = plain.clone().autodiff();
     let trains_text = objective.needs_text() && config.tune != Tune::Image;
     let settings = optimizer_settings(config);
     let shared = Shared::new(
         objective.clone(),
         config.seed,
         config.micro_batch.value(),
+        config.checkpointing,
         device.clone(),
         Optimizer::new(settings, &Named::new()),
     );

@@ -2,7 +2,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::linear::LayerNorm;
-use super::{Adapter, Context, NoAdapter, Place, Pooled, Rows, Tower, Transformer};
+use super::{Adapter, Context, NoAdapter, Passage, Place, Pooled, Rows, Tower, Transformer};
 
 /// The convolution that turns an image into patch tokens. Its stride is its kernel size, so it is a matrix product on cut-out
 /// patches.
@@ -53,6 +53,12 @@ impl<A: Adapter> ImageTower<A> {
     /// # Shapes
     /// `[batch, 3, size, size]` → `[batch, embed_dim]`
     pub fn forward(&self, pixels: Tensor<4>, context: &Context) -> Tensor<2> {
+        let (x, passage) = self.begin(pixels);
+        self.end(self.transformer.blocks(x, &passage, context))
+    }
+
+    /// Up to the first block.
+    pub(super) fn begin(&self, pixels: Tensor<4>) -> (Tensor<2>, Passage) {
         let [batch, ..] = pixels.dims();
         let positions = self.positional_embedding.val();
         let [tokens, width] = positions.dims();
@@ -60,10 +66,13 @@ impl<A: Adapter> ImageTower<A> {
         let class = self.class_embedding.val().reshape([1, 1, width]).expand([batch, 1, width]);
         let x = Tensor::cat(vec![class, patches], 1) + positions.unsqueeze();
         let x = self.ln_pre.forward(x.reshape([batch * tokens, width]));
-
         let rows = Rows { batch, tokens };
         let pooled = Pooled::new(&vec![0; batch], rows, false, &x.device());
-        let class = self.transformer.forward_pooled(x, &pooled, Tower::Visual, rows, context);
+        (x, Passage { tower: Tower::Visual, rows, pooled, repeat: None })
+    }
+
+    /// From the class tokens behind the last block.
+    pub(super) fn end(&self, class: Tensor<2>) -> Tensor<2> {
         self.ln_post.forward(class).matmul(self.proj.val())
     }
 

@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::linear::LayerNorm;
-use super::{Adapter, Context, NoAdapter, Place, Pooled, Rows, Tower, Transformer};
+use super::{Adapter, Context, NoAdapter, Passage, Place, Pooled, Rows, Tower, Transformer};
 
 /// The table of token embeddings.
 #[derive(Module, Debug)]
@@ -49,9 +49,15 @@ impl<A: Adapter> TextTower<A> {
     /// # Shapes
     /// `batch` lists of token ids, each padded or not, not empty and within the context length → `[batch, embed_dim]`
     pub fn forward(&self, texts: &[Vec<u32>], context: &Context) -> Tensor<2> {
+        let (x, passage) = self.begin(texts, context);
+        self.end(self.transformer.blocks(x, &passage, context), &passage)
+    }
+
+    /// Up to the first block.
+    pub(super) fn begin(&self, texts: &[Vec<u32>], context: &Context) -> (Tensor<2>, Passage) {
         let texts: Vec<&[u32]> = texts.iter().map(|ids| &ids[..=end_of_text(ids)]).collect();
         if !self.transformer.treats_samples_alike(context) {
-            return self.encode(&texts, context);
+            return self.embed(&texts, None);
         }
         let mut first = HashMap::new();
         let mut unique = Vec::new();
@@ -64,17 +70,21 @@ impl<A: Adapter> TextTower<A> {
                 })
             })
             .collect();
-        let embeddings = self.encode(&unique, context);
-        if unique.len() == texts.len() {
-            return embeddings;
+        let repeat = (unique.len() < texts.len()).then_some(which);
+        self.embed(&unique, repeat)
+    }
+
+    /// From the ends of text behind the last block.
+    pub(super) fn end(&self, ends: Tensor<2>, passage: &Passage) -> Tensor<2> {
+        let embeddings = self.ln_final.forward(ends).matmul(self.text_projection.val());
+        match &passage.repeat {
+            Some(which) => embeddings.select(0, which.clone()),
+            None => embeddings,
         }
-        let device = embeddings.device();
-        let count = which.len();
-        embeddings.select(0, indices(which, count, &device))
     }
 
     /// Every text in its own row, each ending in its end of text.
-    fn encode(&self, texts: &[&[u32]], context: &Context) -> Tensor<2> {
+    fn embed(&self, texts: &[&[u32]], repeat: Option<Vec<i64>>) -> (Tensor<2>, Passage) {
         let batch = texts.len();
         let tokens = texts.iter().map(|ids| ids.len()).max().unwrap_or(1);
         let positions = self.positional_embedding.val();
@@ -96,9 +106,11 @@ impl<A: Adapter> TextTower<A> {
 
         let rows = Rows { batch, tokens };
         let pooled = Pooled::new(&ends, rows, true, &device);
-        let x = x.reshape([batch * tokens, width]);
-        let end = self.transformer.forward_pooled(x, &pooled, Tower::Text, rows, context);
-        self.ln_final.forward(end).matmul(self.text_projection.val())
+        let repeat = repeat.map(|which| {
+            let count = which.len();
+            indices(which, count, &device)
+        });
+        (x.reshape([batch * tokens, width]), Passage { tower: Tower::Text, rows, pooled, repeat })
     }
 
     pub(super) fn map_adapters<B: Adapter>(self, f: &mut impl FnMut(Place, A) -> B) -> TextTower<B> {

@@ -1,7 +1,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use super::{Adapter, Block, Context, NoAdapter, Place, Pooled, Rows, Tower};
+use super::{Adapter, Block, Context, NoAdapter, Passage, Place, Rows, Tower};
 
 /// The blocks of a tower.
 #[derive(Module, Debug)]
@@ -10,40 +10,41 @@ pub struct Transformer<A: Adapter = NoAdapter> {
     pub resblocks: Vec<Block<A>>,
 }
 
-/// The first blocks of a tower, one after the other.
-fn through<A: Adapter>(blocks: &[Block<A>], x: Tensor<2>, tower: Tower, rows: Rows, context: &Context) -> Tensor<2> {
-    blocks.iter().enumerate().fold(x, |x, (layer, block)| block.forward(x, tower, layer, rows, context))
-}
-
 impl<A: Adapter> Transformer<A> {
+    /// All positions.
+    ///
     /// # Shapes
     /// `[batch · tokens, width]` → `[batch · tokens, width]`
     pub fn forward(&self, x: Tensor<2>, tower: Tower, rows: Rows, context: &Context) -> Tensor<2> {
-        through(&self.resblocks, x, tower, rows, context)
+        self.resblocks.iter().enumerate().fold(x, |x, (layer, block)| block.forward(x, tower, layer, rows, context))
     }
 
-    /// The pooled position of each sample. Of the last block, keys and values are computed for all tokens, everything else for
-    /// the pooled one alone, where its adapters allow.
+    /// One block. Of the last one, keys and values are computed for all tokens, everything else for the pooled position alone, where
+    /// its adapters allow.
+    ///
+    /// # Shapes
+    /// `[batch · tokens, width]` → the same, `[batch, width]` behind the last block
+    pub(super) fn block(&self, x: Tensor<2>, layer: usize, passage: &Passage, context: &Context) -> Tensor<2> {
+        let Passage { tower, rows, pooled, .. } = passage;
+        let block = &self.resblocks[layer];
+        if layer + 1 < self.resblocks.len() {
+            return block.forward(x, *tower, layer, *rows, context);
+        }
+        let alike = block.adapter_attn.treats_tokens_alike(context) && block.adapter_mlp.treats_tokens_alike(context);
+        match alike {
+            true => block.forward_pooled(x, pooled, *tower, layer, *rows, context),
+            false => pooled.select(block.forward(x, *tower, layer, *rows, context)),
+        }
+    }
+
+    /// All blocks.
     ///
     /// # Shapes
     /// `[batch · tokens, width]` → `[batch, width]`
-    pub fn forward_pooled(
-        &self,
-        x: Tensor<2>,
-        pooled: &Pooled,
-        tower: Tower,
-        rows: Rows,
-        context: &Context,
-    ) -> Tensor<2> {
-        let alike = |block: &Block<A>| {
-            block.adapter_attn.treats_tokens_alike(context) && block.adapter_mlp.treats_tokens_alike(context)
-        };
-        match self.resblocks.split_last() {
-            Some((last, before)) if alike(last) => {
-                let x = through(before, x, tower, rows, context);
-                last.forward_pooled(x, pooled, tower, before.len(), rows, context)
-            }
-            _ => pooled.select(self.forward(x, tower, rows, context)),
+    pub(super) fn blocks(&self, x: Tensor<2>, passage: &Passage, context: &Context) -> Tensor<2> {
+        match self.resblocks.len() {
+            0 => passage.pooled.select(x),
+            count => (0..count).fold(x, |x, layer| self.block(x, layer, passage, context)),
         }
     }
 

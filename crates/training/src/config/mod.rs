@@ -62,7 +62,7 @@ pub struct TrainConfig {
     pub ema: Option<Ema>,
     /// Samples that are run at once, if fewer than the batch: cached accumulation, which keeps the negatives.
     pub micro_batch: Option<OrNone<usize>>,
-    /// Recompute cheap activations in the backward pass instead of keeping them.
+    /// Keep the input of each block alone, and compute the block again in the backward pass; false.
     pub checkpointing: Option<bool>,
     /// Steps between saved states, besides one for each epoch; 500.
     pub save_every: Option<OrNone<u64>>,

@@ -67,10 +67,19 @@ fn cached_accumulation_gives_the_whole_batch_s_gradient() {
 
 #[test]
 fn activation_checkpointing_gives_the_same_gradient() {
-    for settings in [&["micro_batch=none"][..], &["tune=all", "micro_batch=3"]] {
+    for settings in [
+        &["micro_batch=none"][..],
+        &["micro_batch=3"],
+        &["adapter.drop=0.5", "adapter.drop_mode=token", "seed=3"],
+        &["adapter.drop=0.5", "adapter.drop_mode=sample", "seed=3"],
+        &["adapter.layers=last:1"],
+        &["adapter.towers=text"],
+        &["tune=all", "micro_batch=3"],
+        &["tune=all", "loss.kind=info-nce"],
+    ] {
         let mut with: Vec<&str> = settings.to_vec();
         with.push("checkpointing=true");
-        assert_equal(&gradients(settings), &gradients(&with), "checkpointing");
+        assert_equal(&gradients(settings), &gradients(&with), &format!("checkpointing, {settings:?}"));
     }
 }
 

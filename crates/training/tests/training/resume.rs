@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use radapter_training::{Line, Outcome, ProgressEvent, read_metrics};
+use radapter_training::{Line, Outcome, ProgressEvent, StepTimes, read_metrics};
 
 use crate::support::{Plan, finished, result_files};
 
@@ -35,6 +35,7 @@ fn history(dir: &Path) -> Vec<String> {
         .map(|line| match line {
             Line::Train(mut line) => {
                 line.samples_per_second = 0.0;
+                line.times = StepTimes::default();
                 format!("{line:?}")
             }
             Line::Validation(mut line) => {
