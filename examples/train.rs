@@ -78,6 +78,7 @@ fn main() -> anyhow::Result<()> {
         config,
         task: Default::default(),
         files: Vec::new(),
+        devices: Vec::new(),
         run_dir: run_dir.clone(),
         progress: Box::new(|event: &ProgressEvent| {
             if let ProgressEvent::Step(step) = event {

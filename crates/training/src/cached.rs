@@ -3,6 +3,8 @@
 //! Adding up the gradients of small batches is wrong for a contrastive loss, whose negatives are the rest of the batch. So
 //! the embeddings of all parts are computed without a graph, the loss of the whole batch gives their gradients, and each
 //! part is run again to carry its share to the parameters. Memory is that of one part; the gradient is that of the whole.
+//!
+//! The same split serves several devices: each [`Worker`] embeds a slice of the batch and carries its share.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -10,85 +12,151 @@ use std::ops::Range;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use burn_optim::{GradientsAccumulator, GradientsParams};
-use radapter_clip::model::{Adapter, Context, Tower};
+use radapter_clip::model::{Context, Tower};
 
-use crate::checkpointed::{self, Samples};
+use crate::checkpointed::{self, Kept, Samples};
 use crate::model::{Batch, Fault, TrainModel, read, tracked};
 use crate::objective::Side;
-use crate::tuning::lift;
+use crate::tuning::{Tuned, lift};
 
-/// Loss and gradients of a batch in parts of at most `size` samples; with `checkpointing` each block of a part by itself.
-pub(crate) fn step<A: Adapter>(
-    model: &TrainModel<A>,
-    batch: &Batch,
-    size: usize,
-    checkpointing: bool,
-    context: &Context,
-) -> Result<(f64, GradientsParams), Fault> {
-    let shared = &model.shared;
-    let count = batch.labels.len();
-    let parts: Vec<_> = (0..count).step_by(size).map(|start| start..count.min(start + size)).collect();
+/// How a step is cut.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cut {
+    /// The most samples that one device runs at once.
+    pub(crate) size: usize,
+    /// Whether each block of a part is computed by itself in the backward pass.
+    pub(crate) checkpointing: bool,
+}
 
-    let plain = model.clip.valid();
-    let plain_device = shared.device.clone().without_autodiff();
-    let samples = |tower: Tower, part: Range<usize>, device: &Device| match tower {
-        Tower::Visual => Samples::Images(model.pixels(batch, part, device)),
-        Tower::Text => Samples::Texts(batch.tokens[part].to_vec()),
-    };
-    // Of a batch that is run at once, what the backward pass needs is kept: it would be computed twice otherwise.
-    let keeps = |tower: Tower| checkpointing && parts.len() == 1 && shared.trains(tower);
-    let mut kept = BTreeMap::new();
-    let mut embed = |tower: Tower| {
-        let rows = parts.iter().map(|part| {
-            let (embeddings, inputs) =
-                checkpointed::forward(&plain, samples(tower, part.clone(), &plain_device), context, keeps(tower));
-            kept.extend(inputs.map(|inputs| (tower, inputs)));
-            embeddings
-        });
-        lift(Tensor::cat(rows.collect(), 0), &shared.device).require_grad()
-    };
-    let image = embed(Tower::Visual);
-    let text = shared.objective.needs_text().then(|| embed(Tower::Text));
-    let side = match (&text, &model.head) {
-        (Some(text), _) => Side::Text(text.clone()),
-        (None, Some(head)) => Side::Head(head.val()),
-        (None, None) => return Err(Fault::Loss(radapter_losses::LossError::EmptyBatch)),
-    };
+/// A slice of a batch on one device.
+pub(crate) struct Worker<'a, A: Tuned> {
+    model: &'a TrainModel<A>,
+    batch: &'a Batch,
+    context: Context,
+    cut: Cut,
+    slice: Range<usize>,
+    /// What the backward pass needs of a slice that is run at once: it would be computed twice otherwise.
+    kept: BTreeMap<Tower, Kept>,
+}
 
-    let loss = shared.objective.loss(image.clone(), side, &batch.labels).map_err(Fault::Loss)?;
-    let value = read(&loss)?;
-    let mut gradients = tracked(loss, &shared.device).backward();
-    let upstream = [
-        (Tower::Visual, image.grad_remove(&mut gradients)),
-        (Tower::Text, text.and_then(|text| text.grad_remove(&mut gradients))),
-    ];
+/// A row for each sample of a slice, by tower. Without autodiff.
+pub(crate) type Rows = BTreeMap<Tower, Tensor<2>>;
 
-    let mut sum = GradientsAccumulator::new();
-    // The classifier took part in the loss itself.
-    sum.accumulate(model, GradientsParams::from_grads(gradients, model));
-    for part in parts {
-        for (tower, gradient) in &upstream {
-            let Some(gradient) = gradient.as_ref().filter(|_| shared.trains(*tower)) else {
-                continue;
-            };
-            let gradient = gradient.clone().slice([part.clone()]);
-            let of = |device: &Device| samples(*tower, part.clone(), device);
-            if checkpointing {
-                let inputs = match kept.remove(tower) {
-                    Some(inputs) => inputs,
-                    None => checkpointed::keep(&plain, of(&plain_device), context),
+impl<'a, A: Tuned> Worker<'a, A> {
+    pub(crate) fn new(
+        model: &'a TrainModel<A>,
+        batch: &'a Batch,
+        context: &Context,
+        cut: Cut,
+        slice: Range<usize>,
+    ) -> Self {
+        Self { model, batch, context: *context, cut, slice, kept: BTreeMap::new() }
+    }
+
+    /// The worker's, without autodiff.
+    pub(crate) fn device(&self) -> Device {
+        self.model.shared.device.clone().without_autodiff()
+    }
+
+    fn parts(&self) -> Vec<Range<usize>> {
+        let Range { start, end } = self.slice;
+        (start..end).step_by(self.cut.size).map(|start| start..end.min(start + self.cut.size)).collect()
+    }
+
+    fn samples(&self, tower: Tower, part: Range<usize>, device: &Device) -> Samples {
+        match tower {
+            Tower::Visual => Samples::Images(self.model.pixels(self.batch, part, device)),
+            Tower::Text => Samples::Texts(self.batch.tokens[part].to_vec()),
+        }
+    }
+
+    /// The embeddings of the slice, on the worker's device.
+    pub(crate) fn embed(&mut self) -> Rows {
+        let shared = &self.model.shared;
+        let plain = self.model.clip.valid();
+        let device = self.device();
+        let parts = self.parts();
+        let towers = [Some(Tower::Visual), shared.objective.needs_text().then_some(Tower::Text)];
+        let mut all = Rows::new();
+        for tower in towers.into_iter().flatten() {
+            let keep = self.cut.checkpointing && parts.len() == 1 && shared.trains(tower);
+            let mut rows = Vec::new();
+            for part in &parts {
+                let samples = self.samples(tower, part.clone(), &device);
+                let (embeddings, kept) = checkpointed::forward(&plain, samples, &self.context, keep);
+                self.kept.extend(kept.map(|kept| (tower, kept)));
+                rows.push(embeddings);
+            }
+            all.insert(tower, Tensor::cat(rows, 0));
+        }
+        all
+    }
+
+    /// Adds the gradients of the parameters to `sum`, given those of the slice's embeddings on the worker's device.
+    pub(crate) fn carry(&mut self, gradients: &Rows, sum: &mut GradientsAccumulator<TrainModel<A>>) {
+        let model = self.model;
+        let device = &model.shared.device;
+        let plain_device = self.device();
+        for part in self.parts() {
+            for (tower, gradient) in gradients.iter().filter(|(tower, _)| model.shared.trains(**tower)) {
+                let gradient = gradient.clone().narrow(0, part.start - self.slice.start, part.len());
+                let samples = self.samples(*tower, part.clone(), device);
+                if self.cut.checkpointing {
+                    let kept = self.kept.remove(tower).unwrap_or_else(|| {
+                        let samples = self.samples(*tower, part.clone(), &plain_device);
+                        checkpointed::keep(&model.clip.valid(), samples, &self.context)
+                    });
+                    checkpointed::backward(model, samples, kept, gradient, &self.context, sum);
+                    continue;
+                }
+                let embeddings = match samples {
+                    Samples::Images(pixels) => model.clip.encode_image(pixels, &self.context),
+                    Samples::Texts(texts) => model.clip.encode_text(&texts, &self.context),
                 };
-                checkpointed::backward(model, of(&shared.device), inputs, gradient, context, &mut sum);
-            } else {
-                let embeddings = match of(&shared.device) {
-                    Samples::Images(pixels) => model.clip.encode_image(pixels, context),
-                    Samples::Texts(texts) => model.clip.encode_text(&texts, context),
-                };
-                let carried = (embeddings * lift(gradient, &shared.device)).sum();
-                let gradients = tracked(carried, &shared.device).backward();
+                let carried = (embeddings * lift(gradient, device)).sum();
+                let gradients = tracked(carried, device).backward();
                 sum.accumulate(model, GradientsParams::from_grads(gradients, model));
             }
         }
     }
+}
+
+/// The loss of a whole batch, the gradients of its embeddings, and those of the parameters that took part in the loss itself, as a
+/// classifier does. The embeddings are on the model's device.
+pub(crate) fn loss<A: Tuned>(
+    model: &TrainModel<A>,
+    batch: &Batch,
+    embeddings: Rows,
+) -> Result<(f64, Rows, GradientsParams), Fault> {
+    let shared = &model.shared;
+    let leaves: Rows =
+        embeddings.into_iter().map(|(tower, rows)| (tower, lift(rows, &shared.device).require_grad())).collect();
+    let image = leaves[&Tower::Visual].clone();
+    let side = match (leaves.get(&Tower::Text), &model.head) {
+        (Some(text), _) => Side::Text(text.clone()),
+        (None, Some(head)) => Side::Head(head.val()),
+        (None, None) => return Err(Fault::Loss(radapter_losses::LossError::EmptyBatch)),
+    };
+    let loss = shared.objective.loss(image, side, &batch.labels).map_err(Fault::Loss)?;
+    let value = read(&loss)?;
+    let mut gradients = tracked(loss, &shared.device).backward();
+    let upstream =
+        leaves.iter().filter_map(|(tower, leaf)| Some((*tower, leaf.grad_remove(&mut gradients)?))).collect();
+    Ok((value, upstream, GradientsParams::from_grads(gradients, model)))
+}
+
+/// Loss and gradients of a batch in parts on one device.
+pub(crate) fn step<A: Tuned>(
+    model: &TrainModel<A>,
+    batch: &Batch,
+    cut: Cut,
+    context: &Context,
+) -> Result<(f64, GradientsParams), Fault> {
+    let mut worker = Worker::new(model, batch, context, cut, 0..batch.labels.len());
+    let embeddings = worker.embed();
+    let (value, upstream, own) = loss(model, batch, embeddings)?;
+    let mut sum = GradientsAccumulator::new();
+    sum.accumulate(model, own);
+    worker.carry(&upstream, &mut sum);
     Ok((value, sum.grads()))
 }

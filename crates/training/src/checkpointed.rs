@@ -10,7 +10,7 @@ use burn_optim::{GradientsAccumulator, GradientsParams};
 use radapter_clip::model::{Adapter, Clip, Context, Passage, Tower};
 
 use crate::model::{TrainModel, tracked};
-use crate::tuning::lift;
+use crate::tuning::{Tuned, lift};
 
 /// What a tower is asked to embed.
 #[allow(clippy::large_enum_variant, reason = "it lives for one call, one at a time")]
@@ -66,7 +66,7 @@ fn through<A: Adapter>(plain: &Clip<A>, samples: Samples, context: &Context) -> 
 }
 
 /// Adds the gradients of a tower's parameters to `sum`, given those of its embeddings. The samples are on the training device.
-pub(crate) fn backward<A: Adapter>(
+pub(crate) fn backward<A: Tuned>(
     model: &TrainModel<A>,
     samples: Samples,
     Kept(mut inputs): Kept,
@@ -98,7 +98,7 @@ pub(crate) fn backward<A: Adapter>(
 }
 
 /// One piece's backward pass: its parameters' gradients go to `sum`, its input's is returned.
-fn carry<A: Adapter>(
+fn carry<A: Tuned>(
     model: &TrainModel<A>,
     output: Tensor<2>,
     upstream: Tensor<2>,

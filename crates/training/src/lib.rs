@@ -43,6 +43,7 @@ mod tensor_file;
 mod train;
 mod tuning;
 mod validation;
+mod workers;
 
 pub use data::{DataError, Sample, SampleKey, SampleOrder, TrainData};
 pub use error::TrainError;

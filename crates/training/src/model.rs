@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -7,13 +8,15 @@ use burn::tensor::{Device, Tensor, TensorData};
 use burn_optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn_optim::{GradientsParams, ModuleOptimizer};
 use burn_train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
-use radapter_clip::model::{Adapter, Clip, Context, Tower};
+use radapter_clip::model::{Clip, Context, Tower};
 use radapter_losses::LossError;
 
-use crate::cached;
+use crate::cached::{self, Cut};
 use crate::metrics::StepTimes;
 use crate::objective::{Objective, Side};
 use crate::optimizer::Optimizer;
+use crate::tuning::Tuned;
+use crate::workers::Workers;
 
 /// The samples of one step, on the host.
 #[derive(Clone, Debug)]
@@ -74,6 +77,9 @@ pub(crate) struct Shared {
     /// Whether a tower has trained parameters.
     pub(crate) trains_visual: bool,
     pub(crate) trains_text: bool,
+    /// The [`Workers`] of the model's own kind where several devices share each batch. Its type is not named because burn's modules
+    /// may not be generic over what they skip.
+    pub(crate) workers: Option<Arc<dyn Any + Send + Sync>>,
     inside: Arc<Mutex<Inside>>,
 }
 
@@ -106,6 +112,7 @@ impl Shared {
             device,
             trains_visual: true,
             trains_text: true,
+            workers: None,
             inside: Arc::new(Mutex::new(Inside { optimizer, fault: None, grad_norm: 0.0 })),
         }
     }
@@ -125,7 +132,7 @@ impl Shared {
 
 /// What is trained: a CLIP with or without adapters, and perhaps a classifier.
 #[derive(Module, Debug)]
-pub(crate) struct TrainModel<A: Adapter> {
+pub(crate) struct TrainModel<A: Tuned> {
     pub(crate) clip: Clip<A>,
     /// `[classes, embed_dim]`
     pub(crate) head: Option<Param<Tensor<2>>>,
@@ -133,7 +140,7 @@ pub(crate) struct TrainModel<A: Adapter> {
     pub(crate) shared: Shared,
 }
 
-impl<A: Adapter> TrainModel<A> {
+impl<A: Tuned> TrainModel<A> {
     /// The images of a part of a batch, on the training device.
     pub(crate) fn pixels(&self, batch: &Batch, part: std::ops::Range<usize>, device: &Device) -> Tensor<4> {
         let size = self.clip.config.vision.image_size;
@@ -200,7 +207,7 @@ pub(crate) fn tracked(loss: Tensor<1>, device: &Device) -> Tensor<1> {
     loss + Tensor::<1>::zeros([1], device).require_grad()
 }
 
-impl<A: Adapter> TrainStep for TrainModel<A> {
+impl<A: Tuned> TrainStep for TrainModel<A> {
     type Input = Batch;
     type Output = StepOutput;
 
@@ -208,15 +215,19 @@ impl<A: Adapter> TrainStep for TrainModel<A> {
         let context = Context::training(self.shared.seed, batch.step);
         let samples = batch.labels.len();
         let mut times = StepTimes::default();
-        let size = self.shared.micro_batch.filter(|size| *size < samples);
-        let checkpointing = self.shared.checkpointing;
-        let result = if size.is_some() || checkpointing {
+        let size = self.shared.micro_batch.unwrap_or(samples).max(1);
+        let cut = Cut { size, checkpointing: self.shared.checkpointing };
+        let workers = self.shared.workers.as_ref().and_then(|workers| workers.downcast_ref::<Workers<A>>());
+        let result = if workers.is_none() && !cut.checkpointing && size >= samples {
+            self.whole_batch(&batch, &context, &mut times)
+        } else {
             let mut clock = Clock::start();
-            let result = cached::step(self, &batch, size.unwrap_or(samples).max(1), checkpointing, &context);
+            let result = match workers {
+                Some(workers) => workers.step(self, &batch, cut, &context),
+                None => cached::step(self, &batch, cut, &context),
+            };
             times.backward = clock.lap();
             result
-        } else {
-            self.whole_batch(&batch, &context, &mut times)
         };
         let (loss, grads) = result.unwrap_or_else(|fault| {
             let loss = match fault {
@@ -246,7 +257,7 @@ impl<A: Adapter> TrainStep for TrainModel<A> {
     }
 }
 
-impl<A: Adapter> InferenceStep for TrainModel<A> {
+impl<A: Tuned> InferenceStep for TrainModel<A> {
     type Input = Batch;
     type Output = ValidationOutput;
 

@@ -14,6 +14,8 @@ pub struct RunOptions {
     pub run_dir: PathBuf,
     /// The device, without autodiff.
     pub device: Device,
+    /// More devices than that one: all that share each batch, `device` among them. Empty where it has all of it.
+    pub devices: Vec<Device>,
     /// Who hears of progress.
     pub progress: Box<dyn Progress>,
     /// Set to true from anywhere, it ends the run behind the current step, with its state saved.
@@ -23,7 +25,13 @@ pub struct RunOptions {
 impl RunOptions {
     /// A run that tells nobody of its progress and is never interrupted.
     pub fn new(run_dir: impl Into<PathBuf>, device: Device) -> Self {
-        Self { run_dir: run_dir.into(), device, progress: Box::new(Silent), interrupt: Arc::default() }
+        Self {
+            run_dir: run_dir.into(),
+            device,
+            devices: Vec::new(),
+            progress: Box::new(Silent),
+            interrupt: Arc::default(),
+        }
     }
 }
 

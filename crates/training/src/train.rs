@@ -33,6 +33,7 @@ use crate::strategy::{End, Session, Strategy};
 use crate::tensor_file::Named;
 use crate::tuning::{Tuned, to_training};
 use crate::validation::Validator;
+use crate::workers::Workers;
 
 /// What a run is made of.
 pub struct Setup {
@@ -55,6 +56,8 @@ pub struct Setup {
     pub task: toml::Table,
     /// Files of the task, names and contents, which a new run's folder gets before it is a run; a resume leaves them alone.
     pub files: Vec<(String, Vec<u8>)>,
+    /// The devices that share each batch; of fewer than two, the model's own has all of it.
+    pub devices: Vec<Device>,
     /// The run's folder.
     pub run_dir: PathBuf,
     /// Who hears of progress.
@@ -122,6 +125,12 @@ fn check(setup: &Setup) -> Result<(), TrainError> {
         let expected = "early stopping needs validation data";
         let found = patience.to_string();
         return Err(ConfigError::Range { key: "patience", found, expected }.into());
+    }
+    if setup.devices.len() > 1 && !config.adapter_draws_fit_parts() {
+        let expected =
+            "on several devices it must be \"adapter\" or \"token\", as each of them would draw the same masks";
+        let found = "\"sample\"".to_owned();
+        return Err(ConfigError::Range { key: "adapter.drop_mode", found, expected }.into());
     }
     match (config.keep, &setup.validator) {
         (Keep::Best, None) => {
@@ -192,6 +201,10 @@ fn go<A: Tuned>(clip: Clip<A>, head: Option<Tensor<2>>, setup: Setup, begin: Beg
         _ => parameters::load(model, &state.parameters),
     };
     model.shared.lock().optimizer = Optimizer::restore(settings, state.memory);
+    let mut model = model;
+    if setup.devices.len() > 1 {
+        model.shared.workers = Some(Arc::new(Workers::new(&model, &setup.devices)));
+    }
 
     let vision = &model.clip.config.vision;
     let text = &model.clip.config.text;

@@ -10,7 +10,7 @@ use crate::results::Results;
 use crate::tensor_file::{self, Named};
 
 /// A kind of model that can be trained, told by what stands behind its sublayers.
-pub(crate) trait Tuned: Adapter + 'static {
+pub(crate) trait Tuned: Adapter + Sync + 'static {
     /// How the files of its values are called.
     const STEM: &'static str;
 

@@ -84,6 +84,7 @@ pub(crate) fn run(config: &ClipConfig, args: &Args) -> anyhow::Result<Timed> {
         config: resolved,
         task: toml::Table::new(),
         files: Vec::new(),
+        devices: Vec::new(),
         run_dir: dir.path().join("run"),
         progress: Box::new(move |event: &ProgressEvent| {
             if let (ProgressEvent::Step(_), Ok(mut faults)) = (event, heard.lock()) {

@@ -117,6 +117,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         config: resolved,
         task: toml::Table::new(),
         files: Vec::new(),
+        devices: Vec::new(),
         run_dir: args.run.clone(),
         progress: Box::new(move |event: &ProgressEvent| report(event, started)),
         interrupt: Arc::new(AtomicBool::new(false)),

@@ -75,6 +75,7 @@ impl Plan {
                 (CLASSES_FILE.to_owned(), classes.to_json().into_bytes()),
                 (SPLIT_FILE.to_owned(), split.into_bytes()),
             ],
+            devices: options.devices,
             run_dir: options.run_dir,
             progress: options.progress,
             interrupt: options.interrupt,

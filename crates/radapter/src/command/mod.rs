@@ -31,7 +31,7 @@ use radapter_embedding::EmbedOptions;
 /// What all subcommands share.
 struct Session {
     /// `--device`, not opened before it is needed.
-    device: args::DeviceChoice,
+    devices: args::Devices,
     /// How progress is shown.
     progress: progress::Style,
 }
@@ -39,7 +39,15 @@ struct Session {
 impl Session {
     /// The device of `--device`; tells the choice on stderr.
     fn device(&self) -> anyhow::Result<burn::tensor::Device> {
-        Ok(device::choose(self.device)?.device)
+        match self.devices.0[..] {
+            [device] => Ok(device::choose(device)?.device),
+            _ => anyhow::bail!("--device names several devices, which `train` alone can use; give one"),
+        }
+    }
+
+    /// All devices of `--device`.
+    fn devices(&self) -> anyhow::Result<Vec<burn::tensor::Device>> {
+        self.devices.0.iter().map(|device| Ok(device::choose(*device)?.device)).collect()
     }
 
     /// How images are read and embedded.
@@ -53,7 +61,7 @@ pub fn main() -> ExitCode {
     // clap exits by itself: 0 after --help and --version, 2 for a wrong command line.
     let cli = args::Cli::parse();
     log::init(&cli.global);
-    let session = Session { device: cli.global.device, progress: progress::Style::choose(cli.global.quiet) };
+    let session = Session { devices: cli.global.device, progress: progress::Style::choose(cli.global.quiet) };
     match run::run(cli.command, &session) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error),

@@ -62,6 +62,7 @@ impl Plan {
             config,
             task: task.to_table()?,
             files: vec![(SPLIT_FILE.to_owned(), split.into_bytes())],
+            devices: options.devices,
             run_dir: options.run_dir,
             progress: options.progress,
             interrupt: options.interrupt,

@@ -66,6 +66,7 @@ impl Plan {
             config,
             task: task.to_table()?,
             files,
+            devices: options.devices,
             run_dir: options.run_dir,
             progress: options.progress,
             interrupt: options.interrupt,

@@ -12,7 +12,7 @@ mod recipe;
 mod resolve;
 mod settings;
 
-use radapter_adapter::AdapterConfig;
+use radapter_adapter::{AdapterConfig, DropMode};
 use radapter_losses::MpmNceConfig;
 use serde::{Deserialize, Serialize};
 
@@ -205,6 +205,13 @@ impl LossConfig {
 }
 
 impl ResolvedConfig {
+    /// Whether a batch may be run in parts: samples are told apart by their place in what is run at once, which in a part is not
+    /// their place in the batch.
+    pub(crate) fn adapter_draws_fit_parts(&self) -> bool {
+        let adapter = &self.adapter;
+        self.tune != Tune::Adapters || adapter.drop == 0.0 || adapter.drop_mode != DropMode::Sample
+    }
+
     /// Steps of an epoch over `samples`: whole batches, or one partial batch if there is no whole one.
     pub fn steps_per_epoch(&self, samples: usize) -> u64 {
         (samples / self.batch_size.max(1)).max(1) as u64

@@ -1,7 +1,7 @@
 use super::{
     ConfigError, Decay, Ema, Every, Keep, LossConfig, LossKind, OrNone, ResolvedConfig, Temperature, TrainConfig, Tune,
 };
-use radapter_adapter::{AdapterConfig, DropMode};
+use radapter_adapter::AdapterConfig;
 
 /// What a task would have where the user says nothing.
 #[derive(Clone, Debug, PartialEq)]
@@ -176,11 +176,8 @@ fn check(config: &ResolvedConfig, total: u64) -> Result<(), ConfigError> {
     }
     if let OrNone::Some(size) = config.micro_batch {
         count("micro_batch", size as u64)?;
-        // Samples are told apart by their place in what is run at once, which in a part is not their place in the batch.
-        let adapter = &config.adapter;
-        let fits = config.tune != Tune::Adapters || adapter.drop == 0.0 || adapter.drop_mode != DropMode::Sample;
         let expected = "with micro_batch it must be \"adapter\" or \"token\", as each part would draw the same masks";
-        range("adapter.drop_mode", "\"sample\"".to_owned(), expected, fits)?;
+        range("adapter.drop_mode", "\"sample\"".to_owned(), expected, config.adapter_draws_fit_parts())?;
     }
     if let OrNone::Some(steps) = config.save_every {
         count("save_every", steps)?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use radapter_training::{Line, read_metrics};
 use safetensors::SafeTensors;
 
 use crate::support::{Plan, finished};
@@ -22,11 +23,16 @@ fn moments(dir: &Path, step: u64) -> BTreeMap<String, Vec<f32>> {
 
 /// The gradients of a run's first step, up to a common factor.
 fn gradients(settings: &[&str]) -> BTreeMap<String, Vec<f32>> {
+    gradients_on(1, settings)
+}
+
+fn gradients_on(devices: usize, settings: &[&str]) -> BTreeMap<String, Vec<f32>> {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     let mut plan = Plan::new(&["steps=1", "clip_norm=none"]);
     plan.settings.extend(settings.iter().map(|s| (*s).to_owned()));
     plan.validate = false;
+    plan.devices = devices;
     finished(plan.train(&run).unwrap());
     moments(&run, 1)
 }
@@ -94,4 +100,55 @@ fn what_is_frozen_is_not_trained() {
     let adapters = gradients(&["adapter.towers=visual"]);
     assert_eq!(adapters.len(), 2 * 2 * 2, "a map and a scale in two sites of two blocks");
     assert!(adapters.keys().all(|name| name.starts_with("visual.") && name.split('.').count() == 4));
+}
+
+#[test]
+fn several_devices_give_the_joint_batch_s_gradient() {
+    for settings in [
+        &["adapter.drop=0.5", "seed=3"][..],
+        &["adapter.drop=0.5", "adapter.drop_mode=token", "seed=3"],
+        &["micro_batch=2", "checkpointing=true"],
+        &["tune=all"],
+        &["tune=all", "loss.kind=info-nce"],
+    ] {
+        let one = gradients(settings);
+        for devices in [2, 3] {
+            assert_equal(&one, &gradients_on(devices, settings), &format!("{devices} devices, {settings:?}"));
+        }
+    }
+}
+
+#[test]
+fn masks_by_sample_are_refused_on_several_devices() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut plan = Plan::new(&["steps=1", "adapter.drop_mode=sample", "adapter.drop=0.2"]);
+    plan.devices = 2;
+    let error = plan.train(&dir.path().join("run")).unwrap_err().to_string();
+    assert!(error.contains("adapter.drop_mode") && error.contains("several devices"), "{error}");
+    assert!(!dir.path().join("run").exists());
+}
+
+/// Threads that wait for each other would hang, so this has a limit of time.
+#[test]
+fn two_devices_go_the_way_of_one_for_200_steps() {
+    let run = |devices: usize| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut plan = Plan::new(&["steps=200", "lr=0.001", "seed=5"]);
+        plan.validate = false;
+        plan.devices = devices;
+        let path = dir.path().join("run");
+        finished(plan.train(&path).unwrap());
+        let losses = read_metrics(&path.join("metrics.jsonl")).unwrap().into_iter().filter_map(|line| match line {
+            Line::Train(line) => Some(line.loss),
+            Line::Validation(_) => None,
+        });
+        losses.collect::<Vec<f64>>()
+    };
+    let (done, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || done.send((run(1), run(2))));
+    let (one, two) = wait.recv_timeout(std::time::Duration::from_secs(300)).expect("200 steps within the time");
+    assert_eq!((one.len(), two.len()), (200, 200));
+    for (step, (one, two)) in one.iter().zip(&two).enumerate() {
+        assert!((one - two).abs() <= 1e-5 * one.abs(), "step {step}: {one} and {two}");
+    }
 }

@@ -173,6 +173,8 @@ pub(crate) struct Plan {
     pub(crate) settings: Vec<String>,
     pub(crate) data: Drawn,
     pub(crate) validate: bool,
+    /// How many devices share each batch: replicas on the CPU.
+    pub(crate) devices: usize,
     pub(crate) progress: Box<dyn Progress>,
     pub(crate) interrupt: Arc<AtomicBool>,
 }
@@ -184,6 +186,7 @@ impl Plan {
             settings: common.iter().chain(settings).map(|s| (*s).to_owned()).collect(),
             data: Drawn::new(26),
             validate: true,
+            devices: 1,
             progress: Box::new(Silent),
             interrupt: Arc::default(),
         }
@@ -206,6 +209,7 @@ impl Plan {
             config,
             task: toml::Table::new(),
             files: Vec::new(),
+            devices: vec![Device::flex(); self.devices],
             run_dir: dir.to_owned(),
             progress: self.progress,
             interrupt: self.interrupt,

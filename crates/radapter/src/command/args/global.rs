@@ -8,9 +8,10 @@ const HEADING: &str = "Global options";
 /// Flags that every subcommand takes, before or behind its name.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct GlobalArgs {
-    /// Where to compute: auto, cpu, cuda[:i], wgpu[:i], vulkan[:i] or metal[:i]; `radapter devices` lists them
+    /// Where to compute: auto, cpu, cuda[:i], wgpu[:i], vulkan[:i] or metal[:i]; `radapter devices` lists them. `train` takes
+    /// several, as `cuda:0,cuda:1`, which share each batch
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto", help_heading = HEADING)]
-    pub(crate) device: DeviceChoice,
+    pub(crate) device: Devices,
     /// Only warnings and errors on stderr
     #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = HEADING)]
     pub(crate) quiet: bool,
@@ -19,7 +20,19 @@ pub(crate) struct GlobalArgs {
     pub(crate) verbose: bool,
 }
 
-/// The value of `--device`.
+/// The value of `--device`: one, or several with commas between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Devices(pub(crate) Vec<DeviceChoice>);
+
+impl FromStr for Devices {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.split(',').map(|device| device.trim().parse()).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeviceChoice {
     Auto,
@@ -55,6 +68,16 @@ impl FromStr for DeviceChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn several_devices_have_commas_between_them() {
+        assert_eq!("cpu".parse(), Ok(Devices(vec![DeviceChoice::Cpu])));
+        let two = vec![DeviceChoice::Cuda(Some(0)), DeviceChoice::Cuda(Some(1))];
+        assert_eq!("cuda:0, cuda:1".parse(), Ok(Devices(two)));
+        for bad in ["cuda:0,", ",", "cpu,gpu"] {
+            assert!(bad.parse::<Devices>().is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn devices_are_parsed() {

@@ -18,7 +18,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use alpha::{AlphaArg, AlphaGrid};
 pub(crate) use data::{ClassNamesArg, DecodeArgs, DeviceBatchArg, ImagesArg, JsonFlag, TemplatesArg};
 pub(crate) use eval::{EvalArgs, EvalClassification, EvalTask, EvalWhat, SweepArgs};
-pub(crate) use global::{DeviceChoice, GlobalArgs};
+pub(crate) use global::{DeviceChoice, Devices, GlobalArgs};
 pub(crate) use merge::MergeArgs;
 pub(crate) use model::{ArchArg, ModelArgs, ModelRef};
 pub(crate) use predict::{EmbedArgs, PredictArgs, ZeroShotArgs};

@@ -142,7 +142,12 @@ fn describe(plan: &Plan) -> anyhow::Result<()> {
 }
 
 fn run_options(out: &Path, session: &Session) -> anyhow::Result<RunOptions> {
-    let mut options = RunOptions::new(out, session.device()?);
+    let devices = session.devices()?;
+    let first = devices.first().context("--device names none")?.clone();
+    let mut options = RunOptions::new(out, first);
+    if devices.len() > 1 {
+        options.devices = devices;
+    }
     options.interrupt = interrupt::watch()?;
     let shown = Shown::new(session.progress);
     options.progress = Box::new(move |event: &ProgressEvent| shown.event(event));
