@@ -79,6 +79,7 @@ fn main() -> anyhow::Result<()> {
         task: Default::default(),
         files: Vec::new(),
         devices: Vec::new(),
+        memory: None,
         run_dir: run_dir.clone(),
         progress: Box::new(|event: &ProgressEvent| {
             if let ProgressEvent::Step(step) = event {

@@ -93,6 +93,33 @@ pub enum TrainError {
         /// Samples the objective needs.
         needed: usize,
     },
+    /// A step cannot fit into the device's memory.
+    #[error(
+        "a step of {part} samples at a time needs at least {needed:.1} GiB, and the device has {available:.1} GiB free: {advice}",
+        needed = gib(*needed),
+        available = gib(*available)
+    )]
+    Memory {
+        /// Samples that would be run at once.
+        part: usize,
+        /// Bytes, at the least.
+        needed: u64,
+        /// Bytes.
+        available: u64,
+        /// What would fit.
+        advice: String,
+    },
+    /// The device failed in a step: out of memory, gone away, or a fault of its library.
+    #[error("the device failed in step {step}: {reason}; {saved}, and `--resume` goes on from there. If its memory ran out, micro_batch \
+             gives the same gradients in smaller parts, and checkpointing = true keeps less", saved = saved_hint(*saved))]
+    Device {
+        /// The step, counted from 1.
+        step: u64,
+        /// What its library said.
+        reason: String,
+        /// The last step whose state is saved.
+        saved: Option<u64>,
+    },
     /// There is nothing to train on.
     #[error("the training set is empty")]
     NoSamples,
@@ -189,6 +216,17 @@ pub enum TrainError {
     /// burn-train stopped.
     #[error("burn-train: {0}")]
     Burn(String),
+}
+
+fn gib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 30)
+}
+
+fn saved_hint(saved: Option<u64>) -> String {
+    match saved {
+        Some(step) => format!("the state of step {step} is saved"),
+        None => "no state is saved".to_owned(),
+    }
 }
 
 fn older_hint(older: Option<u64>) -> String {

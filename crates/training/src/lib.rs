@@ -23,6 +23,7 @@ mod error;
 mod files;
 pub mod finetuned;
 mod loader;
+mod memory;
 mod metrics;
 mod model;
 mod objective;

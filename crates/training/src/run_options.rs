@@ -16,6 +16,8 @@ pub struct RunOptions {
     pub device: Device,
     /// More devices than that one: all that share each batch, `device` among them. Empty where it has all of it.
     pub devices: Vec<Device>,
+    /// Bytes that are free on the device, where that is known: a batch that cannot fit is refused before the first step.
+    pub memory: Option<u64>,
     /// Who hears of progress.
     pub progress: Box<dyn Progress>,
     /// Set to true from anywhere, it ends the run behind the current step, with its state saved.
@@ -29,6 +31,7 @@ impl RunOptions {
             run_dir: run_dir.into(),
             device,
             devices: Vec::new(),
+            memory: None,
             progress: Box::new(Silent),
             interrupt: Arc::default(),
         }

@@ -1,6 +1,7 @@
 //! The loop, as burn-train's learning strategy.
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -125,10 +126,14 @@ impl Session {
             let wait = lap.lap();
             learner.lr_step();
             let lr = learner.lr_current();
-            let output = learner.train_step(batch);
-            lap.lap();
-            learner.optimizer_step(output.grads);
-            let mut item = output.item;
+            // A device's library has no other way to say that it failed than a panic.
+            let stepped = std::panic::catch_unwind(AssertUnwindSafe(|| {
+                let output = learner.train_step(batch);
+                lap.lap();
+                learner.optimizer_step(output.grads);
+                output.item
+            }));
+            let mut item = stepped.map_err(|panic| self.device_failed(&*panic))?;
             item.times.wait = wait;
             item.times.optimizer = lap.lap();
             item.lr = lr.base();
@@ -186,6 +191,14 @@ impl Session {
         }
         self.results.publish(&*self.storage, self.run.path(), &learner.model())?;
         Ok(End::Complete)
+    }
+
+    fn device_failed(&self, panic: &(dyn std::any::Any + Send)) -> TrainError {
+        let step = self.counters.step + 1;
+        let saved = state::saved_steps(&self.run.states()).ok().and_then(|steps| steps.into_iter().max());
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let reason = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        TrainError::Device { step, reason: reason.unwrap_or_else(|| "it did not say why".to_owned()), saved }
     }
 
     /// Ends the run if the step had a fault; the parameters are then those before the step, and are saved.

@@ -16,6 +16,7 @@ use crate::data::TrainData;
 use crate::error::TrainError;
 use crate::files::Disk;
 use crate::loader::{Cut, Form, Loader};
+use crate::memory::Needs;
 use crate::metrics::Metrics;
 use crate::model::{Shared, TrainModel};
 use crate::objective::Objective;
@@ -58,6 +59,8 @@ pub struct Setup {
     pub files: Vec<(String, Vec<u8>)>,
     /// The devices that share each batch; of fewer than two, the model's own has all of it.
     pub devices: Vec<Device>,
+    /// Bytes that are free on the device, where that is known.
+    pub memory: Option<u64>,
     /// The run's folder.
     pub run_dir: PathBuf,
     /// Who hears of progress.
@@ -172,6 +175,12 @@ fn go<A: Tuned>(clip: Clip<A>, head: Option<Tensor<2>>, setup: Setup, begin: Beg
     if initial.is_empty() {
         let reason = "the settings leave nothing to train: no adapter stands where the loss looks".to_owned();
         return Err(TrainError::NothingToTrain { reason });
+    }
+    if let Some(available) = setup.memory {
+        let trained = initial.values().map(|flat| flat.shape.iter().product::<usize>()).sum();
+        // The weights are there already.
+        let there = Needs::weights(&model.clip.config);
+        Needs::of(&model.clip.config, &config, trained).check(&config, available + there)?;
     }
     // Only now is everything refused that can be, and a folder worth making.
     let is_new = matches!(begin, Begin::New);

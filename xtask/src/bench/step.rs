@@ -85,6 +85,7 @@ pub(crate) fn run(config: &ClipConfig, args: &Args) -> anyhow::Result<Timed> {
         task: toml::Table::new(),
         files: Vec::new(),
         devices: Vec::new(),
+        memory: None,
         run_dir: dir.path().join("run"),
         progress: Box::new(move |event: &ProgressEvent| {
             if let (ProgressEvent::Step(_), Ok(mut faults)) = (event, heard.lock()) {

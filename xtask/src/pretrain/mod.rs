@@ -118,6 +118,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         task: toml::Table::new(),
         files: Vec::new(),
         devices: Vec::new(),
+        memory: None,
         run_dir: args.run.clone(),
         progress: Box::new(move |event: &ProgressEvent| report(event, started)),
         interrupt: Arc::new(AtomicBool::new(false)),

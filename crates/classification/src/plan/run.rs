@@ -76,6 +76,7 @@ impl Plan {
                 (SPLIT_FILE.to_owned(), split.into_bytes()),
             ],
             devices: options.devices,
+            memory: options.memory,
             run_dir: options.run_dir,
             progress: options.progress,
             interrupt: options.interrupt,

@@ -184,6 +184,16 @@ pub(crate) fn hardware(chosen: &Chosen) -> Option<String> {
     })
 }
 
+/// Bytes that are free on a device, where that can be found out: of the CPU on Linux.
+pub(crate) fn free_memory(chosen: &Chosen) -> Option<u64> {
+    if chosen.kind != Kind::Cpu {
+        return None;
+    }
+    let info = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    Some(1024 * line.split_whitespace().next()?.parse::<u64>().ok()?)
+}
+
 #[cfg(any(feature = "cuda", feature = "wgpu", feature = "vulkan", feature = "metal"))]
 fn identity(device: &Device) -> Option<String> {
     let device = device.clone();

@@ -46,8 +46,8 @@ impl Session {
     }
 
     /// All devices of `--device`.
-    fn devices(&self) -> anyhow::Result<Vec<burn::tensor::Device>> {
-        self.devices.0.iter().map(|device| Ok(device::choose(*device)?.device)).collect()
+    fn devices(&self) -> anyhow::Result<Vec<device::Chosen>> {
+        self.devices.0.iter().map(|device| device::choose(*device)).collect()
     }
 
     /// How images are read and embedded.

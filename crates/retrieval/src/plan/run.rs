@@ -63,6 +63,7 @@ impl Plan {
             task: task.to_table()?,
             files: vec![(SPLIT_FILE.to_owned(), split.into_bytes())],
             devices: options.devices,
+            memory: options.memory,
             run_dir: options.run_dir,
             progress: options.progress,
             interrupt: options.interrupt,

@@ -67,6 +67,7 @@ impl Plan {
             task: task.to_table()?,
             files,
             devices: options.devices,
+            memory: options.memory,
             run_dir: options.run_dir,
             progress: options.progress,
             interrupt: options.interrupt,

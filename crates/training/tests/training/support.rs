@@ -175,6 +175,8 @@ pub(crate) struct Plan {
     pub(crate) validate: bool,
     /// How many devices share each batch: replicas on the CPU.
     pub(crate) devices: usize,
+    /// Bytes that the device is said to have.
+    pub(crate) memory: Option<u64>,
     pub(crate) progress: Box<dyn Progress>,
     pub(crate) interrupt: Arc<AtomicBool>,
 }
@@ -187,6 +189,7 @@ impl Plan {
             data: Drawn::new(26),
             validate: true,
             devices: 1,
+            memory: None,
             progress: Box::new(Silent),
             interrupt: Arc::default(),
         }
@@ -210,6 +213,7 @@ impl Plan {
             task: toml::Table::new(),
             files: Vec::new(),
             devices: vec![Device::flex(); self.devices],
+            memory: self.memory,
             run_dir: dir.to_owned(),
             progress: self.progress,
             interrupt: self.interrupt,

@@ -10,6 +10,7 @@ use radapter_training::config::{Keep, Settings};
 use radapter_training::{Outcome, ProgressEvent, Report, RunDir, RunOptions, RunRecord, TrainError, TrainOutcome};
 
 use crate::command::args::{RunArgs, TrainArgs, TrainTask};
+use crate::command::device::free_memory;
 use crate::command::failure::{Interrupted, Usage};
 use crate::command::progress::duration;
 use crate::command::settings::dotted;
@@ -142,11 +143,12 @@ fn describe(plan: &Plan) -> anyhow::Result<()> {
 }
 
 fn run_options(out: &Path, session: &Session) -> anyhow::Result<RunOptions> {
-    let devices = session.devices()?;
-    let first = devices.first().context("--device names none")?.clone();
-    let mut options = RunOptions::new(out, first);
-    if devices.len() > 1 {
-        options.devices = devices;
+    let chosen = session.devices()?;
+    let first = chosen.first().context("--device names none")?;
+    let mut options = RunOptions::new(out, first.device.clone());
+    options.memory = free_memory(first);
+    if chosen.len() > 1 {
+        options.devices = chosen.into_iter().map(|chosen| chosen.device).collect();
     }
     options.interrupt = interrupt::watch()?;
     let shown = Shown::new(session.progress);
