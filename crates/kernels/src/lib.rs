@@ -11,6 +11,7 @@ mod adamw;
 mod attention;
 #[cfg(feature = "flex")]
 mod flex;
+mod gelu;
 mod layer_norm;
 mod matmul_add;
 #[cfg(feature = "flex")]
@@ -20,6 +21,7 @@ mod square_sums;
 
 pub use adamw::{AdamW, Tracked};
 pub use attention::{Heads, attention};
+pub use gelu::gelu;
 pub use layer_norm::layer_norm;
 pub use matmul_add::{linear, matmul_add};
 pub use quick_gelu::quick_gelu;

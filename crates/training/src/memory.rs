@@ -1,7 +1,7 @@
 //! What a training step needs of a device's memory at the least: counted before the first step, so that a batch that cannot fit is
 //! refused with one that does, instead of failing somewhere on its way.
 
-use radapter_clip::config::{Activation, ClipConfig};
+use radapter_clip::config::ClipConfig;
 
 use crate::config::ResolvedConfig;
 use crate::error::TrainError;
@@ -30,13 +30,9 @@ impl Needs {
         let every = config.tune != crate::config::Tune::Adapters;
         // What the operations of a block keep: the inputs of both norms, queries, keys and values, the hidden layer in front of its
         // activation, and the inputs of what is trained.
-        let hidden = match model.activation {
-            Activation::QuickGelu => 1,
-            Activation::Gelu => 2,
-        };
         let block = match every {
-            false => 7 * width + hidden * mlp,
-            true => 8 * width + (hidden + 1) * mlp,
+            false => 7 * width + mlp,
+            true => 8 * width + 2 * mlp,
         };
         let kept = match config.checkpointing {
             true => blocks * width + block,

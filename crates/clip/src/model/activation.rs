@@ -1,6 +1,5 @@
 use burn::tensor::Tensor;
-use burn::tensor::activation::gelu;
-use radapter_kernels::quick_gelu;
+use radapter_kernels::{gelu, quick_gelu};
 
 use crate::config::Activation;
 

@@ -1,6 +1,8 @@
 //! One tensor as stored: dtype, shape and little-endian bytes.
 
+use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{TensorBytes, TensorError};
@@ -103,8 +105,9 @@ impl RawTensor {
 
     /// The values in f32, which holds every value of every stored dtype.
     pub fn to_f32(&self) -> Vec<f32> {
-        let mut values = Vec::with_capacity(self.len());
-        self.for_each_chunk(|chunk| values.extend_from_slice(chunk));
+        let mut values = vec![0.0; self.len()];
+        let pieces = values.par_chunks_mut(PIECE).zip(self.bytes.par_chunks(PIECE * self.dtype.size()));
+        pieces.for_each(|(values, bytes)| self.dtype.read(bytes, values));
         values
     }
 
@@ -228,33 +231,68 @@ impl RawTensor {
     /// # Errors
     /// [`TensorError::NotFinite`] with the counts.
     pub fn check_finite(&self) -> Result<(), TensorError> {
+        // Whatever is not finite has all bits of its exponent set.
+        let pieces = self.bytes.par_chunks(PIECE * self.dtype.size());
+        if !pieces.map(|bytes| self.dtype.has_full_exponent(bytes)).reduce(|| false, |a, b| a | b) {
+            return Ok(());
+        }
         let (mut nan, mut infinite) = (0, 0);
         self.for_each_chunk(|chunk| {
             nan += chunk.iter().filter(|value| value.is_nan()).count();
             infinite += chunk.iter().filter(|value| value.is_infinite()).count();
         });
-        match (nan, infinite) {
-            (0, 0) => Ok(()),
-            _ => Err(TensorError::NotFinite { name: String::new(), nan, infinite, total: self.len() }),
-        }
+        Err(TensorError::NotFinite { name: String::new(), nan, infinite, total: self.len() })
     }
 
     /// Passes over the values in f32, a bounded number at a time, so that no copy of a large tensor is made.
     pub(crate) fn for_each_chunk(&self, mut visit: impl FnMut(&[f32])) {
-        const VALUES: usize = 16 * 1024;
-        let mut values = Vec::with_capacity(VALUES.min(self.len()));
-        for bytes in self.bytes.chunks(VALUES * self.dtype.size()) {
-            values.clear();
-            match self.dtype {
-                StoredDtype::F32 => values.extend(bytes.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b))),
-                StoredDtype::F16 => {
-                    values.extend(bytes.as_chunks::<2>().0.iter().map(|&b| f16::from_le_bytes(b).to_f32()))
-                }
-                StoredDtype::BF16 => {
-                    values.extend(bytes.as_chunks::<2>().0.iter().map(|&b| bf16::from_le_bytes(b).to_f32()))
-                }
+        let mut values = vec![0.0; PIECE.min(self.len())];
+        for bytes in self.bytes.chunks(PIECE * self.dtype.size()) {
+            let values = &mut values[..bytes.len() / self.dtype.size()];
+            self.dtype.read(bytes, values);
+            visit(values);
+        }
+    }
+}
+
+/// Values that are converted at a time.
+const PIECE: usize = 16 * 1024;
+
+impl StoredDtype {
+    /// Stored values as f32.
+    fn read(self, bytes: &[u8], values: &mut [f32]) {
+        match self {
+            Self::F32 => {
+                let stored = bytes.as_chunks::<4>().0;
+                values.iter_mut().zip(stored).for_each(|(value, &bytes)| *value = f32::from_le_bytes(bytes));
             }
-            visit(&values);
+            // As a slice: the processor converts several at once.
+            Self::F16 => {
+                let stored: Vec<f16> =
+                    bytes.as_chunks::<2>().0.iter().map(|&bytes| f16::from_le_bytes(bytes)).collect();
+                stored.convert_to_f32_slice(values);
+            }
+            Self::BF16 => {
+                let stored: Vec<bf16> =
+                    bytes.as_chunks::<2>().0.iter().map(|&bytes| bf16::from_le_bytes(bytes)).collect();
+                stored.convert_to_f32_slice(values);
+            }
+        }
+    }
+
+    /// Whether any value is NaN or infinite. All are looked at, as a loop that may stop is no vector.
+    fn has_full_exponent(self, bytes: &[u8]) -> bool {
+        let short = |mask: u16| {
+            let full = |&bytes: &[u8; 2]| u16::from_le_bytes(bytes) & mask == mask;
+            bytes.as_chunks::<2>().0.iter().fold(false, |any, bytes| any | full(bytes))
+        };
+        match self {
+            Self::F32 => {
+                let full = |&bytes: &[u8; 4]| u32::from_le_bytes(bytes) & 0x7f80_0000 == 0x7f80_0000;
+                bytes.as_chunks::<4>().0.iter().fold(false, |any, bytes| any | full(bytes))
+            }
+            Self::F16 => short(0x7c00),
+            Self::BF16 => short(0x7f80),
         }
     }
 }
@@ -358,5 +396,35 @@ mod tests {
         let mut visited = Vec::new();
         tensor.for_each_chunk(|chunk| visited.extend_from_slice(chunk));
         assert_eq!(visited, values);
+    }
+
+    /// All values of the two short dtypes one by one, in a tensor of more than one piece.
+    #[test]
+    fn every_short_value_is_converted_as_the_half_crate_does() {
+        for dtype in [StoredDtype::F16, StoredDtype::BF16] {
+            let bits: Vec<u16> = (0..=u16::MAX).collect();
+            let bytes: Vec<u8> = bits.iter().flat_map(|bits| bits.to_le_bytes()).collect();
+            let tensor = RawTensor::new(dtype, vec![bits.len()], bytes).unwrap();
+            let single = |bits: u16| match dtype {
+                StoredDtype::F16 => f16::from_bits(bits).to_f32(),
+                _ => bf16::from_bits(bits).to_f32(),
+            };
+            for (found, bits) in tensor.to_f32().into_iter().zip(&bits) {
+                let expected = single(*bits);
+                assert!(found.to_bits() == expected.to_bits() || (found.is_nan() && expected.is_nan()), "{bits:#x}");
+            }
+            let total = |infinite: bool| {
+                bits.iter().filter(move |bits| match infinite {
+                    true => single(**bits).is_infinite(),
+                    false => single(**bits).is_nan(),
+                })
+            };
+            match tensor.check_finite() {
+                Err(TensorError::NotFinite { nan, infinite, .. }) => {
+                    assert_eq!((nan, infinite), (total(false).count(), total(true).count()));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
     }
 }

@@ -23,6 +23,10 @@ impl Kernels for Flex {
         elementwise::map(x, elementwise::quick_gelu)
     }
 
+    fn erf_gelu(x: FlexTensor) -> FlexTensor {
+        elementwise::map(x, elementwise::gelu)
+    }
+
     fn row_norm(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, epsilon: f32) -> FlexTensor {
         layer_norm::forward(x, gamma, beta, epsilon)
     }
@@ -67,6 +71,10 @@ impl Steps for Flex {
 impl Derivatives for Flex {
     fn quick_gelu_backward(x: FlexTensor, gradient: FlexTensor) -> FlexTensor {
         elementwise::map_two(x, gradient, elementwise::quick_gelu_backward)
+    }
+
+    fn erf_gelu_backward(x: FlexTensor, gradient: FlexTensor) -> FlexTensor {
+        elementwise::map_two(x, gradient, elementwise::gelu_backward)
     }
 
     fn layer_norm_backward(x: FlexTensor, gamma: FlexTensor, gradient: FlexTensor, epsilon: f32) -> FlexTensor {

@@ -25,6 +25,18 @@ impl<B: Derivatives> Backward<B, 1> for QuickGelu {
 }
 
 #[derive(Debug)]
+struct ErfGelu;
+
+impl<B: Derivatives> Backward<B, 1> for ErfGelu {
+    type State = NodeId;
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let x = checkpointer.retrieve_node_output(ops.state);
+        unary::<B, _>(ops.parents, ops.node, gradients, |gradient| B::erf_gelu_backward(x, gradient));
+    }
+}
+
+#[derive(Debug)]
 struct LayerNorm;
 
 impl<B: Derivatives> Backward<B, 3> for LayerNorm {
@@ -104,6 +116,16 @@ impl<B: Kernels + Derivatives, C: CheckpointStrategy> Kernels for Autodiff<B, C>
                 prepared.finish(state, B::quick_gelu(x.into_primitive()))
             }
             OpsKind::UnTracked(prepared) => prepared.finish(B::quick_gelu(x.into_primitive())),
+        }
+    }
+
+    fn erf_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        match ErfGelu.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prepared) => {
+                let state = prepared.checkpoint(&x);
+                prepared.finish(state, B::erf_gelu(x.into_primitive()))
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(B::erf_gelu(x.into_primitive())),
         }
     }
 

@@ -15,6 +15,9 @@ pub(crate) trait Kernels: Backend {
     /// `x · σ(1.702 x)`
     fn quick_gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
+    /// `x Φ(x)`
+    fn erf_gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// Over the last axis.
     fn row_norm(
         x: FloatTensor<Self>,
@@ -61,6 +64,9 @@ pub(crate) trait Steps: Backend {
 pub(crate) trait Derivatives: Backend {
     /// `gradient · d quick_gelu(x) / dx`
     fn quick_gelu_backward(x: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// `gradient · d (x Φ(x)) / dx`
+    fn erf_gelu_backward(x: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// Of the input.
     fn layer_norm_backward(
