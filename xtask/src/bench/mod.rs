@@ -56,6 +56,12 @@ pub(crate) struct Args {
     /// Train all weights instead of adapters; in `step` alone
     #[arg(long)]
     all: bool,
+    /// In `step`: samples that are run at once
+    #[arg(long)]
+    micro_batch: Option<usize>,
+    /// In `step`: keep the inputs of blocks alone
+    #[arg(long)]
+    checkpointing: bool,
     /// A Python with `bench/requirements.txt`: the same work in PyTorch and ONNX Runtime takes turns with ours
     #[arg(long, value_name = "PYTHON")]
     peer: Option<PathBuf>,

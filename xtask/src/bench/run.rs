@@ -68,8 +68,13 @@ fn own(args: &Args, arch: &str, part: Part) -> anyhow::Result<Measurement> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["bench", "--one", "--arch", arch, "--part", part.name()]);
     command.args(["--batch-size", &args.batch_size.to_string(), "--steps", &args.steps.to_string()]);
-    if args.all {
-        command.arg("--all");
+    for (given, flag) in [(args.all, "--all"), (args.checkpointing, "--checkpointing")] {
+        if given {
+            command.arg(flag);
+        }
+    }
+    if let Some(size) = args.micro_batch {
+        command.args(["--micro-batch", &size.to_string()]);
     }
     answer(&mut command)
 }

@@ -60,6 +60,8 @@ pub(crate) fn run(config: &ClipConfig, args: &Args) -> anyhow::Result<Timed> {
         batch_size: Some(args.batch_size),
         tune: Some(if args.all { Tune::All } else { Tune::Adapters }),
         save_every: Some(OrNone::None),
+        micro_batch: args.micro_batch.map(OrNone::Some),
+        checkpointing: Some(args.checkpointing),
         ..TrainConfig::default()
     };
     let task = TaskDefaults {

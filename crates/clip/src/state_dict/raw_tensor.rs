@@ -306,6 +306,7 @@ impl PartialEq for RawTensor {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     fn tensor(shape: &[usize]) -> RawTensor {
