@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::devices::backends;
 
-const STEPS: usize = 40;
+const STEPS: usize = 100;
 
 fn command(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_radapter-under-test"));
@@ -89,7 +89,7 @@ fn a_run_is_trained_resumed_and_merged_on_every_device() {
                 assert!((found - expected).abs() <= limit * expected.abs(), "{}: {found}, {expected}", backend.name);
             }
         };
-        close(&found, 1000.0 * f64::from(backend.tolerance));
+        close(&found, backend.losses);
 
         // Stopped somewhere on its way, and gone on with.
         let stopped = at(&format!("{}-stopped", backend.name));
@@ -97,13 +97,15 @@ fn a_run_is_trained_resumed_and_merged_on_every_device() {
         while losses(Path::new(&stopped)).is_empty() && child.try_wait().unwrap().is_none() {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
-        let _ = Command::new("kill").arg(child.id().to_string()).status().unwrap();
-        child.wait().unwrap();
-        assert!(!losses(Path::new(&stopped)).is_empty(), "{}", backend.name);
+        if child.try_wait().unwrap().is_none() {
+            let _ = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+            child.wait().unwrap();
+        }
+        let done = losses(Path::new(&stopped)).len();
+        assert!((1..STEPS).contains(&done), "{}: stopped behind step {done}", backend.name);
         radapter(&["train", "--resume", "--device", backend.name, "--out", &stopped]);
         // Kernels that are chosen by timing may be other ones in another process; the CPU's never are.
-        let limit = if backend.name == "cpu" { 0.0 } else { 1000.0 * f64::from(backend.tolerance) };
-        close(&losses(Path::new(&stopped)), limit);
+        close(&losses(Path::new(&stopped)), backend.losses);
 
         let merged = at(&format!("{}-merged", backend.name));
         radapter(&["merge", "--device", backend.name, "--run", &run, "--out", &merged]);

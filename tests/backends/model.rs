@@ -63,6 +63,7 @@ fn embeddings<A: Adapter>(model: &Clip<A>, device: &Device) -> Vec<f32> {
 
 fn distance(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
+    assert!(a.iter().chain(b).all(|value| value.is_finite()), "values that are no numbers");
     a.iter().zip(b).fold(0.0, |largest: f32, (a, b)| largest.max((a - b).abs()))
 }
 

@@ -27,7 +27,11 @@ pub struct Heads {
 /// Where the shapes do not fit the heads.
 pub fn attention(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, heads: Heads) -> Tensor<2> {
     let [rows, width] = x.dims();
-    let fits = rows.is_multiple_of(heads.tokens) && width.is_multiple_of(heads.count);
+    let fits = heads.tokens > 0
+        && rows.is_multiple_of(heads.tokens)
+        && width > 0
+        && width.is_multiple_of(heads.count)
+        && weight.dims() == [3 * width, width];
     assert!(fits, "attention: {rows} rows of {width} values do not fit {heads:?}");
     #[cfg(feature = "flex")]
     if crate::ops::has_kernels(&x) {

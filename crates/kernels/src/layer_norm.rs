@@ -5,7 +5,13 @@ use burn::tensor::Tensor;
 ///
 /// # Shapes
 /// `x`: `[…, width]`, `gamma` and `beta`: `[width]` → the shape of `x`
+///
+/// # Panics
+/// Where the shapes do not fit.
 pub fn layer_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64) -> Tensor<D> {
+    let width = x.dims().last().copied().unwrap_or(1);
+    let fits = gamma.dims() == [width] && beta.dims() == [width];
+    assert!(fits, "layer_norm: {:?} and {:?} do not fit rows of {width}", gamma.dims(), beta.dims());
     #[cfg(feature = "flex")]
     if crate::ops::has_kernels(&x) {
         use burn::backend::Dispatch;

@@ -1,9 +1,10 @@
 //! What CLIP's training spends its time on besides matrix products, as single operations with their own backward.
 //!
 //! burn's CPU backend composes such functions of several passes over memory, on one thread, with the exponential of the C library.
-//! Here each is one pass, in vectors of the processor at hand, on all cores. Results do not hang on vector width or number of
-//! threads: every element is computed by the same sequence of rounded operations (no fused multiply-add), so that a run that is
-//! resumed elsewhere stays the same run.
+//! Here each is one pass, in vectors of the processor at hand, on all cores. Results do not hang on the number of
+//! threads; those without matrix products do not hang on the width of vectors either, as every element is computed by the same
+//! sequence of rounded operations (no fused multiply-add). Matrix products are the `gemm` crate's, whose last bits differ between
+//! processors with other vectors or caches.
 //!
 //! On other backends, on other element types than f32, and without the feature `flex`, the functions are composed of burn's own.
 

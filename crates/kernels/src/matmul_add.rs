@@ -4,7 +4,11 @@ use burn::tensor::Tensor;
 ///
 /// # Shapes
 /// `x`: `[rows, in]`, `weight`: `[out, in]`, `bias`: `[out]` → `[rows, out]`
+///
+/// # Panics
+/// Where the shapes do not fit.
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
+    check(&x, &weight, bias.dims() == [weight.dims()[0]]);
     #[cfg(feature = "flex")]
     if crate::ops::has_kernels(&x) {
         return added(x, weight, bias);
@@ -16,12 +20,26 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
 ///
 /// # Shapes
 /// `x`: `[rows, in]`, `weight`: `[out, in]`, `base`: `[rows, out]` → `[rows, out]`
+///
+/// # Panics
+/// Where the shapes do not fit.
 pub fn matmul_add(x: Tensor<2>, weight: Tensor<2>, base: Tensor<2>) -> Tensor<2> {
+    check(&x, &weight, base.dims() == [x.dims()[0], weight.dims()[0]]);
     #[cfg(feature = "flex")]
     if crate::ops::has_kernels(&x) {
         return added(x, weight, base);
     }
     base + x.matmul(weight.transpose())
+}
+
+fn check(x: &Tensor<2>, weight: &Tensor<2>, target_fits: bool) {
+    let fits = target_fits && x.dims()[1] == weight.dims()[1];
+    assert!(
+        fits,
+        "a weight of {:?} or what the product is added to does not fit rows of {:?}",
+        weight.dims(),
+        x.dims()
+    );
 }
 
 #[cfg(feature = "flex")]

@@ -35,8 +35,10 @@ pub(crate) struct Worker<'a, A: Tuned> {
     context: Context,
     cut: Cut,
     slice: Range<usize>,
-    /// What the backward pass needs of a slice that is run at once: it would be computed twice otherwise.
+    /// What the backward pass needs of a slice that is run at once, as it would be computed twice otherwise: with checkpointing the
+    /// inputs of blocks, else the embeddings with their graph.
     kept: BTreeMap<Tower, Kept>,
+    graphs: BTreeMap<Tower, Tensor<2>>,
 }
 
 /// A row for each sample of a slice, by tower. Without autodiff.
@@ -50,7 +52,7 @@ impl<'a, A: Tuned> Worker<'a, A> {
         cut: Cut,
         slice: Range<usize>,
     ) -> Self {
-        Self { model, batch, context: *context, cut, slice, kept: BTreeMap::new() }
+        Self { model, batch, context: *context, cut, slice, kept: BTreeMap::new(), graphs: BTreeMap::new() }
     }
 
     /// The worker's, without autodiff.
@@ -79,7 +81,15 @@ impl<'a, A: Tuned> Worker<'a, A> {
         let towers = [Some(Tower::Visual), shared.objective.needs_text().then_some(Tower::Text)];
         let mut all = Rows::new();
         for tower in towers.into_iter().flatten() {
-            let keep = self.cut.checkpointing && parts.len() == 1 && shared.trains(tower);
+            let at_once = parts.len() == 1 && shared.trains(tower);
+            if at_once && !self.cut.checkpointing {
+                let samples = self.samples(tower, parts[0].clone(), &shared.device);
+                let embeddings = samples.embed(&self.model.clip, &self.context);
+                all.insert(tower, embeddings.clone().without_autodiff());
+                self.graphs.insert(tower, embeddings);
+                continue;
+            }
+            let keep = at_once && self.cut.checkpointing;
             let mut rows = Vec::new();
             for part in &parts {
                 let samples = self.samples(tower, part.clone(), &device);
@@ -109,9 +119,9 @@ impl<'a, A: Tuned> Worker<'a, A> {
                     checkpointed::backward(model, samples, kept, gradient, &self.context, sum);
                     continue;
                 }
-                let embeddings = match samples {
-                    Samples::Images(pixels) => model.clip.encode_image(pixels, &self.context),
-                    Samples::Texts(texts) => model.clip.encode_text(&texts, &self.context),
+                let embeddings = match self.graphs.remove(tower) {
+                    Some(embeddings) => embeddings,
+                    None => samples.embed(&model.clip, &self.context),
                 };
                 let carried = (embeddings * lift(gradient, device)).sum();
                 let gradients = tracked(carried, device).backward();

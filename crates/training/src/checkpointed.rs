@@ -20,6 +20,14 @@ pub(crate) enum Samples {
 }
 
 impl Samples {
+    /// Their embeddings, under autodiff if the model is.
+    pub(crate) fn embed<A: Adapter>(self, clip: &Clip<A>, context: &Context) -> Tensor<2> {
+        match self {
+            Self::Images(pixels) => clip.encode_image(pixels, context),
+            Self::Texts(texts) => clip.encode_text(&texts, context),
+        }
+    }
+
     fn begin<A: Adapter>(self, clip: &Clip<A>, context: &Context) -> (Tensor<2>, Passage) {
         match self {
             Self::Images(pixels) => clip.begin_images(pixels),
@@ -42,11 +50,7 @@ pub(crate) fn forward<A: Adapter>(
         let (x, passage, inputs) = through(plain, samples, context);
         return (plain.end(x, &passage), Some(inputs));
     }
-    let embeddings = match samples {
-        Samples::Images(pixels) => plain.encode_image(pixels, context),
-        Samples::Texts(texts) => plain.encode_text(&texts, context),
-    };
-    (embeddings, None)
+    (samples.embed(plain, context), None)
 }
 
 /// What the backward pass needs.

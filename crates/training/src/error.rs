@@ -110,8 +110,8 @@ pub enum TrainError {
         advice: String,
     },
     /// The device failed in a step: out of memory, gone away, or a fault of its library.
-    #[error("the device failed in step {step}: {reason}; {saved}, and `--resume` goes on from there. If its memory ran out, micro_batch \
-             gives the same gradients in smaller parts, and checkpointing = true keeps less", saved = saved_hint(*saved))]
+    #[error("the device failed in step {step}: {reason}; {saved}, and `--resume` goes on from there. If its memory ran out, a run \
+             with micro_batch has the same gradients in smaller parts, and one with checkpointing = true keeps less", saved = saved_hint(*saved))]
     Device {
         /// The step, counted from 1.
         step: u64,

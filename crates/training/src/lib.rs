@@ -53,7 +53,7 @@ pub use objective::{Contrastive, CrossEntropy, Objective, Side};
 pub use progress::{Progress, ProgressEvent, Silent, StepProgress};
 pub use report::{Best, Outcome, Report};
 pub use run_dir::{RunDir, RunRecord};
-pub use run_options::{RunOptions, TrainOutcome};
+pub use run_options::{FreeMemory, RunOptions, TrainOutcome};
 pub use schedule::Schedule;
 pub use train::{Setup, resume, train};
 pub use validation::Validator;

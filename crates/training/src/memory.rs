@@ -3,8 +3,9 @@
 
 use radapter_clip::config::ClipConfig;
 
-use crate::config::ResolvedConfig;
+use crate::config::{ResolvedConfig, Tune};
 use crate::error::TrainError;
+use crate::tensor_file::Named;
 
 /// Bytes of an f32.
 const FLOAT: u64 = 4;
@@ -21,28 +22,34 @@ pub(crate) struct Needs {
 }
 
 impl Needs {
-    /// `trained`: parameters that are trained. Texts, whose lengths are not known yet, are left out, so that this is a lower
-    /// bound.
-    pub(crate) fn of(model: &ClipConfig, config: &ResolvedConfig, trained: usize) -> Self {
+    /// `trained`: what is trained, by name. Texts, whose lengths are not known yet, are left out, and so is what lies below the first
+    /// trained block of the image tower, so that this is a lower bound.
+    pub(crate) fn of(model: &ClipConfig, config: &ResolvedConfig, trained: &Named) -> Self {
         let vision = &model.vision;
-        let tokens = 1 + (vision.image_size / vision.patch_size).pow(2);
-        let [tokens, width, mlp, blocks] = [tokens, vision.width, vision.mlp_width, vision.layers].map(|n| n as u64);
-        let every = config.tune != crate::config::Tune::Adapters;
-        // What the operations of a block keep: the inputs of both norms, queries, keys and values, the hidden layer in front of its
-        // activation, and the inputs of what is trained.
-        let block = match every {
-            false => 7 * width + mlp,
-            true => 8 * width + 2 * mlp,
+        let every = config.tune != Tune::Adapters;
+        let first = match every {
+            true => trained.keys().any(|key| key.starts_with("visual.")).then_some(0),
+            false => {
+                trained.keys().filter_map(|key| key.strip_prefix("visual.")?.split('.').next()?.parse().ok()).min()
+            }
         };
-        let kept = match config.checkpointing {
-            true => blocks * width + block,
-            false => blocks * block,
+        let tokens = 1 + (vision.image_size / vision.patch_size).pow(2);
+        let blocks = first.map_or(0, |first: usize| vision.layers.saturating_sub(first));
+        let [tokens, width, mlp, blocks] = [tokens, vision.width, vision.mlp_width, blocks].map(|n| n as u64);
+        // What the operations of a block keep: the inputs of both norms, queries, keys and values, the hidden layer in front of its
+        // activation, and the inputs of what is trained. Of the last block hardly more than keys and values of all tokens are there.
+        let block = if every { 8 * width + 2 * mlp } else { 7 * width + mlp };
+        let kept = match (blocks, config.checkpointing) {
+            (0, _) => 0,
+            (blocks, false) => (blocks - 1) * block + 3 * width,
+            (blocks, true) => blocks * width + block,
         };
         let pixels = FLOAT * 3 * (vision.image_size as u64).pow(2);
-        // Value, gradient, two moments; and the average.
-        let copies = if config.ema.value().is_some() { 4 } else { 3 };
+        // Value, gradient, two moments; and the average. The values of weights are among the weights.
+        let copies = 3 + u64::from(config.ema.value().is_some()) + u64::from(!every);
+        let count: usize = trained.values().map(|flat| flat.shape.iter().product::<usize>()).sum();
         Self {
-            fixed: Self::weights(model) + FLOAT * (copies + u64::from(!every)) * trained as u64,
+            fixed: Self::weights(model) + FLOAT * copies * count as u64,
             per_sample: FLOAT * tokens * kept + pixels,
             pixels,
         }
@@ -64,16 +71,17 @@ impl Needs {
         (1..=batch).rev().find(|part| self.bytes(batch, *part) <= available)
     }
 
-    /// Refuses a batch that cannot fit.
-    pub(crate) fn check(self, config: &ResolvedConfig, available: u64) -> Result<(), TrainError> {
-        let batch = config.batch_size;
+    /// Refuses a batch that cannot fit. A set of fewer samples than a batch makes smaller ones.
+    pub(crate) fn check(self, config: &ResolvedConfig, samples: usize, available: u64) -> Result<(), TrainError> {
+        let batch = config.batch_size.min(samples);
         let part = config.micro_batch.value().unwrap_or(batch);
         let needed = self.bytes(batch, part);
         if needed <= available {
             return Ok(());
         }
         let mut advice = Vec::new();
-        if let Some(fitting) = self.fitting(batch, available).filter(|fitting| *fitting < part) {
+        let fitting = self.fitting(batch, available).filter(|fitting| *fitting < part);
+        if let Some(fitting) = fitting.filter(|_| config.adapter_draws_fit_parts()) {
             advice.push(format!("micro_batch = {fitting} fits and gives the same gradients"));
         }
         if !config.checkpointing {
@@ -91,6 +99,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use crate::config::{Situation, TaskDefaults, TrainConfig};
+    use crate::tensor_file::Flat;
 
     fn resolved(settings: TrainConfig) -> ResolvedConfig {
         let task = TaskDefaults {
@@ -115,10 +124,18 @@ mod tests {
 
     const GIB: u64 = 1 << 30;
 
+    /// Adapters of these blocks of the image tower.
+    fn adapters(model: &ClipConfig, blocks: std::ops::Range<usize>) -> Named {
+        let width = model.vision.width;
+        let device = burn::tensor::Device::flex();
+        let flat = || Flat { shape: vec![width, width], values: burn::tensor::Tensor::zeros([1], &device) };
+        blocks.flat_map(|block| ["attn", "mlp"].map(|site| (format!("visual.{block}.{site}.weight"), flat()))).collect()
+    }
+
     #[test]
     fn vit_b_32_at_batch_32_needs_what_was_measured() {
         let model = ClipConfig::preset("ViT-B-32-quickgelu").unwrap();
-        let needs = Needs::of(&model, &settings(32, None, false), 20_447_280);
+        let needs = Needs::of(&model, &settings(32, None, false), &adapters(&model, 0..12));
         // `cargo xtask bench --one --part image` measured 1.5 GiB.
         let gib = needs.bytes(32, 32) as f64 / GIB as f64;
         assert!((1.2..1.8).contains(&gib), "{gib}");
@@ -128,18 +145,22 @@ mod tests {
     fn what_does_not_fit_is_told_what_does() {
         let model = ClipConfig::preset("ViT-L-14").unwrap();
         let whole = settings(512, None, false);
-        let needs = Needs::of(&model, &whole, 64_487_424);
-        let error = needs.check(&whole, 16 * GIB).unwrap_err().to_string();
+        let needs = Needs::of(&model, &whole, &adapters(&model, 0..24));
+        let error = needs.check(&whole, 10_000, 16 * GIB).unwrap_err().to_string();
         for part in ["512 samples", "16.0 GiB", "micro_batch = ", "checkpointing"] {
             assert!(error.contains(part), "{part}: {error}");
         }
         let fitting = needs.fitting(512, 16 * GIB).unwrap();
-        assert!(needs.check(&settings(512, Some(fitting), false), 16 * GIB).is_ok());
-        assert!(needs.check(&settings(512, Some(fitting + 1), false), 16 * GIB).is_err());
+        assert!(needs.check(&settings(512, Some(fitting), false), 10_000, 16 * GIB).is_ok());
+        assert!(needs.check(&settings(512, Some(fitting + 1), false), 10_000, 16 * GIB).is_err());
 
-        let blocks = Needs::of(&model, &settings(512, None, true), 64_487_424);
+        let blocks = Needs::of(&model, &settings(512, None, true), &adapters(&model, 0..24));
         assert!(blocks.per_sample * 3 < needs.per_sample);
-        let error = needs.check(&whole, GIB / 2).unwrap_err().to_string();
+        let error = needs.check(&whole, 10_000, GIB / 2).unwrap_err().to_string();
         assert!(!error.contains("micro_batch"), "not even one sample fits: {error}");
+        let last = Needs::of(&model, &whole, &adapters(&model, 23..24));
+        assert!(last.per_sample * 10 < needs.per_sample, "below the first trained block nothing is kept");
+        assert_eq!(Needs::of(&model, &whole, &Named::new()).per_sample, needs.pixels, "a tower that is not trained");
+        assert!(needs.check(&whole, 8, 16 * GIB).is_ok(), "eight samples make no batch of 512");
     }
 }

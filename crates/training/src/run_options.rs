@@ -8,6 +8,9 @@ use radapter_datasets::on_error::Skipped;
 use crate::progress::{Progress, Silent};
 use crate::report::Outcome;
 
+/// The bytes that are free on a device, where that can be found out.
+pub type FreeMemory = fn() -> Option<u64>;
+
 /// Where and how a task's plan is carried out.
 pub struct RunOptions {
     /// The run's folder.
@@ -16,8 +19,8 @@ pub struct RunOptions {
     pub device: Device,
     /// More devices than that one: all that share each batch, `device` among them. Empty where it has all of it.
     pub devices: Vec<Device>,
-    /// Bytes that are free on the device, where that is known: a batch that cannot fit is refused before the first step.
-    pub memory: Option<u64>,
+    /// Tells how many bytes are free on the device: a batch that cannot fit is refused before the first step.
+    pub memory: Option<FreeMemory>,
     /// Who hears of progress.
     pub progress: Box<dyn Progress>,
     /// Set to true from anywhere, it ends the run behind the current step, with its state saved.

@@ -27,6 +27,7 @@ use crate::renderer::{Listener, NoFiles, Renderer};
 use crate::report::{Best, Outcome, Report, peak_memory_bytes};
 use crate::results::Results;
 use crate::run_dir::{FORMAT, RunDir, RunRecord};
+use crate::run_options::FreeMemory;
 use crate::scalar::Scalar;
 use crate::schedule::{Cursor, Schedule};
 use crate::state;
@@ -59,8 +60,8 @@ pub struct Setup {
     pub files: Vec<(String, Vec<u8>)>,
     /// The devices that share each batch; of fewer than two, the model's own has all of it.
     pub devices: Vec<Device>,
-    /// Bytes that are free on the device, where that is known.
-    pub memory: Option<u64>,
+    /// Tells how many bytes are free on the device, where that is known: asked when the weights are there.
+    pub memory: Option<FreeMemory>,
     /// The run's folder.
     pub run_dir: PathBuf,
     /// Who hears of progress.
@@ -176,11 +177,18 @@ fn go<A: Tuned>(clip: Clip<A>, head: Option<Tensor<2>>, setup: Setup, begin: Beg
         let reason = "the settings leave nothing to train: no adapter stands where the loss looks".to_owned();
         return Err(TrainError::NothingToTrain { reason });
     }
-    if let Some(available) = setup.memory {
-        let trained = initial.values().map(|flat| flat.shape.iter().product::<usize>()).sum();
+    // Of several devices each has a part of the batch, and their memories are not one.
+    let free = setup.memory.filter(|_| setup.devices.len() < 2).and_then(|free| free());
+    if let Some(free) = free {
+        let model = &model.clip.config;
         // The weights are there already.
-        let there = Needs::weights(&model.clip.config);
-        Needs::of(&model.clip.config, &config, trained).check(&config, available + there)?;
+        let fits = Needs::of(model, &config, &initial).check(&config, data.len(), free + Needs::weights(model));
+        match (fits, &begin) {
+            (Err(error), Begin::New) => return Err(error),
+            // Its settings cannot be changed any more, and the estimate may be wrong.
+            (Err(error), Begin::Resume { .. }) => tracing::warn!("{error}"),
+            (Ok(()), _) => {}
+        }
     }
     // Only now is everything refused that can be, and a folder worth making.
     let is_new = matches!(begin, Begin::New);

@@ -28,7 +28,8 @@ fn regressions(earlier: &Figures, found: &Figures) -> Vec<String> {
     let mut worse = Vec::new();
     for case in &found.cases {
         let same = |other: &&super::table::Case| {
-            (&other.arch, other.part, other.batch_size) == (&case.arch, case.part, case.batch_size)
+            (&other.arch, &other.variant, other.part, other.batch_size)
+                == (&case.arch, &case.variant, case.part, case.batch_size)
         };
         let Some(before) = earlier.cases.iter().find(same) else { continue };
         let mut compare = |what: &str, before: f64, now: f64| {
@@ -40,7 +41,8 @@ fn regressions(earlier: &Figures, found: &Figures) -> Vec<String> {
         };
         let median = |rounds: &[_], value: fn(&super::measurement::Measurement) -> f64| over(rounds, value);
         compare("seconds a step", median(&before.ours, |m| m.seconds), median(&case.ours, |m| m.seconds));
-        compare("peak memory", median(&before.ours, |m| m.peak_memory_mib), median(&case.ours, |m| m.peak_memory_mib));
+        let memory = |m: &super::measurement::Measurement| m.peak_memory_mib.unwrap_or(f64::NAN);
+        compare("peak memory", median(&before.ours, memory), median(&case.ours, memory));
     }
     worse
 }
@@ -56,13 +58,20 @@ mod tests {
         let ours = vec![Measurement {
             seconds,
             samples_per_second: 32.0 / seconds,
-            peak_memory_mib: memory,
-            minor_faults_per_step: 0.0,
+            peak_memory_mib: Some(memory),
+            minor_faults_per_step: None,
             gemm_gflops: 100.0,
             gflop: None,
             parts: Default::default(),
         }];
-        let case = Case { arch: "a".to_owned(), part: Part::Step, batch_size: 32, ours, peers: Default::default() };
+        let case = Case {
+            arch: "a".to_owned(),
+            variant: String::new(),
+            part: Part::Step,
+            batch_size: 32,
+            ours,
+            peers: Default::default(),
+        };
         Figures { machine: String::new(), cases: vec![case], photos: None }
     }
 

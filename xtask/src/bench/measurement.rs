@@ -10,8 +10,11 @@ pub(crate) struct Measurement {
     /// Median over the timed steps.
     pub(crate) seconds: f64,
     pub(crate) samples_per_second: f64,
-    pub(crate) peak_memory_mib: f64,
-    pub(crate) minor_faults_per_step: f64,
+    /// While the steps ran; nothing where the system does not tell, or where the process did other things.
+    #[serde(default)]
+    pub(crate) peak_memory_mib: Option<f64>,
+    #[serde(default)]
+    pub(crate) minor_faults_per_step: Option<f64>,
     /// A large matrix product on the same device in the same process.
     pub(crate) gemm_gflops: f64,
     /// Multiplications and additions of the step's matrix products, counted from its shapes.
@@ -45,7 +48,12 @@ pub(crate) fn minor_faults() -> Option<u64> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(7)?.parse().ok()
 }
 
-/// The most memory this process has held.
+/// Forgets what was held so far, so that what loading took is not counted; does nothing where the system cannot.
+pub(crate) fn reset_peak() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+/// The most memory this process has held since then.
 pub(crate) fn peak_memory_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -85,6 +85,22 @@ pub(crate) struct Args {
     one: bool,
 }
 
+impl Args {
+    /// Whether the step is the published one, which the peer does too.
+    fn plain(&self) -> bool {
+        !self.all && self.micro_batch.is_none() && !self.checkpointing
+    }
+
+    /// What makes a step another one than that.
+    fn variant(&self) -> String {
+        let mut names = Vec::new();
+        names.extend(self.all.then(|| "all weights".to_owned()));
+        names.extend(self.micro_batch.map(|size| format!("{size} at a time")));
+        names.extend(self.checkpointing.then(|| "checkpointing".to_owned()));
+        names.join(", ")
+    }
+}
+
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if args.one { one::run(args) } else { run::run(args) }
 }

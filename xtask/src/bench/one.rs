@@ -13,14 +13,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         Part::Step => step::run(&config, args)?,
         Part::Image | Part::Inference => towers::run(&config, args, part == Part::Image)?,
     };
-    let peak = peak_memory_mib().unwrap_or(f64::NAN);
     let measurement = Measurement {
         seconds,
         samples_per_second: args.batch_size as f64 / seconds,
-        peak_memory_mib: peak,
+        peak_memory_mib: peak_memory_mib(),
         minor_faults_per_step: faults,
         gemm_gflops: gemm_gflops(&Device::flex()),
-        gflop: Some(gflop),
+        gflop,
         parts,
     };
     serde_json::to_writer(std::io::stdout().lock(), &measurement)?;

@@ -11,6 +11,9 @@ use crate::page;
 
 /// All measurements, each in a process of its own.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    if args.peer.is_some() && !args.plain() {
+        bail!("the peer does the plain step alone: leave out --all, --micro-batch and --checkpointing, or --peer");
+    }
     // Read before anything is measured: an hour's figures are not lost to a wrong path.
     let earlier = args.against.as_deref().map(against::read).transpose()?;
     let mut cases = Vec::new();
@@ -43,7 +46,7 @@ fn case(args: &Args, arch: &str, part: Part) -> anyhow::Result<Case> {
         None => Vec::new(),
     };
     let mut ours = Vec::new();
-    let mut peers: BTreeMap<Mode, Vec<Measurement>> = BTreeMap::new();
+    let mut peers: BTreeMap<Mode, Vec<Option<Measurement>>> = BTreeMap::new();
     for round in 1..=args.rounds {
         eprintln!("{arch}, {}: round {round} of {}", part.name(), args.rounds);
         let found = own(args, arch, part)?;
@@ -52,16 +55,20 @@ fn case(args: &Args, arch: &str, part: Part) -> anyhow::Result<Case> {
         for &mode in &modes {
             let python = args.peer.as_deref().context("modes are of a peer")?;
             // What a peer cannot do costs its own row alone.
-            match peer(python, args, arch, part, mode) {
+            let found = match peer(python, args, arch, part, mode) {
                 Ok(found) => {
                     eprintln!("  {:.2} samples/s, {}", found.samples_per_second, mode.name());
-                    peers.entry(mode).or_default().push(found);
+                    Some(found)
                 }
-                Err(error) => eprintln!("{}: {error:#}", mode.name()),
-            }
+                Err(error) => {
+                    eprintln!("{}: {error:#}", mode.name());
+                    None
+                }
+            };
+            peers.entry(mode).or_default().push(found);
         }
     }
-    Ok(Case { arch: arch.to_owned(), part, batch_size: args.batch_size, ours, peers })
+    Ok(Case { arch: arch.to_owned(), variant: args.variant(), part, batch_size: args.batch_size, ours, peers })
 }
 
 fn own(args: &Args, arch: &str, part: Part) -> anyhow::Result<Measurement> {

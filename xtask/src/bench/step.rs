@@ -16,7 +16,7 @@ use radapter::training::{
 use rand::Rng;
 
 use super::Args;
-use super::measurement::{median, minor_faults};
+use super::measurement::{median, minor_faults, reset_peak};
 use super::towers::{Timed, WARM_UP, image_tower, text_tower};
 
 /// Captions of ten classes, as fine-tuning has them.
@@ -91,6 +91,9 @@ pub(crate) fn run(config: &ClipConfig, args: &Args) -> anyhow::Result<Timed> {
         run_dir: dir.path().join("run"),
         progress: Box::new(move |event: &ProgressEvent| {
             if let (ProgressEvent::Step(_), Ok(mut faults)) = (event, heard.lock()) {
+                if faults.is_empty() {
+                    reset_peak();
+                }
                 faults.extend(minor_faults());
             }
         }),
@@ -118,8 +121,8 @@ pub(crate) fn run(config: &ClipConfig, args: &Args) -> anyhow::Result<Timed> {
     ];
     let faults = faults.lock().map_err(|_| anyhow::anyhow!("the progress thread failed"))?;
     let faults = match faults[..] {
-        [first, .., last] => (last - first) as f64 / (faults.len() - 1) as f64,
-        _ => f64::NAN,
+        [first, .., last] => Some((last - first) as f64 / (faults.len() - 1) as f64),
+        _ => None,
     };
     // Equal captions are encoded once.
     let texts = captions_in_use(args.batch_size) as f64;
@@ -128,7 +131,8 @@ pub(crate) fn run(config: &ClipConfig, args: &Args) -> anyhow::Result<Timed> {
         seconds: of(|line| line.samples as f64 / line.samples_per_second),
         faults,
         parts: parts.map(|(name, seconds)| (name.to_owned(), seconds)).into(),
-        gflop: (images + texts * text_tower(config, tokens).training()) / 1e9,
+        // The other kinds of steps are not counted.
+        gflop: args.plain().then_some((images + texts * text_tower(config, tokens).training()) / 1e9),
     })
 }
 

@@ -39,10 +39,14 @@ impl Mode {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Case {
     pub(crate) arch: String,
+    /// What makes the step another one than the published one.
+    #[serde(default)]
+    pub(crate) variant: String,
     pub(crate) part: Part,
     pub(crate) batch_size: usize,
     pub(crate) ours: Vec<Measurement>,
-    pub(crate) peers: BTreeMap<Mode, Vec<Measurement>>,
+    /// Round by round, as ours; nothing for a round that failed.
+    pub(crate) peers: BTreeMap<Mode, Vec<Option<Measurement>>>,
 }
 
 /// Everything that was found.
@@ -58,9 +62,25 @@ pub(crate) fn over(rounds: &[Measurement], value: impl Fn(&Measurement) -> f64) 
     median(rounds.iter().map(value).collect())
 }
 
-/// Round by round, so that the machine's drift is the same for both.
-fn ratio(ours: &[Measurement], peer: &[Measurement], value: impl Fn(&Measurement) -> f64) -> f64 {
-    median(ours.iter().zip(peer).map(|(ours, peer)| value(ours) / value(peer)).collect())
+/// Round by round, so that the machine's drift is the same for both; nothing where one of them does not tell.
+fn ratio(
+    ours: &[Measurement],
+    peer: &[Option<Measurement>],
+    value: impl Fn(&Measurement) -> Option<f64>,
+) -> Option<f64> {
+    let pairs = ours.iter().zip(peer);
+    let ratios: Vec<f64> = pairs.filter_map(|(ours, peer)| Some(value(ours)? / value(peer.as_ref()?)?)).collect();
+    (!ratios.is_empty()).then(|| median(ratios))
+}
+
+fn shown(value: Option<f64>, digits: usize, unit: &str) -> String {
+    value.map_or(String::new(), |value| format!("{value:.digits$}{unit}"))
+}
+
+/// The median of those that tell.
+fn told(rounds: &[Measurement], value: impl Fn(&Measurement) -> Option<f64>) -> Option<f64> {
+    let values: Vec<f64> = rounds.iter().filter_map(value).collect();
+    (!values.is_empty()).then(|| median(values))
 }
 
 impl Figures {
@@ -74,28 +94,30 @@ impl Figures {
         )?;
         writeln!(text, "|---|---|---|---:|---:|---:|---:|---:|---:|---:|")?;
         for case in &self.cases {
-            let mut row = |by: &str, rounds: &[Measurement], against: Option<[f64; 2]>| -> std::fmt::Result {
-                let share = rounds.iter().filter_map(Measurement::peak_share).collect::<Vec<_>>();
-                let share = if share.is_empty() { String::new() } else { format!("{:.0} %", 100.0 * median(share)) };
-                let [speed, memory] =
-                    against.map_or([String::new(), String::new()], |ratios| ratios.map(|ratio| format!("{ratio:.2}×")));
+            let work = match case.variant.as_str() {
+                "" => case.part.name().to_owned(),
+                variant => format!("{} ({variant})", case.part.name()),
+            };
+            let mut row = |by: &str, rounds: &[Measurement], against: [Option<f64>; 2]| -> std::fmt::Result {
+                let [speed, memory] = against.map(|ratio| shown(ratio, 2, "×"));
                 writeln!(
                     text,
-                    "| {} | {}, {} samples | {by} | {:.2} | {:.0} | {share} | {:.0} | {:.0} | {speed} | {memory} |",
+                    "| {} | {work}, {} samples | {by} | {:.2} | {:.0} | {} | {} | {} | {speed} | {memory} |",
                     case.arch,
-                    case.part.name(),
                     case.batch_size,
                     over(rounds, |found| found.samples_per_second),
                     1e3 * over(rounds, |found| found.seconds),
-                    over(rounds, |found| found.peak_memory_mib),
-                    over(rounds, |found| found.minor_faults_per_step),
+                    shown(told(rounds, |found| found.peak_share().map(|share| 100.0 * share)), 0, " %"),
+                    shown(told(rounds, |found| found.peak_memory_mib), 0, ""),
+                    shown(told(rounds, |found| found.minor_faults_per_step), 0, ""),
                 )
             };
-            row("R-Adapter", &case.ours, None)?;
+            row("R-Adapter", &case.ours, [None, None])?;
             for (mode, rounds) in &case.peers {
-                let speed = ratio(&case.ours, rounds, |found| found.samples_per_second);
+                let speed = ratio(&case.ours, rounds, |found| Some(found.samples_per_second));
                 let memory = ratio(&case.ours, rounds, |found| found.peak_memory_mib);
-                row(mode.name(), rounds, Some([speed, memory]))?;
+                let rounds: Vec<Measurement> = rounds.iter().flatten().cloned().collect();
+                row(mode.name(), &rounds, [speed, memory])?;
             }
         }
         for case in &self.cases {

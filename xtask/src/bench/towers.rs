@@ -9,14 +9,15 @@ use radapter::clip::config::ClipConfig;
 use radapter::clip::model::{Clip, Context};
 
 use super::Args;
-use super::measurement::{median, minor_faults};
+use super::measurement::{median, minor_faults, reset_peak};
 
 /// What a measurement comes to.
 pub(crate) struct Timed {
     pub(crate) seconds: f64,
-    pub(crate) faults: f64,
+    pub(crate) faults: Option<f64>,
     pub(crate) parts: BTreeMap<String, f64>,
-    pub(crate) gflop: f64,
+    /// Nothing where the step is not the one that is counted.
+    pub(crate) gflop: Option<f64>,
 }
 
 /// Steps before those that are timed.
@@ -43,6 +44,7 @@ pub(crate) fn run(config: &ClipConfig, args: &Args, backward: bool) -> anyhow::R
         }
     };
     (0..WARM_UP).for_each(&step);
+    reset_peak();
     let before = minor_faults();
     let times = (WARM_UP..WARM_UP + args.steps).map(|at| {
         let start = Instant::now();
@@ -50,15 +52,10 @@ pub(crate) fn run(config: &ClipConfig, args: &Args, backward: bool) -> anyhow::R
         start.elapsed().as_secs_f64()
     });
     let seconds = median(times.collect());
-    let faults = before.zip(minor_faults()).map_or(f64::NAN, |(before, after)| (after - before) as f64);
+    let faults = before.zip(minor_faults()).map(|(before, after)| (after - before) as f64 / args.steps as f64);
     let tower = image_tower(config);
     let forward = if backward { tower.training() } else { tower.inference() };
-    Ok(Timed {
-        seconds,
-        faults: faults / args.steps as f64,
-        parts: BTreeMap::new(),
-        gflop: forward * args.batch_size as f64 / 1e9,
-    })
+    Ok(Timed { seconds, faults, parts: BTreeMap::new(), gflop: Some(forward * args.batch_size as f64 / 1e9) })
 }
 
 /// The matrix products of a tower for one sample: multiplications and additions.
@@ -66,6 +63,8 @@ pub(crate) fn run(config: &ClipConfig, args: &Args, backward: bool) -> anyhow::R
 pub(crate) struct Work {
     /// Of the frozen weights and of attention.
     frozen: f64,
+    /// Of that, what lies below the first adapter: no gradient passes through it.
+    below: f64,
     /// Of the adapters.
     adapters: f64,
 }
@@ -77,7 +76,7 @@ impl Work {
 
     /// Forward and the gradients of the inputs; adapters, of which a fifth is dropped, have the gradients of their weights too.
     pub(crate) fn training(self) -> f64 {
-        2.0 * self.frozen + 3.0 * 0.8 * self.adapters
+        2.0 * self.frozen - self.below + 3.0 * 0.8 * self.adapters
     }
 }
 
@@ -85,7 +84,9 @@ pub(crate) fn image_tower(config: &ClipConfig) -> Work {
     let vision = &config.vision;
     let patches = (vision.image_size / vision.patch_size).pow(2);
     let mut work = blocks(vision.layers, vision.width, vision.mlp_width, patches + 1);
-    work.frozen += 2.0 * (patches * 3 * vision.patch_size.pow(2) * vision.width) as f64;
+    let embedding = 2.0 * (patches * 3 * vision.patch_size.pow(2) * vision.width) as f64;
+    work.frozen += embedding;
+    work.below += embedding;
     work
 }
 
@@ -99,7 +100,9 @@ fn blocks(layers: usize, width: usize, mlp: usize, tokens: usize) -> Work {
     let attention = 2.0 * 2.0 * t * d;
     let row = 2.0 * (4.0 * d * d + 2.0 * d * m) + attention;
     let last = t * 2.0 * 2.0 * d * d + (2.0 * (2.0 * d * d + 2.0 * d * m) + attention);
-    Work { frozen: (layers - 1.0) * t * row + last, adapters: ((layers - 1.0) * t + 1.0) * 2.0 * 2.0 * d * d }
+    // The attention of the first block, in front of its adapter.
+    let below = t * (2.0 * 4.0 * d * d + attention);
+    Work { below, frozen: (layers - 1.0) * t * row + last, adapters: ((layers - 1.0) * t + 1.0) * 2.0 * 2.0 * d * d }
 }
 
 #[cfg(test)]

@@ -106,5 +106,6 @@ pub(crate) fn bits(values: &[f32]) -> Vec<u32> {
 /// The largest difference between two numbers of the same position.
 pub(crate) fn distance(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
+    assert!(a.iter().chain(b).all(|value| value.is_finite()), "values that are no numbers");
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }

@@ -19,12 +19,15 @@ struct Sizes {
     /// Of all heads.
     width: usize,
     causal: bool,
+    /// Whether products are worth all cores: with fewer samples than cores.
+    spread: bool,
 }
 
 impl Sizes {
     fn of(packed: &FlexTensor, heads: Heads) -> Self {
         let width = packed.shape()[1] / 3;
-        Self { tokens: heads.tokens, heads: heads.count, width, causal: heads.causal }
+        let spread = packed.shape()[0] / heads.tokens < rayon::current_num_threads();
+        Self { tokens: heads.tokens, heads: heads.count, width, causal: heads.causal, spread }
     }
 
     fn head_width(self) -> usize {
@@ -67,7 +70,7 @@ impl Sizes {
     fn probabilities(self, packed: &[f32], head: usize, out: &mut [f32]) {
         let target = Target { values: &mut *out, down: self.tokens, add: false };
         let keys = self.part(packed, 1, head).transposed();
-        multiply(target, self.part(packed, 0, head), keys, self.factor(), false);
+        multiply(target, self.part(packed, 0, head), keys, self.factor(), self.spread);
         vectorised(Softmax { scores: out, sizes: self });
     }
 }
@@ -130,7 +133,7 @@ pub(super) fn forward(packed: FlexTensor, heads: Heads) -> FlexTensor {
                 sizes.probabilities(packed, head, scores);
                 let values = &mut out[head * sizes.head_width()..];
                 let target = Target { values, down: width, add: false };
-                multiply(target, sizes.square(scores), sizes.part(packed, 2, head), 1.0, false);
+                multiply(target, sizes.square(scores), sizes.part(packed, 2, head), 1.0, sizes.spread);
             }
         },
     );
@@ -151,12 +154,18 @@ pub(super) fn backward(packed: FlexTensor, gradient: FlexTensor, heads: Heads) -
             for head in 0..sizes.heads {
                 let gradient = sizes.rows(gradient, head);
                 sizes.probabilities(packed, head, scores);
-                multiply(sizes.target(out, 2, head), sizes.square(scores).transposed(), gradient, 1.0, false);
+                multiply(sizes.target(out, 2, head), sizes.square(scores).transposed(), gradient, 1.0, sizes.spread);
                 let inner = Target { values: &mut *slopes, down: tokens, add: false };
-                multiply(inner, gradient, sizes.part(packed, 2, head).transposed(), 1.0, false);
+                multiply(inner, gradient, sizes.part(packed, 2, head).transposed(), 1.0, sizes.spread);
                 vectorised(SoftmaxBackward { slopes, scores, tokens });
                 let factor = sizes.factor();
-                multiply(sizes.target(out, 0, head), sizes.square(slopes), sizes.part(packed, 1, head), factor, false);
+                multiply(
+                    sizes.target(out, 0, head),
+                    sizes.square(slopes),
+                    sizes.part(packed, 1, head),
+                    factor,
+                    sizes.spread,
+                );
                 multiply(
                     sizes.target(out, 1, head),
                     sizes.square(slopes).transposed(),

@@ -32,6 +32,8 @@ pub(super) fn forward(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, epsilo
     let (x, gamma, beta) = (contiguous(x), contiguous(gamma), contiguous(beta));
     let (from, gamma, beta) = (values(&x), values(&gamma), values(&beta));
     let width = width(&x);
+    // The loop goes by γ's length, and has to write everything.
+    assert!(gamma.len() == width && beta.len() == width, "weights of another width than the rows");
     let out = fill(from.len(), ROWS * width, |start, out| {
         let from = &from[start..start + out.len()];
         vectorised(Normalize { out, x: from, gamma, beta, epsilon });
@@ -70,6 +72,7 @@ pub(super) fn backward(x: FlexTensor, gamma: FlexTensor, gradient: FlexTensor, e
     let (x, gamma, gradient) = (contiguous(x), contiguous(gamma), contiguous(gradient));
     let (from, gamma, gradient) = (values(&x), values(&gamma), values(&gradient));
     let width = width(&x);
+    assert!(gamma.len() == width && gradient.len() == from.len(), "a weight or gradient of another shape");
     let out = fill(from.len(), ROWS * width, |start, out| {
         let range = start..start + out.len();
         vectorised(Slopes { out, x: &from[range.clone()], gamma, gradient: &gradient[range], epsilon });

@@ -21,7 +21,7 @@ pub(super) fn forward(x: FlexTensor, weight: FlexTensor, base: FlexTensor) -> Fl
     let add = |values: &mut [f32]| multiply(Target { values, down: columns, add: true }, left, right, 1.0, true);
     if base.shape().num_dims() == 1 {
         let bias = values(&base);
-        let mut out = fill(rows * columns, columns, |_, out| _ = out.write_copy_of_slice(bias));
+        let mut out = fill(rows * columns, columns.max(1), |_, out| _ = out.write_copy_of_slice(bias));
         add(&mut out);
         return tensor(out, [rows, columns]);
     }
@@ -48,8 +48,8 @@ pub(super) fn sum_rows(x: FlexTensor) -> FlexTensor {
         sums
     };
     let sums: Vec<Vec<f32>> = values(&x)
-        .par_chunks(ROWS * columns)
-        .map(|rows| rows.chunks_exact(columns).fold(vec![0.0; columns], add))
+        .par_chunks((ROWS * columns).max(1))
+        .map(|rows| rows.chunks_exact(columns.max(1)).fold(vec![0.0; columns], add))
         .collect();
     tensor(sums.iter().fold(vec![0.0; columns], |total, sums| add(total, sums)), [columns])
 }

@@ -1,7 +1,7 @@
 //! A run that is resumed on a machine with more cores is the same run: no kernel's result hangs on their number.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use radapter_kernels::{Heads, attention, layer_norm, quick_gelu, square_sums};
+use radapter_kernels::{Heads, attention, layer_norm, linear, quick_gelu, square_sums};
 
 use crate::support::{small, tensor, values};
 
@@ -13,6 +13,12 @@ fn all() -> Vec<TensorData> {
     let beta = tensor::<1>(small(2, &[width]), &device).require_grad();
     let weight = tensor::<2>(small(3, &[3 * width, width]), &device);
     let bias = tensor::<1>(small(4, &[3 * width]), &device);
+    // Large enough for all cores.
+    let large = tensor::<2>(small(5, &[300, 256]), &device).require_grad();
+    let square = tensor::<2>(small(6, &[256, 256]), &device).require_grad();
+    let column = tensor::<1>(small(7, &[256]), &device).require_grad();
+    let product = linear(large.clone(), square.clone(), column.clone());
+    let products = product.clone().square().sum().backward();
     let normal = layer_norm(x.clone(), gamma.clone(), beta.clone(), 1e-5);
     let attended = attention(normal, weight, bias, Heads { count: 4, tokens, causal: true });
     let out = quick_gelu(attended);
@@ -24,6 +30,10 @@ fn all() -> Vec<TensorData> {
         gamma.grad(&gradients).unwrap().into_data(),
         beta.grad(&gradients).unwrap().into_data(),
         square_sums(flat(x).without_autodiff()).into_data(),
+        product.without_autodiff().into_data(),
+        large.grad(&products).unwrap().into_data(),
+        square.grad(&products).unwrap().into_data(),
+        column.grad(&products).unwrap().into_data(),
     ]
 }
 

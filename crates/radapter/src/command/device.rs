@@ -184,11 +184,12 @@ pub(crate) fn hardware(chosen: &Chosen) -> Option<String> {
     })
 }
 
-/// Bytes that are free on a device, where that can be found out: of the CPU on Linux.
-pub(crate) fn free_memory(chosen: &Chosen) -> Option<u64> {
-    if chosen.kind != Kind::Cpu {
-        return None;
-    }
+/// What tells the bytes that are free on a device, where that can be found out: on the CPU under Linux.
+pub(crate) fn free_memory(chosen: &Chosen) -> Option<radapter_training::FreeMemory> {
+    (chosen.kind == Kind::Cpu).then_some(available as radapter_training::FreeMemory)
+}
+
+fn available() -> Option<u64> {
     let info = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     Some(1024 * line.split_whitespace().next()?.parse::<u64>().ok()?)

@@ -13,18 +13,18 @@ use crate::support::{Plan, finished};
 fn a_batch_that_cannot_fit_is_refused_before_a_folder_is_made() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
-    let with = |memory: u64| {
+    let with = |memory: radapter_training::FreeMemory| {
         let mut plan = Plan::new(&["steps=2"]);
         plan.memory = Some(memory);
         plan.train(&run)
     };
-    let error = with(1000).unwrap_err();
+    let error = with(|| Some(1000)).unwrap_err();
     assert!(matches!(error, TrainError::Memory { part: 8, .. }), "{error}");
     for part in ["8 samples", "GiB", "checkpointing"] {
         assert!(error.to_string().contains(part), "{part}: {error}");
     }
     assert!(!run.exists());
-    finished(with(1 << 30).unwrap());
+    finished(with(|| Some(1 << 30)).unwrap());
 }
 
 /// A loss whose device fails in one of its calls, as a library does whose memory runs out.

@@ -176,7 +176,7 @@ pub(crate) struct Plan {
     /// How many devices share each batch: replicas on the CPU.
     pub(crate) devices: usize,
     /// Bytes that the device is said to have.
-    pub(crate) memory: Option<u64>,
+    pub(crate) memory: Option<radapter_training::FreeMemory>,
     pub(crate) progress: Box<dyn Progress>,
     pub(crate) interrupt: Arc<AtomicBool>,
 }
