@@ -134,3 +134,21 @@ fn a_run_is_a_model_to_train_from() {
         .json();
     assert_eq!(json["n"], 30);
 }
+
+#[test]
+fn several_devices_share_each_batch_of_a_training_and_are_refused_elsewhere() {
+    let folder = Folder::new();
+    let losses = |out: &str, device: &str| {
+        training(&folder, out, &format!("--device {device} --set steps=4 --set batch_size=8")).succeed();
+        lines(&folder.join(out), "train").iter().map(|line| line["loss"].as_f64().unwrap()).collect::<Vec<f64>>()
+    };
+    let (one, two) = (losses("one", "cpu"), losses("two", "cpu,cpu"));
+    assert_eq!((one.len(), two.len()), (4, 4));
+    for (one, two) in one.iter().zip(&two) {
+        assert!((one - two).abs() <= 1e-5 * one.abs(), "{one} and {two}");
+    }
+    radapter("train --resume --device cpu,cpu").with("--out", folder.join("two")).succeed();
+    let elsewhere = radapter("merge --device cpu,cpu").with("--run", folder.join("two"));
+    elsewhere.with("--out", folder.join("merged")).fail(1, &["several devices", "`train` alone"]);
+    radapter("train --resume --device cpu,gpu").with("--out", folder.join("two")).fail(2, &["`gpu` is no device"]);
+}
