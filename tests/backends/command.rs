@@ -4,11 +4,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use image::{Rgb, RgbImage};
-use radapter::clip::checkpoint::{Checkpoint, Format, SaveOptions};
-use radapter::clip::config::ClipConfig;
 use serde_json::Value;
 
 use crate::devices::backends;
+use crate::tiny::tiny_model;
 
 const STEPS: usize = 100;
 
@@ -37,19 +36,6 @@ fn images(folder: &Path) {
     }
 }
 
-fn model(path: &Path) {
-    let mut config = ClipConfig::preset("ViT-B-32-quickgelu").unwrap();
-    config.embed_dim = 16;
-    let vision = &mut config.vision;
-    (vision.image_size, vision.patch_size) = (24, 6);
-    (vision.width, vision.heads, vision.layers, vision.mlp_width) = (32, 2, 2, 64);
-    let text = &mut config.text;
-    (text.width, text.heads, text.layers, text.mlp_width) = (16, 2, 2, 32);
-    let state = config.random_state(0);
-    let checkpoint = Checkpoint::new(config, state, Format::OpenClip, "random").unwrap();
-    checkpoint.save(path, &SaveOptions::new(Format::OpenClip)).unwrap();
-}
-
 fn losses(run: &Path) -> Vec<f64> {
     let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default();
     // The last line may be half written while the run goes on.
@@ -62,7 +48,7 @@ fn losses(run: &Path) -> Vec<f64> {
 fn a_run_is_trained_resumed_and_merged_on_every_device() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
-    model(&folder.path().join("model"));
+    tiny_model(&folder.path().join("model"));
     images(&folder.path().join("images"));
     let (base, data) = (at("model"), at("images"));
     let mut expected = Vec::new();

@@ -8,3 +8,6 @@
 mod command;
 mod devices;
 mod model;
+#[path = "../support/model.rs"]
+#[allow(dead_code, reason = "shared with the other tests, which use all of it")]
+mod tiny;

@@ -6,28 +6,16 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use radapter::adapter::{AdapterConfig, AdapterSet, Alpha, RAdapter, attach, merge, with_alpha};
 use radapter::clip::checkpoint::Checkpoint;
-use radapter::clip::config::ClipConfig;
 use radapter::clip::model::{Adapter, Clip, Context};
 use radapter::clip::state_dict::RawTensor;
 use radapter::losses::{MpmNceConfig, Positives, mpm_nce};
 use safetensors::SafeTensors;
 
 use crate::devices::backends;
-
-/// Small, with towers of different width and depth, and more rows than the towers are wide.
-fn config() -> ClipConfig {
-    let mut config = ClipConfig::preset("ViT-B-32-quickgelu").unwrap();
-    config.embed_dim = 24;
-    let vision = &mut config.vision;
-    (vision.image_size, vision.patch_size) = (24, 6);
-    (vision.width, vision.heads, vision.layers, vision.mlp_width) = (32, 2, 3, 64);
-    let text = &mut config.text;
-    (text.width, text.heads, text.layers, text.mlp_width) = (16, 2, 2, 32);
-    config
-}
+use crate::tiny::tiny_config;
 
 fn adapted(device: &Device) -> Clip<RAdapter> {
-    let config = config();
+    let config = tiny_config();
     let clip = Clip::from_state(&config, &config.random_state(3), device).unwrap();
     let settings = AdapterConfig { drop: 0.0, ..AdapterConfig::default() };
     let model = attach(clip, &settings, 0).unwrap();

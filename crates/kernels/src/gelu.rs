@@ -10,7 +10,9 @@ pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     if crate::ops::has_kernels(&x) {
         use burn::backend::Dispatch;
 
-        return Tensor::from_dispatch(<Dispatch as crate::ops::Kernels>::erf_gelu(x.into_dispatch()));
+        use crate::curve::Curve;
+
+        return Tensor::from_dispatch(<Dispatch as crate::ops::Kernels>::activate(x.into_dispatch(), Curve::Gelu));
     }
     activation::gelu(x)
 }

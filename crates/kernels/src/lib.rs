@@ -11,6 +11,8 @@
 mod adamw;
 mod attention;
 #[cfg(feature = "flex")]
+mod curve;
+#[cfg(feature = "flex")]
 mod flex;
 mod gelu;
 mod layer_norm;

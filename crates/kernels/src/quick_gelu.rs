@@ -14,7 +14,9 @@ pub fn quick_gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     if crate::ops::has_kernels(&x) {
         use burn::backend::Dispatch;
 
-        return Tensor::from_dispatch(<Dispatch as crate::ops::Kernels>::quick_gelu(x.into_dispatch()));
+        use crate::curve::Curve;
+
+        return Tensor::from_dispatch(<Dispatch as crate::ops::Kernels>::activate(x.into_dispatch(), Curve::QuickGelu));
     }
     composed(x)
 }

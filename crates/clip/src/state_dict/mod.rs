@@ -8,12 +8,14 @@ mod bytes;
 mod error;
 mod hash;
 mod raw_tensor;
+mod stored_dtype;
 
 use std::collections::BTreeMap;
 
 pub use bytes::TensorBytes;
 pub use error::TensorError;
-pub use raw_tensor::{RawTensor, StoredDtype};
+pub use raw_tensor::RawTensor;
+pub use stored_dtype::StoredDtype;
 
 /// Tensors by OpenCLIP's names, sorted bytewise.
 ///

@@ -1,48 +1,12 @@
 //! One tensor as stored: dtype, shape and little-endian bytes.
 
-use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
-use super::{TensorBytes, TensorError};
+use super::{StoredDtype, TensorBytes, TensorError};
 
-/// The dtype of a stored tensor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StoredDtype {
-    /// IEEE single precision.
-    F32,
-    /// IEEE half precision.
-    F16,
-    /// The upper half of a single.
-    BF16,
-}
-
-impl StoredDtype {
-    /// Bytes of one value.
-    pub const fn size(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F16 | Self::BF16 => 2,
-        }
-    }
-
-    /// The name, as in torch's short form: `f32`, `f16`, `bf16`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::BF16 => "bf16",
-        }
-    }
-}
-
-impl std::fmt::Display for StoredDtype {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
+/// Values that are converted at a time.
+const PIECE: usize = 16 * 1024;
 
 /// A tensor as stored, row-major, little-endian. A clone shares the bytes.
 #[derive(Clone, Debug)]
@@ -251,48 +215,6 @@ impl RawTensor {
             let values = &mut values[..bytes.len() / self.dtype.size()];
             self.dtype.read(bytes, values);
             visit(values);
-        }
-    }
-}
-
-/// Values that are converted at a time.
-const PIECE: usize = 16 * 1024;
-
-impl StoredDtype {
-    /// Stored values as f32.
-    fn read(self, bytes: &[u8], values: &mut [f32]) {
-        match self {
-            Self::F32 => {
-                let stored = bytes.as_chunks::<4>().0;
-                values.iter_mut().zip(stored).for_each(|(value, &bytes)| *value = f32::from_le_bytes(bytes));
-            }
-            // As a slice: the processor converts several at once.
-            Self::F16 => {
-                let stored: Vec<f16> =
-                    bytes.as_chunks::<2>().0.iter().map(|&bytes| f16::from_le_bytes(bytes)).collect();
-                stored.convert_to_f32_slice(values);
-            }
-            Self::BF16 => {
-                let stored: Vec<bf16> =
-                    bytes.as_chunks::<2>().0.iter().map(|&bytes| bf16::from_le_bytes(bytes)).collect();
-                stored.convert_to_f32_slice(values);
-            }
-        }
-    }
-
-    /// Whether any value is NaN or infinite. All are looked at, as a loop that may stop is no vector.
-    fn has_full_exponent(self, bytes: &[u8]) -> bool {
-        let short = |mask: u16| {
-            let full = |&bytes: &[u8; 2]| u16::from_le_bytes(bytes) & mask == mask;
-            bytes.as_chunks::<2>().0.iter().fold(false, |any, bytes| any | full(bytes))
-        };
-        match self {
-            Self::F32 => {
-                let full = |&bytes: &[u8; 4]| u32::from_le_bytes(bytes) & 0x7f80_0000 == 0x7f80_0000;
-                bytes.as_chunks::<4>().0.iter().fold(false, |any, bytes| any | full(bytes))
-            }
-            Self::F16 => short(0x7c00),
-            Self::BF16 => short(0x7f80),
         }
     }
 }

@@ -16,15 +16,15 @@ use burn::backend::flex::FlexTensor;
 
 use crate::adamw::AdamW;
 use crate::attention::Heads;
+use crate::curve::Curve;
 use crate::ops::{Derivatives, Kernels, Steps};
 
 impl Kernels for Flex {
-    fn quick_gelu(x: FlexTensor) -> FlexTensor {
-        elementwise::map(x, elementwise::quick_gelu)
-    }
-
-    fn erf_gelu(x: FlexTensor) -> FlexTensor {
-        elementwise::map(x, elementwise::gelu)
+    fn activate(x: FlexTensor, curve: Curve) -> FlexTensor {
+        match curve {
+            Curve::QuickGelu => elementwise::map(x, elementwise::quick_gelu),
+            Curve::Gelu => elementwise::map(x, elementwise::gelu),
+        }
     }
 
     fn row_norm(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, epsilon: f32) -> FlexTensor {
@@ -69,12 +69,11 @@ impl Steps for Flex {
 }
 
 impl Derivatives for Flex {
-    fn quick_gelu_backward(x: FlexTensor, gradient: FlexTensor) -> FlexTensor {
-        elementwise::map_two(x, gradient, elementwise::quick_gelu_backward)
-    }
-
-    fn erf_gelu_backward(x: FlexTensor, gradient: FlexTensor) -> FlexTensor {
-        elementwise::map_two(x, gradient, elementwise::gelu_backward)
+    fn activate_backward(x: FlexTensor, gradient: FlexTensor, curve: Curve) -> FlexTensor {
+        match curve {
+            Curve::QuickGelu => elementwise::map_two(x, gradient, elementwise::quick_gelu_backward),
+            Curve::Gelu => elementwise::map_two(x, gradient, elementwise::gelu_backward),
+        }
     }
 
     fn layer_norm_backward(x: FlexTensor, gamma: FlexTensor, gradient: FlexTensor, epsilon: f32) -> FlexTensor {

@@ -11,28 +11,18 @@ use burn::backend::{Autodiff, TensorMetadata};
 
 use super::{Derivatives, Kernels};
 use crate::attention::Heads;
+use crate::curve::Curve;
 
 #[derive(Debug)]
-struct QuickGelu;
+struct Activate;
 
-impl<B: Derivatives> Backward<B, 1> for QuickGelu {
-    type State = NodeId;
-
-    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
-        let x = checkpointer.retrieve_node_output(ops.state);
-        unary::<B, _>(ops.parents, ops.node, gradients, |gradient| B::quick_gelu_backward(x, gradient));
-    }
-}
-
-#[derive(Debug)]
-struct ErfGelu;
-
-impl<B: Derivatives> Backward<B, 1> for ErfGelu {
-    type State = NodeId;
+impl<B: Derivatives> Backward<B, 1> for Activate {
+    type State = (NodeId, Curve);
 
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
-        let x = checkpointer.retrieve_node_output(ops.state);
-        unary::<B, _>(ops.parents, ops.node, gradients, |gradient| B::erf_gelu_backward(x, gradient));
+        let (x, curve) = ops.state;
+        let x = checkpointer.retrieve_node_output(x);
+        unary::<B, _>(ops.parents, ops.node, gradients, |gradient| B::activate_backward(x, gradient, curve));
     }
 }
 
@@ -109,23 +99,13 @@ impl<B: Derivatives> Backward<B, 3> for MatmulAdd {
 }
 
 impl<B: Kernels + Derivatives, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
-    fn quick_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        match QuickGelu.prepare::<C>([x.node()]).compute_bound().stateful() {
+    fn activate(x: FloatTensor<Self>, curve: Curve) -> FloatTensor<Self> {
+        match Activate.prepare::<C>([x.node()]).compute_bound().stateful() {
             OpsKind::Tracked(mut prepared) => {
-                let state = prepared.checkpoint(&x);
-                prepared.finish(state, B::quick_gelu(x.into_primitive()))
+                let state = (prepared.checkpoint(&x), curve);
+                prepared.finish(state, B::activate(x.into_primitive(), curve))
             }
-            OpsKind::UnTracked(prepared) => prepared.finish(B::quick_gelu(x.into_primitive())),
-        }
-    }
-
-    fn erf_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        match ErfGelu.prepare::<C>([x.node()]).compute_bound().stateful() {
-            OpsKind::Tracked(mut prepared) => {
-                let state = prepared.checkpoint(&x);
-                prepared.finish(state, B::erf_gelu(x.into_primitive()))
-            }
-            OpsKind::UnTracked(prepared) => prepared.finish(B::erf_gelu(x.into_primitive())),
+            OpsKind::UnTracked(prepared) => prepared.finish(B::activate(x.into_primitive(), curve)),
         }
     }
 

@@ -8,15 +8,13 @@ use burn::tensor::{DType, Tensor};
 
 use crate::adamw::AdamW;
 use crate::attention::Heads;
+use crate::curve::Curve;
 
 /// Operations with kernels of their own.
 #[backend_extension(Flex, Autodiff)]
 pub(crate) trait Kernels: Backend {
-    /// `x · σ(1.702 x)`
-    fn quick_gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
-
-    /// `x Φ(x)`
-    fn erf_gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// The curve of each value.
+    fn activate(x: FloatTensor<Self>, curve: Curve) -> FloatTensor<Self>;
 
     /// Over the last axis.
     fn row_norm(
@@ -62,11 +60,8 @@ pub(crate) trait Steps: Backend {
 
 /// What the backward passes of [`Kernels`] need.
 pub(crate) trait Derivatives: Backend {
-    /// `gradient · d quick_gelu(x) / dx`
-    fn quick_gelu_backward(x: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self>;
-
-    /// `gradient · d (x Φ(x)) / dx`
-    fn erf_gelu_backward(x: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// `gradient` times the curve's slope at `x`.
+    fn activate_backward(x: FloatTensor<Self>, gradient: FloatTensor<Self>, curve: Curve) -> FloatTensor<Self>;
 
     /// Of the input.
     fn layer_norm_backward(
