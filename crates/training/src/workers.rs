@@ -1,18 +1,19 @@
-//! Several devices in one process: each has a replica of the model and a slice of every batch; the loss is of the whole batch.
+//! Several devices in one process: each has a replica of the model and a share of every batch; the loss is of the whole batch.
 //!
-//! A step copies the trained parameters to the replicas, embeds the slices on all devices at once, computes the loss and the
-//! gradients of the embeddings on the first device, carries each slice's share to the parameters on its own device, and sums
+//! A step copies the trained parameters to the replicas, embeds the shares on all devices at once, computes the loss and the
+//! gradients of the embeddings on the first device, carries each share's to the parameters on its own device, and sums
 //! what comes back, in the order of the devices. One optimizer and one moving average, those of the model itself, take the step.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use burn_optim::{GradientsAccumulator, GradientsParams};
-use radapter_clip::model::Context;
+use radapter_clip::model::{Context, Tower};
 
-use crate::cached::{self, Cut, Rows, Worker};
+use crate::cached::{self, Cut, Rows, Share, Texts, Worker};
 use crate::model::{Batch, Fault, TrainModel};
 use crate::parameters;
 use crate::tensor_file::{Flat, Named};
@@ -29,12 +30,9 @@ impl<A: Tuned> std::fmt::Debug for Workers<A> {
     }
 }
 
-/// `count` samples for `workers` devices, as equal as can be, in order. A batch of fewer samples than devices leaves some idle.
+/// `count` images or texts for `workers` devices, as equal as can be, in order. Fewer of them than devices leave some idle.
 fn slices(count: usize, workers: usize) -> Vec<Range<usize>> {
-    (0..workers)
-        .map(|index| index * count / workers..(index + 1) * count / workers)
-        .filter(|slice| !slice.is_empty())
-        .collect()
+    (0..workers).map(|index| index * count / workers..(index + 1) * count / workers).collect()
 }
 
 impl<A: Tuned> Workers<A> {
@@ -63,23 +61,30 @@ impl<A: Tuned> Workers<A> {
         let current = parameters::trained(model);
         let mut taken: Vec<MutexGuard<'_, Option<TrainModel<A>>>> =
             self.replicas.iter().map(|replica| replica.lock().unwrap_or_else(PoisonError::into_inner)).collect();
-        let slices = slices(batch.labels.len(), taken.len());
+        let texts = Texts::of(model, batch, context);
+        let slices: BTreeMap<Tower, Vec<Range<usize>>> =
+            [(Tower::Visual, batch.labels.len()), (Tower::Text, texts.distinct.len())]
+                .map(|(tower, count)| (tower, slices(count, taken.len())))
+                .into();
         let mut replicas: Vec<TrainModel<A>> = taken.iter_mut().filter_map(|replica| replica.take()).collect();
         replicas = on_all(replicas, |replica| {
             let device = replica.shared.device.clone().without_autodiff();
             parameters::load(replica, &copied(&current, &device))
         });
-        let mut workers: Vec<Worker<'_, A>> = replicas
-            .iter()
-            .zip(&slices)
-            .map(|(replica, slice)| Worker::new(replica, batch, context, cut, slice.clone()))
-            .collect();
+        let worker = |(index, replica): (usize, _)| {
+            let [images, own] = [Tower::Visual, Tower::Text].map(|tower| slices[&tower][index].clone());
+            Worker::new(replica, batch, context, cut, Share { images, texts: &texts.distinct[own] })
+        };
+        let mut workers: Vec<Worker<'_, A>> = replicas.iter().enumerate().map(worker).collect();
 
         let embedded = on_all(workers.iter_mut().collect(), |worker| moved(&worker.embed(), &home));
-        let result = cached::loss(model, batch, joined(embedded)).map(|(value, upstream, own)| {
-            let shares = workers.iter_mut().zip(&slices).map(|(worker, slice)| {
-                let rows = |rows: &Tensor<2>| rows.clone().narrow(0, slice.start, slice.len());
-                (worker, upstream.iter().map(|(tower, gradient)| (*tower, rows(gradient))).collect::<Rows>())
+        let result = cached::loss(model, batch, &texts, joined(&embedded)).map(|(value, upstream, own)| {
+            let shares = workers.iter_mut().enumerate().map(|(index, worker)| {
+                let rows = upstream.iter().filter_map(|(tower, gradient)| {
+                    let slice = slices[tower][index].clone();
+                    (!slice.is_empty()).then(|| (*tower, gradient.clone().narrow(0, slice.start, slice.len())))
+                });
+                (worker, rows.collect::<Rows>())
             });
             let found = on_all(shares.collect(), |(worker, upstream)| {
                 let device = worker.device();
@@ -123,10 +128,10 @@ fn moved(rows: &Rows, device: &Device) -> Rows {
     rows.iter().map(|(tower, rows)| (*tower, rows.clone().to_device(device))).collect()
 }
 
-/// The slices' rows below one another.
-fn joined(slices: Vec<Rows>) -> Rows {
-    let towers: Vec<_> = slices.first().map(|rows| rows.keys().copied().collect()).unwrap_or_default();
-    let rows = |tower| Tensor::cat(slices.iter().filter_map(|rows| rows.get(&tower).cloned()).collect(), 0);
+/// The shares' rows below one another.
+fn joined(shares: &[Rows]) -> Rows {
+    let towers: BTreeSet<Tower> = shares.iter().flat_map(|rows| rows.keys().copied()).collect();
+    let rows = |tower| Tensor::cat(shares.iter().filter_map(|rows| rows.get(&tower).cloned()).collect(), 0);
     towers.into_iter().map(|tower| (tower, rows(tower))).collect()
 }
 
@@ -138,7 +143,6 @@ mod tests {
     fn slices_are_as_equal_as_can_be() {
         assert_eq!(slices(8, 2), [0..4, 4..8]);
         assert_eq!(slices(7, 3), [0..2, 2..4, 4..7]);
-        assert_eq!(slices(1, 2).len(), 1, "a batch of fewer samples than devices");
-        assert!(slices(0, 2).is_empty());
+        assert_eq!(slices(1, 2), [0..0, 0..1], "fewer samples than devices");
     }
 }

@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Tensor};
 
 use super::normalize::l2_normalize;
-use super::{Adapter, Clip, Context, Pooled, Rows, Tower, Transformer};
+use super::{Adapter, Clip, Context, DistinctTexts, Pooled, Rows, Tower, Transformer};
 
 /// What all blocks of one pass through a tower have in common.
 #[derive(Clone, Debug)]
@@ -38,6 +38,12 @@ impl<A: Adapter> Clip<A> {
     /// `batch` lists of token ids → `[encoded · tokens, width]`
     pub fn begin_texts(&self, texts: &[Vec<u32>], context: &Context) -> (Tensor<2>, Passage) {
         self.text.begin(texts, context)
+    }
+
+    /// The texts that [`encode_text`](Clip::encode_text) would encode of these: each once, if the adapters treat equal ones alike in
+    /// this pass.
+    pub fn distinct_texts<'a>(&self, texts: &'a [Vec<u32>], context: &Context) -> DistinctTexts<'a> {
+        self.text.distinct(texts, context)
     }
 
     /// The number of blocks of a tower.

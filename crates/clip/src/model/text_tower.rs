@@ -1,10 +1,8 @@
-use std::collections::HashMap;
-
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::linear::LayerNorm;
-use super::{Adapter, Context, NoAdapter, Passage, Place, Pooled, Rows, Tower, Transformer};
+use super::{Adapter, Context, DistinctTexts, NoAdapter, Passage, Place, Pooled, Rows, Tower, Transformer};
 
 /// The table of token embeddings.
 #[derive(Module, Debug)]
@@ -55,23 +53,18 @@ impl<A: Adapter> TextTower<A> {
 
     /// Up to the first block.
     pub(super) fn begin(&self, texts: &[Vec<u32>], context: &Context) -> (Tensor<2>, Passage) {
-        let texts: Vec<&[u32]> = texts.iter().map(|ids| &ids[..=end_of_text(ids)]).collect();
-        if !self.transformer.treats_samples_alike(context) {
-            return self.embed(&texts, None);
+        let DistinctTexts { texts, which, .. } = self.distinct(texts, context);
+        let repeat = (texts.len() < which.len()).then(|| which.iter().map(|&index| index as i64).collect());
+        self.embed(&texts, repeat)
+    }
+
+    /// The texts that have to be encoded.
+    pub(super) fn distinct<'a>(&self, texts: &'a [Vec<u32>], context: &Context) -> DistinctTexts<'a> {
+        let texts = texts.iter().map(|ids| &ids[..=end_of_text(ids)]);
+        match self.transformer.treats_samples_alike(context) {
+            true => DistinctTexts::of(texts),
+            false => DistinctTexts::all(texts),
         }
-        let mut first = HashMap::new();
-        let mut unique = Vec::new();
-        let which: Vec<i64> = texts
-            .iter()
-            .map(|ids| {
-                *first.entry(*ids).or_insert_with(|| {
-                    unique.push(*ids);
-                    unique.len() as i64 - 1
-                })
-            })
-            .collect();
-        let repeat = (unique.len() < texts.len()).then_some(which);
-        self.embed(&unique, repeat)
     }
 
     /// From the ends of text behind the last block.
