@@ -1,7 +1,7 @@
 //! Re-parameterization: folding adapters into the linears in front of them.
 
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 use radapter_clip::model::{Clip, Linear, Place, Site, Tower};
 use radapter_clip::state_dict::{RawTensor, StateDict, StoredDtype};
 
@@ -24,8 +24,8 @@ pub struct Merged {
 /// W' = (I + F)·W    b' = (I + F)·b    F = α·s·F̃        (arXiv 2408.05749, equations 7 to 9)
 /// ```
 ///
-/// computed as `W + F·W`, so that what is small is added to what is large once. α = 0 gives the frozen model bit for bit. The
-/// result is on the model's device, outside autodiff.
+/// computed as `W + F·W`, so that what is small is added to what is large once, in f32 whatever the weights' type, which they keep.
+/// α = 0 gives the frozen model bit for bit. The result is on the model's device, outside autodiff.
 ///
 /// # Errors
 /// [`AdapterError::NotFinite`] for adapters that hold NaN or infinities.
@@ -41,8 +41,10 @@ pub fn merge(model: &Clip<RAdapter>, alpha: Alpha) -> Result<Clip, AdapterError>
     for (place, residual) in residuals {
         let linear = linear_mut(&mut clip, place);
         let Linear { weight, bias } = linear.clone();
-        linear.weight = weight.map(|weight| residual.fold_weight(weight, alpha.get()));
-        linear.bias = bias.map(|bias| residual.fold_bias(bias, alpha.get()));
+        let dtype = weight.val().dtype();
+        let alpha = alpha.get();
+        linear.weight = weight.map(|weight| residual.fold_weight(weight.cast(DType::F32), alpha).cast(dtype));
+        linear.bias = bias.map(|bias| residual.fold_bias(bias.cast(DType::F32), alpha).cast(dtype));
     }
     Ok(clip)
 }

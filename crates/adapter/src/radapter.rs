@@ -1,7 +1,7 @@
 //! The adapter itself, as a burn module.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 use radapter_clip::model::{Adapter, Context, Linear, Mode, Place, Rows};
 use radapter_kernels::matmul_add;
 
@@ -83,11 +83,12 @@ impl Residual {
     /// `factor · s · F` as a map that can be applied from the left, `(up, down)` with an empty `down` for a full one.
     ///
     /// The scale goes into the map, which is smaller than the activations, and which autodiff keeps for the backward pass
-    /// anyway.
-    fn factors(&self, factor: f64) -> (Tensor<2>, Option<Tensor<2>>) {
+    /// anyway. Both are copies in the type of what they are applied to.
+    fn factors(&self, factor: f64, dtype: DType) -> (Tensor<2>, Option<Tensor<2>>) {
+        let copy = |tensor: Tensor<2>| if tensor.dtype() == dtype { tensor } else { tensor.cast(dtype) };
         match &self.map {
-            Map::Full(weight) => (self.scaled(weight.val(), factor), None),
-            Map::Low(LowRank { down, up }) => (self.scaled(up.val(), factor), Some(down.val())),
+            Map::Full(weight) => (copy(self.scaled(weight.val(), factor)), None),
+            Map::Low(LowRank { down, up }) => (copy(self.scaled(up.val(), factor)), Some(copy(down.val()))),
         }
     }
 
@@ -100,7 +101,7 @@ impl Residual {
             Some(rows) => y.clone() * rows,
             None => y.clone(),
         };
-        match self.factors(factor) {
+        match self.factors(factor, y.dtype()) {
             (weight, None) => matmul_add(masked, weight, y),
             (up, Some(down)) => matmul_add(masked.matmul(down.transpose()), up, y),
         }
@@ -128,7 +129,7 @@ impl Residual {
     /// # Shapes
     /// `[d, k]` → `[d, k]`
     fn compose(&self, matrix: Tensor<2>, factor: f64) -> Tensor<2> {
-        match self.factors(factor) {
+        match self.factors(factor, matrix.dtype()) {
             (weight, None) => weight.matmul(matrix),
             (up, Some(down)) => up.matmul(down.matmul(matrix)),
         }

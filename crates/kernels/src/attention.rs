@@ -3,6 +3,7 @@ use burn::tensor::module;
 use burn::tensor::ops::AttentionModuleOptions;
 
 use crate::linear;
+use crate::matmul_add::check_types;
 
 /// How the rows of an attention's input are to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub struct Heads {
 /// `[3 · width]` → `[batch · tokens, width]`
 ///
 /// # Panics
-/// Where the shapes do not fit the heads.
+/// Where the shapes do not fit the heads, or the types differ.
 pub fn attention(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, heads: Heads) -> Tensor<2> {
     let [rows, width] = x.dims();
     let fits = heads.tokens > 0
@@ -33,6 +34,7 @@ pub fn attention(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, heads: Heads)
         && width.is_multiple_of(heads.count)
         && weight.dims() == [3 * width, width];
     assert!(fits, "attention: {rows} rows of {width} values do not fit {heads:?}");
+    check_types(&x, &weight, &bias);
     #[cfg(feature = "flex")]
     if crate::ops::has_kernels(&x) {
         use burn::backend::Dispatch;

@@ -1,7 +1,7 @@
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 /// Layer normalisation over the last axis (Ba, Kiros and Hinton, arXiv 1607.06450): `γ (x − mean)/√(variance + ε) + β`, with the
-/// biased variance, as torch's `layer_norm`. Its input is all that is kept for the backward pass.
+/// biased variance, as torch's `layer_norm`. Its input is all that is kept for the backward pass. Types of 16 bits are computed in f32.
 ///
 /// # Shapes
 /// `x`: `[…, width]`, `gamma` and `beta`: `[width]` → the shape of `x`
@@ -19,6 +19,11 @@ pub fn layer_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1
         let [gamma, beta] = [gamma, beta].map(Tensor::into_dispatch);
         let found = <Dispatch as crate::ops::Kernels>::row_norm(x.into_dispatch(), gamma, beta, epsilon as f32);
         return Tensor::from_dispatch(found);
+    }
+    // Sums of a row's squares in a type of 16 bits would lose most of it.
+    let dtype = x.dtype();
+    if matches!(dtype, DType::BF16 | DType::F16) {
+        return layer_norm(x.cast(DType::F32), gamma.cast(DType::F32), beta.cast(DType::F32), epsilon).cast(dtype);
     }
     burn::tensor::module::layer_norm(x, gamma, Some(beta), epsilon)
 }

@@ -6,9 +6,10 @@ use burn::tensor::Tensor;
 /// `x`: `[rows, in]`, `weight`: `[out, in]`, `bias`: `[out]` → `[rows, out]`
 ///
 /// # Panics
-/// Where the shapes do not fit.
+/// Where the shapes do not fit, or the types differ.
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
     check(&x, &weight, bias.dims() == [weight.dims()[0]]);
+    check_types(&x, &weight, &bias);
     #[cfg(feature = "flex")]
     if crate::ops::has_kernels(&x) {
         return added(x, weight, bias);
@@ -22,9 +23,10 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
 /// `x`: `[rows, in]`, `weight`: `[out, in]`, `base`: `[rows, out]` → `[rows, out]`
 ///
 /// # Panics
-/// Where the shapes do not fit.
+/// Where the shapes do not fit, or the types differ.
 pub fn matmul_add(x: Tensor<2>, weight: Tensor<2>, base: Tensor<2>) -> Tensor<2> {
     check(&x, &weight, base.dims() == [x.dims()[0], weight.dims()[0]]);
+    check_types(&x, &weight, &base);
     #[cfg(feature = "flex")]
     if crate::ops::has_kernels(&x) {
         return added(x, weight, base);
@@ -40,6 +42,12 @@ fn check(x: &Tensor<2>, weight: &Tensor<2>, target_fits: bool) {
         weight.dims(),
         x.dims()
     );
+}
+
+/// burn's GPU backends read an operand of another type as if it were of the first one's.
+pub(crate) fn check_types<const D: usize>(x: &Tensor<2>, weight: &Tensor<2>, base: &Tensor<D>) {
+    let [x, weight, base] = [x.dtype(), weight.dtype(), base.dtype()];
+    assert!(x == weight && x == base, "operands of different types: {x:?}, {weight:?} and {base:?}");
 }
 
 #[cfg(feature = "flex")]

@@ -180,13 +180,14 @@ impl<'a, A: Tuned> Worker<'a, A> {
     }
 }
 
-/// The loss of a whole batch, the gradients of its embeddings, and those of the parameters that took part in the loss itself, as a
+/// The loss of a whole batch, `scale` times the gradients of its embeddings, and those of the parameters that took part in the loss itself, as a
 /// classifier does. The embeddings, a row for each image and each distinct text, are on the model's device.
 pub(crate) fn loss<A: Tuned>(
     model: &TrainModel<A>,
     batch: &Batch,
     texts: &Texts,
     embeddings: Rows,
+    scale: f64,
 ) -> Result<(f64, Rows, GradientsParams), Fault> {
     let shared = &model.shared;
     let leaves: Rows =
@@ -202,24 +203,25 @@ pub(crate) fn loss<A: Tuned>(
     };
     let loss = shared.objective.loss(image, side, &batch.labels).map_err(Fault::Loss)?;
     let value = read(&loss)?;
-    let mut gradients = tracked(loss, &shared.device).backward();
+    let mut gradients = tracked(loss, &shared.device).mul_scalar(scale).backward();
     let upstream =
         leaves.iter().filter_map(|(tower, leaf)| Some((*tower, leaf.grad_remove(&mut gradients)?))).collect();
     Ok((value, upstream, GradientsParams::from_grads(gradients, model)))
 }
 
-/// Loss and gradients of a batch in parts on one device.
+/// Loss, and `scale` times its gradients, of a batch in parts on one device.
 pub(crate) fn step<A: Tuned>(
     model: &TrainModel<A>,
     batch: &Batch,
     cut: Cut,
     context: &Context,
+    scale: f64,
 ) -> Result<(f64, GradientsParams), Fault> {
     let texts = Texts::of(model, batch, context);
     let share = Share { images: 0..batch.labels.len(), texts: &texts.distinct };
     let mut worker = Worker::new(model, batch, context, cut, share);
     let embeddings = worker.embed();
-    let (value, upstream, own) = loss(model, batch, &texts, embeddings)?;
+    let (value, upstream, own) = loss(model, batch, &texts, embeddings, scale)?;
     let mut sum = GradientsAccumulator::new();
     sum.accumulate(model, own);
     worker.carry(&upstream, &mut sum);

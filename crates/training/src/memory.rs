@@ -2,6 +2,7 @@
 //! refused with one that does, instead of failing somewhere on its way.
 
 use radapter_clip::config::ClipConfig;
+use radapter_clip::model::Precision;
 
 use crate::config::{ResolvedConfig, Tune};
 use crate::error::TrainError;
@@ -9,6 +10,14 @@ use crate::tensor_file::Named;
 
 /// Bytes of an f32.
 const FLOAT: u64 = 4;
+
+/// Bytes of an activation.
+fn activation(precision: Precision) -> u64 {
+    match precision {
+        Precision::F32 => FLOAT,
+        Precision::Bf16 | Precision::F16 => FLOAT / 2,
+    }
+}
 
 /// The needs of one configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +59,7 @@ impl Needs {
         let count: usize = trained.values().map(|flat| flat.shape.iter().product::<usize>()).sum();
         Self {
             fixed: Self::weights(model) + FLOAT * copies * count as u64,
-            per_sample: FLOAT * tokens * kept + pixels,
+            per_sample: activation(config.precision) * tokens * kept + pixels,
             pixels,
         }
     }

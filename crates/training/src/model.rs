@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use burn::module::{Module, Param};
 use burn::tensor::ExecutionError;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use burn_optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn_optim::{GradientsParams, ModuleOptimizer};
 use burn_train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
@@ -15,6 +15,7 @@ use crate::cached::{self, Cut};
 use crate::metrics::StepTimes;
 use crate::objective::{Objective, Side};
 use crate::optimizer::Optimizer;
+use crate::parameters;
 use crate::tuning::Tuned;
 use crate::workers::Workers;
 
@@ -73,6 +74,8 @@ pub(crate) struct Shared {
     pub(crate) micro_batch: Option<usize>,
     /// Whether of a tower's forward pass only the inputs of its blocks are kept.
     pub(crate) checkpointing: bool,
+    /// What gradients are multiplied by on their way through the towers: more than 1 where small ones would be lost.
+    pub(crate) gradient_scale: f64,
     pub(crate) device: Device,
     /// Whether a tower has trained parameters.
     pub(crate) trains_visual: bool,
@@ -87,6 +90,8 @@ pub(crate) struct Inside {
     pub(crate) optimizer: Optimizer,
     pub(crate) fault: Option<Fault>,
     pub(crate) grad_norm: f64,
+    /// What the gradients of the step at hand are multiplied by.
+    scale: f64,
 }
 
 impl std::fmt::Debug for Shared {
@@ -101,6 +106,7 @@ impl Shared {
         seed: u64,
         micro_batch: Option<usize>,
         checkpointing: bool,
+        gradient_scale: f64,
         device: Device,
         optimizer: Optimizer,
     ) -> Self {
@@ -109,11 +115,12 @@ impl Shared {
             seed,
             micro_batch,
             checkpointing,
+            gradient_scale,
             device,
             trains_visual: true,
             trains_text: true,
             workers: None,
-            inside: Arc::new(Mutex::new(Inside { optimizer, fault: None, grad_norm: 0.0 })),
+            inside: Arc::new(Mutex::new(Inside { optimizer, fault: None, grad_norm: 0.0, scale: 1.0 })),
         }
     }
 
@@ -159,11 +166,36 @@ impl<A: Tuned> TrainModel<A> {
         }
     }
 
-    /// The loss and its gradients for the whole batch at once.
+    /// The loss of a step and `scale` times its gradients, in the way that the settings ask for.
+    fn gradients(
+        &self,
+        batch: &Batch,
+        scale: f64,
+        times: &mut StepTimes,
+    ) -> Result<(f64, GradientsParams), Fault> {
+        let context = Context::training(self.shared.seed, batch.step);
+        let samples = batch.labels.len();
+        let size = self.shared.micro_batch.unwrap_or(samples).max(1);
+        let cut = Cut { size, checkpointing: self.shared.checkpointing };
+        let workers = self.shared.workers.as_ref().and_then(|workers| workers.downcast_ref::<Workers<A>>());
+        if workers.is_none() && !cut.checkpointing && size >= samples {
+            return self.whole_batch(batch, &context, scale, times);
+        }
+        let mut clock = Clock::start();
+        let result = match workers {
+            Some(workers) => workers.step(self, batch, cut, &context, scale),
+            None => cached::step(self, batch, cut, &context, scale),
+        };
+        times.backward = clock.lap();
+        result
+    }
+
+    /// The loss and `scale` times its gradients for the whole batch at once.
     fn whole_batch(
         &self,
         batch: &Batch,
         context: &Context,
+        scale: f64,
         times: &mut StepTimes,
     ) -> Result<(f64, GradientsParams), Fault> {
         let mut clock = Clock::start();
@@ -175,7 +207,7 @@ impl<A: Tuned> TrainModel<A> {
         let loss = self.shared.objective.loss(image, side, &batch.labels).map_err(Fault::Loss)?;
         let value = read(&loss)?;
         times.loss = clock.lap();
-        let gradients = tracked(loss, &self.shared.device).backward();
+        let gradients = tracked(loss, &self.shared.device).mul_scalar(scale).backward();
         times.backward = clock.lap();
         Ok((value, GradientsParams::from_grads(gradients, self)))
     }
@@ -201,10 +233,10 @@ pub(crate) fn read(loss: &Tensor<1>) -> Result<f64, Fault> {
     if value.is_finite() { Ok(value) } else { Err(Fault::NotFinite { what: "loss", value }) }
 }
 
-/// The same loss, tracked even if no trained parameter took part (all adapters dropped): burn refuses `backward` on a
+/// The same loss in f32, tracked even if no trained parameter took part (all adapters dropped): burn refuses `backward` on a
 /// tensor that is not.
 pub(crate) fn tracked(loss: Tensor<1>, device: &Device) -> Tensor<1> {
-    loss + Tensor::<1>::zeros([1], device).require_grad()
+    loss.cast(DType::F32) + Tensor::<1>::zeros([1], device).require_grad()
 }
 
 impl<A: Tuned> TrainStep for TrainModel<A> {
@@ -212,23 +244,20 @@ impl<A: Tuned> TrainStep for TrainModel<A> {
     type Output = StepOutput;
 
     fn step(&self, batch: Batch) -> TrainOutput<StepOutput> {
-        let context = Context::training(self.shared.seed, batch.step);
         let samples = batch.labels.len();
         let mut times = StepTimes::default();
-        let size = self.shared.micro_batch.unwrap_or(samples).max(1);
-        let cut = Cut { size, checkpointing: self.shared.checkpointing };
-        let workers = self.shared.workers.as_ref().and_then(|workers| workers.downcast_ref::<Workers<A>>());
-        let result = if workers.is_none() && !cut.checkpointing && size >= samples {
-            self.whole_batch(&batch, &context, &mut times)
-        } else {
-            let mut clock = Clock::start();
-            let result = match workers {
-                Some(workers) => workers.step(self, &batch, cut, &context),
-                None => cached::step(self, &batch, cut, &context),
-            };
-            times.backward = clock.lap();
-            result
+        let mut scale = self.shared.gradient_scale;
+        let result = loop {
+            let found = self.gradients(&batch, scale, &mut times);
+            match &found {
+                // Of gradients that were too large for f16, a smaller multiple is not.
+                Ok((_, gradients)) if scale > 1.0 && !parameters::are_finite(self, gradients) => {
+                    scale = (scale / 16.0).max(1.0);
+                }
+                _ => break found,
+            }
         };
+        self.shared.lock().scale = scale;
         let (loss, grads) = result.unwrap_or_else(|fault| {
             let loss = match fault {
                 Fault::NotFinite { value, .. } => value,
@@ -248,12 +277,14 @@ impl<A: Tuned> TrainStep for TrainModel<A> {
             return self;
         }
         let (norm, gradients) = inside.optimizer.norm(&self, gradients);
+        let scale = inside.scale;
+        let norm = norm / scale;
         inside.grad_norm = norm;
         if !norm.is_finite() {
             inside.fault = Some(Fault::NotFinite { what: "gradient norm", value: norm });
             return self;
         }
-        inside.optimizer.step(self, lr.base(), norm, gradients)
+        inside.optimizer.step(self, lr.base(), norm, scale, gradients)
     }
 }
 

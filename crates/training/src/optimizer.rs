@@ -109,18 +109,21 @@ impl Optimizer {
         (squares.sqrt(), by_key)
     }
 
-    /// Updates all trained parameters. Gradients that are missing are zero.
+    /// Updates all trained parameters, given `scale` times their gradients, and the norm of the gradients themselves. Gradients that
+    /// are missing are zero.
     pub(crate) fn step<M: Module>(
         &mut self,
         model: M,
         lr: f64,
         norm: f64,
+        scale: f64,
         mut gradients: BTreeMap<String, Option<Tensor<1>>>,
     ) -> M {
         let clip = match self.settings.clip_norm {
             Some(limit) => (limit / (norm + CLIP_EPSILON)).min(1.0),
             None => 1.0,
         };
+        let clip = clip / scale;
         self.time += 1;
         let current = parameters::trained(&model);
         let Settings { betas, eps, weight_decay, ema, .. } = self.settings;

@@ -77,6 +77,22 @@ pub(crate) fn each<M: Module>(model: &M, take: impl FnMut(Entry)) {
     model.visit(&mut Reader { path: Vec::new(), gradients: None, take });
 }
 
+/// Whether gradients hold neither NaN nor infinities.
+pub(crate) fn are_finite<M: Module>(model: &M, gradients: &GradientsParams) -> bool {
+    struct Sums<'a>(&'a GradientsParams, Vec<Tensor<1>>);
+
+    impl ModuleVisitor for Sums<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.1.extend(self.0.get::<D>(param.id).map(|gradient| gradient.abs().sum()));
+        }
+    }
+
+    let mut sums = Sums(gradients, Vec::new());
+    model.visit(&mut sums);
+    // One read of the device for all of them.
+    sums.1.is_empty() || Tensor::cat(sums.1, 0).sum().into_scalar::<f64>().is_finite()
+}
+
 /// Visits all parameters in the model's order with their gradients, which are taken out of `gradients`.
 pub(crate) fn each_with_gradient<M: Module>(model: &M, gradients: &mut GradientsParams, take: impl FnMut(Entry)) {
     model.visit(&mut Reader { path: Vec::new(), gradients: Some(gradients), take });

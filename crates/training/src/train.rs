@@ -9,7 +9,7 @@ use burn_optim::AdamWConfig;
 use burn_optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn_train::{Learner, SupervisedTraining, TrainingStrategy};
 use radapter_adapter::attach;
-use radapter_clip::model::{Clip, NoAdapter};
+use radapter_clip::model::{Clip, NoAdapter, Precision};
 
 use crate::config::{ConfigError, Keep, ResolvedConfig, Tune};
 use crate::data::TrainData;
@@ -136,6 +136,12 @@ fn check(setup: &Setup) -> Result<(), TrainError> {
         let found = "\"sample\"".to_owned();
         return Err(ConfigError::Range { key: "adapter.drop_mode", found, expected }.into());
     }
+    let device = setup.base.logit_scale.device();
+    if !config.precision.is_supported(&device) {
+        let expected = "this device does not compute in it; f32 is there on every one";
+        let found = format!("\"{}\"", config.precision);
+        return Err(ConfigError::Range { key: "precision", found, expected }.into());
+    }
     match (config.keep, &setup.validator) {
         (Keep::Best, None) => {
             let expected = "the best model is chosen on validation data, and there are none";
@@ -157,9 +163,13 @@ fn start(setup: Setup, begin: Begin) -> Result<Outcome, TrainError> {
     let head = setup.head.clone().filter(|_| !setup.objective.needs_text());
     let base = setup.base.clone().valid();
     match setup.config.tune {
-        Tune::All | Tune::Image => go::<NoAdapter>(base, head, setup, begin),
+        // The weights are trained or, where they are not, written as they are.
+        Tune::All | Tune::Image => {
+            go::<NoAdapter>(base.computing_in(setup.config.precision), head, setup, begin)
+        }
         Tune::Adapters => {
             let config = &setup.config;
+            let base = base.in_precision(config.precision);
             let clip =
                 attach(base, &config.adapter, config.seed).map_err(|error| TrainError::Adapter(Box::new(error)))?;
             go(clip, head, setup, begin)
@@ -169,7 +179,9 @@ fn start(setup: Setup, begin: Begin) -> Result<Outcome, TrainError> {
 
 fn go<A: Tuned>(clip: Clip<A>, head: Option<Tensor<2>>, setup: Setup, begin: Begin) -> Result<Outcome, TrainError> {
     let record = record(&setup);
-    let Setup { data, objective, config, .. } = setup;
+    let Setup { data, objective, config, base, .. } = setup;
+    // In another precision it is not the model's memory.
+    drop(base);
     let plain = clip.logit_scale.device();
     let model = assemble(clip, head, &objective, &config, &plain);
     let initial = parameters::trained(&model);
@@ -338,6 +350,7 @@ fn assemble<A: Tuned>(
         config.seed,
         config.micro_batch.value(),
         config.checkpointing,
+        gradient_scale(config),
         device.clone(),
         Optimizer::new(settings, &Named::new()),
     );
@@ -348,6 +361,18 @@ fn assemble<A: Tuned>(
     model.shared.trains_visual = trained.keys().any(|key| of_visual(&key));
     model.shared.trains_text = trained.keys().any(|key| !of_visual(&key) && key != HEAD);
     model
+}
+
+/// What gradients are multiplied by on their way through the towers.
+///
+/// f16 has nothing below 6e-8, where many derivatives of activations are, and nothing above 65504. The gradient of an embedding is
+/// at most about 2/(batch · temperature) long, and this makes it 1024: a number that hangs on the settings alone, unlike the scale
+/// of automatic mixed precision, which would have to be saved with the run. Powers of two change no digits.
+fn gradient_scale(config: &ResolvedConfig) -> f64 {
+    match config.precision {
+        Precision::F32 | Precision::Bf16 => 1.0,
+        Precision::F16 => (512.0 * config.batch_size as f64 * config.loss.temperature).log2().floor().max(0.0).exp2(),
+    }
 }
 
 fn optimizer_settings(config: &ResolvedConfig) -> Settings {

@@ -49,13 +49,14 @@ impl<A: Tuned> Workers<A> {
         Self { replicas: devices.iter().map(replica).collect() }
     }
 
-    /// Loss and gradients of a batch, on the model's device.
+    /// Loss, and `scale` times its gradients, of a batch, on the model's device.
     pub(crate) fn step(
         &self,
         model: &TrainModel<A>,
         batch: &Batch,
         cut: Cut,
         context: &Context,
+        scale: f64,
     ) -> Result<(f64, GradientsParams), Fault> {
         let home = model.shared.device.clone().without_autodiff();
         let current = parameters::trained(model);
@@ -78,7 +79,7 @@ impl<A: Tuned> Workers<A> {
         let mut workers: Vec<Worker<'_, A>> = replicas.iter().enumerate().map(worker).collect();
 
         let embedded = on_all(workers.iter_mut().collect(), |worker| moved(&worker.embed(), &home));
-        let result = cached::loss(model, batch, &texts, joined(&embedded)).map(|(value, upstream, own)| {
+        let result = cached::loss(model, batch, &texts, joined(&embedded), scale).map(|(value, upstream, own)| {
             let shares = workers.iter_mut().enumerate().map(|(index, worker)| {
                 let rows = upstream.iter().filter_map(|(tower, gradient)| {
                     let slice = slices[tower][index].clone();

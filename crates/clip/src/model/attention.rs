@@ -5,6 +5,7 @@ use burn::tensor::ops::AttentionModuleOptions;
 use radapter_kernels::{Heads, attention, linear};
 
 use super::linear::Linear;
+use super::precision::value;
 use super::{Pooled, Rows};
 
 /// Multi-head self-attention in the layout of torch's `nn.MultiheadAttention`.
@@ -33,7 +34,13 @@ impl Attention {
     /// All of it but the output projection.
     pub(super) fn attend(&self, x: Tensor<2>, rows: Rows, causal: bool) -> Tensor<2> {
         let heads = Heads { count: self.heads, tokens: rows.tokens, causal };
-        attention(x, self.in_proj_weight.val(), self.in_proj_bias.val(), heads)
+        let (weight, bias) = self.projection(&x);
+        attention(x, weight, bias, heads)
+    }
+
+    /// Weight and bias of the input projection for these activations.
+    fn projection(&self, x: &Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+        (value(&self.in_proj_weight, x.dtype()), value(&self.in_proj_bias, x.dtype()))
     }
 
     /// [`attend`](Self::attend) at one position of each sample: queries of those alone, keys and values of all.
@@ -42,7 +49,7 @@ impl Attention {
     /// `x`: `[batch · tokens, width]`, `queries`, the pooled rows of `x`: `[batch, width]` → `[batch, width]`
     pub(super) fn attend_pooled(&self, x: Tensor<2>, queries: Tensor<2>, rows: Rows, pooled: &Pooled) -> Tensor<2> {
         let [batch, width] = queries.dims();
-        let (weight, bias) = (self.in_proj_weight.val(), self.in_proj_bias.val());
+        let (weight, bias) = self.projection(&x);
         let project = |x: Tensor<2>, part: usize, tokens: usize| {
             let weight = weight.clone().narrow(0, part * width, width);
             linear(x, weight, bias.clone().narrow(0, part * width, width))

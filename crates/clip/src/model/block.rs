@@ -3,6 +3,7 @@ use burn::tensor::Tensor;
 
 use super::activation::activate;
 use super::linear::{LayerNorm, Linear};
+use super::precision::cast;
 use super::{Adapter, Attention, Context, NoAdapter, Place, Pooled, Rows, Site, Tower};
 use crate::config::Activation;
 
@@ -94,7 +95,10 @@ impl<A: Adapter> Block<A> {
         let adapted = |adapter: &A, linear: &Linear, input: &Tensor<2>, hidden: Tensor<2>, site: Site| {
             let place = Place { tower, layer, site };
             match adapter.fold(linear, place, rows, context) {
-                Some((weight, bias)) => radapter_kernels::linear(hidden, weight, bias),
+                Some((weight, bias)) => {
+                    let dtype = hidden.dtype();
+                    radapter_kernels::linear(hidden, cast(weight, dtype), cast(bias, dtype))
+                }
                 None => adapter.apply(input, linear.forward(hidden), place, rows, context),
             }
         };

@@ -1,8 +1,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use super::normalize::l2_normalize;
-use super::{Adapter, Context, ImageTower, NoAdapter, Place, TextTower};
+use super::{Adapter, Context, ImageTower, NoAdapter, Place, Precision, TextTower};
 use crate::config::ClipConfig;
 
 /// CLIP (Radford et al., 2021): an image and a text encoder into one space.
@@ -17,24 +16,29 @@ pub struct Clip<A: Adapter = NoAdapter> {
     /// The architecture.
     #[module(skip)]
     pub config: ClipConfig,
+    /// The type of the activations.
+    #[module(skip)]
+    pub precision: Precision,
 }
 
 impl<A: Adapter> Clip<A> {
-    /// L2-normalised image embeddings.
+    /// L2-normalised image embeddings, in f32.
     ///
     /// # Shapes
     /// `[batch, 3, size, size]`, as [`Preprocess`](crate::preprocess::Preprocess) makes them → `[batch, embed_dim]`
     pub fn encode_image(&self, pixels: Tensor<4>, context: &Context) -> Tensor<2> {
-        l2_normalize(self.visual.forward(pixels, context))
+        let (x, passage) = self.begin_images(pixels);
+        self.end(self.visual.transformer.blocks(x, &passage, context), &passage)
     }
 
-    /// L2-normalised text embeddings.
+    /// L2-normalised text embeddings, in f32.
     ///
     /// # Shapes
     /// `batch` lists of token ids, padded or not, as [`Tokenizer`](crate::tokenizer::Tokenizer) makes them →
     /// `[batch, embed_dim]`
     pub fn encode_text(&self, texts: &[Vec<u32>], context: &Context) -> Tensor<2> {
-        l2_normalize(self.text.forward(texts, context))
+        let (x, passage) = self.begin_texts(texts, context);
+        self.end(self.text.transformer.blocks(x, &passage, context), &passage)
     }
 
     /// The same network with other adapters: `f` is asked for each place, in the order visual before text, blocks from the
@@ -45,6 +49,7 @@ impl<A: Adapter> Clip<A> {
             text: self.text.map_adapters(&mut f),
             logit_scale: self.logit_scale,
             config: self.config,
+            precision: self.precision,
         }
     }
 

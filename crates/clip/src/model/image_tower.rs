@@ -2,6 +2,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::linear::LayerNorm;
+use super::precision::value;
 use super::{Adapter, Context, NoAdapter, Passage, Place, Pooled, Rows, Tower, Transformer};
 
 /// The convolution that turns an image into patch tokens. Its stride is its kernel size, so it is a matrix product on cut-out
@@ -16,7 +17,7 @@ impl PatchEmbedding {
     /// # Shapes
     /// `[batch, 3, size, size]` → `[batch · patches, width]`, patches row by row
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<2> {
-        let weight = self.weight.val();
+        let weight = value(&self.weight, pixels.dtype());
         let [width, channels, patch, _] = weight.dims();
         let [batch, _, height, breadth] = pixels.dims();
         let (down, across) = (height / patch, breadth / patch);
@@ -60,10 +61,11 @@ impl<A: Adapter> ImageTower<A> {
     /// Up to the first block.
     pub(super) fn begin(&self, pixels: Tensor<4>) -> (Tensor<2>, Passage) {
         let [batch, ..] = pixels.dims();
-        let positions = self.positional_embedding.val();
+        let dtype = pixels.dtype();
+        let positions = value(&self.positional_embedding, dtype);
         let [tokens, width] = positions.dims();
         let patches = self.conv1.forward(pixels).reshape([batch, tokens - 1, width]);
-        let class = self.class_embedding.val().reshape([1, 1, width]).expand([batch, 1, width]);
+        let class = value(&self.class_embedding, dtype).reshape([1, 1, width]).expand([batch, 1, width]);
         let x = Tensor::cat(vec![class, patches], 1) + positions.unsqueeze();
         let x = self.ln_pre.forward(x.reshape([batch * tokens, width]));
         let rows = Rows { batch, tokens };
@@ -73,7 +75,9 @@ impl<A: Adapter> ImageTower<A> {
 
     /// From the class tokens behind the last block.
     pub(super) fn end(&self, class: Tensor<2>) -> Tensor<2> {
-        self.ln_post.forward(class).matmul(self.proj.val())
+        let class = self.ln_post.forward(class);
+        let proj = value(&self.proj, class.dtype());
+        class.matmul(proj)
     }
 
     pub(super) fn map_adapters<B: Adapter>(self, f: &mut impl FnMut(Place, A) -> B) -> ImageTower<B> {

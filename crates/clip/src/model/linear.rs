@@ -2,6 +2,8 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use radapter_kernels::{layer_norm, linear};
 
+use super::precision::value;
+
 /// `y = x · Wᵀ + b`, with the weight in torch's layout.
 #[derive(Module, Debug)]
 pub struct Linear {
@@ -15,7 +17,8 @@ impl Linear {
     /// # Shapes
     /// `[rows, in]` → `[rows, out]`
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        linear(x, self.weight.val(), self.bias.val())
+        let (weight, bias) = (value(&self.weight, x.dtype()), value(&self.bias, x.dtype()));
+        linear(x, weight, bias)
     }
 }
 

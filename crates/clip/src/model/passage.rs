@@ -1,8 +1,9 @@
 //! A tower in pieces: what is needed to hold no more than one block's activations at a time.
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{DType, Int, Tensor};
 
 use super::normalize::l2_normalize;
+use super::precision::cast;
 use super::{Adapter, Clip, Context, DistinctTexts, Pooled, Rows, Tower, Transformer};
 
 /// What all blocks of one pass through a tower have in common.
@@ -29,7 +30,7 @@ impl<A: Adapter> Clip<A> {
     /// # Shapes
     /// `[batch, 3, size, size]` → `[batch · tokens, width]`
     pub fn begin_images(&self, pixels: Tensor<4>) -> (Tensor<2>, Passage) {
-        self.visual.begin(pixels)
+        self.visual.begin(cast(pixels, self.precision.dtype()))
     }
 
     /// Texts up to the first block.
@@ -37,7 +38,8 @@ impl<A: Adapter> Clip<A> {
     /// # Shapes
     /// `batch` lists of token ids → `[encoded · tokens, width]`
     pub fn begin_texts(&self, texts: &[Vec<u32>], context: &Context) -> (Tensor<2>, Passage) {
-        self.text.begin(texts, context)
+        let (x, passage) = self.text.begin(texts, context);
+        (cast(x, self.precision.dtype()), passage)
     }
 
     /// The texts that [`encode_text`](Clip::encode_text) would encode of these: each once, if the adapters treat equal ones alike in
@@ -64,10 +66,11 @@ impl<A: Adapter> Clip<A> {
     /// # Shapes
     /// `[batch, width]` → `[batch, embed_dim]`
     pub fn end(&self, x: Tensor<2>, passage: &Passage) -> Tensor<2> {
-        l2_normalize(match passage.tower {
+        let embeddings = match passage.tower {
             Tower::Visual => self.visual.end(x),
             Tower::Text => self.text.end(x, passage),
-        })
+        };
+        l2_normalize(cast(embeddings, DType::F32))
     }
 
     fn transformer(&self, tower: Tower) -> &Transformer<A> {

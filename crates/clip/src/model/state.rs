@@ -2,8 +2,8 @@ use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{
-    Attention, Block, Clip, ImageTower, LayerNorm, Linear, Mlp, NoAdapter, PatchEmbedding, TextTower, TokenEmbedding,
-    Transformer,
+    Attention, Block, Clip, ImageTower, LayerNorm, Linear, Mlp, NoAdapter, PatchEmbedding, Precision, TextTower,
+    TokenEmbedding, Transformer,
 };
 use crate::config::{Activation, ClipConfig, ConfigError};
 use crate::state_dict::{RawTensor, StateDict};
@@ -95,6 +95,7 @@ impl Clip<NoAdapter> {
             },
             logit_scale: from.scalar("logit_scale")?,
             config: config.clone(),
+            precision: Precision::F32,
         })
     }
 

@@ -2,6 +2,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::linear::LayerNorm;
+use super::precision::value;
 use super::{Adapter, Context, DistinctTexts, NoAdapter, Passage, Place, Pooled, Rows, Tower, Transformer};
 
 /// The table of token embeddings.
@@ -69,7 +70,9 @@ impl<A: Adapter> TextTower<A> {
 
     /// From the ends of text behind the last block.
     pub(super) fn end(&self, ends: Tensor<2>, passage: &Passage) -> Tensor<2> {
-        let embeddings = self.ln_final.forward(ends).matmul(self.text_projection.val());
+        let ends = self.ln_final.forward(ends);
+        let projection = value(&self.text_projection, ends.dtype());
+        let embeddings = ends.matmul(projection);
         match &passage.repeat {
             Some(which) => embeddings.select(0, which.clone()),
             None => embeddings,
@@ -80,7 +83,8 @@ impl<A: Adapter> TextTower<A> {
     fn embed(&self, texts: &[&[u32]], repeat: Option<Vec<i64>>) -> (Tensor<2>, Passage) {
         let batch = texts.len();
         let tokens = texts.iter().map(|ids| ids.len()).max().unwrap_or(1);
-        let positions = self.positional_embedding.val();
+        let vectors = self.token_embedding.weight.val();
+        let positions = value(&self.positional_embedding, vectors.dtype());
         let [_, width] = positions.dims();
         let device = positions.device();
 
@@ -94,7 +98,7 @@ impl<A: Adapter> TextTower<A> {
         }
         let count = ids.len();
         let x =
-            self.token_embedding.weight.val().select(0, indices(ids, count, &device)).reshape([batch, tokens, width])
+            vectors.select(0, indices(ids, count, &device)).reshape([batch, tokens, width])
                 + positions.slice([0..tokens, 0..width]).unsqueeze();
 
         let rows = Rows { batch, tokens };

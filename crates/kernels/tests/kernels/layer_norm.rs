@@ -1,4 +1,4 @@
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use radapter_kernels::layer_norm;
 
 use crate::support::{close, small, tensor, values};
@@ -54,4 +54,19 @@ fn axes_in_front_are_rows() {
     let x = tensor::<3>(values(0, &[2, 3, 5]), &device);
     let found = layer_norm(x.clone(), gamma.clone(), beta.clone(), EPSILON);
     close("three axes", found.reshape([6, 5]), layer_norm(x.reshape([6, 5]), gamma, beta, EPSILON), 0.0);
+}
+
+#[test]
+fn types_of_16_bits_are_computed_in_f32() {
+    let device = Device::flex().autodiff();
+    let (gamma, beta) = (tensor::<1>(small(1, &[900]), &device), tensor::<1>(small(2, &[900]), &device));
+    for (dtype, limit) in [(DType::BF16, 4e-3), (DType::F16, 5e-4)] {
+        // Far from zero, where sums of squares of 16 bits would lose all of the variance.
+        let x = tensor::<2>(small(0, &[7, 900]), &device).add_scalar(20.0).cast(dtype).require_grad();
+        let found = layer_norm(x.clone(), gamma.clone(), beta.clone(), EPSILON);
+        assert_eq!(found.dtype(), dtype);
+        let exact = layer_norm(x.clone().cast(DType::F32), gamma.clone(), beta.clone(), EPSILON);
+        close("output", found.clone().cast(DType::F32).without_autodiff(), exact.without_autodiff(), limit);
+        assert_eq!(x.grad(&found.sum().backward()).unwrap().dtype(), dtype);
+    }
 }

@@ -1,4 +1,4 @@
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use radapter_kernels::{linear, matmul_add};
 
 use crate::support::{close, small, tensor};
@@ -71,4 +71,13 @@ fn a_part_of_a_weight_is_a_weight() {
     let whole = linear(x.clone(), weight.clone(), bias.clone());
     let part = linear(x, weight.narrow(0, 3, 4), bias.narrow(0, 3, 4));
     close("rows 3 to 7", part, whole.narrow(1, 3, 4), 1e-6);
+}
+
+#[test]
+#[should_panic(expected = "operands of different types: BF16, F32 and BF16")]
+fn operands_of_different_types_are_refused() {
+    let device = Device::flex();
+    let [x, weight] = [0, 1].map(|seed| tensor::<2>(small(seed, &[4, 4]), &device));
+    let bias = tensor::<1>(small(2, &[4]), &device).cast(DType::BF16);
+    let _ = linear(x.cast(DType::BF16), weight, bias);
 }

@@ -13,6 +13,7 @@ mod resolve;
 mod settings;
 
 use radapter_adapter::{AdapterConfig, DropMode};
+use radapter_clip::model::Precision;
 use radapter_losses::MpmNceConfig;
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +65,8 @@ pub struct TrainConfig {
     pub micro_batch: Option<OrNone<usize>>,
     /// Keep the input of each block alone, and compute the block again in the backward pass; false.
     pub checkpointing: Option<bool>,
+    /// The type of activations and frozen weights; f32. What is trained, and the loss, stay f32.
+    pub precision: Option<Precision>,
     /// Steps between saved states, besides one for each epoch; 500.
     pub save_every: Option<OrNone<u64>>,
     /// When to validate; each epoch.
@@ -168,6 +171,8 @@ pub struct ResolvedConfig {
     pub ema: OrNone<f64>,
     pub micro_batch: OrNone<usize>,
     pub checkpointing: bool,
+    #[serde(default)]
+    pub precision: Precision,
     pub save_every: OrNone<u64>,
     pub validate_every: Every,
     pub best: String,

@@ -94,6 +94,7 @@ impl TrainConfig {
             ema: OrNone::None,
             micro_batch: said!(micro_batch).unwrap_or(OrNone::None),
             checkpointing: said!(checkpointing).unwrap_or(false),
+            precision: said!(precision).unwrap_or_default(),
             save_every: said!(save_every).unwrap_or(OrNone::Some(500)),
             validate_every: said!(validate_every).unwrap_or(Every::Epoch),
             best: said!(best).unwrap_or_else(|| task.best.clone()),

@@ -64,7 +64,7 @@ fn steps_are_torch_s() {
         let (norm, gradients) = optimizer.norm(&model, gradients(&model, step));
         let expected = step["norm"].as_f64().unwrap();
         assert!((norm - expected).abs() <= 1e-6 * expected, "step {index}: norm {norm} and {expected}");
-        model = optimizer.step(model, step["lr"].as_f64().unwrap(), norm, gradients);
+        model = optimizer.step(model, step["lr"].as_f64().unwrap(), norm, 1.0, gradients);
         let trained = parameters::trained(&model);
         assert_close(&trained, &step["parameters"], &format!("step {index}"));
         assert_close(optimizer.averages().unwrap(), &step["averages"], &format!("average {index}"));
@@ -84,7 +84,7 @@ fn restored_it_goes_on_with_the_same_bits() {
                 optimizer = Optimizer::restore(settings(), optimizer.memory());
             }
             let (norm, gradients) = optimizer.norm(&model, gradients(&model, step));
-            model = optimizer.step(model, 0.01, norm, gradients);
+            model = optimizer.step(model, 0.01, norm, 1.0, gradients);
         }
         (model.weight.val().into_data(), model.bias.val().into_data())
     };
@@ -102,7 +102,7 @@ fn the_average_has_its_closed_form() {
     let mut history = vec![bias(&model)];
     for step in fixture["steps"].as_array().unwrap() {
         let (norm, gradients) = optimizer.norm(&model, gradients(&model, step));
-        model = optimizer.step(model, 0.1, norm, gradients);
+        model = optimizer.step(model, 0.1, norm, 1.0, gradients);
         history.push(bias(&model));
     }
     // W̃_n = m^n·W_0 + (1−m)·Σ m^(n−k)·W_k
@@ -123,7 +123,7 @@ fn a_large_gradient_is_clipped_to_the_norm_and_a_small_one_is_not() {
         gradients.register(model.bias.id, Tensor::<1>::full([4], size, &Device::flex()));
         let (norm, gradients) = optimizer.norm(&model, gradients);
         assert!((norm - 2.0 * f64::from(size)).abs() < 1e-6);
-        optimizer.step(model, 0.1, norm, gradients);
+        optimizer.step(model, 0.1, norm, 1.0, gradients);
         let first = optimizer.memory().first;
         first["bias"].values.to_data().try_to_vec::<f32>().unwrap()[0]
     };

@@ -22,7 +22,7 @@ fn moments(dir: &Path, step: u64) -> BTreeMap<String, Vec<f32>> {
 }
 
 /// The gradients of a run's first step, up to a common factor.
-fn gradients(settings: &[&str]) -> BTreeMap<String, Vec<f32>> {
+pub(crate) fn gradients(settings: &[&str]) -> BTreeMap<String, Vec<f32>> {
     gradients_on(1, settings)
 }
 
@@ -37,7 +37,8 @@ fn gradients_on(devices: usize, settings: &[&str]) -> BTreeMap<String, Vec<f32>>
     moments(&run, 1)
 }
 
-fn assert_equal(a: &BTreeMap<String, Vec<f32>>, b: &BTreeMap<String, Vec<f32>>, what: &str) {
+/// Between two of them, as a share of the first one's norm.
+pub(crate) fn difference(a: &BTreeMap<String, Vec<f32>>, b: &BTreeMap<String, Vec<f32>>) -> f64 {
     let all = |m: &BTreeMap<String, Vec<f32>>| m.values().flatten().map(|v| f64::from(v * v)).sum::<f64>().sqrt();
     let scale = all(a);
     assert!(scale > 0.0);
@@ -47,7 +48,12 @@ fn assert_equal(a: &BTreeMap<String, Vec<f32>>, b: &BTreeMap<String, Vec<f32>>, 
         .map(|(x, y)| f64::from(x - y).powi(2))
         .sum::<f64>()
         .sqrt();
-    assert!(difference <= 1e-5 * scale, "{what}: {} of the norm", difference / scale);
+    difference / scale
+}
+
+fn assert_equal(a: &BTreeMap<String, Vec<f32>>, b: &BTreeMap<String, Vec<f32>>, what: &str) {
+    let difference = difference(a, b);
+    assert!(difference <= 1e-5, "{what}: {difference} of the norm");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod config;
 mod device;
 mod faults;
 mod gradients;
+mod precision;
 mod resume;
 mod runs;
 mod support;

@@ -91,6 +91,7 @@ Settings of --config and --set, with their defaults (N: the run's steps):
   keep = last, or best (with patience: best)                     workers = processors, at most 8
   betas = [0.9, 0.999]          eps = 1e-8                       final_lr = 1e-6
   micro_batch = none            checkpointing = false            save_every = 500, validate_every
+  precision = f32, bf16 or f16  of activations and frozen weights; adapters and loss stay f32
   loss.kind = mpm-nce           loss.margin = 0.05               loss.smoothing = 0.02
   loss.temperature = 0.01, or checkpoint
   adapter.rank = full           adapter.scale = learnable        adapter.drop = 0.2

@@ -6,11 +6,12 @@ mod task;
 use std::path::Path;
 
 use anyhow::Context;
+use radapter_clip::model::Precision;
 use radapter_training::config::{Keep, Settings};
 use radapter_training::{Outcome, ProgressEvent, Report, RunDir, RunOptions, RunRecord, TrainError, TrainOutcome};
 
 use crate::command::args::{RunArgs, TrainArgs, TrainTask};
-use crate::command::device::free_memory;
+use crate::command::device::{Kind, free_memory};
 use crate::command::failure::{Interrupted, Usage};
 use crate::command::progress::duration;
 use crate::command::settings::dotted;
@@ -56,7 +57,7 @@ fn begin(given: &Given<'_>, task: TaskArgs<'_>, session: &Session) -> anyhow::Re
     let base = model::checkpoint(task.model().context("give --model")?, task.arch())?;
     let plan = Plan::new(task.task(), base, &settings, session)?;
     describe(&plan)?;
-    let (options, keep) = (run_options(out, session)?, plan.config().keep);
+    let (options, keep) = (run_options(out, plan.config().precision, session)?, plan.config().keep);
     finish(out, plan.train(options)?, keep)
 }
 
@@ -85,7 +86,7 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
         }
     };
     let plan = Plan::of_run(task, base, &run, session)?;
-    let options = run_options(out, session)?;
+    let options = run_options(out, record.train.precision, session)?;
     finish(out, plan.resume(options, given.run.from_step)?, record.train.keep)
 }
 
@@ -142,10 +143,13 @@ fn describe(plan: &Plan) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn run_options(out: &Path, session: &Session) -> anyhow::Result<RunOptions> {
+fn run_options(out: &Path, precision: Precision, session: &Session) -> anyhow::Result<RunOptions> {
     let chosen = session.devices()?;
     let first = chosen.first().context("--device names none")?;
     let mut options = RunOptions::new(out, first.device.clone());
+    if first.kind == Kind::Cpu && precision != Precision::F32 {
+        tracing::warn!("the CPU has no arithmetic for {precision} and is slower with it than with f32");
+    }
     options.memory = free_memory(first);
     if chosen.len() > 1 {
         options.devices = chosen.into_iter().map(|chosen| chosen.device).collect();

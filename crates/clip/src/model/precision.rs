@@ -1,0 +1,117 @@
+use std::fmt;
+use std::str::FromStr;
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::{Adapter, Clip};
+
+/// The type of a model's activations. Embeddings, losses and what is trained are f32 in all of them, and so are the sums of layer
+/// norms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 16 bits with f32's range and a fraction of 7 bits.
+    Bf16,
+    /// 16 bits with a fraction of 10 bits, and nothing above 65504.
+    F16,
+}
+
+/// A word that names no [`Precision`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no precision; there are f32, bf16 and f16")]
+pub struct ParsePrecisionError(String);
+
+impl Precision {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::F16];
+
+    /// The tensors' type.
+    pub fn dtype(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::Bf16 => DType::BF16,
+            Self::F16 => DType::F16,
+        }
+    }
+
+    /// Whether a device can compute in it.
+    pub fn is_supported(self, device: &Device) -> bool {
+        device.supports_dtype(self.dtype())
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::F16 => "f16",
+        })
+    }
+}
+
+impl FromStr for Precision {
+    type Err = ParsePrecisionError;
+
+    fn from_str(word: &str) -> Result<Self, ParsePrecisionError> {
+        Self::ALL
+            .into_iter()
+            .find(|precision| precision.to_string() == word)
+            .ok_or_else(|| ParsePrecisionError(word.to_owned()))
+    }
+}
+
+impl<A: Adapter> Clip<A> {
+    /// The same model with activations of this type. Its parameters stay as they are, and are cast wherever they are used.
+    pub fn computing_in(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
+    /// The same model with activations, and weights, of this type: those of linears and embeddings. Layer norms, adapters and the logit
+    /// scale stay f32.
+    ///
+    /// Weights lose what the type has no bits for, and get it not back by another precision.
+    pub fn in_precision(self, precision: Precision) -> Self {
+        self.computing_in(precision).map(&mut Caster { to: precision.dtype(), path: Vec::new() })
+    }
+}
+
+struct Caster {
+    to: DType,
+    path: Vec<String>,
+}
+
+impl ModuleMapper for Caster {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let stays = |name: &String| name.starts_with("ln_") || name.starts_with("adapter_") || name == "logit_scale";
+        match self.path.iter().any(stays) {
+            true => parameter,
+            false => parameter.map(|value| cast(value, self.to)),
+        }
+    }
+}
+
+/// A tensor in another type, or itself where it has that already.
+pub(super) fn cast<const D: usize>(tensor: Tensor<D>, to: DType) -> Tensor<D> {
+    if tensor.dtype() == to { tensor } else { tensor.cast(to) }
+}
+
+/// A parameter in the activations' type. What is trained is f32 whatever the precision: a pass has a copy, through whose cast the
+/// gradient comes back.
+pub(super) fn value<const D: usize>(parameter: &Param<Tensor<D>>, activations: DType) -> Tensor<D> {
+    cast(parameter.val(), activations)
+}
