@@ -7,4 +7,6 @@
 
 mod cli;
 mod parity;
+#[cfg(feature = "remote")]
+mod remote;
 mod support;

@@ -21,6 +21,7 @@ pub(crate) fn radapter(words: &str) -> Invocation {
     command.args(words.split_whitespace());
     // Nothing of the surroundings; two threads, so that sums have the same order on every machine.
     command.env_remove("RADAPTER_LOG").env("RAYON_NUM_THREADS", "2");
+    command.env_remove("RADAPTER_REMOTE_TOKEN").env_remove("RADAPTER_REMOTE_TOKEN_FILE");
     command.stdin(Stdio::null());
     Invocation { command, shown: format!("radapter {words}") }
 }
@@ -47,6 +48,20 @@ impl Invocation {
     pub(crate) fn stdout(mut self, to: impl Into<Stdio>) -> Self {
         self.command.stdout(to);
         self
+    }
+
+    /// With this in the environment.
+    #[cfg(feature = "remote")]
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Starts it and comes back at once; what it says goes into a file.
+    #[cfg(feature = "remote")]
+    pub(crate) fn spawn_with_stderr(mut self, path: &std::path::Path) -> Child {
+        let file = std::fs::File::create(path).unwrap();
+        self.command.stdout(Stdio::null()).stderr(file).spawn().unwrap()
     }
 
     /// In this directory.

@@ -167,12 +167,7 @@ impl<A: Tuned> TrainModel<A> {
     }
 
     /// The loss of a step and `scale` times its gradients, in the way that the settings ask for.
-    fn gradients(
-        &self,
-        batch: &Batch,
-        scale: f64,
-        times: &mut StepTimes,
-    ) -> Result<(f64, GradientsParams), Fault> {
+    fn gradients(&self, batch: &Batch, scale: f64, times: &mut StepTimes) -> Result<(f64, GradientsParams), Fault> {
         let context = Context::training(self.shared.seed, batch.step);
         let samples = batch.labels.len();
         let size = self.shared.micro_batch.unwrap_or(samples).max(1);

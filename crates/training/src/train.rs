@@ -164,9 +164,7 @@ fn start(setup: Setup, begin: Begin) -> Result<Outcome, TrainError> {
     let base = setup.base.clone().valid();
     match setup.config.tune {
         // The weights are trained or, where they are not, written as they are.
-        Tune::All | Tune::Image => {
-            go::<NoAdapter>(base.computing_in(setup.config.precision), head, setup, begin)
-        }
+        Tune::All | Tune::Image => go::<NoAdapter>(base.computing_in(setup.config.precision), head, setup, begin),
         Tune::Adapters => {
             let config = &setup.config;
             let base = base.in_precision(config.precision);

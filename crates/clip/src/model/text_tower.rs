@@ -97,9 +97,8 @@ impl<A: Adapter> TextTower<A> {
             ends.push(text.len() - 1);
         }
         let count = ids.len();
-        let x =
-            vectors.select(0, indices(ids, count, &device)).reshape([batch, tokens, width])
-                + positions.slice([0..tokens, 0..width]).unsqueeze();
+        let x = vectors.select(0, indices(ids, count, &device)).reshape([batch, tokens, width])
+            + positions.slice([0..tokens, 0..width]).unsqueeze();
 
         let rows = Rows { batch, tokens };
         let pooled = Pooled::new(&ends, rows, true, &device);

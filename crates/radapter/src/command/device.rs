@@ -4,6 +4,7 @@ use anyhow::{Context, bail};
 use burn::tensor::Device;
 
 use super::args::DeviceChoice;
+use super::remote::RemoteAddress;
 
 /// A kind of device that this build may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,10 +14,12 @@ pub(crate) enum Kind {
     Wgpu,
     Vulkan,
     Metal,
+    /// Of another process, by whatever backend.
+    Remote,
 }
 
 impl Kind {
-    /// All, in the order in which they are listed.
+    /// Those of this machine, in the order in which they are listed.
     pub(crate) const ALL: [Self; 5] = [Self::Cpu, Self::Cuda, Self::Metal, Self::Vulkan, Self::Wgpu];
 
     /// The name in `--device`.
@@ -27,6 +30,7 @@ impl Kind {
             Self::Wgpu => "wgpu",
             Self::Vulkan => "vulkan",
             Self::Metal => "metal",
+            Self::Remote => "remote",
         }
     }
 
@@ -54,6 +58,7 @@ impl Kind {
             Self::Wgpu => cfg!(feature = "wgpu"),
             Self::Vulkan => cfg!(feature = "vulkan"),
             Self::Metal => cfg!(feature = "metal"),
+            Self::Remote => cfg!(feature = "remote"),
         }
     }
 
@@ -112,16 +117,17 @@ pub(crate) struct Chosen {
 }
 
 /// The device of `--device`; tells the choice on stderr.
-pub(crate) fn choose(choice: DeviceChoice) -> anyhow::Result<Chosen> {
-    let chosen = match choice {
+pub(crate) fn choose(choice: &DeviceChoice) -> anyhow::Result<Chosen> {
+    let chosen = match *choice {
         DeviceChoice::Auto => automatic()?,
         DeviceChoice::Cpu => pick(Kind::Cpu, None)?,
         DeviceChoice::Cuda(index) => pick(Kind::Cuda, index)?,
         DeviceChoice::Wgpu(index) => pick(Kind::Wgpu, index)?,
         DeviceChoice::Vulkan(index) => pick(Kind::Vulkan, index)?,
         DeviceChoice::Metal(index) => pick(Kind::Metal, index)?,
+        DeviceChoice::Remote(ref address) => remote(address)?,
     };
-    let how = if choice == DeviceChoice::Auto { " (auto)" } else { "" };
+    let how = if *choice == DeviceChoice::Auto { " (auto)" } else { "" };
     tracing::info!("device: {}{how}", describe(&chosen));
     Ok(chosen)
 }
@@ -135,15 +141,38 @@ fn automatic() -> anyhow::Result<Chosen> {
     pick(Kind::Cpu, None).context("no CUDA or Metal device was found, and --device auto falls back to the CPU")
 }
 
+#[cfg(feature = "remote")]
+fn remote(address: &RemoteAddress) -> anyhow::Result<Chosen> {
+    let device = super::remote::connect(address)?;
+    Ok(Chosen { device, name: address.to_string(), kind: Kind::Remote })
+}
+
+#[cfg(not(feature = "remote"))]
+fn remote(_: &RemoteAddress) -> anyhow::Result<Chosen> {
+    Err(not_compiled(Kind::Remote))
+}
+
+/// Why a kind of device cannot be used by this build.
+pub(crate) fn not_compiled(kind: Kind) -> anyhow::Error {
+    let here: Vec<_> = Kind::ALL.into_iter().filter(|kind| kind.compiled()).map(Kind::name).collect();
+    anyhow::anyhow!(
+        "this build has no `{}` devices (it has: {}); build it with `cargo build --release --features {}`",
+        kind.name(),
+        here.join(", "),
+        kind.feature()
+    )
+}
+
+/// The devices of this machine by name.
+fn here() -> String {
+    let names = |kind: Kind| (0..kind.present().len()).map(move |index| kind.device_name(index));
+    Kind::ALL.into_iter().flat_map(names).collect::<Vec<_>>().join(", ")
+}
+
 fn pick(kind: Kind, index: Option<usize>) -> anyhow::Result<Chosen> {
     let name = kind.name();
     if !kind.compiled() {
-        let here: Vec<_> = Kind::ALL.into_iter().filter(|kind| kind.compiled()).map(Kind::name).collect();
-        bail!(
-            "this build has no `{name}` devices (it has: {}); build it with `cargo build --release --features {}`",
-            here.join(", "),
-            kind.feature()
-        );
+        return Err(not_compiled(kind));
     }
     let devices = kind.present();
     let count = devices.len();
@@ -153,14 +182,8 @@ fn pick(kind: Kind, index: Option<usize>) -> anyhow::Result<Chosen> {
     };
     match chosen {
         Some((device, name)) => Ok(Chosen { device, name, kind }),
-        None if count == 0 => {
-            bail!("no `{name}` device was found on this machine; `radapter devices` lists what there is")
-        }
-        None => bail!(
-            "there is no device `{name}:{}`; this machine has {count} ({name}:0 to {name}:{})",
-            index.unwrap_or(0),
-            count - 1
-        ),
+        None if count == 0 => bail!("no `{name}` device was found on this machine; there is: {}", here()),
+        None => bail!("there is no device `{name}:{}` on this machine; there is: {}", index.unwrap_or(0), here()),
     }
 }
 
@@ -230,7 +253,21 @@ mod tests {
 
     #[cfg(feature = "flex")]
     #[test]
+    fn a_device_that_is_not_there_is_told_what_is() {
+        let error = pick(Kind::Cpu, Some(3)).unwrap_err().to_string();
+        assert!(error.contains("`cpu:3`") && error.contains("there is: cpu"), "{error}");
+    }
+
+    #[cfg(not(feature = "remote"))]
+    #[test]
+    fn a_remote_device_names_the_feature_too() {
+        let error = choose(&"remote:ws://127.0.0.1:1".parse().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("--features remote"), "{error}");
+    }
+
+    #[cfg(feature = "flex")]
+    #[test]
     fn the_cpu_is_there() {
-        assert_eq!(choose(DeviceChoice::Cpu).unwrap().name, "cpu");
+        assert_eq!(choose(&DeviceChoice::Cpu).unwrap().name, "cpu");
     }
 }

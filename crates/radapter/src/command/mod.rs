@@ -12,9 +12,11 @@ mod interrupt;
 mod log;
 mod model;
 mod output;
+mod panics;
 mod progress;
 #[cfg(feature = "embedded")]
 pub mod quickstart;
+mod remote;
 pub mod report;
 mod run;
 mod settings;
@@ -39,7 +41,7 @@ struct Session {
 impl Session {
     /// The device of `--device`; tells the choice on stderr.
     fn device(&self) -> anyhow::Result<burn::tensor::Device> {
-        match self.devices.0[..] {
+        match &self.devices.0[..] {
             [device] => Ok(device::choose(device)?.device),
             _ => anyhow::bail!("--device names several devices, which `train` alone can use; give one"),
         }
@@ -47,7 +49,7 @@ impl Session {
 
     /// All devices of `--device`.
     fn devices(&self) -> anyhow::Result<Vec<device::Chosen>> {
-        self.devices.0.iter().map(|device| device::choose(*device)).collect()
+        self.devices.0.iter().map(device::choose).collect()
     }
 
     /// How images are read and embedded.
@@ -62,7 +64,8 @@ pub fn main() -> ExitCode {
     let cli = args::Cli::parse();
     log::init(&cli.global);
     let session = Session { devices: cli.global.device, progress: progress::Style::choose(cli.global.quiet) };
-    match run::run(cli.command, &session) {
+    panics::keep_quiet(cli.global.verbose);
+    match panics::caught(|| run::run(cli.command, &session)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error),
     }

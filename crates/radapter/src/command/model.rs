@@ -202,7 +202,7 @@ fn merging_device() -> anyhow::Result<Device> {
 
 #[cfg(not(feature = "flex"))]
 fn merging_device() -> anyhow::Result<Device> {
-    Ok(super::device::choose(super::args::DeviceChoice::Auto)?.device)
+    Ok(super::device::choose(&super::args::DeviceChoice::Auto)?.device)
 }
 
 #[cfg(feature = "embedded")]

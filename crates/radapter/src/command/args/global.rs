@@ -2,14 +2,16 @@ use std::str::FromStr;
 
 use clap::Args;
 
+use crate::command::remote::RemoteAddress;
+
 /// Set apart from a subcommand's own flags in its help.
 const HEADING: &str = "Global options";
 
 /// Flags that every subcommand takes, before or behind its name.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct GlobalArgs {
-    /// Where to compute: auto, cpu, cuda[:i], wgpu[:i], vulkan[:i] or metal[:i]; `radapter devices` lists them. `train` takes
-    /// several, as `cuda:0,cuda:1`, which share each batch
+    /// Where to compute: auto, cpu, cuda[:i], wgpu[:i], vulkan[:i] or metal[:i], which `radapter devices` lists, or remote:URL, as
+    /// `radapter serve-device` prints it. `train` takes several, as `cuda:0,cuda:1`, which share each batch
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto", help_heading = HEADING)]
     pub(crate) device: Devices,
     /// Only warnings and errors on stderr
@@ -33,7 +35,7 @@ impl FromStr for Devices {
 }
 
 /// One of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DeviceChoice {
     Auto,
     Cpu,
@@ -41,14 +43,21 @@ pub(crate) enum DeviceChoice {
     Wgpu(Option<usize>),
     Vulkan(Option<usize>),
     Metal(Option<usize>),
+    Remote(RemoteAddress),
 }
 
 impl FromStr for DeviceChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let unknown =
-            || format!("`{text}` is no device; expected auto, cpu, cuda[:i], wgpu[:i], vulkan[:i] or metal[:i]");
+        if let Some(address) = text.strip_prefix("remote:") {
+            return address.parse().map(Self::Remote);
+        }
+        let unknown = || {
+            format!(
+                "`{text}` is no device; expected auto, cpu, cuda[:i], wgpu[:i], vulkan[:i], metal[:i] or remote:URL"
+            )
+        };
         let (name, index) = match text.split_once(':') {
             Some((name, index)) => (name, Some(index.parse().map_err(|_| unknown())?)),
             None => (text, None),

@@ -9,6 +9,7 @@ mod model;
 mod predict;
 mod retrieval;
 mod segmentation;
+mod serve_device;
 mod train;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub(crate) use segmentation::{
     AnnotatedArgs, ClassesArgs, DatasetArgs, EvalSegmentation, FusionArgs, LabelMapArgs, ProposalsArgs, SegmentArgs,
     TrainSegmentation,
 };
+pub(crate) use serve_device::ServeDeviceArgs;
 pub(crate) use train::{RunArgs, TrainArgs, TrainClassification, TrainTask};
 
 /// What the exit status says; part of the help.
@@ -60,6 +62,8 @@ pub(crate) enum Command {
     Quickstart(QuickstartArgs),
     /// List the devices that --device can name
     Devices(DevicesArgs),
+    /// Let other processes compute on this one's devices (feature remote)
+    ServeDevice(ServeDeviceArgs),
     /// Say what a model, an adapter file or a run is
     Inspect(InspectArgs),
     /// Turn texts into token ids

@@ -10,6 +10,7 @@ mod predict;
 mod proposals;
 mod search;
 mod segment;
+mod serve_device;
 mod sweep;
 mod tokenize;
 mod train;
@@ -28,6 +29,7 @@ pub(super) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
             anyhow::bail!("this command was built without the embedded model; build it with --features embedded")
         }
         Command::Devices(args) => devices::run(&args),
+        Command::ServeDevice(args) => serve_device::run(&args, session),
         Command::Inspect(args) => inspect::run(&args),
         Command::Tokenize(args) => tokenize::run(&args),
         Command::Embed(args) => embed::run(&args, session),

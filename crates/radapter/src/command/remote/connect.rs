@@ -1,0 +1,46 @@
+use std::net::ToSocketAddrs;
+
+use anyhow::{Context, anyhow};
+use burn::remote::{ConnectError, EndpointId, IrohHost, IrohRelays, RemoteHost};
+use burn::tensor::Device;
+
+use super::address::{RemoteAddress, Via};
+use super::token;
+
+/// Opens a session with a server's device.
+pub(crate) fn connect(address: &RemoteAddress) -> anyhow::Result<Device> {
+    let host = host(&address.via)?.with_credential(token(None)?);
+    let device = Device::remote_options(&host).device_index(address.index).init();
+    device.map_err(|error| refused(&error, address))
+}
+
+fn host(via: &Via) -> anyhow::Result<RemoteHost> {
+    let (id, address, relays) = match via {
+        Via::WebSocket(url) => return Ok(RemoteHost::websocket(url)),
+        Via::Iroh { id, address, relays } => (id, address, relays),
+    };
+    let server: EndpointId = id.parse().map_err(|error| anyhow!("`{id}` is no server's id: {error}"))?;
+    let relays: IrohRelays = relays.as_deref().unwrap_or("disabled").parse()?;
+    let mut host = IrohHost::new(server).with_relays(relays);
+    for address in address.iter() {
+        let found = address.to_socket_addrs().with_context(|| format!("`{address}` names no machine"))?;
+        // A name may stand for addresses of both kinds, and the server may listen on one of them.
+        for address in found {
+            host = host.with_address(address);
+        }
+    }
+    Ok(RemoteHost::iroh(host))
+}
+
+fn refused(error: &ConnectError, address: &RemoteAddress) -> anyhow::Error {
+    let what_to_do = match error {
+        ConnectError::Unauthorized => "the token is not the one that the server was started with",
+        ConnectError::Unreachable { .. } => {
+            "is `radapter serve-device` running there, and is the port the one it printed?"
+        }
+        ConnectError::NoSuchDevice { .. } => "the devices of a server count from 0: remote:URL/INDEX",
+        ConnectError::IncompatibleProtocol { .. } => "use the same version of radapter on both sides",
+        _ => "the server's log may say more",
+    };
+    anyhow!("cannot use the device `{address}`: {error}; {what_to_do}")
+}

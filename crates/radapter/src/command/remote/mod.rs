@@ -1,0 +1,16 @@
+//! Devices of other processes: `radapter serve-device` offers them, `--device remote:URL` uses them.
+//!
+//! On one machine they talk through a WebSocket on the loopback interface, between machines through Iroh, which encrypts. Either way
+//! the server asks for a token.
+
+mod address;
+#[cfg(feature = "remote")]
+mod connect;
+#[cfg(feature = "remote")]
+mod token;
+
+pub(crate) use address::RemoteAddress;
+#[cfg(feature = "remote")]
+pub(crate) use connect::connect;
+#[cfg(feature = "remote")]
+pub(crate) use token::token;
