@@ -21,7 +21,7 @@ pub(crate) fn radapter(words: &str) -> Invocation {
     command.args(words.split_whitespace());
     // Nothing of the surroundings; two threads, so that sums have the same order on every machine.
     command.env_remove("RADAPTER_LOG").env("RAYON_NUM_THREADS", "2");
-    command.env_remove("RADAPTER_REMOTE_TOKEN").env_remove("RADAPTER_REMOTE_TOKEN_FILE");
+    command.env("RADAPTER_CACHE", "none").env_remove("RADAPTER_REMOTE_TOKEN").env_remove("RADAPTER_REMOTE_TOKEN_FILE");
     command.stdin(Stdio::null());
     Invocation { command, shown: format!("radapter {words}") }
 }

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use radapter_adapter::Alpha;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::{Clip, ModelError};
-use radapter_embedding::{EmbedOptions, Embeddings};
+use radapter_embedding::{EmbedOptions, Embeddings, TextCache};
 use radapter_training::finetuned::{FineTunedError, FineTunedRun};
 use radapter_training::{RunDir, RunRecord, TrainError};
 
@@ -54,6 +54,7 @@ pub struct ClassificationRun {
     run: FineTunedRun,
     task: ResolvedClassification,
     classes: Classes,
+    texts: Option<TextCache>,
 }
 
 /// A plain model and its classifier.
@@ -78,7 +79,12 @@ impl ClassificationRun {
         let run = FineTunedRun::open(path)?;
         let task = recorded_task(run.dir(), run.record().task.clone())?;
         let classes = Classes::read(&run.dir().path().join(CLASSES_FILE))?;
-        Ok(Self { run, task, classes })
+        Ok(Self { run, task, classes, texts: None })
+    }
+
+    /// The same run, whose classifiers of many texts come from a cache.
+    pub fn with_text_cache(self, texts: Option<TextCache>) -> Self {
+        Self { texts, ..self }
     }
 
     /// The run without what makes it one of classification.
@@ -121,7 +127,11 @@ impl ClassificationRun {
         let clip = Clip::from_state(&base.config, &merged.checkpoint.state, device)?;
         let zero_shot = |clip: &Clip| {
             let batch = EmbedOptions::default().batch;
-            Head::zero_shot(clip, &self.classes, &self.task.eval_templates, batch)
+            let (classes, templates) = (&self.classes, &self.task.eval_templates);
+            match &self.texts {
+                Some(cache) => Head::zero_shot_cached(clip, classes, templates, batch, cache),
+                None => Head::zero_shot(clip, classes, templates, batch),
+            }
         };
         let head = if self.record().train.loss.objective().needs_text() {
             zero_shot(&clip)?

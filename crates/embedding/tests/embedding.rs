@@ -7,11 +7,13 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, TensorData};
 use image::{Rgb, RgbImage};
 use radapter_clip::config::{Activation, ClipConfig, PreprocessConfig, TextConfig, VisionConfig};
-use radapter_clip::model::{Clip, Context};
+use radapter_clip::model::{Clip, Context, Precision};
 use radapter_clip::preprocess::Preprocess;
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::{ImageSource, OnError};
-use radapter_embedding::{EmbedError, EmbedOptions, Embeddings, Image, embed_images, embed_texts};
+use radapter_embedding::{
+    EmbedError, EmbedOptions, Embeddings, Image, TextCache, embed_groups, embed_images, embed_texts,
+};
 
 /// Side of the model's input.
 const SIDE: u32 = 16;
@@ -170,6 +172,49 @@ fn texts_come_in_order_whatever_the_batch_and_repetition() {
         let found = embed_texts(&model, &texts, batch).unwrap();
         assert_near(found.values(), &expected, 1e-6);
     }
+}
+
+#[test]
+fn ensembles_of_many_texts_are_computed_once_for_a_text_tower() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = TextCache::new(folder.path().join("texts"));
+    let groups: Vec<Vec<String>> =
+        (0..300).map(|group| (0..4).map(|text| format!("photo {} of {group}", text * group)).collect()).collect();
+    let plain = model(1);
+    let expected = embed_groups(&plain, &groups, 64).unwrap();
+    let files = || std::fs::read_dir(folder.path().join("texts")).map_or(0, Iterator::count);
+    assert_eq!(
+        cache.embed_groups(&plain, &groups[..10], 64).unwrap(),
+        embed_groups(&plain, &groups[..10], 64).unwrap()
+    );
+    assert_eq!(files(), 0, "a few texts are not worth a file");
+    assert_eq!(cache.embed_groups(&plain, &groups, 64).unwrap(), expected);
+    assert_eq!(files(), 1);
+
+    // That it is read, and not computed, shows in a file that holds something else.
+    let file = std::fs::read_dir(folder.path().join("texts")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&file).unwrap();
+    let end = bytes.len();
+    bytes[end - 4..].copy_from_slice(&7.5_f32.to_le_bytes());
+    std::fs::write(&file, &bytes).unwrap();
+    assert_eq!(cache.embed_groups(&plain, &groups, 64).unwrap().values().last(), Some(&7.5));
+    // Another image tower changes nothing; other texts, another text tower and another precision do.
+    let mut other = model(2);
+    other.text = plain.text.clone();
+    assert_eq!(cache.embed_groups(&other, &groups, 64).unwrap().values().last(), Some(&7.5));
+    assert_ne!(cache.embed_groups(&plain, &groups[1..], 64).unwrap().values().last(), Some(&7.5));
+    assert_eq!(cache.embed_groups(&model(2), &groups, 64).unwrap(), embed_groups(&model(2), &groups, 64).unwrap());
+    let half = plain.clone().in_precision(Precision::Bf16);
+    assert_eq!(cache.embed_groups(&half, &groups, 64).unwrap(), embed_groups(&half, &groups, 64).unwrap());
+    assert_eq!(files(), 4);
+
+    // A damaged file is made anew.
+    std::fs::write(&file, &bytes[..end - 5]).unwrap();
+    assert_eq!(cache.embed_groups(&plain, &groups, 64).unwrap(), expected);
+    assert_eq!(cache.embed_groups(&plain, &groups, 64).unwrap(), expected);
+    // And a folder that cannot be is no reason to fail.
+    let nowhere = TextCache::new(file.join("texts"));
+    assert_eq!(nowhere.embed_groups(&plain, &groups, 64).unwrap(), expected);
 }
 
 #[test]

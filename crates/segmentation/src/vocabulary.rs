@@ -2,7 +2,7 @@
 
 use radapter_clip::model::{Adapter, Clip};
 use radapter_datasets::Templates;
-use radapter_embedding::{EmbedError, Embeddings, embed_groups};
+use radapter_embedding::{EmbedError, Embeddings, TextCache, embed_groups};
 
 use crate::fusion::argmax;
 
@@ -27,9 +27,21 @@ impl Vocabulary {
         templates: &Templates,
         batch: usize,
     ) -> Result<Self, EmbedError> {
-        let prompts = |texts: &Vec<String>| texts.iter().flat_map(|text| templates.prompts(text)).collect();
-        let prompts: Vec<Vec<String>> = classes.iter().map(prompts).collect();
-        Ok(Self { rows: embed_groups(model, &prompts, batch)? })
+        Ok(Self { rows: embed_groups(model, &prompts(classes, templates), batch)? })
+    }
+
+    /// [`new`](Self::new) of a plain model, from the cache where it has been computed before.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn cached(
+        model: &Clip,
+        classes: &[Vec<String>],
+        templates: &Templates,
+        batch: usize,
+        cache: &TextCache,
+    ) -> Result<Self, EmbedError> {
+        Ok(Self { rows: cache.embed_groups(model, &prompts(classes, templates), batch)? })
     }
 
     /// Number of classes.
@@ -55,4 +67,9 @@ impl Vocabulary {
     pub fn nearest(&self, embedding: &[f32]) -> usize {
         usize::from(argmax(&self.cosines(embedding)))
     }
+}
+
+fn prompts(classes: &[Vec<String>], templates: &Templates) -> Vec<Vec<String>> {
+    let prompts = |texts: &Vec<String>| texts.iter().flat_map(|text| templates.prompts(text)).collect();
+    classes.iter().map(prompts).collect()
 }

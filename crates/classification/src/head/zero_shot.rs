@@ -3,7 +3,7 @@ use radapter_datasets::Templates;
 
 use super::{Head, HeadError};
 use crate::classes::Classes;
-use radapter_embedding::embed_groups;
+use radapter_embedding::{TextCache, embed_groups};
 
 impl Head {
     /// The zero-shot classifier: a class's row is the normalised mean of the normalised embeddings of its text in every
@@ -23,8 +23,26 @@ impl Head {
         templates: &Templates,
         batch: usize,
     ) -> Result<Self, HeadError> {
-        let prompts: Vec<Vec<String>> = classes.texts().map(|text| templates.prompts(text)).collect();
-        let weights = embed_groups(model, &prompts, batch)?;
+        let weights = embed_groups(model, &prompts(classes, templates), batch)?;
         Self::new(classes.clone(), templates.as_slice().to_vec(), weights)
     }
+
+    /// [`zero_shot`](Self::zero_shot) of a plain model, from the cache where it has been computed before.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn zero_shot_cached(
+        model: &Clip,
+        classes: &Classes,
+        templates: &Templates,
+        batch: usize,
+        cache: &TextCache,
+    ) -> Result<Self, HeadError> {
+        let weights = cache.embed_groups(model, &prompts(classes, templates), batch)?;
+        Self::new(classes.clone(), templates.as_slice().to_vec(), weights)
+    }
+}
+
+fn prompts(classes: &Classes, templates: &Templates) -> Vec<Vec<String>> {
+    classes.texts().map(|text| templates.prompts(text)).collect()
 }

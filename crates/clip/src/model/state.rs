@@ -105,6 +105,13 @@ impl Clip<NoAdapter> {
         self.visit(&mut collector);
         collector.state
     }
+
+    /// [`StateDict::hash`] of the text tower alone: the same for two models that embed texts alike.
+    pub fn text_hash(&self) -> String {
+        let mut collector = Collector::default();
+        self.text.visit(&mut collector);
+        collector.state.hash()
+    }
 }
 
 /// Where parameters come from, and where they go.

@@ -6,11 +6,13 @@ use anyhow::Context;
 use radapter_classification::classes::Classes;
 use radapter_classification::config::ClassNamesChoice;
 use radapter_classification::head::Head;
+use radapter_clip::model::Clip;
 use radapter_datasets::{Class, ClassNames, Templates, TemplatesChoice};
 
 use super::args::{ClassNamesArg, TemplatesArg};
 use super::failure::Usage;
 use super::model::Opened;
+use super::text_cache::text_cache;
 
 /// The texts of `--class-names`.
 pub(crate) fn names(arg: &ClassNamesArg) -> anyhow::Result<Option<ClassNames>> {
@@ -56,7 +58,15 @@ pub(crate) fn head(
         (None, Some(own)) => Templates::from_list(own.templates().to_vec())?,
         (None, None) => Templates::default(),
     };
-    Ok(Head::zero_shot(&model.clip, &classes, &templates, batch)?)
+    zero_shot(&model.clip, &classes, &templates, batch)
+}
+
+/// The classifier of texts, from the cache if it is there.
+pub(crate) fn zero_shot(clip: &Clip, classes: &Classes, templates: &Templates, batch: usize) -> anyhow::Result<Head> {
+    Ok(match text_cache() {
+        Some(cache) => Head::zero_shot_cached(clip, classes, templates, batch, &cache)?,
+        None => Head::zero_shot(clip, classes, templates, batch)?,
+    })
 }
 
 /// The same classes with the texts of `--class-names`.

@@ -16,6 +16,7 @@ use radapter_training::{RunDir, RunRecord};
 use super::Session;
 use super::args::{ArchArg, ModelArgs, ModelRef};
 use super::failure::Usage;
+use super::text_cache::text_cache;
 
 /// A model on the device.
 pub(crate) struct Opened {
@@ -80,7 +81,7 @@ pub(crate) fn of_run(
 ) -> anyhow::Result<RunModel> {
     let run = FineTunedRun::open(path)?;
     if task_of(run.record()) == Some(Task::Classification) {
-        let model = ClassificationRun::open(path)?.model(base, alpha, device)?;
+        let model = ClassificationRun::open(path)?.with_text_cache(text_cache()).model(base, alpha, device)?;
         return Ok(RunModel { checkpoint: model.checkpoint, head: Some(model.head), alpha: model.alpha });
     }
     let model = run.model(base, alpha, device)?;

@@ -1,7 +1,6 @@
 //! `zero-shot`: the accuracy of a model on labelled images, its classifier made from the classes' texts.
 
 use radapter_classification::classes::Classes;
-use radapter_classification::head::Head;
 use radapter_classification::read::read_labelled;
 use radapter_classification::suite::TestSet;
 
@@ -14,9 +13,9 @@ pub(super) fn run(args: &ZeroShotArgs, session: &Session) -> anyhow::Result<()> 
     let names = classes::names(&args.class_names)?;
     let images = read_labelled(&args.data, names.as_ref())?;
     let model = model::open(&args.model, args.alpha.get()?, session)?;
-    let classes = Classes::new(images.classes.clone())?;
-    let head = Head::zero_shot(&model.clip, &classes, &templates, args.batch.batch_size)?;
-    let set = TestSet::new(args.data.display().to_string(), images, &classes)?;
+    let found = Classes::new(images.classes.clone())?;
+    let head = classes::zero_shot(&model.clip, &found, &templates, args.batch.batch_size)?;
+    let set = TestSet::new(args.data.display().to_string(), images, &found)?;
     let options = session.embed_options(&args.decode, args.batch);
     let outcome = suite::measure(&model.clip, &head, &set, &options, session)?;
     eval::print_set(&outcome.evaluation, args.json)

@@ -19,6 +19,7 @@ use radapter_training::RunDir;
 use crate::command::Session;
 use crate::command::args::FusionArgs;
 use crate::command::model::{self, Task};
+use crate::command::text_cache::text_cache;
 
 /// All but the model and the images: how masks become maps, and where they come from.
 pub(in crate::command::run) struct Parts {
@@ -94,7 +95,11 @@ impl Parts {
         let Shown { model, classes, synonyms, session } = *shown;
         let clip = Clip::from_state(&model.config, &model.state, &session.device()?)?;
         let cropper = Cropper::new(&model.config, self.crop)?;
-        let vocabulary = Vocabulary::new(&clip, &classes.texts(synonyms), &self.templates, options.batch)?;
+        let texts = classes.texts(synonyms);
+        let vocabulary = match text_cache() {
+            Some(kept) => Vocabulary::cached(&clip, &texts, &self.templates, options.batch, &kept)?,
+            None => Vocabulary::new(&clip, &texts, &self.templates, options.batch)?,
+        };
         let cache = self
             .cache
             .as_deref()

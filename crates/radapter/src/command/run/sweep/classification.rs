@@ -8,12 +8,13 @@ use crate::command::args::SweepArgs;
 use crate::command::report::{Frontier, FrontierPoint};
 use crate::command::suite::{Source, measure_suite};
 use crate::command::table::percent;
+use crate::command::text_cache::text_cache;
 use crate::command::{Session, model};
 
 pub(super) fn run(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Sweep> {
     let grid = args.alpha.get()?;
     let source = Source::new(suite, args.dataset.root.as_deref())?;
-    let run = ClassificationRun::open(&args.run)?;
+    let run = ClassificationRun::open(&args.run)?.with_text_cache(text_cache());
     let sets = source.open(run.classes())?;
     super::check_out(args)?;
     let base = model::base_of(run.run())?;
