@@ -1,7 +1,7 @@
 //! Training samples: augmented images with a caption of their class.
 
 use radapter_clip::config::ClipConfig;
-use radapter_clip::preprocess::{DecodeLimits, Preprocess};
+use radapter_clip::preprocess::{DecodeLimits, Decoding, Preprocess};
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::augment::Augment;
 use radapter_datasets::fingerprint::Fingerprint;
@@ -21,6 +21,7 @@ pub struct ClassificationData {
     captions: Vec<Vec<Vec<u32>>>,
     augment: Augment,
     preprocess: Preprocess,
+    decoding: Decoding,
     on_error: OnError,
     skipped: SkipReport,
     fingerprint: String,
@@ -48,10 +49,16 @@ impl ClassificationData {
             fingerprint: fingerprint(&images),
             augment,
             preprocess: Preprocess::new(model),
+            decoding: Decoding::Exact,
             on_error,
             skipped: SkipReport::default(),
             images,
         }
+    }
+
+    /// The same samples, decoded in this way.
+    pub fn decoded(self, decoding: Decoding) -> Self {
+        Self { decoding, ..self }
     }
 
     /// The images that could not be read so far; a clone shares the list, so that it can be asked after training.
@@ -80,7 +87,8 @@ impl TrainData for ClassificationData {
     fn load(&self, key: SampleKey) -> Result<Option<Sample>, DataError> {
         let sample = &self.images.samples[key.index];
         let side = self.preprocess.image_size() as u32;
-        let pixels = sample.source.load_within(&DecodeLimits::default()).map(|image| {
+        let shorter_side = self.decoding.shorter_side(side as usize, self.augment.scale[0]);
+        let pixels = sample.source.load_for(&DecodeLimits::default(), shorter_side).map(|image| {
             let index = key.index as u64;
             let augmented = self.augment.apply(&image, side, key.seed, key.epoch, index);
             self.preprocess.normalize(&augmented)

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
-use radapter_clip::preprocess::{DecodeLimits, ImageError, decode_bytes, decode_file};
+use radapter_clip::preprocess::{DecodeLimits, ImageError, decode_bytes, decode_file, decode_file_for};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -22,6 +22,9 @@ struct Expected {
     width: u32,
     height: u32,
     sha256: String,
+    /// By the parts that each side is divided into.
+    #[serde(default)]
+    scaled: BTreeMap<u32, Expected>,
 }
 
 fn folder() -> PathBuf {
@@ -54,6 +57,34 @@ fn every_kind_of_file_decodes_to_pillow_s_pixels() {
         }
     }
     assert!(different.is_empty(), "{different:?}");
+}
+
+#[test]
+fn jpegs_decode_to_the_fractions_that_pillow_drafts() {
+    let (mut count, mut different) = (0, Vec::new());
+    for (name, Expected { width, height, scaled, .. }) in manifest().files {
+        for (parts, expected) in scaled {
+            // The least for which no larger fraction is left.
+            let side = width.min(height) / parts;
+            let image = decode_file_for(&folder().join(&name), &DecodeLimits::default(), Some(side)).unwrap();
+            let hash: String = Sha256::digest(image.as_raw()).iter().map(|byte| format!("{byte:02x}")).collect();
+            if (image.dimensions(), &hash) != ((expected.width, expected.height), &expected.sha256) {
+                different.push(format!("{name} by {parts}: {:?}", image.dimensions()));
+            }
+            count += 1;
+        }
+    }
+    assert!(count > 80, "{count}");
+    assert!(different.is_empty(), "{} of {count}: {different:?}", different.len());
+}
+
+#[test]
+fn what_is_small_or_no_jpeg_is_decoded_whole() {
+    for name in ["ycc-420.jpg", "rgb.png", "lossless.webp"] {
+        let path = folder().join(name);
+        let whole = decode_file(&path, &DecodeLimits::default()).unwrap();
+        assert_eq!(decode_file_for(&path, &DecodeLimits::default(), Some(16)).unwrap(), whole, "{name}");
+    }
 }
 
 /// Every proper prefix of the file.

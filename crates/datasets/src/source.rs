@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use radapter_clip::preprocess::{DecodeLimits, ImageError, RgbImage, decode_bytes, decode_file};
+use radapter_clip::preprocess::{DecodeLimits, ImageError, RgbImage, decode_bytes_for, decode_file_for};
 
 /// A picture that can be had: a file to decode, a part of one, or pixels in memory (the drawn world's).
 #[derive(Clone, Debug)]
@@ -32,10 +32,21 @@ impl ImageSource {
     /// # Errors
     /// Those of [`decode_file`], which name the file (and the member); none for pixels.
     pub fn load_within(&self, limits: &DecodeLimits) -> Result<Arc<RgbImage>, ImageError> {
+        self.load_for(limits, None)
+    }
+
+    /// [`load_within`](Self::load_within), a JPEG to a fraction of its size as long as its shorter side keeps `shorter_side` pixels:
+    /// see [`Decoding`](radapter_clip::preprocess::Decoding).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_for(&self, limits: &DecodeLimits, shorter_side: Option<u32>) -> Result<Arc<RgbImage>, ImageError> {
         match self {
-            Self::File(path) => decode_file(path, limits).map(Arc::new),
+            Self::File(path) => decode_file_for(path, limits, shorter_side).map(Arc::new),
             Self::Pixels(image) => Ok(Arc::clone(image)),
-            Self::Member(member) => decode_bytes(&member.read(limits)?, &member.title(), limits).map(Arc::new),
+            Self::Member(member) => {
+                decode_bytes_for(&member.read(limits)?, &member.title(), limits, shorter_side).map(Arc::new)
+            }
         }
     }
 }

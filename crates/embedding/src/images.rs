@@ -1,6 +1,6 @@
 use burn::tensor::{Tensor, TensorData};
 use radapter_clip::model::{Adapter, Clip, Context};
-use radapter_clip::preprocess::{DecodeLimits, ImageError, Preprocess};
+use radapter_clip::preprocess::{DecodeLimits, Decoding, ImageError, Preprocess};
 use radapter_datasets::imagenet::without_border;
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::prefetch::{Ahead, Prefetch, PrefetchError};
@@ -36,6 +36,8 @@ pub struct EmbedOptions {
     pub limits: DecodeLimits,
     /// Pixels that are cut off at each side before anything else: ObjectNet's images have a border that is not theirs.
     pub border: u32,
+    /// How large JPEGs are decoded; with a border always exactly.
+    pub decoding: Decoding,
 }
 
 impl Default for EmbedOptions {
@@ -47,6 +49,7 @@ impl Default for EmbedOptions {
             on_error: OnError::Fail,
             limits: DecodeLimits::default(),
             border: 0,
+            decoding: Decoding::Exact,
         }
     }
 }
@@ -117,6 +120,8 @@ fn preprocessed<A: Adapter>(
 ) -> Prefetch<Option<Vec<f32>>, ImageError> {
     let preprocess = Preprocess::new(&model.config);
     let EmbedOptions { limits, on_error, border, .. } = *options;
+    let decoding = if border == 0 { options.decoding } else { Decoding::Exact };
+    let shorter_side = decoding.shorter_side(preprocess.image_size(), 1.0);
     let report = report.clone();
     let ahead = Ahead {
         threads: options.threads,
@@ -124,8 +129,8 @@ fn preprocessed<A: Adapter>(
         jobs: 2 * options.batch.max(1),
     };
     Prefetch::new(images.to_vec(), ahead, move |image: Image| {
-        let pixels =
-            image.source.load_within(&limits).map(|picture| preprocess.apply(&without_border(picture, border)));
+        let picture = image.source.load_for(&limits, shorter_side);
+        let pixels = picture.map(|picture| preprocess.apply(&without_border(picture, border)));
         on_error.settle(&image.name, pixels, &report)
     })
 }

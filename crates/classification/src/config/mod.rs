@@ -10,6 +10,7 @@ mod resolve;
 
 use std::path::PathBuf;
 
+use radapter_clip::preprocess::Decoding;
 use radapter_datasets::augment::{Augment, AugmentSettings};
 use radapter_datasets::{ClassNames, OnError, Templates, TemplatesChoice};
 use radapter_training::config::OrNone;
@@ -45,6 +46,8 @@ pub struct ClassificationConfig {
     pub val_fraction: Option<f64>,
     /// What to do about an image that cannot be read; fail.
     pub on_error: Option<OnError>,
+    /// How JPEGs are decoded, in training and validation; exact.
+    pub decode: Option<Decoding>,
 }
 
 /// The task of a run, as its record names it.
@@ -73,6 +76,8 @@ pub struct ResolvedClassification {
     pub shots: OrNone<usize>,
     pub val_fraction: f64,
     pub on_error: OnError,
+    #[serde(default)]
+    pub decode: Decoding,
     pub augment: Augment,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub class_names: Option<ClassNames>,

@@ -118,6 +118,7 @@ impl ClassificationConfig {
             shots,
             val_fraction,
             on_error: self.on_error.unwrap_or(OnError::Fail),
+            decode: self.decode.unwrap_or_default(),
             augment,
             class_names: match &self.class_names {
                 Some(choice) => Some(choice.resolve()?),

@@ -41,7 +41,12 @@ impl Plan {
         let Self { base, config, task, classes, train, val, split, .. } = self;
         let clip = Clip::from_state(&base.config, &base.state, &options.device)?;
         let objective = config.loss.objective();
-        let embed = EmbedOptions { threads: config.workers, on_error: task.on_error, ..EmbedOptions::default() };
+        let embed = EmbedOptions {
+            threads: config.workers,
+            on_error: task.on_error,
+            decoding: task.decode,
+            ..EmbedOptions::default()
+        };
         let head = if objective.needs_text() {
             None
         } else {
@@ -58,7 +63,8 @@ impl Plan {
             None => None,
         };
         let templates = objective.needs_text().then_some(&task.templates);
-        let data = ClassificationData::new(train, &base.config, templates, task.augment, task.on_error);
+        let data =
+            ClassificationData::new(train, &base.config, templates, task.augment, task.on_error).decoded(task.decode);
         let report = data.skip_report();
         let split = serde_json::to_string_pretty(&split)
             .map_err(|error| SettingsError::Record { key: SPLIT_FILE, reason: error.to_string() })?;

@@ -8,6 +8,7 @@ mod coefficients;
 mod container;
 mod crop;
 mod decode;
+mod decoding;
 mod error;
 mod format;
 mod jpeg;
@@ -16,7 +17,8 @@ mod resize;
 mod transform;
 
 pub use crop::{center_crop, crop, flip_horizontal};
-pub use decode::{decode_bytes, decode_file};
+pub use decode::{decode_bytes, decode_bytes_for, decode_file, decode_file_for};
+pub use decoding::Decoding;
 pub use error::{BoxError, ImageError};
 pub use image::RgbImage;
 pub use limits::DecodeLimits;

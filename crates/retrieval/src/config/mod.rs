@@ -8,6 +8,7 @@ mod resolve;
 
 use std::path::PathBuf;
 
+use radapter_clip::preprocess::Decoding;
 use radapter_datasets::augment::{Augment, AugmentSettings};
 use radapter_datasets::captions::{CaptionsFormat, Splits};
 use radapter_datasets::{OnError, Templates, TemplatesChoice};
@@ -61,6 +62,8 @@ pub struct RetrievalConfig {
     pub augment: AugmentSettings,
     /// What to do about an image that cannot be read or has no captions, and an empty caption; fail.
     pub on_error: Option<OnError>,
+    /// How JPEGs are decoded, in training and validation; exact.
+    pub decode: Option<Decoding>,
 }
 
 /// What a user says of the pairs.
@@ -132,6 +135,8 @@ pub struct ResolvedRetrieval {
     pub val_fraction: f64,
     pub templates: Templates,
     pub on_error: OnError,
+    #[serde(default)]
+    pub decode: Decoding,
     pub data: ResolvedData,
     pub augment: Augment,
 }

@@ -125,6 +125,7 @@ impl RetrievalConfig {
             val_fraction,
             templates,
             on_error: self.on_error.unwrap_or(OnError::Fail),
+            decode: self.decode.unwrap_or_default(),
             data,
             augment: self.augment.over(Augment::default())?,
         })

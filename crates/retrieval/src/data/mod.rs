@@ -4,7 +4,7 @@ mod pairs;
 mod shards;
 
 use radapter_clip::config::ClipConfig;
-use radapter_clip::preprocess::{DecodeLimits, Preprocess};
+use radapter_clip::preprocess::{DecodeLimits, Decoding, Preprocess};
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::augment::Augment;
 use radapter_datasets::{ImageSource, OnError, SkipReport, Templates};
@@ -50,6 +50,7 @@ pub struct RetrievalData {
     context_length: usize,
     augment: Augment,
     preprocess: Preprocess,
+    decoding: Decoding,
     on_error: OnError,
     skipped: SkipReport,
 }
@@ -70,9 +71,15 @@ impl RetrievalData {
             context_length: model.text.context_length,
             augment,
             preprocess: Preprocess::new(model),
+            decoding: Decoding::Exact,
             on_error,
             skipped,
         }
+    }
+
+    /// The same samples, decoded in this way.
+    pub(crate) fn decoded(self, decoding: Decoding) -> Self {
+        Self { decoding, ..self }
     }
 
     /// Pairs of images that are known all together.
@@ -108,7 +115,8 @@ impl TrainData for RetrievalData {
     fn load(&self, key: SampleKey) -> Result<Option<Sample>, DataError> {
         let pair = self.pairs.pair(key)?;
         let side = self.preprocess.image_size() as u32;
-        let pixels = pair.image.load_within(&DecodeLimits::default()).map(|image| {
+        let shorter_side = self.decoding.shorter_side(side as usize, self.augment.scale[0]);
+        let pixels = pair.image.load_for(&DecodeLimits::default(), shorter_side).map(|image| {
             let augmented = self.augment.apply(&image, side, key.seed, key.epoch, key.index as u64);
             self.preprocess.normalize(&augmented)
         });

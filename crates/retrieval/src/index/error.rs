@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use radapter_clip::checkpoint::CheckpointError;
+use radapter_clip::preprocess::Decoding;
 use radapter_datasets::folder::FolderError;
 use radapter_embedding::EmbedError;
 
@@ -72,6 +73,16 @@ pub enum IndexError {
         given: String,
         /// The hash of the model at hand.
         found: String,
+    },
+    /// The index was made of images that were decoded in another way.
+    #[error("{} was made with decode = {recorded}, not {given}: give that, or make another index", path.display())]
+    OtherDecoding {
+        /// The index.
+        path: PathBuf,
+        /// How its images were decoded.
+        recorded: Decoding,
+        /// How these would be.
+        given: Decoding,
     },
     /// The index is of another folder.
     #[error(

@@ -1,6 +1,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use radapter_clip::preprocess::Decoding;
 use serde::{Deserialize, Serialize};
 
 use super::IndexError;
@@ -19,10 +20,18 @@ pub struct Manifest {
     pub model: ModelId,
     /// Length of an embedding.
     pub embed_dim: usize,
+    /// How images are decoded.
+    #[serde(skip_serializing_if = "is_exact", default)]
+    pub decoding: Decoding,
     /// The folder of the images, from the root.
     pub images: PathBuf,
     /// Where the embeddings are.
     pub segments: Vec<SegmentEntry>,
+}
+
+/// Not written, so that such an index reads in versions that know no other.
+fn is_exact(decoding: &Decoding) -> bool {
+    *decoding == Decoding::Exact
 }
 
 /// By what a model is opened, and by what it is known.
@@ -86,6 +95,13 @@ impl Manifest {
                 given: model.to_string(),
                 found: model.hash.clone(),
             }),
+        }
+    }
+
+    pub(super) fn check_decoding(&self, dir: &Path, given: Decoding) -> Result<(), IndexError> {
+        match self.decoding == given {
+            true => Ok(()),
+            false => Err(IndexError::OtherDecoding { path: dir.to_owned(), recorded: self.decoding, given }),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use radapter_clip::model::Clip;
+use radapter_clip::preprocess::Decoding;
 use radapter_datasets::folder::{self, FolderError, FoundImage};
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::{ImageSource, SkipReport};
@@ -84,7 +85,7 @@ pub fn update(
         }
         images => images?,
     };
-    let (_lock, mut manifest) = begin(dir, &root, folder.moved, id, model.config.embed_dim)?;
+    let (_lock, mut manifest) = begin(dir, &root, folder.moved, id, model.config.embed_dim, options.embed.decoding)?;
 
     let report = SkipReport::default();
     let mut wanted = Vec::with_capacity(images.len());
@@ -109,7 +110,14 @@ pub fn update(
 }
 
 /// Locks the index and reads its manifest, or makes both.
-fn begin(dir: &Path, root: &Path, moved: bool, id: ModelId, embed_dim: usize) -> Result<(File, Manifest), IndexError> {
+fn begin(
+    dir: &Path,
+    root: &Path,
+    moved: bool,
+    id: ModelId,
+    embed_dim: usize,
+    decoding: Decoding,
+) -> Result<(File, Manifest), IndexError> {
     let read = || match Manifest::read(dir) {
         Ok(manifest) => Ok(Some(manifest)),
         Err(IndexError::NoIndex { .. }) => Ok(None),
@@ -132,11 +140,13 @@ fn begin(dir: &Path, root: &Path, moved: bool, id: ModelId, embed_dim: usize) ->
     // Another process may have made or changed it before the lock was had.
     let Some(mut manifest) = read()? else {
         let images = root.to_owned();
-        let manifest = Manifest { format: FORMAT.to_owned(), model: id, embed_dim, images, segments: Vec::new() };
+        let (format, segments) = (FORMAT.to_owned(), Vec::new());
+        let manifest = Manifest { format, model: id, embed_dim, decoding, images, segments };
         manifest.write(dir)?;
         return Ok((lock, manifest));
     };
     manifest.check_model(dir, &id)?;
+    manifest.check_decoding(dir, decoding)?;
     if manifest.images != root && !moved {
         let (path, recorded, given) = (dir.to_owned(), manifest.images, root.to_owned());
         return Err(IndexError::OtherFolder { path, recorded, given });

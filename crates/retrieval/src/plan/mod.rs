@@ -92,6 +92,7 @@ impl Plan {
                 RetrievalData::streamed(pairs, model, template, augment, task.on_error, skipped.clone())
             }
         };
+        let data = data.decoded(task.decode);
         split.train_pairs = data.len();
         split.val_images = val.as_ref().map_or(0, CaptionedImages::len);
         let (config, mut warnings) = configure(&base, split.train_pairs)?;

@@ -45,7 +45,12 @@ impl Plan {
             return Err(TrainError::NothingToTrain { reason }.into());
         }
         let clip = Clip::from_state(&base.config, &base.state, &options.device)?;
-        let embed = EmbedOptions { threads: config.workers, on_error: task.on_error, ..EmbedOptions::default() };
+        let embed = EmbedOptions {
+            threads: config.workers,
+            on_error: task.on_error,
+            decoding: task.decode,
+            ..EmbedOptions::default()
+        };
         let gallery = val.map(|val| Gallery::new(&val, &task.templates));
         let report = skipped.clone();
         let validator =

@@ -1,6 +1,8 @@
 //! The frame: its components and their planes of samples.
 
 use super::fault::Fault;
+use super::reduced;
+use super::scale::Scale;
 use super::transform::{self, Block};
 
 /// Samples of a block's side.
@@ -8,8 +10,11 @@ pub(super) const BLOCK: usize = 8;
 
 /// The image as its start-of-frame segment announces it.
 pub(super) struct Frame {
+    /// As the file has it.
     pub(super) width: u32,
     pub(super) height: u32,
+    /// What of it is decoded.
+    pub(super) scale: Scale,
     pub(super) progressive: bool,
     pub(super) components: Vec<Component>,
     /// The largest sampling factors.
@@ -27,7 +32,11 @@ pub(super) struct Component {
     pub(super) table: usize,
     /// The steps, from the first scan on; the table may be redefined later, for others.
     pub(super) steps: Option<[u16; 64]>,
-    /// Samples that belong to the image.
+    /// Samples that belong to the image, at the file's size.
+    whole: [usize; 2],
+    /// Samples of a block's side that are decoded.
+    pub(super) samples: usize,
+    /// Decoded samples that belong to the image.
     pub(super) width: usize,
     pub(super) height: usize,
     /// Blocks in a row and in a column, with those that fill the last unit.
@@ -40,8 +49,8 @@ pub(super) struct Component {
 }
 
 impl Frame {
-    /// Parses the segment; nothing of the image's size is allocated yet.
-    pub(super) fn parse(segment: &[u8], progressive: bool) -> Result<Self, Fault> {
+    /// Parses the segment; nothing of the image's size is allocated yet. `shorter_side`: samples that are enough for it.
+    pub(super) fn parse(segment: &[u8], progressive: bool, shorter_side: Option<u32>) -> Result<Self, Fault> {
         let &[precision, h1, h0, w1, w0, count, ref components @ ..] = segment else {
             return Fault::corrupt("the frame header is too short");
         };
@@ -65,18 +74,26 @@ impl Frame {
         }
         let max_h = all.iter().map(|(_, (h, _), _)| *h).max().unwrap_or(1);
         let max_v = all.iter().map(|(_, (_, v), _)| *v).max().unwrap_or(1);
-        let mut frame =
-            Self { width: width.into(), height: height.into(), progressive, components: Vec::new(), max_h, max_v };
+        let (width, height) = (u32::from(width), u32::from(height));
+        let scale = shorter_side.map_or(Scale::WHOLE, |enough| Scale::for_shorter_side(width, height, enough));
+        let mut frame = Self { width, height, scale, progressive, components: Vec::new(), max_h, max_v };
         let (units_across, units_down) = frame.units();
         for (id, (h, v), table) in all {
+            let samples = scale.of_component([h, v], [max_h, max_v]);
+            let length = |whole: u32, factor: usize, max: usize| {
+                [BLOCK, samples].map(|samples| (whole as usize * factor * samples).div_ceil(max * BLOCK))
+            };
+            let ([whole_width, width], [whole_height, height]) = (length(width, h, max_h), length(height, v, max_v));
             frame.components.push(Component {
                 id,
                 h,
                 v,
                 table,
                 steps: None,
-                width: (usize::from(width) * h).div_ceil(max_h),
-                height: (usize::from(height) * v).div_ceil(max_v),
+                whole: [whole_width, whole_height],
+                samples,
+                width,
+                height,
                 blocks_across: units_across * h,
                 blocks_down: units_down * v,
                 coefficients: Vec::new(),
@@ -96,7 +113,7 @@ impl Frame {
     pub(super) fn allocate(&mut self) {
         for component in &mut self.components {
             let blocks = component.blocks_across * component.blocks_down;
-            component.plane = vec![0; blocks * BLOCK * BLOCK];
+            component.plane = vec![0; blocks * component.samples * component.samples];
             if self.progressive {
                 // Plain numbers, since memory for zeros is free until it is written to, which for arrays it is at once.
                 component.coefficients = vec![0; blocks * 64];
@@ -118,7 +135,8 @@ impl Frame {
 impl Component {
     /// Blocks in a row and in a column that hold samples of the image: those of a scan of this component alone.
     pub(super) fn own_blocks(&self) -> (usize, usize) {
-        (self.width.div_ceil(BLOCK), self.height.div_ceil(BLOCK))
+        let [width, height] = self.whole;
+        (width.div_ceil(BLOCK), height.div_ceil(BLOCK))
     }
 
     /// The coefficients gathered for a block.
@@ -130,12 +148,16 @@ impl Component {
     pub(super) fn transform(&mut self, block: &Block, x: usize, y: usize) {
         let steps = self.steps.as_ref().expect("a scan of the component has set its steps");
         let stride = self.stride();
-        transform::inverse(block, steps, &mut self.plane[(y * stride + x) * BLOCK..], stride);
+        let out = &mut self.plane[(y * stride + x) * self.samples..];
+        match self.samples {
+            BLOCK => transform::inverse(block, steps, out, stride),
+            samples => reduced::inverse(samples, block, steps, out, stride),
+        }
     }
 
     /// Samples in a row of the plane.
     pub(super) fn stride(&self) -> usize {
-        self.blocks_across * BLOCK
+        self.blocks_across * self.samples
     }
 
     /// The samples of a row that belong to the image.

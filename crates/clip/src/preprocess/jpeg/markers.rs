@@ -21,9 +21,11 @@ impl From<Fault> for Stop {
     }
 }
 
-/// Reads the whole image; `check` is asked about width and height before anything of that size is allocated.
+/// Reads the whole image, at the scale that `shorter_side` allows; `check` is asked about width and height before anything of that
+/// size is allocated.
 pub(super) fn read(
     data: &[u8],
+    shorter_side: Option<u32>,
     check: impl Fn(u32, u32) -> Result<(), ImageError>,
 ) -> Result<(Frame, ColorSpace), Stop> {
     let mut tables = Tables::default();
@@ -49,7 +51,7 @@ pub(super) fn read(
                 _ => Fault::corrupt("the restart interval's segment has the wrong length")?,
             },
             0xc0..=0xc2 => {
-                let mut parsed = Frame::parse(segment, marker == 0xc2)?;
+                let mut parsed = Frame::parse(segment, marker == 0xc2, shorter_side)?;
                 check(parsed.width, parsed.height).map_err(Stop::Limit)?;
                 if frame.is_some() {
                     Fault::corrupt("there are two frames")?;

@@ -17,6 +17,8 @@ mod fault;
 mod frame;
 mod huffman;
 mod markers;
+mod reduced;
+mod scale;
 mod scan;
 mod transform;
 mod upsample;
@@ -30,10 +32,16 @@ use fault::Fault;
 use frame::Frame;
 use upsample::Upsampler;
 
-/// Decodes a JPEG; what follows its end marker is ignored.
-pub(super) fn decode(bytes: &[u8], name: &str, limits: &DecodeLimits) -> Result<RgbImage, ImageError> {
+/// Decodes a JPEG; what follows its end marker is ignored. With `shorter_side`, to a half, a quarter or an eighth of its size, as long
+/// as the shorter side keeps so many pixels.
+pub(super) fn decode(
+    bytes: &[u8],
+    name: &str,
+    limits: &DecodeLimits,
+    shorter_side: Option<u32>,
+) -> Result<RgbImage, ImageError> {
     let check = |width, height| limits.check_pixels(name, width, height);
-    match markers::read(bytes, check) {
+    match markers::read(bytes, shorter_side, check) {
         Ok((frame, color)) => to_rgb(&frame, color).map_err(|fault| fault.named(name)),
         Err(markers::Stop::Fault(fault)) => Err(fault.named(name)),
         Err(markers::Stop::Limit(error)) => Err(error),
@@ -42,7 +50,7 @@ pub(super) fn decode(bytes: &[u8], name: &str, limits: &DecodeLimits) -> Result<
 
 /// Enlarges the planes to the frame's size, row by row, and converts the colours.
 fn to_rgb(frame: &Frame, color: ColorSpace) -> Result<RgbImage, Fault> {
-    let (width, height) = (frame.width as usize, frame.height as usize);
+    let [width, height] = [frame.width, frame.height].map(|length| frame.scale.of(length as usize));
     let upsamplers = frame.components.iter().map(|component| Upsampler::new(frame, component));
     let upsamplers = upsamplers.collect::<Result<Vec<_>, _>>()?;
     // An upsampled row may be a sample longer than the image is wide.
@@ -54,5 +62,5 @@ fn to_rgb(frame: &Frame, color: ColorSpace) -> Result<RgbImage, Fault> {
         }
         color.convert(&rows, out);
     }
-    Ok(RgbImage::from_raw(frame.width, frame.height, pixels).expect("three bytes for each pixel"))
+    Ok(RgbImage::from_raw(width as u32, height as u32, pixels).expect("three bytes for each pixel"))
 }

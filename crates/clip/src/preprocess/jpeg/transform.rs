@@ -5,10 +5,10 @@
 pub(super) type Block = [i16; 64];
 
 /// Bits after the binary point of the constants.
-const CONST_BITS: u32 = 13;
+pub(super) const CONST_BITS: u32 = 13;
 
 /// Bits that the first pass keeps for the second.
-const PASS1_BITS: u32 = 2;
+pub(super) const PASS1_BITS: u32 = 2;
 
 /// The natural order's index of the k-th coefficient in the zigzag order.
 pub(super) const ZIGZAG: [u8; 64] = [
@@ -47,7 +47,7 @@ pub(super) fn inverse(coefficients: &Block, steps: &[u16; 64], out: &mut [u8], s
     }
 }
 
-fn coefficient(coefficients: &Block, steps: &[u16; 64], i: usize) -> i32 {
+pub(super) fn coefficient(coefficients: &Block, steps: &[u16; 64], i: usize) -> i32 {
     i32::from(coefficients[i]) * i32::from(steps[i])
 }
 
@@ -82,12 +82,12 @@ fn inverse_1d(input: [i32; 8]) -> [i32; 8] {
 }
 
 /// Divides by a power of two, rounding half up.
-fn descale(value: i32, bits: u32) -> i32 {
+pub(super) fn descale(value: i32, bits: u32) -> i32 {
     value.wrapping_add(1 << (bits - 1)) >> bits
 }
 
 /// Samples are stored without their middle, 128.
-fn to_sample(value: i32) -> u8 {
+pub(super) fn to_sample(value: i32) -> u8 {
     value.saturating_add(128).clamp(0, 255) as u8
 }
 

@@ -27,19 +27,25 @@ pub(super) struct Upsampler<'a> {
 
 impl<'a> Upsampler<'a> {
     pub(super) fn new(frame: &Frame, component: &'a Component) -> Result<Self, Fault> {
-        if !frame.max_h.is_multiple_of(component.h) || !frame.max_v.is_multiple_of(component.v) {
+        // In samples of a unit.
+        let samples = frame.scale.samples();
+        let unit = [(frame.max_h, component.h), (frame.max_v, component.v)];
+        let factors = unit.map(|(max, own)| (max * samples, own * component.samples));
+        if factors.iter().any(|(all, own)| !all.is_multiple_of(*own)) {
             return Err(Fault::Unsupported("fractional subsampling"));
         }
-        let (across, down) = (frame.max_h / component.h, frame.max_v / component.v);
+        let [across, down] = factors.map(|(all, own)| all / own);
+        // libjpeg does not smooth what is a sample a block.
+        let smooth = samples > 1;
         let wide_enough = component.width > 2;
         let method = match (across, down) {
             (1, 1) => Method::None,
-            (2, 1) if wide_enough => Method::Across,
-            (1, 2) => Method::Down,
-            (2, 2) if wide_enough => Method::Both,
+            (2, 1) if smooth && wide_enough => Method::Across,
+            (1, 2) if smooth => Method::Down,
+            (2, 2) if smooth && wide_enough => Method::Both,
             _ => Method::Repeat { across, down },
         };
-        Ok(Self { component, method, width: frame.width as usize })
+        Ok(Self { component, method, width: frame.scale.of(frame.width as usize) })
     }
 
     /// Writes row `y` of the enlarged component to the start of `out`, which has room for a sample more than the

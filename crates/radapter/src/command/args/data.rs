@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use radapter_clip::preprocess::Decoding;
 use radapter_datasets::OnError;
+use radapter_embedding::EmbedOptions;
 
 /// `--json`.
 #[derive(Clone, Copy, Debug, Args)]
@@ -17,6 +19,22 @@ pub(crate) struct DecodeArgs {
     /// What to do with an image that cannot be read: stop (fail), or leave it out and report it (skip)
     #[arg(long, value_name = "fail|skip", default_value = "fail")]
     pub(crate) on_error: OnError,
+}
+
+/// How exact images are decoded.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct DecodingArg {
+    /// How JPEGs are decoded: to Pillow's pixels (exact), or large ones to a fraction of their size (fast), which changes embeddings a
+    /// little
+    #[arg(long, value_name = "exact|fast", default_value = "exact")]
+    pub(crate) decode: Decoding,
+}
+
+impl DecodingArg {
+    /// Options with this decoding.
+    pub(crate) fn over(self, options: EmbedOptions) -> EmbedOptions {
+        EmbedOptions { decoding: self.decode, ..options }
+    }
 }
 
 /// How many inputs the device computes at a time.

@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{
-    AlphaArg, AlphaGrid, CaptionsArgs, ClassNamesArg, DatasetArgs, DecodeArgs, DeviceBatchArg, EvalRetrieval,
-    EvalSegmentation, FusionArgs, JsonFlag, LabelMapArgs, ModelArgs, TemplatesArg,
+    AlphaArg, AlphaGrid, CaptionsArgs, ClassNamesArg, DatasetArgs, DecodeArgs, DecodingArg, DeviceBatchArg,
+    EvalRetrieval, EvalSegmentation, FusionArgs, JsonFlag, LabelMapArgs, ModelArgs, TemplatesArg,
 };
 
 #[derive(Debug, Args)]
@@ -52,6 +52,8 @@ pub(crate) struct EvalClassification {
     pub(crate) class_names: ClassNamesArg,
     #[command(flatten)]
     pub(crate) decode: DecodeArgs,
+    #[command(flatten)]
+    pub(crate) decoding: DecodingArg,
     #[command(flatten)]
     pub(crate) batch: DeviceBatchArg,
     #[command(flatten)]

@@ -2,7 +2,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{AlphaArg, ClassNamesArg, DecodeArgs, DeviceBatchArg, ImagesArg, JsonFlag, ModelArgs, TemplatesArg};
+use super::{
+    AlphaArg, ClassNamesArg, DecodeArgs, DecodingArg, DeviceBatchArg, ImagesArg, JsonFlag, ModelArgs, TemplatesArg,
+};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -28,6 +30,8 @@ pub(crate) struct EmbedArgs {
     pub(crate) pixels: bool,
     #[command(flatten)]
     pub(crate) decode: DecodeArgs,
+    #[command(flatten)]
+    pub(crate) decoding: DecodingArg,
     #[command(flatten)]
     pub(crate) batch: DeviceBatchArg,
     /// Where the embeddings go
@@ -56,6 +60,8 @@ pub(crate) struct ZeroShotArgs {
     pub(crate) class_names: ClassNamesArg,
     #[command(flatten)]
     pub(crate) decode: DecodeArgs,
+    #[command(flatten)]
+    pub(crate) decoding: DecodingArg,
     #[command(flatten)]
     pub(crate) batch: DeviceBatchArg,
     #[command(flatten)]
@@ -88,6 +94,8 @@ pub(crate) struct PredictArgs {
     pub(crate) top: std::num::NonZeroUsize,
     #[command(flatten)]
     pub(crate) decode: DecodeArgs,
+    #[command(flatten)]
+    pub(crate) decoding: DecodingArg,
     #[command(flatten)]
     pub(crate) batch: DeviceBatchArg,
     /// Where the predictions go; the ending chooses the form

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 use radapter_datasets::captions::CaptionsFormat;
 
-use super::{AlphaArg, ArchArg, DecodeArgs, DeviceBatchArg, JsonFlag, ModelArgs, ModelRef, RunArgs};
+use super::{AlphaArg, ArchArg, DecodeArgs, DecodingArg, DeviceBatchArg, JsonFlag, ModelArgs, ModelRef, RunArgs};
 
 /// Images with captions.
 #[derive(Clone, Debug, Default, Args)]
@@ -121,6 +121,8 @@ pub(crate) struct EvalRetrieval {
     #[command(flatten)]
     pub(crate) decode: DecodeArgs,
     #[command(flatten)]
+    pub(crate) decoding: DecodingArg,
+    #[command(flatten)]
     pub(crate) batch: DeviceBatchArg,
     #[command(flatten)]
     pub(crate) json: JsonFlag,
@@ -147,6 +149,8 @@ pub(crate) struct IndexArgs {
     pub(crate) moved: bool,
     #[command(flatten)]
     pub(crate) decode: DecodeArgs,
+    #[command(flatten)]
+    pub(crate) decoding: DecodingArg,
     #[command(flatten)]
     pub(crate) batch: DeviceBatchArg,
     #[command(flatten)]

@@ -88,6 +88,7 @@ Settings of --config and --set, with their defaults (N: the run's steps):
   templates = simple            val_fraction = 0.1                 paper-16-shot, paper-base-to-novel,
   eval_templates = templates    shots = none                       paper-coco
   on_error = fail               best = top1, or top5             patience = none
+  decode = exact, or fast       (large JPEGs at a fraction of their size)
   keep = last, or best (with patience: best)                     workers = processors, at most 8
   betas = [0.9, 0.999]          eps = 1e-8                       final_lr = 1e-6
   micro_batch = none            checkpointing = false            save_every = 500, validate_every

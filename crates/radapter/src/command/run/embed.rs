@@ -29,7 +29,7 @@ pub(super) fn run(args: &EmbedArgs, session: &Session) -> anyhow::Result<()> {
     let mut tensors = StateDict::new();
     let mut metadata = BTreeMap::new();
     if !images.is_empty() {
-        let options = session.embed_options(&args.decode, args.batch);
+        let options = args.decoding.over(session.embed_options(&args.decode, args.batch));
         let progress = session.progress.start("embedding", "images", images.len() as u64);
         let embedded = embed_images(clip, &images, &options, &mut |done| progress.set(done as u64, ""))?;
         progress.finish();
@@ -70,11 +70,11 @@ fn json_list<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
 /// `n` images → `[n, 3, size, size]`
 fn pixels(images: &[&Image], config: &ClipConfig, options: &EmbedOptions) -> anyhow::Result<RawTensor> {
     let preprocess = Preprocess::new(config);
-    let limits = options.limits;
+    let (limits, side) = (options.limits, options.decoding.shorter_side(preprocess.image_size(), 1.0));
     let ahead = Ahead { threads: options.threads, jobs: 2 * options.threads };
     let sources: Vec<ImageSource> = images.iter().map(|image| image.source.clone()).collect();
     let prepared = Prefetch::new(sources, ahead, move |source: ImageSource| {
-        source.load_within(&limits).map(|image| preprocess.apply(&image))
+        source.load_for(&limits, side).map(|image| preprocess.apply(&image))
     });
     let size = config.vision.image_size;
     let shape = [images.len(), 3, size, size];

@@ -1,0 +1,70 @@
+//! Decoding to a fraction of the size, as libjpeg's `scale_denom` and so Pillow's `draft`: a block becomes 4 × 4, 2 × 2 samples or
+//! one, by a transform that leaves the high frequencies out.
+
+use super::frame::BLOCK;
+
+/// Samples of a block's side in the scaled image: 8, 4, 2 or 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Scale(usize);
+
+impl Scale {
+    /// The whole size.
+    pub(super) const WHOLE: Self = Self(BLOCK);
+
+    /// The smallest size whose shorter side keeps `at_least` samples, of which the decoder's own rounding up is not counted.
+    pub(super) fn for_shorter_side(width: u32, height: u32, at_least: u32) -> Self {
+        let shorter = width.min(height);
+        let parts = [8, 4, 2].into_iter().find(|parts| shorter / parts >= at_least.max(1));
+        Self(BLOCK / parts.unwrap_or(1) as usize)
+    }
+
+    /// Samples of a block's side.
+    pub(super) fn samples(self) -> usize {
+        self.0
+    }
+
+    /// A length of the image in this scale.
+    pub(super) fn of(self, length: usize) -> usize {
+        (length * self.0).div_ceil(BLOCK)
+    }
+
+    /// Samples of a block's side of a component that has fewer blocks than the others: libjpeg leaves it as much larger as it can, up to
+    /// the whole block, so that it does not have to be enlarged again. `factors`: the component's sampling factors across and down,
+    /// `max`: the largest ones.
+    pub(super) fn of_component(self, factors: [usize; 2], max: [usize; 2]) -> usize {
+        let mut samples = self.0;
+        let doubled = |samples: usize| {
+            factors.iter().zip(max).all(|(factor, max)| (max * self.0).is_multiple_of(factor * samples * 2))
+        };
+        while samples < BLOCK && doubled(samples) {
+            samples *= 2;
+        }
+        samples
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shorter_side_decides() {
+        let samples = |width, height, at_least| Scale::for_shorter_side(width, height, at_least).samples();
+        assert_eq!(samples(4000, 3000, 448), 2);
+        assert_eq!(samples(3584, 3584, 448), 1);
+        assert_eq!(samples(3000, 1791, 448), 4);
+        assert_eq!(samples(4000, 448, 448), 8);
+        assert_eq!(samples(10, 10, 448), 8);
+        assert_eq!(samples(7, 9, 0), 2);
+    }
+
+    #[test]
+    fn subsampled_chroma_keeps_its_samples() {
+        let half = Scale(4);
+        assert_eq!(half.of_component([1, 1], [2, 2]), 8);
+        assert_eq!(half.of_component([1, 1], [2, 1]), 4);
+        assert_eq!(half.of_component([2, 2], [2, 2]), 4);
+        assert_eq!(Scale(1).of_component([1, 1], [4, 4]), 4);
+        assert_eq!(Scale::WHOLE.of_component([1, 1], [2, 2]), 8);
+    }
+}
