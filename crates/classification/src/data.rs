@@ -7,7 +7,7 @@ use radapter_datasets::augment::Augment;
 use radapter_datasets::fingerprint::Fingerprint;
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::seed::{self, Draw};
-use radapter_datasets::{LabelledImages, OnError, SkipReport, Templates};
+use radapter_datasets::{LabelledImages, OnError, PixelCache, SkipReport, Templates};
 use radapter_training::{DataError, Sample, SampleKey, TrainData};
 
 /// Labelled images as training samples.
@@ -22,6 +22,7 @@ pub struct ClassificationData {
     augment: Augment,
     preprocess: Preprocess,
     decoding: Decoding,
+    pixel_cache: Option<PixelCache>,
     on_error: OnError,
     skipped: SkipReport,
     fingerprint: String,
@@ -50,6 +51,7 @@ impl ClassificationData {
             augment,
             preprocess: Preprocess::new(model),
             decoding: Decoding::Exact,
+            pixel_cache: None,
             on_error,
             skipped: SkipReport::default(),
             images,
@@ -59,6 +61,11 @@ impl ClassificationData {
     /// The same samples, decoded in this way.
     pub fn decoded(self, decoding: Decoding) -> Self {
         Self { decoding, ..self }
+    }
+
+    /// The same samples, decoded once for all epochs that see them.
+    pub fn cached(self, pixel_cache: Option<PixelCache>) -> Self {
+        Self { pixel_cache, ..self }
     }
 
     /// The images that could not be read so far; a clone shares the list, so that it can be asked after training.
@@ -88,7 +95,12 @@ impl TrainData for ClassificationData {
         let sample = &self.images.samples[key.index];
         let side = self.preprocess.image_size() as u32;
         let shorter_side = self.decoding.shorter_side(side as usize, self.augment.scale[0]);
-        let pixels = sample.source.load_for(&DecodeLimits::default(), shorter_side).map(|image| {
+        let decoded = || sample.source.load_for(&DecodeLimits::default(), shorter_side);
+        let decoded = match &self.pixel_cache {
+            Some(cache) => cache.get_or(&sample.source, &format!("decoded for {shorter_side:?}"), decoded),
+            None => decoded(),
+        };
+        let pixels = decoded.map(|image| {
             let index = key.index as u64;
             let augmented = self.augment.apply(&image, side, key.seed, key.epoch, index);
             self.preprocess.normalize(&augmented)

@@ -1,10 +1,12 @@
+use std::sync::Arc;
+
 use burn::tensor::{Tensor, TensorData};
 use radapter_clip::model::{Adapter, Clip, Context};
 use radapter_clip::preprocess::{DecodeLimits, Decoding, ImageError, Preprocess};
 use radapter_datasets::imagenet::without_border;
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::prefetch::{Ahead, Prefetch, PrefetchError};
-use radapter_datasets::{ImageSource, OnError, Sample, SkipReport};
+use radapter_datasets::{ImageSource, OnError, PixelCache, Sample, SkipReport};
 
 use super::{EmbedError, Embeddings};
 
@@ -24,7 +26,7 @@ impl From<&Sample> for Image {
 }
 
 /// How images are embedded.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct EmbedOptions {
     /// Images that the model sees at a time.
     pub batch: usize,
@@ -38,6 +40,8 @@ pub struct EmbedOptions {
     pub border: u32,
     /// How large JPEGs are decoded; with a border always exactly.
     pub decoding: Decoding,
+    /// Where preprocessed images are kept, which are the same at every look.
+    pub pixel_cache: Option<PixelCache>,
 }
 
 impl Default for EmbedOptions {
@@ -50,6 +54,7 @@ impl Default for EmbedOptions {
             limits: DecodeLimits::default(),
             border: 0,
             decoding: Decoding::Exact,
+            pixel_cache: None,
         }
     }
 }
@@ -120,8 +125,10 @@ fn preprocessed<A: Adapter>(
 ) -> Prefetch<Option<Vec<f32>>, ImageError> {
     let preprocess = Preprocess::new(&model.config);
     let EmbedOptions { limits, on_error, border, .. } = *options;
+    let pixel_cache = options.pixel_cache.clone();
     let decoding = if border == 0 { options.decoding } else { Decoding::Exact };
     let shorter_side = decoding.shorter_side(preprocess.image_size(), 1.0);
+    let stage = format!("{decoding}, {border} cut off, {}", preprocess.stage());
     let report = report.clone();
     let ahead = Ahead {
         threads: options.threads,
@@ -129,8 +136,15 @@ fn preprocessed<A: Adapter>(
         jobs: 2 * options.batch.max(1),
     };
     Prefetch::new(images.to_vec(), ahead, move |image: Image| {
-        let picture = image.source.load_for(&limits, shorter_side);
-        let pixels = picture.map(|picture| preprocess.apply(&without_border(picture, border)));
+        let resized = || {
+            let picture = image.source.load_for(&limits, shorter_side)?;
+            Ok(Arc::new(preprocess.resize_and_crop(&without_border(picture, border))))
+        };
+        let resized = match &pixel_cache {
+            Some(cache) => cache.get_or(&image.source, &stage, resized),
+            None => resized(),
+        };
+        let pixels = resized.map(|resized| preprocess.normalize(&resized));
         on_error.settle(&image.name, pixels, &report)
     })
 }

@@ -8,9 +8,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use image::{Rgb, RgbImage};
 use radapter_clip::config::{Activation, ClipConfig, PreprocessConfig, TextConfig, VisionConfig};
 use radapter_clip::model::{Clip, Context, Precision};
-use radapter_clip::preprocess::Preprocess;
+use radapter_clip::preprocess::{Decoding, Preprocess};
 use radapter_clip::tokenizer::Tokenizer;
-use radapter_datasets::{ImageSource, OnError};
+use radapter_datasets::{ImageSource, OnError, PixelCache};
 use radapter_embedding::{
     EmbedError, EmbedOptions, Embeddings, Image, TextCache, embed_groups, embed_images, embed_texts,
 };
@@ -132,6 +132,57 @@ fn unreadable_images_fail_or_are_left_out_with_a_report() {
     assert_eq!(found.embeddings.row(0), found.embeddings.row(1));
     assert_eq!(found.skipped.len(), 1);
     assert_eq!((found.skipped[0].name.as_str(), found.skipped[0].times), ("notes.jpg", 2));
+}
+
+#[test]
+fn kept_pixels_give_the_same_embeddings_and_are_not_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let images: Vec<Image> = (0..5)
+        .map(|index| {
+            let (name, path) = (index.to_string(), dir.path().join(format!("{index}.png")));
+            square([30, 20 * index as u8, 200], index).save(&path).unwrap();
+            Image { name, source: ImageSource::File(path) }
+        })
+        .collect();
+    let model = model(1);
+    let embed = |pixel_cache: Option<PixelCache>, border: u32, on_error| {
+        let options = EmbedOptions { pixel_cache, border, ..options(2, 2, on_error) };
+        embed_images(&model, &images, &options, &mut |_| {}).unwrap().embeddings
+    };
+    let (expected, bordered) = (embed(None, 0, OnError::Fail), embed(None, 2, OnError::Fail));
+    let file = dir.path().join("pixels");
+    let cache = || Some(PixelCache::open(&file).unwrap());
+    assert_eq!(embed(cache(), 0, OnError::Fail), expected);
+    assert_eq!(embed(cache(), 2, OnError::Fail), bordered, "another stage is another entry");
+    assert_eq!(cache().unwrap().len(), 10);
+
+    // Files of the same size and time that hold nothing more.
+    for image in &images {
+        let ImageSource::File(path) = &image.source else { unreachable!() };
+        let file = std::fs::metadata(path).unwrap();
+        std::fs::write(path, vec![0; file.len() as usize]).unwrap();
+        std::fs::File::options().write(true).open(path).unwrap().set_modified(file.modified().unwrap()).unwrap();
+    }
+    assert_eq!(embed(cache(), 0, OnError::Fail), expected);
+    assert!(embed(None, 0, OnError::Skip).is_empty());
+}
+
+#[test]
+fn fast_decoding_takes_a_large_jpeg_at_a_fraction_and_nothing_else() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../clip/tests/fixtures/images");
+    // 37 × 29 pixels, of which a model of 4 needs 8.
+    let mut config = config();
+    (config.vision.image_size, config.vision.patch_size) = (4, 2);
+    let model = Clip::from_state(&config, &config.random_state(1), &device()).unwrap();
+    let embed = |name: &str, decoding| {
+        let image = Image { name: name.to_owned(), source: ImageSource::File(fixtures.join(name)) };
+        let options = EmbedOptions { decoding, ..options(1, 1, OnError::Fail) };
+        embed_images(&model, &[image], &options, &mut |_| {}).unwrap().embeddings
+    };
+    let (exact, fast) = (embed("ycc-420.jpg", Decoding::Exact), embed("ycc-420.jpg", Decoding::Fast));
+    let cosine: f32 = exact.values().iter().zip(fast.values()).map(|(a, b)| a * b).sum();
+    assert!(exact != fast && cosine > 0.9, "{cosine}");
+    assert_eq!(embed("rgb.png", Decoding::Exact), embed("rgb.png", Decoding::Fast));
 }
 
 #[test]

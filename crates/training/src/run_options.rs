@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
+use radapter_datasets::PixelCache;
 use radapter_datasets::on_error::Skipped;
 
 use crate::progress::{Progress, Silent};
@@ -21,6 +22,8 @@ pub struct RunOptions {
     pub devices: Vec<Device>,
     /// Tells how many bytes are free on the device: a batch that cannot fit is refused before the first step.
     pub memory: Option<FreeMemory>,
+    /// Where decoded images are kept for the next epoch.
+    pub pixel_cache: Option<PixelCache>,
     /// Who hears of progress.
     pub progress: Box<dyn Progress>,
     /// Set to true from anywhere, it ends the run behind the current step, with its state saved.
@@ -35,6 +38,7 @@ impl RunOptions {
             device,
             devices: Vec::new(),
             memory: None,
+            pixel_cache: None,
             progress: Box::new(Silent),
             interrupt: Arc::default(),
         }

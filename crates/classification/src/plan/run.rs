@@ -45,6 +45,7 @@ impl Plan {
             threads: config.workers,
             on_error: task.on_error,
             decoding: task.decode,
+            pixel_cache: options.pixel_cache.clone(),
             ..EmbedOptions::default()
         };
         let head = if objective.needs_text() {
@@ -63,8 +64,9 @@ impl Plan {
             None => None,
         };
         let templates = objective.needs_text().then_some(&task.templates);
-        let data =
-            ClassificationData::new(train, &base.config, templates, task.augment, task.on_error).decoded(task.decode);
+        let data = ClassificationData::new(train, &base.config, templates, task.augment, task.on_error)
+            .decoded(task.decode)
+            .cached(options.pixel_cache.clone());
         let report = data.skip_report();
         let split = serde_json::to_string_pretty(&split)
             .map_err(|error| SettingsError::Record { key: SPLIT_FILE, reason: error.to_string() })?;

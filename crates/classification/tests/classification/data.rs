@@ -4,7 +4,7 @@ use radapter_classification::data::ClassificationData;
 use radapter_classification::read::read_labelled;
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::augment::Augment;
-use radapter_datasets::{OnError, Templates};
+use radapter_datasets::{OnError, PixelCache, Templates};
 use radapter_training::{SampleKey, TrainData};
 
 use crate::support::{SIDE, config, squares, write_squares};
@@ -93,4 +93,23 @@ fn broken_images_stop_the_run_or_are_skipped_and_reported() {
     assert!(lenient.load(key(0, 0)).unwrap().is_some());
     assert_eq!(lenient.load(key(0, 1)).unwrap(), None);
     assert_eq!(lenient.skipped()[0].name, "grass/0.png");
+}
+
+#[test]
+fn kept_pixels_change_no_sample() {
+    let dir = tempfile::tempdir().unwrap();
+    write_squares(dir.path(), &[0, 1], 0, 2);
+    let data = |cache: Option<PixelCache>| {
+        let images = read_labelled(dir.path(), None).unwrap();
+        let augment = Augment { scale: [0.5, 1.0], flip: 0.5 };
+        ClassificationData::new(images, &config(), None, augment, OnError::Fail).cached(cache)
+    };
+    let cache = PixelCache::open(&dir.path().join("pixels")).unwrap();
+    let (plain, kept) = (data(None), data(Some(cache.clone())));
+    for epoch in 0..3 {
+        for index in 0..4 {
+            assert_eq!(plain.load(key(epoch, index)).unwrap(), kept.load(key(epoch, index)).unwrap());
+        }
+    }
+    assert_eq!(cache.len(), 4, "each image once, for all crops");
 }

@@ -49,6 +49,12 @@ impl Preprocess {
         self.filter
     }
 
+    /// Tells [`resize_and_crop`](Self::resize_and_crop) from that of other models, for caches of what it makes.
+    pub fn stage(&self) -> String {
+        let Self { image_size, filter, resize_mode, fill, .. } = self;
+        format!("{image_size} pixels, {filter:?}, {resize_mode:?}, {fill}")
+    }
+
     /// From a decoded image to the tower's input: [`resize_and_crop`](Self::resize_and_crop), then
     /// [`normalize`](Self::normalize).
     ///

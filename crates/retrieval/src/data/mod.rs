@@ -7,7 +7,7 @@ use radapter_clip::config::ClipConfig;
 use radapter_clip::preprocess::{DecodeLimits, Decoding, Preprocess};
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::augment::Augment;
-use radapter_datasets::{ImageSource, OnError, SkipReport, Templates};
+use radapter_datasets::{ImageSource, OnError, PixelCache, SkipReport, Templates};
 use radapter_training::{DataError, Sample, SampleKey, SampleOrder, TrainData};
 
 pub(crate) use pairs::PairSet;
@@ -51,6 +51,7 @@ pub struct RetrievalData {
     augment: Augment,
     preprocess: Preprocess,
     decoding: Decoding,
+    pixel_cache: Option<PixelCache>,
     on_error: OnError,
     skipped: SkipReport,
 }
@@ -72,6 +73,7 @@ impl RetrievalData {
             augment,
             preprocess: Preprocess::new(model),
             decoding: Decoding::Exact,
+            pixel_cache: None,
             on_error,
             skipped,
         }
@@ -80,6 +82,11 @@ impl RetrievalData {
     /// The same samples, decoded in this way.
     pub(crate) fn decoded(self, decoding: Decoding) -> Self {
         Self { decoding, ..self }
+    }
+
+    /// The same samples, decoded once for all epochs that see them.
+    pub(crate) fn cached(self, pixel_cache: Option<PixelCache>) -> Self {
+        Self { pixel_cache, ..self }
     }
 
     /// Pairs of images that are known all together.
@@ -116,7 +123,12 @@ impl TrainData for RetrievalData {
         let pair = self.pairs.pair(key)?;
         let side = self.preprocess.image_size() as u32;
         let shorter_side = self.decoding.shorter_side(side as usize, self.augment.scale[0]);
-        let pixels = pair.image.load_for(&DecodeLimits::default(), shorter_side).map(|image| {
+        let decoded = || pair.image.load_for(&DecodeLimits::default(), shorter_side);
+        let decoded = match &self.pixel_cache {
+            Some(cache) => cache.get_or(&pair.image, &format!("decoded for {shorter_side:?}"), decoded),
+            None => decoded(),
+        };
+        let pixels = decoded.map(|image| {
             let augmented = self.augment.apply(&image, side, key.seed, key.epoch, key.index as u64);
             self.preprocess.normalize(&augmented)
         });

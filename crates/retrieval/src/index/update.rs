@@ -35,7 +35,7 @@ pub struct Folder {
 }
 
 /// How an index is brought up to date.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct UpdateOptions<'a> {
     /// How images are read and embedded.
     pub embed: EmbedOptions,

@@ -49,6 +49,7 @@ impl Plan {
             threads: config.workers,
             on_error: task.on_error,
             decoding: task.decode,
+            pixel_cache: options.pixel_cache.clone(),
             ..EmbedOptions::default()
         };
         let gallery = val.map(|val| Gallery::new(&val, &task.templates));
@@ -60,7 +61,7 @@ impl Plan {
         let setup = Setup {
             base: clip,
             base_hash: base.state.hash(),
-            data: Arc::new(data) as Arc<dyn TrainData>,
+            data: Arc::new(data.cached(options.pixel_cache)) as Arc<dyn TrainData>,
             objective,
             head: None,
             validator,

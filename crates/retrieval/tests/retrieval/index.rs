@@ -3,6 +3,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use radapter_clip::preprocess::Decoding;
 use radapter_datasets::OnError;
 use radapter_embedding::{EmbedOptions, Image, embed_images, embed_texts};
 use radapter_retrieval::index::{Folder, Index, IndexError, ModelId, SAVE_EVERY, UpdateOptions, Updated, update};
@@ -43,6 +44,24 @@ fn plainly(images: &Path, query: &[f32], k: usize) -> Vec<(String, f32)> {
     scored.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     scored.truncate(k);
     scored
+}
+
+#[test]
+fn an_index_is_of_one_way_to_decode() {
+    let folder = tempfile::tempdir().unwrap();
+    let (images, dir) = (folder.path().join("images"), folder.path().join("index"));
+    write(&images, 0..2);
+    let refresh = |decoding| {
+        let stop = AtomicBool::new(false);
+        let embed = EmbedOptions { decoding, ..EmbedOptions::default() };
+        let folder = Folder { path: images.clone(), moved: false };
+        let options = UpdateOptions { embed, interrupt: &stop, save_every: SAVE_EVERY };
+        update(&dir, &folder, &model(1), id(1), &options, &mut |_, _| {})
+    };
+    refresh(Decoding::Fast).unwrap();
+    let error = refresh(Decoding::Exact).unwrap_err().to_string();
+    assert!(error.contains("decode = fast, not exact"), "{error}");
+    refresh(Decoding::Fast).unwrap();
 }
 
 #[test]

@@ -1,8 +1,9 @@
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::Args;
 use radapter_clip::preprocess::Decoding;
-use radapter_datasets::OnError;
+use radapter_datasets::{OnError, PixelCache};
 use radapter_embedding::EmbedOptions;
 
 /// `--json`.
@@ -22,18 +23,38 @@ pub(crate) struct DecodeArgs {
 }
 
 /// How exact images are decoded.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct DecodingArg {
     /// How JPEGs are decoded: to Pillow's pixels (exact), or large ones to a fraction of their size (fast), which changes embeddings a
     /// little
     #[arg(long, value_name = "exact|fast", default_value = "exact")]
     pub(crate) decode: Decoding,
+    #[command(flatten)]
+    pub(crate) cache: PixelCacheArg,
 }
 
 impl DecodingArg {
     /// Options with this decoding.
-    pub(crate) fn over(self, options: EmbedOptions) -> EmbedOptions {
-        EmbedOptions { decoding: self.decode, ..options }
+    pub(crate) fn over(&self, options: EmbedOptions) -> anyhow::Result<EmbedOptions> {
+        Ok(EmbedOptions { decoding: self.decode, pixel_cache: self.cache.open()?, ..options })
+    }
+}
+
+/// Where decoded pixels are kept.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PixelCacheArg {
+    /// Keep decoded pixels in this file, for the next time that the same images are seen
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pixel_cache: Option<PathBuf>,
+}
+
+impl PixelCacheArg {
+    /// The cache, if there is to be one.
+    pub(crate) fn open(&self) -> anyhow::Result<Option<PixelCache>> {
+        let open = |path: &PathBuf| {
+            PixelCache::open(path).with_context(|| format!("--pixel-cache: cannot use `{}`", path.display()))
+        };
+        self.pixel_cache.as_ref().map(open).transpose()
     }
 }
 

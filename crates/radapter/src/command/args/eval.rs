@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::{
     AlphaArg, AlphaGrid, CaptionsArgs, ClassNamesArg, DatasetArgs, DecodeArgs, DecodingArg, DeviceBatchArg,
-    EvalRetrieval, EvalSegmentation, FusionArgs, JsonFlag, LabelMapArgs, ModelArgs, TemplatesArg,
+    EvalRetrieval, EvalSegmentation, FusionArgs, JsonFlag, LabelMapArgs, ModelArgs, PixelCacheArg, TemplatesArg,
 };
 
 #[derive(Debug, Args)]
@@ -117,6 +117,8 @@ pub(crate) struct SweepArgs {
     pub(crate) alpha: AlphaGrid,
     #[command(flatten)]
     pub(crate) decode: DecodeArgs,
+    #[command(flatten)]
+    pub(crate) cache: PixelCacheArg,
     #[command(flatten)]
     pub(crate) batch: DeviceBatchArg,
     /// Where table, plot and report go

@@ -17,7 +17,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use alpha::{AlphaArg, AlphaGrid};
-pub(crate) use data::{ClassNamesArg, DecodeArgs, DecodingArg, DeviceBatchArg, ImagesArg, JsonFlag, TemplatesArg};
+pub(crate) use data::{
+    ClassNamesArg, DecodeArgs, DecodingArg, DeviceBatchArg, ImagesArg, JsonFlag, PixelCacheArg, TemplatesArg,
+};
 pub(crate) use eval::{EvalArgs, EvalClassification, EvalTask, EvalWhat, SweepArgs};
 pub(crate) use global::{DeviceChoice, Devices, GlobalArgs};
 pub(crate) use merge::MergeArgs;

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{ArchArg, ClassNamesArg, ModelRef, TrainRetrieval, TrainSegmentation};
+use super::{ArchArg, ClassNamesArg, ModelRef, PixelCacheArg, TrainRetrieval, TrainSegmentation};
 
 #[derive(Debug, Args)]
 #[command(
@@ -48,13 +48,15 @@ pub(crate) struct ResumeArgs {
     /// Go on from the saved state of this step instead of the newest
     #[arg(long, value_name = "STEP")]
     pub(crate) from_step: Option<u64>,
+    #[command(flatten)]
+    pub(crate) cache: PixelCacheArg,
 }
 
 impl ResumeArgs {
     /// The run, where there is no subcommand: clap has asked for `--out` then.
     pub(crate) fn run(self) -> Option<RunArgs> {
-        let Self { out, config, set, from_step, .. } = self;
-        Some(RunArgs { out: out?, config, set, from_step })
+        let Self { out, config, set, from_step, cache, .. } = self;
+        Some(RunArgs { out: out?, config, set, from_step, cache })
     }
 }
 
@@ -73,6 +75,8 @@ pub(crate) struct RunArgs {
     /// Go on from the saved state of this step instead of the newest
     #[arg(long, value_name = "STEP", requires = "resume")]
     pub(crate) from_step: Option<u64>,
+    #[command(flatten)]
+    pub(crate) cache: PixelCacheArg,
 }
 
 /// `train classification`.

@@ -29,7 +29,7 @@ pub(super) fn run(args: &EmbedArgs, session: &Session) -> anyhow::Result<()> {
     let mut tensors = StateDict::new();
     let mut metadata = BTreeMap::new();
     if !images.is_empty() {
-        let options = args.decoding.over(session.embed_options(&args.decode, args.batch));
+        let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
         let progress = session.progress.start("embedding", "images", images.len() as u64);
         let embedded = embed_images(clip, &images, &options, &mut |done| progress.set(done as u64, ""))?;
         progress.finish();

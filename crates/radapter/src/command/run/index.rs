@@ -21,7 +21,7 @@ pub(super) fn run(args: &IndexArgs, session: &Session) -> anyhow::Result<()> {
     let clip = Clip::from_state(&loaded.checkpoint.config, &loaded.checkpoint.state, &session.device()?)?;
     let folder = Folder { path: args.images.clone(), moved: args.moved };
     let interrupt = interrupt::watch()?;
-    let embed = args.decoding.over(session.embed_options(&args.decode, args.batch));
+    let embed = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
     let options = UpdateOptions { embed, interrupt: &interrupt, save_every: SAVE_EVERY };
     let mut bar: Option<Progress> = None;
     let mut show = |done: usize, total: usize| {

@@ -50,7 +50,7 @@ pub(super) fn run(args: &PredictArgs, session: &Session) -> anyhow::Result<()> {
     let batch = args.batch.batch_size;
     let head = classes::head(&model, listed, names.as_ref(), templates.as_ref(), batch)?;
 
-    let options = args.decoding.over(session.embed_options(&args.decode, args.batch));
+    let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
     let progress = session.progress.start("predicting", "images", images.len() as u64);
     let top = args.top.get();
     let predictions = predict(&model.clip, &head, &images, model.temperature, top, &options, &mut |done| {

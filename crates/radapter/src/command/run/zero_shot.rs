@@ -16,7 +16,7 @@ pub(super) fn run(args: &ZeroShotArgs, session: &Session) -> anyhow::Result<()> 
     let found = Classes::new(images.classes.clone())?;
     let head = classes::zero_shot(&model.clip, &found, &templates, args.batch.batch_size)?;
     let set = TestSet::new(args.data.display().to_string(), images, &found)?;
-    let options = args.decoding.over(session.embed_options(&args.decode, args.batch));
+    let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
     let outcome = suite::measure(&model.clip, &head, &set, &options, session)?;
     eval::print_set(&outcome.evaluation, args.json)
 }

@@ -63,7 +63,7 @@ pub(super) fn run(args: &EvalClassification, session: &Session) -> anyhow::Resul
     let batch = args.batch.batch_size;
     let head = classes::head(&model, listed, names.as_ref(), templates.as_ref(), batch)?;
 
-    let options = args.decoding.over(session.embed_options(&args.decode, args.batch));
+    let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
     let (evaluation, predictions) = match data {
         Data::Set(path, images) => {
             let set = TestSet::new(path.display().to_string(), images, head.classes())?;

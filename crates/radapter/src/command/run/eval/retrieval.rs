@@ -92,7 +92,7 @@ pub(super) fn run(args: &EvalRetrieval, session: &Session) -> anyhow::Result<()>
             let model = ModelArgs { model: reference.clone(), arch: args.arch.clone() };
             let model = model::open(&model, args.alpha.get()?, session)?;
             source.warn(model.clip.config.text.context_length);
-            let options = args.decoding.over(session.embed_options(&args.decode, args.batch));
+            let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
             source.measure("evaluating", &model.clip, &options, session)?
         }
         // clap asks for one of them.

@@ -111,7 +111,7 @@ impl Parts {
             cropper: &cropper,
             source: self.source.clone(),
             settings: self.settings,
-            options: *options,
+            options: options.clone(),
             cache: cache.as_ref(),
         };
         let progress = session.progress.start(what, "images", images.len() as u64);

@@ -57,7 +57,7 @@ fn begin(given: &Given<'_>, task: TaskArgs<'_>, session: &Session) -> anyhow::Re
     let base = model::checkpoint(task.model().context("give --model")?, task.arch())?;
     let plan = Plan::new(task.task(), base, &settings, session)?;
     describe(&plan)?;
-    let (options, keep) = (run_options(out, plan.config().precision, session)?, plan.config().keep);
+    let (options, keep) = (run_options(given, plan.config().precision, session)?, plan.config().keep);
     finish(out, plan.train(options)?, keep)
 }
 
@@ -86,7 +86,7 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
         }
     };
     let plan = Plan::of_run(task, base, &run, session)?;
-    let options = run_options(out, record.train.precision, session)?;
+    let options = run_options(given, record.train.precision, session)?;
     finish(out, plan.resume(options, given.run.from_step)?, record.train.keep)
 }
 
@@ -143,14 +143,15 @@ fn describe(plan: &Plan) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn run_options(out: &Path, precision: Precision, session: &Session) -> anyhow::Result<RunOptions> {
+fn run_options(given: &Given<'_>, precision: Precision, session: &Session) -> anyhow::Result<RunOptions> {
     let chosen = session.devices()?;
     let first = chosen.first().context("--device names none")?;
-    let mut options = RunOptions::new(out, first.device.clone());
+    let mut options = RunOptions::new(&given.run.out, first.device.clone());
     if first.kind == Kind::Cpu && precision != Precision::F32 {
         tracing::warn!("the CPU has no arithmetic for {precision} and is slower with it than with f32");
     }
     options.memory = free_memory(first);
+    options.pixel_cache = given.run.cache.open()?;
     if chosen.len() > 1 {
         options.devices = chosen.into_iter().map(|chosen| chosen.device).collect();
     }
