@@ -235,7 +235,7 @@ def main():
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
     cuda = work.device.type == "cuda"
     # The process that runs ONNX Runtime has made the file with PyTorch before: its memory says nothing.
-    peak = torch.cuda.max_memory_allocated() if cuda else None if args.mode == "onnx" else peak_memory()
+    peak = torch.cuda.max_memory_reserved() if cuda else None if args.mode == "onnx" else peak_memory()
     print(json.dumps({
         "seconds": statistics.median(times),
         "all_seconds": times,

@@ -61,21 +61,19 @@ fn a_run_is_trained_resumed_and_merged_on_every_device() {
             words
         };
         let words = |words: &[String]| command(&words.iter().map(String::as_str).collect::<Vec<_>>());
-        let run = at(backend.name);
-        assert!(words(&train(&run)).output().unwrap().status.success(), "{}", backend.name);
-        let found = losses(Path::new(&run));
-        assert_eq!(found.len(), STEPS, "{}", backend.name);
-        // The CPU is the first.
-        if expected.is_empty() {
-            expected.clone_from(&found);
-        }
-        let close = |found: &[f64], limit: f64| {
+        let close = |found: &[f64], expected: &[f64], limit: f64| {
             assert_eq!(found.len(), expected.len(), "{}", backend.name);
-            for (found, expected) in found.iter().zip(&expected) {
+            for (found, expected) in found.iter().zip(expected) {
                 assert!((found - expected).abs() <= limit * expected.abs(), "{}: {found}, {expected}", backend.name);
             }
         };
-        close(&found, backend.losses);
+        // The CPU is the first, and what the others are compared with: a process on a GPU begins with compiling its kernels.
+        if expected.is_empty() {
+            let run = at("whole");
+            assert!(words(&train(&run)).output().unwrap().status.success(), "{}", backend.name);
+            expected = losses(Path::new(&run));
+            assert_eq!(expected.len(), STEPS);
+        }
 
         // Stopped somewhere on its way, and gone on with.
         let stopped = at(&format!("{}-stopped", backend.name));
@@ -91,10 +89,10 @@ fn a_run_is_trained_resumed_and_merged_on_every_device() {
         assert!((1..STEPS).contains(&done), "{}: stopped behind step {done}", backend.name);
         radapter(&["train", "--resume", "--device", backend.name, "--out", &stopped]);
         // Kernels that are chosen by timing may be other ones in another process; the CPU's never are.
-        close(&losses(Path::new(&stopped)), backend.losses);
+        close(&losses(Path::new(&stopped)), &expected, backend.losses);
 
         let merged = at(&format!("{}-merged", backend.name));
-        radapter(&["merge", "--device", backend.name, "--run", &run, "--out", &merged]);
+        radapter(&["merge", "--device", backend.name, "--run", &stopped, "--out", &merged]);
         assert_eq!(radapter(&["inspect", "--json", &merged])["format"], "open-clip");
     }
 }

@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use radapter::adapter::{AdapterConfig, AdapterSet, Alpha, RAdapter, attach, merge, with_alpha};
 use radapter::clip::checkpoint::Checkpoint;
-use radapter::clip::model::{Adapter, Clip, Context};
+use radapter::clip::model::{Adapter, Clip, Context, Precision};
 use radapter::clip::state_dict::RawTensor;
 use radapter::losses::{MpmNceConfig, Positives, mpm_nce};
 use safetensors::SafeTensors;
@@ -93,6 +93,24 @@ fn embeddings_and_merged_models_are_the_cpu_s() {
         let error = distance(&merged, &embeddings(&with_alpha(model, alpha), &backend.device));
         eprintln!("{}: merged {error:e}", backend.name);
         assert!(error <= backend.tolerance, "{}, merged: {error:e}", backend.name);
+    }
+}
+
+/// What a device cannot compute in is left out, and said.
+#[test]
+fn embeddings_of_16_bits_are_near_those_of_f32() {
+    let expected = embeddings(&adapted(&Device::flex()), &Device::flex());
+    for backend in backends() {
+        for (precision, limit) in [(Precision::Bf16, 4e-2), (Precision::F16, 6e-3)] {
+            if !precision.is_supported(&backend.device) {
+                eprintln!("{}: no {precision}", backend.name);
+                continue;
+            }
+            let model = adapted(&backend.device).in_precision(precision);
+            let error = distance(&embeddings(&model, &backend.device), &expected);
+            eprintln!("{}: {precision} embeddings {error:e}", backend.name);
+            assert!(error > 0.0 && error <= limit, "{}, {precision}: {error:e}", backend.name);
+        }
     }
 }
 

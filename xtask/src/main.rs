@@ -36,7 +36,7 @@ enum Chore {
     /// Choose the quickstart's learning rates on in-distribution validation images of another world
     TuneQuickstart(tune::Args),
     /// Run all checks that must pass, as `.ci/run` does
-    Validate,
+    Validate(validate::Args),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -47,6 +47,6 @@ fn main() -> anyhow::Result<()> {
         Chore::PretrainEmbedded(args) => pretrain::run(&args),
         Chore::Repro(what) => repro::run(&what),
         Chore::TuneQuickstart(args) => tune::run(&args),
-        Chore::Validate => validate::run(),
+        Chore::Validate(args) => validate::run(&args),
     }
 }

@@ -5,11 +5,43 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Also what is too long for every change: devices of other processes, and the CUDA build, whose tests run where there is a GPU
+    #[arg(long)]
+    all: bool,
+}
+
 /// Runs `.ci/run`, the one list of checks, cheapest first.
-pub(crate) fn run() -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace's folder")?;
-    let script = root.join(".ci/run");
-    let status = Command::new(&script).status().with_context(|| format!("cannot run {}", script.display()))?;
-    ensure!(status.success(), "{} failed: {status}", script.display());
+    check(Command::new(root.join(".ci/run")).current_dir(root))?;
+    if !args.all {
+        return Ok(());
+    }
+    let tests = |features: &str, rest: &[&str]| {
+        let mut command = Command::new("cargo");
+        command
+            .args(["test", "--release", "-p", "radapter-tests", "--features", features])
+            .args(rest)
+            .current_dir(root);
+        command
+    };
+    check(&mut tests("remote", &["--test", "radapter", "remote::"]))?;
+    // The build fetches the LLVM that it links.
+    check(&mut tests("cuda", &["--test", "backends", "--no-run"]))?;
+    match Command::new("nvidia-smi").output().is_ok_and(|found| found.status.success()) {
+        true => check(&mut tests("cuda", &["--test", "backends"])),
+        false => {
+            eprintln!("no CUDA device: its tests are built and not run");
+            Ok(())
+        }
+    }
+}
+
+fn check(command: &mut Command) -> anyhow::Result<()> {
+    eprintln!("== {command:?}");
+    let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
+    ensure!(status.success(), "{command:?} failed: {status}");
     Ok(())
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{DType, Device, Distribution, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// What one process found.
@@ -53,26 +53,30 @@ pub(crate) fn reset_peak() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
-/// The most memory this process has held since then.
-pub(crate) fn peak_memory_mib() -> Option<f64> {
+/// The most memory this process has held since then; of a GPU, what is reserved on it.
+pub(crate) fn peak_memory_mib(device: &Device) -> Option<f64> {
+    if let Some(usage) = device.clone().without_autodiff().memory_pool_usage() {
+        return Some(usage.bytes_reserved as f64 / 1024.0 / 1024.0);
+    }
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.split_whitespace().next()?.parse::<f64>().ok()? / 1024.0)
 }
 
 /// GFLOP/s of a square matrix product: the best of six.
-pub(crate) fn gemm_gflops(device: &Device) -> f64 {
-    const SIZE: usize = 1024;
-    let random = || Tensor::<2>::random([SIZE, SIZE], Distribution::Default, device);
+pub(crate) fn gemm_gflops(device: &Device, dtype: DType) -> f64 {
+    let size = if device.memory_pool_usage().is_some() { 8192 } else { 1024 };
+    let random = || Tensor::<2>::random([size, size], Distribution::Default, device).cast(dtype);
     let (a, b) = (random(), random());
     let best = (0..6)
         .map(|_| {
             let start = Instant::now();
-            let _ = a.clone().matmul(b.clone()).into_data();
+            // One number is read, as the whole would take longer than a GPU's product.
+            let _ = a.clone().matmul(b.clone()).slice([0..1, 0..1]).into_data();
             start.elapsed().as_secs_f64()
         })
         .fold(f64::INFINITY, f64::min);
-    2.0 * (SIZE as f64).powi(3) / best / 1e9
+    2.0 * (size as f64).powi(3) / best / 1e9
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! printed are ratios of the rounds' medians, as single times drift on a shared machine.
 
 mod against;
+mod device;
 mod measurement;
 mod one;
 mod photos;
@@ -13,6 +14,8 @@ mod table;
 mod towers;
 
 use std::path::PathBuf;
+
+use radapter::clip::model::Precision;
 
 /// What is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
@@ -62,6 +65,12 @@ pub(crate) struct Args {
     /// In `step`: keep the inputs of blocks alone
     #[arg(long)]
     checkpointing: bool,
+    /// Where: cpu, or what this build has of cuda, vulkan and wgpu
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// The type of our activations and frozen weights: f32, bf16, f16
+    #[arg(long, default_value = "f32")]
+    precision: Precision,
     /// A Python with `bench/requirements.txt`: the same work in PyTorch and ONNX Runtime takes turns with ours
     #[arg(long, value_name = "PYTHON")]
     peer: Option<PathBuf>,
@@ -94,6 +103,9 @@ impl Args {
     /// What makes a step another one than that.
     fn variant(&self) -> String {
         let mut names = Vec::new();
+        if self.precision != Precision::F32 {
+            names.push(self.precision.to_string());
+        }
         names.extend(self.all.then(|| "all weights".to_owned()));
         names.extend(self.micro_batch.map(|size| format!("{size} at a time")));
         names.extend(self.checkpointing.then(|| "checkpointing".to_owned()));

@@ -1,6 +1,6 @@
-use burn::tensor::Device;
 use radapter::clip::config::ClipConfig;
 
+use super::device::device;
 use super::measurement::{Measurement, gemm_gflops, peak_memory_mib};
 use super::towers::{self, Timed};
 use super::{Args, Part, step};
@@ -9,16 +9,17 @@ use super::{Args, Part, step};
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let (arch, part) = (&args.arch[0], args.part[0]);
     let config = ClipConfig::preset(arch)?;
+    let device = device(&args.device)?;
     let Timed { seconds, faults, parts, gflop } = match part {
-        Part::Step => step::run(&config, args)?,
-        Part::Image | Part::Inference => towers::run(&config, args, part == Part::Image)?,
+        Part::Step => step::run(&config, args, &device)?,
+        Part::Image | Part::Inference => towers::run(&config, args, &device, part == Part::Image)?,
     };
     let measurement = Measurement {
         seconds,
         samples_per_second: args.batch_size as f64 / seconds,
-        peak_memory_mib: peak_memory_mib(),
+        peak_memory_mib: peak_memory_mib(&device),
         minor_faults_per_step: faults,
-        gemm_gflops: gemm_gflops(&Device::flex()),
+        gemm_gflops: gemm_gflops(&device, args.precision.dtype()),
         gflop,
         parts,
     };

@@ -80,6 +80,7 @@ fn own(args: &Args, arch: &str, part: Part) -> anyhow::Result<Measurement> {
             command.arg(flag);
         }
     }
+    command.args(["--device", &args.device, "--precision", &args.precision.to_string()]);
     if let Some(size) = args.micro_batch {
         command.args(["--micro-batch", &size.to_string()]);
     }
@@ -93,12 +94,16 @@ fn peer(python: &Path, args: &Args, arch: &str, part: Part, mode: Mode) -> anyho
     command.args(["--batch", &args.batch_size.to_string(), "--steps", &args.steps.to_string()]);
     let how: &[&str] = match mode {
         Mode::Eager | Mode::EagerHugepages => &["--mode", "eager"],
+        Mode::EagerTf32 => &["--mode", "eager", "--tf32"],
         Mode::Compile => &["--mode", "compile"],
         Mode::EagerBf16 => &["--mode", "eager", "--dtype", "bf16"],
         Mode::CompileBf16 => &["--mode", "compile", "--dtype", "bf16"],
         Mode::Onnx => &["--mode", "onnx"],
     };
     command.args(how);
+    if args.device == "cuda" {
+        command.args(["--device", "cuda"]);
+    }
     if mode == Mode::EagerHugepages {
         command.env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
     }

@@ -43,9 +43,8 @@ impl TrainData for Noise {
     }
 }
 
-pub(crate) fn run(config: &ClipConfig, args: &Args) -> anyhow::Result<Timed> {
+pub(crate) fn run(config: &ClipConfig, args: &Args, device: &Device) -> anyhow::Result<Timed> {
     let state = config.random_state(0);
-    let device = Device::flex();
     let tokenizer = Tokenizer::clip();
     let captions = CLASSES
         .iter()
@@ -62,6 +61,7 @@ pub(crate) fn run(config: &ClipConfig, args: &Args) -> anyhow::Result<Timed> {
         save_every: Some(OrNone::None),
         micro_batch: args.micro_batch.map(OrNone::Some),
         checkpointing: Some(args.checkpointing),
+        precision: Some(args.precision),
         ..TrainConfig::default()
     };
     let task = TaskDefaults {
@@ -78,7 +78,7 @@ pub(crate) fn run(config: &ClipConfig, args: &Args) -> anyhow::Result<Timed> {
     let dir = tempfile::tempdir().context("no room for a run")?;
     let setup = Setup {
         base_hash: state.hash(),
-        base: Clip::from_state(config, &state, &device)?,
+        base: Clip::from_state(config, &state, device)?,
         data: Arc::new(data),
         objective: resolved.loss.objective(),
         head: None,

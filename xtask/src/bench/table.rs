@@ -16,6 +16,8 @@ pub(crate) enum Mode {
     Compile,
     EagerBf16,
     CompileBf16,
+    /// Eager, with a GPU's products of f32 in TF32
+    EagerTf32,
     /// Eager, with the C library's allocations on huge pages
     EagerHugepages,
     /// ONNX Runtime; inference alone
@@ -29,6 +31,7 @@ impl Mode {
             Mode::Compile => "PyTorch compiled",
             Mode::EagerBf16 => "PyTorch eager bf16",
             Mode::CompileBf16 => "PyTorch compiled bf16",
+            Mode::EagerTf32 => "PyTorch eager TF32",
             Mode::EagerHugepages => "PyTorch eager, huge pages",
             Mode::Onnx => "ONNX Runtime",
         }

@@ -23,10 +23,10 @@ pub(crate) struct Timed {
 /// Steps before those that are timed.
 pub(crate) const WARM_UP: u64 = 1;
 
-pub(crate) fn run(config: &ClipConfig, args: &Args, backward: bool) -> anyhow::Result<Timed> {
+pub(crate) fn run(config: &ClipConfig, args: &Args, plain: &Device, backward: bool) -> anyhow::Result<Timed> {
     let state = config.random_state(0);
-    let device = if backward { Device::flex().autodiff() } else { Device::flex() };
-    let clip = Clip::from_state(config, &state, &device)?;
+    let device = if backward { plain.clone().autodiff() } else { plain.clone() };
+    let clip = Clip::from_state(config, &state, &device)?.in_precision(args.precision);
     drop(state);
     let size = config.vision.image_size;
     let pixels = Tensor::<4>::random([args.batch_size, 3, size, size], Distribution::Default, &device);
@@ -38,6 +38,8 @@ pub(crate) fn run(config: &ClipConfig, args: &Args, backward: bool) -> anyhow::R
             let loss = (image * fixed.clone()).sum();
             let gradients = loss.backward();
             drop(gradients);
+            // A GPU's work is only queued until somebody waits for it.
+            let _ = plain.sync();
         }
         None => {
             let _ = clip.encode_image(pixels.clone(), &Context::inference()).into_data();
