@@ -118,7 +118,8 @@ fn several_devices_give_the_joint_batch_s_gradient() {
         &["tune=all", "loss.kind=info-nce"],
     ] {
         let one = gradients(settings);
-        for devices in [2, 3] {
+        // Of the batch's four texts six devices leave two idle.
+        for devices in [2, 3, 6] {
             assert_equal(&one, &gradients_on(devices, settings), &format!("{devices} devices, {settings:?}"));
         }
     }
