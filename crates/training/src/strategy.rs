@@ -78,7 +78,11 @@ impl<A: Tuned> SupervisedLearningStrategy<TrainModel<A>> for Strategy {
         let mut processor = components.event_processor;
         let taken = self.session.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mut session) = taken {
-            let result = session.drive(&mut learner, &train, &mut processor, &components.interrupter);
+            // A device's library has no other way to say that it failed than a panic: in a step, or where a state is read for the disk.
+            let driven = std::panic::catch_unwind(AssertUnwindSafe(|| {
+                session.drive(&mut learner, &train, &mut processor, &components.interrupter)
+            }));
+            let result = driven.unwrap_or_else(|panic| Err(session.device_failed(&*panic)));
             // The listener hears of all steps before it hears of the end.
             let flushed = processor.flush();
             session.listener.tell(&ProgressEvent::Ended { step: session.counters.step });
@@ -126,14 +130,10 @@ impl Session {
             let wait = lap.lap();
             learner.lr_step();
             let lr = learner.lr_current();
-            // A device's library has no other way to say that it failed than a panic.
-            let stepped = std::panic::catch_unwind(AssertUnwindSafe(|| {
-                let output = learner.train_step(batch);
-                lap.lap();
-                learner.optimizer_step(output.grads);
-                output.item
-            }));
-            let mut item = stepped.map_err(|panic| self.device_failed(&*panic))?;
+            let output = learner.train_step(batch);
+            lap.lap();
+            learner.optimizer_step(output.grads);
+            let mut item = output.item;
             item.times.wait = wait;
             item.times.optimizer = lap.lap();
             item.lr = lr.base();

@@ -29,7 +29,8 @@ pub(crate) struct Photos {
 
 impl fmt::Display for Photos {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { count, megapixels, decode_ms, preprocess_ms, fast: [fast_decode, fast_preprocess], cached_ms } = self;
+        let Self { count, megapixels, decode_ms, preprocess_ms, fast: [fast_decode, fast_preprocess], cached_ms } =
+            self;
         write!(
             f,
             "{count} photos of {megapixels:.2} megapixels in the mean, ms a photo on one core: decoding {decode_ms:.1}, \

@@ -7,6 +7,7 @@ use super::JsonFlag;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Serves the devices of --device (several of one backend, as cuda:0,cuda:1) until Ctrl-C, and prints how --device names them elsewhere.
+The client's build has --features remote and no GPU backend; the server's has what it serves.
 Both sides need the same token: a long random text in RADAPTER_REMOTE_TOKEN, or in a file that RADAPTER_REMOTE_TOKEN_FILE names.
 Without --iroh it is a WebSocket that this machine alone can reach. With --iroh other machines can, encrypted, at HOST:PORT (UDP);
 through relays only if asked by --relays.

@@ -1,14 +1,24 @@
 use std::net::ToSocketAddrs;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use burn::remote::{ConnectError, EndpointId, IrohHost, IrohRelays, RemoteHost};
 use burn::tensor::Device;
 
 use super::address::{RemoteAddress, Via};
 use super::token;
 
+/// Whether this build fuses operations, as the GPU backends have it. burn 0.22.1 does so for remote devices too, and the server then
+/// takes integers for floats.
+const FUSES: bool = cfg!(any(feature = "cuda", feature = "wgpu", feature = "vulkan", feature = "metal"));
+
 /// Opens a session with a server's device.
 pub(crate) fn connect(address: &RemoteAddress) -> anyhow::Result<Device> {
+    if FUSES {
+        bail!(
+            "a build with GPU backends cannot use remote devices, only serve them (a fault of burn 0.22.1); build the client with \
+             `cargo build --release --features remote` alone"
+        );
+    }
     let host = host(&address.via)?.with_credential(token(None)?);
     let device = Device::remote_options(&host).device_index(address.index).init();
     device.map_err(|error| refused(&error, address))
