@@ -150,16 +150,16 @@ fn a_server_that_goes_away_ends_the_run_and_the_saved_state_goes_on() {
 #[test]
 fn other_work_on_a_lost_server_fails_with_its_reason() {
     let folder = Folder::new();
-    tiny_model(&folder.join("model"));
-    classes_folder(&folder.join("images"), &["one"], 400, false);
+    // Seconds of work, of which the server sees one.
+    classes_folder(&folder.join("images"), &["one"], 2000, false);
     let server = Server::web_socket();
     let embed = radapter("embed")
-        .with("--model", folder.join("model"))
+        .with("--model", "embedded")
         .with("--images", folder.join("images"))
         .args(["--batch-size", "1"])
         .with("--out", folder.join("out.safetensors"));
     let mut child = on(&server.address, embed).spawn_with_stderr(&folder.join("stderr"));
-    std::thread::sleep(Duration::from_millis(700));
+    std::thread::sleep(Duration::from_secs(1));
     drop(server);
     let status = child.wait().unwrap();
     let said = std::fs::read_to_string(folder.join("stderr")).unwrap();
