@@ -27,7 +27,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             .current_dir(root);
         command
     };
+    let lints = ["clippy", "--release", "-p", "radapter", "-p", "radapter-tests", "--features", "radapter/remote"];
+    check(Command::new("cargo").args(lints).args(["--all-targets", "--", "-D", "warnings"]).current_dir(root))?;
     check(&mut tests("remote", &["--test", "radapter", "remote::"]))?;
+    let own = ["test", "--release", "-p", "radapter", "--features", "remote", "--lib", "remote::"];
+    check(Command::new("cargo").args(own).current_dir(root))?;
     // The build fetches the LLVM that it links.
     check(&mut tests("cuda", &["--test", "backends", "--no-run"]))?;
     match Command::new("nvidia-smi").output().is_ok_and(|found| found.status.success()) {

@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 
+use burn::tensor::Device;
 use radapter_clip::model::Clip;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
@@ -41,7 +42,7 @@ impl TextCache {
         groups: &[Vec<T>],
         batch: usize,
     ) -> Result<Embeddings, EmbedError> {
-        if groups.iter().map(Vec::len).sum::<usize>() < WORTH {
+        if groups.iter().map(Vec::len).sum::<usize>() < WORTH || is_remote(&model.logit_scale.device()) {
             return embed_groups(model, groups, batch);
         }
         let path = self.folder.join(format!("{}.safetensors", key(model, groups)));
@@ -71,6 +72,12 @@ fn read(path: &Path, groups: usize, dim: usize) -> Option<Embeddings> {
     let rows = file.tensor(ROWS).ok().filter(|rows| rows.dtype() == Dtype::F32 && rows.shape() == [groups, dim])?;
     let values: Vec<f32> = rows.data().as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect();
     values.iter().all(|value| value.is_finite()).then(|| Embeddings::new(dim, values))
+}
+
+/// Whether it is a device of another process: nothing tells which, and the tower would have to be fetched to be known again. Its kind
+/// is not compiled in here, so that its name is all there is to ask.
+fn is_remote(device: &Device) -> bool {
+    format!("{device:?}").contains("Remote")
 }
 
 fn key<T: AsRef<str>>(model: &Clip, groups: &[Vec<T>]) -> String {

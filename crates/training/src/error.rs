@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use radapter_clip::model::Precision;
 use radapter_losses::LossError;
 
 use crate::data::DataError;
@@ -168,8 +169,8 @@ pub enum TrainError {
     /// The loss or its gradient is NaN or infinite.
     #[error(
         "step {step}: the {what} is {value}. The parameters of step {last_good} are kept. Try a lower learning rate (now \
-         {lr:e}), a higher loss.temperature, a longer warmup, or clip_norm = 1; NaN in the first step points to the model or \
-         the images"
+         {lr:e}), a higher loss.temperature, a longer warmup, or clip_norm = 1{f16}; NaN in the first step points to the model or \
+         the images", f16 = f16_hint(*precision)
     )]
     NotFinite {
         /// The step, counted from 1.
@@ -182,6 +183,8 @@ pub enum TrainError {
         last_good: u64,
         /// The learning rate of the step.
         lr: f64,
+        /// The type of activations.
+        precision: Precision,
     },
     /// The loss could not be computed.
     #[error("step {step}: {source}")]
@@ -220,6 +223,13 @@ pub enum TrainError {
 
 fn gib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 30)
+}
+
+fn f16_hint(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F16 => ", or precision = bf16 or f32, which do not end at 65504 as f16 does",
+        Precision::F32 | Precision::Bf16 => "",
+    }
 }
 
 fn saved_hint(saved: Option<u64>) -> String {

@@ -219,7 +219,9 @@ impl Session {
         }
         Err(match fault {
             Fault::Loss(source) => TrainError::Loss { step, source },
-            Fault::NotFinite { what, value } => TrainError::NotFinite { step, what, value, last_good, lr: item.lr },
+            Fault::NotFinite { what, value } => {
+                TrainError::NotFinite { step, what, value, last_good, lr: item.lr, precision: model.clip.precision }
+            }
         })
     }
 

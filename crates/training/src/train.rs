@@ -136,9 +136,9 @@ fn check(setup: &Setup) -> Result<(), TrainError> {
         let found = "\"sample\"".to_owned();
         return Err(ConfigError::Range { key: "adapter.drop_mode", found, expected }.into());
     }
-    let device = setup.base.logit_scale.device();
-    if !config.precision.is_supported(&device) {
-        let expected = "this device does not compute in it; f32 is there on every one";
+    let own = [setup.base.logit_scale.device()];
+    if own.iter().chain(&setup.devices).any(|device| !config.precision.is_supported(device)) {
+        let expected = "the device does not compute in it; f32 is there on every one";
         let found = format!("\"{}\"", config.precision);
         return Err(ConfigError::Range { key: "precision", found, expected }.into());
     }

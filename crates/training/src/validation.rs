@@ -3,7 +3,7 @@ use std::error::Error;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use radapter_adapter::AdapterError;
-use radapter_clip::model::Clip;
+use radapter_clip::model::{Clip, Precision};
 
 use crate::model::TrainModel;
 use crate::parameters;
@@ -30,7 +30,7 @@ pub trait Validator: Send {
     ) -> Result<Vec<(String, f64)>, Box<dyn Error + Send + Sync>>;
 }
 
-/// The model that evaluation uses: averaged if the run averages, merged, without autodiff.
+/// The model that evaluation uses: averaged if the run averages, merged, in f32, without autodiff.
 pub(crate) fn evaluated<A: Tuned>(
     model: &TrainModel<A>,
     averages: Option<&Named>,
@@ -41,5 +41,7 @@ pub(crate) fn evaluated<A: Tuned>(
         Some(averages) => parameters::load(model, averages),
         None => model,
     };
-    Ok((A::merge(model.clip, alpha)?, model.head.map(|head| head.val())))
+    // As the finished run is evaluated, but for what its weights have lost in 16 bits.
+    let clip = model.clip.in_precision(Precision::F32);
+    Ok((A::merge(clip, alpha)?, model.head.map(|head| head.val())))
 }

@@ -103,6 +103,7 @@ impl Args {
     /// What makes a step another one than that.
     fn variant(&self) -> String {
         let mut names = Vec::new();
+        names.extend((self.device != "cpu").then(|| self.device.clone()));
         if self.precision != Precision::F32 {
             names.push(self.precision.to_string());
         }

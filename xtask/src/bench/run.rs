@@ -14,6 +14,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if args.peer.is_some() && !args.plain() {
         bail!("the peer does the plain step alone: leave out --all, --micro-batch and --checkpointing, or --peer");
     }
+    if args.peer.is_some() && !matches!(args.device.as_str(), "cpu" | "cuda") {
+        bail!("PyTorch has no device `{}` to compare with: leave out --peer", args.device);
+    }
     // Read before anything is measured: an hour's figures are not lost to a wrong path.
     let earlier = args.against.as_deref().map(against::read).transpose()?;
     let mut cases = Vec::new();

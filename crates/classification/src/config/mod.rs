@@ -76,7 +76,8 @@ pub struct ResolvedClassification {
     pub shots: OrNone<usize>,
     pub val_fraction: f64,
     pub on_error: OnError,
-    #[serde(default)]
+    // Runs from before there was a choice have no such key, and are resumed.
+    #[serde(skip_serializing_if = "Decoding::is_exact", default)]
     pub decode: Decoding,
     pub augment: Augment,
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 
+use radapter_clip::preprocess::Decoding;
 use radapter_datasets::augment::{Augment, AugmentError};
 use radapter_datasets::class_names::ClassNamesError;
 use radapter_datasets::subset::FractionError;
@@ -149,6 +150,10 @@ impl ClassificationConfig {
         }
         if let Some(choice) = &config.class_names {
             put("class_names", value("class_names", &choice.resolve()?)?);
+        }
+        if config.decode == Some(Decoding::Exact) {
+            // As it is recorded: not at all.
+            table.remove("decode");
         }
         Ok(Settings::from_table(table, "the arguments"))
     }

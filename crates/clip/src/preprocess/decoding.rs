@@ -16,6 +16,11 @@ pub enum Decoding {
 }
 
 impl Decoding {
+    /// Whether it is Pillow's, the default.
+    pub fn is_exact(&self) -> bool {
+        *self == Self::Exact
+    }
+
     /// The pixels that an image's shorter side has to keep, or none if it has to keep all of them. `image_size`: the model's side;
     /// `area`: the smallest share of the image that becomes the model's input, 1 without a random crop.
     pub fn shorter_side(self, image_size: usize, area: f64) -> Option<u32> {

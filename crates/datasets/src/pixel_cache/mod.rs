@@ -28,7 +28,7 @@ impl PixelCache {
     /// What a kill or a full disk has left half written is dropped.
     ///
     /// # Errors
-    /// A file that is something else, or that cannot be opened.
+    /// A file that is something else, or that cannot be opened or mapped.
     pub fn open(path: &Path) -> io::Result<Self> {
         Ok(Self(Arc::new(RwLock::new(Store::open(path)?))))
     }
@@ -70,13 +70,19 @@ impl PixelCache {
         if !store.has(key) {
             return None;
         }
-        if store.is_mapped(key) {
-            return store.get(key);
+        if store.is_mapped(key)
+            && let Some(image) = store.get(key)
+        {
+            return Some(image);
         }
         drop(store);
+        // It was appended since the file was mapped; or it is damaged.
         let mut store = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        store.map();
-        store.get(key)
+        let image = store.map().ok().and_then(|()| store.get(key));
+        if image.is_none() {
+            store.forget(key);
+        }
+        image
     }
 }
 

@@ -23,9 +23,11 @@ pub(super) struct Store {
     entries: HashMap<Key, Entry>,
     /// Bytes that whole entries take.
     end: u64,
-    map: Option<Mmap>,
+    map: Mmap,
     /// Whether this process fills it: one does at a time, as long as it can.
     writable: bool,
+    /// Held by the process that fills it. A file beside it, as a lock on the file itself would keep others from reading it on Windows.
+    _lock: File,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,34 +48,51 @@ impl Entry {
 impl Store {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
-        let writable = match file.try_lock() {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".lock");
+        let lock = File::options().write(true).create(true).truncate(false).open(beside)?;
+        let writable = match lock.try_lock() {
             Ok(()) => true,
             Err(TryLockError::WouldBlock) => {
                 tracing::info!("{} is being filled by another process; this one reads it alone", path.display());
                 false
             }
-            // Some network file systems know no locks.
-            Err(TryLockError::Error(_)) => false,
+            // Some network file systems know no locks: two processes would write over each other.
+            Err(TryLockError::Error(error)) => {
+                tracing::warn!("{} is read and not filled, as it cannot be locked: {error}", path.display());
+                false
+            }
         };
-        let mut store = Self { path: path.to_owned(), file, entries: HashMap::new(), end: 0, map: None, writable };
-        store.read_headers()?;
-        if store.writable {
-            store.file.set_len(store.end)?;
+        if writable && file.metadata()?.len() == 0 {
+            (&file).write_all(MAGIC)?;
         }
-        store.map();
+        let map = map(&file)?;
+        let mut store =
+            Self { path: path.to_owned(), file, entries: HashMap::new(), end: 0, map, writable, _lock: lock };
+        store.read_headers()?;
+        if store.writable && store.end < store.file.metadata()?.len() {
+            store.file.set_len(store.end)?;
+            store.map()?;
+        }
         Ok(store)
     }
 
     /// Finds the entries; behind the last whole one nothing counts.
     fn read_headers(&mut self) -> io::Result<()> {
         let length = self.file.metadata()?.len();
-        if length == 0 && self.writable {
-            self.file.write_all(MAGIC)?;
+        if length == 0 {
+            // Another process has just made it.
+            return Ok(());
         }
         let mut file = io::BufReader::new(&self.file);
         file.seek(SeekFrom::Start(0))?;
         let mut magic = [0; MAGIC.len()];
-        if file.read_exact(&mut magic).is_err() || &magic != MAGIC {
+        let read = file.read_exact(&mut magic);
+        let is_short = read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::UnexpectedEof);
+        if !is_short {
+            read?;
+        }
+        if &magic != MAGIC {
             let reason = format!("{} is no cache of pixels; name another file", self.path.display());
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
@@ -106,22 +125,26 @@ impl Store {
     }
 
     pub(super) fn is_mapped(&self, key: &Key) -> bool {
-        let mapped = self.map.as_ref().map_or(0, |map| map.len() as u64);
+        let mapped = self.map.len() as u64;
         self.entries.get(key).is_some_and(|entry| entry.offset + entry.bytes() <= mapped)
     }
 
     /// Maps the file as it is now.
-    pub(super) fn map(&mut self) {
-        // SAFETY: entries are only appended, by the one process that holds the file's lock, and read below the length that they had
-        // when they were whole. Who truncates or rewrites the file by other means breaks that, as for every mapped file.
-        self.map = unsafe { Mmap::map(&self.file) }.ok();
+    pub(super) fn map(&mut self) -> io::Result<()> {
+        self.map = map(&self.file)?;
+        Ok(())
+    }
+
+    /// Leaves an entry out that turned out to be damaged.
+    pub(super) fn forget(&mut self, key: &Key) {
+        self.entries.remove(key);
     }
 
     /// The pixels, if they are there and whole.
     pub(super) fn get(&self, key: &Key) -> Option<RgbImage> {
         let entry = self.entries.get(key)?;
         let range = entry.offset as usize..(entry.offset + entry.bytes()) as usize;
-        let pixels = self.map.as_ref()?.get(range)?;
+        let pixels = self.map.get(range)?;
         if checksum(pixels) != entry.checksum {
             return None;
         }
@@ -130,7 +153,8 @@ impl Store {
 
     /// Adds pixels. A file that takes no more is read from now on, and told of.
     pub(super) fn append(&mut self, key: Key, image: &RgbImage) {
-        if !self.writable || image.is_empty() {
+        // Another thread may have had the same image.
+        if !self.writable || image.is_empty() || self.has(&key) {
             return;
         }
         let entry = Entry {
@@ -158,6 +182,12 @@ impl Store {
             }
         }
     }
+}
+
+fn map(file: &File) -> io::Result<Mmap> {
+    // SAFETY: entries are only appended, by the one process that holds the lock, and read below the length that they had when they
+    // were whole. Who truncates or rewrites the file by other means breaks that, as for every mapped file.
+    unsafe { Mmap::map(file) }
 }
 
 /// Finds pixels that a crash left unwritten; not a hash that anybody could not forge.

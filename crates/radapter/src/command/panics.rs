@@ -7,9 +7,9 @@ use std::sync::{Mutex, PoisonError};
 /// Where the last panic was, which a panic does not carry with it.
 static PLACE: Mutex<Option<String>> = Mutex::new(None);
 
-/// From here on a panic is told by whoever catches it, unless `verbose` asks for the whole of it.
+/// From here on a panic is told by whoever catches it, unless `verbose` or `RUST_BACKTRACE` asks for the whole of it.
 pub(super) fn keep_quiet(verbose: bool) {
-    if verbose {
+    if verbose || std::env::var_os("RUST_BACKTRACE").is_some_and(|asked| asked != "0") {
         return;
     }
     std::panic::set_hook(Box::new(|panic| {
@@ -23,7 +23,11 @@ pub(super) fn caught<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Res
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let place = PLACE.lock().unwrap_or_else(PoisonError::into_inner).take();
         let place = place.map(|place| format!(" (at {place})")).unwrap_or_default();
-        Err(anyhow::anyhow!("the device or its library failed: {}{place}; --verbose tells more", text(&*panic)))
+        Err(anyhow::anyhow!(
+            "the device, or a library, failed: {}{place}; --verbose tells more. If no device is lost or out of memory, this is a fault \
+             of radapter: please report it",
+            text(&*panic)
+        ))
     })
 }
 

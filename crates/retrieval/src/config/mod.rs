@@ -135,7 +135,8 @@ pub struct ResolvedRetrieval {
     pub val_fraction: f64,
     pub templates: Templates,
     pub on_error: OnError,
-    #[serde(default)]
+    // Runs from before there was a choice have no such key, and are resumed.
+    #[serde(skip_serializing_if = "Decoding::is_exact", default)]
     pub decode: Decoding,
     pub data: ResolvedData,
     pub augment: Augment,

@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 
+use radapter_clip::preprocess::Decoding;
 use radapter_datasets::augment::{Augment, AugmentError};
 use radapter_datasets::captions::{CaptionsOptions, Splits};
 use radapter_datasets::subset::FractionError;
@@ -159,6 +160,10 @@ impl RetrievalConfig {
             if let Some(splits) = splits {
                 put(key, value(key, &splits.names())?);
             }
+        }
+        if config.decode == Some(Decoding::Exact) {
+            // As it is recorded: not at all.
+            table.remove("decode");
         }
         Ok(Settings::from_table(table, "the arguments"))
     }

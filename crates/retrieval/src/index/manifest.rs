@@ -20,18 +20,13 @@ pub struct Manifest {
     pub model: ModelId,
     /// Length of an embedding.
     pub embed_dim: usize,
-    /// How images are decoded.
-    #[serde(skip_serializing_if = "is_exact", default)]
+    /// How images are decoded. Not written where it is exactly, so that such an index reads in versions that know no other.
+    #[serde(skip_serializing_if = "Decoding::is_exact", default)]
     pub decoding: Decoding,
     /// The folder of the images, from the root.
     pub images: PathBuf,
     /// Where the embeddings are.
     pub segments: Vec<SegmentEntry>,
-}
-
-/// Not written, so that such an index reads in versions that know no other.
-fn is_exact(decoding: &Decoding) -> bool {
-    *decoding == Decoding::Exact
 }
 
 /// By what a model is opened, and by what it is known.

@@ -34,6 +34,11 @@ pub(crate) struct DecodingArg {
 }
 
 impl DecodingArg {
+    /// Whether it asks for anything but the default.
+    pub(crate) fn is_given(&self) -> bool {
+        !self.decode.is_exact() || self.cache.pixel_cache.is_some()
+    }
+
     /// Options with this decoding.
     pub(crate) fn over(&self, options: EmbedOptions) -> anyhow::Result<EmbedOptions> {
         Ok(EmbedOptions { decoding: self.decode, pixel_cache: self.cache.open()?, ..options })
@@ -43,7 +48,8 @@ impl DecodingArg {
 /// Where decoded pixels are kept.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PixelCacheArg {
-    /// Keep decoded pixels in this file, for the next time that the same images are seen
+    /// Keep decoded pixels in this file, for the next time that the same images are seen: three bytes a pixel, of whole images in
+    /// training; the file only grows
     #[arg(long, value_name = "FILE")]
     pub(crate) pixel_cache: Option<PathBuf>,
 }

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::{
     AlphaArg, AlphaGrid, CaptionsArgs, ClassNamesArg, DatasetArgs, DecodeArgs, DecodingArg, DeviceBatchArg,
-    EvalRetrieval, EvalSegmentation, FusionArgs, JsonFlag, LabelMapArgs, ModelArgs, PixelCacheArg, TemplatesArg,
+    EvalRetrieval, EvalSegmentation, FusionArgs, JsonFlag, LabelMapArgs, ModelArgs, TemplatesArg,
 };
 
 #[derive(Debug, Args)]
@@ -118,7 +118,7 @@ pub(crate) struct SweepArgs {
     #[command(flatten)]
     pub(crate) decode: DecodeArgs,
     #[command(flatten)]
-    pub(crate) cache: PixelCacheArg,
+    pub(crate) decoding: DecodingArg,
     #[command(flatten)]
     pub(crate) batch: DeviceBatchArg,
     /// Where table, plot and report go

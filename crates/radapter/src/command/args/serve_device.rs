@@ -13,7 +13,7 @@ Without --iroh it is a WebSocket that this machine alone can reach. With --iroh 
 through relays only if asked by --relays.
 
 Examples:
-  export RADAPTER_REMOTE_TOKEN_FILE=~/.radapter-token       # openssl rand -hex 32 > ~/.radapter-token
+  export RADAPTER_REMOTE_TOKEN_FILE=~/.radapter-token       # (umask 077; openssl rand -hex 32 > ~/.radapter-token)
   radapter --device cuda serve-device
   radapter --device cuda:0,cuda:1 serve-device --iroh --identity server.key
   radapter --device remote:ws://127.0.0.1:4344 train classification --model clip-b32 --train pets/train --out runs/pets")]

@@ -2,7 +2,6 @@
 
 use radapter_classification::finetuned::ClassificationRun;
 use radapter_classification::suite::{NamedEvaluation, SuiteResult};
-use radapter_embedding::EmbedOptions;
 
 use super::result::{Point, Sweep};
 use crate::command::args::SweepArgs;
@@ -20,7 +19,7 @@ pub(super) fn run(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::R
     super::check_out(args)?;
     let base = model::base_of(run.run())?;
     let device = session.device()?;
-    let options = EmbedOptions { pixel_cache: args.cache.open()?, ..session.embed_options(&args.decode, args.batch) };
+    let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
 
     let mut points = Vec::with_capacity(grid.len());
     let mut places = Vec::with_capacity(grid.len());

@@ -1,7 +1,6 @@
 //! A run of retrieval over α, on images with captions.
 
 use radapter_clip::model::Clip;
-use radapter_embedding::EmbedOptions;
 use radapter_retrieval::recall::{Evaluation, Recalls};
 use radapter_training::finetuned::FineTunedRun;
 
@@ -19,7 +18,7 @@ pub(super) fn run(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> 
     let base = model::base_of(&run)?;
     source.warn(base.config.text.context_length);
     let device = session.device()?;
-    let options = EmbedOptions { pixel_cache: args.cache.open()?, ..session.embed_options(&args.decode, args.batch) };
+    let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
 
     let mut points = Vec::with_capacity(grid.len());
     for (index, alpha) in grid.iter().copied().enumerate() {

@@ -9,12 +9,19 @@ use radapter_training::finetuned::FineTunedRun;
 
 use super::result::{Point, Sweep};
 use crate::command::args::SweepArgs;
+use crate::command::failure::Usage;
 use crate::command::run::eval::{Measured, Scene};
 use crate::command::run::segment::Parts;
 use crate::command::table::percent;
 use crate::command::{Session, model};
 
 pub(super) fn run(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
+    if args.decoding.is_given() {
+        return Err(Usage(
+            "--decode and --pixel-cache are not for segmentation, whose masks are of whole images".into(),
+        )
+        .into());
+    }
     let grid = args.alpha.get()?;
     let run = FineTunedRun::open(&args.run)?;
     let images = args.captions.images.as_deref();

@@ -13,6 +13,7 @@ use radapter_training::{Outcome, ProgressEvent, Report, RunDir, RunOptions, RunR
 use crate::command::args::{RunArgs, TrainArgs, TrainTask};
 use crate::command::device::{Kind, free_memory};
 use crate::command::failure::{Interrupted, Usage};
+use crate::command::model::Task;
 use crate::command::progress::duration;
 use crate::command::settings::dotted;
 use crate::command::table::{grouped, percent};
@@ -52,6 +53,7 @@ fn begin(given: &Given<'_>, task: TaskArgs<'_>, session: &Session) -> anyhow::Re
             out.display()
         );
     }
+    given.check_cache(task.task())?;
     let settings = given.settings()?;
     // clap asks for it.
     let base = model::checkpoint(task.model().context("give --model")?, task.arch())?;
@@ -70,6 +72,7 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
         let task = record.task.get("task").map_or("none".to_owned(), ToString::to_string);
         format!("the run `{}` is of a task that this version does not know: {task}", out.display())
     })?;
+    given.check_cache(task)?;
     task::check_resume(task, &run, &given.settings()?)?;
     if let Some(report) = run.report()? {
         return finished(given, &record, &report);
@@ -112,6 +115,16 @@ fn finished(given: &Given<'_>, record: &RunRecord, report: &Report) -> anyhow::R
 }
 
 impl Given<'_> {
+    /// Refuses a cache of pixels where it would not be used.
+    fn check_cache(&self, task: Task) -> anyhow::Result<()> {
+        match (task, &self.run.cache.pixel_cache) {
+            (Task::Segmentation, Some(_)) => {
+                Err(Usage("--pixel-cache is not for segmentation, which masks whole images anew".into()).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The settings: the file, over it `--set`, over it the flags.
     fn settings(&self) -> anyhow::Result<Settings> {
         let mut settings = match &self.run.config {
