@@ -22,7 +22,7 @@ impl ImageSource {
     /// The decoded picture, within the default limits.
     ///
     /// # Errors
-    /// Those of [`decode_file`], which name the file (and the member); none for pixels.
+    /// Those of [`decode_file_for`], which name the file (and the member); none for pixels.
     pub fn load(&self) -> Result<Arc<RgbImage>, ImageError> {
         self.load_within(&DecodeLimits::default())
     }
@@ -30,7 +30,7 @@ impl ImageSource {
     /// The decoded picture, within limits that guard against decompression bombs.
     ///
     /// # Errors
-    /// Those of [`decode_file`], which name the file (and the member); none for pixels.
+    /// Those of [`decode_file_for`], which name the file (and the member); none for pixels.
     pub fn load_within(&self, limits: &DecodeLimits) -> Result<Arc<RgbImage>, ImageError> {
         self.load_for(limits, None)
     }
