@@ -2,11 +2,8 @@
 
 use super::fault::Fault;
 use super::reduced;
-use super::scale::Scale;
+use super::scale::{BLOCK, Scale};
 use super::transform::{self, Block};
-
-/// Samples of a block's side.
-pub(super) const BLOCK: usize = 8;
 
 /// The image as its start-of-frame segment announces it.
 pub(super) struct Frame {

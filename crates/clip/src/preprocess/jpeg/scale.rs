@@ -1,7 +1,8 @@
 //! Decoding to a fraction of the size, as libjpeg's `scale_denom` and so Pillow's `draft`: a block becomes 4 × 4, 2 × 2 samples or
 //! one, by a transform that leaves the high frequencies out.
 
-use super::frame::BLOCK;
+/// Samples of a block's side in the file.
+pub(super) const BLOCK: usize = 8;
 
 /// Samples of a block's side in the scaled image: 8, 4, 2 or 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
