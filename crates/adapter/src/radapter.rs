@@ -85,10 +85,9 @@ impl Residual {
     /// The scale goes into the map, which is smaller than the activations, and which autodiff keeps for the backward pass
     /// anyway. Both are copies in the type of what they are applied to.
     fn factors(&self, factor: f64, dtype: DType) -> (Tensor<2>, Option<Tensor<2>>) {
-        let copy = |tensor: Tensor<2>| if tensor.dtype() == dtype { tensor } else { tensor.cast(dtype) };
         match &self.map {
-            Map::Full(weight) => (copy(self.scaled(weight.val(), factor)), None),
-            Map::Low(LowRank { down, up }) => (copy(self.scaled(up.val(), factor)), Some(copy(down.val()))),
+            Map::Full(weight) => (self.scaled(weight.val(), factor).cast(dtype), None),
+            Map::Low(LowRank { down, up }) => (self.scaled(up.val(), factor).cast(dtype), Some(down.val().cast(dtype))),
         }
     }
 

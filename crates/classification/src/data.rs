@@ -1,7 +1,7 @@
 //! Training samples: augmented images with a caption of their class.
 
 use radapter_clip::config::ClipConfig;
-use radapter_clip::preprocess::{DecodeLimits, Decoding, Preprocess};
+use radapter_clip::preprocess::{Decoding, Preprocess};
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::augment::Augment;
 use radapter_datasets::fingerprint::Fingerprint;
@@ -95,11 +95,7 @@ impl TrainData for ClassificationData {
         let sample = &self.images.samples[key.index];
         let side = self.preprocess.image_size() as u32;
         let shorter_side = self.decoding.shorter_side(side as usize, self.augment.scale[0]);
-        let decoded = || sample.source.load_for(&DecodeLimits::default(), shorter_side);
-        let decoded = match &self.pixel_cache {
-            Some(cache) => cache.get_or(&sample.source, &format!("decoded for {shorter_side:?}"), decoded),
-            None => decoded(),
-        };
+        let decoded = PixelCache::load(self.pixel_cache.as_ref(), &sample.source, shorter_side);
         let pixels = decoded.map(|image| {
             let index = key.index as u64;
             let augmented = self.augment.apply(&image, side, key.seed, key.epoch, index);

@@ -3,7 +3,6 @@ use burn::tensor::Tensor;
 
 use super::activation::activate;
 use super::linear::{LayerNorm, Linear};
-use super::precision::cast;
 use super::{Adapter, Attention, Context, NoAdapter, Place, Pooled, Rows, Site, Tower};
 use crate::config::Activation;
 
@@ -97,7 +96,7 @@ impl<A: Adapter> Block<A> {
             match adapter.fold(linear, place, rows, context) {
                 Some((weight, bias)) => {
                     let dtype = hidden.dtype();
-                    radapter_kernels::linear(hidden, cast(weight, dtype), cast(bias, dtype))
+                    radapter_kernels::linear(hidden, weight.cast(dtype), bias.cast(dtype))
                 }
                 None => adapter.apply(input, linear.forward(hidden), place, rows, context),
             }

@@ -3,7 +3,7 @@ use burn::tensor::Tensor;
 
 use super::linear::LayerNorm;
 use super::precision::value;
-use super::{Adapter, Context, NoAdapter, Passage, Place, Pooled, Rows, Tower, Transformer};
+use super::{Adapter, NoAdapter, Passage, Place, Pooled, Rows, Tower, Transformer};
 
 /// The convolution that turns an image into patch tokens. Its stride is its kernel size, so it is a matrix product on cut-out
 /// patches.
@@ -49,15 +49,6 @@ pub struct ImageTower<A: Adapter = NoAdapter> {
 }
 
 impl<A: Adapter> ImageTower<A> {
-    /// The image embedding before L2 normalisation.
-    ///
-    /// # Shapes
-    /// `[batch, 3, size, size]` → `[batch, embed_dim]`
-    pub fn forward(&self, pixels: Tensor<4>, context: &Context) -> Tensor<2> {
-        let (x, passage) = self.begin(pixels);
-        self.end(self.transformer.blocks(x, &passage, context))
-    }
-
     /// Up to the first block.
     pub(super) fn begin(&self, pixels: Tensor<4>) -> (Tensor<2>, Passage) {
         let [batch, ..] = pixels.dims();

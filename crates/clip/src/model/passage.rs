@@ -3,7 +3,6 @@
 use burn::tensor::{DType, Int, Tensor};
 
 use super::normalize::l2_normalize;
-use super::precision::cast;
 use super::{Adapter, Clip, Context, DistinctTexts, Pooled, Rows, Tower, Transformer};
 
 /// What all blocks of one pass through a tower have in common.
@@ -30,7 +29,7 @@ impl<A: Adapter> Clip<A> {
     /// # Shapes
     /// `[batch, 3, size, size]` → `[batch · tokens, width]`
     pub fn begin_images(&self, pixels: Tensor<4>) -> (Tensor<2>, Passage) {
-        self.visual.begin(cast(pixels, self.precision.dtype()))
+        self.visual.begin(pixels.cast(self.precision.dtype()))
     }
 
     /// Texts up to the first block.
@@ -39,7 +38,7 @@ impl<A: Adapter> Clip<A> {
     /// `batch` lists of token ids → `[encoded · tokens, width]`
     pub fn begin_texts(&self, texts: &[Vec<u32>], context: &Context) -> (Tensor<2>, Passage) {
         let (x, passage) = self.text.begin(texts, context);
-        (cast(x, self.precision.dtype()), passage)
+        (x.cast(self.precision.dtype()), passage)
     }
 
     /// The texts that [`encode_text`](Clip::encode_text) would encode of these: each once, if the adapters treat equal ones alike in
@@ -70,7 +69,7 @@ impl<A: Adapter> Clip<A> {
             Tower::Visual => self.visual.end(x),
             Tower::Text => self.text.end(x, passage),
         };
-        l2_normalize(cast(embeddings, DType::F32))
+        l2_normalize(embeddings.cast(DType::F32))
     }
 
     fn transformer(&self, tower: Tower) -> &Transformer<A> {

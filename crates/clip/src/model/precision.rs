@@ -100,18 +100,13 @@ impl ModuleMapper for Caster {
         let stays = |name: &String| name.starts_with("ln_") || name.starts_with("adapter_") || name == "logit_scale";
         match self.path.iter().any(stays) {
             true => parameter,
-            false => parameter.map(|value| cast(value, self.to)),
+            false => parameter.map(|value| value.cast(self.to)),
         }
     }
-}
-
-/// A tensor in another type, or itself where it has that already.
-pub(super) fn cast<const D: usize>(tensor: Tensor<D>, to: DType) -> Tensor<D> {
-    if tensor.dtype() == to { tensor } else { tensor.cast(to) }
 }
 
 /// A parameter in the activations' type. What is trained is f32 whatever the precision: a pass has a copy, through whose cast the
 /// gradient comes back.
 pub(super) fn value<const D: usize>(parameter: &Param<Tensor<D>>, activations: DType) -> Tensor<D> {
-    cast(parameter.val(), activations)
+    parameter.val().cast(activations)
 }

@@ -39,20 +39,11 @@ fn end_of_text(tokens: &[u32]) -> usize {
 }
 
 impl<A: Adapter> TextTower<A> {
-    /// The text embeddings before L2 normalisation.
+    /// Up to the first block.
     ///
     /// Works on the longest text of the batch instead of the whole context, which changes nothing: by the causal mask no
     /// position sees a later one, and what follows the end of text is never pooled. Identical texts are encoded once where
     /// the adapters treat them alike.
-    ///
-    /// # Shapes
-    /// `batch` lists of token ids, each padded or not, not empty and within the context length → `[batch, embed_dim]`
-    pub fn forward(&self, texts: &[Vec<u32>], context: &Context) -> Tensor<2> {
-        let (x, passage) = self.begin(texts, context);
-        self.end(self.transformer.blocks(x, &passage, context), &passage)
-    }
-
-    /// Up to the first block.
     pub(super) fn begin(&self, texts: &[Vec<u32>], context: &Context) -> (Tensor<2>, Passage) {
         let DistinctTexts { texts, which, .. } = self.distinct(texts, context);
         let repeat = (texts.len() < which.len()).then(|| which.iter().map(|&index| index as i64).collect());

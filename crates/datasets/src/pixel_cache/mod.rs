@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::UNIX_EPOCH;
 
-use radapter_clip::preprocess::RgbImage;
+use radapter_clip::preprocess::{DecodeLimits, ImageError, RgbImage};
 use sha2::{Digest, Sha256};
 
 use crate::source::ImageSource;
@@ -53,6 +53,22 @@ impl PixelCache {
         let image = make()?;
         self.0.write().unwrap_or_else(PoisonError::into_inner).append(key, &image);
         Ok(image)
+    }
+
+    /// [`ImageSource::load_for`] within the default limits, from the cache if there is one.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load(
+        cache: Option<&Self>,
+        source: &ImageSource,
+        shorter_side: Option<u32>,
+    ) -> Result<Arc<RgbImage>, ImageError> {
+        let decode = || source.load_for(&DecodeLimits::default(), shorter_side);
+        match cache {
+            Some(cache) => cache.get_or(source, &format!("decoded for {shorter_side:?}"), decode),
+            None => decode(),
+        }
     }
 
     /// How many images it has.

@@ -4,7 +4,7 @@ mod pairs;
 mod shards;
 
 use radapter_clip::config::ClipConfig;
-use radapter_clip::preprocess::{DecodeLimits, Decoding, Preprocess};
+use radapter_clip::preprocess::{Decoding, Preprocess};
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::augment::Augment;
 use radapter_datasets::{ImageSource, OnError, PixelCache, SkipReport, Templates};
@@ -123,11 +123,7 @@ impl TrainData for RetrievalData {
         let pair = self.pairs.pair(key)?;
         let side = self.preprocess.image_size() as u32;
         let shorter_side = self.decoding.shorter_side(side as usize, self.augment.scale[0]);
-        let decoded = || pair.image.load_for(&DecodeLimits::default(), shorter_side);
-        let decoded = match &self.pixel_cache {
-            Some(cache) => cache.get_or(&pair.image, &format!("decoded for {shorter_side:?}"), decoded),
-            None => decoded(),
-        };
+        let decoded = PixelCache::load(self.pixel_cache.as_ref(), &pair.image, shorter_side);
         let pixels = decoded.map(|image| {
             let augmented = self.augment.apply(&image, side, key.seed, key.epoch, key.index as u64);
             self.preprocess.normalize(&augmented)
