@@ -8,12 +8,13 @@ use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::{Clip, ModelError};
 use radapter_embedding::{EmbedOptions, Embeddings, TextCache};
 use radapter_training::finetuned::{FineTunedError, FineTunedRun};
+use radapter_training::plan::recorded;
 use radapter_training::{RunDir, RunRecord, TrainError};
 
 use crate::classes::{Classes, ClassesError};
-use crate::config::ResolvedClassification;
+use crate::config::ClassificationSettings;
 use crate::head::{Head, HeadError};
-use crate::plan::{CLASSES_FILE, PlanError, recorded_task};
+use crate::task::{CLASSES_FILE, Classification};
 
 /// Why a run gives no classifier.
 #[derive(Debug, thiserror::Error)]
@@ -22,9 +23,6 @@ pub enum ClassifierError {
     /// The run's model.
     #[error(transparent)]
     Run(Box<FineTunedError>),
-    /// The run's record.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
     /// The run's classes.
     #[error(transparent)]
     Classes(#[from] ClassesError),
@@ -52,7 +50,7 @@ impl From<TrainError> for ClassifierError {
 #[derive(Clone, Debug)]
 pub struct ClassificationRun {
     run: FineTunedRun,
-    task: ResolvedClassification,
+    task: ClassificationSettings,
     classes: Classes,
     texts: Option<TextCache>,
 }
@@ -77,7 +75,7 @@ impl ClassificationRun {
     /// [`ClassifierError`] naming the file that is missing or unreadable, or if the run is of another task.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, ClassifierError> {
         let run = FineTunedRun::open(path)?;
-        let task = recorded_task(run.dir(), run.record().task.clone())?;
+        let task = recorded::<Classification>(run.dir(), run.record())?;
         let classes = Classes::read(&run.dir().path().join(CLASSES_FILE))?;
         Ok(Self { run, task, classes, texts: None })
     }
@@ -103,7 +101,7 @@ impl ClassificationRun {
     }
 
     /// Classification's part of the record.
-    pub fn task(&self) -> &ResolvedClassification {
+    pub fn task(&self) -> &ClassificationSettings {
         &self.task
     }
 
@@ -133,7 +131,7 @@ impl ClassificationRun {
                 None => Head::zero_shot(clip, classes, templates, batch),
             }
         };
-        let head = if self.record().train.loss.objective().needs_text() {
+        let head = if self.run.train().loss.objective().needs_text() {
             zero_shot(&clip)?
         } else {
             let start = zero_shot(&Clip::from_state(&base.config, &base.state, device)?)?;

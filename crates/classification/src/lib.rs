@@ -7,8 +7,8 @@
 //! * [`head`]: the classifier on [`radapter_embedding`]'s embeddings; [`predict`]: answers for images.
 //! * [`suite`]: one in-distribution set and the sets that shift it, and the row of results over them; [`imagenet`]: the
 //!   ImageNet family's.
-//! * [`config`], [`data`], [`validator`], [`plan`]: what the trainer needs to know of the task, and the whole way from settings to
-//!   a run; [`finetuned`]: from a run back to a model.
+//! * [`config`], [`data`], [`validator`], [`task`]: what the trainer needs to know of the task; [`finetuned`]: from a run back to a
+//!   model.
 //!
 //! The optimizer is none of this crate's business: that is [`radapter_training`]'s, which in turn knows no classes.
 //!
@@ -48,8 +48,8 @@ pub mod data;
 pub mod finetuned;
 pub mod head;
 pub mod imagenet;
-pub mod plan;
 pub mod predict;
 pub mod read;
 pub mod suite;
+pub mod task;
 pub mod validator;

@@ -5,7 +5,7 @@
 
 use radapter_clip::config::Interpolation;
 use radapter_clip::preprocess::{RgbImage, crop, flip_horizontal, resize};
-use serde::{Deserialize, Serialize};
+use radapter_settings::{Spec, settings};
 
 use crate::seed::{self, Draw};
 
@@ -13,41 +13,21 @@ use crate::seed::{self, Draw};
 const RATIO: [f64; 2] = [3.0 / 4.0, 4.0 / 3.0];
 const ATTEMPTS: usize = 10;
 
-/// The settings.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Augment {
-    /// The share of the picture's area that a crop has, from and to.
-    pub scale: [f64; 2],
-    /// The probability of a horizontal flip.
-    pub flip: f64,
+settings! {
+    /// Settings of the augmentation.
+    #[derive(Copy)]
+    pub struct Augment {
+        /// Share of the image's area that a crop has, from and to.
+        pub scale: [f64; 2] = Spec::toml("[0.9, 1.0]").from_to(0.0, 1.0),
+        /// Probability of a horizontal flip.
+        pub flip: f64 = Spec::toml("0.0").from_to(0.0, 1.0),
+    }
 }
 
 impl Default for Augment {
     /// Nearly the whole picture, never flipped: what CLIP is fine-tuned with.
     fn default() -> Self {
-        Self { scale: [0.9, 1.0], flip: 0.0 }
-    }
-}
-
-/// What a user says of the augmentation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AugmentSettings {
-    /// The share of the image's area that a crop has, from and to; [0.9, 1].
-    pub scale: Option<[f64; 2]>,
-    /// The probability of a horizontal flip; 0.
-    pub flip: Option<f64>,
-}
-
-impl AugmentSettings {
-    /// The augmentation: what is said, over the given defaults.
-    ///
-    /// # Errors
-    /// As [`Augment::validate`].
-    pub fn over(self, defaults: Augment) -> Result<Augment, AugmentError> {
-        let Augment { scale, flip } = defaults;
-        Augment { scale: self.scale.unwrap_or(scale), flip: self.flip.unwrap_or(flip) }.validate()
+        radapter_settings::defaults()
     }
 }
 

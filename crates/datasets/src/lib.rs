@@ -39,4 +39,4 @@ pub use on_error::{OnError, SkipReport};
 pub use pixel_cache::PixelCache;
 pub use shards::{ShardSample, Shards};
 pub use source::{ImageSource, Member, Sample};
-pub use templates::{Templates, TemplatesChoice};
+pub use templates::Templates;

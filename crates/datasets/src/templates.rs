@@ -5,7 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use radapter_settings::value::text_or_list;
+use serde::{Deserialize, Deserializer, Serialize};
 
 const OPENAI_80: &str = include_str!("../assets/templates/openai-80.txt");
 const VILD_14: &str = include_str!("../assets/templates/vild-14.txt");
@@ -55,7 +56,7 @@ pub enum TemplatesError {
 }
 
 /// A set of templates; saved whole, so that a run does not depend on a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Templates {
     templates: Vec<String>,
@@ -127,26 +128,11 @@ impl Templates {
     }
 }
 
-/// Prompt templates, named or listed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum TemplatesChoice {
-    /// A built-in set, a single template, or a file.
-    Name(String),
-    /// The templates themselves.
-    List(Vec<String>),
-}
-
-impl TemplatesChoice {
-    /// The templates.
-    ///
-    /// # Errors
-    /// [`TemplatesError`] for a name that is none, and a template without exactly one `{}`.
-    pub fn resolve(&self) -> Result<Templates, TemplatesError> {
-        match self {
-            Self::Name(name) => Templates::resolve(name),
-            Self::List(list) => Templates::from_list(list.clone()),
-        }
+impl<'de> Deserialize<'de> for Templates {
+    /// From what a setting names, as [`resolve`](Self::resolve) reads it, or from a list.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let expected = "a built-in set (\"simple\", \"openai-80\", \"vild-14\"), a template with {}, a file, or a list";
+        text_or_list(deserializer, expected, Self::resolve, Self::from_list)
     }
 }
 

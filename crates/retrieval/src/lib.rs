@@ -3,8 +3,7 @@
 //! * [`recall`]: R@1, R@5, R@10 and the median rank both ways over the full gallery, in blocks; [`embedded`]: of any
 //!   model's embeddings in a file.
 //! * [`gallery`]: images with their captions, embedded and measured.
-//! * [`config`], [`data`], [`validator`], [`plan`]: what the trainer needs to know of the task, and the whole way from
-//!   settings to a run. A run becomes a model by [`radapter_training::finetuned`].
+//! * [`config`], [`data`], [`validator`], [`task`]: what the trainer needs to know of the task. A run becomes a model by [`radapter_training::finetuned`].
 //! * [`index`]: embeddings of a folder of images, kept on disk, brought up to date and searched.
 //!
 //! # Recall at K
@@ -29,6 +28,6 @@ pub mod data;
 pub mod embedded;
 pub mod gallery;
 pub mod index;
-pub mod plan;
 pub mod recall;
+pub mod task;
 pub mod validator;

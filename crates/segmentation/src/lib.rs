@@ -5,8 +5,7 @@
 //!   classes', and how both become a class for each pixel.
 //! * [`confusion`], [`scores`]: mIoU and its relatives; [`accuracy`]: how well regions with known masks are named.
 //! * [`class_list`], [`nouns`]: what pixels may be, and what captions speak of.
-//! * [`config`], [`data`], [`validator`], [`plan`]: what the trainer needs to know of the task, and the whole way from settings to
-//!   a run. A run becomes a model by [`radapter_training::finetuned`].
+//! * [`config`], [`data`], [`validator`], [`task`]: what the trainer needs to know of the task. A run becomes a model by [`radapter_training::finetuned`].
 //!
 //! # From masks to a map
 //!
@@ -33,10 +32,10 @@ pub mod data;
 pub mod fusion;
 pub mod mask;
 pub mod nouns;
-pub mod plan;
 pub mod proposals;
 pub mod regions;
 pub mod scores;
 pub mod segmenter;
+pub mod task;
 pub mod validator;
 pub mod vocabulary;

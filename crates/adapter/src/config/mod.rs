@@ -6,6 +6,7 @@ mod scale;
 
 use radapter_clip::config::ClipConfig;
 use radapter_clip::model::{Place, Site, Tower};
+use radapter_settings::{Spec, settings};
 use serde::{Deserialize, Serialize};
 
 pub use layers::Layers;
@@ -14,34 +15,35 @@ pub use scale::Scale;
 
 use crate::{AdapterError, DropMode, Dropping};
 
-/// Settings of the adapters; the section `[adapter]` of a run's configuration.
-///
-/// ```toml
-/// rank = "full"          # or a number r: F = up · down, of rank r
-/// scale = "learnable"    # starts at 0.1; { learnable = 0.5 } starts there; a number is fixed
-/// drop = 0.2             # probability of dropping while training
-/// drop_mode = "adapter"  # or "sample", "token"
-/// towers = "both"        # or "visual", "text"
-/// layers = "all"         # or "last:4", "6..12", [0, 1, 11]
-/// sites = "both"         # or "attn", "mlp"
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AdapterConfig {
-    /// Full matrices, or products of rank r.
-    pub rank: Rank,
-    /// The factor `s` in front of the map.
-    pub scale: Scale,
-    /// Probability p of dropping an adapter in a training step.
-    pub drop: f64,
-    /// What is dropped at once.
-    pub drop_mode: DropMode,
-    /// Which encoders have adapters.
-    pub towers: Towers,
-    /// Which blocks have adapters.
-    pub layers: Layers,
-    /// Which sublayers have adapters.
-    pub sites: Sites,
+settings! {
+    /// Settings of the adapters; the section `[adapter]` of a run's configuration.
+    ///
+    /// ```toml
+    /// rank = "full"          # or a number r: F = up · down, of rank r
+    /// scale = "learnable"    # starts at 0.1; { learnable = 0.5 } starts there; a number is fixed
+    /// drop = 0.2             # probability of dropping while training
+    /// drop_mode = "adapter"  # or "sample", "token"
+    /// towers = "both"        # or "visual", "text"
+    /// layers = "all"         # or "last:4", "6..12", [0, 1, 11]
+    /// sites = "both"         # or "attn", "mlp"
+    /// ```
+    #[serde(default)]
+    pub struct AdapterConfig {
+        /// Form of the adapters' map: full matrices, or products of rank r.
+        pub rank: Rank = Spec::toml("\"full\""),
+        /// Factor s in front of the map: learnable (from 0.1, or `{ learnable = 0.5 }`) or a fixed number.
+        pub scale: Scale = Spec::toml("\"learnable\""),
+        /// Probability p of dropping an adapter in a training step.
+        pub drop: f64 = Spec::toml("0.2").below_one(),
+        /// What is dropped at once.
+        pub drop_mode: DropMode = Spec::toml("\"adapter\""),
+        /// Encoders with adapters.
+        pub towers: Towers = Spec::toml("\"both\""),
+        /// Blocks with adapters.
+        pub layers: Layers = Spec::toml("\"all\""),
+        /// Sublayers with adapters.
+        pub sites: Sites = Spec::toml("\"both\""),
+    }
 }
 
 /// Which encoders have adapters.
@@ -73,15 +75,7 @@ pub enum Sites {
 impl Default for AdapterConfig {
     /// The paper's: full rank in every block of both encoders, a learnable scale, p = 0.2 for each adapter.
     fn default() -> Self {
-        Self {
-            rank: Rank::default(),
-            scale: Scale::default(),
-            drop: 0.2,
-            drop_mode: DropMode::default(),
-            towers: Towers::default(),
-            layers: Layers::default(),
-            sites: Sites::default(),
-        }
+        radapter_settings::defaults()
     }
 }
 

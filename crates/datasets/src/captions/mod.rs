@@ -29,7 +29,6 @@ mod json;
 mod karpathy;
 mod options;
 mod set;
-mod splits;
 mod walk;
 
 use std::path::Path;
@@ -39,7 +38,6 @@ pub use error::CaptionsError;
 pub use format::CaptionsFormat;
 pub use options::CaptionsOptions;
 pub use set::{CaptionedImage, CaptionedImages};
-pub use splits::Splits;
 
 use crate::on_error::{OnError, SkipReport};
 use crate::shards::Shards;

@@ -7,7 +7,7 @@ use radapter_classification::classes::Classes;
 use radapter_classification::config::ClassNamesChoice;
 use radapter_classification::head::Head;
 use radapter_clip::model::Clip;
-use radapter_datasets::{Class, ClassNames, Templates, TemplatesChoice};
+use radapter_datasets::{Class, ClassNames, Templates};
 
 use super::args::{ClassNamesArg, TemplatesArg};
 use super::failure::Usage;

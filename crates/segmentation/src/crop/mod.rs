@@ -8,20 +8,28 @@ mod part;
 
 use radapter_clip::config::{ClipConfig, Interpolation};
 use radapter_clip::preprocess::{Preprocess, RgbImage, crop, flip_horizontal, resize};
+use radapter_settings::{Spec, settings};
 use serde::{Deserialize, Serialize};
 
 use crate::mask::{Bounds, Mask};
 
 pub use part::Part;
 
-/// How a region becomes the model's input.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CropSettings {
-    /// Pixels around the mask's box, as a share of the box's longer side, at each side; 0.
-    pub margin: f64,
-    /// How the box is resized.
-    pub resize: Resize,
+settings! {
+    /// How a region becomes the model's input.
+    #[derive(Copy)]
+    pub struct CropSettings {
+        /// Pixels around the mask's box, as a share of the box's longer side, at each side.
+        pub margin: f64 = Spec::toml("0.0").from_to(0.0, 4.0),
+        /// How the box is resized: antialiased, or torch's bicubic without it as in OVSeg's code.
+        pub resize: Resize = Spec::toml("\"antialiased\""),
+    }
+}
+
+impl Default for CropSettings {
+    fn default() -> Self {
+        radapter_settings::defaults()
+    }
 }
 
 /// How a box is resized to the input.

@@ -14,8 +14,8 @@ use radapter_datasets::{CaptionedImages, SkipReport};
 use radapter_embedding::{EmbedError, EmbedOptions, Image};
 
 use super::{Labels, Segment, SegmentSet};
-use crate::config::{ResolvedSegmentation, SettingsError};
-use crate::crop::Cropper;
+use crate::config::SegmentationSettings;
+use crate::crop::{Cropper, MarginError};
 use crate::mask::Rle;
 use crate::nouns::Nouns;
 use crate::proposals::{ProposalError, Source};
@@ -46,9 +46,9 @@ pub enum MineError {
     /// An image.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// The settings.
+    /// The cropping.
     #[error(transparent)]
-    Settings(#[from] SettingsError),
+    Margin(#[from] MarginError),
     /// The model.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -74,7 +74,7 @@ pub enum MineError {
 /// [`MineError`] for captions, proposals and images that cannot be read, and captions without nouns.
 pub fn mine(
     base: &Checkpoint,
-    task: &ResolvedSegmentation,
+    task: &SegmentationSettings,
     device: &Device,
     options: &EmbedOptions,
     progress: &mut dyn FnMut(usize, usize),
@@ -82,21 +82,21 @@ pub fn mine(
 ) -> Result<Mined, MineError> {
     let path = task.captions.as_deref().unwrap_or_else(|| std::path::Path::new(""));
     let captions = captions::read(path, &task.captions_options(), task.on_error, skipped).map_err(Box::new)?;
-    let nouns = if task.nouns.is_empty() { Nouns::built_in() } else { Nouns::new(&task.nouns) };
-    let excluded: BTreeSet<usize> = task.exclude.iter().filter_map(|name| nouns.named(name)).collect();
+    let nouns = if task.nouns.0.is_empty() { Nouns::built_in() } else { Nouns::new(&task.nouns.0) };
+    let excluded: BTreeSet<usize> = task.exclude.0.iter().filter_map(|name| nouns.named(name)).collect();
     let of_image = nouns_of(&captions, &nouns, &excluded);
     let used: Vec<usize> = of_image.iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect();
     if used.is_empty() {
         return Err(MineError::NoNouns { images: captions.len(), nouns: nouns.names().len() });
     }
     let labels = Labels::of_names(used.iter().map(|&noun| nouns.names()[noun].clone()).collect());
-    let source = Arc::new(Source::open(&task.proposals)?);
+    let source = Arc::new(Source::open(&task.proposals.0)?);
     let names: Vec<Image> =
         captions.images.iter().map(|image| Image { name: image.name.clone(), source: image.source.clone() }).collect();
     source.check_names(names.iter().map(|image| image.name.as_str()))?;
 
     let clip = Clip::from_state(&base.config, &base.state, device)?;
-    let cropper = Cropper::new(&base.config, task.crop).map_err(SettingsError::from)?;
+    let cropper = Cropper::new(&base.config, task.crop)?;
     let vocabulary = Vocabulary::new(&clip, labels.texts(), &task.templates, options.batch)?;
 
     let label = |noun: &usize| used.binary_search(noun).unwrap_or_default();
@@ -145,7 +145,7 @@ pub fn mine(
     let mut notes = source_notes.notes();
     // One list may serve annotations and captions: what nobody looks for enters no batch anyway.
     let unknown: Vec<&str> =
-        task.exclude.iter().filter(|name| nouns.named(name).is_none()).map(String::as_str).collect();
+        task.exclude.0.iter().filter(|name| nouns.named(name).is_none()).map(String::as_str).collect();
     if !unknown.is_empty() {
         notes.push(format!("exclude: none of the nouns that are looked for is {}", unknown.join(", ")));
     }

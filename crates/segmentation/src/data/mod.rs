@@ -14,7 +14,7 @@ use radapter_datasets::seed::{self, Draw};
 use radapter_datasets::{OnError, SkipReport};
 use radapter_training::{DataError, Sample, SampleKey, TrainData};
 
-use crate::config::ResolvedSegmentation;
+use crate::config::SegmentationSettings;
 use crate::crop::{Cropper, Part};
 
 pub use labels::Labels;
@@ -42,11 +42,11 @@ impl SegmentData {
         set: SegmentSet,
         labels: &Labels,
         model: &ClipConfig,
-        task: &ResolvedSegmentation,
+        task: &SegmentationSettings,
         cropper: Cropper,
         skipped: SkipReport,
     ) -> Self {
-        let ResolvedSegmentation { templates, augment, on_error, .. } = task;
+        let SegmentationSettings { templates, augment, on_error, .. } = task;
         let (tokenizer, length) = (Tokenizer::clip(), model.text.context_length);
         let encode = |prompt: &String| tokenizer.encode_unpadded(prompt, length);
         let of = |texts: &Vec<String>| {

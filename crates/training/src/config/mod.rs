@@ -1,105 +1,137 @@
-//! A run's settings: what a user may say, what it is resolved to, and where it comes from.
+//! The trainer's settings: every task and method has them.
 //!
-//! [`TrainConfig`] is what a TOML file and `--set key=value` say, every key optional. [`TrainConfig::resolve`] fills in
-//! defaults that follow the run's length, and gives a [`ResolvedConfig`] in which every value is concrete; that is what the
-//! run directory records. A resolved config reads as a [`TrainConfig`] again, so a run's `config.toml` can start another.
+//! [`TrainSettings`] is one declaration: keys, types, defaults, ranges and help. A run's values come from layers (defaults, task,
+//! method, recipe, the user's file and `--set`), see [`Plan`](crate::plan::Plan); what they came to is saved in its `config.toml`.
 
-mod choice;
-mod error;
-mod fields;
-mod near;
+mod check;
+mod every;
 mod recipe;
-mod resolve;
-mod settings;
+
+use std::sync::Arc;
 
 use radapter_adapter::{AdapterConfig, DropMode};
 use radapter_clip::model::Precision;
 use radapter_losses::MpmNceConfig;
+use radapter_settings::{Facts, OrNone, Spec, schema, settings};
 use serde::{Deserialize, Serialize};
+use toml::Table;
 
-pub use choice::{Ema, Every, OrNone, Temperature};
-pub use error::ConfigError;
+pub use every::Every;
 pub use recipe::Recipe;
-pub use resolve::{Resolved, Situation, TaskDefaults};
-pub use settings::{Settings, contradiction};
 
 pub use crate::schedule::Decay;
+use crate::{Contrastive, CrossEntropy, Objective};
 
-/// What a user says. A key that is absent gets the recipe's value, else a default that follows the run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TrainConfig {
-    /// Where defaults come from.
-    pub recipe: Option<Recipe>,
-    /// Length in epochs; this or `steps`.
-    pub epochs: Option<u64>,
-    /// Length in steps; this or `epochs`.
-    pub steps: Option<u64>,
-    /// Samples of a step; min(64, set) by default.
-    pub batch_size: Option<usize>,
-    /// Base learning rate; 5e-4 for adapters, 3e-5 for all weights.
-    pub lr: Option<f64>,
-    /// Floor of the cosine; 1e-6.
-    pub final_lr: Option<f64>,
-    /// AdamW's decoupled weight decay, not on parameters of one axis; 0 for adapters, 0.1 for all weights.
-    pub weight_decay: Option<f64>,
-    /// AdamW's β; 0.9 and 0.999.
-    pub betas: Option<[f64; 2]>,
-    /// AdamW's ε; 1e-8.
-    pub eps: Option<f64>,
-    /// Warm-up steps; min(500, N/20).
-    pub warmup: Option<u64>,
-    /// What follows the warm-up; cosine.
-    pub schedule: Option<Decay>,
-    /// Largest global norm of a gradient; 1.
-    pub clip_norm: Option<OrNone<f64>>,
-    /// Seed of everything random; 0.
-    pub seed: Option<u64>,
-    /// What is trained; adapters.
-    pub tune: Option<Tune>,
-    /// Share of the adapters in the merged model, in validation and by default in export; 1 without adapters.
-    pub alpha: Option<f64>,
-    /// Moving average of the trained parameters; `auto` = min(0.999, 0.01^(1/N)) for adapters, none for all weights.
-    pub ema: Option<Ema>,
-    /// Samples that are run at once, if fewer than the batch: cached accumulation, which keeps the negatives.
-    pub micro_batch: Option<OrNone<usize>>,
-    /// Keep the input of each block alone, and compute the block again in the backward pass; false.
-    pub checkpointing: Option<bool>,
-    /// The type of activations and frozen weights; f32. What is trained, and the loss, stay f32.
-    pub precision: Option<Precision>,
-    /// Steps between saved states, besides one for each epoch; 500.
-    pub save_every: Option<OrNone<u64>>,
-    /// When to validate; each epoch.
-    pub validate_every: Option<Every>,
-    /// The validation metric that chooses the best and stops early.
-    pub best: Option<String>,
-    /// Validations without a new best after which the run stops.
-    pub patience: Option<OrNone<u64>>,
-    /// Which state evaluation and export use: the last, which is the method's, or the best validation's. `last`; `best` with
-    /// early stopping.
-    pub keep: Option<Keep>,
-    /// Threads that load samples; as many as processors, at most 8.
-    pub workers: Option<usize>,
-    /// The loss.
-    pub loss: LossSettings,
-    /// The adapters.
-    pub adapter: Option<toml::Table>,
+settings! {
+    /// The trainer's settings.
+    pub struct TrainSettings {
+        /// Fine-tuning method; `radapter methods` lists them.
+        pub method: String = Spec::unset(),
+        /// Published recipe that the defaults come from; `auto` for defaults that follow the run's length.
+        pub recipe: String = Spec::toml("\"auto\""),
+        /// Length in epochs; this or `steps`.
+        pub epochs: Option<u64> = Spec::toml("10").at_least(1.0).displaced_by("steps"),
+        /// Length in steps; this or `epochs`.
+        pub steps: Option<u64> = Spec::unset().at_least(1.0).displaced_by("epochs"),
+        /// Samples of a step.
+        pub batch_size: usize = Spec::rule("min(64, samples)", |_, facts| (facts.samples.clamp(1, 64) as i64).into()).at_least(1.0),
+        /// Base learning rate of the schedule.
+        pub lr: f64 = Spec::toml("5e-4").above(0.0),
+        /// Floor of the cosine schedule.
+        pub final_lr: f64 = Spec::toml("1e-6").at_least(0.0),
+        /// Decoupled weight decay of AdamW; parameters of one axis have none.
+        pub weight_decay: f64 = Spec::toml("0.0").at_least(0.0),
+        /// Decay rates β of AdamW's moments.
+        pub betas: [f64; 2] = Spec::toml("[0.9, 0.999]").below_one(),
+        /// ε of AdamW.
+        pub eps: f64 = Spec::toml("1e-8").above(0.0),
+        /// Warm-up steps.
+        pub warmup: u64 = Spec::rule("min(500, N/20) for N steps", |table, facts| ((total_steps(table, facts) / 20).min(500) as i64).into()).at_least(0.0),
+        /// Learning-rate schedule after the warm-up.
+        pub schedule: Decay = Spec::toml("\"cosine\""),
+        /// Largest global norm of a gradient.
+        pub clip_norm: OrNone<f64> = Spec::toml("1.0").above(0.0),
+        /// Seed of everything random: order, augmentation, dropping, splits.
+        pub seed: u64 = Spec::toml("0").at_least(0.0),
+        /// Parameters that are trained: adapters, all weights of the towers the loss uses, or the image tower's.
+        pub tune: Tune = Spec::toml("\"adapters\""),
+        /// Share of the adapters in the merged model, in validation and by default in export.
+        pub alpha: f64 = Spec::toml("1.0").from_to(0.0, 1.5),
+        /// Decay m of the moving average of the trained parameters.
+        pub ema: OrNone<f64> = Spec::toml("\"auto\"").below_one().word("auto", "min(0.999, 0.01^(1/N)) for N steps", |table, facts| {
+            0.01_f64.powf(1.0 / total_steps(table, facts).max(1) as f64).min(0.999).into()
+        }),
+        /// Most samples run at once; a batch in parts keeps its negatives and its gradients.
+        pub micro_batch: OrNone<usize> = Spec::toml("\"none\"").at_least(1.0),
+        /// Keep only the input of each block, and compute the block again in the backward pass.
+        pub checkpointing: bool = Spec::toml("false"),
+        /// Type of activations and frozen weights; trained parameters and the loss stay f32.
+        pub precision: Precision = Spec::toml("\"f32\""),
+        /// Steps between saved states, besides one after each epoch.
+        pub save_every: OrNone<u64> = Spec::toml("500").at_least(1.0),
+        /// When to validate: after each epoch, after so many steps, or at the end.
+        pub validate_every: Every = Spec::toml("\"epoch\"").at_least(1.0),
+        /// Validation metric that chooses the best state and stops early.
+        pub best: String = Spec::unset(),
+        /// Validations without a new best after which the run stops.
+        pub patience: OrNone<u64> = Spec::toml("\"none\"").at_least(1.0),
+        /// State that evaluation and export use: the last, or that of the best validation.
+        pub keep: Keep = Spec::rule("best with patience, else last", |table, _| match table.get("patience") {
+            Some(toml::Value::Integer(_)) => "best".into(),
+            _ => "last".into(),
+        }),
+        /// Threads that load samples.
+        pub workers: usize = Spec::rule("processors, at most 8", |_, _| (default_workers() as i64).into()).at_least(1.0),
+        /// Loss.
+        pub loss: LossSettings = Spec::group::<LossSettings>(),
+        /// R-Adapter's adapters.
+        pub adapter: AdapterConfig = Spec::group::<AdapterConfig>(),
+        /// Logs besides `metrics.jsonl`.
+        pub log: LogSettings = Spec::group::<LogSettings>(),
+    }
 }
 
-/// What is trained.
+settings! {
+    /// Settings of the loss. A loss takes those it knows.
+    #[derive(Copy)]
+    pub struct LossSettings {
+        /// Loss: MPM-NCE, CLIP's own InfoNCE, or cross-entropy over a classifier.
+        pub kind: LossKind = Spec::toml("\"mpm-nce\""),
+        /// Margin δ of MPM-NCE.
+        pub margin: f64 = Spec::toml("0.05").at_least(0.0),
+        /// Label smoothing ε.
+        pub smoothing: f64 = Spec::rule("the task's with mpm-nce, else 0", |table, facts| match schema::get(table, "loss.kind") {
+            Some(toml::Value::String(kind)) if kind == "mpm-nce" => facts.smoothing.into(),
+            _ => 0.0.into(),
+        }).below_one(),
+        /// Softmax temperature τ.
+        pub temperature: f64 = Spec::toml("0.01").above(0.0).word("checkpoint", "the checkpoint's own, exp(-logit_scale)", |_, facts| facts.checkpoint_temperature.into()),
+    }
+}
+
+settings! {
+    /// Logs that a run writes besides `metrics.jsonl`.
+    #[derive(Copy)]
+    pub struct LogSettings {
+        /// Write TensorBoard event files into the run's folder.
+        pub tensorboard: bool = Spec::toml("false"),
+    }
+}
+
+/// Parameters that are trained.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tune {
     /// R-Adapter's adapters; CLIP stays frozen.
     #[default]
     Adapters,
-    /// The weights of the towers that the loss uses, without adapters: full fine-tuning.
+    /// The weights of the towers that the loss uses: full fine-tuning.
     All,
-    /// The image tower's weights, without adapters; texts stay where they are, as OVSeg fine-tunes CLIP.
+    /// The image tower's weights; texts stay where they are.
     Image,
 }
 
-/// Which of a run's states its model is made of.
+/// The state that a run's model is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Keep {
@@ -120,20 +152,6 @@ impl Keep {
     }
 }
 
-/// What a user says of the loss.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LossSettings {
-    /// Which loss.
-    pub kind: Option<LossKind>,
-    /// δ of MPM-NCE.
-    pub margin: Option<f64>,
-    /// ε, label smoothing.
-    pub smoothing: Option<f64>,
-    /// τ; 0.01.
-    pub temperature: Option<Temperature>,
-}
-
 /// A loss by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -146,70 +164,19 @@ pub enum LossKind {
     CrossEntropy,
 }
 
-/// A run's settings, every value concrete.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[allow(missing_docs, reason = "each key is documented at TrainConfig")]
-pub struct ResolvedConfig {
-    pub recipe: Recipe,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub epochs: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub steps: Option<u64>,
-    pub batch_size: usize,
-    pub lr: f64,
-    pub final_lr: f64,
-    pub weight_decay: f64,
-    pub betas: [f64; 2],
-    pub eps: f64,
-    pub warmup: u64,
-    pub schedule: Decay,
-    pub clip_norm: OrNone<f64>,
-    pub seed: u64,
-    pub tune: Tune,
-    pub alpha: f64,
-    pub ema: OrNone<f64>,
-    pub micro_batch: OrNone<usize>,
-    pub checkpointing: bool,
-    #[serde(default)]
-    pub precision: Precision,
-    pub save_every: OrNone<u64>,
-    pub validate_every: Every,
-    pub best: String,
-    pub patience: OrNone<u64>,
-    #[serde(default)]
-    pub keep: Keep,
-    pub workers: usize,
-    pub loss: LossConfig,
-    pub adapter: AdapterConfig,
-}
-
-/// The loss's settings, concrete. A loss takes those it knows.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[allow(missing_docs, reason = "each key is documented at LossSettings")]
-pub struct LossConfig {
-    pub kind: LossKind,
-    pub margin: f64,
-    pub smoothing: f64,
-    pub temperature: f64,
-}
-
-impl LossConfig {
+impl LossSettings {
     /// The objective these settings describe.
-    pub fn objective(&self) -> std::sync::Arc<dyn crate::Objective> {
+    pub fn objective(&self) -> Arc<dyn Objective> {
         let Self { kind, margin, smoothing, temperature } = *self;
         match kind {
-            LossKind::MpmNce => {
-                std::sync::Arc::new(crate::Contrastive::MpmNce(MpmNceConfig { margin, smoothing, temperature }))
-            }
-            LossKind::InfoNce => std::sync::Arc::new(crate::Contrastive::InfoNce { temperature }),
-            LossKind::CrossEntropy => std::sync::Arc::new(crate::CrossEntropy { smoothing, temperature }),
+            LossKind::MpmNce => Arc::new(Contrastive::MpmNce(MpmNceConfig { margin, smoothing, temperature })),
+            LossKind::InfoNce => Arc::new(Contrastive::InfoNce { temperature }),
+            LossKind::CrossEntropy => Arc::new(CrossEntropy { smoothing, temperature }),
         }
     }
 }
 
-impl ResolvedConfig {
+impl TrainSettings {
     /// Whether a batch may be run in parts: samples are told apart by their place in what is run at once, which in a part is not
     /// their place in the batch.
     pub(crate) fn adapter_draws_fit_parts(&self) -> bool {
@@ -219,14 +186,26 @@ impl ResolvedConfig {
 
     /// Steps of an epoch over `samples`: whole batches, or one partial batch if there is no whole one.
     pub fn steps_per_epoch(&self, samples: usize) -> u64 {
-        (samples / self.batch_size.max(1)).max(1) as u64
+        steps_per_epoch(samples, self.batch_size)
     }
 
     /// Steps of the run over `samples`.
     pub fn total_steps(&self, samples: usize) -> u64 {
-        match (self.steps, self.epochs) {
-            (Some(steps), _) => steps,
-            (None, epochs) => epochs.unwrap_or(0) * self.steps_per_epoch(samples),
-        }
+        self.steps.unwrap_or_else(|| self.epochs.unwrap_or(0) * self.steps_per_epoch(samples))
     }
+}
+
+fn steps_per_epoch(samples: usize, batch_size: usize) -> u64 {
+    (samples / batch_size.max(1)).max(1) as u64
+}
+
+/// Steps of the run, for rules; `epochs`, `steps` and `batch_size` are in the table.
+fn total_steps(table: &Table, facts: &Facts) -> u64 {
+    let whole = |key: &str| table.get(key).and_then(toml::Value::as_integer).and_then(|whole| u64::try_from(whole).ok());
+    let batch_size = whole("batch_size").map_or(1, |size| size as usize);
+    whole("steps").unwrap_or_else(|| whole("epochs").unwrap_or(0) * steps_per_epoch(facts.samples, batch_size))
+}
+
+fn default_workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(8)
 }

@@ -5,7 +5,7 @@ use anyhow::Context;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::Clip;
 use radapter_datasets::on_error::Skipped;
-use radapter_datasets::{Templates, TemplatesChoice};
+use radapter_datasets::{Templates};
 use radapter_embedding::{EmbedOptions, Image};
 use radapter_segmentation::class_list::{ClassList, Synonyms};
 use radapter_segmentation::config::ResolvedSegmentation;
@@ -71,7 +71,7 @@ impl Parts {
         let crop =
             CropSettings { margin: args.margin.unwrap_or(own.margin), resize: args.resize.unwrap_or(own.resize) };
         let templates = match (&args.templates, recorded) {
-            (Some(name), _) => TemplatesChoice::Name(name.clone()).resolve().context("--templates")?,
+            (Some(name), _) => Templates::resolve(name).context("--templates")?,
             (None, Some(recorded)) => recorded.templates,
             (None, None) => Templates::resolve("vild-14")?,
         };

@@ -1,0 +1,61 @@
+//! Why classification cannot be trained.
+
+use radapter_clip::model::ModelError;
+use radapter_datasets::augment::AugmentError;
+use radapter_datasets::labelled::UnknownClasses;
+use radapter_datasets::subset::FractionError;
+use radapter_settings::SettingsError;
+use radapter_training::TrainError;
+
+use crate::classes::ClassesError;
+use crate::head::HeadError;
+use crate::read::ReadError;
+use crate::suite::SuiteError;
+
+/// Why a run cannot begin, or did not end well.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClassificationError {
+    /// A setting.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The augmentation.
+    #[error(transparent)]
+    Augment(#[from] AugmentError),
+    /// The share that is held out.
+    #[error(transparent)]
+    Fraction(#[from] FractionError),
+    /// No images to train on.
+    #[error("no training images: give their folder (`train`)")]
+    NoTrainingImages,
+    /// The training images.
+    #[error("training images: {0}")]
+    Train(ReadError),
+    /// The validation images.
+    #[error("validation images: {0}")]
+    Val(ReadError),
+    /// Validation images of classes that are not trained.
+    #[error("validation images: {0}")]
+    ValClasses(UnknownClasses),
+    /// The classes.
+    #[error(transparent)]
+    Classes(#[from] ClassesError),
+    /// Only one class: there is nothing to tell apart.
+    #[error("the training images are all of one class, `{class}`; classification needs at least two")]
+    OneClass {
+        /// The class.
+        class: String,
+    },
+    /// The model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The classifier that training starts from.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// The validation set.
+    #[error(transparent)]
+    Suite(#[from] SuiteError),
+    /// The training.
+    #[error(transparent)]
+    Training(#[from] TrainError),
+}

@@ -1,0 +1,66 @@
+//! Why retrieval cannot be trained.
+
+use radapter_clip::model::ModelError;
+use radapter_datasets::augment::AugmentError;
+use radapter_datasets::captions::CaptionsError;
+use radapter_datasets::shards::ShardsError;
+use radapter_datasets::subset::FractionError;
+use radapter_settings::SettingsError;
+use radapter_training::TrainError;
+
+/// Why a run cannot begin, or did not end well.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RetrievalError {
+    /// A setting.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The augmentation.
+    #[error(transparent)]
+    Augment(#[from] AugmentError),
+    /// The share that is held out.
+    #[error(transparent)]
+    Fraction(#[from] FractionError),
+    /// More than one template, or none.
+    #[error("templates: retrieval takes one template for all captions, found {found}")]
+    TemplateCount {
+        /// How many.
+        found: usize,
+    },
+    /// Nothing to train on.
+    #[error("no training captions: give their file (`captions`)")]
+    NoCaptions,
+    /// The training captions.
+    #[error("training captions: {0}")]
+    Train(Box<CaptionsError>),
+    /// The training captions, in shards.
+    #[error("training captions: {0}")]
+    Shards(Box<ShardsError>),
+    /// The validation captions.
+    #[error("validation captions: {0}")]
+    Val(Box<CaptionsError>),
+    /// Only one image: there is nothing to tell it from.
+    #[error("there is only one image to train on, `{image}`; retrieval needs at least two")]
+    OneImage {
+        /// The image.
+        image: String,
+    },
+    /// A setting that the form of the captions has no use for.
+    #[error("data.samples is for tar shards; these captions are listed whole, and an epoch goes through all of them")]
+    SamplesOfAList,
+    /// Images can only be held out of a set that is known.
+    #[error(
+        "val_fraction = {fraction} cannot be held out of shards that are not scanned (data.samples): give --val-captions, \
+         or val_fraction = 0"
+    )]
+    HeldOutOfShards {
+        /// The setting.
+        fraction: f64,
+    },
+    /// The model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The training.
+    #[error(transparent)]
+    Training(#[from] TrainError),
+}

@@ -1,0 +1,146 @@
+//! Segmentation's settings, beside the trainer's.
+
+use std::path::{Path, PathBuf};
+
+use radapter_datasets::augment::Augment;
+use radapter_datasets::captions::{CaptionsFormat, CaptionsOptions};
+use radapter_datasets::{OnError, Templates};
+use radapter_settings::value::{AnyValue, text_or_list};
+use radapter_settings::{AbsolutePath, Names, Spec, settings};
+use radapter_training::config::Recipe;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::class_list::{ClassList, ClassListError, Synonyms};
+use crate::crop::CropSettings;
+
+settings! {
+    /// Segmentation's settings.
+    pub struct SegmentationSettings {
+        /// Folder of the training images.
+        pub images: Option<AbsolutePath> = Spec::unset().flag("DIR"),
+        /// Folder of their annotations: label maps, paired by relative path without extension.
+        pub annotations: Option<AbsolutePath> = Spec::unset().flag("DIR"),
+        /// Classes of the annotations: a file with one a line (synonyms with commas between), a built-in list, or names with commas.
+        pub classes: Option<ClassLines> = Spec::unset().flag("FILE|LIST"),
+        /// Synonyms of a line: the mean of their embeddings, or the line as one text, as OVSeg's figures are made.
+        pub synonyms: Synonyms = Spec::toml("\"mean\"").flag("mean|joined"),
+        /// What is stored for the first class: 0, or 1 where 0 is ignored (ADE's originals).
+        pub label_offset: u16 = Spec::toml("0").flag("N"),
+        /// Stored label that is ignored; 65535 where classes exceed 254, else 255.
+        pub ignore: Option<u16> = Spec::unset().flag("N"),
+        /// Pixels of the smallest segment that is trained and validated on.
+        pub min_area: usize = Spec::toml("64"),
+        /// Images with captions instead of annotations, whose nouns are the classes: Karpathy or COCO JSON, CSV or TSV.
+        pub captions: Option<AbsolutePath> = Spec::unset().flag("FILE"),
+        /// Form of the captions; detected where not given.
+        pub captions_format: Option<CaptionsFormat> = Spec::unset().flag("FORM"),
+        /// Splits of Karpathy's JSON to train on, as train,restval; all where not given.
+        pub split: Names = Spec::toml("[]").flag("LIST"),
+        /// Nouns looked for in captions, one a line, commas between synonyms; the names of ADE20K, COCO and ImageNet where not given.
+        pub nouns: NameList = Spec::toml("[]").flag("FILE"),
+        /// Masks that nouns are given to: builtin, or a path as for `eval segmentation`.
+        pub proposals: ProposalsSource = Spec::toml("\"builtin\"").flag("builtin|PATH"),
+        /// Classes or nouns that enter no batch and no validation: a file with one a line, or a list.
+        pub exclude: NameList = Spec::toml("[]").flag("FILE"),
+        /// Folder of the validation images.
+        pub val_images: Option<AbsolutePath> = Spec::unset().flag("DIR"),
+        /// Folder of their annotations.
+        pub val_annotations: Option<AbsolutePath> = Spec::unset().flag("DIR"),
+        /// Share of the training images held out where no validation is given.
+        pub val_fraction: f64 = Spec::toml("0.1").below_one(),
+        /// Prompt templates of a class.
+        pub templates: Templates = Spec::toml("\"vild-14\""),
+        /// What to do about an image that cannot be read.
+        pub on_error: OnError = Spec::toml("\"fail\""),
+        /// How a masked region becomes the model's input.
+        pub crop: CropSettings = Spec::group::<CropSettings>(),
+        /// Augmentation of training regions.
+        pub augment: Augment = Spec::group::<Augment>(),
+    }
+}
+
+/// OVSeg's published schedule (Liang et al., CVPR 2023); R-Adapter's for segmentation is not published.
+pub(crate) const RECIPES: &[Recipe] = &[Recipe {
+    name: "ovseg",
+    about: "OVSeg's fine-tuning of the image tower: 5 epochs, lr 5e-6",
+    settings: r#"
+        method = "ovseg"
+        epochs = 5
+        lr = 5e-6
+        warmup = 100
+    "#,
+}];
+
+/// Classes as lines: of a file, of a built-in list, or given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct ClassLines(pub Vec<String>);
+
+impl<'de> Deserialize<'de> for ClassLines {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const EXPECTED: &str = "a file of classes, names with commas between, or a list";
+        let from_list = |lines: Vec<String>| ClassList::from_lines(&lines);
+        let classes = text_or_list(deserializer, EXPECTED, ClassList::resolve, from_list)?;
+        Ok(Self(classes.lines()))
+    }
+}
+
+/// Names: the lines of a file that are not empty, or a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct NameList(pub Vec<String>);
+
+impl<'de> Deserialize<'de> for NameList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text_or_list(deserializer, "a file with one name a line, or a list", |file| read(Path::new(file)), Ok).map(Self)
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<String>, String> {
+    let failed = |reason: &dyn std::fmt::Display| format!("cannot use {}: {reason}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let names: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    if names.is_empty() { Err(failed(&"it has no names; expected one a line")) } else { Ok(names) }
+}
+
+/// `builtin`, or a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct ProposalsSource(pub String);
+
+impl<'de> Deserialize<'de> for ProposalsSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const BUILTIN: &str = "builtin";
+        const EXPECTED: &str = "\"builtin\" or a path";
+        let value = AnyValue::deserialize(deserializer, EXPECTED)?;
+        let text = value.as_str().ok_or_else(|| D::Error::custom(format!("expected {EXPECTED}, found {value}")))?;
+        if text == BUILTIN {
+            return Ok(Self(text.to_owned()));
+        }
+        let path: PathBuf = AbsolutePath::new(Path::new(text)).to_owned();
+        Ok(Self(path.to_str().unwrap_or(text).to_owned()))
+    }
+}
+
+impl SegmentationSettings {
+    /// The classes of the annotations.
+    ///
+    /// # Errors
+    /// [`ClassListError`] for lines that a hand-written record has twice.
+    pub fn class_list(&self) -> Result<ClassList, ClassListError> {
+        let lines = self.classes.as_ref().map(|ClassLines(lines)| lines.as_slice());
+        ClassList::from_lines(lines.unwrap_or_default())
+    }
+
+    /// How the captions are read.
+    pub(crate) fn captions_options(&self) -> CaptionsOptions {
+        CaptionsOptions {
+            format: self.captions_format,
+            images: self.images.as_deref().map(Path::to_owned),
+            splits: self.split.0.clone(),
+            ..CaptionsOptions::default()
+        }
+    }
+}

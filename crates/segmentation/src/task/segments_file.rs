@@ -1,0 +1,103 @@
+//! The segments that a run mined from captions, as they are kept in its folder.
+
+use std::path::{Path, PathBuf};
+
+use radapter_datasets::ImageSource;
+use radapter_embedding::Image;
+use serde::{Deserialize, Serialize};
+
+use crate::data::{Labels, Segment, SegmentSet};
+use crate::mask::Rle;
+
+/// The file, in a run's folder, with the segments that were mined from captions: a resumed run must see the same ones.
+pub const SEGMENTS_FILE: &str = "segments.json";
+
+/// Why the segments of a run cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SegmentsError {
+    /// The file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file holds something else.
+    #[error("{} is not what mining has written: {reason}; begin the run anew", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An image that does not lie in a file of its own.
+    #[error("the image {name} lies in a shard: segments are mined of images in files")]
+    NoFile {
+        /// The image.
+        name: String,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    labels: Labels,
+    images: Vec<ImageRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImageRecord {
+    name: String,
+    path: PathBuf,
+    width: usize,
+    height: usize,
+    segments: Vec<SegmentRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SegmentRecord {
+    label: usize,
+    /// COCO's compressed run lengths.
+    counts: String,
+}
+
+/// The bytes of the file.
+pub(super) fn to_bytes(labels: &Labels, set: &SegmentSet) -> Result<Vec<u8>, SegmentsError> {
+    let image = |(image, places): (&Image, Vec<usize>)| {
+        let ImageSource::File(path) = &image.source else {
+            return Err(SegmentsError::NoFile { name: image.name.clone() });
+        };
+        let segments: Vec<&Segment> = places.iter().map(|&place| &set.segments[place]).collect();
+        let (width, height) = segments.first().map_or((0, 0), |segment| (segment.mask.width(), segment.mask.height()));
+        let record = |segment: &&Segment| SegmentRecord { label: segment.label, counts: segment.mask.to_compressed() };
+        let segments = segments.iter().map(record).collect();
+        Ok(ImageRecord { name: image.name.clone(), path: path.clone(), width, height, segments })
+    };
+    let images = set.images.iter().zip(set.by_image()).map(image).collect::<Result<_, _>>()?;
+    let record = Record { labels: labels.clone(), images };
+    Ok(serde_json::to_vec(&record).expect("texts, numbers and UTF-8 paths are JSON"))
+}
+
+/// Reads the file.
+pub(super) fn read(path: &Path) -> Result<(Labels, SegmentSet), SegmentsError> {
+    let damaged = |reason: String| SegmentsError::Damaged { path: path.to_owned(), reason };
+    let bytes = std::fs::read(path).map_err(|source| SegmentsError::Read { path: path.to_owned(), source })?;
+    let record: Record = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let mut set = SegmentSet::default();
+    for (place, image) in record.images.into_iter().enumerate() {
+        for SegmentRecord { label, counts } in image.segments {
+            let mask = Rle::from_compressed(image.width, image.height, &counts)
+                .map_err(|error| damaged(format!("{}: {error}", image.name)))?;
+            if label >= record.labels.len() {
+                return Err(damaged(format!("{}: label {label} of {}", image.name, record.labels.len())));
+            }
+            set.segments.push(Segment { image: place, mask, label });
+        }
+        set.images.push(Image { name: image.name, source: ImageSource::File(image.path) });
+    }
+    Ok((record.labels, set))
+}

@@ -1,0 +1,37 @@
+//! "Did you mean": the known words that resemble an unknown one.
+
+/// The end of a message about an unknown word: the known ones that resemble it, else all of them.
+pub(crate) fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let mut known: Vec<&str> = known.collect();
+    known.sort_unstable();
+    let is_near = |name: &str| strsim::levenshtein(word, name) <= 1 + last_part(word).len() / 4;
+    let close: Vec<&str> =
+        known.iter().copied().filter(|name| is_near(name) || last_part(name) == last_part(word)).collect();
+    if close.is_empty() {
+        format!("; known are {}", known.join(", "))
+    } else {
+        format!("; did you mean {}?", close.join(" or "))
+    }
+}
+
+fn last_part(key: &str) -> &str {
+    key.rsplit('.').next().unwrap_or(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_words_are_found() {
+        let known = ["lr", "epochs", "batch_size", "loss.margin", "warmup"];
+        for (word, expected) in [
+            ("epoch", "; did you mean epochs?"),
+            ("batchsize", "; did you mean batch_size?"),
+            ("margin", "; did you mean loss.margin?"),
+            ("colour", "; known are batch_size, epochs, loss.margin, lr, warmup"),
+        ] {
+            assert_eq!(hint(word, known.into_iter()), expected, "{word}");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The settings of several structs together: checks, layers and the values that follow.
+
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+use crate::error::SettingsError;
+use crate::given::{Origin, Settings};
+use crate::near::hint;
+use crate::setting::{Declared, Default, Facts, Setting};
+
+/// All settings there are, of the trainer and of a task for example.
+#[derive(Clone, Debug, std::default::Default)]
+pub struct Schema {
+    entries: Vec<Entry>,
+}
+
+/// A setting under its dotted key.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The dotted key: `loss.margin`.
+    pub key: String,
+    /// The declaration.
+    pub setting: &'static Setting,
+}
+
+impl Schema {
+    /// The settings of a struct.
+    pub fn of<T: Declared>() -> Self {
+        Self::default().and::<T>()
+    }
+
+    /// These settings and those of another struct.
+    pub fn and<T: Declared>(mut self) -> Self {
+        self.add("", T::SETTINGS);
+        self
+    }
+
+    fn add(&mut self, prefix: &str, settings: &'static [Setting]) {
+        for setting in settings {
+            let key = format!("{prefix}{}", setting.key);
+            match setting.spec.group {
+                Some(group) => self.add(&format!("{key}."), group),
+                None => self.entries.push(Entry { key, setting }),
+            }
+        }
+    }
+
+    /// The settings, in the order of their declaration.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The setting of a dotted key.
+    ///
+    /// # Errors
+    /// [`SettingsError::UnknownKey`], with similar keys.
+    pub fn entry(&self, key: &str, origin: impl FnOnce() -> Origin) -> Result<&Entry, SettingsError> {
+        self.entries.iter().find(|entry| entry.key == key).ok_or_else(|| SettingsError::UnknownKey {
+            key: key.to_owned(),
+            origin: origin(),
+            hint: hint(key, self.entries.iter().map(|entry| entry.key.as_str())),
+        })
+    }
+
+    fn is_group(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+    }
+
+    /// Each value of a layer with its declaration, checked and in its recorded form.
+    fn values<'a>(&'a self, layer: &'a Settings) -> Result<Vec<(&'a Entry, Value)>, SettingsError> {
+        let mut found = Vec::new();
+        for (key, value) in layer.table() {
+            match value {
+                Value::Table(group) if self.is_group(key) => {
+                    for (inner, value) in group {
+                        found.push(self.value(layer, &format!("{key}.{inner}"), value)?);
+                    }
+                }
+                value => found.push(self.value(layer, key, value)?),
+            }
+        }
+        Ok(found)
+    }
+
+    fn value(&self, layer: &Settings, key: &str, value: &Value) -> Result<(&Entry, Value), SettingsError> {
+        let entry = self.entry(key, || layer.origin(key))?;
+        let refused = |expected| SettingsError::Value {
+            key: key.to_owned(),
+            found: value.to_string(),
+            origin: layer.origin(key),
+            expected,
+        };
+        Ok((entry, entry.setting.normalize(value.clone()).map_err(refused)?))
+    }
+
+    /// Lays layers over each other and over the defaults, the last one on top.
+    ///
+    /// # Errors
+    /// [`SettingsError::UnknownKey`] and [`SettingsError::Value`], which name the key and where it was given.
+    pub fn overlay(&self, layers: &[&Settings]) -> Result<Overlaid<'_>, SettingsError> {
+        let mut table = Table::new();
+        for entry in &self.entries {
+            if let Default::Toml(text) = entry.setting.spec.default {
+                let value = toml::from_str::<Table>(&format!("value = {text}"))
+                    .ok()
+                    .and_then(|mut table| table.remove("value"))
+                    .and_then(|value| entry.setting.normalize(value).ok());
+                insert(&mut table, &entry.key, value.expect("a declared default is a value of its setting"));
+            }
+        }
+        for layer in layers {
+            let values = self.values(layer)?;
+            for (entry, _) in &values {
+                for lower in &self.entries {
+                    if lower.setting.spec.displaced_by == Some(entry.setting.key) {
+                        remove(&mut table, &lower.key);
+                    }
+                }
+            }
+            for (entry, value) in values {
+                insert(&mut table, &entry.key, value);
+            }
+        }
+        Ok(Overlaid { schema: self, table })
+    }
+
+    /// The first given setting that says something else than a record does.
+    ///
+    /// Words that stand for a computed value (`ema = "auto"`) contradict nothing.
+    ///
+    /// # Errors
+    /// As [`overlay`](Self::overlay).
+    pub fn contradiction(&self, given: &Settings, recorded: &Table) -> Result<Option<Contradiction>, SettingsError> {
+        for (entry, value) in self.values(given)? {
+            let is_word = entry.setting.spec.word.is_some_and(|(word, _)| value.as_str() == Some(word));
+            let found = get(recorded, &entry.key);
+            if !is_word && found != Some(&value) {
+                return Ok(Some(Contradiction {
+                    key: entry.key.clone(),
+                    recorded: found.map_or_else(|| "none".to_owned(), ToString::to_string),
+                    given: value.to_string(),
+                    origin: given.origin(&entry.key),
+                }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A setting that differs from what is recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contradiction {
+    /// The dotted key.
+    pub key: String,
+    /// The recorded value.
+    pub recorded: String,
+    /// The given one.
+    pub given: String,
+    /// Where it was given.
+    pub origin: Origin,
+}
+
+/// Layers laid over each other; what follows from the run is still missing.
+#[derive(Clone, Debug)]
+pub struct Overlaid<'a> {
+    schema: &'a Schema,
+    table: Table,
+}
+
+impl Overlaid<'_> {
+    /// A value that does not depend on the run.
+    ///
+    /// # Errors
+    /// [`SettingsError::Incomplete`] for a key that has no value.
+    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<T, SettingsError> {
+        let value = get(&self.table, key)
+            .cloned()
+            .ok_or_else(|| SettingsError::Incomplete { reason: format!("`{key}` has no value") })?;
+        value.try_into().map_err(|error: toml::de::Error| SettingsError::Incomplete { reason: error.to_string() })
+    }
+
+    /// Fills in what follows from the run and from other settings, in the order of declaration.
+    pub fn resolve(&self, facts: &Facts) -> Resolved {
+        let mut table = self.table.clone();
+        for entry in &self.schema.entries {
+            let spec = &entry.setting.spec;
+            let rule = match (get(&table, &entry.key), spec.default, spec.word) {
+                (None, Default::Rule(rule), _) => Some(rule),
+                (Some(value), _, Some((word, rule))) if value.as_str() == Some(word) => Some(rule),
+                _ => None,
+            };
+            if let Some(rule) = rule {
+                let value = (rule.value)(&table, facts);
+                insert(&mut table, &entry.key, value);
+            }
+        }
+        Resolved { table }
+    }
+}
+
+/// Settings with every value concrete.
+#[derive(Clone, Debug, std::default::Default, PartialEq)]
+pub struct Resolved {
+    table: Table,
+}
+
+impl Resolved {
+    /// The part that is a struct's.
+    ///
+    /// # Errors
+    /// [`SettingsError::Incomplete`] if a value is missing.
+    pub fn part<T: Declared>(&self) -> Result<T, SettingsError> {
+        part(&self.table)
+    }
+}
+
+/// The struct `T` of a table that may have other keys besides.
+///
+/// # Errors
+/// [`SettingsError::Incomplete`] if a value is missing or of the wrong type.
+pub fn part<T: Declared>(table: &Table) -> Result<T, SettingsError> {
+    let own = table.iter().filter(|(key, _)| T::SETTINGS.iter().any(|setting| setting.key == key.as_str()));
+    let mut own: Table = own.map(|(key, value)| (key.clone(), value.clone())).collect();
+    for setting in T::SETTINGS.iter().filter(|setting| setting.spec.group.is_some()) {
+        // A group of which nothing is set is there all the same.
+        own.entry(setting.key).or_insert_with(|| Value::Table(Table::new()));
+    }
+    own.try_into().map_err(|error: toml::de::Error| SettingsError::Incomplete { reason: error.message().to_owned() })
+}
+
+/// The value of a dotted key; a group is one level deep.
+pub fn get<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
+    match key.split_once('.') {
+        None => table.get(key),
+        Some((group, inner)) => table.get(group)?.as_table()?.get(inner),
+    }
+}
+
+fn insert(table: &mut Table, key: &str, value: Value) {
+    match key.split_once('.') {
+        None => drop(table.insert(key.to_owned(), value)),
+        Some((group, inner)) => {
+            let group = table.entry(group).or_insert_with(|| Value::Table(Table::new()));
+            if let Value::Table(group) = group {
+                group.insert(inner.to_owned(), value);
+            }
+        }
+    }
+}
+
+fn remove(table: &mut Table, key: &str) {
+    match key.split_once('.') {
+        None => drop(table.remove(key)),
+        Some((group, inner)) => {
+            if let Some(Value::Table(group)) = table.get_mut(group) {
+                group.remove(inner);
+            }
+        }
+    }
+}
+
+/// The struct as it is when nothing is given: for structs whose defaults do not depend on a run.
+pub fn defaults<T: Declared>() -> T {
+    let schema = Schema::of::<T>();
+    let overlaid = schema.overlay(&[]).expect("no layer is none that is refused");
+    overlaid.resolve(&Facts::default()).part().expect("every setting has a default")
+}

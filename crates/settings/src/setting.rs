@@ -1,0 +1,266 @@
+//! The declaration of a setting.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+use crate::kind::Kind;
+
+/// A struct whose fields are settings; written with [`settings!`](crate::settings).
+pub trait Declared: Serialize + DeserializeOwned {
+    /// Its settings, in the order of the fields.
+    const SETTINGS: &'static [Setting];
+}
+
+/// One setting: a field of a [`Declared`] struct.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The key within its struct.
+    pub key: &'static str,
+    /// What it is, in a line.
+    help: &'static str,
+    /// Default, range and the rest.
+    pub spec: Spec,
+    kind: fn() -> Kind,
+    normalize: fn(Value) -> Result<Value, String>,
+}
+
+impl Setting {
+    /// A setting of values of type `T`. [`settings!`](crate::settings) calls it.
+    pub const fn new<T: DeserializeOwned + Serialize>(key: &'static str, help: &'static str, spec: Spec) -> Self {
+        Self { key, help, spec, kind: Kind::of::<T>, normalize: normalize::<T> }
+    }
+
+    /// What it is, in a line.
+    pub fn help(&self) -> &'static str {
+        self.help.trim()
+    }
+
+    /// What values it takes; a word that stands for a computed value is among them.
+    pub fn kind(&self) -> Kind {
+        let mut kind = (self.kind)();
+        if let Some((word, _)) = self.spec.word {
+            kind.text = match kind.text.rsplit_once(" or ") {
+                Some((first, last)) => format!("{first}, \"{word}\" or {last}"),
+                None => format!("{} or \"{word}\"", kind.text),
+            };
+            kind.words.push(word.to_owned());
+        }
+        kind
+    }
+
+    /// What a value has to be, type and range.
+    pub fn expected(&self) -> String {
+        format!("expected {}{}", self.kind().text, self.spec.range.suffix())
+    }
+
+    /// The value in the form in which it is recorded: names replaced by what they name, paths absolute.
+    ///
+    /// # Errors
+    /// What is wrong with it, for [`SettingsError::Value`](crate::SettingsError::Value).
+    pub fn normalize(&self, value: Value) -> Result<Value, String> {
+        if let (Some((word, _)), Some(text)) = (self.spec.word, value.as_str())
+            && word == text
+        {
+            return Ok(value);
+        }
+        if !self.spec.range.holds(&value) {
+            return Err(self.expected());
+        }
+        // serde's own messages name Rust types; those of a type's own `Deserialize` say what is wrong.
+        let of_serde = |reason: &str| ["invalid ", "unknown ", "expected "].iter().any(|start| reason.starts_with(start));
+        (self.normalize)(value).map_err(|reason| if of_serde(&reason) { self.expected() } else { reason })
+    }
+}
+
+fn normalize<T: DeserializeOwned + Serialize>(value: Value) -> Result<Value, String> {
+    let typed: T = value.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
+    Value::try_from(typed).map_err(|error| format!("it cannot be recorded: {error}"))
+}
+
+/// A value that follows from the others and from the run.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// The rule in words or as a formula: `min(64, samples)`.
+    pub text: &'static str,
+    /// The value; the table has all settings that are declared before.
+    pub value: fn(&Table, &Facts) -> Value,
+}
+
+/// What rules may depend on besides other settings.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// Training samples.
+    pub samples: usize,
+    /// The checkpoint's own temperature, exp(−logit_scale).
+    pub checkpoint_temperature: f64,
+    /// The label smoothing ε that the task's recipe has for MPM-NCE.
+    pub smoothing: f64,
+}
+
+/// Where a value comes from that nobody gave.
+#[derive(Clone, Copy, Debug)]
+pub enum Default {
+    /// There is none: the setting is optional.
+    Unset,
+    /// A TOML value.
+    Toml(&'static str),
+    /// A rule.
+    Rule(Rule),
+}
+
+/// Default, range and the rest of a setting, built from a default on:
+/// `Spec::toml("0.1").from_to(0.0, 1.0)`.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// The default.
+    pub default: Default,
+    /// The range.
+    pub range: Range,
+    /// A word that stands for a computed value.
+    pub word: Option<(&'static str, Rule)>,
+    /// The key whose value in a higher layer displaces this one's.
+    pub displaced_by: Option<&'static str>,
+    /// The value's name in help, where the setting has a flag of its own on the command line.
+    pub flag: Option<&'static str>,
+    /// The settings within, of a group.
+    pub group: Option<&'static [Setting]>,
+}
+
+impl Spec {
+    const fn new(default: Default) -> Self {
+        Self { default, range: Range::Any, word: None, displaced_by: None, flag: None, group: None }
+    }
+
+    /// A setting that may be left out.
+    pub const fn unset() -> Self {
+        Self::new(Default::Unset)
+    }
+
+    /// A default, as TOML.
+    pub const fn toml(value: &'static str) -> Self {
+        Self::new(Default::Toml(value))
+    }
+
+    /// A default that follows from the run and from settings declared before.
+    pub const fn rule(text: &'static str, value: fn(&Table, &Facts) -> Value) -> Self {
+        Self::new(Default::Rule(Rule { text, value }))
+    }
+
+    /// A group of settings: `group.key`.
+    pub const fn group<T: Declared>() -> Self {
+        Self { group: Some(T::SETTINGS), ..Self::new(Default::Unset) }
+    }
+
+    /// Numbers above `low`.
+    pub const fn above(self, low: f64) -> Self {
+        Self { range: Range::Above(low), ..self }
+    }
+
+    /// Numbers of at least `low`.
+    pub const fn at_least(self, low: f64) -> Self {
+        Self { range: Range::AtLeast(low), ..self }
+    }
+
+    /// Numbers from `low` to `high`, both included.
+    pub const fn from_to(self, low: f64, high: f64) -> Self {
+        Self { range: Range::FromTo(low, high), ..self }
+    }
+
+    /// Numbers of at least 0 and below 1.
+    pub const fn below_one(self) -> Self {
+        Self { range: Range::BelowOne, ..self }
+    }
+
+    /// A word that stands for a computed value, recorded as that value.
+    pub const fn word(self, word: &'static str, text: &'static str, value: fn(&Table, &Facts) -> Value) -> Self {
+        Self { word: Some((word, Rule { text, value })), ..self }
+    }
+
+    /// A value from a lower layer goes when a higher one sets `key`: `epochs` and `steps` both give the length of a run.
+    pub const fn displaced_by(self, key: &'static str) -> Self {
+        Self { displaced_by: Some(key), ..self }
+    }
+
+    /// The setting has a flag on the command line; `value_name` is its value's name in help.
+    pub const fn flag(self, value_name: &'static str) -> Self {
+        Self { flag: Some(value_name), ..self }
+    }
+}
+
+/// The numbers that a setting takes; each element of a list has to be in it. Words are none of its business.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Range {
+    /// All.
+    Any,
+    /// `(low, ∞)`
+    Above(f64),
+    /// `[low, ∞)`
+    AtLeast(f64),
+    /// `[low, high]`
+    FromTo(f64, f64),
+    /// `[0, 1)`
+    BelowOne,
+}
+
+impl Range {
+    fn holds(&self, value: &Value) -> bool {
+        let number = match value {
+            Value::Integer(whole) => *whole as f64,
+            Value::Float(number) => *number,
+            Value::Array(list) => return list.iter().all(|value| self.holds(value)),
+            _ => return true,
+        };
+        match *self {
+            Self::Any => true,
+            Self::Above(low) => number.is_finite() && number > low,
+            Self::AtLeast(low) => number.is_finite() && number >= low,
+            Self::FromTo(low, high) => (low..=high).contains(&number),
+            Self::BelowOne => (0.0..1.0).contains(&number),
+        }
+    }
+
+    /// In words; empty where all numbers are taken.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Any => String::new(),
+            Self::Above(low) => format!("above {low}"),
+            Self::AtLeast(low) => format!("at least {low}"),
+            Self::FromTo(low, high) => format!("from {low} to {high}"),
+            Self::BelowOne => "at least 0 and below 1".to_owned(),
+        }
+    }
+
+    fn suffix(&self) -> String {
+        match self.text() {
+            text if text.is_empty() => text,
+            text => format!(", {text}"),
+        }
+    }
+}
+
+/// Declares a struct of settings: its fields with their defaults and ranges, and from the fields' doc comments the help.
+///
+/// Each field is `pub key: Type = Spec::…,`; see the [crate's example](crate).
+#[macro_export]
+macro_rules! settings {
+    (
+        $(#[$meta:meta])*
+        pub struct $name:ident {
+            $($(#[doc = $help:literal])+ pub $key:ident: $type:ty = $spec:expr,)*
+        }
+    ) => {
+        #[derive(Clone, Debug, PartialEq, $crate::serde::Serialize, $crate::serde::Deserialize)]
+        #[serde(crate = "radapter_settings::serde", deny_unknown_fields)]
+        $(#[$meta])*
+        pub struct $name {
+            $($(#[doc = $help])+ pub $key: $type,)*
+        }
+
+        impl $crate::Declared for $name {
+            const SETTINGS: &'static [$crate::Setting] = &[
+                $($crate::Setting::new::<$type>(stringify!($key), concat!($($help),+), $spec),)*
+            ];
+        }
+    };
+}

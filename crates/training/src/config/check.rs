@@ -1,0 +1,61 @@
+//! Settings that exclude each other, and those that are allowed and probably unwanted.
+
+use radapter_settings::{OrNone, SettingsError};
+
+use super::{TrainSettings, Tune};
+
+impl TrainSettings {
+    /// Checks what no setting can say of itself.
+    ///
+    /// # Errors
+    /// [`SettingsError::Conflict`].
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let conflict = |wrong: bool, key, found: String, expected| match wrong {
+            true => Err(SettingsError::Conflict { key, found, expected }),
+            false => Ok(()),
+        };
+        conflict(
+            self.epochs.is_some() && self.steps.is_some(),
+            "epochs",
+            self.epochs.unwrap_or(0).to_string(),
+            "epochs and steps both give the run's length; leave one out",
+        )?;
+        conflict(
+            self.micro_batch.value().is_some() && !self.adapter_draws_fit_parts(),
+            "adapter.drop_mode",
+            "\"sample\"".to_owned(),
+            "with micro_batch it must be \"adapter\" or \"token\", as each part would draw the same masks",
+        )?;
+        conflict(
+            self.tune != Tune::Adapters && self.alpha != 1.0,
+            "alpha",
+            self.alpha.to_string(),
+            "without adapters (tune) the run trains and validates all of it; mix it with the base when it is done, by --alpha",
+        )
+    }
+
+    /// What the user should know, of a run of `total` steps.
+    pub fn warnings(&self, total: u64) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let OrNone::Some(m) = self.ema {
+            let left = m.powf(total as f64);
+            if left > 0.1 {
+                warnings.push(format!(
+                    "ema = {m} over {total} steps leaves {:.0} % of the start in the average, which is what is evaluated: \
+                     leave ema at \"auto\", or train longer",
+                    100.0 * left
+                ));
+            }
+        }
+        if self.warmup >= total {
+            let Self { warmup, lr, .. } = self;
+            warnings.push(format!(
+                "warmup = {warmup} covers all {total} steps: the learning rate never reaches lr = {lr}"
+            ));
+        }
+        if self.alpha > 1.0 {
+            warnings.push(format!("alpha = {} extrapolates beyond the adapted model", self.alpha));
+        }
+        warnings
+    }
+}

@@ -1,0 +1,235 @@
+//! From settings to a run: everything a run is decided by, before its first step.
+//!
+//! A [`Plan`] has the data read and split and the settings resolved. It can be looked at and printed, and then
+//! [trained](Plan::train), or, made from the record of a run, [resumed](Plan::resume).
+
+use burn::tensor::Device;
+use radapter_clip::checkpoint::Checkpoint;
+use radapter_clip::model::Clip;
+use radapter_settings::{Contradiction, Declared, Facts, Schema, Settings, SettingsError, schema};
+use serde::Serialize;
+use toml::Table;
+
+use crate::config::{Recipe, TrainSettings};
+use crate::error::TrainError;
+use crate::method::{self, Method};
+use crate::run_dir::{RunDir, RunRecord};
+use crate::run_options::{RunOptions, TrainOutcome};
+use crate::task::{Parts, Sources, Task};
+use crate::{Outcome, Setup};
+
+/// A run that is ready to begin or to go on.
+pub struct Plan<T: Task> {
+    /// The model that is tuned.
+    pub base: Checkpoint,
+    /// By what name it was opened, if that is known.
+    pub reference: Option<String>,
+    /// How it is tuned.
+    pub method: &'static dyn Method,
+    /// The trainer's settings.
+    pub train: TrainSettings,
+    /// The task, with its settings and data.
+    pub task: T,
+    /// Settings that are allowed and probably unwanted, in words.
+    pub warnings: Vec<String>,
+}
+
+/// What a plan is made of besides settings.
+pub struct Inputs<'a, T: Task> {
+    /// The methods there are.
+    pub methods: &'a [&'static dyn Method],
+    /// The model that is tuned.
+    pub base: Checkpoint,
+    /// By what name it was opened: what opens it again when the run is resumed or evaluated.
+    pub reference: Option<String>,
+    /// Data in memory, which take the place of files.
+    pub data: Option<T::Data>,
+    /// Where the base model computes, if preparing needs it.
+    pub device: Device,
+    /// Progress of reading: so many of so many images.
+    pub progress: &'a mut dyn FnMut(usize, usize),
+}
+
+/// The settings of a task and the trainer's.
+pub fn settings_of<T: Task>() -> Schema {
+    Schema::of::<TrainSettings>().and::<T::Settings>()
+}
+
+impl<T: Task> Plan<T> {
+    /// A new run.
+    ///
+    /// # Errors
+    /// Unknown keys, values outside their range, and data that are missing or unusable.
+    pub fn new(inputs: Inputs<'_, T>, given: &Settings) -> Result<Self, T::Error> {
+        let Inputs { methods, base, reference, data, device, progress } = inputs;
+        let schema = settings_of::<T>();
+        let (method, layers) = layers::<T>(methods, given, &schema)?;
+        let layers: Vec<&Settings> = layers.iter().chain([given]).collect();
+        let overlaid = schema.overlay(&layers)?;
+        // The data decide what the trainer's settings follow, and depend on none but the seed.
+        let own: T::Settings = overlaid.resolve(&Facts::default()).part()?;
+        let seed = overlaid.get("seed")?;
+        let task = T::prepare(own, Sources { base: &base, data, run: None, seed, device: &device, progress })?;
+        let samples = task.samples();
+        let facts =
+            Facts { samples, checkpoint_temperature: base.temperature(), smoothing: T::SMOOTHING };
+        let train: TrainSettings = overlaid.resolve(&facts).part()?;
+        train.check()?;
+        let mut warnings = train.warnings(train.total_steps(samples));
+        warnings.extend(task.notes());
+        Ok(Self { base, reference, method, train, task, warnings })
+    }
+
+    /// The run in a folder, as it was begun. The data are read from where they were then, unless given in memory.
+    ///
+    /// # Errors
+    /// [`TrainError::OtherTask`] if the folder holds a run of another task, and data that are missing or unusable.
+    pub fn of_run(inputs: Inputs<'_, T>, run: &RunDir) -> Result<Self, T::Error> {
+        let Inputs { methods, base, reference, data, device, progress } = inputs;
+        let record = run.record()?;
+        let train = record.train()?;
+        let own = recorded::<T>(run, &record)?;
+        let method = method::named(methods, &train.method, T::HAS_CLASSIFIER, || RunDir::CONFIG.into())?;
+        let sources = Sources { base: &base, data, run: Some(run), seed: train.seed, device: &device, progress };
+        let task = T::prepare(own, sources)?;
+        let reference = record.base.or(reference);
+        Ok(Self { base, reference, method, train, task, warnings: Vec::new() })
+    }
+
+    /// All settings as they are recorded.
+    ///
+    /// # Errors
+    /// [`SettingsError::Incomplete`] for a value that TOML cannot say, such as a path that is not UTF-8.
+    pub fn settings(&self) -> Result<Table, SettingsError> {
+        let mut table = table(&self.train)?;
+        table.extend(table_of(self.task.settings())?);
+        Ok(table)
+    }
+
+    /// What the run is going to do, in a line.
+    pub fn summary(&self) -> String {
+        format!("{}; {} steps", self.task.summary(), self.train.total_steps(self.task.samples()))
+    }
+
+    /// Begins the run in a folder that holds none, and goes on until it is complete or interrupted.
+    ///
+    /// # Errors
+    /// [`TrainError::RunExists`], and whatever stops a run.
+    pub fn train(self, options: RunOptions) -> Result<TrainOutcome, T::Error> {
+        self.run(options, |setup| crate::train(setup))
+    }
+
+    /// Continues the run that this plan was [made of](Self::of_run), from its newest state or that of step `from_step`.
+    ///
+    /// # Errors
+    /// [`TrainError`] if the model or the data are not those the run began with, the state is missing or damaged, and whatever stops
+    /// a run.
+    pub fn resume(self, options: RunOptions, from_step: Option<u64>) -> Result<TrainOutcome, T::Error> {
+        self.run(options, |setup| crate::resume(setup, from_step))
+    }
+
+    fn run(
+        self,
+        options: RunOptions,
+        go: impl FnOnce(Setup) -> Result<Outcome, TrainError>,
+    ) -> Result<TrainOutcome, T::Error> {
+        let settings = self.settings()?;
+        let Self { base, reference, method, train, task, .. } = self;
+        let clip = Clip::from_state(&base.config, &base.state, &options.device)?;
+        let Parts { data, head, validator, files, skipped } = task.parts(&clip, &train, &options)?;
+        let setup = Setup {
+            task: T::NAME,
+            method,
+            base: clip,
+            reference,
+            base_hash: base.state.hash(),
+            data,
+            objective: train.loss.objective(),
+            head,
+            validator,
+            train,
+            settings,
+            files,
+            options,
+        };
+        Ok(TrainOutcome { outcome: go(setup)?, skipped: skipped.entries() })
+    }
+}
+
+/// The method, and the layers below what the user gives: task, method, recipe.
+fn layers<T: Task>(
+    methods: &[&'static dyn Method],
+    given: &Settings,
+    schema: &Schema,
+) -> Result<(&'static dyn Method, Vec<Settings>), SettingsError> {
+    let mut recipe = recipe::<T>(given)?;
+    let text = |settings: &Settings, key: &str| settings.get(key).and_then(toml::Value::as_str).map(str::to_owned);
+    let (tune, named) = (text(given, "tune"), text(given, "method"));
+    let method = match named.or_else(|| text(&recipe, "method")) {
+        Some(name) => method::named(methods, &name, T::HAS_CLASSIFIER, || given.origin("method"))?,
+        None => method::implied(methods, tune.as_deref(), T::HAS_CLASSIFIER, schema, given)?,
+    };
+    if !method.is_scaled() {
+        // A recipe's α is that of adapters.
+        recipe.remove("alpha");
+    }
+    let task = Settings::from_toml(T::DEFAULTS, T::NAME)?;
+    let mut own = Settings::from_toml(method.settings(), method.name())?;
+    own.set("method", method.name())?;
+    Ok((method, vec![task, own, recipe]))
+}
+
+/// The recipe that is asked for, as a layer.
+fn recipe<T: Task>(given: &Settings) -> Result<Settings, SettingsError> {
+    let Some(value) = given.get("recipe") else { return Ok(Settings::default()) };
+    if value.as_str() == Some(Recipe::AUTO) {
+        return Ok(Settings::default());
+    }
+    let found = T::RECIPES.iter().find(|recipe| value.as_str() == Some(recipe.name));
+    let recipe = found.ok_or_else(|| {
+        let names: Vec<&str> = T::RECIPES.iter().map(|recipe| recipe.name).collect();
+        SettingsError::Value {
+            key: "recipe".to_owned(),
+            found: value.to_string(),
+            origin: given.origin("recipe"),
+            expected: format!("the recipes of {} are {}, {}", T::NAME, Recipe::AUTO, names.join(", ")),
+        }
+    })?;
+    Settings::from_toml(recipe.settings, recipe.name)
+}
+
+/// The task's settings of a run.
+///
+/// # Errors
+/// [`TrainError::OtherTask`] if the run is of another task.
+pub fn recorded<T: Task>(run: &RunDir, record: &RunRecord) -> Result<T::Settings, TrainError> {
+    if record.task != T::NAME {
+        let path = run.path().to_owned();
+        return Err(TrainError::OtherTask { path, expected: T::NAME, found: record.task.clone() });
+    }
+    Ok(schema::part(&record.settings)?)
+}
+
+/// Checks that settings given together with a resume say what the run in a folder says; names of templates, files of names and
+/// paths are compared by what they name.
+///
+/// # Errors
+/// [`TrainError::Contradiction`] with the first that does not, [`TrainError::OtherTask`], and unknown keys.
+pub fn check_resume<T: Task>(run: &RunDir, given: &Settings) -> Result<(), TrainError> {
+    let record = run.record()?;
+    recorded::<T>(run, &record)?;
+    match settings_of::<T>().contradiction(given, &record.settings)? {
+        None => Ok(()),
+        Some(Contradiction { key, recorded, given, .. }) => {
+            Err(TrainError::Contradiction { key, run: recorded, given })
+        }
+    }
+}
+
+fn table_of<S: Declared>(settings: &S) -> Result<Table, SettingsError> {
+    table(settings)
+}
+
+fn table<S: Serialize>(settings: &S) -> Result<Table, SettingsError> {
+    Table::try_from(settings).map_err(|error| SettingsError::Incomplete { reason: error.to_string() })
+}
