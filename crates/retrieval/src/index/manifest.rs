@@ -104,6 +104,6 @@ impl Manifest {
     pub(super) fn write(&self, dir: &Path) -> Result<(), IndexError> {
         let path = dir.join(FILE);
         let text = serde_json::to_vec_pretty(self).map_err(|error| IndexError::io(&path, "write")(error.into()))?;
-        radapter_files::write(&path, &text).map_err(IndexError::io(path, "write"))
+        radapter_files::write(&path, &text).map_err(|error| IndexError::io(path, "write")(error.error))
     }
 }
