@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use radapter_adapter::{AdapterConfig, AdapterSet};
-use radapter_clip::config::{Activation, ClipConfig, PreprocessConfig, TextConfig, VisionConfig};
+use radapter_clip::config::{Activation, ClipConfig, TextConfig, VisionConfig};
 use radapter_clip::model::{Adapter, Clip, Context};
 use radapter_clip::state_dict::{RawTensor, StateDict};
 use radapter_clip::tokenizer::{END_OF_TEXT as END, START_OF_TEXT as START};
@@ -32,7 +32,7 @@ pub(crate) fn config() -> ClipConfig {
             mlp_width: 20,
             layer_norm_eps: 1e-5,
         },
-        preprocess: PreprocessConfig::default(),
+        preprocess: Default::default(),
     }
 }
 
