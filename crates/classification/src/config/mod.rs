@@ -10,9 +10,9 @@ mod resolve;
 
 use std::path::PathBuf;
 
-use radapter_clip::preprocess::Decoding;
 use radapter_datasets::augment::{Augment, AugmentSettings};
 use radapter_datasets::{ClassNames, OnError, Templates, TemplatesChoice};
+use radapter_images::DecodeMode;
 use radapter_training::config::OrNone;
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +47,7 @@ pub struct ClassificationConfig {
     /// What to do about an image that cannot be read; fail.
     pub on_error: Option<OnError>,
     /// How JPEGs are decoded, in training and validation; exact.
-    pub decode: Option<Decoding>,
+    pub decode: Option<DecodeMode>,
 }
 
 /// The task of a run, as its record names it.
@@ -77,8 +77,8 @@ pub struct ResolvedClassification {
     pub val_fraction: f64,
     pub on_error: OnError,
     // Runs from before there was a choice have no such key, and are resumed.
-    #[serde(skip_serializing_if = "Decoding::is_exact", default)]
-    pub decode: Decoding,
+    #[serde(skip_serializing_if = "DecodeMode::is_exact", default)]
+    pub decode: DecodeMode,
     pub augment: Augment,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub class_names: Option<ClassNames>,

@@ -1,11 +1,11 @@
 use std::path::{Path, PathBuf};
 
-use radapter_clip::preprocess::Decoding;
 use radapter_datasets::augment::{Augment, AugmentError};
 use radapter_datasets::class_names::ClassNamesError;
 use radapter_datasets::subset::FractionError;
 use radapter_datasets::templates::TemplatesError;
 use radapter_datasets::{OnError, Templates, TemplatesChoice};
+use radapter_images::DecodeMode;
 use radapter_training::config::{ConfigError, LossKind, OrNone, Recipe, Settings, TaskDefaults};
 use serde::Serialize;
 use toml::{Table, Value};
@@ -151,7 +151,7 @@ impl ClassificationConfig {
         if let Some(choice) = &config.class_names {
             put("class_names", value("class_names", &choice.resolve()?)?);
         }
-        if config.decode == Some(Decoding::Exact) {
+        if config.decode == Some(DecodeMode::Exact) {
             // As it is recorded: not at all.
             table.remove("decode");
         }

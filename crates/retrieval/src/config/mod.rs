@@ -8,10 +8,10 @@ mod resolve;
 
 use std::path::PathBuf;
 
-use radapter_clip::preprocess::Decoding;
 use radapter_datasets::augment::{Augment, AugmentSettings};
 use radapter_datasets::captions::{CaptionsFormat, Splits};
 use radapter_datasets::{OnError, Templates, TemplatesChoice};
+use radapter_images::DecodeMode;
 use radapter_training::config::OrNone;
 use serde::{Deserialize, Serialize};
 
@@ -63,7 +63,7 @@ pub struct RetrievalConfig {
     /// What to do about an image that cannot be read or has no captions, and an empty caption; fail.
     pub on_error: Option<OnError>,
     /// How JPEGs are decoded, in training and validation; exact.
-    pub decode: Option<Decoding>,
+    pub decode: Option<DecodeMode>,
 }
 
 /// What a user says of the pairs.
@@ -136,8 +136,8 @@ pub struct ResolvedRetrieval {
     pub templates: Templates,
     pub on_error: OnError,
     // Runs from before there was a choice have no such key, and are resumed.
-    #[serde(skip_serializing_if = "Decoding::is_exact", default)]
-    pub decode: Decoding,
+    #[serde(skip_serializing_if = "DecodeMode::is_exact", default)]
+    pub decode: DecodeMode,
     pub data: ResolvedData,
     pub augment: Augment,
 }

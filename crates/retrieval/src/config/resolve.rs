@@ -1,11 +1,11 @@
 use std::path::{Path, PathBuf};
 
-use radapter_clip::preprocess::Decoding;
 use radapter_datasets::augment::{Augment, AugmentError};
 use radapter_datasets::captions::{CaptionsOptions, Splits};
 use radapter_datasets::subset::FractionError;
 use radapter_datasets::templates::TemplatesError;
 use radapter_datasets::{OnError, Templates};
+use radapter_images::DecodeMode;
 use radapter_training::config::{ConfigError, LossKind, OrNone, Recipe, Settings, TaskDefaults};
 use serde::Serialize;
 use toml::{Table, Value};
@@ -161,7 +161,7 @@ impl RetrievalConfig {
                 put(key, value(key, &splits.names())?);
             }
         }
-        if config.decode == Some(Decoding::Exact) {
+        if config.decode == Some(DecodeMode::Exact) {
             // As it is recorded: not at all.
             table.remove("decode");
         }

@@ -3,9 +3,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use radapter_clip::preprocess::Decoding;
 use radapter_datasets::OnError;
 use radapter_embedding::{EmbedOptions, Image, embed_images, embed_texts};
+use radapter_images::DecodeMode;
 use radapter_retrieval::index::{Folder, Index, IndexError, ModelId, SAVE_EVERY, UpdateOptions, Updated, update};
 
 use crate::support::{checkpoint, model, png};
@@ -58,10 +58,10 @@ fn an_index_is_of_one_way_to_decode() {
         let options = UpdateOptions { embed, interrupt: &stop, save_every: SAVE_EVERY };
         update(&dir, &folder, &model(1), id(1), &options, &mut |_, _| {})
     };
-    refresh(Decoding::Fast).unwrap();
-    let error = refresh(Decoding::Exact).unwrap_err().to_string();
+    refresh(DecodeMode::Fast).unwrap();
+    let error = refresh(DecodeMode::Exact).unwrap_err().to_string();
     assert!(error.contains("decode = fast, not exact"), "{error}");
-    refresh(Decoding::Fast).unwrap();
+    refresh(DecodeMode::Fast).unwrap();
 }
 
 #[test]

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use radapter_datasets::ImageSource;
+use radapter_images::ImageSource;
 use sha2::{Digest, Sha256};
 
 use super::Rows;
