@@ -58,10 +58,8 @@ pub fn attention(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, heads: Heads)
 /// Where the shape does not fit the heads.
 pub fn packed_attention(packed: Tensor<2>, heads: Heads) -> Tensor<2> {
     let [rows, columns] = packed.dims();
-    let fits = heads.tokens > 0
-        && rows.is_multiple_of(heads.tokens)
-        && columns > 0
-        && columns.is_multiple_of(3 * heads.count);
+    let fits =
+        heads.tokens > 0 && rows.is_multiple_of(heads.tokens) && columns > 0 && columns.is_multiple_of(3 * heads.count);
     assert!(fits, "attention: {rows} rows of {columns} packed values do not fit {heads:?}");
     #[cfg(feature = "flex")]
     if crate::ops::has_kernels(&packed) {
@@ -79,9 +77,8 @@ pub fn packed_attention(packed: Tensor<2>, heads: Heads) -> Tensor<2> {
 /// Attention by burn's own operations on queries, keys and values of `[batch · tokens, width]` each.
 fn composed(projected: [Tensor<2>; 3], heads: Heads) -> Tensor<2> {
     let [rows, width] = projected[0].dims();
-    let [queries, keys, values] = projected.map(|x| {
-        x.reshape([rows / heads.tokens, heads.tokens, heads.count, width / heads.count]).swap_dims(1, 2)
-    });
+    let [queries, keys, values] = projected
+        .map(|x| x.reshape([rows / heads.tokens, heads.tokens, heads.count, width / heads.count]).swap_dims(1, 2));
     let options = AttentionModuleOptions { is_causal: heads.causal, ..Default::default() };
     let attended = module::attention(queries, keys, values, None, None, options);
     attended.swap_dims(1, 2).reshape([rows, width])

@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use radapter_clip::config::{Activation, ClipConfig, PreprocessConfig, TextConfig, VisionConfig};
+use radapter_clip::config::{Activation, ClipConfig, TextConfig, VisionConfig};
 use radapter_clip::model::{Adapter, Clip, Context};
 use radapter_clip::state_dict::{RawTensor, StateDict};
 use radapter_clip::tokenizer::{END_OF_TEXT as END, START_OF_TEXT as START};
@@ -36,7 +36,7 @@ pub fn small_config(image_size: usize, context_length: usize) -> ClipConfig {
             mlp_width: 32,
             layer_norm_eps: 1e-5,
         },
-        preprocess: PreprocessConfig::default(),
+        preprocess: Default::default(),
     }
 }
 

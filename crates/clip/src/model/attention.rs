@@ -64,9 +64,8 @@ impl Attention {
                 [weights.rows(0, width).forward(queries), keys, values]
             }
         };
-        let split = |x: Tensor<2>, tokens: usize| {
-            x.reshape([batch, tokens, self.heads, width / self.heads]).swap_dims(1, 2)
-        };
+        let split =
+            |x: Tensor<2>, tokens: usize| x.reshape([batch, tokens, self.heads, width / self.heads]).swap_dims(1, 2);
         let unseen = pooled.unseen.clone().map(|unseen| unseen.expand([batch, self.heads, 1, tokens]));
         let attended = module::attention(
             split(queries, 1),

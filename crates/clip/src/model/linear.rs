@@ -42,10 +42,7 @@ impl Weights {
 
     /// The linear that computes some of the outputs alone.
     pub(super) fn rows(&self, start: usize, count: usize) -> Self {
-        Self {
-            weight: self.weight.clone().narrow(0, start, count),
-            bias: self.bias.clone().narrow(0, start, count),
-        }
+        Self { weight: self.weight.clone().narrow(0, start, count), bias: self.bias.clone().narrow(0, start, count) }
     }
 }
 

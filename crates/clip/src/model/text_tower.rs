@@ -80,7 +80,10 @@ impl<A: Adapter> TextTower<A> {
         // Without a prompt, the tokenizer has seen to it that every text fits.
         let room = prompt.as_ref().map_or(usize::MAX, |prompt| {
             let length = prompt.length();
-            assert!(length + 2 <= context_length, "a soft prompt of {length} tokens leaves no room in {context_length}");
+            assert!(
+                length + 2 <= context_length,
+                "a soft prompt of {length} tokens leaves no room in {context_length}"
+            );
             context_length - length
         });
         let batch = texts.len();

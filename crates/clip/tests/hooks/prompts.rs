@@ -210,7 +210,8 @@ fn a_prompt_for_each_sample_equals_samples_alone() {
     let device = Device::flex();
     let width = uneven_config().text.width;
     let tokens = random_rows(2 * LENGTH, width, 3, &device).reshape([2, LENGTH, width]);
-    let model = |tokens: &Tensor<3>| uneven_clip(0, &device).map_adapters(|_, _| Conditional { tokens: tokens.clone() });
+    let model =
+        |tokens: &Tensor<3>| uneven_clip(0, &device).map_adapters(|_, _| Conditional { tokens: tokens.clone() });
     let text = vec![START, 5, 17, END];
     let both = numbers(model(&tokens).encode_text(&[text.clone(), text.clone()], &Context::inference()));
     for (sample, found) in both.chunks(12).enumerate() {

@@ -35,7 +35,7 @@ fn plainly(images: &Path, query: &[f32], k: usize) -> Vec<(String, f32)> {
     let found = radapter_datasets::folder::images(images).unwrap();
     let list: Vec<Image> = found
         .into_iter()
-        .map(|image| Image { name: image.name, source: radapter_datasets::ImageSource::File(image.path) })
+        .map(|image| Image { name: image.name, source: radapter_images::ImageSource::File(image.path) })
         .collect();
     let rows = embed_images(&model(1), &list, &EmbedOptions::default(), &mut |_| {}).unwrap().embeddings;
     let dot = |row: &[f32]| row.iter().zip(query).map(|(a, b)| a * b).sum::<f32>();
