@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use radapter::clip::preprocess::Preprocess;
 use radapter::datasets::augment::Augment;
 use radapter::datasets::order::epoch_order;
 use radapter::datasets::prefetch::{Ahead, Prefetch};
 use radapter::datasets::shapes::{Domain, Split, World};
 use radapter::datasets::{LabelledImages, Templates, folder, subset};
+use radapter::images::DecodeOptions;
 use radapter_examples::small_clip;
 
 const SEED: u64 = 0;
@@ -27,7 +27,7 @@ fn main() -> anyhow::Result<()> {
     let captions = Templates::default();
 
     let config = small_clip()?.config;
-    let preprocess = Preprocess::new(&config);
+    let preprocess = config.preprocessor();
     let augment = Augment { scale: [0.7, 1.0], flip: 0.5 }.validate()?;
     for epoch in 0..2 {
         // Decoded and cropped by threads ahead of who takes them, in order, in bounded memory.
@@ -36,9 +36,9 @@ fn main() -> anyhow::Result<()> {
         let size = config.vision.image_size as u32;
         let loaded = Prefetch::new(order, Ahead { threads: 2, jobs: 2 * BATCH }, move |index: usize| {
             let sample = &source.samples[index];
-            let picture = sample.source.load()?;
+            let picture = sample.source.load(&DecodeOptions::default())?;
             let crop = augment.apply(&picture, size, SEED, epoch, index as u64);
-            Ok::<_, radapter::clip::preprocess::ImageError>((preprocess.normalize(&crop), sample.label))
+            Ok::<_, radapter::images::ImageError>((preprocess.normalize(&crop), sample.label))
         });
         let loaded: Vec<(Vec<f32>, usize)> = loaded.collect::<Result<_, _>>()?;
         for batch in loaded.chunks(BATCH) {

@@ -2,7 +2,6 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use radapter::clip::model::{Clip, Context};
-use radapter::clip::preprocess::Preprocess;
 use radapter::clip::tokenizer::Tokenizer;
 use radapter::datasets::shapes::{Domain, Split, World};
 use radapter_examples::small_clip;
@@ -14,9 +13,9 @@ fn main() -> anyhow::Result<()> {
     // Nothing in a forward pass is random or hidden in the module: what it is for is an argument.
     let context = Context::inference();
 
-    // Images from a file come from `radapter::clip::preprocess::decode_file`.
+    // Images from a file come from `radapter::images::decode_file`.
     let scenes = [Domain::Photo, Domain::Sketch].map(|domain| World::new(0).scene(Split::Test, domain, 3));
-    let preprocess = Preprocess::new(&checkpoint.config);
+    let preprocess = checkpoint.config.preprocessor();
     let size = checkpoint.config.vision.image_size;
     let pixels: Vec<f32> = scenes.iter().flat_map(|scene| preprocess.apply(&scene.image)).collect();
     let pixels = Tensor::from_data(TensorData::new(pixels, [scenes.len(), 3, size, size]), &device);

@@ -2,9 +2,9 @@
 
 use burn::tensor::Device;
 use radapter::clip::model::Clip;
-use radapter::datasets::ImageSource;
 use radapter::datasets::shapes::{Domain, Split, World};
 use radapter::embedding::{EmbedOptions, Image, embed_images, embed_texts};
+use radapter::images::ImageSource;
 use radapter::retrieval::gallery::measure;
 use radapter_examples::small_clip;
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use radapter::clip::model::Clip;
+use radapter::datasets::Templates;
 use radapter::datasets::shapes::{Domain, Split, World};
-use radapter::datasets::{ImageSource, Templates};
 use radapter::embedding::{EmbedOptions, Image};
+use radapter::images::ImageSource;
 use radapter::segmentation::crop::{CropSettings, Cropper};
 use radapter::segmentation::proposals::Source;
 use radapter::segmentation::segmenter::{SegmentSettings, Segmenter};

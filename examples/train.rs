@@ -8,9 +8,9 @@ use burn::tensor::Device;
 use radapter::adapter::{AdapterFile, Alpha, attach_trained, merge_checked};
 use radapter::clip::config::ClipConfig;
 use radapter::clip::model::Clip;
-use radapter::clip::preprocess::Preprocess;
 use radapter::clip::tokenizer::Tokenizer;
 use radapter::datasets::shapes::{Domain, Split, World};
+use radapter::images::Preprocess;
 use radapter::training::config::{LossKind, Situation, TaskDefaults, TrainConfig};
 use radapter::training::{DataError, Outcome, ProgressEvent, RunDir, Sample, SampleKey, Setup, TrainData, train};
 use radapter_examples::small_clip;
@@ -25,7 +25,7 @@ struct Captions {
 impl Captions {
     fn new(config: &ClipConfig) -> Self {
         let context_length = config.text.context_length;
-        Self { world: World::new(0), preprocess: Preprocess::new(config), context_length }
+        Self { world: World::new(0), preprocess: config.preprocessor(), context_length }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Tensor, TensorData};
-use radapter_clip::model::{Adapter, Context, Linear, Mode, Place, Rows};
+use radapter_clip::model::{Adapter, At, Context, Linear, Mode};
 use radapter_kernels::matmul_add;
 
 use crate::Alpha;
@@ -146,7 +146,7 @@ enum Pass {
 }
 
 impl RAdapter {
-    fn pass(&self, place: Place, rows: Rows, context: &Context) -> Pass {
+    fn pass(&self, At { place, rows, context }: At<'_>) -> Pass {
         let Some(residual) = &self.residual else {
             return Pass::Absent;
         };
@@ -174,11 +174,11 @@ fn folding_pays(rows: usize, width: usize, inputs: usize, mode: Mode) -> bool {
 }
 
 impl Adapter for RAdapter {
-    fn apply(&self, _input: &Tensor<2>, output: Tensor<2>, place: Place, rows: Rows, context: &Context) -> Tensor<2> {
+    fn after(&self, _input: &Tensor<2>, output: Tensor<2>, at: At<'_>) -> Tensor<2> {
         let Some(residual) = &self.residual else {
             return output;
         };
-        match self.pass(place, rows, context) {
+        match self.pass(at) {
             Pass::Absent => output,
             Pass::Scaled(factor) => residual.add_to(output, factor, None),
             Pass::Rows(factors) => {
@@ -190,13 +190,13 @@ impl Adapter for RAdapter {
         }
     }
 
-    fn fold(&self, linear: &Linear, place: Place, rows: Rows, context: &Context) -> Option<(Tensor<2>, Tensor<1>)> {
+    fn fold(&self, linear: &Linear, at: At<'_>) -> Option<(Tensor<2>, Tensor<1>)> {
         let residual = self.residual.as_ref().filter(|residual| matches!(residual.map, Map::Full(_)))?;
         let [width, inputs] = linear.weight.shape().dims();
-        if !folding_pays(rows.batch * rows.tokens, width, inputs, context.mode) {
+        if !folding_pays(at.rows.batch * at.rows.tokens, width, inputs, at.context.mode) {
             return None;
         }
-        let Pass::Scaled(factor) = self.pass(place, rows, context) else {
+        let Pass::Scaled(factor) = self.pass(at) else {
             return None;
         };
         let (weight, bias) = (linear.weight.val(), linear.bias.val());

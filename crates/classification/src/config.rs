@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use radapter_clip::preprocess::Decoding;
 use radapter_datasets::augment::Augment;
 use radapter_datasets::{ClassNames, OnError, Templates};
+use radapter_images::DecodeMode;
 use radapter_settings::value::AnyValue;
 use radapter_settings::{AbsolutePath, OrNone, Spec, settings};
 use radapter_training::config::Recipe;
@@ -36,7 +36,7 @@ settings! {
         /// What to do about an image that cannot be read.
         pub on_error: OnError = Spec::toml("\"fail\""),
         /// How JPEGs are decoded: to Pillow's pixels, or large ones to a fraction of their size.
-        pub decode: Decoding = Spec::toml("\"exact\""),
+        pub decode: DecodeMode = Spec::toml("\"exact\""),
         /// Augmentation of training images.
         pub augment: Augment = Spec::group::<Augment>(),
     }

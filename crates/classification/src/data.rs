@@ -1,13 +1,13 @@
 //! Training samples: augmented images with a caption of their class.
 
 use radapter_clip::config::ClipConfig;
-use radapter_clip::preprocess::{Decoding, Preprocess};
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::augment::Augment;
 use radapter_datasets::fingerprint::Fingerprint;
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::seed::{self, Draw};
-use radapter_datasets::{LabelledImages, OnError, PixelCache, SkipReport, Templates};
+use radapter_datasets::{LabelledImages, OnError, SkipReport, Templates};
+use radapter_images::{DecodeMode, DecodeOptions, PixelCache, Preprocess};
 use radapter_training::{DataError, Sample, SampleKey, TrainData};
 
 /// Labelled images as training samples.
@@ -21,7 +21,7 @@ pub struct ClassificationData {
     captions: Vec<Vec<Vec<u32>>>,
     augment: Augment,
     preprocess: Preprocess,
-    decoding: Decoding,
+    decoding: DecodeMode,
     pixel_cache: Option<PixelCache>,
     on_error: OnError,
     skipped: SkipReport,
@@ -49,8 +49,8 @@ impl ClassificationData {
             captions: captions.collect(),
             fingerprint: fingerprint(&images),
             augment,
-            preprocess: Preprocess::new(model),
-            decoding: Decoding::Exact,
+            preprocess: model.preprocessor(),
+            decoding: DecodeMode::Exact,
             pixel_cache: None,
             on_error,
             skipped: SkipReport::default(),
@@ -59,7 +59,7 @@ impl ClassificationData {
     }
 
     /// The same samples, decoded in this way.
-    pub fn decoded(self, decoding: Decoding) -> Self {
+    pub fn decoded(self, decoding: DecodeMode) -> Self {
         Self { decoding, ..self }
     }
 
@@ -95,7 +95,8 @@ impl TrainData for ClassificationData {
         let sample = &self.images.samples[key.index];
         let side = self.preprocess.image_size() as u32;
         let shorter_side = self.decoding.shorter_side(side as usize, self.augment.scale[0]);
-        let decoded = PixelCache::load(self.pixel_cache.as_ref(), &sample.source, shorter_side);
+        let options = DecodeOptions { shorter_side, ..DecodeOptions::default() };
+        let decoded = PixelCache::load(self.pixel_cache.as_ref(), &sample.source, &options);
         let pixels = decoded.map(|image| {
             let index = key.index as u64;
             let augmented = self.augment.apply(&image, side, key.seed, key.epoch, index);

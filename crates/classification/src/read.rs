@@ -7,7 +7,8 @@ use std::sync::Arc;
 use radapter_datasets::folder::{self, FolderError};
 use radapter_datasets::shapes::{self, Domain, Split, World};
 use radapter_datasets::table::{Table, TableError, TableOptions};
-use radapter_datasets::{Class, ClassNames, ImageSource, LabelledImages, Sample};
+use radapter_datasets::{Class, ClassNames, LabelledImages, Sample};
+use radapter_images::ImageSource;
 
 /// Why a path holds no labelled images.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +71,8 @@ pub fn drawn(world: &World, split: Split, domain: Domain, range: Range<u64>) -> 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use radapter_images::DecodeOptions;
+
     use super::*;
 
     #[test]
@@ -104,6 +107,6 @@ mod tests {
         assert_eq!(images.labels(), [22, 23, 0, 1]);
         assert_eq!(images.classes[22].text, "star");
         let scene = world.scene(Split::Test, Domain::Sketch, 23);
-        assert_eq!(*images.samples[1].source.load().unwrap(), scene.image);
+        assert_eq!(*images.samples[1].source.load(&DecodeOptions::default()).unwrap(), scene.image);
     }
 }

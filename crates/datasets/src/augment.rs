@@ -3,8 +3,7 @@
 //! What happens to a picture is a function of the seed, the epoch and the picture's index, so that neither the number of threads nor
 //! an interruption changes it.
 
-use radapter_clip::config::Interpolation;
-use radapter_clip::preprocess::{RgbImage, crop, flip_horizontal, resize};
+use radapter_images::{Interpolation, RgbImage, crop, flip_horizontal, resize};
 use radapter_settings::{Spec, settings};
 
 use crate::seed::{self, Draw};

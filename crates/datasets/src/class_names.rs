@@ -88,7 +88,7 @@ impl ClassNames {
             file.push_str(&format!("{} = {}\n", quoted(folder), quoted(text)));
         }
         std::fs::create_dir_all(radapter_files::folder_of(path))
-            .and_then(|()| radapter_files::write(path, file.as_bytes()))
+            .and_then(|()| radapter_files::write(path, file.as_bytes()).map_err(|error| error.error))
             .map_err(|source| ClassNamesError::Write { path: path.to_owned(), source })
     }
 

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
+use radapter_images::ImageSource;
 use sha2::{Digest, Sha256};
-
-use crate::source::ImageSource;
 
 /// A hash over names, texts and the sizes of files: it finds images that were added, removed, renamed, moved or replaced, and
 /// costs no reading of them.

@@ -7,9 +7,11 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use radapter_images::ImageSource;
+
 use crate::class_names::ClassNames;
+use crate::labelled::Sample;
 use crate::labelled::{LabelledImages, Warning, some};
-use crate::source::{ImageSource, Sample};
 
 /// Extensions of image files, matched without regard to case.
 pub const EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];

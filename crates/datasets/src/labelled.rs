@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use radapter_images::ImageSource;
+
 use crate::class::Class;
 use crate::class_names::ClassNames;
-use crate::source::Sample;
 
 /// Something about a set that its owner should know, but that stops nobody.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +77,17 @@ pub struct UnknownClasses {
     pub unknown: Vec<String>,
     /// Folders of the training set.
     pub known: Vec<String>,
+}
+
+/// A labelled picture.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Where its pixels come from.
+    pub source: ImageSource,
+    /// Its class, an index into the classes of its set.
+    pub label: usize,
+    /// How reports call it: the path relative to the data's folder, with `/`.
+    pub name: String,
 }
 
 /// Labelled pictures and their classes.
@@ -182,7 +194,6 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::source::ImageSource;
 
     fn set(folders: &[&str], labels: &[usize]) -> LabelledImages {
         let image = Arc::new(image::RgbImage::new(1, 1));

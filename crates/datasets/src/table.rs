@@ -7,12 +7,13 @@
 use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord};
+use radapter_images::ImageSource;
 use serde::{Deserialize, Serialize};
 
 use crate::class_names::ClassNames;
 use crate::folder::is_image;
 use crate::labelled::LabelledImages;
-use crate::source::{ImageSource, Sample};
+use crate::labelled::Sample;
 
 /// Names that columns of paths have.
 const PATH_COLUMNS: [&str; 7] = ["filepath", "path", "file", "filename", "file_name", "image", "image_path"];

@@ -8,6 +8,7 @@ use radapter_datasets::augment::Augment;
 use radapter_datasets::prefetch::{Ahead, Prefetch};
 use radapter_datasets::shapes::{self, Domain, Split, World};
 use radapter_datasets::{LabelledImages, OnError, SkipReport, folder, order};
+use radapter_images::DecodeOptions;
 
 const BATCH: usize = 10;
 
@@ -23,12 +24,12 @@ fn batches(set: &LabelledImages, on_error: OnError, report: &SkipReport, threads
         let mut batch = Vec::with_capacity(job.len());
         for index in job {
             let sample = &set.samples[index];
-            let image = sample.source.load();
+            let image = sample.source.load(&DecodeOptions::default());
             if let Some(image) = on_error.settle(&sample.name, image, &report)? {
                 batch.push((index, augment.apply(&image, 32, 5, 0, index as u64)));
             }
         }
-        Ok::<_, radapter_clip::preprocess::ImageError>(batch)
+        Ok::<_, radapter_images::ImageError>(batch)
     };
     Prefetch::new(jobs, Ahead { threads, jobs: 2 }, work)
         .map(|batch| batch.map_err(|error| error.to_string()))

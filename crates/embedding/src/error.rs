@@ -1,4 +1,4 @@
-use radapter_clip::preprocess::ImageError;
+use radapter_images::ImageError;
 
 /// Why something could not be embedded.
 #[derive(Debug, thiserror::Error)]

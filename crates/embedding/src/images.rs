@@ -2,11 +2,11 @@ use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};
 use radapter_clip::model::{Adapter, Clip, Context};
-use radapter_clip::preprocess::{DecodeLimits, Decoding, ImageError, Preprocess};
 use radapter_datasets::imagenet::without_border;
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::prefetch::{Ahead, Prefetch, PrefetchError};
-use radapter_datasets::{ImageSource, OnError, PixelCache, Sample, SkipReport};
+use radapter_datasets::{OnError, Sample, SkipReport};
+use radapter_images::{DecodeLimits, DecodeMode, DecodeOptions, ImageError, ImageSource, PixelCache};
 
 use super::{EmbedError, Embeddings};
 
@@ -39,7 +39,7 @@ pub struct EmbedOptions {
     /// Pixels that are cut off at each side before anything else: ObjectNet's images have a border that is not theirs.
     pub border: u32,
     /// How large JPEGs are decoded; with a border always exactly.
-    pub decoding: Decoding,
+    pub decoding: DecodeMode,
     /// Where preprocessed images are kept, which are the same at every look.
     pub pixel_cache: Option<PixelCache>,
 }
@@ -53,7 +53,7 @@ impl Default for EmbedOptions {
             on_error: OnError::Fail,
             limits: DecodeLimits::default(),
             border: 0,
-            decoding: Decoding::Exact,
+            decoding: DecodeMode::Exact,
             pixel_cache: None,
         }
     }
@@ -123,11 +123,11 @@ fn preprocessed<A: Adapter>(
     options: &EmbedOptions,
     report: &SkipReport,
 ) -> Prefetch<Option<Vec<f32>>, ImageError> {
-    let preprocess = Preprocess::new(&model.config);
+    let preprocess = model.config.preprocessor();
     let EmbedOptions { limits, on_error, border, .. } = *options;
     let pixel_cache = options.pixel_cache.clone();
-    let decoding = if border == 0 { options.decoding } else { Decoding::Exact };
-    let shorter_side = decoding.shorter_side(preprocess.image_size(), 1.0);
+    let decoding = if border == 0 { options.decoding } else { DecodeMode::Exact };
+    let decode = DecodeOptions { limits, shorter_side: decoding.shorter_side(preprocess.image_size(), 1.0) };
     let stage = format!("{decoding}, {border} cut off, {}", preprocess.stage());
     let report = report.clone();
     let ahead = Ahead {
@@ -137,7 +137,7 @@ fn preprocessed<A: Adapter>(
     };
     Prefetch::new(images.to_vec(), ahead, move |image: Image| {
         let resized = || {
-            let picture = image.source.load_for(&limits, shorter_side)?;
+            let picture = image.source.load(&decode)?;
             Ok(Arc::new(preprocess.resize_and_crop(&without_border(picture, border))))
         };
         let resized = match &pixel_cache {

@@ -62,7 +62,7 @@ impl TextCache {
         let bytes: Vec<u8> = rows.values().iter().flat_map(|value| value.to_le_bytes()).collect();
         let view = TensorView::new(Dtype::F32, vec![rows.len(), rows.dim()], &bytes).map_err(std::io::Error::other)?;
         let file = safetensors::serialize([(ROWS, view)], None).map_err(std::io::Error::other)?;
-        radapter_files::write(path, &file)
+        radapter_files::write(path, &file).map_err(|error| error.error)
     }
 }
 

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use image::{Rgb, RgbImage};
-use radapter_clip::config::{Activation, ClipConfig, PreprocessConfig, TextConfig, VisionConfig};
+use radapter_clip::config::{Activation, ClipConfig, TextConfig, VisionConfig};
 use radapter_clip::model::{Clip, Context, Precision};
-use radapter_clip::preprocess::{Decoding, Preprocess};
 use radapter_clip::tokenizer::Tokenizer;
-use radapter_datasets::{ImageSource, OnError, PixelCache};
+use radapter_datasets::OnError;
 use radapter_embedding::{
     EmbedError, EmbedOptions, Embeddings, Image, TextCache, embed_groups, embed_images, embed_texts,
 };
+use radapter_images::{DecodeMode, DecodeOptions, ImageSource, PixelCache};
 
 /// Side of the model's input.
 const SIDE: u32 = 16;
@@ -41,7 +41,7 @@ fn config() -> ClipConfig {
             mlp_width: 32,
             layer_norm_eps: 1e-5,
         },
-        preprocess: PreprocessConfig::default(),
+        preprocess: Default::default(),
     }
 }
 
@@ -84,11 +84,11 @@ fn images() -> Vec<Image> {
 #[test]
 fn images_come_in_order_and_as_one_by_one() {
     let model = model(1);
-    let preprocess = Preprocess::new(&config());
+    let preprocess = config().preprocessor();
     let images = images();
     let mut expected = Vec::new();
     for image in &images {
-        let pixels = preprocess.apply(&image.source.load().unwrap());
+        let pixels = preprocess.apply(&image.source.load(&DecodeOptions::default()).unwrap());
         let data = TensorData::new(pixels, [1, 3, SIDE as usize, SIDE as usize]);
         let pixels = Tensor::<4>::from_data(data, &device());
         let row = model.encode_image(pixels, &Context::inference());
@@ -169,7 +169,7 @@ fn kept_pixels_give_the_same_embeddings_and_are_not_read_again() {
 
 #[test]
 fn fast_decoding_takes_a_large_jpeg_at_a_fraction_and_nothing_else() {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../clip/tests/fixtures/images");
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../images/tests/fixtures/images");
     // 37 × 29 pixels, of which a model of 4 needs 8.
     let mut config = config();
     (config.vision.image_size, config.vision.patch_size) = (4, 2);
@@ -179,10 +179,10 @@ fn fast_decoding_takes_a_large_jpeg_at_a_fraction_and_nothing_else() {
         let options = EmbedOptions { decoding, ..options(1, 1, OnError::Fail) };
         embed_images(&model, &[image], &options, &mut |_| {}).unwrap().embeddings
     };
-    let (exact, fast) = (embed("ycc-420.jpg", Decoding::Exact), embed("ycc-420.jpg", Decoding::Fast));
+    let (exact, fast) = (embed("ycc-420.jpg", DecodeMode::Exact), embed("ycc-420.jpg", DecodeMode::Fast));
     let cosine: f32 = exact.values().iter().zip(fast.values()).map(|(a, b)| a * b).sum();
     assert!(exact != fast && cosine > 0.9, "{cosine}");
-    assert_eq!(embed("rgb.png", Decoding::Exact), embed("rgb.png", Decoding::Fast));
+    assert_eq!(embed("rgb.png", DecodeMode::Exact), embed("rgb.png", DecodeMode::Fast));
 }
 
 #[test]

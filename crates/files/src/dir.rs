@@ -1,43 +1,33 @@
-use std::io;
+//! Directories that are there whole or not at all.
+
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
 use thiserror::Error;
 
-use crate::{folder_of, sync_folder, temporary};
+use crate::{IoError, aside, folder_of, io_error, sync_folder};
 
-/// Why a directory could not be written.
+/// Why a directory could not be written. Exhaustive, so that callers can turn each case into an error of their own.
 #[derive(Debug, Error)]
 pub enum DirError {
     /// Something is there, and may not be replaced.
-    #[error("{path}: is there already and not empty", path = path.display())]
+    #[error("{path} exists and is not empty", path = path.display())]
     Occupied {
         /// The target.
         path: PathBuf,
     },
     /// The operating system refused.
-    #[error("{path}: could not {action}: {source}", path = path.display())]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// What was tried.
-        action: &'static str,
-        /// The system's error.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
 }
 
-impl DirError {
-    fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { path, action, source }
-    }
-}
-
-/// Has `fill` write into a new directory beside `target`, and renames that to `target`. Missing folders above are made;
+/// Has `fill` write into a new directory beside `target`, and renames that to `target`. Missing parents are created;
 /// `fill` syncs the files it writes.
 ///
-/// A `target` that is there and not empty is an error unless `overwrite`; then it is moved aside first and removed last, so
-/// that a crash between leaves it under a name that starts with a dot. If `fill` fails, nothing is left behind.
+/// A `target` that exists and is not empty is an error unless `overwrite`; then it is moved aside first and removed last, so
+/// that a crash in between leaves it under a name that starts with a dot. If `fill` fails, nothing is left behind.
 ///
 /// # Errors
 /// What `fill` says, and [`DirError`].
@@ -51,57 +41,95 @@ pub fn write_dir<E: From<DirError>>(
         return Err(DirError::Occupied { path: target.to_owned() }.into());
     }
     let parent = folder_of(target);
-    std::fs::create_dir_all(parent).map_err(DirError::io(parent, "create"))?;
-    let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let new = temporary(&format!(".{name}."), ".partial", 0o777)
-        .tempdir_in(parent)
-        .map_err(DirError::io(target, "create a directory beside it"))?;
+    fs::create_dir_all(parent).map_err(io("create", parent))?;
+    let new = temporary(target, ".partial")?;
     fill(new.path())?;
-    sync_folder(new.path()).map_err(DirError::io(new.path(), "sync"))?;
+    sync_folder(new.path()).map_err(DirError::from)?;
 
     let replaced = match occupied {
-        true => Some(move_aside(target, parent, &name)?),
+        true => Some(move_aside(target)?),
         // An empty directory in the way: not every system renames over one.
         false if target.exists() => {
-            std::fs::remove_dir(target).map_err(DirError::io(target, "replace"))?;
+            fs::remove_dir(target).map_err(io("replace", target))?;
             None
         }
         false => None,
     };
-    if let Err(error) = std::fs::rename(new.path(), target) {
+    if let Err(error) = fs::rename(new.path(), target) {
         if let Some(replaced) = &replaced {
             // Best effort: the error that matters is the first.
-            let _ = std::fs::rename(replaced, target);
+            let _ = fs::rename(replaced, target);
         }
-        return Err(DirError::io(target, "rename a directory to it")(error).into());
+        return Err(io("rename a temporary directory to", target)(error).into());
     }
     // It is no longer there under the temporary name.
     let _ = new.keep();
-    sync_folder(parent).map_err(DirError::io(parent, "sync"))?;
+    sync_folder(parent).map_err(DirError::from)?;
     match replaced {
-        Some(replaced) => std::fs::remove_dir_all(&replaced)
-            .map_err(|error| DirError::io(&replaced, "remove what was replaced")(error).into()),
+        Some(replaced) => Ok(fs::remove_dir_all(&replaced).map_err(io("remove", &replaced))?),
         None => Ok(()),
+    }
+}
+
+/// As [`write_dir`] with `overwrite`, under the fixed temporary name [`aside`], which is cleared first. The parent must exist.
+///
+/// For the only process that writes `target`. A kill just before the rename leaves no `target`.
+///
+/// # Errors
+/// What the system and `fill` say.
+pub fn replace_dir<E: From<IoError>>(target: &Path, fill: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
+    let new = aside(target);
+    remove_if_there(&new)?;
+    fs::create_dir(&new).map_err(io_error("create", &new))?;
+    let written = fill(&new).and_then(|()| {
+        sync_folder(&new)?;
+        remove_if_there(target)?;
+        Ok(fs::rename(&new, target).map_err(io_error("rename a temporary directory to", target))?)
+    });
+    if written.is_err() {
+        // Best effort: the error that matters is the first.
+        let _ = fs::remove_dir_all(&new);
+        return written;
+    }
+    Ok(sync_folder(folder_of(target))?)
+}
+
+fn remove_if_there(path: &Path) -> Result<(), IoError> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(io_error("remove", path)(error)),
+        _ => Ok(()),
     }
 }
 
 /// Whether something other than an empty directory is at the path.
 fn is_occupied(target: &Path) -> Result<bool, DirError> {
-    match std::fs::read_dir(target) {
+    match fs::read_dir(target) {
         Ok(mut entries) => Ok(entries.next().is_some()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-            Err(DirError::io(target, "write a directory where a file is")(error))
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => {
+            Err(io("write a directory over the file", target)(error))
         }
-        Err(error) => Err(DirError::io(target, "look into")(error)),
+        Err(error) => Err(io("list", target)(error)),
     }
 }
 
-fn move_aside(target: &Path, parent: &Path, name: &str) -> Result<PathBuf, DirError> {
-    let aside = temporary(&format!(".{name}."), ".replaced", 0o777)
-        .tempdir_in(parent)
-        .map_err(DirError::io(target, "create a directory beside it"))?
-        .keep();
-    std::fs::rename(target, &aside).map_err(DirError::io(target, "move aside"))?;
+fn move_aside(target: &Path) -> Result<PathBuf, DirError> {
+    let aside = temporary(target, ".replaced")?.keep();
+    fs::rename(target, &aside).map_err(io("move aside", target))?;
     Ok(aside)
+}
+
+/// A new directory beside the target. It becomes a result, so that it is not private to its owner as temporary directories
+/// usually are; the process's umask applies.
+fn temporary(target: &Path, suffix: &str) -> Result<TempDir, DirError> {
+    let prefix = format!(".{}.", target.file_name().unwrap_or_default().display());
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(suffix);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    builder.tempdir_in(folder_of(target)).map_err(io("create a directory beside", target))
+}
+
+fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> DirError {
+    move |error| io_error(action, path)(error).into()
 }

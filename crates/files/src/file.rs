@@ -1,28 +1,67 @@
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+//! Files that are there whole or not at all.
 
-use crate::{folder_of, sync_folder, temporary};
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
-/// Writes a file whole. Its folder must be there.
+use tempfile::TempPath;
+
+use crate::{Disk, IoError, Storage, folder_of, io_error, sync_folder, write_synced};
+
+/// Writes a file whole. Its folder must exist.
 ///
 /// # Errors
 /// What the system says; a file that was there stays, and nothing is left behind.
-pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), IoError> {
     write_with(path, |file| file.write_all(bytes))
 }
 
-/// As [`write()`], for content that is made piece by piece. Writing is buffered.
+/// As [`write()`], for content that is made piece by piece. Writes are buffered.
+///
+/// The temporary name is random, so that two processes may write the same file; the last one wins.
 ///
 /// # Errors
 /// What the system or `fill` says; a file that was there stays, and nothing is left behind.
-pub fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let folder = folder_of(path);
-    let mut file = temporary(".radapter-", ".tmp", 0o666).tempfile_in(folder)?;
-    let mut buffered = BufWriter::with_capacity(1 << 20, file.as_file_mut());
-    fill(&mut buffered)?;
-    buffered.flush()?;
-    drop(buffered);
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    sync_folder(folder)
+pub fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), IoError> {
+    let reserved = tempfile::Builder::new()
+        .prefix(".radapter-")
+        .suffix(".tmp")
+        // Not `tempfile_in`, whose files only their owner may read: this one becomes the result.
+        .make_in(folder_of(path), |name| File::create_new(name))
+        .map_err(io_error("write", path))?;
+    place(&Disk, reserved.into_temp_path(), path, fill)
+}
+
+/// As [`write_with`], under the fixed temporary name [`aside`], on any storage.
+///
+/// For the only process that writes `path`: it knows the name of what an earlier one left when it was killed.
+///
+/// # Errors
+/// What the system or `fill` says; a file that was there stays, and nothing is left behind.
+pub fn replace(
+    storage: &dyn Storage,
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), IoError> {
+    let temporary = TempPath::try_from_path(aside(path)).map_err(io_error("write", path))?;
+    place(storage, temporary, path, fill)
+}
+
+/// Writes, syncs and renames. The temporary file is removed when it is dropped before the rename.
+fn place(
+    storage: &dyn Storage,
+    temporary: TempPath,
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), IoError> {
+    write_synced(storage, &temporary, fill).map_err(|error| IoError { path: path.to_owned(), ..error })?;
+    temporary.persist(path).map_err(|error| io_error("rename a temporary file to", path)(error.error))?;
+    sync_folder(folder_of(path))
+}
+
+/// The fixed temporary name of a file or directory: its own with `.tmp` appended.
+pub fn aside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".tmp");
+    path.with_file_name(name)
 }

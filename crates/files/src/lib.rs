@@ -1,46 +1,57 @@
-//! Files and directories that are there whole or not at all.
+//! Files and directories that are there whole or not at all, and the I/O error that all crates share.
 //!
-//! What is written goes under a temporary name into the folder of the target, is synced, and renamed. Whoever looks at the
-//! target sees what was there before or the whole new content, also behind a crash or on a full disk.
+//! Content goes under a temporary name into the folder of the target, is synced, and renamed. A reader of the target
+//! sees the old content or the whole new content, also after a crash or on a full disk.
+//!
+//! ```
+//! # fn main() -> Result<(), radapter_files::IoError> {
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let path = &folder.path().join("result.json");
+//! radapter_files::write(path, b"{}")?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | to write | temporary name is random | temporary name is fixed |
+//! |---|---|---|
+//! | a file | [`write()`], [`write_with`] | [`replace`] |
+//! | a directory | [`write_dir`] | [`replace_dir`] |
+//!
+//! Random names let several processes write one target. Fixed ones let a process find what a killed one has left.
+//!
+//! Directories are filled with [`write()`] or, cheaper, [`write_synced`]. [`Storage`] is where files are created, so that
+//! tests can exhaust the disk at any byte ([`faults`]).
 
 mod dir;
+pub mod faults;
 mod file;
+mod io_error;
+mod storage;
 
 use std::fs::File;
-use std::io;
 use std::path::Path;
 
-pub use dir::{DirError, write_dir};
-pub use file::{write, write_with};
+pub use dir::{DirError, replace_dir, write_dir};
+pub use file::{aside, replace, write, write_with};
+pub use io_error::{IoError, io_error};
+pub use storage::{Disk, Storage, SyncWrite, write_synced};
 
-/// Makes the names in a folder durable: behind it a rename survives a power cut.
+/// Makes the names in a folder durable: a rename survives a power cut once this returns.
 ///
 /// Only Unix lets a folder be opened and synced; elsewhere a rename is as durable as the system makes it, and nothing is done.
 ///
 /// # Errors
 /// What the system says.
-pub fn sync_folder(path: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        File::open(path)?.sync_all()?;
+pub fn sync_folder(path: &Path) -> Result<(), IoError> {
+    match cfg!(unix) {
+        true => File::open(path).and_then(|folder| folder.sync_all()).map_err(io_error("sync", path)),
+        false => Ok(()),
     }
-    Ok(())
 }
 
 /// The folder that a path lies in: `.` for a bare name.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Names beside the target. What they hold becomes a result, so that it is not private to its owner as temporary files
-/// usually are; the process's umask applies.
-fn temporary<'a>(prefix: &'a str, suffix: &'a str, mode: u32) -> tempfile::Builder<'a, 'a> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(prefix).suffix(suffix);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
-    #[cfg(not(unix))]
-    let _ = mode;
-    builder
 }
 
 #[cfg(test)]

@@ -37,13 +37,7 @@ pub fn attention(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, heads: Heads)
     check_types(&x, &weight, &bias);
     #[cfg(feature = "flex")]
     if crate::ops::has_kernels(&x) {
-        use burn::backend::Dispatch;
-
-        let packed = linear(x, weight, bias);
-        return Tensor::from_dispatch(<Dispatch as crate::ops::Kernels>::packed_attention(
-            packed.into_dispatch(),
-            heads,
-        ));
+        return packed_attention(linear(x, weight, bias), heads);
     }
     // Three products on slices of the weight, which is frozen: slicing a packed result would cost a zero-filled gradient of three
     // times its size for each slice.
@@ -51,10 +45,41 @@ pub fn attention(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, heads: Heads)
         let range = part * width..(part + 1) * width;
         let bias = bias.clone().narrow(0, range.start, width);
         linear(x.clone(), weight.clone().slice([range, 0..width]), bias)
-            .reshape([rows / heads.tokens, heads.tokens, heads.count, width / heads.count])
-            .swap_dims(1, 2)
     };
+    composed([0, 1, 2].map(project), heads)
+}
+
+/// [`attention`] on queries, keys and values that were computed before, side by side.
+///
+/// # Shapes
+/// `[batch · tokens, 3 · width]` → `[batch · tokens, width]`
+///
+/// # Panics
+/// Where the shape does not fit the heads.
+pub fn packed_attention(packed: Tensor<2>, heads: Heads) -> Tensor<2> {
+    let [rows, columns] = packed.dims();
+    let fits =
+        heads.tokens > 0 && rows.is_multiple_of(heads.tokens) && columns > 0 && columns.is_multiple_of(3 * heads.count);
+    assert!(fits, "attention: {rows} rows of {columns} packed values do not fit {heads:?}");
+    #[cfg(feature = "flex")]
+    if crate::ops::has_kernels(&packed) {
+        use burn::backend::Dispatch;
+
+        return Tensor::from_dispatch(<Dispatch as crate::ops::Kernels>::packed_attention(
+            packed.into_dispatch(),
+            heads,
+        ));
+    }
+    let width = columns / 3;
+    composed([0, 1, 2].map(|part| packed.clone().narrow(1, part * width, width)), heads)
+}
+
+/// Attention by burn's own operations on queries, keys and values of `[batch · tokens, width]` each.
+fn composed(projected: [Tensor<2>; 3], heads: Heads) -> Tensor<2> {
+    let [rows, width] = projected[0].dims();
+    let [queries, keys, values] = projected
+        .map(|x| x.reshape([rows / heads.tokens, heads.tokens, heads.count, width / heads.count]).swap_dims(1, 2));
     let options = AttentionModuleOptions { is_causal: heads.causal, ..Default::default() };
-    let attended = module::attention(project(0), project(1), project(2), None, None, options);
+    let attended = module::attention(queries, keys, values, None, None, options);
     attended.swap_dims(1, 2).reshape([rows, width])
 }

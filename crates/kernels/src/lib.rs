@@ -23,7 +23,7 @@ mod quick_gelu;
 mod square_sums;
 
 pub use adamw::{AdamW, Tracked};
-pub use attention::{Heads, attention};
+pub use attention::{Heads, attention, packed_attention};
 pub use gelu::gelu;
 pub use layer_norm::layer_norm;
 pub use matmul_add::{linear, matmul_add};

@@ -4,7 +4,8 @@
 //!
 //! | module | |
 //! |---|---|
-//! | [`clip`] | the model: towers, tokenizer, preprocessing, checkpoints |
+//! | [`images`] | image files to model input: decoding, exact resize and crop, the pixel cache |
+//! | [`clip`] | the model: towers, tokenizer, checkpoints |
 //! | [`adapter`] | the adapters: dropping, averaging, re-scaling, merging |
 //! | [`losses`] | MPM-NCE, InfoNCE, cross-entropy |
 //! | [`datasets`] | folders, tables, captions, templates, augmentation, the drawn world |
@@ -54,6 +55,7 @@ pub use radapter_classification as classification;
 pub use radapter_clip as clip;
 pub use radapter_datasets as datasets;
 pub use radapter_embedding as embedding;
+pub use radapter_images as images;
 pub use radapter_losses as losses;
 pub use radapter_retrieval as retrieval;
 pub use radapter_segmentation as segmentation;

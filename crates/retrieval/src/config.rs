@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use radapter_clip::preprocess::Decoding;
 use radapter_datasets::augment::Augment;
 use radapter_datasets::captions::{CaptionsFormat, CaptionsOptions};
 use radapter_datasets::{OnError, Templates};
+use radapter_images::DecodeMode;
 use radapter_settings::{AbsolutePath, Names, OrNone, Spec, settings};
 use radapter_training::config::Recipe;
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,7 @@ settings! {
         /// What to do about an image that cannot be read or has no captions, and an empty caption.
         pub on_error: OnError = Spec::toml("\"fail\""),
         /// How JPEGs are decoded: to Pillow's pixels, or large ones to a fraction of their size.
-        pub decode: Decoding = Spec::toml("\"exact\""),
+        pub decode: DecodeMode = Spec::toml("\"exact\""),
         /// How pairs are made of images and captions.
         pub data: PairSettings = Spec::group::<PairSettings>(),
         /// Augmentation of training images.

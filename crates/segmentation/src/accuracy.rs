@@ -1,11 +1,11 @@
 //! How well a model names segments whose masks are given: OVSeg's own measure of its CLIP.
 
 use radapter_clip::model::{Adapter, Clip};
-use radapter_clip::preprocess::ImageError;
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::prefetch::{Ahead, Prefetch};
 use radapter_datasets::{SkipReport, Templates};
 use radapter_embedding::{EmbedError, EmbedOptions};
+use radapter_images::ImageError;
 use serde::Serialize;
 
 use crate::crop::Cropper;
@@ -110,7 +110,7 @@ fn loaded(
     let EmbedOptions { limits, on_error, threads, .. } = *options;
     let report = report.clone();
     Prefetch::new(jobs, Ahead { threads, jobs: 2 * threads.max(1) }, move |(image, segments)| {
-        let picture = image.source.load_within(&limits);
+        let picture = image.source.load(&limits.into());
         let Some(picture) = on_error.settle(&image.name, picture, &report)? else { return Ok(None) };
         let mut masks = Vec::with_capacity(segments.len());
         for segment in &segments {

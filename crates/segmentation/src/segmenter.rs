@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use radapter_clip::model::{Adapter, Clip};
-use radapter_clip::preprocess::{ImageError, RgbImage};
 use radapter_datasets::SkipReport;
 use radapter_datasets::label_map::{IGNORED, LabelMap};
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::prefetch::{Ahead, Prefetch};
 use radapter_embedding::{EmbedError, EmbedOptions, Image};
+use radapter_images::{ImageError, RgbImage};
 
 use crate::crop::Cropper;
 use crate::fusion::{Cover, Vote, fuse, generator_probabilities, label_pixels, probabilities};
@@ -172,7 +172,7 @@ impl<A: Adapter> Segmenter<'_, A> {
         let ahead = Ahead { threads, jobs: 2 * threads.max(1) };
         let jobs: Vec<_> = images.iter().cloned().enumerate().collect();
         Prefetch::new(jobs, ahead, move |(index, image): (usize, Image)| {
-            let picture = on_error.settle(&image.name, image.source.load_within(&limits), &report)?;
+            let picture = on_error.settle(&image.name, image.source.load(&limits.into()), &report)?;
             let Some(picture) = picture else { return Ok(None) };
             let key = match has_cache {
                 true => ImageKey::of(&image.source)

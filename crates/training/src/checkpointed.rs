@@ -30,7 +30,7 @@ impl Samples {
 
     fn begin<A: Adapter>(self, clip: &Clip<A>, context: &Context) -> (Tensor<2>, Passage) {
         match self {
-            Self::Images(pixels) => clip.begin_images(pixels),
+            Self::Images(pixels) => clip.begin_images(pixels, context),
             Self::Texts(texts) => clip.begin_texts(&texts, context),
         }
     }

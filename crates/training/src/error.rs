@@ -1,6 +1,7 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use radapter_clip::model::Precision;
+use radapter_files::{IoError, io_error};
 use radapter_losses::LossError;
 
 use crate::data::DataError;
@@ -10,15 +11,8 @@ use crate::data::DataError;
 #[non_exhaustive]
 pub enum TrainError {
     /// A file or folder could not be read or written.
-    #[error("cannot {action} {path}: {source}", path = path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// Why it failed.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// The run directory is there already.
     #[error(
         "{path} holds a run already: resume it (`--resume`), or choose another directory",
@@ -247,8 +241,7 @@ fn older_hint(older: Option<u64>) -> String {
 }
 
 impl TrainError {
-    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::Io { action, path, source }
+    pub(crate) fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        move |error| io_error(action, path)(error).into()
     }
 }

@@ -20,7 +20,6 @@ mod checkpointed;
 pub mod config;
 mod data;
 mod error;
-mod files;
 pub mod finetuned;
 mod loader;
 mod memory;

@@ -1,13 +1,12 @@
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use radapter_adapter::AdapterConfig;
+use radapter_files::{IoError, Storage, replace, replace_dir, write_synced};
 
 use crate::error::TrainError;
-use crate::files::{Storage, aside, replace, sync_folder, write_synced};
 use crate::model::TrainModel;
 use crate::parameters::{self, HEAD};
 use crate::tensor_file::{self, Flat, Named};
@@ -52,22 +51,11 @@ impl Results {
         model: &TrainModel<A>,
     ) -> Result<(), TrainError> {
         let averages = model.shared.lock().optimizer.averages().cloned();
-        let aside = aside(dir);
-        let remove = |path: &Path| match path.exists() {
-            true => fs::remove_dir_all(path).map_err(TrainError::io("remove", path)),
-            false => Ok(()),
-        };
-        remove(&aside)?;
-        fs::create_dir_all(&aside).map_err(TrainError::io("create", &aside))?;
         let mut write = |path: PathBuf, fill: &dyn Fn(&mut dyn Write) -> std::io::Result<()>| {
             write_synced(storage, &path, |writer| fill(writer))
         };
-        self.write(&aside, model, averages.as_ref(), &mut write)?;
-        sync_folder(&aside)?;
-        // A kill between these two leaves no best; the state that was saved before writes it again when it is resumed.
-        remove(dir)?;
-        fs::rename(&aside, dir).map_err(TrainError::io("rename to", dir))?;
-        sync_folder(dir.parent().unwrap_or(Path::new(".")))
+        // A kill that leaves no best is harmless: the state that was saved before writes it again when it is resumed.
+        replace_dir(dir, |aside| self.write(aside, model, averages.as_ref(), &mut write))
     }
 
     #[allow(clippy::type_complexity, reason = "a closure that takes a closure; a name would say no more")]
@@ -76,7 +64,7 @@ impl Results {
         dir: &Path,
         model: &TrainModel<A>,
         averages: Option<&Named>,
-        write: &mut dyn FnMut(PathBuf, &dyn Fn(&mut dyn Write) -> std::io::Result<()>) -> Result<(), TrainError>,
+        write: &mut dyn FnMut(PathBuf, &dyn Fn(&mut dyn Write) -> std::io::Result<()>) -> Result<(), IoError>,
     ) -> Result<(), TrainError> {
         let mut model = model.valid();
         if let Some(averages) = averages {
@@ -90,7 +78,8 @@ impl Results {
             })?;
         }
         let clip = model.clip;
-        write(dir.join(file_name(A::STEM, averaged)), &|writer| A::write(&clip, self, writer))
+        write(dir.join(file_name(A::STEM, averaged)), &|writer| A::write(&clip, self, writer))?;
+        Ok(())
     }
 }
 

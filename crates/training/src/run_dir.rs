@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use radapter_adapter::RAdapter;
 use radapter_clip::config::ClipConfig;
 use radapter_clip::model::NoAdapter;
+use radapter_files::{Disk, replace};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::config::{ConfigError, Keep, ResolvedConfig, Settings, Tune, contradiction};
 use crate::error::TrainError;
-use crate::files::{Disk, replace};
 use crate::parameters::HEAD;
 use crate::report::Report;
 use crate::results::file_name;
@@ -278,6 +278,6 @@ impl RunDir {
     pub(crate) fn write_report(&self, report: &Report) -> Result<(), TrainError> {
         let path = self.path.join(Self::REPORT);
         let text = serde_json::to_vec_pretty(report).map_err(|e| TrainError::io("write", &path)(e.into()))?;
-        replace(&Disk, &path, |writer| writer.write_all(&text))
+        Ok(replace(&Disk, &path, |writer| writer.write_all(&text))?)
     }
 }

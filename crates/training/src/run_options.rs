@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
-use radapter_datasets::PixelCache;
 use radapter_datasets::on_error::Skipped;
+use radapter_images::PixelCache;
 
 use crate::progress::{Progress, Silent};
 use crate::report::Outcome;

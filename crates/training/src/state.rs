@@ -9,10 +9,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use radapter_files::{Storage, replace_dir, write_synced};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
-use crate::files::{Storage, aside, sync_folder, write_synced};
 use crate::optimizer::Memory;
 use crate::stopping::Stopping;
 use crate::tensor_file::{self, Flat, Named};
@@ -105,21 +105,8 @@ pub fn saved_steps(states: &Path) -> Result<Vec<u64>, TrainError> {
 
 /// Saves a state and removes those before the last two.
 pub(crate) fn save(storage: &dyn Storage, states: &Path, state: &State) -> Result<(), TrainError> {
-    let path = folder(states, state.counters.step);
-    let aside = aside(&path);
-    let written = fill(storage, &aside, state).and_then(|()| {
-        // A state of this step is there after a resume from an older one.
-        if path.exists() {
-            fs::remove_dir_all(&path).map_err(TrainError::io("remove", &path))?;
-        }
-        fs::rename(&aside, &path).map_err(TrainError::io("rename to", &path))
-    });
-    if written.is_err() {
-        // The write's own error is the one to tell; a folder of this name is never taken for a state.
-        let _ = fs::remove_dir_all(&aside);
-        return written;
-    }
-    sync_folder(states)?;
+    // A state of this step is there after a resume from an older one.
+    replace_dir(&folder(states, state.counters.step), |path| fill(storage, path, state))?;
     let steps = saved_steps(states)?;
     for &step in &steps[..steps.len().saturating_sub(KEPT)] {
         let path = folder(states, step);
@@ -129,16 +116,12 @@ pub(crate) fn save(storage: &dyn Storage, states: &Path, state: &State) -> Resul
 }
 
 fn fill(storage: &dyn Storage, path: &Path, state: &State) -> Result<(), TrainError> {
-    if path.exists() {
-        fs::remove_dir_all(path).map_err(TrainError::io("remove", path))?;
-    }
-    fs::create_dir_all(path).map_err(TrainError::io("create", path))?;
     let none = Default::default();
     let counters = serde_json::to_vec_pretty(&state.counters)
         .map_err(|e| TrainError::io("write", path.join(COUNTERS))(e.into()))?;
     write_synced(storage, &path.join(COUNTERS), |writer| writer.write_all(&counters))?;
     if state.counters.step == 0 {
-        return sync_folder(path);
+        return Ok(());
     }
     let named = |named: &Named, name: &str| {
         write_synced(storage, &path.join(name), |writer| {
@@ -152,7 +135,7 @@ fn fill(storage: &dyn Storage, path: &Path, state: &State) -> Result<(), TrainEr
     let first = state.memory.first.iter().map(|(key, flat)| (format!("first.{key}"), flat));
     let second = state.memory.second.iter().map(|(key, flat)| (format!("second.{key}"), flat));
     write_synced(storage, &path.join(MOMENTS), |writer| tensor_file::write(writer, first.chain(second), &none))?;
-    sync_folder(path)
+    Ok(())
 }
 
 /// Removes what a killed save has left, and states beyond `step`, which a run resumed from there will write again.

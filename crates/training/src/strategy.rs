@@ -11,10 +11,10 @@ use burn_train::{
     EventProcessorTraining, Interrupter, Learner, LearnerEvent, SupervisedLearningStrategy,
     SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, TrainingItem, ValidLoader,
 };
+use radapter_files::Storage;
 
 use crate::config::Every;
 use crate::error::TrainError;
-use crate::files::Storage;
 use crate::loader::Cut;
 use crate::metrics::{Line, Metrics, TrainLine, ValidationLine};
 use crate::model::{Clock, Fault, StepOutput, TrainModel, ValidationOutput};

@@ -10,11 +10,11 @@ use burn_optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn_train::{Learner, SupervisedTraining, TrainingStrategy};
 use radapter_adapter::attach;
 use radapter_clip::model::{Clip, NoAdapter, Precision};
+use radapter_files::Disk;
 
 use crate::config::{ConfigError, Keep, ResolvedConfig, Tune};
 use crate::data::TrainData;
 use crate::error::TrainError;
-use crate::files::Disk;
 use crate::loader::{Cut, Form, Loader};
 use crate::memory::Needs;
 use crate::metrics::Metrics;

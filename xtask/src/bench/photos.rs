@@ -5,8 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use radapter::clip::config::ClipConfig;
-use radapter::clip::preprocess::{DecodeLimits, Decoding, Preprocess, decode_bytes_for};
-use radapter::datasets::{ImageSource, PixelCache};
+use radapter::images::{DecodeMode, DecodeOptions, ImageSource, PixelCache, decode_bytes};
 use serde::{Deserialize, Serialize};
 
 /// Photos that are timed.
@@ -41,7 +40,7 @@ impl fmt::Display for Photos {
 }
 
 pub(crate) fn measure(folder: &Path, arch: &str) -> anyhow::Result<Photos> {
-    let preprocess = Preprocess::new(&ClipConfig::preset(arch)?);
+    let preprocess = ClipConfig::preset(arch)?.preprocessor();
     let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut files: Vec<PathBuf> =
         entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|p| p.is_file()).collect();
@@ -55,15 +54,16 @@ pub(crate) fn measure(folder: &Path, arch: &str) -> anyhow::Result<Photos> {
     let (mut pixels, mut times, mut cached) = (0.0, [[0.0; 2]; 2], 0.0);
     for path in &files {
         let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        for (decoding, [decode, transform]) in [Decoding::Exact, Decoding::Fast].into_iter().zip(&mut times) {
+        for (decoding, [decode, transform]) in [DecodeMode::Exact, DecodeMode::Fast].into_iter().zip(&mut times) {
             let start = Instant::now();
-            let side = decoding.shorter_side(preprocess.image_size(), 1.0);
-            let image = decode_bytes_for(&bytes, &path.display().to_string(), &DecodeLimits::default(), side)?;
+            let shorter_side = decoding.shorter_side(preprocess.image_size(), 1.0);
+            let options = DecodeOptions { shorter_side, ..DecodeOptions::default() };
+            let image = decode_bytes(&bytes, &path.display().to_string(), &options)?;
             *decode += start.elapsed().as_secs_f64();
             let start = Instant::now();
             std::hint::black_box(preprocess.apply(&image));
             *transform += start.elapsed().as_secs_f64();
-            if decoding == Decoding::Exact {
+            if decoding == DecodeMode::Exact {
                 pixels += f64::from(image.width()) * f64::from(image.height());
                 let make = || anyhow::Ok(Arc::new(preprocess.resize_and_crop(&image)));
                 cache.get_or(&ImageSource::File(path.clone()), "bench", make)?;

@@ -3,9 +3,9 @@ use std::hash::{Hash, Hasher};
 
 use image::RgbImage;
 use radapter::clip::config::ClipConfig;
-use radapter::clip::preprocess::Preprocess;
 use radapter::clip::tokenizer::Tokenizer;
 use radapter::datasets::shapes::{Domain, Object, Split, World, class_names};
+use radapter::images::Preprocess;
 use radapter::training::{DataError, Sample, SampleKey, TrainData};
 
 /// One scene in so many shows several shapes. It has no factor in common with the number of classes, which take turns.
@@ -46,7 +46,7 @@ impl Scenes {
     pub(crate) fn new(config: &ClipConfig, seed: u64, steps: u64, batch_size: usize) -> Self {
         Self {
             world: World::new(seed),
-            preprocess: Preprocess::new(config),
+            preprocess: config.preprocessor(),
             tokenizer: Tokenizer::clip(),
             context_length: config.text.context_length,
             length: (steps * batch_size as u64).div_ceil(EPOCHS) as usize,

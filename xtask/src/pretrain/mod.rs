@@ -11,7 +11,7 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 use burn::tensor::Device;
 use radapter::clip::checkpoint::{Checkpoint, Format, SaveOptions};
-use radapter::clip::config::{Activation, ClipConfig, PreprocessConfig, TextConfig, VisionConfig};
+use radapter::clip::config::{Activation, ClipConfig, TextConfig, VisionConfig};
 use radapter::clip::model::Clip;
 use radapter::clip::state_dict::{RawTensor, StoredDtype};
 use radapter::training::config::{LossKind, Situation, TaskDefaults, TrainConfig};
@@ -69,7 +69,7 @@ fn architecture() -> ClipConfig {
             mlp_width: 192,
             layer_norm_eps: 1e-5,
         },
-        preprocess: PreprocessConfig::default(),
+        preprocess: Default::default(),
     }
 }
 

@@ -3,7 +3,6 @@ use std::error::Error;
 use burn::tensor::{Tensor, TensorData};
 use radapter::clip::config::ClipConfig;
 use radapter::clip::model::{Clip, Context};
-use radapter::clip::preprocess::Preprocess;
 use radapter::clip::tokenizer::Tokenizer;
 use radapter::datasets::shapes::{Domain, Split, World, class_names};
 use radapter::training::Validator;
@@ -19,7 +18,7 @@ impl ZeroShot {
     pub(crate) fn new(config: &ClipConfig, seed: u64, per_class: usize) -> Self {
         let size = config.vision.image_size;
         let world = World::new(seed);
-        let preprocess = Preprocess::new(config);
+        let preprocess = config.preprocessor();
         let tokenizer = Tokenizer::clip();
         let domains = Domain::ALL
             .into_iter()

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 use radapter_adapter::{AdapterConfig, DropMode, RAdapter, adapters, attach, attach_trained};
-use radapter_clip::model::{Adapter, Clip, Context, Place, Rows};
+use radapter_clip::model::{Adapter, At, Clip, Context, Place, Rows};
 
 use crate::support::{bits, clip, distance, embed, numbers, random_set, rows};
 
@@ -26,7 +26,7 @@ fn activations() -> Tensor<2> {
 fn added(model: &Clip<RAdapter>, context: &Context, rows: Rows) -> Vec<Vec<f32>> {
     let (place, adapter) = first(model);
     let y = activations().slice([0..rows.batch * rows.tokens, 0..WIDTH]);
-    let output = adapter.apply(&y, y.clone(), place, rows, context);
+    let output = adapter.after(&y, y.clone(), At { place, rows, context });
     numbers(output - y).chunks(WIDTH).map(<[f32]>::to_vec).collect()
 }
 
@@ -58,7 +58,7 @@ fn a_dropped_adapter_returns_its_input_and_a_kept_one_is_scaled_up() {
         seen[usize::from(all_dropped)] = true;
         if all_dropped {
             let (place, adapter) = first(&model);
-            let output = adapter.apply(&activations(), activations(), place, ROWS, &context);
+            let output = adapter.after(&activations(), activations(), At { place, rows: ROWS, context: &context });
             assert_eq!(bits(&numbers(output)), bits(&numbers(activations())));
         } else {
             let doubled: Vec<f32> = whole.concat().iter().map(|value| 2.0 * value).collect();
@@ -106,7 +106,8 @@ fn places_draw_independently() {
             .map(|(place, adapter)| {
                 let width = if place.tower == radapter_clip::model::Tower::Visual { 16 } else { 8 };
                 let y = rows(15, width, 2, &Device::flex());
-                let output = adapter.apply(&y, y.clone(), place, ROWS, &Context::training(0, step));
+                let at = At { place, rows: ROWS, context: &Context::training(0, step) };
+                let output = adapter.after(&y, y.clone(), at);
                 numbers(output) == numbers(y)
             })
             .collect()

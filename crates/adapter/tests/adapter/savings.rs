@@ -4,7 +4,7 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use radapter_adapter::{AdapterConfig, DropMode, RAdapter, attach};
-use radapter_clip::model::{Adapter, Clip, Context, Place, Rows};
+use radapter_clip::model::{Adapter, At, Clip, Context};
 
 use crate::support::{batch, config, distance, numbers, random_set, state};
 
@@ -15,8 +15,8 @@ struct Plain {
 }
 
 impl Adapter for Plain {
-    fn apply(&self, input: &Tensor<2>, output: Tensor<2>, place: Place, rows: Rows, context: &Context) -> Tensor<2> {
-        self.inner.apply(input, output, place, rows, context)
+    fn after(&self, input: &Tensor<2>, output: Tensor<2>, at: At<'_>) -> Tensor<2> {
+        self.inner.after(input, output, at)
     }
 
     fn treats_samples_alike(&self, context: &Context) -> bool {

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use radapter_adapter::{
     AdapterConfig, AdapterError, AdapterSet, DropMode, Map, RAdapter, Rank, Scale, adapters, attach, parameters,
 };
-use radapter_clip::model::{Adapter, Clip, Context, Rows};
+use radapter_clip::model::{Adapter, At, Clip, Context, Rows};
 
 use crate::support::{batch, config, distance, numbers, random_set, rows, state};
 
@@ -85,7 +85,7 @@ fn gradients_are_those_of_the_definition() {
     let (Map::Full(weight), Some(scale)) = (&residual.map, &residual.scale) else { panic!("full rank and learnable") };
     let (mut kept, mut dropped) = (0, 0);
     for step in 0..40 {
-        let output = adapter.apply(&y, y.clone(), place, layout, &Context::training(0, step));
+        let output = adapter.after(&y, y.clone(), At { place, rows: layout, context: &Context::training(0, step) });
         let loss = (output * g.clone()).sum();
         if !loss.is_tracked() {
             dropped += 1;
@@ -126,7 +126,8 @@ fn matrices_are_out_by_in() {
         let model = radapter_adapter::attach_trained(crate::support::clip(0), &set).unwrap();
         let (place, adapter) = adapters(&model).next().unwrap();
         let y = rows(4, 16, 3, &Device::flex());
-        let output = adapter.apply(&y, y.clone(), place, Rows { batch: 4, tokens: 1 }, &Context::inference());
+        let at = At { place, rows: Rows { batch: 4, tokens: 1 }, context: &Context::inference() };
+        let output = adapter.after(&y, y.clone(), at);
         let added: Vec<f32> = numbers(output - y.clone());
         for (added, y) in added.chunks(16).zip(numbers(y).chunks(16)) {
             let mut expected = [0.0; 16];
@@ -156,7 +157,8 @@ fn kept_adapters_have_gradients_and_dropped_ones_none() {
                 scale.grad(&gradients).is_some(),
             ];
             let y = rows(3, if place.tower.to_string() == "visual" { 16 } else { 8 }, 0, &Device::flex());
-            let output = adapter.apply(&y, y.clone(), place, Rows { batch: 3, tokens: 1 }, &context);
+            let at = At { place, rows: Rows { batch: 3, tokens: 1 }, context: &context };
+            let output = adapter.after(&y, y.clone(), at);
             let kept = numbers(output) != numbers(y);
             assert_eq!(found, [kept; 3], "{place} in step {step}");
             *(if kept { &mut some } else { &mut none }) += 1;

@@ -99,7 +99,8 @@ mod tests {
     use std::sync::Arc;
 
     use image::RgbImage;
-    use radapter_datasets::{Class, ImageSource};
+    use radapter_datasets::Class;
+    use radapter_images::ImageSource;
 
     use super::*;
 

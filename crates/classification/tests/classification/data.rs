@@ -4,7 +4,8 @@ use radapter_classification::data::ClassificationData;
 use radapter_classification::read::read_labelled;
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::augment::Augment;
-use radapter_datasets::{OnError, PixelCache, Templates};
+use radapter_datasets::{OnError, Templates};
+use radapter_images::PixelCache;
 use radapter_training::{SampleKey, TrainData};
 
 use crate::support::{SIDE, config, squares, write_squares};

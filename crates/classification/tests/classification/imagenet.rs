@@ -6,9 +6,9 @@ use image::{Rgb, RgbImage};
 use radapter_classification::head::Head;
 use radapter_classification::imagenet;
 use radapter_classification::suite::{Suite, SuiteError, evaluate_suite};
-use radapter_datasets::ImageSource;
 use radapter_datasets::imagenet::ImageNetSet;
 use radapter_embedding::{EmbedOptions, Embeddings, Image, embed_images};
+use radapter_images::ImageSource;
 
 use crate::support::{classes, model, square};
 

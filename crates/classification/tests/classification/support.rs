@@ -7,9 +7,10 @@ use burn::tensor::Device;
 use image::{Rgb, RgbImage};
 use radapter_classification::classes::Classes;
 use radapter_clip::checkpoint::{Checkpoint, Format};
-use radapter_clip::config::{Activation, ClipConfig, PreprocessConfig, TextConfig, VisionConfig};
+use radapter_clip::config::{Activation, ClipConfig, TextConfig, VisionConfig};
 use radapter_clip::model::Clip;
-use radapter_datasets::{Class, ImageSource, LabelledImages, Sample};
+use radapter_datasets::{Class, LabelledImages, Sample};
+use radapter_images::ImageSource;
 
 /// Side of the model's input.
 pub(crate) const SIDE: u32 = 16;
@@ -41,7 +42,7 @@ pub(crate) fn config() -> ClipConfig {
             mlp_width: 32,
             layer_norm_eps: 1e-5,
         },
-        preprocess: PreprocessConfig::default(),
+        preprocess: Default::default(),
     }
 }
 

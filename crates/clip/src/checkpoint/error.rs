@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use radapter_files::DirError;
+use radapter_files::{DirError, IoError};
 use thiserror::Error;
 
 use crate::config::ConfigError;
@@ -169,7 +169,7 @@ impl From<DirError> for CheckpointError {
     fn from(error: DirError) -> Self {
         match error {
             DirError::Occupied { path } => Self::Exists { path },
-            DirError::Io { path, action, source } => Self::Io { path, action, source },
+            DirError::Io(IoError { path, action, error }) => Self::Io { path, action, source: error },
         }
     }
 }

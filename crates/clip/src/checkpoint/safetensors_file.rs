@@ -201,5 +201,5 @@ pub fn write_safetensors_file(
 ) -> Result<(), CheckpointError> {
     let path = path.as_ref();
     radapter_files::write_with(path, |mut out| write_safetensors(&mut out, tensors, metadata))
-        .map_err(CheckpointError::io(path, "write"))
+        .map_err(|error| CheckpointError::io(path, "write")(error.error))
 }

@@ -1,14 +1,12 @@
 //! Hugging Face's JSON: `config.json` and `preprocessor_config.json` (or, since transformers 5, `processor_config.json`)
 //! of a transformers `CLIPModel`.
 
+use radapter_images::{Interpolation, PreprocessConfig, ResizeMode};
 use serde_json::{Map, Value, json};
 
 use super::json::{Keys, parse_object};
 use super::open_clip::shortest;
-use super::{
-    Activation, ClipConfig, ConfigError, Interpolation, LAYER_NORM_EPS, PreprocessConfig, ResizeMode, TextConfig,
-    VisionConfig,
-};
+use super::{Activation, ClipConfig, ConfigError, LAYER_NORM_EPS, TextConfig, VisionConfig};
 use crate::state_dict::StoredDtype;
 
 /// The end-of-text token, which transformers pools at.

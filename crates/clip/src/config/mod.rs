@@ -13,6 +13,7 @@ mod presets;
 mod tensors;
 mod validate;
 
+use radapter_images::{Preprocess, PreprocessConfig};
 use serde::{Deserialize, Serialize};
 
 pub use error::ConfigError;
@@ -91,59 +92,10 @@ pub struct TextConfig {
     pub layer_norm_eps: f64,
 }
 
-/// From a decoded image to the image tower's input.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PreprocessConfig {
-    /// Mean of each channel, for pixels in `[0, 1]`.
-    pub mean: [f32; 3],
-    /// Standard deviation of each channel, for pixels in `[0, 1]`.
-    pub std: [f32; 3],
-    /// The resampling filter.
-    pub interpolation: Interpolation,
-    /// How a rectangular image becomes a square.
-    pub resize_mode: ResizeMode,
-    /// Grey value of the border that [`ResizeMode::Longest`] adds.
-    pub fill_color: u8,
-}
-
-/// The resampling filter of the resize.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Interpolation {
-    /// Bicubic (a = −0.5), antialiased, as Pillow's.
-    Bicubic,
-    /// Bilinear, antialiased, as Pillow's.
-    Bilinear,
-}
-
-/// How a rectangular image becomes a square.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ResizeMode {
-    /// The shorter side becomes the input's side, then the centre is cropped.
-    Shortest,
-    /// The longer side becomes the input's side, then a border is added.
-    Longest,
-    /// Both sides become the input's side; the aspect is lost.
-    Squash,
-}
-
-/// Mean of OpenAI's training images, with the digits that everybody writes.
-const OPEN_AI_MEAN: [f64; 3] = [0.48145466, 0.4578275, 0.40821073];
-/// Standard deviation of OpenAI's training images.
-const OPEN_AI_STD: [f64; 3] = [0.26862954, 0.26130258, 0.27577711];
-
-impl Default for PreprocessConfig {
-    /// OpenAI's statistics with bicubic resize of the shorter side.
-    fn default() -> Self {
-        Self {
-            mean: OPEN_AI_MEAN.map(|value| value as f32),
-            std: OPEN_AI_STD.map(|value| value as f32),
-            interpolation: Interpolation::Bicubic,
-            resize_mode: ResizeMode::Shortest,
-            fill_color: 0,
-        }
+impl ClipConfig {
+    /// The transform from a decoded image to the image tower's input.
+    pub fn preprocessor(&self) -> Preprocess {
+        Preprocess::new(self.vision.image_size, &self.preprocess)
     }
 }
 

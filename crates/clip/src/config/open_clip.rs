@@ -1,12 +1,10 @@
 //! OpenCLIP's JSON: `open_clip_config.json`, and the bare model config that open_clip keeps in `model_configs`.
 
+use radapter_images::{Interpolation, OPENAI_MEAN, OPENAI_STD, PreprocessConfig, ResizeMode};
 use serde_json::{Map, Value, json};
 
 use super::json::{Keys, parse_object};
-use super::{
-    Activation, ClipConfig, ConfigError, Interpolation, LAYER_NORM_EPS, OPEN_AI_MEAN, OPEN_AI_STD, PreprocessConfig,
-    ResizeMode, TextConfig, VisionConfig,
-};
+use super::{Activation, ClipConfig, ConfigError, LAYER_NORM_EPS, TextConfig, VisionConfig};
 
 impl ClipConfig {
     /// Reads `open_clip_config.json` (`model_cfg` and `preprocess_cfg`), or a bare model config.
@@ -278,6 +276,6 @@ fn write_preprocess(preprocess: &PreprocessConfig) -> Value {
 /// The double to write for a single: OpenAI's own where it is one of theirs, else the nearest to its shortest decimal, so
 /// that 0.1 is written and not 0.10000000149011612.
 pub(super) fn shortest(value: f32) -> f64 {
-    let known = OPEN_AI_MEAN.into_iter().chain(OPEN_AI_STD).find(|&known| known as f32 == value);
+    let known = OPENAI_MEAN.into_iter().chain(OPENAI_STD).find(|&known| known as f32 == value);
     known.or_else(|| value.to_string().parse().ok()).unwrap_or(f64::from(value))
 }

@@ -1,6 +1,8 @@
 //! The sizes of the published models, by OpenCLIP's names.
 
-use super::{Activation, ClipConfig, ConfigError, LAYER_NORM_EPS, PreprocessConfig, TextConfig, VisionConfig};
+use radapter_images::PreprocessConfig;
+
+use super::{Activation, ClipConfig, ConfigError, LAYER_NORM_EPS, TextConfig, VisionConfig};
 
 /// Ending of the names of the QuickGELU forms.
 const QUICK_GELU: &str = "-quickgelu";

@@ -1,12 +1,15 @@
+//! Multi-head self-attention.
+
 use burn::module::{Module, Param};
-use burn::tensor::Tensor;
 use burn::tensor::module;
 use burn::tensor::ops::AttentionModuleOptions;
-use radapter_kernels::{Heads, attention, linear};
+use burn::tensor::{DType, Tensor};
+use radapter_kernels::{Heads, attention, packed_attention};
 
-use super::linear::Linear;
+use super::block::Hooks;
+use super::linear::{Linear, Weights};
 use super::precision::value;
-use super::{Pooled, Rows};
+use super::{Adapter, LinearLayer, Pooled, Tower};
 
 /// Multi-head self-attention in the layout of torch's `nn.MultiheadAttention`.
 #[derive(Module, Debug)]
@@ -23,43 +26,60 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// `causal`: a position sees itself and those before it.
+    /// All of it but the output projection. The text tower's is causal, the image tower's is not.
     ///
     /// # Shapes
     /// `[batch · tokens, width]` → `[batch · tokens, width]`
-    pub fn forward(&self, x: Tensor<2>, rows: Rows, causal: bool) -> Tensor<2> {
-        self.out_proj.forward(self.attend(x, rows, causal))
-    }
-
-    /// All of it but the output projection.
-    pub(super) fn attend(&self, x: Tensor<2>, rows: Rows, causal: bool) -> Tensor<2> {
-        let heads = Heads { count: self.heads, tokens: rows.tokens, causal };
-        let (weight, bias) = self.projection(&x);
-        attention(x, weight, bias, heads)
-    }
-
-    /// Weight and bias of the input projection for these activations.
-    fn projection(&self, x: &Tensor<2>) -> (Tensor<2>, Tensor<1>) {
-        (value(&self.in_proj_weight, x.dtype()), value(&self.in_proj_bias, x.dtype()))
+    pub(super) fn attend<A: Adapter>(&self, x: Tensor<2>, hooks: &Hooks<'_, A>) -> Tensor<2> {
+        let causal = hooks.at.place.tower == Tower::Text;
+        let heads = Heads { count: self.heads, tokens: hooks.at.rows.tokens, causal };
+        let weights = self.in_proj(x.dtype());
+        match hooks.linear(LinearLayer::Qkv, &weights, &x) {
+            Some(packed) => packed_attention(packed, heads),
+            None => attention(x, weights.weight, weights.bias, heads),
+        }
     }
 
     /// [`attend`](Self::attend) at one position of each sample: queries of those alone, keys and values of all.
     ///
     /// # Shapes
     /// `x`: `[batch · tokens, width]`, `queries`, the pooled rows of `x`: `[batch, width]` → `[batch, width]`
-    pub(super) fn attend_pooled(&self, x: Tensor<2>, queries: Tensor<2>, rows: Rows, pooled: &Pooled) -> Tensor<2> {
+    pub(super) fn attend_pooled<A: Adapter>(
+        &self,
+        x: Tensor<2>,
+        queries: Tensor<2>,
+        pooled: &Pooled,
+        hooks: &Hooks<'_, A>,
+    ) -> Tensor<2> {
+        let tokens = hooks.at.rows.tokens;
         let [batch, width] = queries.dims();
-        let (weight, bias) = self.projection(&x);
-        let project = |x: Tensor<2>, part: usize, tokens: usize| {
-            let weight = weight.clone().narrow(0, part * width, width);
-            linear(x, weight, bias.clone().narrow(0, part * width, width))
-                .reshape([batch, tokens, self.heads, width / self.heads])
-                .swap_dims(1, 2)
+        let weights = self.in_proj(x.dtype());
+        let [queries, keys, values] = match hooks.linear(LinearLayer::Qkv, &weights, &x) {
+            Some(packed) => {
+                let [queries, keys, values] = [0, 1, 2].map(|part| packed.clone().narrow(1, part * width, width));
+                [pooled.select(queries), keys, values]
+            }
+            None => {
+                let [keys, values] = [1, 2].map(|part| weights.rows(part * width, width).forward(x.clone()));
+                [weights.rows(0, width).forward(queries), keys, values]
+            }
         };
-        let [keys, values] = [1, 2].map(|part| project(x.clone(), part, rows.tokens));
-        let queries = project(queries, 0, 1);
-        let unseen = pooled.unseen.clone().map(|unseen| unseen.expand([batch, self.heads, 1, rows.tokens]));
-        let attended = module::attention(queries, keys, values, unseen, None, AttentionModuleOptions::default());
+        let split =
+            |x: Tensor<2>, tokens: usize| x.reshape([batch, tokens, self.heads, width / self.heads]).swap_dims(1, 2);
+        let unseen = pooled.unseen.clone().map(|unseen| unseen.expand([batch, self.heads, 1, tokens]));
+        let attended = module::attention(
+            split(queries, 1),
+            split(keys, tokens),
+            split(values, tokens),
+            unseen,
+            None,
+            AttentionModuleOptions::default(),
+        );
         attended.swap_dims(1, 2).reshape([batch, width])
+    }
+
+    /// The input projection for activations of this type.
+    fn in_proj(&self, activations: DType) -> Weights {
+        Weights { weight: value(&self.in_proj_weight, activations), bias: value(&self.in_proj_bias, activations) }
     }
 }

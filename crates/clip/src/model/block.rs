@@ -1,9 +1,11 @@
+//! A residual block of a tower.
+
 use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::activation::activate;
-use super::linear::{LayerNorm, Linear};
-use super::{Adapter, Attention, Context, NoAdapter, Place, Pooled, Rows, Site, Tower};
+use super::linear::{LayerNorm, Linear, Weights};
+use super::{Adapter, At, Attention, Context, LinearLayer, NoAdapter, Place, Pooled, Rows, Site, Tower};
 use crate::config::Activation;
 
 /// The feed-forward sublayer.
@@ -18,45 +20,66 @@ pub struct Mlp {
     pub activation: Activation,
 }
 
-impl Mlp {
-    /// # Shapes
-    /// `[rows, width]` → `[rows, width]`
-    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        self.c_proj.forward(self.hidden(x))
-    }
-
-    /// `[rows, width]` → `[rows, mlp_width]`: all of it but the second linear.
-    fn hidden(&self, x: Tensor<2>) -> Tensor<2> {
-        activate(self.activation, self.c_fc.forward(x))
-    }
-}
-
-/// A pre-norm residual block: `x + adapt(attn(ln_1 x))`, then `x + adapt(mlp(ln_2 x))`.
+/// A pre-norm residual block: `x + after(attn(before(ln_1 x)))`, then `x + after(mlp(before(ln_2 x)))`, where `before` and
+/// `after` are the [`Adapter`]'s.
 #[derive(Module, Debug)]
 pub struct Block<A: Adapter = NoAdapter> {
     /// In front of the attention.
     pub ln_1: LayerNorm,
     /// Self-attention.
     pub attn: Attention,
-    /// Behind the attention.
+    /// The adapter of the attention.
     pub adapter_attn: A,
     /// In front of the MLP.
     pub ln_2: LayerNorm,
     /// Feed-forward.
     pub mlp: Mlp,
-    /// Behind the MLP.
+    /// The adapter of the MLP.
     pub adapter_mlp: A,
+}
+
+/// A sublayer's adapter and what its hooks are told.
+pub(super) struct Hooks<'a, A: Adapter> {
+    pub(super) adapter: &'a A,
+    pub(super) at: At<'a>,
+}
+
+impl<A: Adapter> Hooks<'_, A> {
+    pub(super) fn linear(&self, layer: LinearLayer, weights: &Weights, x: &Tensor<2>) -> Option<Tensor<2>> {
+        self.adapter.linear(layer, weights, x, self.at)
+    }
+
+    /// A linear through the adapter.
+    fn project(&self, layer: LinearLayer, linear: &Linear, x: Tensor<2>) -> Tensor<2> {
+        let weights = linear.weights(x.dtype());
+        match self.linear(layer, &weights, &x) {
+            Some(output) => output,
+            None => weights.forward(x),
+        }
+    }
+
+    /// The adapted output of a sublayer, from its input and what enters its last linear.
+    fn output(&self, layer: LinearLayer, linear: &Linear, input: &Tensor<2>, hidden: Tensor<2>) -> Tensor<2> {
+        match self.adapter.fold(linear, self.at) {
+            Some((weight, bias)) => {
+                let dtype = hidden.dtype();
+                radapter_kernels::linear(hidden, weight.cast(dtype), bias.cast(dtype))
+            }
+            None => self.adapter.after(input, self.project(layer, linear, hidden), self.at),
+        }
+    }
 }
 
 impl<A: Adapter> Block<A> {
     /// # Shapes
     /// `[batch · tokens, width]` → `[batch · tokens, width]`
     pub fn forward(&self, x: Tensor<2>, tower: Tower, layer: usize, rows: Rows, context: &Context) -> Tensor<2> {
-        // The text tower is causal, the image tower is not.
-        let causal = tower == Tower::Text;
-        let input = self.ln_1.forward(x.clone());
-        let attended = self.attn.attend(input.clone(), rows, causal);
-        self.behind_attention(x, input, attended, tower, layer, rows, context)
+        let at = At { place: Place { tower, layer, site: Site::Attn }, rows, context };
+        let hooks = Hooks { adapter: &self.adapter_attn, at };
+        let x = self.prompted(x, at);
+        let input = self.adapter_attn.before(self.ln_1.forward(x.clone()), at);
+        let attended = self.attn.attend(input.clone(), &hooks);
+        self.behind_attention(x, input, attended, &hooks)
     }
 
     /// The same for one position of each sample.
@@ -72,39 +95,36 @@ impl<A: Adapter> Block<A> {
         rows: Rows,
         context: &Context,
     ) -> Tensor<2> {
-        let all = self.ln_1.forward(x.clone());
+        let at = At { place: Place { tower, layer, site: Site::Attn }, rows, context };
+        let x = self.prompted(x, at);
+        let all = self.adapter_attn.before(self.ln_1.forward(x.clone()), at);
         let input = pooled.select(all.clone());
-        let attended = self.attn.attend_pooled(all, input.clone(), rows, pooled);
-        let rows = Rows { batch: rows.batch, tokens: 1 };
-        self.behind_attention(pooled.select(x), input, attended, tower, layer, rows, context)
+        let hooks = Hooks { adapter: &self.adapter_attn, at };
+        let attended = self.attn.attend_pooled(all, input.clone(), pooled, &hooks);
+        let at = At { rows: Rows { batch: rows.batch, tokens: 1 }, ..at };
+        self.behind_attention(pooled.select(x), input, attended, &Hooks { at, ..hooks })
     }
 
     /// What follows on the attention of all heads, each row by itself.
-    #[allow(clippy::too_many_arguments, reason = "the state of a block between its sublayers")]
-    fn behind_attention(
-        &self,
-        x: Tensor<2>,
-        input: Tensor<2>,
-        attended: Tensor<2>,
-        tower: Tower,
-        layer: usize,
-        rows: Rows,
-        context: &Context,
-    ) -> Tensor<2> {
-        let adapted = |adapter: &A, linear: &Linear, input: &Tensor<2>, hidden: Tensor<2>, site: Site| {
-            let place = Place { tower, layer, site };
-            match adapter.fold(linear, place, rows, context) {
-                Some((weight, bias)) => {
-                    let dtype = hidden.dtype();
-                    radapter_kernels::linear(hidden, weight.cast(dtype), bias.cast(dtype))
-                }
-                None => adapter.apply(input, linear.forward(hidden), place, rows, context),
-            }
-        };
-        let x = x + adapted(&self.adapter_attn, &self.attn.out_proj, &input, attended, Site::Attn);
-        let input = self.ln_2.forward(x.clone());
-        let hidden = self.mlp.hidden(input.clone());
-        x + adapted(&self.adapter_mlp, &self.mlp.c_proj, &input, hidden, Site::Mlp)
+    fn behind_attention(&self, x: Tensor<2>, input: Tensor<2>, attended: Tensor<2>, attn: &Hooks<'_, A>) -> Tensor<2> {
+        let x = x + attn.output(LinearLayer::OutProj, &self.attn.out_proj, &input, attended);
+
+        let at = At { place: Place { site: Site::Mlp, ..attn.at.place }, ..attn.at };
+        let mlp = Hooks { adapter: &self.adapter_mlp, at };
+        let input = self.adapter_mlp.before(self.ln_2.forward(x.clone()), at);
+        let hidden = activate(self.mlp.activation, mlp.project(LinearLayer::CFc, &self.mlp.c_fc, input.clone()));
+        x + mlp.output(LinearLayer::CProj, &self.mlp.c_proj, &input, hidden)
+    }
+
+    /// The block's input with its learned tokens in place of block 0's, which the tower has inserted.
+    fn prompted(&self, x: Tensor<2>, at: At<'_>) -> Tensor<2> {
+        if at.place.layer == 0 {
+            return x;
+        }
+        match self.adapter_attn.soft_prompt(at.place, at.context) {
+            Some(prompt) => prompt.replace(x, at.rows),
+            None => x,
+        }
     }
 
     pub(super) fn map_adapters<B: Adapter>(

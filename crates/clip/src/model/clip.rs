@@ -27,7 +27,7 @@ impl<A: Adapter> Clip<A> {
     /// # Shapes
     /// `[batch, 3, size, size]`, as [`Preprocess`](crate::preprocess::Preprocess) makes them → `[batch, embed_dim]`
     pub fn encode_image(&self, pixels: Tensor<4>, context: &Context) -> Tensor<2> {
-        let (x, passage) = self.begin_images(pixels);
+        let (x, passage) = self.begin_images(pixels, context);
         self.end(self.visual.transformer.blocks(x, &passage, context), &passage)
     }
 

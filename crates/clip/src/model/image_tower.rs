@@ -3,7 +3,7 @@ use burn::tensor::Tensor;
 
 use super::linear::LayerNorm;
 use super::precision::value;
-use super::{Adapter, NoAdapter, Passage, Place, Pooled, Rows, Tower, Transformer};
+use super::{Adapter, Context, NoAdapter, Passage, Place, Pooled, Rows, Tower, Transformer};
 
 /// The convolution that turns an image into patch tokens. Its stride is its kernel size, so it is a matrix product on cut-out
 /// patches.
@@ -50,17 +50,23 @@ pub struct ImageTower<A: Adapter = NoAdapter> {
 
 impl<A: Adapter> ImageTower<A> {
     /// Up to the first block.
-    pub(super) fn begin(&self, pixels: Tensor<4>) -> (Tensor<2>, Passage) {
+    pub(super) fn begin(&self, pixels: Tensor<4>, context: &Context) -> (Tensor<2>, Passage) {
         let [batch, ..] = pixels.dims();
         let dtype = pixels.dtype();
         let positions = value(&self.positional_embedding, dtype);
-        let [tokens, width] = positions.dims();
-        let patches = self.conv1.forward(pixels).reshape([batch, tokens - 1, width]);
+        let [count, width] = positions.dims();
+        let patches = self.conv1.forward(pixels).reshape([batch, count - 1, width]);
         let class = value(&self.class_embedding, dtype).reshape([1, 1, width]).expand([batch, 1, width]);
-        let x = Tensor::cat(vec![class, patches], 1) + positions.unsqueeze();
+        let mut x = Tensor::cat(vec![class, patches], 1) + positions.unsqueeze();
+        let mut class = 0;
+        if let Some(prompt) = self.transformer.soft_prompt(Tower::Visual, context) {
+            class = prompt.shifted(class);
+            x = prompt.insert(x);
+        }
+        let [_, tokens, _] = x.dims();
         let x = self.ln_pre.forward(x.reshape([batch * tokens, width]));
         let rows = Rows { batch, tokens };
-        let pooled = Pooled::new(&vec![0; batch], rows, false, &x.device());
+        let pooled = Pooled::new(&vec![class; batch], rows, false, &x.device());
         (x, Passage { tower: Tower::Visual, rows, pooled, repeat: None })
     }
 

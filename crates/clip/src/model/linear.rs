@@ -1,5 +1,7 @@
+//! Linear layers and layer norms.
+
 use burn::module::{Module, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use radapter_kernels::{layer_norm, linear};
 
 use super::precision::value;
@@ -14,11 +16,33 @@ pub struct Linear {
 }
 
 impl Linear {
+    /// The weights for activations of this type.
+    pub(super) fn weights(&self, activations: DType) -> Weights {
+        Weights { weight: value(&self.weight, activations), bias: value(&self.bias, activations) }
+    }
+}
+
+/// The values of a linear's parameters in the type of the activations.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    /// `[out, in]`
+    pub weight: Tensor<2>,
+    /// `[out]`
+    pub bias: Tensor<1>,
+}
+
+impl Weights {
+    /// `x · Wᵀ + b`
+    ///
     /// # Shapes
     /// `[rows, in]` → `[rows, out]`
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let (weight, bias) = (value(&self.weight, x.dtype()), value(&self.bias, x.dtype()));
-        linear(x, weight, bias)
+        linear(x, self.weight.clone(), self.bias.clone())
+    }
+
+    /// The linear that computes some of the outputs alone.
+    pub(super) fn rows(&self, start: usize, count: usize) -> Self {
+        Self { weight: self.weight.clone().narrow(0, start, count), bias: self.bias.clone().narrow(0, start, count) }
     }
 }
 

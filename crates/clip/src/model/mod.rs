@@ -4,7 +4,7 @@
 //! weights keep torch's `(out, in)` layout and the module fields OpenCLIP's names, so that a parameter's path is its name in
 //! a checkpoint and no transposition can be forgotten.
 //!
-//! `clip` knows no adapter: a [`Block`] is generic over an [`Adapter`] behind its attention and its MLP, and
+//! `clip` knows no fine-tuning method: a [`Block`] is generic over an [`Adapter`] of its attention and of its MLP, and
 //! [`NoAdapter`], the default, is the plain CLIP.
 
 mod activation;
@@ -26,14 +26,14 @@ mod state;
 mod text_tower;
 mod transformer;
 
-pub use adapter::{Adapter, NoAdapter};
+pub use adapter::{Adapter, At, LinearLayer, NoAdapter, SoftPrompt};
 pub use attention::Attention;
 pub use block::{Block, Mlp};
 pub use clip::Clip;
 pub use context::{Context, Mode, Rows};
 pub use distinct_texts::DistinctTexts;
 pub use image_tower::{ImageTower, PatchEmbedding};
-pub use linear::{LayerNorm, Linear};
+pub use linear::{LayerNorm, Linear, Weights};
 pub use normalize::l2_normalize;
 pub use passage::Passage;
 pub use place::{ParsePlaceError, Place, Site, Tower};

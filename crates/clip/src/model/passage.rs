@@ -28,8 +28,8 @@ impl<A: Adapter> Clip<A> {
     ///
     /// # Shapes
     /// `[batch, 3, size, size]` → `[batch · tokens, width]`
-    pub fn begin_images(&self, pixels: Tensor<4>) -> (Tensor<2>, Passage) {
-        self.visual.begin(pixels.cast(self.precision.dtype()))
+    pub fn begin_images(&self, pixels: Tensor<4>, context: &Context) -> (Tensor<2>, Passage) {
+        self.visual.begin(pixels.cast(self.precision.dtype()), context)
     }
 
     /// Texts up to the first block.

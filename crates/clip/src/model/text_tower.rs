@@ -47,7 +47,7 @@ impl<A: Adapter> TextTower<A> {
     pub(super) fn begin(&self, texts: &[Vec<u32>], context: &Context) -> (Tensor<2>, Passage) {
         let DistinctTexts { texts, which, .. } = self.distinct(texts, context);
         let repeat = (texts.len() < which.len()).then(|| which.iter().map(|&index| index as i64).collect());
-        self.embed(&texts, repeat)
+        self.embed(&texts, repeat, context)
     }
 
     /// The texts that have to be encoded.
@@ -71,25 +71,41 @@ impl<A: Adapter> TextTower<A> {
     }
 
     /// Every text in its own row, each ending in its end of text.
-    fn embed(&self, texts: &[&[u32]], repeat: Option<Vec<i64>>) -> (Tensor<2>, Passage) {
-        let batch = texts.len();
-        let tokens = texts.iter().map(|ids| ids.len()).max().unwrap_or(1);
+    fn embed(&self, texts: &[&[u32]], repeat: Option<Vec<i64>>, context: &Context) -> (Tensor<2>, Passage) {
         let vectors = self.token_embedding.weight.val();
         let positions = value(&self.positional_embedding, vectors.dtype());
-        let [_, width] = positions.dims();
+        let [context_length, width] = positions.dims();
         let device = positions.device();
+        let prompt = self.transformer.soft_prompt(Tower::Text, context);
+        // Without a prompt, the tokenizer has seen to it that every text fits.
+        let room = prompt.as_ref().map_or(usize::MAX, |prompt| {
+            let length = prompt.length();
+            assert!(
+                length + 2 <= context_length,
+                "a soft prompt of {length} tokens leaves no room in {context_length}"
+            );
+            context_length - length
+        });
+        let batch = texts.len();
+        let tokens = texts.iter().map(|ids| ids.len().min(room)).max().unwrap_or(1);
 
         let mut ids = vec![0i64; batch * tokens];
         let mut ends = Vec::with_capacity(batch);
         for (row, text) in texts.iter().enumerate() {
-            for (id, token) in ids[row * tokens..].iter_mut().zip(*text) {
+            let end = text.len().min(room) - 1;
+            for (id, token) in ids[row * tokens..].iter_mut().zip(text[..end].iter().chain(text.last())) {
                 *id = i64::from(*token);
             }
-            ends.push(text.len() - 1);
+            ends.push(end);
         }
         let count = ids.len();
-        let x = vectors.select(0, indices(ids, count, &device)).reshape([batch, tokens, width])
-            + positions.slice([0..tokens, 0..width]).unsqueeze();
+        let mut x = vectors.select(0, indices(ids, count, &device)).reshape([batch, tokens, width]);
+        if let Some(prompt) = prompt {
+            ends.iter_mut().for_each(|end| *end = prompt.shifted(*end));
+            x = prompt.insert(x);
+        }
+        let [_, tokens, _] = x.dims();
+        let x = x + positions.slice([0..tokens, 0..width]).unsqueeze();
 
         let rows = Rows { batch, tokens };
         let pooled = Pooled::new(&ends, rows, true, &device);

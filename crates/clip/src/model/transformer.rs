@@ -1,7 +1,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use super::{Adapter, Block, Context, NoAdapter, Passage, Place, Rows, Tower};
+use super::{Adapter, Block, Context, NoAdapter, Passage, Place, Site, SoftPrompt, Tower};
 
 /// The blocks of a tower.
 #[derive(Module, Debug)]
@@ -11,14 +11,6 @@ pub struct Transformer<A: Adapter = NoAdapter> {
 }
 
 impl<A: Adapter> Transformer<A> {
-    /// All positions.
-    ///
-    /// # Shapes
-    /// `[batch · tokens, width]` → `[batch · tokens, width]`
-    pub fn forward(&self, x: Tensor<2>, tower: Tower, rows: Rows, context: &Context) -> Tensor<2> {
-        self.resblocks.iter().enumerate().fold(x, |x, (layer, block)| block.forward(x, tower, layer, rows, context))
-    }
-
     /// One block. Of the last one, keys and values are computed for all tokens, everything else for the pooled position alone, where
     /// its adapters allow.
     ///
@@ -52,6 +44,12 @@ impl<A: Adapter> Transformer<A> {
         self.resblocks.iter().all(|block| {
             block.adapter_attn.treats_samples_alike(context) && block.adapter_mlp.treats_samples_alike(context)
         })
+    }
+
+    /// The learned tokens of the tower's sequence.
+    pub(super) fn soft_prompt(&self, tower: Tower, context: &Context) -> Option<SoftPrompt> {
+        let place = Place { tower, layer: 0, site: Site::Attn };
+        self.resblocks.first()?.adapter_attn.soft_prompt(place, context)
     }
 
     pub(super) fn map_adapters<B: Adapter>(self, tower: Tower, f: &mut impl FnMut(Place, A) -> B) -> Transformer<B> {

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use radapter_clip::checkpoint::{Checkpoint, CheckpointError, Format, SaveOptions};
-use radapter_clip::config::{Activation, ResizeMode};
+use radapter_clip::config::Activation;
 use radapter_clip::state_dict::{StateDict, StoredDtype};
+use radapter_images::ResizeMode;
 use serde_json::{Value, json};
 
 use crate::support::{bf16_state, data, fixture, small_checkpoint, small_config, small_state};

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use radapter_clip::checkpoint::{Checkpoint, Format};
-use radapter_clip::config::{Activation, ClipConfig, PreprocessConfig, TextConfig, VisionConfig};
+use radapter_clip::config::{Activation, ClipConfig, TextConfig, VisionConfig};
 use radapter_clip::state_dict::{RawTensor, StateDict, StoredDtype};
+use radapter_images::PreprocessConfig;
 
 /// Images of 4 pixels, patches of 2, width 4, one layer.
 pub(crate) fn small_config() -> ClipConfig {

@@ -1,10 +1,9 @@
 //! Both JSON forms give back what was written, and no text makes a reader panic.
 
 use proptest::prelude::*;
-use radapter_clip::config::{
-    Activation, ClipConfig, Interpolation, PRESETS, PreprocessConfig, ResizeMode, TextConfig, VisionConfig,
-};
+use radapter_clip::config::{Activation, ClipConfig, PRESETS, TextConfig, VisionConfig};
 use radapter_clip::state_dict::StoredDtype;
+use radapter_images::{Interpolation, PreprocessConfig, ResizeMode};
 
 use crate::hugging_face::HUGGING_FACE_LARGE;
 

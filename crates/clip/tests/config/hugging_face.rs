@@ -1,6 +1,7 @@
 //! Hugging Face's form.
 
-use radapter_clip::config::{ClipConfig, ConfigError, Interpolation, PreprocessConfig, ResizeMode};
+use radapter_clip::config::{ClipConfig, ConfigError};
+use radapter_images::{Interpolation, PreprocessConfig, ResizeMode};
 use serde_json::{Value, json};
 
 use crate::support::set;

@@ -1,6 +1,7 @@
 //! OpenCLIP's form.
 
-use radapter_clip::config::{Activation, ClipConfig, ConfigError, Interpolation, ResizeMode};
+use radapter_clip::config::{Activation, ClipConfig, ConfigError};
+use radapter_images::{Interpolation, ResizeMode};
 use serde_json::{Value, json};
 
 use crate::support::{open_clip_configs, set};

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use radapter_images::ImageSource;
+
 use super::error::CaptionsError;
 use super::set::{CaptionedImage, CaptionedImages};
 use crate::on_error::{OnError, SkipReport};
-use crate::source::ImageSource;
 
 /// An image with captions, or one more of its captions, as a file has it.
 pub(super) struct Entry<'a> {

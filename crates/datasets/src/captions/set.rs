@@ -1,6 +1,6 @@
 //! A set of images with captions, whatever it was read from.
 
-use crate::source::ImageSource;
+use radapter_images::ImageSource;
 
 /// An image with its captions.
 #[derive(Clone, Debug)]

@@ -79,7 +79,7 @@ fn write(
         writer.finish()
     });
     encoded.map_err(|error| failed(io::Error::other(error)))?;
-    radapter_files::write(path, &file).map_err(failed)
+    radapter_files::write(path, &file).map_err(|error| failed(error.error))
 }
 
 fn check(path: &Path, map: &LabelMap, classes: usize) -> Result<(), LabelMapError> {

@@ -116,7 +116,7 @@ where
 fn json(path: &Path, value: &impl Serialize) -> Result<(), WriteError> {
     make_folder(path)?;
     let bytes = serde_json::to_vec_pretty(value).map_err(|error| io(path)(error.into()))?;
-    radapter_files::write(path, &bytes).map_err(io(path))
+    radapter_files::write(path, &bytes).map_err(|error| io(path)(error.error))
 }
 
 fn make_folder(path: &Path) -> Result<(), WriteError> {

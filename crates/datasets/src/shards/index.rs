@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use radapter_images::Member;
 use tar::{Archive, Entry};
 
 use super::error::ShardsError;
 use super::sample::{Group, Kind, Rules, ShardSample};
-use crate::source::Member;
 
 const BLOCK: u64 = 512;
 /// How long a text may be.

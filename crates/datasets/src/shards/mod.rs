@@ -33,7 +33,7 @@ pub(crate) use files::{is_pattern, is_shard};
 
 use crate::captions::{CaptionedImage, CaptionedImages};
 use crate::on_error::{OnError, SkipReport};
-use crate::source::ImageSource;
+use radapter_images::ImageSource;
 use sample::Rules;
 
 /// A set of shards. Clones share what was read.

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use radapter_images::{ImageSource, Member};
+
 use super::captions;
 use super::error::ShardsError;
 use crate::on_error::{OnError, SkipReport};
-use crate::source::{ImageSource, Member};
 
 /// A sample of a shard.
 #[derive(Clone, Debug)]

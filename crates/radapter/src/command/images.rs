@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use radapter_datasets::{ImageSource, folder};
+use radapter_datasets::folder;
 use radapter_embedding::Image;
+use radapter_images::ImageSource;
 
 /// The images that `--images` names: all below a directory, sorted by the bytes of their relative path, which is their
 /// name; a file under the path given. If something stands beside a directory, the directory's images have it before their

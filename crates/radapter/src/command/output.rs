@@ -43,7 +43,7 @@ pub(crate) fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> std:
             })
             .with_context(|| format!("cannot write `{}`", path.display()));
     }
-    radapter_files::write_with(path, write).with_context(|| format!("cannot write `{}`", path.display()))
+    Ok(radapter_files::write_with(path, write)?)
 }
 
 /// Whether something is there that is no regular file and no directory: `/dev/stdout`, a named pipe.

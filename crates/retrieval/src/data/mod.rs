@@ -4,10 +4,10 @@ mod pairs;
 mod shards;
 
 use radapter_clip::config::ClipConfig;
-use radapter_clip::preprocess::{Decoding, Preprocess};
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::augment::Augment;
-use radapter_datasets::{ImageSource, OnError, PixelCache, SkipReport, Templates};
+use radapter_datasets::{OnError, SkipReport, Templates};
+use radapter_images::{DecodeMode, DecodeOptions, ImageSource, PixelCache, Preprocess};
 use radapter_training::{DataError, Sample, SampleKey, SampleOrder, TrainData};
 
 pub(crate) use pairs::PairSet;
@@ -50,7 +50,7 @@ pub struct RetrievalData {
     context_length: usize,
     augment: Augment,
     preprocess: Preprocess,
-    decoding: Decoding,
+    decoding: DecodeMode,
     pixel_cache: Option<PixelCache>,
     on_error: OnError,
     skipped: SkipReport,
@@ -71,8 +71,8 @@ impl RetrievalData {
             tokenizer: Tokenizer::clip(),
             context_length: model.text.context_length,
             augment,
-            preprocess: Preprocess::new(model),
-            decoding: Decoding::Exact,
+            preprocess: model.preprocessor(),
+            decoding: DecodeMode::Exact,
             pixel_cache: None,
             on_error,
             skipped,
@@ -80,7 +80,7 @@ impl RetrievalData {
     }
 
     /// The same samples, decoded in this way.
-    pub(crate) fn decoded(self, decoding: Decoding) -> Self {
+    pub(crate) fn decoded(self, decoding: DecodeMode) -> Self {
         Self { decoding, ..self }
     }
 
@@ -123,7 +123,8 @@ impl TrainData for RetrievalData {
         let pair = self.pairs.pair(key)?;
         let side = self.preprocess.image_size() as u32;
         let shorter_side = self.decoding.shorter_side(side as usize, self.augment.scale[0]);
-        let decoded = PixelCache::load(self.pixel_cache.as_ref(), &pair.image, shorter_side);
+        let options = DecodeOptions { shorter_side, ..DecodeOptions::default() };
+        let decoded = PixelCache::load(self.pixel_cache.as_ref(), &pair.image, &options);
         let pixels = decoded.map(|image| {
             let augmented = self.augment.apply(&image, side, key.seed, key.epoch, key.index as u64);
             self.preprocess.normalize(&augmented)

@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 
 use radapter_clip::checkpoint::CheckpointError;
-use radapter_clip::preprocess::Decoding;
 use radapter_datasets::folder::FolderError;
 use radapter_embedding::EmbedError;
+use radapter_images::DecodeMode;
 
 /// Why an index cannot be read, searched or brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -80,9 +80,9 @@ pub enum IndexError {
         /// The index.
         path: PathBuf,
         /// How its images were decoded.
-        recorded: Decoding,
+        recorded: DecodeMode,
         /// How these would be.
-        given: Decoding,
+        given: DecodeMode,
     },
     /// The index is of another folder.
     #[error(

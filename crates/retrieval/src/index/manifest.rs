@@ -1,7 +1,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use radapter_clip::preprocess::Decoding;
+use radapter_images::DecodeMode;
 use serde::{Deserialize, Serialize};
 
 use super::IndexError;
@@ -21,8 +21,8 @@ pub struct Manifest {
     /// Length of an embedding.
     pub embed_dim: usize,
     /// How images are decoded. Not written where it is exactly, so that such an index reads in versions that know no other.
-    #[serde(skip_serializing_if = "Decoding::is_exact", default)]
-    pub decoding: Decoding,
+    #[serde(skip_serializing_if = "DecodeMode::is_exact", default)]
+    pub decoding: DecodeMode,
     /// The folder of the images, from the root.
     pub images: PathBuf,
     /// Where the embeddings are.
@@ -93,7 +93,7 @@ impl Manifest {
         }
     }
 
-    pub(super) fn check_decoding(&self, dir: &Path, given: Decoding) -> Result<(), IndexError> {
+    pub(super) fn check_decoding(&self, dir: &Path, given: DecodeMode) -> Result<(), IndexError> {
         match self.decoding == given {
             true => Ok(()),
             false => Err(IndexError::OtherDecoding { path: dir.to_owned(), recorded: self.decoding, given }),
@@ -104,6 +104,6 @@ impl Manifest {
     pub(super) fn write(&self, dir: &Path) -> Result<(), IndexError> {
         let path = dir.join(FILE);
         let text = serde_json::to_vec_pretty(self).map_err(|error| IndexError::io(&path, "write")(error.into()))?;
-        radapter_files::write(&path, &text).map_err(IndexError::io(path, "write"))
+        radapter_files::write(&path, &text).map_err(|error| IndexError::io(path, "write")(error.error))
     }
 }

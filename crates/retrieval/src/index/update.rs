@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use radapter_clip::model::Clip;
-use radapter_clip::preprocess::Decoding;
+use radapter_datasets::SkipReport;
 use radapter_datasets::folder::{self, FolderError, FoundImage};
 use radapter_datasets::on_error::Skipped;
-use radapter_datasets::{ImageSource, SkipReport};
 use radapter_embedding::{EmbedOptions, Image, embed_images};
+use radapter_images::{DecodeMode, ImageSource};
 
 use super::manifest::FORMAT;
 use super::segment::{FOLDER, Rows, Segment, Stamp, number};
@@ -116,7 +116,7 @@ fn begin(
     moved: bool,
     id: ModelId,
     embed_dim: usize,
-    decoding: Decoding,
+    decoding: DecodeMode,
 ) -> Result<(File, Manifest), IndexError> {
     let read = || match Manifest::read(dir) {
         Ok(manifest) => Ok(Some(manifest)),

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use radapter_datasets::captions::CaptionedImage;
-use radapter_datasets::{ImageSource, OnError, Templates};
+use radapter_datasets::{OnError, Templates};
 use radapter_embedding::{EmbedOptions, embed_images, embed_texts};
+use radapter_images::ImageSource;
 use radapter_retrieval::gallery::{Gallery, measure};
 
 use crate::support::{model, square, squares};

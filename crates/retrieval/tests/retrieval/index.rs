@@ -3,9 +3,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use radapter_clip::preprocess::Decoding;
 use radapter_datasets::OnError;
 use radapter_embedding::{EmbedOptions, Image, embed_images, embed_texts};
+use radapter_images::DecodeMode;
 use radapter_retrieval::index::{Folder, Index, IndexError, ModelId, SAVE_EVERY, UpdateOptions, Updated, update};
 
 use crate::support::{checkpoint, model, png};
@@ -35,7 +35,7 @@ fn plainly(images: &Path, query: &[f32], k: usize) -> Vec<(String, f32)> {
     let found = radapter_datasets::folder::images(images).unwrap();
     let list: Vec<Image> = found
         .into_iter()
-        .map(|image| Image { name: image.name, source: radapter_datasets::ImageSource::File(image.path) })
+        .map(|image| Image { name: image.name, source: radapter_images::ImageSource::File(image.path) })
         .collect();
     let rows = embed_images(&model(1), &list, &EmbedOptions::default(), &mut |_| {}).unwrap().embeddings;
     let dot = |row: &[f32]| row.iter().zip(query).map(|(a, b)| a * b).sum::<f32>();
@@ -58,10 +58,10 @@ fn an_index_is_of_one_way_to_decode() {
         let options = UpdateOptions { embed, interrupt: &stop, save_every: SAVE_EVERY };
         update(&dir, &folder, &model(1), id(1), &options, &mut |_, _| {})
     };
-    refresh(Decoding::Fast).unwrap();
-    let error = refresh(Decoding::Exact).unwrap_err().to_string();
+    refresh(DecodeMode::Fast).unwrap();
+    let error = refresh(DecodeMode::Exact).unwrap_err().to_string();
     assert!(error.contains("decode = fast, not exact"), "{error}");
-    refresh(Decoding::Fast).unwrap();
+    refresh(DecodeMode::Fast).unwrap();
 }
 
 #[test]

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use image::{Rgb, RgbImage};
 use radapter_clip::checkpoint::{Checkpoint, Format};
-use radapter_clip::config::{Activation, ClipConfig, PreprocessConfig, TextConfig, VisionConfig};
+use radapter_clip::config::{Activation, ClipConfig, TextConfig, VisionConfig};
 use radapter_clip::model::Clip;
-use radapter_datasets::ImageSource;
 use radapter_datasets::captions::{CaptionedImage, CaptionedImages};
+use radapter_images::ImageSource;
 use radapter_training::config::Settings;
 
 pub(crate) const SIDE: u32 = 16;
@@ -39,7 +39,7 @@ fn config() -> ClipConfig {
             mlp_width: 32,
             layer_norm_eps: 1e-5,
         },
-        preprocess: PreprocessConfig::default(),
+        preprocess: Default::default(),
     }
 }
 

@@ -6,8 +6,8 @@
 mod bicubic;
 mod part;
 
-use radapter_clip::config::{ClipConfig, Interpolation};
-use radapter_clip::preprocess::{Preprocess, RgbImage, crop, flip_horizontal, resize};
+use radapter_clip::config::ClipConfig;
+use radapter_images::{Interpolation, Preprocess, RgbImage, crop, flip_horizontal, resize};
 use radapter_settings::{Spec, settings};
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +82,7 @@ impl Cropper {
         if !(0.0..=4.0).contains(&settings.margin) {
             return Err(MarginError { found: settings.margin });
         }
-        let preprocess = Preprocess::new(model);
+        let preprocess = model.preprocessor();
         let fill = model.preprocess.mean.map(|mean| (255.0 * mean).round().clamp(0.0, 255.0) as u8);
         Ok(Self { settings, filter: preprocess.filter(), preprocess, fill })
     }

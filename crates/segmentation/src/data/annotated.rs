@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use radapter_datasets::ImageSource;
 use radapter_datasets::label_map::{self, IGNORED, LabelMap, LabelMapError, Labelling, LabellingError};
 use radapter_datasets::pairs::{AnnotatedImage, PairsError, pairs};
 use radapter_datasets::prefetch::{Ahead, Prefetch, PrefetchError};
 use radapter_embedding::Image;
+use radapter_images::ImageSource;
 
 use super::{Segment, SegmentSet};
 use crate::mask::{Rle, components};

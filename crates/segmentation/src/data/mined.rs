@@ -7,11 +7,11 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::{Clip, ModelError};
-use radapter_clip::preprocess::ImageError;
 use radapter_datasets::captions::{self, CaptionsError};
 use radapter_datasets::prefetch::{Ahead, Prefetch};
 use radapter_datasets::{CaptionedImages, SkipReport};
 use radapter_embedding::{EmbedError, EmbedOptions, Image};
+use radapter_images::ImageError;
 
 use super::{Labels, Segment, SegmentSet};
 use crate::config::SegmentationSettings;
@@ -111,7 +111,7 @@ pub fn mine(
     let report = skipped.clone();
     let source_notes = source.clone();
     let regions = Prefetch::new(jobs, Ahead { threads, jobs: 2 * threads.max(1) }, move |(image, labels)| {
-        let picture = on_error.settle(&image.name, image.source.load_within(&limits), &report)?;
+        let picture = on_error.settle(&image.name, image.source.load(&limits.into()), &report)?;
         let Some(picture) = picture else { return Ok(None) };
         let proposals = source.of(&image, &picture, None)?;
         let masks: Vec<Rle> = proposals.regions(THRESHOLD).into_iter().flatten().collect();

@@ -6,12 +6,12 @@ pub mod mined;
 mod set;
 
 use radapter_clip::config::ClipConfig;
-use radapter_clip::preprocess::DecodeLimits;
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::augment::Augment;
 use radapter_datasets::fingerprint::Fingerprint;
 use radapter_datasets::seed::{self, Draw};
 use radapter_datasets::{OnError, SkipReport};
+use radapter_images::DecodeOptions;
 use radapter_training::{DataError, Sample, SampleKey, TrainData};
 
 use crate::config::SegmentationSettings;
@@ -66,7 +66,7 @@ impl TrainData for SegmentData {
     fn load(&self, key: SampleKey) -> Result<Option<Sample>, DataError> {
         let Segment { image, mask, label } = &self.set.segments[key.index];
         let image = &self.set.images[*image];
-        let picture = image.source.load_within(&DecodeLimits::default());
+        let picture = image.source.load(&DecodeOptions::default());
         let Some(picture) = self.on_error.settle(&image.name, picture, &self.skipped)? else { return Ok(None) };
         let mask = self.set.mask(mask, image, &picture)?;
         let part = Part::drawn(&self.augment, key.seed, key.epoch, key.index as u64);

@@ -1,6 +1,6 @@
-use radapter_clip::preprocess::RgbImage;
 use radapter_datasets::subset::{FractionError, hold_out};
 use radapter_embedding::Image;
+use radapter_images::RgbImage;
 
 use crate::mask::{Mask, Rle};
 

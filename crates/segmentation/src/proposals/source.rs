@@ -1,9 +1,9 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use radapter_clip::preprocess::RgbImage;
 use radapter_datasets::label_map::{self, Labelling};
 use radapter_embedding::Image;
+use radapter_images::RgbImage;
 
 use super::builtin::{self, Options};
 use super::files::Wanted;

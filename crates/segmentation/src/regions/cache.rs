@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use radapter_datasets::ImageSource;
+use radapter_images::ImageSource;
 use sha2::{Digest, Sha256};
 
 use super::Rows;
@@ -90,7 +90,7 @@ impl Cache {
             row.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
         }
         let path = self.path(image);
-        radapter_files::write(&path, &bytes).map_err(|source| io_error("write", &path, source))
+        radapter_files::write(&path, &bytes).map_err(|error| io_error("write", &path, error.error))
     }
 
     fn rows(&self, image: &ImageKey) -> Result<BTreeMap<[u8; KEY], Vec<f32>>, CacheError> {

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};
 use radapter_clip::model::{Adapter, Clip, Context};
-use radapter_clip::preprocess::RgbImage;
 use radapter_datasets::prefetch::{Prefetch, PrefetchError};
 use radapter_embedding::{EmbedError, Embeddings};
+use radapter_images::RgbImage;
 use rayon::prelude::*;
 
 use crate::crop::Cropper;

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use radapter_datasets::ImageSource;
 use radapter_embedding::Image;
+use radapter_images::ImageSource;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Labels, Segment, SegmentSet};

@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
-use radapter_clip::preprocess::RgbImage;
-use radapter_datasets::ImageSource;
+use radapter_images::{ImageSource, RgbImage};
 use radapter_segmentation::crop::{CropSettings, Cropper};
 use radapter_segmentation::mask::{Mask, Rle};
 use radapter_segmentation::regions::{Cache, ImageKey, ImageRegions, RegionEmbedder, Rows};

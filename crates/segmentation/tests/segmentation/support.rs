@@ -5,11 +5,11 @@ use std::path::Path;
 use burn::tensor::Device;
 use image::{Rgb, RgbImage};
 use radapter_clip::checkpoint::{Checkpoint, Format};
-use radapter_clip::config::{Activation, ClipConfig, PreprocessConfig, TextConfig, VisionConfig};
+use radapter_clip::config::{Activation, ClipConfig, TextConfig, VisionConfig};
 use radapter_clip::model::Clip;
-use radapter_datasets::ImageSource;
 use radapter_datasets::label_map::{LabelMap, write_grey};
 use radapter_embedding::Image;
+use radapter_images::ImageSource;
 use radapter_segmentation::plan::Preparation;
 use radapter_training::config::Settings;
 
@@ -41,7 +41,7 @@ fn config() -> ClipConfig {
             mlp_width: 32,
             layer_norm_eps: 1e-5,
         },
-        preprocess: PreprocessConfig::default(),
+        preprocess: Default::default(),
     }
 }
 

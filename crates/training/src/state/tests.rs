@@ -1,10 +1,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use burn::tensor::Tensor;
+use radapter_files::faults::FullAfter;
+use radapter_files::{Disk, IoError};
 
 use super::*;
-use crate::files::Disk;
-use crate::files::full::FullAfter;
 
 fn named(value: f32) -> Named {
     let flat = |shape: &[usize]| Flat {
@@ -53,7 +53,7 @@ fn a_disk_that_fills_leaves_the_older_states_intact() {
         fs::read_dir(folder(dir.path(), 2)).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
     for bytes in (0..size).step_by(37) {
         let error = save(&FullAfter::bytes(bytes), dir.path(), &state(3)).unwrap_err();
-        assert!(matches!(&error, TrainError::Io { action: "write", .. }), "{bytes}: {error}");
+        assert!(matches!(&error, TrainError::Io(IoError { action: "write", .. })), "{bytes}: {error}");
         assert!(error.to_string().contains("step-00000003"), "{error}");
         let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names.len(), 2, "{bytes}: {names:?}");
@@ -68,7 +68,9 @@ fn a_disk_that_fills_leaves_the_older_states_intact() {
 fn what_a_killed_save_left_is_no_state_and_is_removed() {
     let dir = tempfile::tempdir().unwrap();
     save(&Disk, dir.path(), &state(4)).unwrap();
-    fill(&Disk, &dir.path().join("step-00000005.tmp"), &state(5)).unwrap();
+    let killed = dir.path().join("step-00000005.tmp");
+    fs::create_dir(&killed).unwrap();
+    fill(&Disk, &killed, &state(5)).unwrap();
     assert_eq!(saved_steps(dir.path()).unwrap(), [4]);
     save(&Disk, dir.path(), &state(6)).unwrap();
     clean(dir.path(), 4).unwrap();

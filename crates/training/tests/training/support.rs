@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use radapter_clip::config::{Activation, ClipConfig, PreprocessConfig, TextConfig, VisionConfig};
+use radapter_clip::config::{Activation, ClipConfig, TextConfig, VisionConfig};
 use radapter_clip::model::{Clip, Context};
 use radapter_clip::state_dict::StateDict;
 use radapter_training::config::{LossKind, Resolved, Settings, Situation, TaskDefaults};
@@ -40,7 +40,7 @@ pub(crate) fn architecture() -> ClipConfig {
             mlp_width: 32,
             layer_norm_eps: 1e-5,
         },
-        preprocess: PreprocessConfig::default(),
+        preprocess: Default::default(),
     }
 }
 

@@ -6,10 +6,11 @@ use std::time::Instant;
 use burn::tensor::Device;
 use radapter::clip::checkpoint::Checkpoint;
 use radapter::clip::model::Clip;
+use radapter::datasets::Templates;
 use radapter::datasets::label_map::{self, LabelMap, Labelling};
 use radapter::datasets::pairs::{AnnotatedImage, pairs};
-use radapter::datasets::{ImageSource, Templates};
 use radapter::embedding::{EmbedOptions, Image};
+use radapter::images::{DecodeOptions, ImageSource};
 use radapter::segmentation::accuracy;
 use radapter::segmentation::class_list::{ClassList, Synonyms};
 use radapter::segmentation::confusion::Confusion;
@@ -104,7 +105,7 @@ impl Val {
         let (mut known, mut fit, mut seconds): (HashMap<String, Proposals>, _, _) =
             (HashMap::new(), Fit::default(), 0.0);
         for (index, image) in self.images().into_iter().enumerate() {
-            let picture = image.source.load()?;
+            let picture = image.source.load(&DecodeOptions::default())?;
             let start = Instant::now();
             let proposals = source.of(&image, &picture, None)?;
             seconds += start.elapsed().as_secs_f64();

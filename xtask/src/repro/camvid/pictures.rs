@@ -9,6 +9,7 @@ use image::{Rgb, RgbImage, imageops};
 use radapter::clip::checkpoint::Checkpoint;
 use radapter::command::report::{beside, painted};
 use radapter::embedding::Image;
+use radapter::images::DecodeOptions;
 
 use super::measure::{Masks, Val};
 
@@ -34,7 +35,7 @@ pub(super) fn write(val: &Val, models: &BTreeMap<&str, Checkpoint>, folder: &Pat
     };
     let mut rows = Vec::new();
     for ((index, image), maps) in some.iter().zip(&strips) {
-        let picture = image.source.load()?;
+        let picture = image.source.load(&DecodeOptions::default())?;
         let mut whole = vec![(*picture).clone(), painted(&val.truth(*index)?)];
         whole.extend(maps.iter().cloned());
         save(&beside(&whole, GAP), &folder.join(format!("{}.png", image.name)))?;

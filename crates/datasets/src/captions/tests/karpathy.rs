@@ -1,3 +1,5 @@
+use radapter_images::DecodeOptions;
+
 use super::*;
 
 fn splits(data: &Data, splits: &[&str]) -> CaptionsOptions {
@@ -158,5 +160,5 @@ fn a_drawn_world_is_a_set_with_captions() {
     let captions = data.path("world/captions/train-cartoon.json");
     let set = super::super::read(&captions, &options, OnError::Fail, &data.report).unwrap();
     assert_eq!((set.len(), set.captions()), (6, 30));
-    assert!(set.images.iter().all(|image| image.source.load().is_ok()));
+    assert!(set.images.iter().all(|image| image.source.load(&DecodeOptions::default()).is_ok()));
 }

@@ -7,10 +7,10 @@ mod table;
 
 use std::path::PathBuf;
 
+use radapter_images::ImageSource;
 use serde_json::Value;
 
 use super::*;
-use crate::source::ImageSource;
 
 /// A folder to read captions and images from.
 struct Data {

@@ -1,3 +1,5 @@
+use radapter_images::DecodeOptions;
+
 use super::*;
 
 /// The samples of one shard: keys, image members and captions.
@@ -57,7 +59,7 @@ fn images_are_read_from_their_places() {
     let folder = Folder::new();
     folder.plain("0", 3);
     for sample in folder.open("0.tar").unwrap().shard(0).unwrap().iter() {
-        let image = sample.image.load().unwrap();
+        let image = sample.image.load(&DecodeOptions::default()).unwrap();
         assert_eq!(image.get_pixel(0, 0)[0], colour(&format!("{}.png", sample.key)));
         assert_eq!(sample.captions, [format!("caption of {}", sample.key)]);
     }
@@ -84,7 +86,7 @@ fn long_names_and_sizes_of_other_tars_are_read() {
     }
     std::fs::write(folder.path("s.tar"), tar.into_inner().unwrap()).unwrap();
     assert_eq!(samples(&folder), expected(&[(&long, &image, &["pax"])]));
-    let loaded = folder.open("s.tar").unwrap().shard(0).unwrap()[0].image.load().unwrap();
+    let loaded = folder.open("s.tar").unwrap().shard(0).unwrap()[0].image.load(&DecodeOptions::default()).unwrap();
     assert_eq!(loaded.get_pixel(3, 3)[0], colour(&image));
 }
 

@@ -2,9 +2,9 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use radapter_clip::preprocess::Decoding;
-use radapter_datasets::{OnError, PixelCache};
+use radapter_datasets::OnError;
 use radapter_embedding::EmbedOptions;
+use radapter_images::{DecodeMode, PixelCache};
 
 /// `--json`.
 #[derive(Clone, Copy, Debug, Args)]
@@ -28,7 +28,7 @@ pub(crate) struct DecodingArg {
     /// How JPEGs are decoded: to Pillow's pixels (exact), or large ones to a fraction of their size (fast), which changes embeddings a
     /// little
     #[arg(long, value_name = "exact|fast", default_value = "exact")]
-    pub(crate) decode: Decoding,
+    pub(crate) decode: DecodeMode,
     #[command(flatten)]
     pub(crate) cache: PixelCacheArg,
 }

@@ -3,9 +3,10 @@ use std::sync::Arc;
 use radapter_classification::classes::Classes;
 use radapter_classification::plan::TrainingImages;
 use radapter_classification::suite::{Suite, TestSet};
+use radapter_datasets::Sample;
 use radapter_datasets::shapes::{Domain, Split, World, class_names};
 use radapter_datasets::{Class, LabelledImages};
-use radapter_datasets::{ImageSource, Sample};
+use radapter_images::ImageSource;
 
 use super::Budget;
 

@@ -2,6 +2,7 @@ use std::io::Cursor;
 
 use anyhow::Context;
 use radapter_classification::suite::TestSet;
+use radapter_images::DecodeOptions;
 
 use super::{Budget, Compared, Data, Method, Row, UNSEEN, claim, mean_rows, unseen};
 use crate::command::report::{Chart, Frontier, FrontierPoint, ImageCard, Mark, Page, Scale, Series};
@@ -135,7 +136,7 @@ fn cards(compared: &Compared, set: &TestSet) -> anyhow::Result<Vec<ImageCard>> {
         .map(|k| k * stride % set.samples.len())
         .map(|index| {
             let sample = &set.samples[index];
-            let image = sample.source.load().with_context(|| sample.name.clone())?;
+            let image = sample.source.load(&DecodeOptions::default()).with_context(|| sample.name.clone())?;
             let mut png = Cursor::new(Vec::new());
             image.write_to(&mut png, image::ImageFormat::Png)?;
             let mut predictions = Vec::new();

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use radapter_clip::checkpoint::write_safetensors;
 use radapter_clip::config::ClipConfig;
-use radapter_clip::preprocess::Preprocess;
 use radapter_clip::state_dict::{RawTensor, StateDict};
-use radapter_datasets::ImageSource;
 use radapter_datasets::prefetch::{Ahead, Prefetch};
 use radapter_embedding::{EmbedOptions, Embeddings, Image, embed_images, embed_texts};
+use radapter_images::{DecodeOptions, ImageSource};
 
 use crate::command::args::EmbedArgs;
 use crate::command::failure::Usage;
@@ -69,12 +68,13 @@ fn json_list<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
 /// # Shapes
 /// `n` images → `[n, 3, size, size]`
 fn pixels(images: &[&Image], config: &ClipConfig, options: &EmbedOptions) -> anyhow::Result<RawTensor> {
-    let preprocess = Preprocess::new(config);
-    let (limits, side) = (options.limits, options.decoding.shorter_side(preprocess.image_size(), 1.0));
+    let preprocess = config.preprocessor();
+    let shorter_side = options.decoding.shorter_side(preprocess.image_size(), 1.0);
+    let decode = DecodeOptions { limits: options.limits, shorter_side };
     let ahead = Ahead { threads: options.threads, jobs: 2 * options.threads };
     let sources: Vec<ImageSource> = images.iter().map(|image| image.source.clone()).collect();
     let prepared = Prefetch::new(sources, ahead, move |source: ImageSource| {
-        source.load_for(&limits, side).map(|image| preprocess.apply(&image))
+        source.load(&decode).map(|image| preprocess.apply(&image))
     });
     let size = config.vision.image_size;
     let shape = [images.len(), 3, size, size];

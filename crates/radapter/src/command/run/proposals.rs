@@ -136,7 +136,7 @@ fn made(
     let source = Source::Builtin(options);
     let ignore = args.ignore;
     Ok(Prefetch::new(images.to_vec(), Ahead { threads, jobs: 4 * threads.max(1) }, move |image: Image| {
-        let picture = on_error.settle(&image.name, image.source.load_within(&limits), &report)?;
+        let picture = on_error.settle(&image.name, image.source.load(&limits.into()), &report)?;
         let Some(picture) = picture else { return Ok(None) };
         let start = Instant::now();
         let proposals = source.of(&image, &picture, None)?;

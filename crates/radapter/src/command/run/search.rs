@@ -4,12 +4,10 @@ use std::io::Cursor;
 use std::path::Path;
 
 use anyhow::Context;
-use radapter_clip::config::Interpolation;
 use radapter_clip::model::Clip;
-use radapter_clip::preprocess::{DecodeLimits, decode_file, resize};
 use radapter_clip::tokenizer::Tokenizer;
-use radapter_datasets::ImageSource;
 use radapter_embedding::{EmbedOptions, Embeddings, Image, embed_images, embed_texts};
+use radapter_images::{DecodeOptions, ImageSource, Interpolation, decode_file, resize};
 use radapter_retrieval::index::{Hit, Index, ModelId};
 
 use crate::command::args::{ModelArgs, ModelRef, Query, SearchArgs};
@@ -114,7 +112,7 @@ fn page(args: &SearchArgs, index: &Index, hits: &[Hit]) -> String {
 
 /// A small PNG of an image; none of one that cannot be read any more.
 fn thumbnail(path: &Path) -> Option<Vec<u8>> {
-    let image = decode_file(path, &DecodeLimits::default());
+    let image = decode_file(path, &DecodeOptions::default());
     let image = image.map_err(|error| tracing::warn!("no picture on the page: {error}")).ok()?;
     let (width, height) = image.dimensions();
     let longer = width.max(height).max(1);

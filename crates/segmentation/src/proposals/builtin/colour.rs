@@ -1,4 +1,4 @@
-use radapter_clip::preprocess::RgbImage;
+use radapter_images::RgbImage;
 
 /// Three values of each pixel, each in a plane of its own, of about 0 to 255.
 pub(super) type Planes = [Vec<f32>; 3];

@@ -11,8 +11,7 @@ mod graph;
 mod grouping;
 mod select;
 
-use radapter_clip::config::Interpolation;
-use radapter_clip::preprocess::{RgbImage, resize};
+use radapter_images::{Interpolation, RgbImage, resize};
 
 use crate::mask::Rle;
 use bits::Bits;

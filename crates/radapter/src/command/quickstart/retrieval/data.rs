@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use radapter_datasets::Templates;
 use radapter_datasets::captions::{CaptionedImage, CaptionedImages};
 use radapter_datasets::shapes::{Domain, Split, World};
-use radapter_datasets::{ImageSource, Templates};
+use radapter_images::ImageSource;
 use radapter_retrieval::gallery::Gallery;
 use radapter_retrieval::plan::TrainingCaptions;
 

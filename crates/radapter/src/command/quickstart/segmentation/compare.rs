@@ -7,6 +7,7 @@ use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::Clip;
 use radapter_datasets::Templates;
 use radapter_embedding::EmbedOptions;
+use radapter_images::DecodeOptions;
 use radapter_segmentation::confusion::Confusion;
 use radapter_segmentation::crop::{CropSettings, Cropper};
 use radapter_segmentation::plan::{Plan, Preparation};
@@ -105,7 +106,7 @@ pub(super) fn made(set: &TestScenes) -> anyhow::Result<Source> {
     let source = Source::Builtin(Default::default());
     let mut known = HashMap::with_capacity(set.images.len());
     for image in &set.images {
-        let picture = image.source.load()?;
+        let picture = image.source.load(&DecodeOptions::default())?;
         known.insert(image.name.clone(), source.of(image, &picture, None)?);
     }
     Ok(Source::Known(known))

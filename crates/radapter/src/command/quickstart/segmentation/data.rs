@@ -2,10 +2,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use radapter_datasets::ImageSource;
 use radapter_datasets::label_map::{IGNORED, LabelMap};
 use radapter_datasets::shapes::{Domain, Shape, Split, World, label_names};
 use radapter_embedding::Image;
+use radapter_images::ImageSource;
 use radapter_segmentation::data::annotated::segments;
 use radapter_segmentation::data::{Labels, Segment, SegmentSet};
 use radapter_segmentation::plan::TrainingSegments;

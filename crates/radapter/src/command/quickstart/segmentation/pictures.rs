@@ -7,6 +7,7 @@ use image::imageops::{self, FilterType};
 use image::{ImageFormat, RgbImage};
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_datasets::label_map::{IGNORED, LabelMap};
+use radapter_images::DecodeOptions;
 use radapter_training::finetuned::FineTunedRun;
 
 use super::super::Method;
@@ -65,7 +66,7 @@ pub(super) fn draw(models: &Models, data: &Data, device: &Device) -> anyhow::Res
         };
         let mut pictures: Vec<Vec<RgbImage>> = Vec::with_capacity(SHOWN);
         for (image, truth) in some.images.iter().zip(&some.truth) {
-            pictures.push(vec![(*image.source.load()?).clone(), painted(truth)]);
+            pictures.push(vec![(*image.source.load(&DecodeOptions::default())?).clone(), painted(truth)]);
         }
         let source = Arc::new(made(&some)?);
         for (_, model) in &models.0 {

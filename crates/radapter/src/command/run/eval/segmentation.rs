@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use radapter_clip::checkpoint::Checkpoint;
+use radapter_datasets::label_map::write_grey;
 use radapter_datasets::label_map::{self, Labelling};
 use radapter_datasets::pairs::{AnnotatedImage, maps, pairs};
-use radapter_datasets::{ImageSource, label_map::write_grey};
 use radapter_embedding::{EmbedOptions, Image};
+use radapter_images::ImageSource;
 use radapter_segmentation::class_list::{ClassList, Synonyms};
 use radapter_segmentation::confusion::Confusion;
 use radapter_segmentation::proposals::Source;

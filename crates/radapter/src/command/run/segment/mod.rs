@@ -7,9 +7,8 @@ mod parts;
 use std::path::Path;
 
 use anyhow::Context;
-use radapter_clip::config::Interpolation;
-use radapter_clip::preprocess::{RgbImage, resize};
 use radapter_datasets::label_map::{self, IGNORED, LabelMap, colour};
+use radapter_images::{Interpolation, RgbImage, resize};
 use radapter_segmentation::plan::Preparation;
 use radapter_segmentation::segmenter::Segmented;
 

@@ -132,7 +132,7 @@ pub(super) fn page(args: &SegmentArgs, legend: &Legend, entries: &[Entry]) -> St
 
 #[cfg(test)]
 mod tests {
-    use radapter_datasets::ImageSource;
+    use radapter_images::ImageSource;
 
     use super::*;
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use radapter_datasets::SkipReport;
+use radapter_images::DecodeOptions;
 use radapter_segmentation::proposals::Source;
 use radapter_training::finetuned::FineTunedRun;
 
@@ -93,7 +94,8 @@ fn made_once(scene: &Scene, parts: &Parts, args: &SweepArgs, session: &Session) 
     let mut known = HashMap::with_capacity(images.len());
     for some in images.chunks(64) {
         let of = |image: &radapter_embedding::Image| {
-            let picture = args.decode.on_error.settle(&image.name, image.source.load(), &report)?;
+            let picture =
+                args.decode.on_error.settle(&image.name, image.source.load(&DecodeOptions::default()), &report)?;
             let Some(picture) = picture else { return Ok(None) };
             Ok::<_, anyhow::Error>(Some((image.name.clone(), parts.source.of(image, &picture, None)?)))
         };

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::config::Interpolation;
+use crate::resize::Interpolation;
 
 /// Bits after the binary point of a weight: 8 for the pixel and 2 for the overshoot of negative lobes are left of 32.
 pub(super) const PRECISION_BITS: u32 = 32 - 8 - 2;

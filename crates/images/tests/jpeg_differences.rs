@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use radapter_clip::preprocess::{DecodeLimits, decode_file};
+use radapter_images::{DecodeOptions, decode_file};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
@@ -57,7 +57,7 @@ fn differences_to_pillow() {
         }
         let subsampling = path.file_stem().unwrap().to_str().unwrap()[..3].to_owned();
         let expected = std::fs::read(path.with_extension("rgb")).unwrap();
-        let ours = decode_file(&path, &DecodeLimits::default()).unwrap().into_raw();
+        let ours = decode_file(&path, &DecodeOptions::default()).unwrap().into_raw();
         let other = zune(&path);
         std::fs::write(path.with_extension("ours"), &ours).unwrap();
         std::fs::write(path.with_extension("other"), &other).unwrap();

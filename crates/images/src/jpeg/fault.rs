@@ -1,6 +1,6 @@
 //! What can be wrong inside of a JPEG, before the file's name is known.
 
-use crate::preprocess::error::ImageError;
+use crate::error::ImageError;
 
 /// Why the data give no image.
 #[derive(Debug)]

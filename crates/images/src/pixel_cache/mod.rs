@@ -12,9 +12,11 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::UNIX_EPOCH;
 
-use radapter_clip::preprocess::{DecodeLimits, ImageError, RgbImage};
+use image::RgbImage;
 use sha2::{Digest, Sha256};
 
+use crate::error::ImageError;
+use crate::options::DecodeOptions;
 use crate::source::ImageSource;
 use store::{Key, Store};
 
@@ -55,18 +57,18 @@ impl PixelCache {
         Ok(image)
     }
 
-    /// [`ImageSource::load_for`] within the default limits, from the cache if there is one.
+    /// [`ImageSource::load`], from the cache if there is one.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`ImageSource::load`]. What is in the cache is not held against the limits.
     pub fn load(
         cache: Option<&Self>,
         source: &ImageSource,
-        shorter_side: Option<u32>,
+        options: &DecodeOptions,
     ) -> Result<Arc<RgbImage>, ImageError> {
-        let decode = || source.load_for(&DecodeLimits::default(), shorter_side);
+        let decode = || source.load(options);
         match cache {
-            Some(cache) => cache.get_or(source, &format!("decoded for {shorter_side:?}"), decode),
+            Some(cache) => cache.get_or(source, &format!("decoded for {:?}", options.shorter_side), decode),
             None => decode(),
         }
     }

@@ -3,8 +3,8 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use image::RgbImage;
 use memmap2::Mmap;
-use radapter_clip::preprocess::RgbImage;
 
 /// By what pixels are found.
 pub(super) type Key = [u8; 32];

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
-use radapter_clip::preprocess::{DecodeLimits, ImageError, decode_bytes, decode_file, decode_file_for};
+use radapter_images::{DecodeLimits, DecodeOptions, ImageError, decode_bytes, decode_file};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -39,8 +39,13 @@ fn manifest() -> Manifest {
     serde_json::from_slice(&fixture("expected.json")).unwrap()
 }
 
+/// The least reduction of JPEGs that keeps `side` pixels.
+fn reduced(side: u32) -> DecodeOptions {
+    DecodeOptions { shorter_side: Some(side), ..DecodeOptions::default() }
+}
+
 fn decode(bytes: &[u8]) -> Result<RgbImage, ImageError> {
-    decode_bytes(bytes, "some.file", &DecodeLimits::default())
+    decode_bytes(bytes, "some.file", &DecodeOptions::default())
 }
 
 #[test]
@@ -49,7 +54,7 @@ fn every_kind_of_file_decodes_to_pillow_s_pixels() {
     assert!(files.len() > 50);
     let mut different = Vec::new();
     for (name, expected) in files {
-        let image = decode_file(&folder().join(&name), &DecodeLimits::default()).unwrap();
+        let image = decode_file(&folder().join(&name), &DecodeOptions::default()).unwrap();
         assert_eq!(image.dimensions(), (expected.width, expected.height), "{name}");
         let hash: String = Sha256::digest(image.as_raw()).iter().map(|byte| format!("{byte:02x}")).collect();
         if hash != expected.sha256 {
@@ -66,7 +71,7 @@ fn jpegs_decode_to_the_fractions_that_pillow_drafts() {
         for (parts, expected) in scaled {
             // The least for which no larger fraction is left.
             let side = width.min(height) / parts;
-            let image = decode_file_for(&folder().join(&name), &DecodeLimits::default(), Some(side)).unwrap();
+            let image = decode_file(&folder().join(&name), &reduced(side)).unwrap();
             let hash: String = Sha256::digest(image.as_raw()).iter().map(|byte| format!("{byte:02x}")).collect();
             if (image.dimensions(), &hash) != ((expected.width, expected.height), &expected.sha256) {
                 different.push(format!("{name} by {parts}: {:?}", image.dimensions()));
@@ -82,8 +87,8 @@ fn jpegs_decode_to_the_fractions_that_pillow_drafts() {
 fn what_is_small_or_no_jpeg_is_decoded_whole() {
     for name in ["ycc-420.jpg", "rgb.png", "lossless.webp"] {
         let path = folder().join(name);
-        let whole = decode_file(&path, &DecodeLimits::default()).unwrap();
-        assert_eq!(decode_file_for(&path, &DecodeLimits::default(), Some(16)).unwrap(), whole, "{name}");
+        let whole = decode_file(&path, &DecodeOptions::default()).unwrap();
+        assert_eq!(decode_file(&path, &reduced(16)).unwrap(), whole, "{name}");
     }
 }
 
@@ -151,10 +156,10 @@ fn a_text_file_named_jpg_is_told_as_such() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cat.jpg");
     std::fs::write(&path, "<Error>access denied</Error>").unwrap();
-    let error = decode_file(&path, &DecodeLimits::default()).unwrap_err().to_string();
+    let error = decode_file(&path, &DecodeOptions::default()).unwrap_err().to_string();
     assert!(error.contains("cat.jpg") && error.contains("text that begins with \"<Error>"), "{error}");
     std::fs::write(&path, "").unwrap();
-    let error = decode_file(&path, &DecodeLimits::default()).unwrap_err().to_string();
+    let error = decode_file(&path, &DecodeOptions::default()).unwrap_err().to_string();
     assert!(error.contains("an empty file"), "{error}");
 }
 
@@ -163,7 +168,7 @@ fn the_content_tells_the_format_not_the_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("really-a-jpeg.png");
     std::fs::write(&path, fixture("ycc-444.jpg")).unwrap();
-    let image = decode_file(&path, &DecodeLimits::default()).unwrap();
+    let image = decode_file(&path, &DecodeOptions::default()).unwrap();
     assert_eq!(image, decode(&fixture("ycc-444.jpg")).unwrap());
 }
 
@@ -171,7 +176,7 @@ fn the_content_tells_the_format_not_the_name() {
 fn what_cannot_be_opened_names_its_path() {
     let folder = tempfile::tempdir().unwrap();
     for path in [folder.path().join("no such image.png"), folder.path().to_owned()] {
-        let error = decode_file(&path, &DecodeLimits::default()).unwrap_err();
+        let error = decode_file(&path, &DecodeOptions::default()).unwrap_err();
         assert!(matches!(error, ImageError::Read { .. }), "{error}");
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
     }
@@ -222,7 +227,7 @@ fn a_decompression_bomb_is_refused_by_its_header() {
 fn the_limits_can_be_set() {
     for name in ["rgb.png", "ycc-420.jpg", "ycc-420-progressive.jpg", "lossless.webp"] {
         let bytes = fixture(name);
-        let limits = |max_pixels, max_bytes| DecodeLimits { max_pixels, max_bytes };
+        let limits = |max_pixels, max_bytes| DecodeOptions::from(DecodeLimits { max_pixels, max_bytes });
         let size = bytes.len() as u64;
         assert!(decode_bytes(&bytes, name, &limits(37 * 29, size)).is_ok());
         let error = decode_bytes(&bytes, name, &limits(37 * 29 - 1, size)).unwrap_err().to_string();
@@ -270,7 +275,7 @@ mod mutations {
             }
             // A small limit, so that a changed header does not make this slow.
             let limits = DecodeLimits { max_pixels: 1 << 20, ..DecodeLimits::default() };
-            if let Ok(image) = decode_bytes(&bytes, &name, &limits) {
+            if let Ok(image) = decode_bytes(&bytes, &name, &limits.into()) {
                 prop_assert!(u64::from(image.width()) * u64::from(image.height()) <= limits.max_pixels);
             }
         }

@@ -6,7 +6,7 @@ use super::frame::Frame;
 use super::huffman::HuffmanTable;
 use super::scan::{self, Tables};
 use super::transform::ZIGZAG;
-use crate::preprocess::error::ImageError;
+use crate::error::ImageError;
 
 /// Why reading stopped.
 pub(super) enum Stop {

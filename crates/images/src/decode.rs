@@ -14,59 +14,38 @@ use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::{DynamicImage, ImageDecoder, Limits, RgbImage};
 
-use super::container;
-use super::error::ImageError;
-use super::format::{Content, Format, sniff};
-use super::jpeg;
-use super::limits::DecodeLimits;
+use crate::container;
+use crate::error::ImageError;
+use crate::format::{Content, Format, sniff};
+use crate::jpeg;
+use crate::options::{DecodeLimits, DecodeOptions};
 
 /// Reads and decodes an image file.
 ///
 /// # Errors
 /// [`ImageError`], naming the path: the file cannot be read, is no image or of a format that is not read here, is larger
 /// than the limits, cut off or broken.
-pub fn decode_file(path: &Path, limits: &DecodeLimits) -> Result<RgbImage, ImageError> {
-    decode_file_for(path, limits, None)
-}
-
-/// [`decode_file`], a JPEG to a half, a quarter or an eighth of its size as long as its shorter side keeps `shorter_side` pixels: see
-/// [`Decoding`](super::Decoding).
-///
-/// # Errors
-/// As [`decode_file`].
-pub fn decode_file_for(path: &Path, limits: &DecodeLimits, shorter_side: Option<u32>) -> Result<RgbImage, ImageError> {
+pub fn decode_file(path: &Path, options: &DecodeOptions) -> Result<RgbImage, ImageError> {
     let name = path.display().to_string();
     let failed = |source| ImageError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len();
-    limits.check_bytes(&name, size)?;
+    options.limits.check_bytes(&name, size)?;
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
     // The bound holds for what has no size, too: a pipe, or a file that grows.
-    file.take(limits.max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
-    decode_bytes_for(&bytes, &name, limits, shorter_side)
+    file.take(options.limits.max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+    decode_bytes(&bytes, &name, options)
 }
 
 /// Decodes an image file's content; `name` is what errors call it.
 ///
 /// # Errors
 /// As [`decode_file`].
-pub fn decode_bytes(bytes: &[u8], name: &str, limits: &DecodeLimits) -> Result<RgbImage, ImageError> {
-    decode_bytes_for(bytes, name, limits, None)
-}
-
-/// [`decode_bytes`], a JPEG to a fraction of its size as by [`decode_file_for`].
-///
-/// # Errors
-/// As [`decode_file`].
-pub fn decode_bytes_for(
-    bytes: &[u8],
-    name: &str,
-    limits: &DecodeLimits,
-    shorter_side: Option<u32>,
-) -> Result<RgbImage, ImageError> {
+pub fn decode_bytes(bytes: &[u8], name: &str, options: &DecodeOptions) -> Result<RgbImage, ImageError> {
+    let limits = &options.limits;
     limits.check_bytes(name, bytes.len() as u64)?;
     match sniff(bytes) {
-        Content::Image(Format::Jpeg) => jpeg::decode(bytes, name, limits, shorter_side),
+        Content::Image(Format::Jpeg) => jpeg::decode(bytes, name, options),
         Content::Image(Format::Png) => {
             if let Some((width, height)) = container::png_size(bytes) {
                 limits.check_pixels(name, width, height)?;

@@ -6,10 +6,20 @@
 use std::ops::Range;
 
 use image::RgbImage;
+use serde::{Deserialize, Serialize};
 
-use super::coefficients::{Axis, Coefficients, PRECISION_BITS};
-use super::error::BoxError;
-use crate::config::Interpolation;
+use crate::coefficients::{Axis, Coefficients, PRECISION_BITS};
+use crate::error::BoxError;
+
+/// The resampling filter of a resize.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Interpolation {
+    /// Bicubic (a = −0.5), antialiased, as Pillow's.
+    Bicubic,
+    /// Bilinear, antialiased, as Pillow's.
+    Bilinear,
+}
 
 /// One half in the weights' fixed point, so that dropping the fraction rounds.
 const HALF: i32 = 1 << (PRECISION_BITS - 1);
@@ -29,7 +39,7 @@ pub fn resize(image: &RgbImage, width: u32, height: u32, filter: Interpolation) 
 
 /// Resizes a part of the image, given by its left, top, right and bottom edges, which need not lie on pixels, as Pillow's
 /// `image.resize((width, height), filter, box=corners)`. Pixels around the box take part where the filter reaches them;
-/// torchvision's random resized crop instead [crops](super::crop) first.
+/// torchvision's random resized crop instead [crops](crate::crop) first.
 ///
 /// # Errors
 /// [`BoxError`] if the box is empty, not finite, or reaches out of the image.

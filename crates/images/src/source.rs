@@ -1,11 +1,15 @@
-//! Where a picture comes from, and a labelled picture.
+//! Where an image comes from: a file, part of a file, or memory.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use radapter_clip::preprocess::{DecodeLimits, ImageError, RgbImage, decode_bytes_for, decode_file_for};
+use image::RgbImage;
+
+use crate::decode::{decode_bytes, decode_file};
+use crate::error::ImageError;
+use crate::options::{DecodeLimits, DecodeOptions};
 
 /// A picture that can be had: a file to decode, a part of one, or pixels in memory (the drawn world's).
 #[derive(Clone, Debug)]
@@ -19,33 +23,16 @@ pub enum ImageSource {
 }
 
 impl ImageSource {
-    /// The decoded picture, within the default limits.
+    /// Decodes the image; pixels in memory are returned as they are.
     ///
     /// # Errors
-    /// Those of [`decode_file_for`], which name the file (and the member); none for pixels.
-    pub fn load(&self) -> Result<Arc<RgbImage>, ImageError> {
-        self.load_within(&DecodeLimits::default())
-    }
-
-    /// The decoded picture, within limits that guard against decompression bombs.
-    ///
-    /// # Errors
-    /// Those of [`decode_file_for`], which name the file (and the member); none for pixels.
-    pub fn load_within(&self, limits: &DecodeLimits) -> Result<Arc<RgbImage>, ImageError> {
-        self.load_for(limits, None)
-    }
-
-    /// [`load_within`](Self::load_within), a JPEG to a fraction of its size as long as its shorter side keeps `shorter_side` pixels:
-    /// see [`Decoding`](radapter_clip::preprocess::Decoding).
-    ///
-    /// # Errors
-    /// As there.
-    pub fn load_for(&self, limits: &DecodeLimits, shorter_side: Option<u32>) -> Result<Arc<RgbImage>, ImageError> {
+    /// Those of [`decode_file`], which name the file, and the member where it is one; none for pixels in memory.
+    pub fn load(&self, options: &DecodeOptions) -> Result<Arc<RgbImage>, ImageError> {
         match self {
-            Self::File(path) => decode_file_for(path, limits, shorter_side).map(Arc::new),
+            Self::File(path) => decode_file(path, options).map(Arc::new),
             Self::Pixels(image) => Ok(Arc::clone(image)),
             Self::Member(member) => {
-                decode_bytes_for(&member.read(limits)?, &member.title(), limits, shorter_side).map(Arc::new)
+                decode_bytes(&member.read(&options.limits)?, &member.title(), options).map(Arc::new)
             }
         }
     }
@@ -89,17 +76,6 @@ impl Member {
     }
 }
 
-/// A labelled picture.
-#[derive(Clone, Debug)]
-pub struct Sample {
-    /// Where its pixels come from.
-    pub source: ImageSource,
-    /// Its class, an index into the classes of its set.
-    pub label: usize,
-    /// How reports call it: the path relative to the data's folder, with `/`.
-    pub name: String,
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
@@ -118,7 +94,7 @@ mod tests {
     #[test]
     fn a_member_is_decoded_from_its_place() {
         let folder = tempfile::tempdir().unwrap();
-        let image = ImageSource::Member(Arc::new(shard(&folder))).load().unwrap();
+        let image = ImageSource::Member(Arc::new(shard(&folder))).load(&DecodeOptions::default()).unwrap();
         assert_eq!((image.dimensions(), image.get_pixel(2, 1).0), ((3, 2), [9, 8, 7]));
     }
 
@@ -134,7 +110,8 @@ mod tests {
             (Member { length: u64::MAX, ..good.clone() }, "more than the limit"),
             (Member { file: folder.path().join("gone").join("0.tar"), ..good.clone() }, "0.tar: a/b.png"),
         ] {
-            let message = ImageSource::Member(Arc::new(member)).load().unwrap_err().to_string();
+            let message =
+                ImageSource::Member(Arc::new(member)).load(&DecodeOptions::default()).unwrap_err().to_string();
             assert!(message.contains("0.tar: a/b.png") && message.contains(part), "{message}");
         }
     }

@@ -25,8 +25,8 @@ mod upsample;
 
 use image::RgbImage;
 
-use super::error::ImageError;
-use super::limits::DecodeLimits;
+use crate::error::ImageError;
+use crate::options::DecodeOptions;
 use color::ColorSpace;
 use fault::Fault;
 use frame::Frame;
@@ -34,14 +34,9 @@ use upsample::Upsampler;
 
 /// Decodes a JPEG; what follows its end marker is ignored. With `shorter_side`, to a half, a quarter or an eighth of its size, as long
 /// as the shorter side keeps so many pixels.
-pub(super) fn decode(
-    bytes: &[u8],
-    name: &str,
-    limits: &DecodeLimits,
-    shorter_side: Option<u32>,
-) -> Result<RgbImage, ImageError> {
-    let check = |width, height| limits.check_pixels(name, width, height);
-    match markers::read(bytes, shorter_side, check) {
+pub(super) fn decode(bytes: &[u8], name: &str, options: &DecodeOptions) -> Result<RgbImage, ImageError> {
+    let check = |width, height| options.limits.check_pixels(name, width, height);
+    match markers::read(bytes, options.shorter_side, check) {
         Ok((frame, color)) => to_rgb(&frame, color).map_err(|fault| fault.named(name)),
         Err(markers::Stop::Fault(fault)) => Err(fault.named(name)),
         Err(markers::Stop::Limit(error)) => Err(error),

@@ -1,7 +1,7 @@
 //! Whether a PNG or WebP file is all there, and how large a PNG says it is: read from the container, before a decoder sees
 //! the file. Decoders differ in what they do about an end that comes too early.
 
-use super::error::ImageError;
+use crate::error::ImageError;
 
 /// A PNG's signature and the lengths around a chunk: length and name before, checksum behind.
 const SIGNATURE: usize = 8;

@@ -1,11 +1,57 @@
 //! OpenCLIP's inference transform: resize, centre crop, normalise.
 
 use image::RgbImage;
+use serde::{Deserialize, Serialize};
 
-use super::coefficients::Axis;
-use super::crop::{center_offset, crop_filled};
-use super::resize::{resize, resize_part};
-use crate::config::{ClipConfig, Interpolation, PreprocessConfig, ResizeMode};
+use crate::coefficients::Axis;
+use crate::crop::{center_offset, crop_filled};
+use crate::resize::{Interpolation, resize, resize_part};
+
+/// From a decoded image to the image tower's input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PreprocessConfig {
+    /// Mean of each channel, for pixels in `[0, 1]`.
+    pub mean: [f32; 3],
+    /// Standard deviation of each channel, for pixels in `[0, 1]`.
+    pub std: [f32; 3],
+    /// The resampling filter.
+    pub interpolation: Interpolation,
+    /// How a rectangular image becomes a square.
+    pub resize_mode: ResizeMode,
+    /// Grey value of the border that [`ResizeMode::Longest`] adds.
+    pub fill_color: u8,
+}
+
+/// How a rectangular image becomes a square.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResizeMode {
+    /// The shorter side becomes the input's side, then the centre is cropped.
+    Shortest,
+    /// The longer side becomes the input's side, then a border is added.
+    Longest,
+    /// Both sides become the input's side; the aspect ratio is lost.
+    Squash,
+}
+
+/// Channel means of OpenAI's training images, in their published digits.
+pub const OPENAI_MEAN: [f64; 3] = [0.48145466, 0.4578275, 0.40821073];
+/// Channel standard deviations of OpenAI's training images, in their published digits.
+pub const OPENAI_STD: [f64; 3] = [0.26862954, 0.26130258, 0.27577711];
+
+impl Default for PreprocessConfig {
+    /// OpenAI's statistics with bicubic resize of the shorter side.
+    fn default() -> Self {
+        Self {
+            mean: OPENAI_MEAN.map(|value| value as f32),
+            std: OPENAI_STD.map(|value| value as f32),
+            interpolation: Interpolation::Bicubic,
+            resize_mode: ResizeMode::Shortest,
+            fill_color: 0,
+        }
+    }
+}
 
 /// The transform that a model's config asks for.
 #[derive(Clone, Debug)]
@@ -19,13 +65,8 @@ pub struct Preprocess {
 }
 
 impl Preprocess {
-    /// The transform of the config's model.
-    pub fn new(config: &ClipConfig) -> Self {
-        Self::with(config.vision.image_size, &config.preprocess)
-    }
-
     /// The transform to images of `image_size` × `image_size`.
-    pub fn with(image_size: usize, config: &PreprocessConfig) -> Self {
+    pub fn new(image_size: usize, config: &PreprocessConfig) -> Self {
         let normalized = std::array::from_fn(|channel| {
             // torch's operations, in its order and in f32: ToTensor divides, Normalize subtracts and divides.
             std::array::from_fn(|byte| (byte as f32 / 255.0 - config.mean[channel]) / config.std[channel])
