@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use radapter_adapter::Alpha;
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_clip::model::{Clip, ModelError};
+use radapter_clip::model::{Clip, Encoder, ModelError};
 use radapter_embedding::{EmbedOptions, Embeddings, TextCache};
-use radapter_training::finetuned::{FineTunedError, FineTunedRun};
+use radapter_training::finetuned::{FineTuned, FineTunedError, FineTunedRun, TunedModel};
 use radapter_training::plan::recorded;
-use radapter_training::{RunDir, RunRecord, TrainError};
+use radapter_training::{Method, RunDir, RunRecord, TrainError};
 
 use crate::classes::{Classes, ClassesError};
 use crate::config::ClassificationSettings;
@@ -58,12 +58,12 @@ pub struct ClassificationRun {
 /// A plain model and its classifier.
 #[derive(Debug)]
 pub struct Classifier {
-    /// The merged model.
-    pub clip: Clip,
-    /// The classifier: made from the merged model's text tower, or the trained one.
+    /// The model, merged if its method can.
+    pub encoder: Box<dyn Encoder>,
+    /// The classifier: made from the model's text tower, or the trained one.
     pub head: Head,
-    /// The merged model's tensors, those that were not tuned in the base's stored dtype.
-    pub checkpoint: Checkpoint,
+    /// The merged model's tensors, those that were not tuned in the base's stored dtype; none if its method cannot be merged.
+    pub checkpoint: Option<Checkpoint>,
     /// How much of what was trained is in it.
     pub alpha: Alpha,
 }
@@ -73,8 +73,8 @@ impl ClassificationRun {
     ///
     /// # Errors
     /// [`ClassifierError`] naming the file that is missing or unreadable, or if the run is of another task.
-    pub fn open(path: impl Into<PathBuf>) -> Result<Self, ClassifierError> {
-        let run = FineTunedRun::open(path)?;
+    pub fn open(methods: &[&'static dyn Method], path: impl Into<PathBuf>) -> Result<Self, ClassifierError> {
+        let run = FineTunedRun::open(methods, path)?;
         let task = recorded::<Classification>(run.dir(), run.record())?;
         let classes = Classes::read(&run.dir().path().join(CLASSES_FILE))?;
         Ok(Self { run, task, classes, texts: None })
@@ -121,9 +121,14 @@ impl ClassificationRun {
         alpha: Option<Alpha>,
         device: &Device,
     ) -> Result<Classifier, ClassifierError> {
-        let merged = self.run.model(base, alpha, device)?;
-        let clip = Clip::from_state(&base.config, &merged.checkpoint.state, device)?;
-        let zero_shot = |clip: &Clip| {
+        let FineTuned { model, alpha } = self.run.model(base, alpha, device)?;
+        let (encoder, checkpoint): (Box<dyn Encoder>, _) = match model {
+            TunedModel::Merged(checkpoint) => {
+                (Box::new(Clip::from_state(&base.config, &checkpoint.state, device)?), Some(*checkpoint))
+            }
+            TunedModel::Runtime(encoder) => (encoder, None),
+        };
+        let zero_shot = |clip: &dyn Encoder| {
             let batch = EmbedOptions::default().batch;
             let (classes, templates) = (&self.classes, &self.task.eval_templates);
             match &self.texts {
@@ -132,15 +137,15 @@ impl ClassificationRun {
             }
         };
         let head = if self.run.train().loss.objective().needs_text() {
-            zero_shot(&clip)?
+            zero_shot(&*encoder)?
         } else {
             let start = zero_shot(&Clip::from_state(&base.config, &base.state, device)?)?;
             let shape = [start.weights().len(), start.weights().dim()];
-            match self.run.classifier(start.weights().values(), shape, merged.alpha)? {
+            match self.run.classifier(start.weights().values(), shape, alpha)? {
                 Some(rows) => start.with_weights(Embeddings::new(shape[1], rows))?,
                 None => start,
             }
         };
-        Ok(Classifier { clip, head, checkpoint: merged.checkpoint, alpha: merged.alpha })
+        Ok(Classifier { encoder, head, checkpoint, alpha })
     }
 }

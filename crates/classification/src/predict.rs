@@ -1,6 +1,6 @@
 //! Answers for images without labels.
 
-use radapter_clip::model::{Adapter, Clip};
+use radapter_clip::model::Encoder;
 use radapter_datasets::on_error::Skipped;
 use serde::{Deserialize, Serialize};
 
@@ -68,8 +68,8 @@ pub struct Predictions {
 /// # Errors
 /// [`PredictError`] for an image that cannot be read (under `on_error = fail`), a classifier of another model, and a
 /// temperature that is not above 0.
-pub fn predict<A: Adapter>(
-    model: &Clip<A>,
+pub fn predict(
+    model: &dyn Encoder,
     head: &Head,
     images: &[Image],
     temperature: f64,
@@ -83,7 +83,7 @@ pub fn predict<A: Adapter>(
     let embedded = embed_images(model, images, options, progress)?;
     let classes = head.classes().as_slice();
     let mut rankings = Vec::with_capacity(embedded.kept.len());
-    let device = model.logit_scale.device();
+    let device = model.device();
     head.for_each_logits(&embedded.embeddings, &device, |row, logits| {
         let best = top_k(logits, top)?;
         let probabilities = softmax(logits, temperature);

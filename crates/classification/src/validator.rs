@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use burn::tensor::Tensor;
-use radapter_clip::model::Clip;
+use radapter_clip::model::Encoder;
 use radapter_datasets::{LabelledImages, Templates};
 use radapter_training::Validator;
 
@@ -50,7 +50,7 @@ impl Validator for ClassificationValidator {
 
     fn validate(
         &mut self,
-        model: &Clip,
+        model: &dyn Encoder,
         head: Option<&Tensor<2>>,
     ) -> Result<Vec<(String, f64)>, Box<dyn Error + Send + Sync>> {
         let head = match head {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};
-use radapter_clip::model::{Adapter, Clip, Context};
+use radapter_clip::model::Encoder;
 use radapter_datasets::imagenet::without_border;
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::prefetch::{Ahead, Prefetch, PrefetchError};
@@ -80,8 +80,8 @@ pub struct EmbeddedImages {
 /// # Errors
 /// [`EmbedError::Image`] for an image that cannot be read, under [`OnError::Fail`]; [`EmbedError::NotFinite`] if an
 /// embedding is not finite.
-pub fn embed_images<A: Adapter>(
-    model: &Clip<A>,
+pub fn embed_images(
+    model: &dyn Encoder,
     images: &[Image],
     options: &EmbedOptions,
     progress: &mut dyn FnMut(usize),
@@ -89,7 +89,7 @@ pub fn embed_images<A: Adapter>(
     let report = SkipReport::default();
     let pixels = preprocessed(model, images, options, &report);
     let mut batch = Batch::new(model, options.batch.max(1));
-    let mut values = Vec::with_capacity(images.len() * model.config.embed_dim);
+    let mut values = Vec::with_capacity(images.len() * model.config().embed_dim);
     let mut kept = Vec::with_capacity(images.len());
     for (position, pixels) in pixels.enumerate() {
         match pixels {
@@ -106,7 +106,7 @@ pub fn embed_images<A: Adapter>(
             progress(position + 1);
         }
     }
-    let embeddings = Embeddings::new(model.config.embed_dim, values);
+    let embeddings = Embeddings::new(model.config().embed_dim, values);
     for (row, &position) in embeddings.rows().zip(&kept) {
         if row.iter().any(|value| !value.is_finite()) {
             let what = format!("image {}", images[position].name);
@@ -117,13 +117,13 @@ pub fn embed_images<A: Adapter>(
 }
 
 /// The images' pixels as the model wants them, in order; `None` for one that is skipped.
-fn preprocessed<A: Adapter>(
-    model: &Clip<A>,
+fn preprocessed(
+    model: &dyn Encoder,
     images: &[Image],
     options: &EmbedOptions,
     report: &SkipReport,
 ) -> Prefetch<Option<Vec<f32>>, ImageError> {
-    let preprocess = model.config.preprocessor();
+    let preprocess = model.config().preprocessor();
     let EmbedOptions { limits, on_error, border, .. } = *options;
     let pixel_cache = options.pixel_cache.clone();
     let decoding = if border == 0 { options.decoding } else { DecodeMode::Exact };
@@ -150,15 +150,15 @@ fn preprocessed<A: Adapter>(
 }
 
 /// Images that wait to be embedded together.
-struct Batch<'a, A: Adapter> {
-    model: &'a Clip<A>,
+struct Batch<'a> {
+    model: &'a dyn Encoder,
     size: usize,
     pixels: Vec<f32>,
     count: usize,
 }
 
-impl<'a, A: Adapter> Batch<'a, A> {
-    fn new(model: &'a Clip<A>, size: usize) -> Self {
+impl<'a> Batch<'a> {
+    fn new(model: &'a dyn Encoder, size: usize) -> Self {
         Self { model, size, pixels: Vec::new(), count: 0 }
     }
 
@@ -176,12 +176,12 @@ impl<'a, A: Adapter> Batch<'a, A> {
         if self.count == 0 {
             return;
         }
-        let side = self.model.config.vision.image_size;
+        let side = self.model.config().vision.image_size;
         let shape = [self.count, 3, side, side];
-        let device = self.model.logit_scale.device();
+        let device = self.model.device();
         let pixels = TensorData::new(std::mem::take(&mut self.pixels), shape);
         let pixels = Tensor::<4>::from_data(pixels, &device);
-        let rows = self.model.encode_image(pixels, &Context::inference());
+        let rows = self.model.embed_images(pixels);
         values.extend_from_slice(Embeddings::from_tensor(rows).values());
         self.count = 0;
     }

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use radapter_clip::model::Clip;
+use radapter_clip::model::Encoder;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
 
@@ -11,7 +11,7 @@ use super::{EmbedError, Embeddings, embed_groups};
 const WORTH: usize = 1000;
 
 /// Changes whenever the same texts and weights would give other rows.
-const FORMAT: &str = "radapter text cache 1";
+const FORMAT: &str = "radapter text cache 2";
 
 /// The only tensor of a file: `[groups, embed_dim]`.
 const ROWS: &str = "rows";
@@ -38,15 +38,15 @@ impl TextCache {
     /// As [`embed_groups`]. A file that is damaged is computed anew, and one that cannot be written is told to `tracing`.
     pub fn embed_groups<T: AsRef<str>>(
         &self,
-        model: &Clip,
+        model: &dyn Encoder,
         groups: &[Vec<T>],
         batch: usize,
     ) -> Result<Embeddings, EmbedError> {
-        if groups.iter().map(Vec::len).sum::<usize>() < WORTH || is_remote(&model.logit_scale.device()) {
+        if groups.iter().map(Vec::len).sum::<usize>() < WORTH || is_remote(&model.device()) {
             return embed_groups(model, groups, batch);
         }
         let path = self.folder.join(format!("{}.safetensors", key(model, groups)));
-        if let Some(rows) = read(&path, groups.len(), model.config.embed_dim) {
+        if let Some(rows) = read(&path, groups.len(), model.config().embed_dim) {
             tracing::debug!("the texts' embeddings are those of {}", path.display());
             return Ok(rows);
         }
@@ -80,17 +80,14 @@ fn is_remote(device: &Device) -> bool {
     format!("{device:?}").contains("Remote")
 }
 
-fn key<T: AsRef<str>>(model: &Clip, groups: &[Vec<T>]) -> String {
+fn key<T: AsRef<str>>(model: &dyn Encoder, groups: &[Vec<T>]) -> String {
     let mut hasher = Sha256::new();
     let mut add = |text: &str| {
         hasher.update((text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
     };
     add(FORMAT);
-    add(&model.text_hash());
-    // Devices and types differ in what they round.
-    let device = model.logit_scale.device();
-    add(&format!("{:?} {:?} {} {device:?}", model.config.text, model.config.activation, model.precision));
+    add(&model.text_fingerprint());
     for group in groups {
         add(&group.len().to_string());
         group.iter().for_each(|text| add(text.as_ref()));

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use radapter_clip::model::{Adapter, Clip, Context};
+use radapter_clip::model::Encoder;
 use radapter_clip::tokenizer::Tokenizer;
 
 use super::{EmbedError, Embeddings};
@@ -15,12 +15,12 @@ use super::{EmbedError, Embeddings};
 ///
 /// # Errors
 /// [`EmbedError::Token`] if the model's vocabulary is not CLIP's, [`EmbedError::NotFinite`] if an embedding is not finite.
-pub fn embed_texts<A: Adapter, T: AsRef<str>>(
-    model: &Clip<A>,
+pub fn embed_texts<T: AsRef<str>>(
+    model: &dyn Encoder,
     texts: &[T],
     batch: usize,
 ) -> Result<Embeddings, EmbedError> {
-    let dim = model.config.embed_dim;
+    let dim = model.config().embed_dim;
     let mut values = vec![0.0; texts.len() * dim];
     each_distinct(model, texts, batch, |row, places| {
         for place in places {
@@ -34,8 +34,8 @@ pub fn embed_texts<A: Adapter, T: AsRef<str>>(
 ///
 /// # Errors
 /// As [`embed_texts`].
-pub fn each_distinct<A: Adapter, T: AsRef<str>>(
-    model: &Clip<A>,
+pub fn each_distinct<T: AsRef<str>>(
+    model: &dyn Encoder,
     texts: &[T],
     batch: usize,
     mut take: impl FnMut(&[f32], &[usize]),
@@ -45,7 +45,7 @@ pub fn each_distinct<A: Adapter, T: AsRef<str>>(
         places.entry(text.as_ref()).or_default().push(place);
     }
     let tokenizer = Tokenizer::clip();
-    let context = &model.config.text;
+    let context = &model.config().text;
     let mut distinct = Vec::with_capacity(places.len());
     for (text, places) in places {
         let tokens = tokenizer.encode_unpadded(text, context.context_length);
@@ -58,7 +58,7 @@ pub fn each_distinct<A: Adapter, T: AsRef<str>>(
     distinct.sort_unstable_by_key(|(tokens, places)| (tokens.len(), places[0]));
     for chunk in distinct.chunks(batch.max(1)) {
         let tokens: Vec<Vec<u32>> = chunk.iter().map(|(tokens, _)| tokens.clone()).collect();
-        let rows = model.encode_text(&tokens, &Context::inference());
+        let rows = model.embed_texts(&tokens);
         let rows = Embeddings::from_tensor(rows);
         for ((_, places), row) in chunk.iter().zip(rows.rows()) {
             if row.iter().any(|value| !value.is_finite()) {
@@ -79,15 +79,15 @@ pub fn each_distinct<A: Adapter, T: AsRef<str>>(
 ///
 /// # Errors
 /// As [`embed_texts`].
-pub fn embed_groups<A: Adapter, T: AsRef<str>>(
-    model: &Clip<A>,
+pub fn embed_groups<T: AsRef<str>>(
+    model: &dyn Encoder,
     groups: &[Vec<T>],
     batch: usize,
 ) -> Result<Embeddings, EmbedError> {
     let texts: Vec<&str> = groups.iter().flatten().map(AsRef::as_ref).collect();
     let of = |(group, texts): (usize, &Vec<T>)| std::iter::repeat_n(group, texts.len());
     let group_of: Vec<usize> = groups.iter().enumerate().flat_map(of).collect();
-    let dim = model.config.embed_dim;
+    let dim = model.config().embed_dim;
     let mut sums = vec![0.0_f64; groups.len() * dim];
     each_distinct(model, &texts, batch, |row, places| {
         for place in places {

@@ -1,6 +1,6 @@
 //! Images with their captions, embedded and measured.
 
-use radapter_clip::model::{Adapter, Clip};
+use radapter_clip::model::Encoder;
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::Templates;
 use radapter_datasets::captions::CaptionedImages;
@@ -80,9 +80,9 @@ impl Gallery {
     ///
     /// # Errors
     /// [`GalleryError`] for an image that cannot be read, under `on_error = fail`, and embeddings that are not finite.
-    pub fn evaluate<A: Adapter>(
+    pub fn evaluate(
         &self,
-        model: &Clip<A>,
+        model: &dyn Encoder,
         options: &EmbedOptions,
         progress: &mut dyn FnMut(usize),
     ) -> Result<GalleryOutcome, GalleryError> {

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use burn::tensor::Tensor;
-use radapter_clip::model::Clip;
+use radapter_clip::model::Encoder;
 use radapter_datasets::SkipReport;
 use radapter_embedding::EmbedOptions;
 use radapter_training::Validator;
@@ -46,7 +46,7 @@ impl Validator for RetrievalValidator {
 
     fn validate(
         &mut self,
-        model: &Clip,
+        model: &dyn Encoder,
         _head: Option<&Tensor<2>>,
     ) -> Result<Vec<(String, f64)>, Box<dyn Error + Send + Sync>> {
         let outcome = self.gallery.evaluate(model, &self.options, &mut |_| {})?;

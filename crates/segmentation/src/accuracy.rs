@@ -1,6 +1,6 @@
 //! How well a model names segments whose masks are given: OVSeg's own measure of its CLIP.
 
-use radapter_clip::model::{Adapter, Clip};
+use radapter_clip::model::Encoder;
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::prefetch::{Ahead, Prefetch};
 use radapter_datasets::{SkipReport, Templates};
@@ -65,8 +65,8 @@ impl SegmentAccuracy {
 /// # Errors
 /// [`AccuracyError`] for an image that cannot be read, under `on_error = fail`, masks of another size, and embeddings that are
 /// not finite.
-pub fn measure<A: Adapter>(
-    model: &Clip<A>,
+pub fn measure(
+    model: &dyn Encoder,
     set: &SegmentSet,
     labels: &Labels,
     templates: &Templates,

@@ -1,6 +1,6 @@
 //! Segmentation's settings, beside the trainer's.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use radapter_datasets::augment::Augment;
 use radapter_datasets::captions::{CaptionsFormat, CaptionsOptions};
@@ -119,7 +119,7 @@ impl<'de> Deserialize<'de> for ProposalsSource {
         if text == BUILTIN {
             return Ok(Self(text.to_owned()));
         }
-        let path: PathBuf = AbsolutePath::new(Path::new(text)).to_owned();
+        let path = AbsolutePath::new(Path::new(text)).to_path_buf();
         Ok(Self(path.to_str().unwrap_or(text).to_owned()))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use radapter_clip::model::{Adapter, Clip};
+use radapter_clip::model::Encoder;
 use radapter_datasets::SkipReport;
 use radapter_datasets::label_map::{IGNORED, LabelMap};
 use radapter_datasets::on_error::Skipped;
@@ -65,9 +65,9 @@ impl SegmentSettings {
 
 /// All that turns images into maps.
 #[derive(Debug)]
-pub struct Segmenter<'a, A: Adapter> {
+pub struct Segmenter<'a> {
     /// The model.
-    pub model: &'a Clip<A>,
+    pub model: &'a dyn Encoder,
     /// The classes.
     pub vocabulary: &'a Vocabulary,
     /// How regions are cropped.
@@ -144,7 +144,7 @@ struct Waiting {
     has_whole: bool,
 }
 
-impl<A: Adapter> Segmenter<'_, A> {
+impl Segmenter<'_> {
     /// Segments images in their order and hands each on as it is done, so that maps need not be kept.
     ///
     /// # Errors

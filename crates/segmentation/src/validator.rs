@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use burn::tensor::Tensor;
-use radapter_clip::model::Clip;
+use radapter_clip::model::Encoder;
 use radapter_datasets::{SkipReport, Templates};
 use radapter_embedding::EmbedOptions;
 use radapter_training::Validator;
@@ -41,7 +41,7 @@ impl Validator for SegmentValidator {
 
     fn validate(
         &mut self,
-        model: &Clip,
+        model: &dyn Encoder,
         _head: Option<&Tensor<2>>,
     ) -> Result<Vec<(String, f64)>, Box<dyn Error + Send + Sync>> {
         let Self { set, labels, templates, cropper, options, skipped } = self;

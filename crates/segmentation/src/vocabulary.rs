@@ -1,6 +1,6 @@
 //! The classes as embeddings.
 
-use radapter_clip::model::{Adapter, Clip};
+use radapter_clip::model::Encoder;
 use radapter_datasets::Templates;
 use radapter_embedding::{EmbedError, Embeddings, TextCache, embed_groups};
 
@@ -21,8 +21,8 @@ impl Vocabulary {
     ///
     /// # Errors
     /// As [`embed_groups`].
-    pub fn new<A: Adapter>(
-        model: &Clip<A>,
+    pub fn new(
+        model: &dyn Encoder,
         classes: &[Vec<String>],
         templates: &Templates,
         batch: usize,
@@ -35,7 +35,7 @@ impl Vocabulary {
     /// # Errors
     /// As there.
     pub fn cached(
-        model: &Clip,
+        model: &dyn Encoder,
         classes: &[Vec<String>],
         templates: &Templates,
         batch: usize,

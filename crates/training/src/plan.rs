@@ -6,17 +6,18 @@
 use burn::tensor::Device;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::Clip;
-use radapter_settings::{Contradiction, Declared, Facts, Schema, Settings, SettingsError, schema};
+use radapter_settings::{Contradiction, Facts, Origin, Schema, Settings, SettingsError, schema};
 use serde::Serialize;
 use toml::Table;
 
 use crate::config::{Recipe, TrainSettings};
 use crate::error::TrainError;
 use crate::method::{self, Method};
-use crate::run_dir::{RunDir, RunRecord};
-use crate::run_options::{RunOptions, TrainOutcome};
-use crate::task::{Parts, Sources, Task};
-use crate::{Outcome, Setup};
+use crate::run::options::{RunOptions, TrainOutcome};
+use crate::run::report::Outcome;
+use crate::run::run_dir::{RunDir, RunRecord};
+use crate::setup::Setup;
+use crate::task::{Sources, Task};
 
 /// A run that is ready to begin or to go on.
 pub struct Plan<T: Task> {
@@ -63,7 +64,7 @@ impl<T: Task> Plan<T> {
     pub fn new(inputs: Inputs<'_, T>, given: &Settings) -> Result<Self, T::Error> {
         let Inputs { methods, base, reference, data, device, progress } = inputs;
         let schema = settings_of::<T>();
-        let (method, layers) = layers::<T>(methods, given, &schema)?;
+        let (method, layers) = layers::<T>(methods, given)?;
         let layers: Vec<&Settings> = layers.iter().chain([given]).collect();
         let overlaid = schema.overlay(&layers)?;
         // The data decide what the trainer's settings follow, and depend on none but the seed.
@@ -75,6 +76,11 @@ impl<T: Task> Plan<T> {
             Facts { samples, checkpoint_temperature: base.temperature(), smoothing: T::SMOOTHING };
         let train: TrainSettings = overlaid.resolve(&facts).part()?;
         train.check()?;
+        if !method.tunes().contains(&train.tune) {
+            let (key, found) = ("tune", format!("{:?}", train.tune).to_lowercase());
+            let expected = "the method does not tune it; leave tune out, or name another method";
+            return Err(SettingsError::Conflict { key, found, expected }.into());
+        }
         let mut warnings = train.warnings(train.total_steps(samples));
         warnings.extend(task.notes());
         Ok(Self { base, reference, method, train, task, warnings })
@@ -89,7 +95,7 @@ impl<T: Task> Plan<T> {
         let record = run.record()?;
         let train = record.train()?;
         let own = recorded::<T>(run, &record)?;
-        let method = method::named(methods, &train.method, T::HAS_CLASSIFIER, || RunDir::CONFIG.into())?;
+        let method = method::named(methods, &train.method, T::HAS_CLASSIFIER, || Origin::Named(RunDir::CONFIG.to_owned()))?;
         let sources = Sources { base: &base, data, run: Some(run), seed: train.seed, device: &device, progress };
         let task = T::prepare(own, sources)?;
         let reference = record.base.or(reference);
@@ -101,9 +107,9 @@ impl<T: Task> Plan<T> {
     /// # Errors
     /// [`SettingsError::Incomplete`] for a value that TOML cannot say, such as a path that is not UTF-8.
     pub fn settings(&self) -> Result<Table, SettingsError> {
-        let mut table = table(&self.train)?;
-        table.extend(table_of(self.task.settings())?);
-        Ok(table)
+        let mut all = table(&self.train)?;
+        all.extend(table(self.task.settings())?);
+        Ok(all)
     }
 
     /// What the run is going to do, in a line.
@@ -136,20 +142,18 @@ impl<T: Task> Plan<T> {
         let settings = self.settings()?;
         let Self { base, reference, method, train, task, .. } = self;
         let clip = Clip::from_state(&base.config, &base.state, &options.device)?;
-        let Parts { data, head, validator, files, skipped } = task.parts(&clip, &train, &options)?;
+        let parts = task.parts(&clip, &train, &options)?;
+        let skipped = parts.skipped.clone();
         let setup = Setup {
             task: T::NAME,
             method,
+            base_hash: base.state.hash(),
             base: clip,
             reference,
-            base_hash: base.state.hash(),
-            data,
+            parts,
             objective: train.loss.objective(),
-            head,
-            validator,
             train,
             settings,
-            files,
             options,
         };
         Ok(TrainOutcome { outcome: go(setup)?, skipped: skipped.entries() })
@@ -160,14 +164,12 @@ impl<T: Task> Plan<T> {
 fn layers<T: Task>(
     methods: &[&'static dyn Method],
     given: &Settings,
-    schema: &Schema,
 ) -> Result<(&'static dyn Method, Vec<Settings>), SettingsError> {
     let mut recipe = recipe::<T>(given)?;
     let text = |settings: &Settings, key: &str| settings.get(key).and_then(toml::Value::as_str).map(str::to_owned);
-    let (tune, named) = (text(given, "tune"), text(given, "method"));
-    let method = match named.or_else(|| text(&recipe, "method")) {
+    let method = match text(given, "method").or_else(|| text(&recipe, "method")) {
         Some(name) => method::named(methods, &name, T::HAS_CLASSIFIER, || given.origin("method"))?,
-        None => method::implied(methods, tune.as_deref(), T::HAS_CLASSIFIER, schema, given)?,
+        None => method::implied(methods, given, T::HAS_CLASSIFIER)?,
     };
     if !method.is_scaled() {
         // A recipe's α is that of adapters.
@@ -224,10 +226,6 @@ pub fn check_resume<T: Task>(run: &RunDir, given: &Settings) -> Result<(), Train
             Err(TrainError::Contradiction { key, run: recorded, given })
         }
     }
-}
-
-fn table_of<S: Declared>(settings: &S) -> Result<Table, SettingsError> {
-    table(settings)
 }
 
 fn table<S: Serialize>(settings: &S) -> Result<Table, SettingsError> {

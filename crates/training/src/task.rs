@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_clip::model::{Clip, ModelError};
+use radapter_clip::model::{Encoder, ModelError};
 use radapter_datasets::SkipReport;
 use radapter_settings::{Declared, SettingsError};
 
 use crate::config::{Recipe, TrainSettings};
 use crate::data::TrainData;
 use crate::error::TrainError;
-use crate::run_dir::RunDir;
-use crate::run_options::RunOptions;
-use crate::validation::Validator;
+use crate::run::options::RunOptions;
+use crate::run::run_dir::RunDir;
+use crate::run_loop::validation::Validator;
 
 /// A task whose data are read: what is trained and validated on.
 ///
@@ -72,7 +72,7 @@ pub trait Task: Sized + 'static {
     ///
     /// # Errors
     /// Settings that the task cannot be trained with.
-    fn parts(self, model: &Clip, train: &TrainSettings, options: &RunOptions) -> Result<Parts, Self::Error>;
+    fn parts(self, model: &dyn Encoder, train: &TrainSettings, options: &RunOptions) -> Result<Parts, Self::Error>;
 }
 
 /// What data are read from.

@@ -1,114 +1,116 @@
+//! How a method tunes a model: everything that the loop asks of it.
+
+use std::fmt::Debug;
 use std::io::{self, Write};
 
-use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Device, Tensor};
-use radapter_adapter::{AdapterError, AdapterFile, AdapterSet, Alpha, RAdapter, merge};
-use radapter_clip::model::{Adapter, Clip, NoAdapter, Place};
+use burn::tensor::Tensor;
+use radapter_adapter::{AdapterError, Alpha};
+use radapter_clip::model::{Adapter, Clip, Encoder};
 
-use crate::parameters::{self, HEAD};
-use crate::results::Results;
-use crate::tensor_file::{self, Named};
+use crate::config::TrainSettings;
+use crate::optimizer::averaging::Averaging;
+use crate::optimizer::schedule::Schedule;
 
-/// A kind of model that can be trained, told by what stands behind its sublayers.
-pub(crate) trait Tuned: Adapter + Sync + 'static {
-    /// How the files of its values are called.
-    const STEM: &'static str;
+/// A method at work on a CLIP with the modules `A`. The modules themselves (behind or before a sublayer, inside a linear layer, on a
+/// tower's tokens) are [`Adapter`]'s.
+pub trait Tuning<A: Adapter>: Debug + Send + Sync {
+    /// The stem of the names of the files that hold what was trained.
+    fn stem(&self) -> &'static str;
 
-    /// Whether the parameter of this name is trained.
-    fn trains(key: &str, trains_text: bool) -> bool;
+    /// Whether a parameter is trained in a phase. Keys are those of the saved files: OpenCLIP's names for CLIP's own parameters,
+    /// `head` for the classifier, `{tower}.{layer}.{site}.{parameter}` for modules.
+    fn trains(&self, key: &str, phase: usize) -> bool;
 
-    /// The plain CLIP that the trained model stands for. The model is without autodiff.
-    fn merge(clip: Clip<Self>, alpha: f64) -> Result<Clip, AdapterError>;
+    /// The parts of a run of `steps` steps, one after the other; each trains at least what the one before did. One by default.
+    fn phases(&self, settings: &TrainSettings, steps: u64) -> Vec<Phase> {
+        vec![Phase { steps, schedule: settings.schedule(steps) }]
+    }
 
-    /// Writes the values as a file.
-    fn write(clip: &Clip<Self>, results: &Results, out: &mut dyn Write) -> io::Result<()>;
+    /// How the trained parameters are averaged, if they are: exponentially, as `ema` says.
+    fn averaging(&self, settings: &TrainSettings, _steps: u64) -> Option<Averaging> {
+        settings.ema.value().map(Averaging::exponential)
+    }
+
+    /// Whose embeddings of the same batch the penalty gets.
+    fn teacher(&self) -> Option<Teacher> {
+        None
+    }
+
+    /// More images for a step, appended to those of the batch: pixels as the batch has them. They are embedded with the batch, take no
+    /// part in the objective, and are the penalty's [`views`](Embedded::views).
+    fn views(&self, _images: &Images<'_>) -> Vec<f32> {
+        Vec::new()
+    }
+
+    /// A term that is added to the objective, of shape `[1]`.
+    fn penalty(&self, _step: &Embedded<'_, A>) -> Option<Tensor<1>> {
+        None
+    }
+
+    /// The model that evaluation uses, with `alpha` of what was trained. The given one is in f32, without autodiff.
+    ///
+    /// # Errors
+    /// [`AdapterError`] for an α that the modules cannot be merged at.
+    fn encoder(&self, clip: Clip<A>, alpha: Alpha) -> Result<Box<dyn Encoder>, AdapterError>;
+
+    /// Writes what was trained, the classifier apart, as a file.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    fn write(&self, clip: &Clip<A>, base_hash: &str, out: &mut dyn Write) -> io::Result<()>;
 }
 
-/// R-Adapter: the adapters, wherever they stand, and the classifier if the loss has one.
-impl Tuned for RAdapter {
-    const STEM: &'static str = "adapters";
-
-    fn trains(key: &str, _trains_text: bool) -> bool {
-        let of_adapter = |key: &str| key.rsplit_once('.').is_some_and(|(place, _)| place.parse::<Place>().is_ok());
-        key == HEAD || of_adapter(key)
-    }
-
-    fn merge(clip: Clip<Self>, alpha: f64) -> Result<Clip, AdapterError> {
-        let alpha = Alpha::new(alpha).map_err(|error| AdapterError::Setting {
-            key: "alpha",
-            found: error.found,
-            expected: "a number from 0 to 1.5".to_owned(),
-        })?;
-        merge(&clip, alpha)
-    }
-
-    fn write(clip: &Clip<Self>, results: &Results, mut out: &mut dyn Write) -> io::Result<()> {
-        let file = AdapterFile {
-            adapters: AdapterSet::from_model(clip),
-            base: Some(results.base_hash.clone()),
-            config: Some(results.adapter.clone()),
-        };
-        file.write_to(&mut out)
-    }
+/// A part of a run: the optimizer and its schedule start anew, the averages go on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Phase {
+    /// How many steps it has.
+    pub steps: u64,
+    /// The learning rate over its steps.
+    pub schedule: Schedule,
 }
 
-/// Full fine-tuning: the towers that the objective uses, or the image tower alone. CLIP's own logit scale is never trained, the loss has its
-/// temperature.
-impl Tuned for NoAdapter {
-    const STEM: &'static str = "weights";
-
-    fn trains(key: &str, trains_text: bool) -> bool {
-        key != "logit_scale" && (trains_text || key == HEAD || key.starts_with("visual."))
-    }
-
-    fn merge(clip: Clip, _alpha: f64) -> Result<Clip, AdapterError> {
-        Ok(clip)
-    }
-
-    /// All weights, the frozen ones too, under OpenCLIP's names: with the run's architecture, a checkpoint.
-    fn write(clip: &Clip, _results: &Results, out: &mut dyn Write) -> io::Result<()> {
-        let mut named = Named::new();
-        parameters::each(clip, |mut entry| {
-            // 0-D in every checkpoint; burn has no 0-D tensors.
-            if entry.key == "logit_scale" {
-                entry.flat.shape.clear();
-            }
-            named.insert(entry.key, entry.flat);
-        });
-        tensor_file::write(out, named.iter().map(|(k, v)| (k.clone(), v)), &Default::default())
-    }
+/// A model that the trained one is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Teacher {
+    /// The model that is tuned, as it was.
+    Base,
+    /// The moving average of the trained one; the trained one itself where nothing is averaged.
+    Average,
 }
 
-/// Takes a module without autodiff to a training device of the same hardware; the tensors' memory is shared.
-pub(crate) fn to_training<M: Module>(module: M, device: &Device, trains: impl Fn(&str) -> bool) -> M {
-    struct Lift<'a, F> {
-        device: &'a Device,
-        trains: F,
-        path: Vec<String>,
-    }
-    impl<F: Fn(&str) -> bool> ModuleMapper for Lift<'_, F> {
-        fn enter_module(&mut self, name: &str, _container_type: &str) {
-            self.path.push(name.to_owned());
-        }
-
-        fn exit_module(&mut self, _name: &str, _container_type: &str) {
-            self.path.pop();
-        }
-
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let trained = (self.trains)(&parameters::key(&self.path));
-            let (id, value, _) = param.consume();
-            let value = lift(value, self.device).set_require_grad(trained);
-            Param::initialized(id, value)
-        }
-    }
-    module.map(&mut Lift { device, trains, path: Vec::new() })
+/// The images of a step, for [`Tuning::views`].
+#[derive(Clone, Copy, Debug)]
+pub struct Images<'a> {
+    /// `[batch, 3, size, size]`, row-major, normalised.
+    pub pixels: &'a [f32],
+    /// The side of an image.
+    pub size: usize,
+    /// The run's seed.
+    pub seed: u64,
+    /// The step, counted from 0.
+    pub step: u64,
 }
 
-/// A tensor under the autodiff and checkpointing of a device: operations refuse operands that differ in it.
-pub(crate) fn lift<const D: usize>(tensor: Tensor<D>, device: &Device) -> Tensor<D> {
-    match device.gradient_checkpointing_strategy() {
-        Some(strategy) => Tensor::from_inner(tensor).with_gradient_checkpointing_strategy(strategy),
-        None => tensor,
-    }
+/// The embeddings of a step, for [`Tuning::penalty`].
+#[derive(Debug)]
+pub struct Embedded<'a, A: Adapter> {
+    /// The model that is trained.
+    pub clip: &'a Clip<A>,
+    /// `[batch, embed_dim]`
+    pub image: Tensor<2>,
+    /// `[batch, embed_dim]`; none where images are compared with a classifier.
+    pub text: Option<Tensor<2>>,
+    /// Those of the [views](Tuning::views).
+    pub views: Option<Tensor<2>>,
+    /// The teacher's, without a gradient.
+    pub teacher: Option<TeacherEmbeddings>,
+}
+
+/// A teacher's embeddings of a batch.
+#[derive(Clone, Debug)]
+pub struct TeacherEmbeddings {
+    /// `[batch, embed_dim]`
+    pub image: Tensor<2>,
+    /// `[batch, embed_dim]`, where the batch has texts.
+    pub text: Option<Tensor<2>>,
 }

@@ -1,4 +1,4 @@
-use radapter_clip::model::{Adapter, Clip};
+use radapter_clip::model::Encoder;
 use radapter_datasets::Templates;
 
 use super::{Head, HeadError};
@@ -17,8 +17,8 @@ impl Head {
     ///
     /// # Errors
     /// [`HeadError::Embed`] if the model gives embeddings that are not finite, or has no embedding for a token.
-    pub fn zero_shot<A: Adapter>(
-        model: &Clip<A>,
+    pub fn zero_shot(
+        model: &dyn Encoder,
         classes: &Classes,
         templates: &Templates,
         batch: usize,
@@ -32,7 +32,7 @@ impl Head {
     /// # Errors
     /// As there.
     pub fn zero_shot_cached(
-        model: &Clip,
+        model: &dyn Encoder,
         classes: &Classes,
         templates: &Templates,
         batch: usize,

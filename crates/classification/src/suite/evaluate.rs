@@ -1,4 +1,4 @@
-use radapter_clip::model::{Adapter, Clip};
+use radapter_clip::model::Encoder;
 use radapter_datasets::on_error::Skipped;
 use serde::{Deserialize, Serialize};
 
@@ -95,8 +95,8 @@ pub struct SuiteOutcome {
 /// # Errors
 /// [`EvaluateError`] for an image that cannot be read (under `on_error = fail`), a set without images, and a classifier of
 /// other classes or another model.
-pub fn evaluate<A: Adapter>(
-    model: &Clip<A>,
+pub fn evaluate(
+    model: &dyn Encoder,
     head: &Head,
     set: &TestSet,
     options: &EmbedOptions,
@@ -115,7 +115,7 @@ pub fn evaluate<A: Adapter>(
     let names = set.candidates.names();
     let mut tally = Tally::new(names.iter().cloned());
     let mut predictions = Vec::with_capacity(embedded.kept.len());
-    let device = model.logit_scale.device();
+    let device = model.device();
     head.for_each_logits(&embedded.embeddings, &device, |row, logits| {
         let sample = &set.samples[embedded.kept[row]];
         let scores = set.candidates.scores(logits);
@@ -136,8 +136,8 @@ pub fn evaluate<A: Adapter>(
 ///
 /// # Errors
 /// Those of [`evaluate`], and [`SuiteError::NoShiftedSet`].
-pub fn evaluate_suite<A: Adapter>(
-    model: &Clip<A>,
+pub fn evaluate_suite(
+    model: &dyn Encoder,
     head: &Head,
     suite: &Suite,
     options: &EmbedOptions,

@@ -5,7 +5,7 @@ mod split;
 
 use std::sync::Arc;
 
-use radapter_clip::model::Clip;
+use radapter_clip::model::Encoder;
 use radapter_datasets::LabelledImages;
 use radapter_embedding::EmbedOptions;
 use radapter_training::config::{Recipe, TrainSettings};
@@ -112,7 +112,7 @@ impl Task for Classification {
         self.split.warnings(&self.classes)
     }
 
-    fn parts(self, model: &Clip, train: &TrainSettings, options: &RunOptions) -> Result<Parts, ClassificationError> {
+    fn parts(self, model: &dyn Encoder, train: &TrainSettings, options: &RunOptions) -> Result<Parts, ClassificationError> {
         let Self { settings, classes, train: images, val, split } = self;
         let needs_text = train.loss.objective().needs_text();
         let embed = EmbedOptions {
@@ -134,7 +134,7 @@ impl Task for Classification {
         });
         let validator = validator.transpose()?.map(|validator| Box::new(validator) as Box<dyn Validator>);
         let templates = needs_text.then_some(&settings.templates);
-        let data = ClassificationData::new(images, &model.config, templates, settings.augment, settings.on_error)
+        let data = ClassificationData::new(images, model.config(), templates, settings.augment, settings.on_error)
             .decoded(settings.decode)
             .cached(options.pixel_cache.clone());
         let skipped = data.skip_report();

@@ -1,7 +1,7 @@
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{
+use super::{Adapter, 
     Attention, Block, Clip, ImageTower, LayerNorm, Linear, Mlp, NoAdapter, PatchEmbedding, Precision, TextTower,
     TokenEmbedding, Transformer,
 };
@@ -105,7 +105,9 @@ impl Clip<NoAdapter> {
         self.visit(&mut collector);
         collector.state
     }
+}
 
+impl<A: Adapter> Clip<A> {
     /// [`StateDict::hash`] of the text tower alone: the same for two models that embed texts alike.
     pub fn text_hash(&self) -> String {
         let mut collector = Collector::default();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use radapter_clip::model::Clip;
+use radapter_clip::model::Encoder;
 use radapter_datasets::SkipReport;
 use radapter_datasets::folder::{self, FolderError, FoundImage};
 use radapter_datasets::on_error::Skipped;
@@ -72,7 +72,7 @@ pub struct Updated {
 pub fn update(
     dir: &Path,
     folder: &Folder,
-    model: &Clip,
+    model: &dyn Encoder,
     id: ModelId,
     options: &UpdateOptions<'_>,
     progress: &mut dyn FnMut(usize, usize),
@@ -85,7 +85,7 @@ pub fn update(
         }
         images => images?,
     };
-    let (_lock, mut manifest) = begin(dir, &root, folder.moved, id, model.config.embed_dim, options.embed.decoding)?;
+    let (_lock, mut manifest) = begin(dir, &root, folder.moved, id, model.config().embed_dim, options.embed.decoding)?;
 
     let report = SkipReport::default();
     let mut wanted = Vec::with_capacity(images.len());
@@ -285,7 +285,7 @@ fn embed(
     dir: &Path,
     manifest: &mut Manifest,
     wanted: &Wanted,
-    model: &Clip,
+    model: &dyn Encoder,
     options: &UpdateOptions<'_>,
     updated: &mut Updated,
     progress: &mut dyn FnMut(usize, usize),

@@ -5,7 +5,7 @@ mod sets;
 
 use std::sync::Arc;
 
-use radapter_clip::model::Clip;
+use radapter_clip::model::Encoder;
 use radapter_datasets::SkipReport;
 use radapter_datasets::captions::CaptionedImages;
 use radapter_embedding::EmbedOptions;
@@ -106,7 +106,7 @@ impl Task for Retrieval {
         self.notes.clone()
     }
 
-    fn parts(self, _model: &Clip, train: &TrainSettings, options: &RunOptions) -> Result<Parts, RetrievalError> {
+    fn parts(self, _model: &dyn Encoder, train: &TrainSettings, options: &RunOptions) -> Result<Parts, RetrievalError> {
         let Self { settings, val, split, data, skipped, .. } = self;
         if !train.loss.objective().needs_text() {
             let reason = "loss.kind = cross-entropy compares images with classes, and retrieval has none: expected \

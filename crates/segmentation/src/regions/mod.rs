@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};
-use radapter_clip::model::{Adapter, Clip, Context};
+use radapter_clip::model::Encoder;
 use radapter_datasets::prefetch::{Prefetch, PrefetchError};
 use radapter_embedding::{EmbedError, Embeddings};
 use radapter_images::RgbImage;
@@ -37,8 +37,8 @@ pub type Rows = Vec<Option<Vec<f32>>>;
 
 /// Embeds regions, image by image as they are [pushed](Self::push), and hands the images back in the same order, each when all
 /// its regions are done. At most a batch of regions waits, so that memory is that of a batch and of the images it belongs to.
-pub struct RegionEmbedder<'a, A: Adapter, T> {
-    model: &'a Clip<A>,
+pub struct RegionEmbedder<'a, T> {
+    model: &'a dyn Encoder,
     cropper: &'a Cropper,
     cache: Option<&'a Cache>,
     batch: usize,
@@ -75,9 +75,9 @@ pub enum RegionError {
     Cache(#[from] CacheError),
 }
 
-impl<'a, A: Adapter, T> RegionEmbedder<'a, A, T> {
+impl<'a, T> RegionEmbedder<'a, T> {
     /// Runs `batch` regions at a time through the model.
-    pub fn new(model: &'a Clip<A>, cropper: &'a Cropper, cache: Option<&'a Cache>, batch: usize) -> Self {
+    pub fn new(model: &'a dyn Encoder, cropper: &'a Cropper, cache: Option<&'a Cache>, batch: usize) -> Self {
         let (waiting, pending) = (VecDeque::new(), Vec::new());
         Self { model, cropper, cache, batch: batch.max(1), waiting, done: 0, pending }
     }
@@ -134,13 +134,13 @@ impl<'a, A: Adapter, T> RegionEmbedder<'a, A, T> {
         if pending.is_empty() {
             return Ok(());
         }
-        let side = self.model.config.vision.image_size;
+        let side = self.model.config().vision.image_size;
         let shape = [pending.len(), 3, side, side];
         let mut pixels = Vec::with_capacity(shape.iter().product());
         pending.iter().for_each(|pending| pixels.extend_from_slice(&pending.pixels));
-        let device = self.model.logit_scale.device();
+        let device = self.model.device();
         let pixels = Tensor::<4>::from_data(TensorData::new(pixels, shape), &device);
-        let rows = Embeddings::from_tensor(self.model.encode_image(pixels, &Context::inference()));
+        let rows = Embeddings::from_tensor(self.model.embed_images(pixels));
         for (pending, row) in pending.iter().zip(rows.rows()) {
             let waiting = &mut self.waiting[pending.image - self.done];
             if row.iter().any(|value| !value.is_finite()) {
@@ -170,8 +170,8 @@ impl<'a, A: Adapter, T> RegionEmbedder<'a, A, T> {
 ///
 /// # Errors
 /// Those of the images, of the embedder and of `take`.
-pub fn embed_all<A: Adapter, T, E: From<RegionError> + From<EmbedError>>(
-    mut embedder: RegionEmbedder<'_, A, T>,
+pub fn embed_all<T, E: From<RegionError> + From<EmbedError>>(
+    mut embedder: RegionEmbedder<'_, T>,
     images: Prefetch<Option<ImageRegions<T>>, E>,
     take: &mut dyn FnMut(ImageRegions<T>, Rows) -> Result<(), E>,
 ) -> Result<(), E> {

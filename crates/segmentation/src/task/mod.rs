@@ -6,7 +6,7 @@ mod sets;
 
 use std::sync::Arc;
 
-use radapter_clip::model::Clip;
+use radapter_clip::model::Encoder;
 use radapter_datasets::SkipReport;
 use radapter_embedding::EmbedOptions;
 use radapter_training::config::{Recipe, TrainSettings};
@@ -123,7 +123,7 @@ impl Task for Segmentation {
         self.notes.clone()
     }
 
-    fn parts(self, _model: &Clip, train: &TrainSettings, _options: &RunOptions) -> Result<Parts, SegmentationError> {
+    fn parts(self, _model: &dyn Encoder, train: &TrainSettings, _options: &RunOptions) -> Result<Parts, SegmentationError> {
         let Self { settings, val_labels: labels, val, split, data, cropper, skipped, mined, .. } = self;
         if !train.loss.objective().needs_text() {
             let reason = "loss.kind = cross-entropy compares images with a classifier, and open-vocabulary segmentation has none: \

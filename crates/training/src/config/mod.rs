@@ -19,8 +19,8 @@ use toml::Table;
 pub use every::Every;
 pub use recipe::Recipe;
 
-pub use crate::schedule::Decay;
-use crate::{Contrastive, CrossEntropy, Objective};
+pub use crate::optimizer::schedule::Decay;
+use crate::{Contrastive, CrossEntropy, Objective, Schedule};
 
 settings! {
     /// The trainer's settings.
@@ -184,6 +184,12 @@ impl TrainSettings {
         self.tune != Tune::Adapters || adapter.drop == 0.0 || adapter.drop_mode != DropMode::Sample
     }
 
+    /// The learning-rate schedule of a run, or of a phase, of `steps` steps.
+    pub fn schedule(&self, steps: u64) -> Schedule {
+        let &Self { lr, final_lr, warmup, schedule: decay, .. } = self;
+        Schedule { lr, final_lr, warmup, steps, decay }
+    }
+
     /// Steps of an epoch over `samples`: whole batches, or one partial batch if there is no whole one.
     pub fn steps_per_epoch(&self, samples: usize) -> u64 {
         steps_per_epoch(samples, self.batch_size)
@@ -208,4 +214,18 @@ fn total_steps(table: &Table, facts: &Facts) -> u64 {
 
 fn default_workers() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(8)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use radapter_settings::{Schema, Settings, SettingsError};
+
+    use super::*;
+
+    /// The trainer's settings without a task or a registry of methods.
+    pub(crate) fn resolve(given: &Settings, samples: usize) -> Result<TrainSettings, SettingsError> {
+        let own = Settings::from_toml("method = \"none\"\nbest = \"none\"\nalpha = 0.5", "test")?;
+        let facts = Facts { samples, checkpoint_temperature: 0.01, smoothing: 0.0 };
+        Schema::of::<TrainSettings>().overlay(&[&own, given])?.resolve(&facts).part()
+    }
 }

@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use radapter_adapter::{
-    AdapterError, AdapterFile, Alpha, AlphaError, Probe, attach_trained, merge_state, tolerance, with_alpha,
-};
+use radapter_adapter::{AdapterError, Alpha, AlphaError};
 use radapter_clip::checkpoint::{Checkpoint, CheckpointError, read_safetensors};
-use radapter_clip::model::{Clip, ModelError};
-use radapter_clip::state_dict::{RawTensor, StateDict, StoredDtype};
+use radapter_clip::model::{Clip, Encoder, ModelError};
+use radapter_clip::state_dict::RawTensor;
+use radapter_settings::Origin;
 
-use crate::config::Tune;
+use super::results::file_name;
+use super::run_dir::{RunDir, RunRecord};
+use crate::config::{Keep, TrainSettings};
 use crate::error::TrainError;
-use crate::parameters::HEAD;
-use crate::run_dir::{RunDir, RunRecord};
+use crate::method::{self, Method};
+use crate::state::parameters::HEAD;
 
 /// Why a run gives no model.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,9 @@ pub enum FineTunedError {
         /// The run's folder.
         run: PathBuf,
     },
+    /// A model with modules that stay beside the weights.
+    #[error("this run cannot be merged: its method adds modules that a plain CLIP has no place for; use it as --model RUN")]
+    NotMergeable,
     /// A mixing coefficient out of range.
     #[error(transparent)]
     Alpha(#[from] AlphaError),
@@ -67,31 +71,71 @@ pub enum FineTunedError {
     Model(#[from] ModelError),
 }
 
-/// The run in a folder, of whichever task.
+/// The run in a folder, of whichever task and method.
 #[derive(Clone, Debug)]
 pub struct FineTunedRun {
     run: RunDir,
     record: RunRecord,
+    train: TrainSettings,
+    method: &'static dyn Method,
 }
 
 /// A run's model.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct FineTuned {
-    /// The merged model's tensors, those that were not tuned in the base's stored dtype.
-    pub checkpoint: Checkpoint,
+    /// The model itself.
+    pub model: TunedModel,
     /// How much of what was trained is in it.
     pub alpha: Alpha,
+}
+
+/// A model as its method makes it.
+#[derive(Debug)]
+pub enum TunedModel {
+    /// A plain CLIP; tensors that were not tuned are in the base's stored dtype.
+    Merged(Box<Checkpoint>),
+    /// A model with modules that cannot be merged.
+    Runtime(Box<dyn Encoder>),
+}
+
+impl FineTuned {
+    /// The tensors of a plain CLIP.
+    ///
+    /// # Errors
+    /// [`FineTunedError::NotMergeable`] of a method whose modules cannot be merged.
+    pub fn checkpoint(self) -> Result<Checkpoint, FineTunedError> {
+        match self.model {
+            TunedModel::Merged(checkpoint) => Ok(*checkpoint),
+            TunedModel::Runtime(_) => Err(FineTunedError::NotMergeable),
+        }
+    }
+
+    /// The model on a device.
+    ///
+    /// # Errors
+    /// [`FineTunedError::Model`] for tensors that do not make one.
+    pub fn encoder(self, device: &Device) -> Result<Box<dyn Encoder>, FineTunedError> {
+        Ok(match self.model {
+            TunedModel::Merged(checkpoint) => {
+                Box::new(Clip::from_state(&checkpoint.config, &checkpoint.state, device)?)
+            }
+            TunedModel::Runtime(encoder) => encoder,
+        })
+    }
 }
 
 impl FineTunedRun {
     /// Opens a run's folder. The run need not be finished: what was published last counts.
     ///
     /// # Errors
-    /// [`TrainError`] naming the file that is missing or unreadable.
-    pub fn open(path: impl Into<PathBuf>) -> Result<Self, TrainError> {
+    /// [`TrainError`] naming the file that is missing or unreadable, or a method that is not among `methods`.
+    pub fn open(methods: &[&'static dyn Method], path: impl Into<PathBuf>) -> Result<Self, TrainError> {
         let run = RunDir::open(path)?;
         let record = run.record()?;
-        Ok(Self { run, record })
+        let train = record.train()?;
+        let origin = || Origin::Named(run.path().join(RunDir::CONFIG).display().to_string());
+        let method = method::named(methods, &train.method, true, origin)?;
+        Ok(Self { run, record, train, method })
     }
 
     /// The run's folder.
@@ -104,31 +148,56 @@ impl FineTunedRun {
         &self.record
     }
 
+    /// The trainer's settings.
+    pub fn train(&self) -> &TrainSettings {
+        &self.train
+    }
+
+    /// The method.
+    pub fn method(&self) -> &'static dyn Method {
+        self.method
+    }
+
     /// By what name the base was opened, if the record says.
     pub fn base_reference(&self) -> Option<&str> {
-        self.record.task.get("model").and_then(toml::Value::as_str)
+        self.record.base.as_deref()
     }
 
-    /// The temperature of the loss, under which the model's probabilities are meant.
+    /// The softmax temperature of the loss, under which the model's probabilities are meant.
     pub fn temperature(&self) -> f64 {
-        self.record.train.loss.temperature
+        self.train.loss.temperature
     }
 
-    /// The α of a model for which none is given: the run's own for adapters, 1 for fully fine-tuned weights.
+    /// The α of a model for which none is given: the run's own for scaled adapters, else 1.
     ///
     /// # Errors
     /// [`AlphaError`] if the record's is out of range.
     pub fn default_alpha(&self) -> Result<Alpha, AlphaError> {
-        match self.record.train.tune {
-            Tune::Adapters => Alpha::new(self.record.train.alpha),
-            Tune::All | Tune::Image => Ok(Alpha::ONE),
-        }
+        if self.method.is_scaled() { Alpha::new(self.train.alpha) } else { Ok(Alpha::ONE) }
+    }
+
+    /// The file of the values of this stem that evaluation uses: of the last step or of the best validation, as the run's `keep`
+    /// says; averaged if the run averages.
+    pub fn evaluated(&self, stem: &str) -> PathBuf {
+        let folder = match self.train.keep {
+            Keep::Last => self.run.path().to_owned(),
+            Keep::Best => self.run.best(),
+        };
+        let averaged = folder.join(file_name(stem, true));
+        if averaged.exists() { averaged } else { folder.join(file_name(stem, false)) }
+    }
+
+    /// All files that evaluation uses.
+    pub fn evaluated_files(&self) -> Vec<PathBuf> {
+        let head = self.trains_head().then(|| self.evaluated(HEAD));
+        std::iter::once(self.evaluated(self.method.stem())).chain(head).collect()
+    }
+
+    fn trains_head(&self) -> bool {
+        !self.train.loss.objective().needs_text()
     }
 
     /// The run's model, at its own α unless one is given.
-    ///
-    /// * Adapters are merged, scaled by α (R-Adapter's re-scaling), and the merge is checked on `device`.
-    /// * Fully fine-tuned weights are mixed as `(1 − α)·θ_base + α·θ_tuned` (WiSE-FT).
     ///
     /// # Errors
     /// [`FineTunedError::OtherBase`] if `base` is not the model that was tuned, and for files that are missing, damaged or do
@@ -142,62 +211,14 @@ impl FineTunedRun {
                 found,
             });
         }
-        if !self.run.evaluated()?.exists() && self.run.report()?.is_none() {
+        if !self.evaluated(self.method.stem()).exists() && self.run.report()?.is_none() {
             return Err(FineTunedError::Unfinished { run: self.run.path().to_owned() });
         }
         let alpha = match alpha {
             Some(alpha) => alpha,
             None => self.default_alpha()?,
         };
-        let state = match self.record.train.tune {
-            Tune::Adapters => self.merged(base, &found, alpha, device)?,
-            Tune::All | Tune::Image => self.mixed(base, alpha)?,
-        };
-        Ok(FineTuned { checkpoint: Checkpoint { state, ..base.clone() }, alpha })
-    }
-
-    /// The base's tensors with the averaged adapters merged into them.
-    fn merged(
-        &self,
-        base: &Checkpoint,
-        hash: &str,
-        alpha: Alpha,
-        device: &Device,
-    ) -> Result<StateDict, FineTunedError> {
-        let file = AdapterFile::read(self.run.evaluated()?)?;
-        file.check_base(hash, &base.config)?;
-        let state = merge_state(&base.state, &file.adapters, alpha, device)?;
-        // The adapted model and the merged one, one after the other: each is as large as the base.
-        let adapted = Clip::from_state(&base.config, &base.state, device)?;
-        let probe = Probe::new(&adapted);
-        let adapted = with_alpha(attach_trained(adapted, &file.adapters)?, alpha);
-        let expected = probe.embed(&adapted);
-        drop(adapted);
-        let merged = Clip::from_state(&base.config, &state, device)?;
-        expected.check(&probe.embed(&merged), tolerance(StoredDtype::F32))?;
-        Ok(state)
-    }
-
-    /// The base's tensors mixed with the tuned ones.
-    fn mixed(&self, base: &Checkpoint, alpha: Alpha) -> Result<StateDict, FineTunedError> {
-        let path = self.run.evaluated()?;
-        let mut state = base.state.clone();
-        if alpha == Alpha::ZERO {
-            return Ok(state);
-        }
-        for (name, tuned) in read_safetensors(&path)?.tensors {
-            let Some(start) = state.get(&name) else {
-                return Err(misfit(&path, &name, "no such tensor".to_owned(), Some(&tuned)));
-            };
-            if start.shape() != tuned.shape() {
-                let expected = format!("{:?}", start.shape());
-                return Err(misfit(&path, &name, expected, Some(&tuned)));
-            }
-            let values = mix(&start.to_f32(), &tuned.to_f32(), alpha);
-            let mixed = RawTensor::from_f32(tuned.shape(), values);
-            state.insert(name, mixed);
-        }
-        Ok(state)
+        Ok(FineTuned { model: self.method.open(self, base, alpha, device)?, alpha })
     }
 
     /// The classifier that the run trained, mixed as `(1 − α)·start + α·trained`; none if the run trains none.
@@ -213,7 +234,10 @@ impl FineTunedRun {
         shape: [usize; 2],
         alpha: Alpha,
     ) -> Result<Option<Vec<f32>>, FineTunedError> {
-        let Some(path) = self.run.evaluated_head()? else { return Ok(None) };
+        if !self.trains_head() {
+            return Ok(None);
+        }
+        let path = self.evaluated(HEAD);
         let file = read_safetensors(&path)?;
         let tensor = file.tensors.get(HEAD);
         let Some(tuned) = tensor.filter(|tensor| tensor.shape() == shape) else {
@@ -223,13 +247,14 @@ impl FineTunedRun {
     }
 }
 
-fn misfit(path: &Path, key: &str, expected: String, found: Option<&RawTensor>) -> FineTunedError {
+/// The error of a tensor that does not fit the model.
+pub fn misfit(path: &Path, key: &str, expected: String, found: Option<&RawTensor>) -> FineTunedError {
     let found = found.map_or("none".to_owned(), |tensor| format!("{:?}", tensor.shape()));
     FineTunedError::Tensor { path: path.to_owned(), key: key.to_owned(), expected, found }
 }
 
 /// `(1 − α)·a + α·b`, in f64; exactly `a` at 0 and exactly `b` at 1.
-fn mix(a: &[f32], b: &[f32], alpha: Alpha) -> Vec<f32> {
+pub fn mix(a: &[f32], b: &[f32], alpha: Alpha) -> Vec<f32> {
     let alpha = alpha.get();
     let mixed = |(&a, &b): (&f32, &f32)| ((1.0 - alpha) * f64::from(a) + alpha * f64::from(b)) as f32;
     a.iter().zip(b).map(mixed).collect()

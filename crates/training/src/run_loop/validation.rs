@@ -1,41 +1,44 @@
+//! A task's validation of the model in training.
+
 use std::error::Error;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use radapter_adapter::AdapterError;
-use radapter_clip::model::{Clip, Precision};
+use radapter_adapter::{AdapterError, Alpha};
+use radapter_clip::model::{Adapter, Encoder, Precision};
 
 use crate::model::TrainModel;
-use crate::parameters;
-use crate::tensor_file::Named;
-use crate::tuning::Tuned;
+use crate::state::parameters;
+use crate::state::tensor_file::Named;
+use crate::tuning::Tuning;
 
 /// A task's measure of a model.
 pub trait Validator: Send {
-    /// The names of what it measures, so that a run which is to be judged by another is refused before it begins. None where
+    /// The names of its metrics, so that a run that is to be judged by another one is refused before it starts. Empty where
     /// they are not known beforehand.
     fn metrics(&self) -> &[&str] {
         &[]
     }
 
-    /// Measures a plain CLIP: merged from the averaged adapters, without autodiff; and the classifier
+    /// Measures the model as evaluation uses it: averaged if the run averages, merged if its method can; and the classifier
     /// `[classes, embed_dim]` if one is trained.
     ///
     /// # Errors
     /// Why it could not be measured; it stops the run.
     fn validate(
         &mut self,
-        model: &Clip,
+        model: &dyn Encoder,
         head: Option<&Tensor<2>>,
     ) -> Result<Vec<(String, f64)>, Box<dyn Error + Send + Sync>>;
 }
 
-/// The model that evaluation uses: averaged if the run averages, merged, in f32, without autodiff.
-pub(crate) fn evaluated<A: Tuned>(
+/// The model that evaluation uses: averaged if the run averages, in f32, without autodiff.
+pub(crate) fn evaluated<A: Adapter>(
     model: &TrainModel<A>,
     averages: Option<&Named>,
-    alpha: f64,
-) -> Result<(Clip, Option<Tensor<2>>), AdapterError> {
+    tuning: &dyn Tuning<A>,
+    alpha: Alpha,
+) -> Result<(Box<dyn Encoder>, Option<Tensor<2>>), AdapterError> {
     let model = model.valid();
     let model = match averages {
         Some(averages) => parameters::load(model, averages),
@@ -43,5 +46,5 @@ pub(crate) fn evaluated<A: Tuned>(
     };
     // As the finished run is evaluated, but for what its weights have lost in 16 bits.
     let clip = model.clip.in_precision(Precision::F32);
-    Ok((A::merge(clip, alpha)?, model.head.map(|head| head.val())))
+    Ok((tuning.encoder(clip, alpha)?, model.head.map(|head| head.val())))
 }

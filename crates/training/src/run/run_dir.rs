@@ -1,20 +1,16 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use radapter_adapter::RAdapter;
 use radapter_clip::config::ClipConfig;
-use radapter_clip::model::NoAdapter;
 use radapter_files::{Disk, replace};
+use radapter_settings::schema::part;
 use serde::{Deserialize, Serialize};
-use toml::Table;
+use toml::{Table, Value};
 
-use crate::config::{ConfigError, Keep, ResolvedConfig, Settings, Tune, contradiction};
+use crate::config::TrainSettings;
 use crate::error::TrainError;
-use crate::parameters::HEAD;
-use crate::report::Report;
-use crate::results::file_name;
-use crate::state;
-use crate::tuning::Tuned;
+use crate::run::report::Report;
+use crate::state::saved as state;
 
 pub(crate) const FORMAT: &str = "radapter-run-v1";
 
@@ -22,7 +18,7 @@ pub(crate) const FORMAT: &str = "radapter-run-v1";
 ///
 /// | | |
 /// |---|---|
-/// | `config.toml` | [`RunRecord`]: settings as resolved, the task's part, the architecture |
+/// | `config.toml` | [`RunRecord`]: all settings as resolved, the base model, the architecture |
 /// | `metrics.jsonl` | a line for each step and validation |
 /// | `state/` | the last two saved states |
 /// | `adapters.safetensors`, `adapters-ema.safetensors` | what was trained, and its average; `weights…` without adapters |
@@ -31,78 +27,66 @@ pub(crate) const FORMAT: &str = "radapter-run-v1";
 /// | `report.json` | [`Report`], when the run is finished |
 /// | `lock` | held by the process that trains |
 ///
-/// Where the run has an average, the files with `-ema` are what evaluation uses; [`evaluated`](Self::evaluated) tells.
+/// Where the run has an average, the files with `-ema` are what evaluation uses;
+/// [`FineTunedRun::evaluated`](crate::finetuned::FineTunedRun::evaluated) names them.
 #[derive(Clone, Debug)]
 pub struct RunDir {
     path: PathBuf,
 }
 
 /// `config.toml`: everything that makes the run, so that it explains itself.
+///
+/// Its section `[settings]` is what `--config` reads, so that a run's file starts another run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunRecord {
     /// Form of this file.
     pub format: String,
+    /// The task's name.
+    pub task: String,
+    /// By what name the base model was opened: what opens it again when the run is resumed or evaluated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
     /// Hash of the base model's tensors.
     pub base_hash: String,
     /// Training samples.
     pub samples: usize,
     /// The training set's fingerprint.
     pub data: String,
-    /// The trainer's settings.
-    pub train: ResolvedConfig,
-    /// The task's settings.
-    #[serde(default)]
-    pub task: Table,
+    /// The trainer's and the task's settings, every value concrete.
+    pub settings: Table,
     /// The architecture.
-    pub model: ClipConfig,
+    pub architecture: ClipConfig,
 }
 
 impl RunRecord {
-    /// Checks that settings given together with a resume say what the run says.
+    /// The trainer's settings.
     ///
     /// # Errors
-    /// [`TrainError::Contradiction`] with the first that does not.
-    pub fn check(&self, given: &Settings) -> Result<(), TrainError> {
-        let mut recorded = table(&self.train)?;
-        recorded.extend(self.task.clone());
-        match contradiction(given, &recorded) {
-            Some((key, run, given)) => Err(TrainError::Contradiction { key, run, given }),
-            None => Ok(()),
-        }
+    /// [`TrainError::Settings`] for a value that is missing or of the wrong type.
+    pub fn train(&self) -> Result<TrainSettings, TrainError> {
+        Ok(part(&self.settings)?)
     }
 
     /// Checks that this run is resumed and not another.
     pub(crate) fn check_same(&self, now: &Self) -> Result<(), TrainError> {
-        let differ = |key: &str, run: &str, given: &str| match run == given {
+        let differ = |key: &str, run: String, given: String| match run == given {
             true => Ok(()),
-            false => {
-                Err(TrainError::Contradiction { key: key.to_owned(), run: run.to_owned(), given: given.to_owned() })
-            }
+            false => Err(TrainError::Contradiction { key: key.to_owned(), run, given }),
         };
-        differ("base model", &self.base_hash, &now.base_hash)?;
-        differ("training set", &self.data, &now.data)?;
-        differ("training samples", &self.samples.to_string(), &now.samples.to_string())?;
-        for part in [table(&now.train)?, now.task.clone()] {
-            self.check(&Settings::from_table(part, "this session"))?;
+        differ("base model", self.base_hash.clone(), now.base_hash.clone())?;
+        differ("training set", self.data.clone(), now.data.clone())?;
+        differ("training samples", self.samples.to_string(), now.samples.to_string())?;
+        let shown = |value: Option<&Value>| value.map_or_else(|| "none".to_owned(), ToString::to_string);
+        for key in now.settings.keys().chain(self.settings.keys()) {
+            differ(key, shown(self.settings.get(key)), shown(now.settings.get(key)))?;
         }
-        // What is only on the recorded side is found the other way round.
-        if self == now {
-            return Ok(());
-        }
-        differ("configuration", &to_toml(self)?, &to_toml(now)?)
+        differ("architecture", to_toml(&self.architecture)?, to_toml(&now.architecture)?)
     }
 }
 
-fn table<T: Serialize>(value: &T) -> Result<Table, TrainError> {
-    let value_error =
-        |e: toml::ser::Error| ConfigError::Value { origin: RunDir::CONFIG.to_owned(), reason: e.to_string() };
-    Ok(Table::try_from(value).map_err(value_error)?)
-}
-
-fn to_toml(record: &RunRecord) -> Result<String, TrainError> {
-    toml::to_string(&table(record)?)
-        .map_err(|e| TrainError::Unreadable { path: RunDir::CONFIG.into(), reason: e.to_string() })
+fn to_toml(record: &impl Serialize) -> Result<String, TrainError> {
+    toml::to_string(record).map_err(|e| TrainError::Unreadable { path: RunDir::CONFIG.into(), reason: e.to_string() })
 }
 
 impl RunDir {
@@ -131,6 +115,7 @@ impl RunDir {
         path: &Path,
         record: &RunRecord,
         files: &[(String, Vec<u8>)],
+        averages: bool,
     ) -> Result<(Self, File), TrainError> {
         let run = Self { path: path.to_owned() };
         if path.join(Self::CONFIG).exists() {
@@ -157,7 +142,7 @@ impl RunDir {
         }
         state::clean(&states, 0)?;
         let text = to_toml(record)?;
-        let counters = state::Counters::start(record.train.ema.value().is_some());
+        let counters = state::Counters::start(averages);
         state::save(&Disk, &states, &state::State::start(counters))?;
         for (name, content) in files {
             replace(&Disk, &run.path.join(name), |writer| writer.write_all(content))?;
@@ -191,38 +176,6 @@ impl RunDir {
         }
         let _ = fs::remove_dir_all(self.states());
         let _ = fs::remove_dir(&self.path);
-    }
-
-    /// The file of what evaluation uses: of the last step or of the best validation, as the run's `keep` says; averaged if
-    /// the run averages; adapters, or the tuned weights under OpenCLIP's names.
-    ///
-    /// # Errors
-    /// If the run's record cannot be read.
-    pub fn evaluated(&self) -> Result<PathBuf, TrainError> {
-        let record = self.record()?;
-        let stem = match record.train.tune {
-            Tune::Adapters => <RAdapter as Tuned>::STEM,
-            Tune::All | Tune::Image => <NoAdapter as Tuned>::STEM,
-        };
-        Ok(self.published(&record, stem))
-    }
-
-    /// The file of the classifier that evaluation uses, if the run trains one: a tensor `head`, `[classes, embed_dim]`.
-    ///
-    /// # Errors
-    /// If the run's record cannot be read.
-    pub fn evaluated_head(&self) -> Result<Option<PathBuf>, TrainError> {
-        let record = self.record()?;
-        let trains_head = !record.train.loss.objective().needs_text();
-        Ok(trains_head.then(|| self.published(&record, HEAD)))
-    }
-
-    fn published(&self, record: &RunRecord, stem: &str) -> PathBuf {
-        let folder = match record.train.keep {
-            Keep::Last => self.path.clone(),
-            Keep::Best => self.best(),
-        };
-        folder.join(file_name(stem, record.train.ema.value().is_some()))
     }
 
     /// The folder.

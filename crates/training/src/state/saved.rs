@@ -12,10 +12,9 @@ use burn::tensor::Device;
 use radapter_files::{Storage, replace_dir, write_synced};
 use serde::{Deserialize, Serialize};
 
+use super::stopping::Stopping;
+use super::tensor_file::{self, Flat, Named};
 use crate::error::TrainError;
-use crate::optimizer::Memory;
-use crate::stopping::Stopping;
-use crate::tensor_file::{self, Flat, Named};
 
 /// States that are kept.
 const KEPT: usize = 2;
@@ -26,6 +25,26 @@ const PARAMETERS: &str = "parameters.safetensors";
 const AVERAGES: &str = "averages.safetensors";
 const MOMENTS: &str = "moments.safetensors";
 const COUNTERS: &str = "state.json";
+
+/// Moments and averages of the optimizer.
+#[derive(Clone)]
+pub(crate) struct Memory {
+    /// Moving averages of the gradients.
+    pub(crate) first: Named,
+    /// Moving averages of their squares.
+    pub(crate) second: Named,
+    /// The averages W̃ of the parameters; empty without averaging.
+    pub(crate) averages: Named,
+    /// Steps done.
+    pub(crate) time: u64,
+}
+
+impl Memory {
+    /// Before the first step: no moments yet, and averages that start as the parameters (no bias correction).
+    pub(crate) fn start(averages: Named) -> Self {
+        Self { first: Named::new(), second: Named::new(), averages, time: 0 }
+    }
+}
 
 /// All that is saved.
 pub(crate) struct State {
@@ -70,9 +89,7 @@ impl Counters {
 impl State {
     /// Before the first step, whose tensors need not be saved.
     pub(crate) fn start(counters: Counters) -> Self {
-        let (first, second, averages) = Default::default();
-        let memory = Memory { first, second, averages, time: 0 };
-        Self { parameters: Named::new(), memory, counters }
+        Self { parameters: Named::new(), memory: Memory::start(Named::new()), counters }
     }
 }
 
@@ -154,33 +171,32 @@ pub(crate) fn clean(states: &Path, step: u64) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// Loads the newest state, or that of step `from`.
+/// The step of the newest state, or `from` if there is a state of it.
+///
+/// # Errors
+/// [`TrainError::State`] if there is none.
+pub(crate) fn chosen(states: &Path, from: Option<u64>) -> Result<u64, TrainError> {
+    let steps = saved_steps(states).unwrap_or_default();
+    let reason = match (from, steps.last()) {
+        (Some(step), _) if steps.contains(&step) => return Ok(step),
+        (None, Some(&step)) => return Ok(step),
+        (Some(step), _) => {
+            let there: Vec<String> = steps.iter().map(u64::to_string).collect();
+            format!("there is no state of step {step}; there are those of the steps {}", there.join(", "))
+        }
+        (None, None) => "no state was saved".to_owned(),
+    };
+    Err(TrainError::State { path: states.to_owned(), reason, older: None })
+}
+
+/// Loads the state of a step.
 ///
 /// `expected` are the trained parameters before the first step: a state with other names or shapes is refused.
 ///
 /// # Errors
 /// [`TrainError::State`] names the folder, what is wrong with it, and the older state there is.
-pub(crate) fn load(states: &Path, from: Option<u64>, expected: &Named, device: &Device) -> Result<State, TrainError> {
+pub(crate) fn load(states: &Path, step: u64, expected: &Named, device: &Device) -> Result<State, TrainError> {
     let steps = saved_steps(states).unwrap_or_default();
-    let step = match (from, steps.last()) {
-        (Some(step), _) if !steps.contains(&step) => {
-            let there: Vec<String> = steps.iter().map(u64::to_string).collect();
-            return Err(TrainError::State {
-                path: states.to_owned(),
-                reason: format!("there is no state of step {step}; there are those of the steps {}", there.join(", ")),
-                older: None,
-            });
-        }
-        (Some(step), _) => step,
-        (None, Some(&step)) => step,
-        (None, None) => {
-            return Err(TrainError::State {
-                path: states.to_owned(),
-                reason: "no state was saved".to_owned(),
-                older: None,
-            });
-        }
-    };
     let path = folder(states, step);
     read(&path, step, expected, device).map_err(|error| TrainError::State {
         reason: error.to_string(),
@@ -204,8 +220,7 @@ fn read(path: &Path, step: u64, expected: &Named, device: &Device) -> Result<Sta
     }
     if step == 0 {
         let averages = if counters.averages { expected.clone() } else { Named::new() };
-        let memory = Memory { first: Named::new(), second: Named::new(), averages, time: 0 };
-        return Ok(State { parameters: expected.clone(), memory, counters });
+        return Ok(State { parameters: expected.clone(), memory: Memory::start(averages), counters });
     }
     let named = |name: &str, found: Named| match mismatch(expected, &found) {
         Some(reason) => Err(unreadable(name, reason)),

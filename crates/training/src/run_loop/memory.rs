@@ -1,12 +1,12 @@
-//! What a training step needs of a device's memory at the least: counted before the first step, so that a batch that cannot fit is
-//! refused with one that does, instead of failing somewhere on its way.
+//! A lower bound of the device memory that a training step needs, computed before the first step: a batch that cannot fit is
+//! refused, and the error names one that does.
 
 use radapter_clip::config::ClipConfig;
 use radapter_clip::model::Precision;
 
-use crate::config::{ResolvedConfig, Tune};
+use crate::config::{TrainSettings, Tune};
 use crate::error::TrainError;
-use crate::tensor_file::Named;
+use crate::state::tensor_file::Named;
 
 /// Bytes of an f32.
 const FLOAT: u64 = 4;
@@ -26,14 +26,14 @@ pub(crate) struct Needs {
     fixed: u64,
     /// Pixels and the activations that are kept, of one image.
     per_sample: u64,
-    /// Pixels of one image on the host: a whole batch of them is there at once, however it is cut.
+    /// Pixels of one image on the host: a whole batch of them is there at once, however it is divided.
     pixels: u64,
 }
 
 impl Needs {
-    /// `trained`: what is trained, by name. Texts, whose lengths are not known yet, are left out, and so is what lies below the first
-    /// trained block of the image tower, so that this is a lower bound.
-    pub(crate) fn of(model: &ClipConfig, config: &ResolvedConfig, trained: &Named) -> Self {
+    /// `trained` are the trained parameters by name. Texts are left out, as their lengths are not known yet, and so is what lies
+    /// below the first trained block of the image tower: this is a lower bound.
+    pub(crate) fn of(model: &ClipConfig, config: &TrainSettings, trained: &Named) -> Self {
         let vision = &model.vision;
         let every = config.tune != Tune::Adapters;
         let first = match every {
@@ -45,8 +45,8 @@ impl Needs {
         let tokens = 1 + (vision.image_size / vision.patch_size).pow(2);
         let blocks = first.map_or(0, |first: usize| vision.layers.saturating_sub(first));
         let [tokens, width, mlp, blocks] = [tokens, vision.width, vision.mlp_width, blocks].map(|n| n as u64);
-        // What the operations of a block keep: the inputs of both norms, queries, keys and values, the hidden layer in front of its
-        // activation, and the inputs of what is trained. Of the last block hardly more than keys and values of all tokens are there.
+        // The operations of a block keep the inputs of both norms, queries, keys and values, the hidden layer before its
+        // activation, and the inputs of what is trained. The last block keeps hardly more than keys and values of all tokens.
         let block = if every { 8 * width + 2 * mlp } else { 7 * width + mlp };
         let kept = match (blocks, config.checkpointing) {
             (0, _) => 0,
@@ -81,7 +81,7 @@ impl Needs {
     }
 
     /// Refuses a batch that cannot fit. A set of fewer samples than a batch makes smaller ones.
-    pub(crate) fn check(self, config: &ResolvedConfig, samples: usize, available: u64) -> Result<(), TrainError> {
+    pub(crate) fn check(self, config: &TrainSettings, samples: usize, available: u64) -> Result<(), TrainError> {
         let batch = config.batch_size.min(samples);
         let part = config.micro_batch.value().unwrap_or(batch);
         let needed = self.bytes(batch, part);
@@ -107,28 +107,19 @@ impl Needs {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
-    use crate::config::{Situation, TaskDefaults, TrainConfig};
-    use crate::tensor_file::Flat;
+    use radapter_settings::Settings;
 
-    fn resolved(settings: TrainConfig) -> ResolvedConfig {
-        let task = TaskDefaults {
-            alpha: 0.5,
-            adapters_loss: crate::config::LossKind::MpmNce,
-            all_loss: crate::config::LossKind::InfoNce,
-            margin: 0.0,
-            smoothing: 0.0,
-            best: "none".to_owned(),
-        };
-        settings.resolve(&Situation { samples: 10_000, checkpoint_temperature: 0.01, task: &task }).unwrap().config
-    }
+    use crate::config::tests::resolve;
+    use crate::state::tensor_file::Flat;
 
-    fn settings(batch: usize, part: Option<usize>, checkpointing: bool) -> ResolvedConfig {
-        resolved(TrainConfig {
-            batch_size: Some(batch),
-            micro_batch: Some(part.map_or(crate::config::OrNone::None, crate::config::OrNone::Some)),
-            checkpointing: Some(checkpointing),
-            ..TrainConfig::default()
-        })
+    fn settings(batch: i64, part: Option<i64>, checkpointing: bool) -> TrainSettings {
+        let mut given = Settings::default();
+        given.set("batch_size", batch).unwrap();
+        given.set("checkpointing", checkpointing).unwrap();
+        if let Some(part) = part {
+            given.set("micro_batch", part).unwrap();
+        }
+        resolve(&given, 10_000).unwrap()
     }
 
     const GIB: u64 = 1 << 30;
@@ -160,8 +151,8 @@ mod tests {
             assert!(error.contains(part), "{part}: {error}");
         }
         let fitting = needs.fitting(512, 16 * GIB).unwrap();
-        assert!(needs.check(&settings(512, Some(fitting), false), 10_000, 16 * GIB).is_ok());
-        assert!(needs.check(&settings(512, Some(fitting + 1), false), 10_000, 16 * GIB).is_err());
+        assert!(needs.check(&settings(512, Some(fitting as i64), false), 10_000, 16 * GIB).is_ok());
+        assert!(needs.check(&settings(512, Some(fitting as i64 + 1), false), 10_000, 16 * GIB).is_err());
 
         let blocks = Needs::of(&model, &settings(512, None, true), &adapters(&model, 0..24));
         assert!(blocks.per_sample * 3 < needs.per_sample);

@@ -1,0 +1,56 @@
+//! What evaluation asks of a model: embeddings, whatever is attached to its towers.
+
+use burn::tensor::{Device, Tensor};
+
+use super::{Adapter, Clip, Context};
+use crate::config::ClipConfig;
+
+/// Images and texts to embeddings, without autodiff and nothing random: a plain CLIP, or one with modules that cannot be merged.
+pub trait Encoder: std::fmt::Debug + Send {
+    /// The architecture.
+    fn config(&self) -> &ClipConfig;
+
+    /// The device that it computes on, without autodiff.
+    fn device(&self) -> Device;
+
+    /// A text that changes whenever the same texts would be embedded differently: other parameters, another device or precision.
+    fn text_fingerprint(&self) -> String;
+
+    /// Embeds images.
+    ///
+    /// # Shapes
+    /// * `pixels`: `[batch, 3, image_size, image_size]`, normalised
+    /// * result: `[batch, embed_dim]`, L2-normalised
+    fn embed_images(&self, pixels: Tensor<4>) -> Tensor<2>;
+
+    /// Embeds texts, given as token ids without padding.
+    ///
+    /// # Shapes
+    /// * result: `[texts, embed_dim]`, L2-normalised
+    fn embed_texts(&self, texts: &[Vec<u32>]) -> Tensor<2>;
+}
+
+impl<A: Adapter> Encoder for Clip<A> {
+    fn config(&self) -> &ClipConfig {
+        &self.config
+    }
+
+    fn device(&self) -> Device {
+        self.logit_scale.device()
+    }
+
+    fn text_fingerprint(&self) -> String {
+        let Self { config, precision, .. } = self;
+        // Devices and types differ in what they round.
+        let device = self.device();
+        format!("{} {:?} {:?} {precision} {device:?}", self.text_hash(), config.text, config.activation)
+    }
+
+    fn embed_images(&self, pixels: Tensor<4>) -> Tensor<2> {
+        self.encode_image(pixels, &Context::inference())
+    }
+
+    fn embed_texts(&self, texts: &[Vec<u32>]) -> Tensor<2> {
+        self.encode_text(texts, &Context::inference())
+    }
+}

@@ -1,0 +1,121 @@
+//! R-Adapter: small linear adapters behind attention and MLP of every block of a frozen CLIP.
+
+use std::io::{self, Write};
+
+use burn::tensor::Device;
+use radapter_adapter::{
+    AdapterConfig, AdapterError, AdapterFile, AdapterSet, Alpha, Probe, RAdapter, attach, attach_trained, merge,
+    merge_state, tolerance, with_alpha,
+};
+use radapter_clip::checkpoint::Checkpoint;
+use radapter_clip::model::{Clip, Encoder, Place};
+use radapter_clip::state_dict::StoredDtype;
+use radapter_training::config::Tune;
+use radapter_training::finetuned::{FineTunedError, FineTunedRun, TunedModel};
+use radapter_training::method::Output;
+use radapter_training::state::HEAD;
+use radapter_training::{Method, Outcome, Start, TrainError, Tuning};
+
+const STEM: &str = "adapters";
+
+/// R-Adapter (Kim, Jeong, Kim and Kwak, ECCV 2024): adapters that are dropped at random while training, averaged over time, scaled by
+/// α and merged, trained by MPM-NCE.
+#[derive(Clone, Copy, Debug)]
+pub struct RAdapterMethod;
+
+impl Method for RAdapterMethod {
+    fn name(&self) -> &'static str {
+        "r-adapter"
+    }
+
+    fn about(&self) -> &'static str {
+        "adapters in both towers, dropped, averaged, scaled by alpha and merged; MPM-NCE"
+    }
+
+    fn source(&self) -> &'static str {
+        "Kim et al., ECCV 2024, arXiv 2408.05749"
+    }
+
+    fn settings(&self) -> &'static str {
+        r#"
+            tune = "adapters"
+            loss.kind = "mpm-nce"
+        "#
+    }
+
+    fn tunes(&self) -> &'static [Tune] {
+        &[Tune::Adapters]
+    }
+
+    fn is_scaled(&self) -> bool {
+        true
+    }
+
+    fn output(&self) -> Output {
+        Output::Mergeable
+    }
+
+    fn stem(&self) -> &'static str {
+        STEM
+    }
+
+    fn train(&self, start: Start) -> Result<Outcome, TrainError> {
+        let settings = start.settings();
+        let base = start.base().in_precision(settings.precision);
+        let adapter = settings.adapter.clone();
+        let clip = attach(base, &adapter, settings.seed).map_err(|error| TrainError::Adapter(Box::new(error)))?;
+        start.run(clip, Box::new(Adapters { adapter }))
+    }
+
+    /// Adapters are merged, scaled by α, and the merge is checked on `device`.
+    fn open(
+        &self,
+        run: &FineTunedRun,
+        base: &Checkpoint,
+        alpha: Alpha,
+        device: &Device,
+    ) -> Result<TunedModel, FineTunedError> {
+        let file = AdapterFile::read(run.evaluated(STEM))?;
+        file.check_base(&base.state.hash(), &base.config)?;
+        let state = merge_state(&base.state, &file.adapters, alpha, device)?;
+        // The adapted model and the merged one, one after the other: each is as large as the base.
+        let adapted = Clip::from_state(&base.config, &base.state, device)?;
+        let probe = Probe::new(&adapted);
+        let adapted = with_alpha(attach_trained(adapted, &file.adapters)?, alpha);
+        let expected = probe.embed(&adapted);
+        drop(adapted);
+        let merged = Clip::from_state(&base.config, &state, device)?;
+        expected.check(&probe.embed(&merged), tolerance(StoredDtype::F32))?;
+        Ok(TunedModel::Merged(Box::new(Checkpoint { state, ..base.clone() })))
+    }
+}
+
+/// All adapters, wherever the settings put them, and the classifier if the loss has one.
+#[derive(Debug)]
+struct Adapters {
+    adapter: AdapterConfig,
+}
+
+impl Tuning<RAdapter> for Adapters {
+    fn stem(&self) -> &'static str {
+        STEM
+    }
+
+    fn trains(&self, key: &str, _phase: usize) -> bool {
+        let of_adapter = |key: &str| key.rsplit_once('.').is_some_and(|(place, _)| place.parse::<Place>().is_ok());
+        key == HEAD || of_adapter(key)
+    }
+
+    fn encoder(&self, clip: Clip<RAdapter>, alpha: Alpha) -> Result<Box<dyn Encoder>, AdapterError> {
+        Ok(Box::new(merge(&clip, alpha)?))
+    }
+
+    fn write(&self, clip: &Clip<RAdapter>, base_hash: &str, mut out: &mut dyn Write) -> io::Result<()> {
+        let file = AdapterFile {
+            adapters: AdapterSet::from_model(clip),
+            base: Some(base_hash.to_owned()),
+            config: Some(self.adapter.clone()),
+        };
+        file.write_to(&mut out)
+    }
+}

@@ -1,0 +1,118 @@
+//! What a run is made of, and what is refused before it starts.
+
+use std::sync::Arc;
+
+use radapter_clip::model::Clip;
+use radapter_settings::SettingsError;
+use toml::Table;
+
+use crate::config::{Keep, TrainSettings};
+use crate::error::TrainError;
+use crate::method::Method;
+use crate::objective::Objective;
+use crate::run::options::RunOptions;
+use crate::run::run_dir::{FORMAT, RunRecord};
+use crate::task::Parts;
+
+/// What a run is made of. [`Plan`](crate::plan::Plan) makes it.
+pub struct Setup {
+    /// The task's name.
+    pub task: &'static str,
+    /// The method.
+    pub method: &'static dyn Method,
+    /// The model that is tuned, without autodiff; the run computes on its device.
+    pub base: Clip,
+    /// By what name it was opened, if that is known.
+    pub reference: Option<String>,
+    /// The hash of its tensors ([`StateDict::hash`](radapter_clip::state_dict::StateDict::hash)).
+    pub base_hash: String,
+    /// What the task trains on and measures.
+    pub parts: Parts,
+    /// The loss.
+    pub objective: Arc<dyn Objective>,
+    /// The trainer's settings.
+    pub train: TrainSettings,
+    /// All settings, for the run's `config.toml`.
+    pub settings: Table,
+    /// Where and how the run computes.
+    pub options: RunOptions,
+}
+
+impl Setup {
+    /// What the run's `config.toml` records.
+    pub(crate) fn record(&self) -> RunRecord {
+        RunRecord {
+            format: FORMAT.to_owned(),
+            task: self.task.to_owned(),
+            base: self.reference.clone(),
+            base_hash: self.base_hash.clone(),
+            samples: self.parts.data.len(),
+            data: self.parts.data.fingerprint(),
+            settings: self.settings.clone(),
+            architecture: self.base.config.clone(),
+        }
+    }
+
+    /// Refuses what can be refused before anything is written.
+    pub(crate) fn check(&self) -> Result<(), TrainError> {
+        self.check_samples()?;
+        self.check_devices()?;
+        self.check_validation()
+    }
+
+    fn check_samples(&self) -> Result<(), TrainError> {
+        let samples = self.parts.data.len();
+        if samples == 0 {
+            return Err(TrainError::NoSamples);
+        }
+        let needed = self.objective.min_batch();
+        let found = self.train.batch_size.min(samples);
+        if found < needed {
+            return Err(TrainError::BatchTooSmall { step: 1, found, needed });
+        }
+        if !self.objective.needs_text() && self.parts.head.is_none() {
+            let reason = "this loss compares images with a classifier, and none was given".to_owned();
+            return Err(TrainError::NothingToTrain { reason });
+        }
+        Ok(())
+    }
+
+    fn check_devices(&self) -> Result<(), TrainError> {
+        let config = &self.train;
+        if self.options.devices.len() > 1 && !config.adapter_draws_fit_parts() {
+            let expected =
+                "on several devices it must be \"adapter\" or \"token\", as each of them would draw the same masks";
+            return Err(out_of_range("adapter.drop_mode", "\"sample\"".to_owned(), expected));
+        }
+        let own = [self.base.logit_scale.device()];
+        if own.iter().chain(&self.options.devices).any(|device| !config.precision.is_supported(device)) {
+            let expected = "the device does not compute in it; f32 works on every device";
+            return Err(out_of_range("precision", format!("\"{}\"", config.precision), expected));
+        }
+        Ok(())
+    }
+
+    fn check_validation(&self) -> Result<(), TrainError> {
+        let config = &self.train;
+        let Some(validator) = &self.parts.validator else {
+            if let Some(patience) = config.patience.value() {
+                let expected = "early stopping needs validation data";
+                return Err(out_of_range("patience", patience.to_string(), expected));
+            }
+            if config.keep == Keep::Best {
+                let expected = "the best model is chosen on validation data, and there are none";
+                return Err(out_of_range("keep", "\"best\"".to_owned(), expected));
+            }
+            return Ok(());
+        };
+        let known = validator.metrics();
+        if !known.is_empty() && !known.contains(&config.best.as_str()) {
+            return Err(TrainError::NoSuchMetric { metric: config.best.clone(), found: known.join(", ") });
+        }
+        Ok(())
+    }
+}
+
+fn out_of_range(key: &'static str, found: String, expected: &'static str) -> TrainError {
+    SettingsError::Conflict { key, found, expected }.into()
+}
