@@ -71,6 +71,8 @@ pub fn drawn(world: &World, split: Split, domain: Domain, range: Range<u64>) -> 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use radapter_images::DecodeOptions;
+
     use super::*;
 
     #[test]
