@@ -89,8 +89,7 @@ impl<'a> Comparison<'a> {
             "validate_every = \"end\"".to_owned(),
             "save_every = \"none\"".to_owned(),
         ])?;
-        run::finished(self.experiment.train(self.base, &settings, options)?)
-            .with_context(|| format!("{method}, seed {seed}"))
+        run::finished(&format!("{method}, seed {seed}"), self.experiment.train(self.base, &settings, options)?)
     }
 
     /// The number of pieces of work in [`run`](Self::run).

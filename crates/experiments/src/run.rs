@@ -88,11 +88,12 @@ pub fn settings<T: AsRef<str>>(assignments: impl IntoIterator<Item = T>) -> Resu
 }
 
 /// The report of the run in the folder of `options`: a finished run is read, an unfinished one resumed, a missing one trained with
-/// `settings` on the data that they name.
+/// `settings` on the data that they name. `what` names the run in errors.
 ///
 /// # Errors
 /// Errors of the run's files, the settings, the data and the training, and an interruption.
 pub fn complete<T: TrainingData>(
+    what: &str,
     base: &Checkpoint,
     settings: &Settings,
     options: RunOptions,
@@ -100,16 +101,16 @@ pub fn complete<T: TrainingData>(
     match RunDir::open(&options.run_dir) {
         Ok(run) => match run.report()? {
             Some(report) => Ok(report),
-            None => finished(T::resume(base, &run, options)?),
+            None => finished(what, T::resume(base, &run, options)?),
         },
-        Err(_) => finished(T::train(None, base, settings, options)?),
+        Err(_) => finished(what, T::train(None, base, settings, options)?),
     }
 }
 
 /// The report of a run that was not interrupted.
-pub(crate) fn finished(done: TrainOutcome) -> anyhow::Result<Report> {
+pub(crate) fn finished(what: &str, done: TrainOutcome) -> anyhow::Result<Report> {
     match done.outcome {
         Outcome::Finished(report) => Ok(report),
-        Outcome::Interrupted { step } => bail!("interrupted after step {step}"),
+        Outcome::Interrupted { step } => bail!("{what}: interrupted after step {step}"),
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn train<T: TrainingData>(
             eprintln!("{name}: step {step}: {}", values.join(", "));
         }
     });
-    complete::<T>(base, &settings(assignments)?, options).with_context(|| what.to_owned())
+    complete::<T>(what, base, &settings(assignments)?, options)
 }
 
 /// A path as a TOML value.
