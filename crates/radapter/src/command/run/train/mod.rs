@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use radapter_clip::model::Precision;
+use radapter_report::{dotted, duration, grouped, percent, training_report};
 use radapter_training::config::{Keep, Settings};
 use radapter_training::{Outcome, ProgressEvent, Report, RunDir, RunOptions, RunRecord, TrainError, TrainOutcome};
 
@@ -14,10 +15,7 @@ use crate::command::args::{RunArgs, TrainArgs, TrainTask};
 use crate::command::device::{Kind, free_memory};
 use crate::command::failure::{Interrupted, Usage};
 use crate::command::model::Task;
-use crate::command::progress::duration;
-use crate::command::settings::dotted;
-use crate::command::table::{grouped, percent};
-use crate::command::{Session, interrupt, model, output, report};
+use crate::command::{Session, interrupt, model, output};
 use shown::Shown;
 use task::{Plan, TaskArgs};
 
@@ -109,7 +107,7 @@ fn finished(given: &Given<'_>, record: &RunRecord, report: &Report) -> anyhow::R
     tracing::info!("the run is finished already");
     // A kill behind the last step leaves the page unwritten.
     if !out.join("report.html").exists() {
-        output::write_file(&out.join("report.html"), report::training_report(out)?.as_bytes())?;
+        output::write_file(&out.join("report.html"), training_report(out)?.as_bytes())?;
     }
     output::print(&summary(out, report, record.train.keep))
 }
@@ -182,7 +180,7 @@ fn finish(out: &Path, done: TrainOutcome, keep: Keep) -> anyhow::Result<()> {
             done.skipped.len()
         );
     }
-    let page = report::training_report(out)?;
+    let page = training_report(out)?;
     output::write_file(&out.join("report.html"), page.as_bytes())?;
     match done.outcome {
         Outcome::Finished(report) => output::print(&summary(out, &report, keep)),
