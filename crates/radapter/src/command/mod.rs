@@ -23,6 +23,7 @@ mod settings;
 mod skipped;
 mod suite;
 mod table;
+mod terminal;
 mod text_cache;
 mod texts;
 

@@ -1,5 +1,6 @@
 //! `train classification`, `train retrieval`, `train segmentation`, and `train --resume`.
 
+mod dashboard;
 mod shown;
 mod task;
 
@@ -18,6 +19,7 @@ use crate::command::progress::duration;
 use crate::command::settings::dotted;
 use crate::command::table::{grouped, percent};
 use crate::command::{Session, interrupt, model, output, report};
+use dashboard::Dashboard;
 use shown::Shown;
 use task::{Plan, TaskArgs};
 
@@ -169,8 +171,19 @@ fn run_options(given: &Given<'_>, precision: Precision, session: &Session) -> an
         options.devices = chosen.into_iter().map(|chosen| chosen.device).collect();
     }
     options.interrupt = interrupt::watch()?;
-    let shown = Shown::new(session.progress);
-    options.progress = Box::new(move |event: &ProgressEvent| shown.event(event));
+    options.progress = match given.run.dashboard && dashboard::has_terminal() {
+        true => {
+            let mut dashboard = Dashboard::new(session.progress, options.interrupt.clone());
+            Box::new(move |event: &ProgressEvent| dashboard.event(event))
+        }
+        false => {
+            if given.run.dashboard {
+                tracing::warn!("--dashboard needs a terminal on stdin and stdout; the usual progress is shown instead");
+            }
+            let shown = Shown::new(session.progress);
+            Box::new(move |event: &ProgressEvent| shown.event(event))
+        }
+    };
     Ok(options)
 }
 
