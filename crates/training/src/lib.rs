@@ -40,6 +40,7 @@ pub mod state;
 mod stopping;
 mod strategy;
 mod tensor_file;
+pub mod tensorboard;
 mod train;
 mod tuning;
 mod validation;

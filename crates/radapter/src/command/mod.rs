@@ -18,6 +18,7 @@ mod remote;
 mod run;
 mod skipped;
 mod suite;
+mod terminal;
 mod text_cache;
 mod texts;
 

@@ -1,5 +1,6 @@
 //! `train classification`, `train retrieval`, `train segmentation`, and `train --resume`.
 
+mod dashboard;
 mod shown;
 mod task;
 
@@ -16,6 +17,7 @@ use crate::command::device::{Kind, free_memory};
 use crate::command::failure::{Interrupted, Usage};
 use crate::command::model::Task;
 use crate::command::{Session, interrupt, model, output};
+use dashboard::Dashboard;
 use shown::Shown;
 use task::{Plan, TaskArgs};
 
@@ -167,8 +169,19 @@ fn run_options(given: &Given<'_>, precision: Precision, session: &Session) -> an
         options.devices = chosen.into_iter().map(|chosen| chosen.device).collect();
     }
     options.interrupt = interrupt::watch()?;
-    let shown = Shown::new(session.progress);
-    options.progress = Box::new(move |event: &ProgressEvent| shown.event(event));
+    options.progress = match given.run.dashboard && dashboard::has_terminal() {
+        true => {
+            let mut dashboard = Dashboard::new(session.progress, options.interrupt.clone());
+            Box::new(move |event: &ProgressEvent| dashboard.event(event))
+        }
+        false => {
+            if given.run.dashboard {
+                tracing::warn!("--dashboard needs a terminal on stdin and stdout; the usual progress is shown instead");
+            }
+            let shown = Shown::new(session.progress);
+            Box::new(move |event: &ProgressEvent| shown.event(event))
+        }
+    };
     Ok(options)
 }
 

@@ -1,3 +1,5 @@
+//! Progress of a training on stderr.
+
 use std::sync::{Mutex, PoisonError};
 
 use radapter_report::percent;
