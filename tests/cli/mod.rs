@@ -3,6 +3,7 @@
 mod bad_data;
 mod bad_models;
 mod bad_runs;
+mod dashboard;
 mod embed;
 mod eval;
 mod inspect;

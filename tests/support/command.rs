@@ -79,6 +79,12 @@ impl Invocation {
         self.command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
+    /// Starts it in a terminal of its own.
+    #[cfg(unix)]
+    pub(crate) fn in_terminal(mut self) -> super::Terminal {
+        super::Terminal::start(&mut self.command)
+    }
+
     /// Runs it to its end.
     pub(crate) fn run(mut self) -> Done {
         let Output { status, stdout, stderr } = self.command.stderr(Stdio::piped()).output().unwrap();

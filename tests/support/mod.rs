@@ -3,11 +3,15 @@
 mod command;
 mod data;
 mod model;
+#[cfg(unix)]
+mod terminal;
 mod trained;
 
 pub(crate) use command::{Invocation, radapter};
 pub(crate) use data::{classes_folder, drawn, solid_png, write_suite};
 pub(crate) use model::{embeddings, safetensors_metadata, tensor, tiny_checkpoint, tiny_config, tiny_model};
+#[cfg(unix)]
+pub(crate) use terminal::Terminal;
 pub(crate) use trained::{CLASSES, SHORT, trained, training};
 
 use std::path::{Path, PathBuf};

@@ -1,15 +1,15 @@
-//! The weights of a resize along one axis, computed as Pillow's `Resample.c` does, rounding included.
+//! Filter weights of a resize along one axis, computed and rounded as in Pillow's `Resample.c`.
 
 use std::ops::Range;
 
 use crate::resize::Interpolation;
 
-/// Bits after the binary point of a weight: 8 for the pixel and 2 for the overshoot of negative lobes are left of 32.
+/// Bits after the binary point of a weight: of 32, 8 are for the pixel and 2 for the overshoot of negative lobes.
 pub(super) const PRECISION_BITS: u32 = 32 - 8 - 2;
 
-/// A resize along one axis: `out_size` pixels are made of the part `[from, to]` of `in_size` pixels.
+/// A resize along one axis: the part `[from, to]` of `in_size` pixels becomes `out_size` pixels.
 ///
-/// `from` and `to` are f32, and so is their difference, as in Pillow.
+/// `from`, `to` and their difference are f32, as in Pillow.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Axis {
     pub(super) in_size: usize,
@@ -19,31 +19,31 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// The whole input.
+    /// All of the input.
     pub(super) fn whole(in_size: usize, out_size: usize) -> Self {
         Self { in_size, from: 0.0, to: in_size as f32, out_size }
     }
 
-    /// Whether the output is the input. The weights of that are one and zeros.
+    /// Whether the output equals the input: all weights are one or zero.
     fn is_identity(&self) -> bool {
         self.in_size == self.out_size && self.from == 0.0 && self.to == self.out_size as f32
     }
 }
 
-/// For some of the output's pixels, which pixels of the input they are made of and with what weights.
+/// For a range of output pixels, the input pixels and weights of each.
 pub(super) struct Coefficients {
-    /// First input pixel and number of them.
+    /// First input pixel and count of input pixels.
     bounds: Vec<(usize, usize)>,
-    /// Weights in fixed point, `taps` for each output pixel.
+    /// Fixed-point weights, `taps` for each output pixel.
     weights: Vec<i32>,
     taps: usize,
 }
 
 impl Coefficients {
-    /// Weights for the output's pixels `outs`.
+    /// The weights of the output pixels `outs`.
     ///
-    /// The filter is widened by the scale when the image shrinks (antialiasing), cut off at the image's edge, and
-    /// normalised.
+    /// The filter is widened by the scale when the image shrinks (antialiasing), clipped at the image's edge, and
+    /// normalized.
     pub(super) fn new(filter: Interpolation, axis: Axis, outs: Range<usize>) -> Self {
         if axis.is_identity() {
             let weights = vec![1 << PRECISION_BITS; outs.len()];
@@ -58,7 +58,7 @@ impl Coefficients {
         let mut exact = Vec::with_capacity(taps);
         for (out, fixed) in outs.zip(weights.chunks_exact_mut(taps)) {
             let center = f64::from(axis.from) + (out as f64 + 0.5) * scale;
-            // Truncation towards zero, like C's cast; what is below zero is cut off anyway.
+            // Truncates towards zero like C's cast, and clips negative positions to zero.
             let first = (center - support + 0.5) as usize;
             let end = ((center + support + 0.5) as usize).min(axis.in_size);
             exact.clear();
@@ -72,7 +72,7 @@ impl Coefficients {
         Self { bounds, weights, taps }
     }
 
-    /// The same for an input without its first pixels.
+    /// The same weights for an input without its first pixels.
     pub(super) fn without_first(mut self, pixels: usize) -> Self {
         for (first, _) in &mut self.bounds {
             *first -= pixels;
@@ -91,7 +91,7 @@ impl Coefficients {
         self.bounds.iter().zip(weights).map(|(&(first, count), weights)| (first, &weights[..count]))
     }
 
-    /// The input pixels that any of the output pixels needs.
+    /// The range of input pixels that the output pixels use.
     pub(super) fn needed(&self) -> Range<usize> {
         match (self.bounds.first(), self.bounds.last()) {
             (Some((first, _)), Some((last, count))) => *first..last + count,
@@ -108,7 +108,7 @@ fn support(filter: Interpolation) -> f64 {
     }
 }
 
-/// The filter at `x`, with Pillow's order of operations.
+/// The filter's value at `x`, in Pillow's order of operations.
 fn weight(filter: Interpolation, x: f64) -> f64 {
     let x = x.abs();
     match filter {
@@ -120,7 +120,7 @@ fn weight(filter: Interpolation, x: f64) -> f64 {
     }
 }
 
-/// Keys' parameter.
+/// Parameter `a` of Keys' cubic convolution.
 const A: f64 = -0.5;
 
 /// Rounds half away from zero, as Pillow does by adding ±0.5 and truncating.

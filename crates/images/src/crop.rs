@@ -1,25 +1,26 @@
-//! Crops and the flip, as torchvision does them on Pillow's images.
+//! Crops and the horizontal flip, as torchvision applies them to Pillow images.
 
 use image::{Rgb, RgbImage};
 
-/// The part of the image with the corner `(left, top)`; what lies outside of the image is black, as in Pillow's `crop`.
+/// Crops `width` × `height` pixels from the corner `(left, top)`. Pixels outside the image are black, as in Pillow's
+/// `crop`.
 pub fn crop(image: &RgbImage, left: i64, top: i64, width: u32, height: u32) -> RgbImage {
     crop_filled(image, left, top, width, height, 0)
 }
 
-/// torchvision's `CenterCrop`: the square of `size` in the middle; a side that is too short is padded with black.
+/// Crops the central square of side `size`, as torchvision's `CenterCrop`. A shorter side is padded with black.
 pub fn center_crop(image: &RgbImage, size: u32) -> RgbImage {
     crop(image, center_offset(image.width().into(), size), center_offset(image.height().into(), size), size, size)
 }
 
-/// The image as in a mirror.
+/// Mirrors the image left to right.
 pub fn flip_horizontal(image: &RgbImage) -> RgbImage {
     image::imageops::flip_horizontal(image)
 }
 
-/// Where the middle `size` of `length` begins; negative by the padding in front where `size` is the longer.
+/// Where the middle `size` of `length` begins; where `size` is longer, minus the padding before it.
 ///
-/// torchvision rounds the offset of a crop half to even and that of a padding down.
+/// torchvision rounds the offset of a crop half to even, and that of a padding down.
 pub(super) fn center_offset(length: u64, size: u32) -> i64 {
     let size = u64::from(size);
     let offset =
@@ -27,10 +28,10 @@ pub(super) fn center_offset(length: u64, size: u32) -> i64 {
     offset as i64
 }
 
-/// [`crop`] with a border of another grey.
+/// [`crop`] with the grey value `fill` outside the image.
 pub(super) fn crop_filled(image: &RgbImage, left: i64, top: i64, width: u32, height: u32, fill: u8) -> RgbImage {
     let mut out = RgbImage::from_pixel(width, height, Rgb([fill; 3]));
-    // The columns and rows that both have, in the image's coordinates.
+    // The columns and rows inside both image and crop, in the image's coordinates.
     let (right, bottom) = (left.saturating_add(i64::from(width)), top.saturating_add(i64::from(height)));
     let columns = left.max(0)..right.min(i64::from(image.width()));
     let rows = top.max(0)..bottom.min(i64::from(image.height()));

@@ -1,93 +1,46 @@
-//! What can be wrong with an image.
+//! Errors of decoding and resizing.
 
-use std::io;
-use std::path::PathBuf;
-
+use radapter_files::IoError;
 use thiserror::Error;
 
-/// Why a file gives no image. Each names the file.
+/// Why a file could not be decoded. Each message names the file.
 #[derive(Debug, Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the fields' names say it all")]
 pub enum ImageError {
     /// The file cannot be read.
-    #[error("{}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The content is no image, whatever the name says.
-    #[error("{name}: not an image: found {found}; expected JPEG, PNG or WebP")]
-    NotAnImage {
-        /// The file's name.
-        name: String,
-        /// What its content is.
-        found: String,
-    },
-    /// An image of a kind that is not read here.
-    #[error("{name}: {found} is not read here; convert it to JPEG, PNG or WebP")]
-    Unsupported {
-        /// The file's name.
-        name: String,
-        /// The format, or the property of a known format.
-        found: String,
-    },
-    /// The header promises more pixels than the limit allows.
+    #[error(transparent)]
+    Read(IoError),
+    /// The content is not an image, whatever the name says.
+    #[error("{name}: not an image: expected JPEG, PNG or WebP, found {found}")]
+    NotAnImage { name: String, found: String },
+    /// A format without a decoder, or a feature that the decoder lacks.
+    #[error("{name}: unsupported image: {found}; convert it to JPEG, PNG or WebP")]
+    Unsupported { name: String, found: String },
+    /// The header declares more pixels than [`DecodeLimits::max_pixels`](crate::DecodeLimits::max_pixels).
     #[error(
-        "{name}: {width}×{height} pixels are more than the limit of {max_pixels}; scale it down or leave it out; a \
-         small file that claims so many is a decompression bomb"
+        "{name}: {width}×{height} pixels exceed the limit of {max_pixels}; scale the image down or remove it (a small \
+         file that declares so many pixels is a decompression bomb)"
     )]
-    TooManyPixels {
-        /// The file's name.
-        name: String,
-        /// Width by the header.
-        width: u32,
-        /// Height by the header.
-        height: u32,
-        /// The limit.
-        max_pixels: u64,
-    },
-    /// The file is larger than the limit allows.
-    #[error("{name}: {bytes} bytes are more than the limit of {max_bytes} for an image file")]
-    FileTooLarge {
-        /// The file's name.
-        name: String,
-        /// Size of the file.
-        bytes: u64,
-        /// The limit.
-        max_bytes: u64,
-    },
-    /// The data end before the image does.
-    #[error("{name}: the {format} is cut off: {message}; the file was probably not copied or downloaded in full")]
-    Truncated {
-        /// The file's name.
-        name: String,
-        /// The format.
-        format: &'static str,
-        /// Where the data end.
-        message: String,
-    },
-    /// The data contradict the format.
-    #[error("{name}: broken {format}: {message}")]
-    Corrupt {
-        /// The file's name.
-        name: String,
-        /// The format.
-        format: &'static str,
-        /// What is wrong.
-        message: String,
-    },
+    TooManyPixels { name: String, width: u32, height: u32, max_pixels: u64 },
+    /// The file is larger than [`DecodeLimits::max_bytes`](crate::DecodeLimits::max_bytes).
+    #[error("{name}: {bytes} bytes exceed the limit of {max_bytes} for an image file")]
+    FileTooLarge { name: String, bytes: u64, max_bytes: u64 },
+    /// The data ends before the image does.
+    #[error("{name}: truncated {format}: {message}; copy or download the file again")]
+    Truncated { name: String, format: &'static str, message: String },
+    /// The data contradicts the format.
+    #[error("{name}: corrupt {format}: {message}")]
+    Corrupt { name: String, format: &'static str, message: String },
 }
 
-/// A box that does not lie in the image, or is empty.
+/// A box for [`resize_box`](crate::resize_box) that is empty or reaches out of the image.
 #[derive(Clone, Copy, Debug, Error, PartialEq)]
-#[error("the box from ({}, {}) to ({}, {}) is empty or not inside of the image of {width}×{height}", .corners[0], .corners[1], .corners[2], .corners[3])]
+#[error("the box {corners:?} (left, top, right, bottom) is empty or not inside the {width}×{height} image")]
+#[allow(missing_docs, reason = "the other fields' names say it all")]
 pub struct BoxError {
     /// Left, top, right, bottom.
     pub corners: [f32; 4],
-    /// The image's width.
     pub width: u32,
-    /// The image's height.
     pub height: u32,
 }

@@ -1,24 +1,26 @@
-//! Tells a file's format by its first bytes; names lie.
+//! Detects a file's format from its first bytes, whatever its name says, and checks that a PNG or WebP is complete.
 
-/// A format that is decoded here.
+use crate::error::ImageError;
+
+/// A format with a decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     Jpeg,
     Png,
     WebP,
 }
 
-/// What a file is.
+/// The detected content of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Content {
+pub(crate) enum Content {
     Image(Format),
     /// An image of another format.
     OtherImage(&'static str),
-    /// Anything else, in words.
+    /// Anything else, described for an error message.
     Other(String),
 }
 
-/// First bytes of image formats that people have lying around.
+/// Signatures of image formats without a decoder.
 const OTHER_IMAGES: &[(&[u8], &str)] = &[
     (b"GIF8", "GIF"),
     (b"BM", "BMP"),
@@ -34,7 +36,7 @@ const OTHER_IMAGES: &[(&[u8], &str)] = &[
     (b"\x76\x2f\x31\x01", "OpenEXR"),
 ];
 
-/// First bytes of what else turns up under an image's name.
+/// Signatures of other files that are found under an image's name.
 const OTHERS: &[(&[u8], &str)] = &[
     (b"%PDF", "a PDF"),
     (b"PK\x03\x04", "a ZIP archive"),
@@ -42,8 +44,8 @@ const OTHERS: &[(&[u8], &str)] = &[
     (b"version https://git-lfs", "a Git LFS pointer; fetch the file itself with `git lfs pull`"),
 ];
 
-/// What the bytes are.
-pub(super) fn sniff(bytes: &[u8]) -> Content {
+/// Detects the content from its signature.
+pub(crate) fn sniff(bytes: &[u8]) -> Content {
     if bytes.starts_with(b"\xff\xd8\xff") {
         return Content::Image(Format::Jpeg);
     }
@@ -69,7 +71,7 @@ pub(super) fn sniff(bytes: &[u8]) -> Content {
     Content::Other(starts(OTHERS).map_or_else(|| describe(bytes), String::from))
 }
 
-/// A few words for bytes without a known signature.
+/// Describes bytes without a known signature.
 fn describe(bytes: &[u8]) -> String {
     const SHOWN: usize = 40;
     if bytes.is_empty() {
@@ -78,19 +80,63 @@ fn describe(bytes: &[u8]) -> String {
     let head = &bytes[..bytes.len().min(512)];
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
-        // The cut may have gone through a character.
+        // The head may end inside a character.
         Err(error) if error.error_len().is_none() => std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or(""),
         Err(_) => "",
     };
     let printable = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
     if text.is_empty() || !text.chars().all(printable) {
         let hex: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        return format!("unknown data that begin with {}", hex.join(" "));
+        return format!("unknown data that starts with {}", hex.join(" "));
     }
     let lower = text.trim_start().to_ascii_lowercase();
     let kind = if lower.starts_with("<!doctype html") || lower.starts_with("<html") { "a web page" } else { "text" };
     let shown: String = text.chars().take(SHOWN).collect();
-    format!("{kind} that begins with {shown:?}")
+    format!("{kind} that starts with {shown:?}")
+}
+
+/// Bytes of a PNG's signature.
+const SIGNATURE: usize = 8;
+/// Bytes of a PNG chunk before its data: length and name.
+const BEFORE: usize = 8;
+/// Bytes of a PNG chunk after its data: the checksum.
+const AFTER: usize = 4;
+
+/// Width and height from a PNG's header, `None` if the header is incomplete.
+pub(crate) fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let (header, _) = bytes.get(SIGNATURE + BEFORE..)?.split_first_chunk::<8>()?;
+    let [w0, w1, w2, w3, h0, h1, h2, h3] = *header;
+    Some((u32::from_be_bytes([w0, w1, w2, w3]), u32::from_be_bytes([h0, h1, h2, h3])))
+}
+
+/// Checks that a PNG has its end chunk, before the decoder runs: decoders differ in how they treat a file that ends
+/// early, and Pillow accepts a missing end chunk where all pixels are present.
+pub(crate) fn check_png(bytes: &[u8], name: &str) -> Result<(), ImageError> {
+    let mut at = SIGNATURE;
+    while let Some(&[l0, l1, l2, l3, ref kind @ ..]) = bytes.get(at..).and_then(|rest| rest.first_chunk::<BEFORE>()) {
+        let length = u32::from_be_bytes([l0, l1, l2, l3]) as usize;
+        let end = at.saturating_add(BEFORE + AFTER).saturating_add(length);
+        if end > bytes.len() {
+            break;
+        }
+        if kind == b"IEND" {
+            return Ok(());
+        }
+        at = end;
+    }
+    let message = format!("ends at byte {} without an end chunk", bytes.len());
+    Err(ImageError::Truncated { name: name.into(), format: "PNG", message })
+}
+
+/// Checks that a WebP is as long as its header declares.
+pub(crate) fn check_webp(bytes: &[u8], name: &str) -> Result<(), ImageError> {
+    let size = bytes.get(4..).and_then(|rest| rest.first_chunk()).map_or(0, |size| u32::from_le_bytes(*size));
+    let declared = u64::from(size) + 8;
+    if (bytes.len() as u64) < declared {
+        let message = format!("ends at byte {} of {declared}", bytes.len());
+        return Err(ImageError::Truncated { name: name.into(), format: "WebP", message });
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -108,9 +154,9 @@ mod tests {
         assert_eq!(sniff(b"GIF89a"), Content::OtherImage("GIF"));
         assert_eq!(sniff(b"\0\0\0\x1cftypavif"), Content::OtherImage("AVIF"));
         assert_eq!(other(b""), "an empty file");
-        assert_eq!(other(b"404 not found\n"), "text that begins with \"404 not found\\n\"");
+        assert_eq!(other(b"404 not found\n"), "text that starts with \"404 not found\\n\"");
         assert!(other(b"<!DOCTYPE html><title>").starts_with("a web page"));
-        assert_eq!(other(b"\x01\x02\xfe"), "unknown data that begin with 01 02 fe");
+        assert_eq!(other(b"\x01\x02\xfe"), "unknown data that starts with 01 02 fe");
         let cut_character = [&[b'a'; 511][..], "é".as_bytes()].concat();
         assert!(other(&cut_character).starts_with("text"));
     }

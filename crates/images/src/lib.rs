@@ -1,7 +1,8 @@
 //! Image files to the input of a CLIP image tower, equal to what OpenCLIP computes with Pillow and torchvision.
 //!
-//! [`decode_file`] and [`decode_bytes`] return RGB pixels; [`Preprocess`] resizes, crops and normalizes them to a plain `Vec<f32>`. Both
-//! match Pillow byte for byte: JPEG decoders and resize filters differ between libraries, and a model's embeddings differ with them.
+//! [`decode_file`] and [`decode_bytes`] return RGB pixels; [`Preprocess`] resizes, crops and normalizes them to a plain
+//! `Vec<f32>`. Both match Pillow byte for byte: JPEG decoders and resize filters differ between libraries, and a
+//! model's embeddings differ with them.
 //!
 //! ```
 //! use std::io::Cursor;
@@ -29,11 +30,10 @@
 //! | `resize` | [`resize`], [`resize_box`], [`Interpolation`]: Pillow's antialiased filters |
 //! | `crop` | [`crop`], [`center_crop`], [`flip_horizontal`] |
 //! | `source` | [`ImageSource`], [`Member`]: a file, a part of an archive, or pixels in memory |
-//! | `pixel_cache` | [`PixelCache`]: decoded pixels in a memory-mapped file |
+//! | `pixel_cache` | [`PixelCache`], [`PixelCacheError`]: decoded pixels in a memory-mapped file |
 //! | `error` | [`ImageError`], [`BoxError`] |
 
 mod coefficients;
-mod container;
 mod crop;
 mod decode;
 mod error;
@@ -50,7 +50,7 @@ pub use decode::{decode_bytes, decode_file};
 pub use error::{BoxError, ImageError};
 pub use image::RgbImage;
 pub use options::{DecodeLimits, DecodeMode, DecodeOptions};
-pub use pixel_cache::PixelCache;
+pub use pixel_cache::{PixelCache, PixelCacheError};
 pub use preprocess::{OPENAI_MEAN, OPENAI_STD, Preprocess, PreprocessConfig, ResizeMode};
 pub use resize::{Interpolation, resize, resize_box};
 pub use source::{ImageSource, Member};

@@ -1,4 +1,4 @@
-//! What decoding may be asked for: limits, and reduced JPEGs.
+//! Options of decoding: size limits, and JPEGs at a fraction of their size.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,16 +12,16 @@ use crate::error::ImageError;
 pub struct DecodeOptions {
     /// Larger images are refused.
     pub limits: DecodeLimits,
-    /// Decodes a JPEG to a half, a quarter or an eighth of its size, the smallest whose shorter side still has this many pixels. `None`
-    /// decodes the full size, as PNG and WebP always do. [`DecodeMode::shorter_side`] computes it.
+    /// Decodes a JPEG to a half, a quarter or an eighth of its size, the smallest whose shorter side still has this
+    /// many pixels. `None` decodes the full size, as PNG and WebP always do. [`DecodeMode::shorter_side`] computes it.
     pub shorter_side: Option<u32>,
 }
 
 /// Limits on an image's size, checked on the header before any memory of that size is allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeLimits {
-    /// Width times height. The default is Pillow's `MAX_IMAGE_PIXELS`, 89 478 485 (a quarter of a GiB as RGB), above which
-    /// Pillow warns of a decompression bomb.
+    /// Width times height. The default is Pillow's `MAX_IMAGE_PIXELS`, 89 478 485 (a quarter of a GiB as RGB), above
+    /// which Pillow warns of a decompression bomb.
     pub max_pixels: u64,
     /// Size of the file in bytes. The default is 1 GiB.
     pub max_bytes: u64,
@@ -63,8 +63,9 @@ pub enum DecodeMode {
     /// Every pixel, equal to Pillow's, so that embeddings equal OpenCLIP's.
     #[default]
     Exact,
-    /// A half, a quarter or an eighth of a large JPEG, as Pillow's `draft` decodes it: much faster, with slightly different pixels.
-    /// At least twice the model's input side remains, as in Pillow's `thumbnail` with its default `reducing_gap`.
+    /// A half, a quarter or an eighth of a large JPEG, as Pillow's `draft` decodes it: much faster, with slightly
+    /// different pixels. At least twice the model's input side remains, as in Pillow's `thumbnail` with its default
+    /// `reducing_gap`.
     Fast,
 }
 
@@ -74,8 +75,8 @@ impl DecodeMode {
         *self == Self::Exact
     }
 
-    /// The [`DecodeOptions::shorter_side`] for a model. `image_size` is the side of the model's input; `area` is the smallest share of
-    /// the image that a random crop may take, 1 without one.
+    /// The [`DecodeOptions::shorter_side`] for a model. `image_size` is the side of the model's input; `area` is the
+    /// smallest share of the image that a random crop may take, 1 without one.
     pub fn shorter_side(self, image_size: usize, area: f64) -> Option<u32> {
         match self {
             Self::Exact => None,

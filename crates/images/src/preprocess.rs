@@ -1,4 +1,4 @@
-//! OpenCLIP's inference transform: resize, centre crop, normalise.
+//! OpenCLIP's inference transform: resize, center crop, normalize.
 
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
@@ -7,19 +7,18 @@ use crate::coefficients::Axis;
 use crate::crop::{center_offset, crop_filled};
 use crate::resize::{Interpolation, resize, resize_part};
 
-/// From a decoded image to the image tower's input.
+/// How a decoded image becomes the image tower's input; recorded with a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[allow(missing_docs, reason = "the other fields' names say it all")]
 pub struct PreprocessConfig {
     /// Mean of each channel, for pixels in `[0, 1]`.
     pub mean: [f32; 3],
     /// Standard deviation of each channel, for pixels in `[0, 1]`.
     pub std: [f32; 3],
-    /// The resampling filter.
     pub interpolation: Interpolation,
-    /// How a rectangular image becomes a square.
     pub resize_mode: ResizeMode,
-    /// Grey value of the border that [`ResizeMode::Longest`] adds.
+    /// Grey value, 0 to 255, of the border that [`ResizeMode::Longest`] adds.
     pub fill_color: u8,
 }
 
@@ -27,11 +26,11 @@ pub struct PreprocessConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ResizeMode {
-    /// The shorter side becomes the input's side, then the centre is cropped.
+    /// Resize the shorter side to the input's side, then crop the center.
     Shortest,
-    /// The longer side becomes the input's side, then a border is added.
+    /// Resize the longer side to the input's side, then pad with a border.
     Longest,
-    /// Both sides become the input's side; the aspect ratio is lost.
+    /// Resize both sides to the input's side, whatever the aspect ratio.
     Squash,
 }
 
@@ -41,7 +40,7 @@ pub const OPENAI_MEAN: [f64; 3] = [0.48145466, 0.4578275, 0.40821073];
 pub const OPENAI_STD: [f64; 3] = [0.26862954, 0.26130258, 0.27577711];
 
 impl Default for PreprocessConfig {
-    /// OpenAI's statistics with bicubic resize of the shorter side.
+    /// OpenAI's statistics, and a bicubic resize of the shorter side.
     fn default() -> Self {
         Self {
             mean: OPENAI_MEAN.map(|value| value as f32),
@@ -53,22 +52,22 @@ impl Default for PreprocessConfig {
     }
 }
 
-/// The transform that a model's config asks for.
+/// The image transform of a model, made once and applied to many images.
 #[derive(Clone, Debug)]
 pub struct Preprocess {
     image_size: u32,
     filter: Interpolation,
     resize_mode: ResizeMode,
     fill: u8,
-    /// The normalised value of each byte, for each channel: there are only 256, and a table is exact.
+    /// The normalized value of each of the 256 byte values, by channel.
     normalized: Box<[[f32; 256]; 3]>,
 }
 
 impl Preprocess {
-    /// The transform to images of `image_size` × `image_size`.
+    /// Creates the transform to `image_size` × `image_size` pixels.
     pub fn new(image_size: usize, config: &PreprocessConfig) -> Self {
         let normalized = std::array::from_fn(|channel| {
-            // torch's operations, in its order and in f32: ToTensor divides, Normalize subtracts and divides.
+            // In torch's order and in f32, for equal bits: ToTensor divides, Normalize subtracts and divides.
             std::array::from_fn(|byte| (byte as f32 / 255.0 - config.mean[channel]) / config.std[channel])
         });
         Self {
@@ -80,32 +79,32 @@ impl Preprocess {
         }
     }
 
-    /// Side of the square images that this makes.
+    /// Side of the square output in pixels.
     pub fn image_size(&self) -> usize {
         self.image_size as usize
     }
 
-    /// The filter of the resize, which augmentation uses too.
+    /// The resampling filter, which augmentation uses as well.
     pub fn filter(&self) -> Interpolation {
         self.filter
     }
 
-    /// Tells [`resize_and_crop`](Self::resize_and_crop) from that of other models, for caches of what it makes.
+    /// Identifies the result of [`resize_and_crop`](Self::resize_and_crop) among those of other settings, as the key of
+    /// a cache.
     pub fn stage(&self) -> String {
         let Self { image_size, filter, resize_mode, fill, .. } = self;
         format!("{image_size} pixels, {filter:?}, {resize_mode:?}, {fill}")
     }
 
-    /// From a decoded image to the tower's input: [`resize_and_crop`](Self::resize_and_crop), then
-    /// [`normalize`](Self::normalize).
+    /// Transforms a decoded image: [`resize_and_crop`](Self::resize_and_crop), then [`normalize`](Self::normalize).
     ///
     /// # Shapes
-    /// `[3, image_size, image_size]`, row-major
+    /// returns `[3, image_size, image_size]`, row-major
     pub fn apply(&self, image: &RgbImage) -> Vec<f32> {
         self.normalize(&self.resize_and_crop(image))
     }
 
-    /// The image as `image_size` × `image_size` pixels.
+    /// Resizes and crops (or pads) to `image_size` × `image_size` pixels.
     pub fn resize_and_crop(&self, image: &RgbImage) -> RgbImage {
         let size = self.image_size;
         let (width, height) = (u64::from(image.width()), u64::from(image.height()));
@@ -116,8 +115,8 @@ impl Preprocess {
         }
     }
 
-    /// Resizes to `width` × `height` and takes the middle, of which alone the pixels are made; `fill` is the grey around
-    /// an image that is smaller.
+    /// Resizes to `width` × `height` and crops the center, computing only the pixels of the crop. `fill` is the grey
+    /// value around a smaller image.
     fn resize_to_center(&self, image: &RgbImage, (width, height): (u64, u64), fill: u8) -> RgbImage {
         let size = self.image_size;
         let (left, top) = (center_offset(width, size), center_offset(height, size));
@@ -140,10 +139,10 @@ impl Preprocess {
         }
     }
 
-    /// `(pixel / 255 − mean) / std`, channel by channel, for an image of any size.
+    /// Computes `(pixel / 255 − mean) / std` by channel, for an image of any size.
     ///
     /// # Shapes
-    /// `[3, height, width]`, row-major
+    /// returns `[3, height, width]`, row-major
     pub fn normalize(&self, image: &RgbImage) -> Vec<f32> {
         let pixels = image.as_raw();
         let mut out = Vec::with_capacity(pixels.len());
@@ -154,16 +153,16 @@ impl Preprocess {
     }
 }
 
-/// torchvision's size for a shorter side of `size`: the longer one is truncated.
+/// torchvision's target size for a shorter side of `size`: the longer side is truncated.
 fn shortest_side(width: u64, height: u64, size: u32) -> (u64, u64) {
     let size = u64::from(size);
-    // Python divides integers to the nearest f64, as this does: the product is exact in f64.
+    // Equals Python's division of integers, which rounds to the nearest f64, as the product is exact in f64.
     let longer = |long: u64, short: u64| ((size * long) as f64 / short.max(1) as f64) as u64;
     if width <= height { (size, longer(height, width)) } else { (longer(width, height), size) }
 }
 
-/// OpenCLIP's size for a longer side of `size` (`ResizeKeepRatio` with `longest=1`): each side rounded half to even. A
-/// side that would vanish keeps one pixel, where Pillow fails.
+/// OpenCLIP's target size for a longer side of `size` (`ResizeKeepRatio` with `longest=1`): each side rounds half to
+/// even. A side that rounds to zero keeps one pixel; Pillow fails there.
 fn longest_side(width: u64, height: u64, size: u32) -> (u64, u64) {
     let ratio = (height as f64 / f64::from(size)).max(width as f64 / f64::from(size));
     let side = |length: u64| ((length as f64 / ratio).round_ties_even() as u64).max(1);

@@ -1,7 +1,8 @@
-//! Pillow's `Image.resize` for 8-bit RGB, byte for byte: two passes in fixed point, each rounded to 8 bits.
+//! Pillow's `Image.resize` for 8-bit RGB, byte for byte: two fixed-point passes, each rounded to 8 bits.
 //!
-//! Because of the rounding in between, and of the clipping of the bicubic filter's overshoot, the order of the passes
-//! shows. It is that of Pillow 13, see [`vertical_first`]; older versions always began horizontally.
+//! The rounding between the passes, and the clipping of the bicubic filter's overshoot, make the result depend on the
+//! order of the passes. It is that of Pillow 13 (see [`vertical_first`]); earlier versions always started with the
+//! horizontal pass.
 
 use std::ops::Range;
 
@@ -15,19 +16,18 @@ use crate::error::BoxError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Interpolation {
-    /// Bicubic (a = −0.5), antialiased, as Pillow's.
+    /// Bicubic (a = −0.5), antialiased, as in Pillow.
     Bicubic,
-    /// Bilinear, antialiased, as Pillow's.
+    /// Bilinear, antialiased, as in Pillow.
     Bilinear,
 }
 
-/// One half in the weights' fixed point, so that dropping the fraction rounds.
+/// One half in the weights' fixed point: added to a sum, it turns truncation into rounding.
 const HALF: i32 = 1 << (PRECISION_BITS - 1);
 
-/// Channels of a pixel.
 const CHANNELS: usize = 3;
 
-/// Resizes the whole image, antialiased, as Pillow's `image.resize((width, height), filter)`.
+/// Resizes an image with antialiasing, as Pillow's `image.resize((width, height), filter)`.
 ///
 /// A size of zero gives an empty image.
 pub fn resize(image: &RgbImage, width: u32, height: u32, filter: Interpolation) -> RgbImage {
@@ -37,12 +37,13 @@ pub fn resize(image: &RgbImage, width: u32, height: u32, filter: Interpolation) 
     resize_part(image, across, down, 0..columns, 0..rows, filter)
 }
 
-/// Resizes a part of the image, given by its left, top, right and bottom edges, which need not lie on pixels, as Pillow's
-/// `image.resize((width, height), filter, box=corners)`. Pixels around the box take part where the filter reaches them;
-/// torchvision's random resized crop instead [crops](crate::crop) first.
+/// Resizes a part of an image, as Pillow's `image.resize((width, height), filter, box=corners)`.
+///
+/// `corners` are the left, top, right and bottom edges, which may lie between pixels. Pixels outside the box contribute
+/// where the filter reaches them; torchvision's random resized crop [crops](crate::crop) first instead.
 ///
 /// # Errors
-/// [`BoxError`] if the box is empty, not finite, or reaches out of the image.
+/// [`BoxError`] if the box is empty, not finite, or reaches outside the image.
 pub fn resize_box(
     image: &RgbImage,
     corners: [f32; 4],
@@ -62,8 +63,8 @@ pub fn resize_box(
     Ok(resize_part(image, across, down, 0..columns, 0..rows, filter))
 }
 
-/// The pixels in `columns` and `rows` of the resized image, without making the others: a long thin image would become
-/// huge before the crop that follows.
+/// Computes only the pixels in `columns` and `rows` of the resized image. A long thin image would be huge before its
+/// crop.
 pub(super) fn resize_part(
     image: &RgbImage,
     across: Axis,
@@ -83,7 +84,7 @@ pub(super) fn resize_part(
         resize_rows(&shortened, stride, &Coefficients::new(filter, across, columns))
     } else {
         let vertical = Coefficients::new(filter, down, rows);
-        // The horizontal pass makes only the rows that the vertical one needs.
+        // The horizontal pass computes only the rows that the vertical pass reads.
         let needed = vertical.needed();
         let source = &image.as_raw()[needed.start * stride..needed.end * stride];
         let narrowed = resize_rows(source, stride, &Coefficients::new(filter, across, columns));
@@ -92,11 +93,11 @@ pub(super) fn resize_part(
     RgbImage::from_raw(width, height, pixels).expect("the passes fill width × height pixels")
 }
 
-/// Pillow 13's rule: the vertical pass comes first if it takes away more than twice as many rows as the horizontal one
-/// takes away columns. The whole image counts, not the box.
+/// Pillow 13's rule: the vertical pass comes first if it removes more than twice as many rows as the horizontal pass
+/// removes columns. Sizes of the whole image count, not of the box.
 fn vertical_first(across: Axis, down: Axis) -> bool {
-    let taken = |axis: Axis| axis.in_size as i128 - axis.out_size as i128;
-    taken(down) > 0 && taken(down) > 2 * taken(across)
+    let removed = |axis: Axis| axis.in_size as i128 - axis.out_size as i128;
+    removed(down) > 0 && removed(down) > 2 * removed(across)
 }
 
 /// The horizontal pass over rows of `stride` bytes.

@@ -1,32 +1,33 @@
 //! Where an image comes from: a file, part of a file, or memory.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use image::RgbImage;
+use radapter_files::io_error;
 
 use crate::decode::{decode_bytes, decode_file};
 use crate::error::ImageError;
 use crate::options::{DecodeLimits, DecodeOptions};
 
-/// A picture that can be had: a file to decode, a part of one, or pixels in memory (the drawn world's).
+/// An image to load: a file, part of a file, or pixels in memory.
 #[derive(Clone, Debug)]
 pub enum ImageSource {
     /// An image file.
     File(PathBuf),
-    /// A decoded picture, shared.
+    /// A decoded image, shared.
     Pixels(Arc<RgbImage>),
-    /// Part of a file: a member of a tar shard.
+    /// Part of a file, such as a member of a tar shard.
     Member(Arc<Member>),
 }
 
 impl ImageSource {
-    /// Decodes the image; pixels in memory are returned as they are.
+    /// Decodes the image; pixels in memory are returned unchanged.
     ///
     /// # Errors
-    /// Those of [`decode_file`], which name the file, and the member where it is one; none for pixels in memory.
+    /// As [`decode_file`]; the error names the file and the member.
     pub fn load(&self, options: &DecodeOptions) -> Result<Arc<RgbImage>, ImageError> {
         match self {
             Self::File(path) => decode_file(path, options).map(Arc::new),
@@ -38,38 +39,38 @@ impl ImageSource {
     }
 }
 
-/// Part of a file: a member of a tar shard.
+/// Part of a file, such as a member of a tar shard.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Member {
-    /// The shard.
+    /// The archive.
     pub file: PathBuf,
-    /// The byte at which the content begins.
+    /// First byte of the content.
     pub offset: u64,
-    /// The content's bytes.
+    /// Bytes of the content.
     pub length: u64,
-    /// The member's path in the shard.
+    /// Path inside the archive.
     pub name: String,
 }
 
 impl Member {
-    /// What errors call it: `SHARD.tar: key.jpg`.
+    /// The name for errors: `SHARD.tar: key.jpg`.
     pub fn title(&self) -> String {
         format!("{}: {}", self.file.display(), self.name)
     }
 
-    /// The content; the limit is checked before it is allocated.
+    /// Reads the content, after checking its size against the limit.
     fn read(&self, limits: &DecodeLimits) -> Result<Vec<u8>, ImageError> {
         let (bytes, max_bytes) = (self.length, limits.max_bytes);
         if bytes > max_bytes {
             return Err(ImageError::FileTooLarge { name: self.title(), bytes, max_bytes });
         }
-        let failed = |source: io::Error| ImageError::Read { path: PathBuf::from(self.title()), source };
+        let failed = |error| ImageError::Read(io_error("read", self.title())(error));
         let mut file = File::open(&self.file).map_err(failed)?;
         file.seek(SeekFrom::Start(self.offset)).map_err(failed)?;
         let mut content = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
         file.take(bytes).read_to_end(&mut content).map_err(failed)?;
         if (content.len() as u64) < bytes {
-            let message = format!("expected {bytes} bytes from byte {} on, found {}", self.offset, content.len());
+            let message = format!("expected {bytes} bytes from byte {}, found {}", self.offset, content.len());
             return Err(ImageError::Truncated { name: self.title(), format: "shard", message });
         }
         Ok(content)
@@ -81,9 +82,9 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
     use super::*;
 
-    /// A file with a picture between other bytes, and the place of the picture.
+    /// A file with an image between other bytes, and the image's place.
     fn shard(folder: &tempfile::TempDir) -> Member {
-        let mut png = io::Cursor::new(Vec::new());
+        let mut png = std::io::Cursor::new(Vec::new());
         RgbImage::from_pixel(3, 2, image::Rgb([9, 8, 7])).write_to(&mut png, image::ImageFormat::Png).unwrap();
         let png = png.into_inner();
         let file = folder.path().join("0.tar");
@@ -105,9 +106,9 @@ mod tests {
         let length = good.length;
         for (member, part) in [
             (Member { offset: 0, ..good.clone() }, "not an image"),
-            (Member { length: length - 20, ..good.clone() }, "cut off"),
-            (Member { length: length + 500, ..good.clone() }, "the shard is cut off"),
-            (Member { length: u64::MAX, ..good.clone() }, "more than the limit"),
+            (Member { length: length - 20, ..good.clone() }, "truncated PNG"),
+            (Member { length: length + 500, ..good.clone() }, "truncated shard"),
+            (Member { length: u64::MAX, ..good.clone() }, "exceed the limit"),
             (Member { file: folder.path().join("gone").join("0.tar"), ..good.clone() }, "0.tar: a/b.png"),
         ] {
             let message =

@@ -1,4 +1,4 @@
-//! Decoding against Pillow, for every kind of file, and what is done about bad ones.
+//! Decoding compared with Pillow's, for every kind of file, and the errors of bad files.
 //!
 //! `xtask/fixtures/images.py` writes the files and the hashes of the pixels.
 
@@ -22,7 +22,7 @@ struct Expected {
     width: u32,
     height: u32,
     sha256: String,
-    /// By the parts that each side is divided into.
+    /// At a fraction of the size, by its denominator.
     #[serde(default)]
     scaled: BTreeMap<u32, Expected>,
 }
@@ -69,7 +69,7 @@ fn jpegs_decode_to_the_fractions_that_pillow_drafts() {
     let (mut count, mut different) = (0, Vec::new());
     for (name, Expected { width, height, scaled, .. }) in manifest().files {
         for (parts, expected) in scaled {
-            // The least for which no larger fraction is left.
+            // The longest shorter side that this fraction still has.
             let side = width.min(height) / parts;
             let image = decode_file(&folder().join(&name), &reduced(side)).unwrap();
             let hash: String = Sha256::digest(image.as_raw()).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -157,7 +157,7 @@ fn a_text_file_named_jpg_is_told_as_such() {
     let path = folder.path().join("cat.jpg");
     std::fs::write(&path, "<Error>access denied</Error>").unwrap();
     let error = decode_file(&path, &DecodeOptions::default()).unwrap_err().to_string();
-    assert!(error.contains("cat.jpg") && error.contains("text that begins with \"<Error>"), "{error}");
+    assert!(error.contains("cat.jpg") && error.contains("text that starts with \"<Error>"), "{error}");
     std::fs::write(&path, "").unwrap();
     let error = decode_file(&path, &DecodeOptions::default()).unwrap_err().to_string();
     assert!(error.contains("an empty file"), "{error}");
@@ -188,7 +188,7 @@ fn other_image_formats_are_named() {
     assert!(matches!(&error, ImageError::Unsupported { found, .. } if found == "GIF"), "{error}");
 }
 
-/// A header of 30000×30000 pixels, in each format; nothing behind it, and nothing may be allocated for it.
+/// A header of 30000×30000 pixels, in each format, without data. Nothing may be allocated for it.
 #[test]
 fn a_decompression_bomb_is_refused_by_its_header() {
     let patched = |name: &str, old: &[u8], new: &[u8]| {

@@ -1,6 +1,6 @@
-//! Prints how far this crate's JPEG decoder, and `zune-jpeg` for comparison, are from Pillow.
+//! Prints the differences of this crate's JPEG decoder, and of `zune-jpeg` for comparison, to Pillow.
 //!
-//! `xtask/fixtures/jpeg_differences.py` makes the files and tells the whole procedure; the results are in
+//! `xtask/fixtures/jpeg_differences.py` makes the files and describes the procedure; the results are in
 //! `docs/image-decoding.md`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and this one prints a table")]

@@ -1,4 +1,4 @@
-//! Resize and transform against Pillow and OpenCLIP, byte for byte and bit for bit.
+//! Resize and transform compared with Pillow's and OpenCLIP's, byte for byte and bit for bit.
 //!
 //! `xtask/fixtures/resize.py` writes the expected hashes.
 
@@ -112,7 +112,7 @@ fn a_box_outside_of_the_image_is_refused() {
     }
 }
 
-/// Resizing the shorter side first would take tens of gigabytes here.
+/// Computing all of the resized image would take tens of gigabytes here.
 #[test]
 fn a_long_thin_image_takes_no_more_memory_than_its_crop() {
     let config = PreprocessConfig::default();

@@ -38,6 +38,7 @@ mod run_loop;
 mod setup;
 pub mod state;
 mod task;
+pub mod tensorboard;
 mod train;
 pub mod tuning;
 

@@ -1,11 +1,13 @@
+//! A method of the reproduction on PACS.
+
 use std::path::Path;
 
 use burn::tensor::Device;
-use radapter::classification::plan::Plan;
+use radapter::classification::plan::TrainingImages;
 use radapter::clip::checkpoint::Checkpoint;
 use radapter::training::Report;
 
-use super::run::{self, Begin};
+use super::run::train;
 
 /// A method as a set of settings, and the learning rates it may have.
 pub(crate) struct Arm {
@@ -17,7 +19,7 @@ pub(crate) struct Arm {
 }
 
 impl Arm {
-    /// The run of this learning rate and seed: a finished one as it is, an unfinished one resumed, else a new one.
+    /// The report of the run of this learning rate and seed.
     pub(crate) fn train(
         &self,
         lr: f64,
@@ -31,11 +33,6 @@ impl Arm {
         settings.extend(self.settings.iter().map(|&setting| setting.to_owned()));
         settings.extend([format!("lr = {lr:e}"), format!("seed = {seed}")]);
         let what = format!("{} lr {lr:.0e} seed {seed}", self.name);
-        run::train(&what, &settings, folder, device, |begin, options| {
-            Ok(match begin {
-                Begin::New(given) => Plan::new(base.clone(), given, None)?.train(options)?,
-                Begin::Resume(run) => Plan::of_run(base.clone(), run, None)?.resume(options, None)?,
-            })
-        })
+        train::<TrainingImages>(&what, &settings, base, folder, device)
     }
 }

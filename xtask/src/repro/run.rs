@@ -1,25 +1,20 @@
-//! Runs that are taken up where they stand: a finished one as it is, an unfinished one resumed, else a new one.
+//! Runs of the reproductions: settings as TOML assignments, progress on stderr.
 
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use burn::tensor::Device;
-use radapter::training::config::Settings;
-use radapter::training::{Outcome, ProgressEvent, Report, RunDir, RunOptions, TrainOutcome};
+use radapter::clip::checkpoint::Checkpoint;
+use radapter::training::{ProgressEvent, Report, RunOptions};
+use radapter_experiments::run::{TrainingData, complete, settings};
 
-/// How a task's plan comes to be.
-pub(crate) enum Begin<'a> {
-    New(&'a Settings),
-    Resume(&'a RunDir),
-}
-
-/// The report of the run in `folder`; `go` makes the task's plan and trains by it or resumes.
-pub(crate) fn train(
+/// The report of the run in `folder`: a finished run is read, an unfinished one resumed, a missing one trained.
+pub(crate) fn train<T: TrainingData>(
     what: &str,
-    settings: &[String],
+    assignments: &[String],
+    base: &Checkpoint,
     folder: &Path,
     device: &Device,
-    go: impl FnOnce(Begin, RunOptions) -> anyhow::Result<TrainOutcome>,
 ) -> anyhow::Result<Report> {
     let mut options = RunOptions::new(folder, device.clone());
     let name = what.to_owned();
@@ -29,23 +24,7 @@ pub(crate) fn train(
             eprintln!("{name}: step {step}: {}", values.join(", "));
         }
     });
-    let done = match RunDir::open(folder) {
-        Ok(run) => match run.report()? {
-            Some(report) => return Ok(report),
-            None => go(Begin::Resume(&run), options)?,
-        },
-        Err(_) => {
-            let mut given = Settings::default();
-            for assignment in settings {
-                given.set(assignment).with_context(|| format!("the setting {assignment}"))?;
-            }
-            go(Begin::New(&given), options)?
-        }
-    };
-    match done.outcome {
-        Outcome::Finished(report) => Ok(report),
-        Outcome::Interrupted { step } => bail!("{what}: interrupted behind step {step}"),
-    }
+    complete::<T>(what, base, &settings(assignments)?, options)
 }
 
 /// A path as a TOML value.

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use radapter::command::report::{Frontier, FrontierPoint};
+use radapter_report::{Frontier, FrontierPoint};
 
 use super::row::{Row, Spread};
 use crate::page;
@@ -98,5 +98,5 @@ fn plot(rows: &[Row]) -> anyhow::Result<String> {
         let marked = name.starts_with("R-Adapter").then_some(CLAIMED);
         frontier = frontier.method(name, &points, marked);
     }
-    frontier.chart("PACS: tuned on photos", "photo").svg()
+    Ok(frontier.chart("PACS: tuned on photos", "photo").svg()?)
 }

@@ -1,14 +1,14 @@
-//! The bits of entropy-coded data.
+//! A bit reader for entropy-coded data.
 
-/// Reads bits up to the next marker. Behind it there are zeros, so that a code can be looked up at the very end; having
-/// used them shows as [`is_overrun`](Self::is_overrun).
+/// Reads bits up to the next marker, and zeros after it, so that a code can be looked up at the very end.
+/// [`is_overrun`](Self::is_overrun) reports whether such zeros were consumed.
 pub(super) struct BitReader<'a> {
     data: &'a [u8],
     at: usize,
-    /// The next bits, from the top. Below `count` bits there may already be some of the following ones.
+    /// The next bits, from the top. Below the top `count` bits, some of the following ones may already be present.
     bits: u64,
     count: u32,
-    /// How many of the bits were put in behind the end.
+    /// Number of zero bits added after the end.
     padding: u32,
 }
 
@@ -18,7 +18,7 @@ impl<'a> BitReader<'a> {
         Self { data, at, bits: 0, count: 0, padding: 0 }
     }
 
-    /// Makes at least 32 bits available: a code of 16 and a value of 16.
+    /// Makes at least 32 bits available: enough for a code of 16 and a value of 16.
     pub(super) fn refill(&mut self) {
         if self.count >= 32 {
             return;
@@ -41,18 +41,18 @@ impl<'a> BitReader<'a> {
         }
     }
 
-    /// The next byte of data; none at a marker or at the end.
+    /// The next byte of data, `None` at a marker or at the end.
     fn next_byte(&mut self) -> Option<u8> {
         let byte = *self.data.get(self.at)?;
         if byte != 0xff {
             self.at += 1;
             return Some(byte);
         }
-        // FF 00 stands for FF; FF FF is filling before a marker.
-        let filling = self.data[self.at..].iter().take_while(|byte| **byte == 0xff).count();
-        match self.data.get(self.at + filling) {
+        // FF 00 encodes FF; FF FF is fill before a marker.
+        let fill = self.data[self.at..].iter().take_while(|byte| **byte == 0xff).count();
+        match self.data.get(self.at + fill) {
             Some(0) => {
-                self.at += filling + 1;
+                self.at += fill + 1;
                 Some(0xff)
             }
             _ => None,
@@ -82,18 +82,18 @@ impl<'a> BitReader<'a> {
         self.take(1) != 0
     }
 
-    /// Takes a value of `n` ≤ 16 available bits, coded as the standard's EXTEND: half of the codes are negative.
+    /// Takes a signed value of `n` ≤ 16 available bits, in the code of the standard's EXTEND procedure.
     pub(super) fn signed(&mut self, n: u32) -> i32 {
         let value = self.take(n);
         if n > 0 && value < 1 << (n - 1) { value - (1 << n) + 1 } else { value }
     }
 
-    /// Whether bits were used that are not in the data.
+    /// Whether bits after the end of the data were consumed.
     pub(super) fn is_overrun(&self) -> bool {
         self.padding > self.count
     }
 
-    /// Where the next marker may begin: behind the data, whatever bits are left of their last bytes.
+    /// Where the next marker may begin: after the last byte read, even if some of its bits are unused.
     pub(super) fn position(&self) -> usize {
         self.at
     }

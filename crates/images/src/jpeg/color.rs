@@ -1,10 +1,9 @@
-//! From the components' samples to RGB.
+//! Detects the colour space and converts samples to RGB.
 
 use std::sync::LazyLock;
 
 use super::frame::Frame;
 
-/// What the components mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ColorSpace {
     Grey,
@@ -14,11 +13,11 @@ pub(super) enum ColorSpace {
     Ycck,
 }
 
-/// What the segments in front tell about the colour space.
+/// What the application segments say about the colour space.
 #[derive(Default)]
 pub(super) struct Hints {
     jfif: bool,
-    /// The transform that Adobe's segment names.
+    /// The transform code of Adobe's segment.
     adobe: Option<u8>,
 }
 
@@ -33,7 +32,7 @@ impl Hints {
         }
     }
 
-    /// libjpeg's rules.
+    /// Chooses the colour space by libjpeg's rules.
     pub(super) fn color_space(&self, frame: &Frame) -> ColorSpace {
         let ids: Vec<u8> = frame.components.iter().map(|component| component.id).collect();
         match (ids.as_slice(), self.adobe) {
@@ -49,7 +48,7 @@ impl Hints {
 }
 
 impl ColorSpace {
-    /// Converts a row; each component's row is at least as long as the image is wide.
+    /// Converts a row. Each component's row has at least the image's width.
     pub(super) fn convert(self, rows: &[Vec<u8>], out: &mut [u8]) {
         let pixels = out.chunks_exact_mut(3);
         match (self, rows) {
@@ -77,18 +76,18 @@ impl ColorSpace {
             (Self::Ycck, [y, cb, cr, k]) => {
                 let chroma = &*CHROMA;
                 for ((((pixel, y), cb), cr), k) in pixels.zip(y).zip(cb).zip(cr).zip(k) {
-                    // The first three are the inverse of C, M and Y as YCbCr.
+                    // The first three components are the inverse of C, M and Y, as YCbCr.
                     pixel.copy_from_slice(&chroma.rgb(*y, *cb, *cr).map(|inverse| print(255 - inverse, *k)));
                 }
             }
-            // The colour space follows from the number of components.
+            // Unreachable: the colour space was chosen by the number of components.
             _ => {}
         }
     }
 }
 
-/// Pillow's way from CMYK to RGB: ink values are inverted, as Adobe writes them, whether or not it was Adobe; a colour is
-/// what ink and black leave of white.
+/// Pillow's conversion from CMYK to RGB, `(255 − ink) · (255 − black) / 255`. Both values are inverted in the file, as
+/// Adobe writes them, and Pillow assumes so for every file.
 fn print(ink: u8, black: u8) -> u8 {
     let white = u32::from(black);
     let product = u32::from(255 - ink) * white + 128;
@@ -97,8 +96,8 @@ fn print(ink: u8, black: u8) -> u8 {
     (white - covered.min(white)) as u8
 }
 
-/// The contributions of the chroma components, with 16 bits after the binary point where two of them add up
-/// (ITU-R BT.601, JFIF).
+/// The contributions of the chroma components by ITU-R BT.601 (JFIF). Green's two have 16 bits after the binary point,
+/// as they are added before rounding.
 struct Chroma {
     cr_to_r: [i32; 256],
     cb_to_b: [i32; 256],

@@ -1,16 +1,15 @@
-//! The frame: its components and their planes of samples.
+//! The frame header, its components, and their planes of samples.
 
-use super::fault::Fault;
+use super::Fault;
 use super::reduced;
 use super::scale::{BLOCK, Scale};
 use super::transform::{self, Block};
 
-/// The image as its start-of-frame segment announces it.
+/// The image that a start-of-frame segment declares.
 pub(super) struct Frame {
-    /// As the file has it.
+    /// Size in the file, before scaling.
     pub(super) width: u32,
     pub(super) height: u32,
-    /// What of it is decoded.
     pub(super) scale: Scale,
     pub(super) progressive: bool,
     pub(super) components: Vec<Component>,
@@ -22,31 +21,32 @@ pub(super) struct Frame {
 /// One colour component.
 pub(super) struct Component {
     pub(super) id: u8,
-    /// Sampling factors: blocks of this component in a unit that all components share.
+    /// Sampling factors: blocks of this component, across and down, in a unit that all components share.
     pub(super) h: usize,
     pub(super) v: usize,
-    /// Which quantisation table is its.
+    /// Number of the quantization table.
     pub(super) table: usize,
-    /// The steps, from the first scan on; the table may be redefined later, for others.
+    /// Quantization steps, fixed at the first scan: the table may be redefined later for other components.
     pub(super) steps: Option<[u16; 64]>,
-    /// Samples that belong to the image, at the file's size.
+    /// Width and height in samples, before scaling, without fill.
     whole: [usize; 2],
-    /// Samples of a block's side that are decoded.
+    /// Samples on a side of a decoded block.
     pub(super) samples: usize,
-    /// Decoded samples that belong to the image.
+    /// Size in decoded samples, without fill.
     pub(super) width: usize,
     pub(super) height: usize,
-    /// Blocks in a row and in a column, with those that fill the last unit.
+    /// Blocks in a row and in a column, including fill up to whole units.
     pub(super) blocks_across: usize,
     pub(super) blocks_down: usize,
-    /// Coefficients of all blocks, if scans refine them.
+    /// Coefficients of all blocks of a progressive image.
     coefficients: Vec<i16>,
-    /// Samples of all blocks.
+    /// Decoded samples of all blocks, row-major.
     pub(super) plane: Vec<u8>,
 }
 
 impl Frame {
-    /// Parses the segment; nothing of the image's size is allocated yet. `shorter_side`: samples that are enough for it.
+    /// Parses the segment, allocating nothing of the image's size yet. `shorter_side` is as in
+    /// [`DecodeOptions`](crate::DecodeOptions).
     pub(super) fn parse(segment: &[u8], progressive: bool, shorter_side: Option<u32>) -> Result<Self, Fault> {
         let &[precision, h1, h0, w1, w0, count, ref components @ ..] = segment else {
             return Fault::corrupt("the frame header is too short");
@@ -59,7 +59,7 @@ impl Frame {
             return Fault::corrupt(format!("the frame header says {width}×{height} pixels"));
         }
         if components.len() != usize::from(count) * 3 {
-            return Fault::corrupt("the frame header's length does not fit its number of components");
+            return Fault::corrupt("the frame header's length does not match its number of components");
         }
         if !matches!(count, 1 | 3 | 4) {
             return Err(Fault::Unsupported("neither 1, 3 nor 4 colour components"));
@@ -67,7 +67,7 @@ impl Frame {
         let factors = |packed: u8| (usize::from(packed >> 4), usize::from(packed & 15));
         let all: Vec<_> = components.chunks_exact(3).map(|c| (c[0], factors(c[1]), usize::from(c[2]))).collect();
         if all.iter().any(|(_, (h, v), table)| !(1..=4).contains(h) || !(1..=4).contains(v) || *table > 3) {
-            return Fault::corrupt("the frame header has a sampling factor or table outside of the standard");
+            return Fault::corrupt("the frame header has a sampling factor or table that the standard does not allow");
         }
         let max_h = all.iter().map(|(_, (h, _), _)| *h).max().unwrap_or(1);
         let max_v = all.iter().map(|(_, (_, v), _)| *v).max().unwrap_or(1);
@@ -100,26 +100,26 @@ impl Frame {
         Ok(frame)
     }
 
-    /// Units in a row and in a column; a unit is the smallest part that has whole blocks of each component.
+    /// Units in a row and in a column. A unit (MCU) is the smallest area that has whole blocks of each component.
     pub(super) fn units(&self) -> (usize, usize) {
         let units = |length: u32, max: usize| (length as usize).div_ceil(BLOCK * max);
         (units(self.width, self.max_h), units(self.height, self.max_v))
     }
 
-    /// Makes room for the pixels, once the size is known to be allowed.
+    /// Allocates planes and coefficients, once the size is known to be within the limits.
     pub(super) fn allocate(&mut self) {
         for component in &mut self.components {
             let blocks = component.blocks_across * component.blocks_down;
             component.plane = vec![0; blocks * component.samples * component.samples];
             if self.progressive {
-                // Plain numbers, since memory for zeros is free until it is written to, which for arrays it is at once.
+                // Plain integers rather than blocks: `vec![0; n]` gets zeroed pages that cost nothing until written to.
                 component.coefficients = vec![0; blocks * 64];
             }
         }
     }
 
-    /// Transforms what the scans have gathered.
-    pub(super) fn transform_gathered(&mut self) {
+    /// Transforms the coefficients that progressive scans have accumulated.
+    pub(super) fn transform_accumulated(&mut self) {
         for component in &mut self.components {
             let coefficients = std::mem::take(&mut component.coefficients);
             for (i, block) in coefficients.as_chunks::<64>().0.iter().enumerate() {
@@ -130,18 +130,18 @@ impl Frame {
 }
 
 impl Component {
-    /// Blocks in a row and in a column that hold samples of the image: those of a scan of this component alone.
+    /// Blocks in a row and in a column without fill: those in a scan of this component alone.
     pub(super) fn own_blocks(&self) -> (usize, usize) {
         let [width, height] = self.whole;
         (width.div_ceil(BLOCK), height.div_ceil(BLOCK))
     }
 
-    /// The coefficients gathered for a block.
-    pub(super) fn gathered(&mut self, x: usize, y: usize) -> &mut Block {
+    /// The accumulated coefficients of a block.
+    pub(super) fn accumulated(&mut self, x: usize, y: usize) -> &mut Block {
         &mut self.coefficients.as_chunks_mut::<64>().0[y * self.blocks_across + x]
     }
 
-    /// Puts a block's samples into the plane.
+    /// Writes a block's samples into the plane.
     pub(super) fn transform(&mut self, block: &Block, x: usize, y: usize) {
         let steps = self.steps.as_ref().expect("a scan of the component has set its steps");
         let stride = self.stride();
@@ -157,7 +157,7 @@ impl Component {
         self.blocks_across * self.samples
     }
 
-    /// The samples of a row that belong to the image.
+    /// The samples of a row, without fill.
     pub(super) fn row(&self, y: usize) -> &[u8] {
         &self.plane[y * self.stride()..][..self.width]
     }

@@ -1,27 +1,27 @@
-//! Huffman tables.
+//! Huffman tables: from a DHT segment to symbols.
 
+use super::Fault;
 use super::bits::BitReader;
-use super::fault::Fault;
 
-/// Codes up to this length are looked up directly.
+/// Longest code in the direct lookup table.
 const FAST_BITS: u32 = 9;
 
 /// Longest code.
 const MAX_BITS: usize = 16;
 
-/// A table: codes of a length are consecutive numbers, in the order of the symbols.
+/// A canonical Huffman table: the codes of each length are consecutive numbers, in the order of the symbols.
 pub(super) struct HuffmanTable {
     symbols: Vec<u8>,
-    /// For the next [`FAST_BITS`] bits: the code's length and its symbol; length 0 where the code is longer.
+    /// Length and symbol of the code in the next [`FAST_BITS`] bits; length 0 if the code is longer.
     fast: Vec<(u8, u8)>,
-    /// For each length, the number behind its last code, as if it were of [`MAX_BITS`] bits.
+    /// By length, the number after the last code, shifted to [`MAX_BITS`] bits.
     end: [u32; MAX_BITS + 1],
-    /// For each length, what is to be added to a code to get its symbol's index.
+    /// By length, the difference between a symbol's index and its code.
     offset: [i32; MAX_BITS + 1],
 }
 
 impl HuffmanTable {
-    /// The table of a DHT segment: how many codes there are of each length, and the symbols.
+    /// Builds the table from the number of codes of each length, and their symbols.
     pub(super) fn new(counts: &[u8; MAX_BITS], symbols: &[u8]) -> Result<Self, Fault> {
         let mut table =
             Self { symbols: symbols.to_vec(), fast: vec![(0, 0); 1 << FAST_BITS], end: [0; 17], offset: [0; 17] };
@@ -33,7 +33,7 @@ impl HuffmanTable {
                 let free = FAST_BITS.saturating_sub(length as u32);
                 if length as u32 <= FAST_BITS {
                     let first = (code as usize) << free;
-                    // A code past the last one of its length is caught below.
+                    // Too many codes for a length are detected below.
                     for entry in table.fast.iter_mut().skip(first).take(1 << free) {
                         *entry = (length as u8, *symbol);
                     }
@@ -41,7 +41,7 @@ impl HuffmanTable {
                 code += 1;
             }
             if code > 1 << length {
-                return Fault::corrupt("a Huffman table has more codes than fit");
+                return Fault::corrupt("a Huffman table has more codes of a length than can exist");
             }
             index += usize::from(*count);
             table.end[length] = code << (MAX_BITS - length);
@@ -50,7 +50,7 @@ impl HuffmanTable {
         Ok(table)
     }
 
-    /// Takes a code; at least 16 bits are available.
+    /// Takes a code, of at least 16 available bits, and returns its symbol.
     pub(super) fn decode(&self, bits: &mut BitReader<'_>) -> Result<u8, Fault> {
         let (length, symbol) = self.fast[bits.peek(FAST_BITS)];
         if length > 0 {
@@ -64,13 +64,13 @@ impl HuffmanTable {
     fn decode_long(&self, bits: &mut BitReader<'_>) -> Result<u8, Fault> {
         let code = bits.peek(MAX_BITS as u32) as u32;
         let Some(length) = (FAST_BITS as usize + 1..=MAX_BITS).find(|length| code < self.end[*length]) else {
-            return Fault::corrupt("the data hold a Huffman code that is not in the table");
+            return Fault::corrupt("the data contains a Huffman code that is not in the table");
         };
         let index = (code >> (MAX_BITS - length)) as i32 + self.offset[length];
         bits.consume(length as u32);
         match usize::try_from(index).ok().and_then(|index| self.symbols.get(index)) {
             Some(symbol) => Ok(*symbol),
-            None => Fault::corrupt("the data hold a Huffman code that is not in the table"),
+            None => Fault::corrupt("the data contains a Huffman code that is not in the table"),
         }
     }
 }

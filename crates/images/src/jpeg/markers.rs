@@ -1,17 +1,17 @@
-//! The segments between the markers: tables, the frame, what tells the colour space, the scans.
+//! Parses the segments between markers: tables, the frame, hints about the colour space, scans.
 
+use super::Fault;
 use super::color::{self, ColorSpace};
-use super::fault::Fault;
 use super::frame::Frame;
 use super::huffman::HuffmanTable;
 use super::scan::{self, Tables};
 use super::transform::ZIGZAG;
 use crate::error::ImageError;
 
-/// Why reading stopped.
+/// Why reading failed.
 pub(super) enum Stop {
     Fault(Fault),
-    /// The image is larger than allowed.
+    /// The image exceeds the limits.
     Limit(ImageError),
 }
 
@@ -21,8 +21,8 @@ impl From<Fault> for Stop {
     }
 }
 
-/// Reads the whole image, at the scale that `shorter_side` allows; `check` is asked about width and height before anything of that
-/// size is allocated.
+/// Reads the image at the scale that `shorter_side` allows. `check` accepts or refuses width and height before anything
+/// of that size is allocated.
 pub(super) fn read(
     data: &[u8],
     shorter_side: Option<u32>,
@@ -32,7 +32,7 @@ pub(super) fn read(
     let mut hints = color::Hints::default();
     let mut frame: Option<Frame> = None;
     let mut scans = 0;
-    // Behind the start marker.
+    // After the start marker.
     let mut at = 2;
     loop {
         let marker = next_marker(data, &mut at)?;
@@ -71,7 +71,7 @@ pub(super) fn read(
             }
             0xe0 => hints.read_app0(segment),
             0xee => hints.read_app14(segment),
-            // Comments, and applications' data.
+            // Comments and application data.
             _ => {}
         }
     }
@@ -80,20 +80,20 @@ pub(super) fn read(
         Fault::truncated("a colour component has no data")?;
     }
     let color = hints.color_space(&frame);
-    frame.transform_gathered();
+    frame.transform_accumulated();
     Ok((frame, color))
 }
 
-/// A progressive image has a dozen scans. Each may take a few bytes and go through the whole image, so that a small file
-/// with thousands of them would take minutes.
+/// Most scans of an image; a usual progressive one has a dozen. A scan of a few bytes may go through the whole image,
+/// so that a small file with thousands of scans would take minutes to decode.
 const MAX_SCANS: usize = 500;
 
 const EARLY_SCAN: &str = "a scan comes before the frame header";
 
-/// The marker at which the image ends.
+/// The end-of-image marker.
 const END: u8 = 0xd9;
 
-/// The next marker; bytes that are none are passed over, as libjpeg does.
+/// The next marker. Other bytes are skipped, as in libjpeg.
 fn next_marker(data: &[u8], at: &mut usize) -> Result<u8, Fault> {
     while let Some(offset) = data.get(*at..).and_then(|rest| rest.iter().position(|byte| *byte == 0xff)) {
         *at += offset + 1;
@@ -109,7 +109,7 @@ fn next_marker(data: &[u8], at: &mut usize) -> Result<u8, Fault> {
     Fault::truncated("the end marker is missing")
 }
 
-/// The segment behind a marker, which begins with its length.
+/// The segment after a marker, without its length field.
 fn segment<'a>(data: &'a [u8], at: &mut usize) -> Result<&'a [u8], Fault> {
     let Some(length) = data.get(*at..).and_then(|rest| rest.first_chunk()) else {
         return Fault::truncated("a segment's length is missing");
@@ -119,7 +119,7 @@ fn segment<'a>(data: &'a [u8], at: &mut usize) -> Result<&'a [u8], Fault> {
         return Fault::corrupt("a segment is shorter than its length field");
     }
     let Some(segment) = data.get(*at + 2..*at + length) else {
-        return Fault::truncated("a segment is cut off");
+        return Fault::truncated("a segment is incomplete");
     };
     *at += length;
     Ok(segment)
@@ -128,14 +128,14 @@ fn segment<'a>(data: &'a [u8], at: &mut usize) -> Result<&'a [u8], Fault> {
 fn read_huffman_tables(tables: &mut Tables, mut segment: &[u8]) -> Result<(), Fault> {
     while let [kind, rest @ ..] = segment {
         let Some((counts, rest)) = rest.split_first_chunk::<16>() else {
-            return Fault::corrupt("a Huffman table is cut off");
+            return Fault::corrupt("a Huffman table is incomplete");
         };
         let total = counts.iter().map(|count| usize::from(*count)).sum();
         let (Some(symbols), class, number) = (rest.get(..total), kind >> 4, usize::from(kind & 15)) else {
-            return Fault::corrupt("a Huffman table is cut off");
+            return Fault::corrupt("a Huffman table is incomplete");
         };
         if class > 1 || number > 3 || total > 256 {
-            return Fault::corrupt("a Huffman table's number or size is outside of the standard");
+            return Fault::corrupt("a Huffman table has a number or size that the standard does not allow");
         }
         let slot = if class == 0 { &mut tables.dc[number] } else { &mut tables.ac[number] };
         *slot = Some(HuffmanTable::new(counts, symbols)?);
@@ -148,10 +148,10 @@ fn read_steps(tables: &mut Tables, mut segment: &[u8]) -> Result<(), Fault> {
     while let [kind, rest @ ..] = segment {
         let (wide, number) = (kind >> 4, usize::from(kind & 15));
         if wide > 1 || number > 3 {
-            return Fault::corrupt("a quantisation table's number or width is outside of the standard");
+            return Fault::corrupt("a quantization table has a number or width that the standard does not allow");
         }
         let bytes = 64 << wide;
-        let Some(values) = rest.get(..bytes) else { return Fault::corrupt("a quantisation table is cut off") };
+        let Some(values) = rest.get(..bytes) else { return Fault::corrupt("a quantization table is incomplete") };
         let mut steps = [0; 64];
         for (k, value) in values.chunks_exact(1 << wide).enumerate() {
             steps[usize::from(ZIGZAG[k])] = value.iter().fold(0, |step, byte| step << 8 | u16::from(*byte));

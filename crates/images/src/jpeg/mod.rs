@@ -1,19 +1,19 @@
-//! JPEG, decoded to the very pixels that libjpeg-turbo, and so Pillow, gives.
+//! A JPEG decoder whose pixels equal those of libjpeg-turbo, and so Pillow's.
 //!
-//! The standard leaves open how the cosine transform rounds and how subsampled chroma is enlarged, and decoders differ
-//! in it by several levels (`docs/image-decoding.md` has the measurements). This decoder computes what libjpeg-turbo
-//! does by default: the "slow" integer transform, "fancy" (triangle) upsampling, fixed-point colour conversion.
+//! The standard does not fix how the cosine transform rounds and how subsampled chroma is upsampled, and decoders
+//! differ there by several levels (measured in `docs/image-decoding.md`). This decoder computes what libjpeg-turbo does
+//! by default: the "slow" integer transform, "fancy" (triangle) upsampling, fixed-point colour conversion.
 //!
-//! Baseline, extended sequential and progressive images with Huffman coding and 8 bits are read: grey, YCbCr, RGB, CMYK
-//! and YCCK. Arithmetic coding, 12 bits and lossless JPEG are refused. Where libjpeg goes on with a warning and guessed
-//! pixels (data that end early, codes that do not exist), this is an error.
+//! Supported are baseline, extended sequential and progressive images with Huffman coding and 8 bits, in grey, YCbCr,
+//! RGB, CMYK and YCCK. Arithmetic coding, 12 bits and lossless JPEG are refused. Where libjpeg warns and fills in
+//! pixels (data that ends early, codes that do not exist), this decoder returns an error.
 //!
-//! The way of the data: [`markers`] find the frame and its [`scan`]s, whose [`bits`] are decoded by [`huffman`] tables
-//! into coefficients, [`transform`]ed into the [`frame`]'s planes of samples, which [`upsample`] and [`color`] make RGB.
+//! Data flow: [`markers`] parses the segments and finds the [`frame`] and its scans; [`scan`] decodes [`bits`] with
+//! [`huffman`] tables into coefficients; [`transform`] (or [`reduced`], at a [`scale`]) turns blocks into planes of
+//! samples; [`upsample`] and [`color`] turn planes into RGB.
 
 mod bits;
 mod color;
-mod fault;
 mod frame;
 mod huffman;
 mod markers;
@@ -28,12 +28,10 @@ use image::RgbImage;
 use crate::error::ImageError;
 use crate::options::DecodeOptions;
 use color::ColorSpace;
-use fault::Fault;
 use frame::Frame;
 use upsample::Upsampler;
 
-/// Decodes a JPEG; what follows its end marker is ignored. With `shorter_side`, to a half, a quarter or an eighth of its size, as long
-/// as the shorter side keeps so many pixels.
+/// Decodes a JPEG, ignoring data after its end marker.
 pub(super) fn decode(bytes: &[u8], name: &str, options: &DecodeOptions) -> Result<RgbImage, ImageError> {
     let check = |width, height| options.limits.check_pixels(name, width, height);
     match markers::read(bytes, options.shorter_side, check) {
@@ -43,12 +41,12 @@ pub(super) fn decode(bytes: &[u8], name: &str, options: &DecodeOptions) -> Resul
     }
 }
 
-/// Enlarges the planes to the frame's size, row by row, and converts the colours.
+/// Upsamples the planes to the frame's size, row by row, and converts the colours.
 fn to_rgb(frame: &Frame, color: ColorSpace) -> Result<RgbImage, Fault> {
     let [width, height] = [frame.width, frame.height].map(|length| frame.scale.of(length as usize));
     let upsamplers = frame.components.iter().map(|component| Upsampler::new(frame, component));
     let upsamplers = upsamplers.collect::<Result<Vec<_>, _>>()?;
-    // An upsampled row may be a sample longer than the image is wide.
+    // An upsampled row may be a sample longer than the image's width.
     let mut rows = vec![vec![0; width + 8]; upsamplers.len()];
     let mut pixels = vec![0; width * height * 3];
     for (y, out) in pixels.chunks_exact_mut(width * 3).enumerate() {
@@ -58,4 +56,33 @@ fn to_rgb(frame: &Frame, color: ColorSpace) -> Result<RgbImage, Fault> {
         color.convert(&rows, out);
     }
     Ok(RgbImage::from_raw(width as u32, height as u32, pixels).expect("three bytes for each pixel"))
+}
+
+/// An error in the data, without the file's name.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Truncated(String),
+    /// The data contradicts the standard.
+    Corrupt(String),
+    /// The data uses a feature of the standard that this decoder lacks.
+    Unsupported(&'static str),
+}
+
+impl Fault {
+    pub(super) fn corrupt<T>(message: impl Into<String>) -> Result<T, Self> {
+        Err(Self::Corrupt(message.into()))
+    }
+
+    pub(super) fn truncated<T>(message: impl Into<String>) -> Result<T, Self> {
+        Err(Self::Truncated(message.into()))
+    }
+
+    fn named(self, name: &str) -> ImageError {
+        let name = name.to_owned();
+        match self {
+            Self::Truncated(message) => ImageError::Truncated { name, format: "JPEG", message },
+            Self::Corrupt(message) => ImageError::Corrupt { name, format: "JPEG", message },
+            Self::Unsupported(found) => ImageError::Unsupported { name, found: format!("JPEG with {found}") },
+        }
+    }
 }

@@ -1,9 +1,9 @@
-//! The inverse cosine transforms of a block to fewer samples: libjpeg's (`jidctred`), which leave out the frequencies that a
-//! smaller block cannot hold, and the middle one of those it can, for speed.
+//! Inverse cosine transforms of a block to fewer samples, equal to libjpeg's `jidctred`. They drop the frequencies that
+//! a smaller block cannot represent and, for speed, one that it can.
 
 use super::transform::{Block, CONST_BITS, PASS1_BITS, coefficient, descale, to_sample};
 
-/// Writes the block's `samples` × `samples` samples to `out`, whose rows are `stride` apart; `samples`: 1, 2 or 4.
+/// Writes the block's `samples` × `samples` samples to `out`, whose rows are `stride` apart. `samples` is 1, 2 or 4.
 pub(super) fn inverse(samples: usize, coefficients: &Block, steps: &[u16; 64], out: &mut [u8], stride: usize) {
     match samples {
         4 => two_passes(coefficients, steps, out, stride, [0, 1, 2, 3, 5, 6, 7], four, 1),
@@ -12,7 +12,8 @@ pub(super) fn inverse(samples: usize, coefficients: &Block, steps: &[u16; 64], o
     }
 }
 
-/// Columns, of those that the second pass looks at, then rows. `one_pass` multiplies by 2 to the `extra` and [`CONST_BITS`].
+/// Transforms the columns in `used`, then rows, which read no other columns. `one_pass` scales by 2 to the power of
+/// `extra` + [`CONST_BITS`].
 fn two_passes<const SAMPLES: usize, const USED: usize>(
     coefficients: &Block,
     steps: &[u16; 64],
@@ -41,7 +42,7 @@ fn dot<const N: usize>(values: [i32; N], constants: [i32; N]) -> i32 {
     terms.fold(0, i32::wrapping_add)
 }
 
-/// Four samples of eight coefficients, of which the fifth is left out.
+/// Four samples from eight coefficients, without the fifth.
 fn four([x0, x1, x2, x3, _, x5, x6, x7]: [i32; 8]) -> [i32; 4] {
     let middle = x0.wrapping_shl(CONST_BITS + 1);
     let even = dot([x2, x6], [F1_847759065, -F0_765366865]);
@@ -57,14 +58,14 @@ fn four([x0, x1, x2, x3, _, x5, x6, x7]: [i32; 8]) -> [i32; 4] {
     ]
 }
 
-/// Two samples of eight coefficients: the first one and the odd ones.
+/// Two samples from the first and the odd ones of eight coefficients.
 fn two([x0, x1, _, x3, _, x5, _, x7]: [i32; 8]) -> [i32; 2] {
     let middle = x0.wrapping_shl(CONST_BITS + 2);
     let odd = dot([x7, x5, x3, x1], [-F0_720959822, F0_850430095, -F1_272758580, F3_624509785]);
     [middle.wrapping_add(odd), middle.wrapping_sub(odd)]
 }
 
-// The names of the constants are their values, of 13 bits after the binary point.
+// The names of the constants are their values. They have 13 bits after the binary point.
 const F0_211164243: i32 = 1730;
 const F0_509795579: i32 = 4176;
 const F0_601344887: i32 = 4926;

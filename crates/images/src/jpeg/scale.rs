@@ -1,37 +1,36 @@
-//! Decoding to a fraction of the size, as libjpeg's `scale_denom` and so Pillow's `draft`: a block becomes 4 × 4, 2 × 2 samples or
-//! one, by a transform that leaves the high frequencies out.
+//! Decoding to a fraction of the size, as by libjpeg's `scale_denom` and so Pillow's `draft`: a block becomes 4 × 4 or
+//! 2 × 2 samples, or one, by a transform that drops high frequencies.
 
-/// Samples of a block's side in the file.
+/// Samples on a side of a block in the file.
 pub(super) const BLOCK: usize = 8;
 
-/// Samples of a block's side in the scaled image: 8, 4, 2 or 1.
+/// Samples on a side of a block in the scaled image: 8, 4, 2 or 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Scale(usize);
 
 impl Scale {
-    /// The whole size.
+    /// The full size.
     pub(super) const WHOLE: Self = Self(BLOCK);
 
-    /// The smallest size whose shorter side keeps `at_least` samples, of which the decoder's own rounding up is not counted.
+    /// The smallest scale whose shorter side, rounded down, still has `at_least` samples.
     pub(super) fn for_shorter_side(width: u32, height: u32, at_least: u32) -> Self {
         let shorter = width.min(height);
         let parts = [8, 4, 2].into_iter().find(|parts| shorter / parts >= at_least.max(1));
         Self(BLOCK / parts.unwrap_or(1) as usize)
     }
 
-    /// Samples of a block's side.
     pub(super) fn samples(self) -> usize {
         self.0
     }
 
-    /// A length of the image in this scale.
+    /// A length of the image at this scale, rounded up.
     pub(super) fn of(self, length: usize) -> usize {
         (length * self.0).div_ceil(BLOCK)
     }
 
-    /// Samples of a block's side of a component that has fewer blocks than the others: libjpeg leaves it as much larger as it can, up to
-    /// the whole block, so that it does not have to be enlarged again. `factors`: the component's sampling factors across and down,
-    /// `max`: the largest ones.
+    /// Samples on a side of a block of a subsampled component. Like libjpeg, keeps it as much larger than other
+    /// components' blocks as possible, so that it needs less upsampling. `factors` are the component's sampling factors
+    /// across and down, `max` the largest ones of the frame.
     pub(super) fn of_component(self, factors: [usize; 2], max: [usize; 2]) -> usize {
         let mut samples = self.0;
         let doubled = |samples: usize| {

@@ -1,43 +1,44 @@
-//! The scans: entropy-coded blocks, in one go (sequential) or in several that refine each other (progressive).
+//! Decodes scans of entropy-coded blocks: one for all coefficients (sequential), or several that refine them
+//! (progressive).
 
+use super::Fault;
 use super::bits::BitReader;
-use super::fault::Fault;
 use super::frame::Frame;
 use super::huffman::HuffmanTable;
 use super::transform::{Block, ZIGZAG};
 
-/// Huffman tables by number, as defined so far.
+/// The tables defined so far, by number.
 #[derive(Default)]
 pub(super) struct Tables {
     pub(super) dc: [Option<HuffmanTable>; 4],
     pub(super) ac: [Option<HuffmanTable>; 4],
     pub(super) steps: [Option<[u16; 64]>; 4],
-    /// Units between restart markers; 0 for none.
+    /// Units between restart markers, 0 without markers.
     pub(super) restart_interval: usize,
 }
 
-/// A component of a scan.
+/// A component in a scan, with its Huffman tables.
 struct Part {
     component: usize,
     dc: usize,
     ac: usize,
-    /// The last block's DC coefficient, from which the next one's is a difference.
+    /// DC coefficient of the last block; the next one is coded as the difference to it.
     prediction: i32,
 }
 
-/// Which coefficients a scan carries, and which bits of them.
+/// The coefficients and bits that a scan codes.
 #[derive(Clone, Copy)]
 struct Selection {
     /// First and last coefficient in zigzag order.
     first: usize,
     last: usize,
-    /// Whether the coefficients gain a bit, or get their first ones.
+    /// Whether the scan adds a bit to coefficients that earlier scans have started.
     refines: bool,
-    /// The lowest of the bits carried.
+    /// The lowest coded bit.
     low: u32,
 }
 
-/// Decodes the scan whose header is `header` and whose data begin at `at`; gives the position behind the data.
+/// Decodes a scan whose data starts at `at`, and returns the position after it.
 pub(super) fn read(frame: &mut Frame, tables: &Tables, header: &[u8], data: &[u8], at: usize) -> Result<usize, Fault> {
     let (parts, selection) = parse_header(frame, header)?;
     for part in &parts {
@@ -45,7 +46,7 @@ pub(super) fn read(frame: &mut Frame, tables: &Tables, header: &[u8], data: &[u8
         if component.steps.is_none() {
             component.steps = tables.steps[component.table];
             if component.steps.is_none() {
-                return Fault::corrupt(format!("quantisation table {} is missing", component.table));
+                return Fault::corrupt(format!("quantization table {} is missing", component.table));
             }
         }
     }
@@ -75,7 +76,7 @@ fn parse_header(frame: &Frame, header: &[u8]) -> Result<(Vec<Part>, Selection), 
     let (first, last) = (usize::from(rest[count * 2]), usize::from(rest[count * 2 + 1]));
     let (high, low) = (rest[count * 2 + 2] >> 4, rest[count * 2 + 2] & 15);
     if !frame.progressive {
-        // Some encoders leave nonsense in the fields that only progressive images use.
+        // Some encoders write arbitrary values into the fields that only progressive images use.
         return Ok((parts, Selection { first: 0, last: 63, refines: false, low: 0 }));
     }
     let band = if first == 0 { last == 0 } else { first <= last && last < 64 && count == 1 };
@@ -90,14 +91,14 @@ struct Scan<'a> {
     selection: Selection,
     bits: BitReader<'a>,
     parts: Vec<Part>,
-    /// Blocks that have no more coefficients in this band.
+    /// Number of following blocks without further coefficients in this band.
     end_of_band_run: u32,
 }
 
 impl<'a> Scan<'a> {
-    /// Goes through the units and the restart markers between them.
+    /// Decodes all units, with the restart markers between them.
     fn read_units(&mut self, frame: &mut Frame, data: &'a [u8]) -> Result<(), Fault> {
-        // A component alone comes block by block, without those that fill up a unit.
+        // A scan of one component codes single blocks, without the fill of a unit.
         let alone = self.parts.len() == 1;
         let (across, down) = if alone { frame.components[self.parts[0].component].own_blocks() } else { frame.units() };
         let interval = self.tables.restart_interval;
@@ -111,9 +112,9 @@ impl<'a> Scan<'a> {
                 let (h, v) = if alone { (1, 1) } else { (component.h, component.v) };
                 for block in 0..h * v {
                     let read = self.read_block(frame, part, x * h + block % h, y * v + block / h);
-                    // What follows the end is no code, but the end is what is wrong.
+                    // The zeros after the end may form no code; report the end as the cause.
                     if self.bits.is_overrun() {
-                        return Fault::truncated(format!("the data end in unit {unit} of {}", across * down));
+                        return Fault::truncated(format!("the data ends in unit {unit} of {}", across * down));
                     }
                     read?;
                 }
@@ -122,10 +123,10 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// Expects the `n`-th restart marker, behind which everything starts anew.
+    /// Expects the `n`-th restart marker, and resets the decoder's state after it.
     fn restart(&mut self, data: &'a [u8], n: usize) -> Result<(), Fault> {
         let mut at = self.bits.position();
-        // Bytes between data and marker are harmless; FF 00 is such, FF FF is filling.
+        // Bytes between data and marker are skipped, FF 00 and fill (FF FF) among them.
         while let Some([first, second]) = data.get(at..at + 2) {
             if *first == 0xff && !matches!(second, 0 | 0xff) {
                 break;
@@ -135,10 +136,10 @@ impl<'a> Scan<'a> {
         let expected = 0xd0 + (n % 8) as u8;
         match data.get(at..at + 2) {
             Some(marker) if marker[1] == expected => {}
-            Some([_, 0xd9]) | None => return Fault::truncated(format!("the data end before restart marker {n}")),
+            Some([_, 0xd9]) | None => return Fault::truncated(format!("the data ends before restart marker {n}")),
             Some(marker) => {
                 return Fault::corrupt(format!(
-                    "restart marker {expected:02X} expected, found marker {:02X}",
+                    "expected restart marker {expected:02X}, found marker {:02X}",
                     marker[1]
                 ));
             }
@@ -160,7 +161,7 @@ impl<'a> Scan<'a> {
             component.transform(&block, x, y);
             return Ok(());
         }
-        let block = component.gathered(x, y);
+        let block = component.accumulated(x, y);
         match (self.selection.first, self.selection.refines) {
             (0, false) => self.dc(part, block),
             (0, true) => {
@@ -216,7 +217,7 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// Another bit for the AC coefficients: for those that are not zero, and for those that become ±1.
+    /// Decodes another bit of the AC coefficients: of those that are not zero, and of those that become ±1.
     fn refine_ac(&mut self, part: usize, block: &mut Block) -> Result<(), Fault> {
         let one = 1 << self.selection.low;
         let mut k = self.selection.first;
@@ -258,8 +259,8 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// Reads a bit for each coefficient from `k` on that is not zero, to the end of the band or up to the zero after
-    /// `zeros` others; gives where it stopped.
+    /// Reads a bit for each nonzero coefficient from `k` on, up to the end of the band, or to the zero that follows
+    /// `zeros` other zeros. Returns where it stopped.
     fn refine_nonzero(&mut self, block: &mut Block, mut k: usize, one: i16, zeros: Option<u8>) -> usize {
         let mut left = zeros;
         while k <= self.selection.last {
@@ -279,7 +280,7 @@ impl<'a> Scan<'a> {
         k
     }
 
-    /// The number of blocks, this one among them, whose band ends here.
+    /// Reads the number of blocks, including this one, whose band ends here.
     fn run_length(&mut self, bits: u8) -> u32 {
         self.bits.refill();
         (1 << bits) + self.bits.take(bits.into()) as u32

@@ -1,16 +1,17 @@
-//! The inverse cosine transform: libjpeg's accurate integer one (`jidctint`), by Loeffler, Ligtenberg and Moschytz with
-//! 12 multiplications ("Practical fast 1-D DCT algorithms with 11 multiplications", ICASSP 1989).
+//! The inverse cosine transform, equal to libjpeg's accurate integer one (`jidctint`): the algorithm of Loeffler,
+//! Ligtenberg and Moschytz with 12 multiplications ("Practical fast 1-D DCT algorithms with 11 multiplications", ICASSP
+//! 1989).
 
-/// Coefficients of a block in natural order, or their quantisation steps.
+/// Coefficients of a block, in natural order.
 pub(super) type Block = [i16; 64];
 
 /// Bits after the binary point of the constants.
 pub(super) const CONST_BITS: u32 = 13;
 
-/// Bits that the first pass keeps for the second.
+/// Fraction bits that the first pass keeps for the second.
 pub(super) const PASS1_BITS: u32 = 2;
 
-/// The natural order's index of the k-th coefficient in the zigzag order.
+/// Index in natural order of the k-th coefficient in zigzag order.
 pub(super) const ZIGZAG: [u8; 64] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21,
     28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54,
@@ -51,8 +52,8 @@ pub(super) fn coefficient(coefficients: &Block, steps: &[u16; 64], i: usize) -> 
     i32::from(coefficients[i]) * i32::from(steps[i])
 }
 
-/// The transform of eight values, scaled by √8 and by 2 to the [`CONST_BITS`]. Sums wrap: only data that no encoder makes
-/// overflow.
+/// Transforms eight values, scaled by √8 and by 2 to the power of [`CONST_BITS`]. Sums wrap; they overflow only for
+/// data that no encoder writes.
 fn inverse_1d(input: [i32; 8]) -> [i32; 8] {
     let [x0, x1, x2, x3, x4, x5, x6, x7] = input;
     let times = |x: i32, constant: i32| x.wrapping_mul(constant);
@@ -66,7 +67,7 @@ fn inverse_1d(input: [i32; 8]) -> [i32; 8] {
     let even1 = x0.wrapping_sub(x4).wrapping_shl(CONST_BITS);
     let front = [sum(&[even0, even3]), sum(&[even1, even2]), even1.wrapping_sub(even2), even0.wrapping_sub(even3)];
 
-    // The odd part, after Figure 8 of the paper.
+    // The odd part, as in Figure 8 of the paper.
     let shared = times(sum(&[x7, x3, x5, x1]), F1_175875602);
     let z1 = times(sum(&[x7, x1]), -F0_899976223);
     let z2 = times(sum(&[x5, x3]), -F2_562915447);
@@ -86,7 +87,7 @@ pub(super) fn descale(value: i32, bits: u32) -> i32 {
     value.wrapping_add(1 << (bits - 1)) >> bits
 }
 
-/// Samples are stored without their middle, 128.
+/// Adds the middle value, 128, which coefficients do not include.
 pub(super) fn to_sample(value: i32) -> u8 {
     value.saturating_add(128).clamp(0, 255) as u8
 }

@@ -1,12 +1,12 @@
-//! Enlarging subsampled components, as libjpeg-turbo's "fancy upsampling": each new sample is ¾ of the nearer old one
-//! and ¼ of the farther one, in each direction, with rounding that alternates so that it does not add up.
+//! Upsampling of subsampled components, equal to libjpeg-turbo's "fancy upsampling": in each direction, a new sample is
+//! ¾ of the nearer old one plus ¼ of the farther one. The rounding alternates, so that it does not accumulate.
 
-use super::fault::Fault;
+use super::Fault;
 use super::frame::{Component, Frame};
 
-/// How a component gets to the frame's size.
+/// How a component is brought to the frame's size.
 enum Method {
-    /// It has it.
+    /// It already has the frame's size.
     None,
     /// Twice as wide.
     Across,
@@ -14,11 +14,11 @@ enum Method {
     Down,
     /// Twice as wide and high.
     Both,
-    /// Each sample so many times; for factors that libjpeg does not smooth, and for very narrow images.
+    /// Repeats each sample, for factors that libjpeg does not interpolate, and for very narrow images.
     Repeat { across: usize, down: usize },
 }
 
-/// Gives a component's rows at the frame's size.
+/// Computes a component's rows at the frame's size.
 pub(super) struct Upsampler<'a> {
     component: &'a Component,
     method: Method,
@@ -27,7 +27,7 @@ pub(super) struct Upsampler<'a> {
 
 impl<'a> Upsampler<'a> {
     pub(super) fn new(frame: &Frame, component: &'a Component) -> Result<Self, Fault> {
-        // In samples of a unit.
+        // Ratios of samples in a unit.
         let samples = frame.scale.samples();
         let unit = [(frame.max_h, component.h), (frame.max_v, component.v)];
         let factors = unit.map(|(max, own)| (max * samples, own * component.samples));
@@ -35,7 +35,7 @@ impl<'a> Upsampler<'a> {
             return Err(Fault::Unsupported("fractional subsampling"));
         }
         let [across, down] = factors.map(|(all, own)| all / own);
-        // libjpeg does not smooth what is a sample a block.
+        // libjpeg does not interpolate where a block is one sample.
         let smooth = samples > 1;
         let wide_enough = component.width > 2;
         let method = match (across, down) {
@@ -48,7 +48,7 @@ impl<'a> Upsampler<'a> {
         Ok(Self { component, method, width: frame.scale.of(frame.width as usize) })
     }
 
-    /// Writes row `y` of the enlarged component to the start of `out`, which has room for a sample more than the
+    /// Writes row `y` of the upsampled component to the start of `out`, which is at least a sample longer than the
     /// frame's width.
     pub(super) fn row(&self, y: usize, out: &mut [u8]) {
         match self.method {
@@ -78,8 +78,7 @@ impl<'a> Upsampler<'a> {
         }
     }
 
-    /// The rows that make row `y` of twice as many: the one it lies in, and the one it lies next to, which at the edge
-    /// is the same.
+    /// The two rows that row `y` of twice as many is computed from: the nearer and the farther one, equal at the edge.
     fn near_and_far(&self, y: usize) -> (&[u8], &[u8]) {
         let near = y / 2;
         let far = if y.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(self.component.height - 1) };
@@ -87,8 +86,8 @@ impl<'a> Upsampler<'a> {
     }
 }
 
-/// Doubles a row of at least two values: ¾ of the nearer and ¼ of the farther, the edge values as they are, all divided
-/// by 2 to the `shift` after adding the left or the right sample's `rounding`.
+/// Doubles a row of at least two values: 3 times the nearer plus the farther, which at the edge is the same, plus the
+/// `rounding` of the left or right new sample, divided by 2 to the power of `shift`.
 fn stretch(length: usize, value: impl Fn(usize) -> u32, rounding: [u32; 2], shift: u32, out: &mut [u8]) {
     let [left, right] = rounding;
     let last = length - 1;

@@ -1,45 +1,59 @@
-//! Decoded pixels kept in a memory-mapped file, so that what is seen again, in another epoch, at another α, in another run, is not
-//! decoded again.
+//! A cache of decoded pixels in a memory-mapped file, which saves decoding an image again in another epoch, at another
+//! α, or in another run.
 //!
-//! A file holds pixels of any images at any stage: whole ones for training, which crops them anew each time, and resized ones for
-//! evaluation. They are found by where they come from (path, size and time of change of the file) and by the stage, and are the very
-//! pixels that decoding gives. What one process has mapped costs another no memory.
+//! A cache file holds images at any stage of preprocessing: full images for training, which crops them anew in each
+//! epoch, and resized ones for evaluation. The key is the origin (path, size and modification time of the file) and the
+//! stage. Cached pixels equal decoded ones. Processes that map the same file share its memory.
 
 mod store;
 
-use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::UNIX_EPOCH;
 
 use image::RgbImage;
+use radapter_files::IoError;
 use sha2::{Digest, Sha256};
+use thiserror::Error;
 
 use crate::error::ImageError;
 use crate::options::DecodeOptions;
 use crate::source::ImageSource;
 use store::{Key, Store};
 
-/// A cache of decoded pixels; clones share it.
+/// Why a pixel cache cannot be opened.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PixelCacheError {
+    /// The file cannot be opened, read or mapped.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// The file exists and is not a pixel cache; it is left unchanged.
+    #[error("{}: not a pixel cache; choose another file", path.display())]
+    #[allow(missing_docs, reason = "the field's name says it all")]
+    NotACache { path: PathBuf },
+}
+
+/// A cache of decoded pixels in a file. Clones share the cache.
 #[derive(Clone, Debug)]
 pub struct PixelCache(Arc<RwLock<Store>>);
 
 impl PixelCache {
-    /// Opens the cache of a file, or makes it. Where another process is filling it, this one reads what is there.
+    /// Opens a cache file, or creates it. One process at a time adds to it; others that open it only read.
     ///
-    /// What a kill or a full disk has left half written is dropped.
+    /// Drops an entry that a kill or a full disk has left incomplete.
     ///
     /// # Errors
-    /// A file that is something else, or that cannot be opened or mapped.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    /// [`PixelCacheError`] if the file holds something else, or cannot be opened, read or mapped.
+    pub fn open(path: &Path) -> Result<Self, PixelCacheError> {
         Ok(Self(Arc::new(RwLock::new(Store::open(path)?))))
     }
 
-    /// The pixels of an image at a stage, or what `make` makes of it, which is kept. `stage` has to tell all that the pixels hang on but
-    /// the image itself.
+    /// Returns the cached pixels of an image at a stage, or calls `make` and caches the result. `stage` must name
+    /// everything that the pixels depend on besides the image.
     ///
     /// # Errors
-    /// Those of `make`. A cache that cannot be written is told to `tracing`, once.
+    /// Those of `make`. A failed write is logged as a warning, once, and ends caching.
     pub fn get_or<E>(
         &self,
         source: &ImageSource,
@@ -57,10 +71,11 @@ impl PixelCache {
         Ok(image)
     }
 
-    /// [`ImageSource::load`], from the cache if there is one.
+    /// Loads an image, from the cache if one is given. The limits apply when an image is decoded, not when it is read
+    /// from the cache.
     ///
     /// # Errors
-    /// Those of [`ImageSource::load`]. What is in the cache is not held against the limits.
+    /// As [`ImageSource::load`].
     pub fn load(
         cache: Option<&Self>,
         source: &ImageSource,
@@ -73,12 +88,12 @@ impl PixelCache {
         }
     }
 
-    /// How many images it has.
+    /// Number of cached entries.
     pub fn len(&self) -> usize {
         self.0.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Whether it has none.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -94,7 +109,7 @@ impl PixelCache {
             return Some(image);
         }
         drop(store);
-        // It was appended since the file was mapped; or it is damaged.
+        // The entry was appended after the file was mapped, or it is damaged.
         let mut store = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let image = store.map().ok().and_then(|()| store.get(key));
         if image.is_none() {
@@ -104,7 +119,7 @@ impl PixelCache {
     }
 }
 
-/// By what an image is known. None for one that is in memory, and for a file that is not there any more.
+/// The key of an image at a stage; `None` for pixels in memory and for a file that no longer exists.
 fn key(source: &ImageSource, stage: &str) -> Option<Key> {
     let (path, part) = match source {
         ImageSource::File(path) => (path, None),

@@ -1,3 +1,5 @@
+//! The file format of the pixel cache: entries that are appended, found by key, and read through a memory map.
+
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -5,34 +7,38 @@ use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 use memmap2::Mmap;
+use radapter_files::io_error;
 
-/// By what pixels are found.
+use super::PixelCacheError;
+
+/// SHA-256 of an image's origin and stage.
 pub(super) type Key = [u8; 32];
 
-/// What every file begins with.
+/// The first bytes of every cache file.
 const MAGIC: &[u8; 16] = b"radapter-pixels1";
 
-/// Key, width, height (u32), checksum (u64), little-endian; the pixels follow.
+/// Bytes of an entry before its pixels: key, width and height (u32), checksum (u64), little-endian.
 const HEADER: usize = 32 + 4 + 4 + 8;
 
-/// The file, and where in it things are. Nothing in it is ever changed, only appended to.
+/// A cache file and the index of its entries. The file is only ever appended to.
 #[derive(Debug)]
 pub(super) struct Store {
     path: PathBuf,
     file: File,
     entries: HashMap<Key, Entry>,
-    /// Bytes that whole entries take.
+    /// Where the last complete entry ends.
     end: u64,
     map: Mmap,
-    /// Whether this process fills it: one does at a time, as long as it can.
+    /// Whether this process holds the lock, and no write has failed.
     writable: bool,
-    /// Held by the process that fills it. A file beside it, as a lock on the file itself would keep others from reading it on Windows.
+    /// Locked by the process that appends. A separate file, because on Windows a lock on the cache itself would block
+    /// readers.
     _lock: File,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    /// Of the pixels.
+    /// First byte of the pixels.
     offset: u64,
     width: u32,
     height: u32,
@@ -46,43 +52,60 @@ impl Entry {
 }
 
 impl Store {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+    pub(super) fn open(path: &Path) -> Result<Self, PixelCacheError> {
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
+        let file = file.map_err(io_error("open", path))?;
         let mut beside = path.as_os_str().to_owned();
         beside.push(".lock");
-        let lock = File::options().write(true).create(true).truncate(false).open(beside)?;
+        let lock = File::options().write(true).create(true).truncate(false).open(&beside);
+        let lock = lock.map_err(io_error("open", &beside))?;
         let writable = match lock.try_lock() {
             Ok(()) => true,
             Err(TryLockError::WouldBlock) => {
-                tracing::info!("{} is being filled by another process; this one reads it alone", path.display());
+                tracing::info!(
+                    "{}: another process adds to this pixel cache; this process only reads it",
+                    path.display()
+                );
                 false
             }
-            // Some network file systems know no locks: two processes would write over each other.
+            // Without locks, as on some network file systems, two processes could overwrite each other's entries.
             Err(TryLockError::Error(error)) => {
-                tracing::warn!("{} is read and not filled, as it cannot be locked: {error}", path.display());
+                tracing::warn!("{}: the pixel cache is only read, as it cannot be locked: {error}", path.display());
                 false
             }
         };
-        if writable && file.metadata()?.len() == 0 {
-            (&file).write_all(MAGIC)?;
-        }
-        let map = map(&file)?;
+        let map = map(&file).map_err(io_error("map", path))?;
         let mut store =
             Self { path: path.to_owned(), file, entries: HashMap::new(), end: 0, map, writable, _lock: lock };
-        store.read_headers()?;
-        if store.writable && store.end < store.file.metadata()?.len() {
-            store.file.set_len(store.end)?;
-            store.map()?;
+        match store.index().map_err(io_error("read", path))? {
+            true => Ok(store),
+            false => Err(PixelCacheError::NotACache { path: path.to_owned() }),
         }
-        Ok(store)
     }
 
-    /// Finds the entries; behind the last whole one nothing counts.
-    fn read_headers(&mut self) -> io::Result<()> {
+    /// Starts an empty file, indexes the entries, and cuts off what is incomplete. `false` if the file is not a pixel
+    /// cache.
+    fn index(&mut self) -> io::Result<bool> {
+        if self.writable && self.file.metadata()?.len() == 0 {
+            self.file.write_all(MAGIC)?;
+            self.map()?;
+        }
+        if !self.read_headers()? {
+            return Ok(false);
+        }
+        if self.writable && self.end < self.file.metadata()?.len() {
+            self.file.set_len(self.end)?;
+            self.map()?;
+        }
+        Ok(true)
+    }
+
+    /// Indexes the entries up to the last complete one. `false` if the file does not start as a pixel cache.
+    fn read_headers(&mut self) -> io::Result<bool> {
         let length = self.file.metadata()?.len();
         if length == 0 {
-            // Another process has just made it.
-            return Ok(());
+            // Another process has just created it.
+            return Ok(true);
         }
         let mut file = io::BufReader::new(&self.file);
         file.seek(SeekFrom::Start(0))?;
@@ -93,8 +116,7 @@ impl Store {
             read?;
         }
         if &magic != MAGIC {
-            let reason = format!("{} is no cache of pixels; name another file", self.path.display());
-            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+            return Ok(false);
         }
         self.end = MAGIC.len() as u64;
         let mut header = [0; HEADER];
@@ -113,7 +135,7 @@ impl Store {
             self.end = end;
             file.seek_relative(entry.bytes() as i64)?;
         }
-        Ok(())
+        Ok(true)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -129,18 +151,18 @@ impl Store {
         self.entries.get(key).is_some_and(|entry| entry.offset + entry.bytes() <= mapped)
     }
 
-    /// Maps the file as it is now.
+    /// Maps the file at its current length.
     pub(super) fn map(&mut self) -> io::Result<()> {
         self.map = map(&self.file)?;
         Ok(())
     }
 
-    /// Leaves an entry out that turned out to be damaged.
+    /// Removes a damaged entry from the index.
     pub(super) fn forget(&mut self, key: &Key) {
         self.entries.remove(key);
     }
 
-    /// The pixels, if they are there and whole.
+    /// The pixels, `None` if they are missing, not yet mapped, or damaged.
     pub(super) fn get(&self, key: &Key) -> Option<RgbImage> {
         let entry = self.entries.get(key)?;
         let range = entry.offset as usize..(entry.offset + entry.bytes()) as usize;
@@ -151,9 +173,9 @@ impl Store {
         RgbImage::from_raw(entry.width, entry.height, pixels.to_vec())
     }
 
-    /// Adds pixels. A file that takes no more is read from now on, and told of.
+    /// Appends an entry. A failed write is logged, and ends appending for this process.
     pub(super) fn append(&mut self, key: Key, image: &RgbImage) {
-        // Another thread may have had the same image.
+        // Another thread may have added the same image meanwhile.
         if !self.writable || image.is_empty() || self.has(&key) {
             return;
         }
@@ -178,19 +200,20 @@ impl Store {
             Err(error) => {
                 self.writable = false;
                 let _ = self.file.set_len(self.end);
-                tracing::warn!("{} is filled no further: {error}", self.path.display());
+                tracing::warn!("{}: nothing more is added to this pixel cache: {error}", self.path.display());
             }
         }
     }
 }
 
 fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: entries are only appended, by the one process that holds the lock, and read below the length that they had when they
-    // were whole. Who truncates or rewrites the file by other means breaks that, as for every mapped file.
+    // SAFETY: only the process that holds the lock changes the file, and it only appends; entries are read at offsets
+    // below the length that was checked when they were indexed. Truncating the file by other means would break this, as
+    // for every mapped file.
     unsafe { Mmap::map(file) }
 }
 
-/// Finds pixels that a crash left unwritten; not a hash that anybody could not forge.
+/// Detects pixels that a crash left unwritten. Not cryptographic.
 fn checksum(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
     let mix = |sum: u64, word: u64| (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);

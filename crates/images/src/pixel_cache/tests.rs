@@ -1,3 +1,5 @@
+//! What a cache returns, across threads, processes and damaged files.
+
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use std::convert::Infallible;
@@ -17,7 +19,7 @@ fn picture(shade: u8) -> Arc<RgbImage> {
     Arc::new(RgbImage::from_fn(5, 3, |x, y| Rgb([shade, x as u8, y as u8])))
 }
 
-/// The cached pixels; nothing if they have to be made.
+/// The cached pixels, `None` on a miss.
 fn cached(cache: &PixelCache, source: &ImageSource, stage: &str) -> Option<Arc<RgbImage>> {
     cache.get_or(source, stage, || Err(())).ok()
 }
@@ -73,7 +75,7 @@ fn what_a_kill_leaves_half_written_is_dropped_and_the_rest_stays() {
     (0..3).for_each(|at| keep(&cache, &sources[at], "whole", &picture(at as u8)));
     drop(cache);
     let whole = std::fs::read(&path).unwrap();
-    // Of three equal entries, behind the first line of the file.
+    // Bytes of each of the three equal entries after the file's header.
     let entry = (whole.len() - 16) / 3;
     for cut in [1, 10, entry - 1] {
         std::fs::write(&path, &whole[..whole.len() - cut]).unwrap();
@@ -84,7 +86,7 @@ fn what_a_kill_leaves_half_written_is_dropped_and_the_rest_stays() {
         drop(cache);
         assert_eq!(std::fs::read(&path).unwrap(), whole, "{cut}");
     }
-    // Pixels that never reached the disk are made anew.
+    // Damaged pixels are a miss.
     let mut damaged = whole.clone();
     damaged[16 + entry + 48] ^= 1;
     std::fs::write(&path, &damaged).unwrap();
@@ -111,7 +113,7 @@ fn another_file_is_refused_and_left_alone() {
     let (_folder, path) = folder();
     std::fs::write(&path, "my notes, which are long enough").unwrap();
     let error = PixelCache::open(&path).unwrap_err().to_string();
-    assert!(error.contains("no cache of pixels"), "{error}");
+    assert!(error.contains("not a pixel cache"), "{error}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "my notes, which are long enough");
 }
 

@@ -16,11 +16,20 @@ pub(crate) fn watch() -> anyhow::Result<Arc<AtomicBool>> {
     let asked = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&asked);
     ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::SeqCst) {
+        if ask(&flag) {
+            super::terminal::give_back();
             std::process::exit(AT_ONCE);
         }
-        super::log::line("interrupting: what is done is saved first; once more to stop at once");
     })
     .context("cannot watch for Ctrl-C")?;
     Ok(asked)
+}
+
+/// Asks a training to save and stop; tells whether it had been asked before.
+pub(crate) fn ask(asked: &AtomicBool) -> bool {
+    let again = asked.swap(true, Ordering::SeqCst);
+    if !again {
+        super::log::line("interrupting: what is done is saved first; once more to stop at once");
+    }
+    again
 }

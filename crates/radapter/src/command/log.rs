@@ -1,7 +1,8 @@
 //! Notes, warnings and errors on stderr, without disturbing a progress bar.
 
 use std::fmt::Write as _;
-use std::sync::OnceLock;
+use std::io::IsTerminal;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use indicatif::MultiProgress;
 use tracing::field::{Field, Visit};
@@ -33,8 +34,33 @@ pub(super) fn init(global: &GlobalArgs) {
     let _ = tracing_subscriber::registry().with(filter).with(Stderr).try_init();
 }
 
+/// Lines that wait while something else has the terminal.
+static HELD: Mutex<Option<Vec<String>>> = Mutex::new(None);
+
+/// Lets lines wait until [`release`], where stderr is the terminal. Lines for a file or a pipe go on.
+pub(super) fn hold() {
+    if std::io::stderr().is_terminal() {
+        HELD.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
+    }
+}
+
+/// The number of lines that wait.
+pub(super) fn held() -> usize {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(0, Vec::len)
+}
+
+/// Prints the lines that have waited; later ones wait no more.
+pub(super) fn release() {
+    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
+    held.into_iter().flatten().for_each(|text| line(&text));
+}
+
 /// One line of stderr, above whatever bar is being drawn.
 pub(super) fn line(text: &str) {
+    if let Some(held) = &mut *HELD.lock().unwrap_or_else(PoisonError::into_inner) {
+        held.push(text.to_owned());
+        return;
+    }
     bars().suspend(|| {
         use std::io::Write as _;
         // There is nowhere left to report that stderr is closed.

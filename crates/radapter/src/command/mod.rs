@@ -14,15 +14,11 @@ mod model;
 mod output;
 mod panics;
 mod progress;
-#[cfg(feature = "embedded")]
-pub mod quickstart;
 mod remote;
-pub mod report;
 mod run;
-mod settings;
 mod skipped;
 mod suite;
-mod table;
+mod terminal;
 mod text_cache;
 mod texts;
 

@@ -1,21 +1,48 @@
 //! What a device's library says by a panic, as an error like any other.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Where the last panic was, which a panic does not carry with it.
 static PLACE: Mutex<Option<String>> = Mutex::new(None);
+
+/// Whether the hook is [`remember`].
+static IS_QUIET: AtomicBool = AtomicBool::new(false);
 
 /// From here on a panic is told by whoever catches it, unless `verbose` or `RUST_BACKTRACE` asks for the whole of it.
 pub(super) fn keep_quiet(verbose: bool) {
     if verbose || std::env::var_os("RUST_BACKTRACE").is_some_and(|asked| asked != "0") {
         return;
     }
-    std::panic::set_hook(Box::new(|panic| {
-        tracing::debug!("{panic}");
-        *PLACE.lock().unwrap_or_else(PoisonError::into_inner) = panic.location().map(ToString::to_string);
+    IS_QUIET.store(true, Ordering::SeqCst);
+    set_hook(Box::new(remember));
+}
+
+fn remember(panic: &PanicHookInfo<'_>) {
+    tracing::debug!("{panic}");
+    *PLACE.lock().unwrap_or_else(PoisonError::into_inner) = panic.location().map(ToString::to_string);
+}
+
+/// Leaves to a library's hook, installed after ours, the panics of the library's own thread; ours has the others.
+pub(super) fn limit_hook_to(thread: &'static str) {
+    if !IS_QUIET.load(Ordering::SeqCst) {
+        return;
+    }
+    let theirs = take_hook();
+    set_hook(Box::new(move |panic| match std::thread::current().name() == Some(thread) {
+        true => theirs(panic),
+        false => remember(panic),
     }));
+}
+
+/// Makes the hook what it was before a library installed one. Not on a thread that panics.
+pub(super) fn restore_hook() {
+    drop(take_hook());
+    if IS_QUIET.load(Ordering::SeqCst) {
+        set_hook(Box::new(remember));
+    }
 }
 
 /// The work's result; a panic becomes an error. burn's backends report a lost device, or one that is out of memory, in no other way.

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use radapter_report::duration;
 
 use super::log;
 
@@ -112,34 +113,5 @@ impl Progress {
         if self.style == Style::Lines && state.begun.elapsed() >= LINE_EVERY {
             log::line(&format!("{}: {} {} in {}", self.what, state.at, self.unit, duration(seconds)));
         }
-    }
-}
-
-/// A time in the largest unit that suits it: `4.2 s`, `3 min 10 s`, `2 h 5 min`.
-pub(crate) fn duration(seconds: f64) -> String {
-    if !seconds.is_finite() {
-        return "?".to_owned();
-    }
-    let whole = seconds.round() as u64;
-    match whole {
-        0..10 => format!("{seconds:.1} s"),
-        10..60 => format!("{whole} s"),
-        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
-        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_short() {
-        assert_eq!(duration(4.23), "4.2 s");
-        assert_eq!(duration(59.4), "59 s");
-        assert_eq!(duration(59.9), "1 min 0 s");
-        assert_eq!(duration(190.0), "3 min 10 s");
-        assert_eq!(duration(7500.0), "2 h 5 min");
-        assert_eq!(duration(f64::INFINITY), "?");
     }
 }

@@ -18,7 +18,7 @@ use radapter_embedding::EmbedOptions;
 use super::Session;
 use super::failure::Usage;
 use super::skipped::report_skipped;
-use super::table::{Table, percent};
+use radapter_report::{Table, percent};
 
 /// The name of the suite that is built in.
 const IMAGENET: &str = "imagenet";

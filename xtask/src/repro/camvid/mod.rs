@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use radapter::adapter::Alpha;
 use radapter::clip::checkpoint::Checkpoint;
-use radapter::segmentation::plan::{Plan, Preparation};
+use radapter::segmentation::plan::TrainingSegments;
 use radapter::training::Report;
 use radapter::training::finetuned::FineTunedRun;
 
@@ -21,7 +21,7 @@ use row::Row;
 
 use super::cache::kept;
 use super::grid::{Arm, Choice, named};
-use super::run::{self, Begin, toml_path, toml_text};
+use super::run::{toml_path, toml_text, train};
 
 /// The classes, in label order.
 const CLASSES: [&str; 11] =
@@ -131,14 +131,7 @@ impl Work<'_> {
         ];
         settings.extend(arm.settings(choice));
         let folder = arm.folder(&self.args.out, choice);
-        let mut preparation = Preparation { device: self.device.clone(), progress: &mut |_, _| {} };
-        run::train(&arm.title(choice), &settings, &folder, &self.device, |begin, options| {
-            let base = self.base.clone();
-            Ok(match begin {
-                Begin::New(given) => Plan::new(base, given, None, &mut preparation)?.train(options)?,
-                Begin::Resume(run) => Plan::of_run(base, run, None, &mut preparation)?.resume(options, None)?,
-            })
-        })
+        train::<TrainingSegments>(&arm.title(choice), &settings, &self.base, &folder, &self.device)
     }
 
     /// How good the built-in masks are.

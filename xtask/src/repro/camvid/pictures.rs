@@ -7,9 +7,9 @@ use anyhow::Context as _;
 use burn::tensor::Device;
 use image::{Rgb, RgbImage, imageops};
 use radapter::clip::checkpoint::Checkpoint;
-use radapter::command::report::{beside, painted};
 use radapter::embedding::Image;
 use radapter::images::DecodeOptions;
+use radapter_report::{paint_labels, side_by_side};
 
 use super::measure::{Masks, Val};
 
@@ -26,7 +26,7 @@ pub(super) fn write(val: &Val, models: &BTreeMap<&str, Checkpoint>, folder: &Pat
     for name in ["zero-shot", "full fine-tuning", "R-Adapter"] {
         let Some(model) = models.get(name) else { continue };
         val.segment(model, Masks::Builtin, &Device::flex(), &images, &mut |segmented| {
-            strips[segmented.index].push(painted(&segmented.map));
+            strips[segmented.index].push(paint_labels(&segmented.map));
             Ok(())
         })?;
     }
@@ -36,12 +36,12 @@ pub(super) fn write(val: &Val, models: &BTreeMap<&str, Checkpoint>, folder: &Pat
     let mut rows = Vec::new();
     for ((index, image), maps) in some.iter().zip(&strips) {
         let picture = image.source.load(&DecodeOptions::default())?;
-        let mut whole = vec![(*picture).clone(), painted(&val.truth(*index)?)];
+        let mut whole = vec![(*picture).clone(), paint_labels(&val.truth(*index)?)];
         whole.extend(maps.iter().cloned());
-        save(&beside(&whole, GAP), &folder.join(format!("{}.png", image.name)))?;
+        save(&side_by_side(&whole, GAP), &folder.join(format!("{}.png", image.name)))?;
         let half =
             |map: &RgbImage| imageops::resize(map, map.width() / 2, map.height() / 2, imageops::FilterType::Nearest);
-        rows.push(beside(&maps.iter().map(half).collect::<Vec<_>>(), GAP));
+        rows.push(side_by_side(&maps.iter().map(half).collect::<Vec<_>>(), GAP));
     }
     let width = rows.iter().map(RgbImage::width).max().unwrap_or(0);
     let height = rows.iter().map(|row| row.height() + GAP).sum::<u32>().saturating_sub(GAP);

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use radapter::command::report::{Chart, Mark, Scale, Series};
+use radapter_report::{Chart, Mark, Scale, Series};
 
 use super::measure::Quality;
 use super::row::{Measured, Row};
@@ -112,11 +112,11 @@ fn plot(rows: &[Row]) -> anyhow::Result<String> {
         }
         series.push(one);
     }
-    Chart {
+    let chart = Chart {
         title: "Classes that were trained on, and those that were not".to_owned(),
         x: ("segment top-1, seen classes".to_owned(), Scale::Percent),
         y: ("segment top-1, unseen classes".to_owned(), Scale::Percent),
         series,
-    }
-    .svg()
+    };
+    Ok(chart.svg()?)
 }

@@ -1,11 +1,8 @@
-use std::path::{Path, PathBuf};
+//! A set of captions as settings of a run.
 
-use burn::tensor::Device;
-use radapter::clip::checkpoint::Checkpoint;
-use radapter::retrieval::plan::Plan;
-use radapter::training::Report;
+use std::path::PathBuf;
 
-use crate::repro::run::{self, Begin, toml_path, toml_text};
+use crate::repro::run::{toml_path, toml_text};
 
 /// A set of captions in Karpathy's form, and its images.
 #[derive(Clone, Debug)]
@@ -23,20 +20,4 @@ impl Captions {
             format!("split = {}", toml_text(splits)),
         ])
     }
-}
-
-/// The run of these settings.
-pub(crate) fn train(
-    what: &str,
-    settings: &[String],
-    base: &Checkpoint,
-    folder: &Path,
-    device: &Device,
-) -> anyhow::Result<Report> {
-    run::train(what, settings, folder, device, |begin, options| {
-        Ok(match begin {
-            Begin::New(given) => Plan::new(base.clone(), given, None)?.train(options)?,
-            Begin::Resume(run) => Plan::of_run(base.clone(), run, None)?.resume(options, None)?,
-        })
-    })
 }

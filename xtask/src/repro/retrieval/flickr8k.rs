@@ -11,15 +11,17 @@ use radapter::datasets::captions::{self, CaptionsOptions};
 use radapter::datasets::{OnError, SkipReport, Templates};
 use radapter::embedding::EmbedOptions;
 use radapter::retrieval::gallery::Gallery;
+use radapter::retrieval::plan::TrainingCaptions;
 use radapter::training::Report;
 use radapter::training::finetuned::FineTunedRun;
 
-use super::captions::{Captions, train};
+use super::captions::Captions;
 use super::forgetting::Pacs;
 use super::row::Row;
 use super::table;
 use crate::repro::cache::kept;
 use crate::repro::grid::{Arm, Choice, named};
+use crate::repro::run::train;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -108,7 +110,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 impl Work<'_> {
     fn train(&self, arm: &Arm, choice: Choice) -> anyhow::Result<Report> {
         let settings = [self.common.clone(), arm.settings(choice)].concat();
-        train(&arm.title(choice), &settings, &self.base, &arm.folder(&self.args.out, choice), &self.device)
+        let folder = arm.folder(&self.args.out, choice);
+        train::<TrainingCaptions>(&arm.title(choice), &settings, &self.base, &folder, &self.device)
     }
 
     /// The figures of a model; what was measured before is taken from its file.

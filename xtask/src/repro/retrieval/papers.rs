@@ -10,11 +10,13 @@ use radapter::datasets::captions::{self, CaptionsOptions};
 use radapter::datasets::{OnError, SkipReport, Templates};
 use radapter::embedding::EmbedOptions;
 use radapter::retrieval::gallery::Gallery;
+use radapter::retrieval::plan::TrainingCaptions;
 use radapter::training::finetuned::FineTunedRun;
 
-use super::captions::{Captions, train};
+use super::captions::Captions;
 use super::row::Row;
 use super::table;
+use crate::repro::run::train;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -124,7 +126,7 @@ fn measure(
         settings.extend(args.set.iter().cloned());
         let short = if alpha.is_some() { "r-adapter" } else { "full-fine-tuning" };
         let folder = args.out.join(format!("runs/{set}-{short}-seed{}", args.seed));
-        let report = train(&format!("{set}: {name}"), &settings, base, &folder, device)?;
+        let report = train::<TrainingCaptions>(&format!("{set}: {name}"), &settings, base, &folder, device)?;
         let run = FineTunedRun::open(&folder)?;
         let checkpoint = run.model(base, None, device)?.checkpoint;
         let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, device)?;

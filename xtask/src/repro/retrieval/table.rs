@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use radapter::command::report::{Chart, Mark, Scale, Series};
+use radapter_report::{Chart, Mark, Scale, Series};
 
 use super::row::Row;
 use crate::page;
@@ -121,11 +121,11 @@ fn plot(rows: &[Row]) -> anyhow::Result<String> {
         }
         series.push(one);
     }
-    Chart {
+    let chart = Chart {
         title: "What is learned, and what is kept".to_owned(),
         x: ("mean recall on Flickr8k".to_owned(), Scale::Percent),
         y: ("zero-shot top-1 on PACS, mean of its domains".to_owned(), Scale::Percent),
         series,
-    }
-    .svg()
+    };
+    Ok(chart.svg()?)
 }

@@ -57,9 +57,7 @@ pub(crate) struct PixelCacheArg {
 impl PixelCacheArg {
     /// The cache, if there is to be one.
     pub(crate) fn open(&self) -> anyhow::Result<Option<PixelCache>> {
-        let open = |path: &PathBuf| {
-            PixelCache::open(path).with_context(|| format!("--pixel-cache: cannot use `{}`", path.display()))
-        };
+        let open = |path: &PathBuf| PixelCache::open(path).context("--pixel-cache");
         self.pixel_cache.as_ref().map(open).transpose()
     }
 }

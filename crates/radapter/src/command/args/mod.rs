@@ -14,7 +14,9 @@ mod train;
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use radapter_experiments::{QUICKSTARTS, Quickstart, quickstart};
 
 pub(crate) use alpha::{AlphaArg, AlphaGrid};
 pub(crate) use data::{
@@ -103,8 +105,8 @@ Examples:
   radapter quickstart --task segmentation")]
 pub(crate) struct QuickstartArgs {
     /// What is learned: classification, retrieval (of images by captions and captions by images), or segmentation
-    #[arg(long, value_name = "TASK", default_value = "classification")]
-    pub(crate) task: QuickstartTask,
+    #[arg(long, value_name = "TASK", default_value = "classification", value_parser = quickstart_names())]
+    pub(crate) task: &'static Quickstart,
     /// Where tables, report and the merged checkpoint go
     #[arg(long, value_name = "DIR", default_value = "radapter-quickstart")]
     pub(crate) out: PathBuf,
@@ -113,12 +115,9 @@ pub(crate) struct QuickstartArgs {
     pub(crate) reduced: bool,
 }
 
-/// What the quickstart shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum QuickstartTask {
-    Classification,
-    Retrieval,
-    Segmentation,
+/// Parses the name of a quickstart.
+fn quickstart_names() -> impl TypedValueParser<Value = &'static Quickstart> {
+    PossibleValuesParser::new(QUICKSTARTS.iter().map(|one| one.name)).try_map(|name| quickstart(&name))
 }
 
 #[derive(Debug, Args)]

@@ -50,13 +50,16 @@ pub(crate) struct ResumeArgs {
     pub(crate) from_step: Option<u64>,
     #[command(flatten)]
     pub(crate) cache: PixelCacheArg,
+    /// Show live plots of loss, learning rate, throughput and validation in the terminal; q or Ctrl-C interrupts and saves
+    #[arg(long)]
+    pub(crate) dashboard: bool,
 }
 
 impl ResumeArgs {
     /// The run, where there is no subcommand: clap has asked for `--out` then.
     pub(crate) fn run(self) -> Option<RunArgs> {
-        let Self { out, config, set, from_step, cache, .. } = self;
-        Some(RunArgs { out: out?, config, set, from_step, cache })
+        let Self { out, config, set, from_step, cache, dashboard, .. } = self;
+        Some(RunArgs { out: out?, config, set, from_step, cache, dashboard })
     }
 }
 
@@ -77,6 +80,9 @@ pub(crate) struct RunArgs {
     pub(crate) from_step: Option<u64>,
     #[command(flatten)]
     pub(crate) cache: PixelCacheArg,
+    /// Show live plots of loss, learning rate, throughput and validation in the terminal; q or Ctrl-C interrupts and saves
+    #[arg(long)]
+    pub(crate) dashboard: bool,
 }
 
 /// `train classification`.

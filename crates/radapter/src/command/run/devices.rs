@@ -1,9 +1,9 @@
+use radapter_report::Table;
 use serde::Serialize;
 
 use crate::command::args::DevicesArgs;
 use crate::command::device::{Chosen, Kind, hardware};
 use crate::command::output;
-use crate::command::table::Table;
 
 /// A kind of device, and those of it that are here.
 #[derive(Serialize)]

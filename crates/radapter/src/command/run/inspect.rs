@@ -6,12 +6,11 @@ use anyhow::Context;
 use radapter_adapter::{AdapterFile, AdapterSet, FORMAT, MapWeights};
 use radapter_clip::checkpoint::{Checkpoint, read_safetensors};
 use radapter_clip::config::{Activation, ClipConfig};
+use radapter_report::{duration, grouped, percent};
 use radapter_training::{Line, RunDir, read_metrics};
 use serde_json::{Value, json};
 
 use crate::command::args::{InspectArgs, ModelRef};
-use crate::command::progress::duration;
-use crate::command::table::{grouped, percent};
 use crate::command::{model, output};
 
 /// The same facts for machines and for people.

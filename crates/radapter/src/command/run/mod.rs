@@ -8,6 +8,8 @@ mod inspect;
 mod merge;
 mod predict;
 mod proposals;
+#[cfg(feature = "embedded")]
+mod quickstart;
 mod search;
 mod segment;
 mod serve_device;
@@ -23,7 +25,7 @@ use super::args::Command;
 pub(super) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
     match command {
         #[cfg(feature = "embedded")]
-        Command::Quickstart(args) => super::quickstart::run(&args, session),
+        Command::Quickstart(args) => quickstart::run(&args, session),
         #[cfg(not(feature = "embedded"))]
         Command::Quickstart(_) => {
             anyhow::bail!("this command was built without the embedded model; build it with --features embedded")

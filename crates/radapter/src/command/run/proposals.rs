@@ -9,6 +9,7 @@ use radapter_datasets::label_map::{self, Labelling};
 use radapter_datasets::prefetch::{Ahead, Prefetch, PrefetchError};
 use radapter_datasets::{SkipReport, pairs};
 use radapter_embedding::{EmbedOptions, Image};
+use radapter_report::percent;
 use radapter_segmentation::data::annotated::segments;
 use radapter_segmentation::mask::Mask;
 use radapter_segmentation::proposals::builtin::Options;
@@ -19,7 +20,6 @@ use serde::Serialize;
 use crate::command::args::ProposalsArgs;
 use crate::command::failure::Usage;
 use crate::command::skipped::report_skipped;
-use crate::command::table::percent;
 use crate::command::{Session, images, output};
 
 /// Pixels of the smallest segment that counts.

@@ -8,11 +8,10 @@ use radapter_clip::model::Clip;
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_embedding::{EmbedOptions, Embeddings, Image, embed_images, embed_texts};
 use radapter_images::{DecodeOptions, ImageSource, Interpolation, decode_file, resize};
+use radapter_report::{FoundImage, Page, Table};
 use radapter_retrieval::index::{Hit, Index, ModelId};
 
 use crate::command::args::{ModelArgs, ModelRef, Query, SearchArgs};
-use crate::command::report::{FoundImage, Page};
-use crate::command::table::Table;
 use crate::command::{Session, model, output};
 
 /// The longer side of a picture on the page.

@@ -8,6 +8,7 @@ use radapter_datasets::captions::{self, CaptionsOptions};
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::{OnError, SkipReport, Templates};
 use radapter_embedding::EmbedOptions;
+use radapter_report::{Table, percent};
 use radapter_retrieval::config::ResolvedRetrieval;
 use radapter_retrieval::embedded::Embedded;
 use radapter_retrieval::gallery::Gallery;
@@ -18,7 +19,6 @@ use crate::command::args::{CaptionsArgs, EvalRetrieval, ModelArgs, ModelRef};
 use crate::command::failure::Usage;
 use crate::command::model::{self, Task};
 use crate::command::skipped::{report_left_out, report_skipped};
-use crate::command::table::{Table, percent};
 use crate::command::{Session, output};
 
 /// Images and captions to be measured on.

@@ -11,6 +11,7 @@ use radapter_datasets::label_map::{self, Labelling};
 use radapter_datasets::pairs::{AnnotatedImage, maps, pairs};
 use radapter_embedding::{EmbedOptions, Image};
 use radapter_images::ImageSource;
+use radapter_report::{Table, percent};
 use radapter_segmentation::class_list::{ClassList, Synonyms};
 use radapter_segmentation::confusion::Confusion;
 use radapter_segmentation::proposals::Source;
@@ -21,7 +22,6 @@ use crate::command::args::{AnnotatedArgs, DatasetArgs, EvalSegmentation, FusionA
 use crate::command::failure::Usage;
 use crate::command::run::segment::{Parts, Shown, annotated, run_of, unseen};
 use crate::command::skipped::report_skipped;
-use crate::command::table::{Table, percent};
 use crate::command::{Session, model, output};
 
 /// Pixels of the smallest segment that ground-truth proposals have.

@@ -4,12 +4,11 @@ use std::collections::HashSet;
 
 use radapter_datasets::label_map::colour;
 use radapter_embedding::Image;
+use radapter_report::{Page, SegmentedImage, Swatch, Table, percent};
 use radapter_segmentation::class_list::ClassList;
 use serde::Serialize;
 
 use crate::command::args::SegmentArgs;
-use crate::command::report::{Page, SegmentedImage, Swatch};
-use crate::command::table::{Table, percent};
 
 /// What labels and colours mean: `legend.json`.
 #[derive(Clone, Debug, Serialize)]

@@ -5,11 +5,10 @@ use radapter_classification::suite::{NamedEvaluation, SuiteResult};
 
 use super::result::{Point, Sweep};
 use crate::command::args::SweepArgs;
-use crate::command::report::{Frontier, FrontierPoint};
 use crate::command::suite::{Source, measure_suite};
-use crate::command::table::percent;
 use crate::command::text_cache::text_cache;
 use crate::command::{Session, model};
+use radapter_report::{Frontier, FrontierPoint, percent};
 
 pub(super) fn run(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Sweep> {
     let grid = args.alpha.get()?;

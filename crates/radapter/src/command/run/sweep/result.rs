@@ -4,13 +4,12 @@ use std::path::Path;
 
 use anyhow::Context;
 use radapter_adapter::Alpha;
+use radapter_report::{Chart, Mark, Page, Scale, Series, Table, percent};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::command::args::SweepArgs;
 use crate::command::output;
-use crate::command::report::{Chart, Mark, Page, Scale, Series};
-use crate::command::table::{Table, percent};
 
 /// A run measured at one α.
 pub(super) struct Point {

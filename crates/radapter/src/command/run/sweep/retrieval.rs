@@ -1,13 +1,13 @@
 //! A run of retrieval over α, on images with captions.
 
 use radapter_clip::model::Clip;
+use radapter_report::percent;
 use radapter_retrieval::recall::{Evaluation, Recalls};
 use radapter_training::finetuned::FineTunedRun;
 
 use super::result::{Point, Sweep};
 use crate::command::args::SweepArgs;
 use crate::command::run::eval::{Source, trained_run};
-use crate::command::table::percent;
 use crate::command::{Session, model};
 
 pub(super) fn run(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use radapter_datasets::SkipReport;
 use radapter_images::DecodeOptions;
+use radapter_report::percent;
 use radapter_segmentation::proposals::Source;
 use radapter_training::finetuned::FineTunedRun;
 
@@ -13,7 +14,6 @@ use crate::command::args::SweepArgs;
 use crate::command::failure::Usage;
 use crate::command::run::eval::{Measured, Scene};
 use crate::command::run::segment::Parts;
-use crate::command::table::percent;
 use crate::command::{Session, model};
 
 pub(super) fn run(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {

@@ -1,5 +1,6 @@
 //! `train classification`, `train retrieval`, `train segmentation`, and `train --resume`.
 
+mod dashboard;
 mod shown;
 mod task;
 
@@ -7,6 +8,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use radapter_clip::model::Precision;
+use radapter_report::{dotted, duration, grouped, percent, training_report};
 use radapter_training::config::{Keep, Settings};
 use radapter_training::{Outcome, ProgressEvent, Report, RunDir, RunOptions, RunRecord, TrainError, TrainOutcome};
 
@@ -14,10 +16,8 @@ use crate::command::args::{RunArgs, TrainArgs, TrainTask};
 use crate::command::device::{Kind, free_memory};
 use crate::command::failure::{Interrupted, Usage};
 use crate::command::model::Task;
-use crate::command::progress::duration;
-use crate::command::settings::dotted;
-use crate::command::table::{grouped, percent};
-use crate::command::{Session, interrupt, model, output, report};
+use crate::command::{Session, interrupt, model, output};
+use dashboard::Dashboard;
 use shown::Shown;
 use task::{Plan, TaskArgs};
 
@@ -109,7 +109,7 @@ fn finished(given: &Given<'_>, record: &RunRecord, report: &Report) -> anyhow::R
     tracing::info!("the run is finished already");
     // A kill behind the last step leaves the page unwritten.
     if !out.join("report.html").exists() {
-        output::write_file(&out.join("report.html"), report::training_report(out)?.as_bytes())?;
+        output::write_file(&out.join("report.html"), training_report(out)?.as_bytes())?;
     }
     output::print(&summary(out, report, record.train.keep))
 }
@@ -169,8 +169,19 @@ fn run_options(given: &Given<'_>, precision: Precision, session: &Session) -> an
         options.devices = chosen.into_iter().map(|chosen| chosen.device).collect();
     }
     options.interrupt = interrupt::watch()?;
-    let shown = Shown::new(session.progress);
-    options.progress = Box::new(move |event: &ProgressEvent| shown.event(event));
+    options.progress = match given.run.dashboard && dashboard::has_terminal() {
+        true => {
+            let mut dashboard = Dashboard::new(session.progress, options.interrupt.clone());
+            Box::new(move |event: &ProgressEvent| dashboard.event(event))
+        }
+        false => {
+            if given.run.dashboard {
+                tracing::warn!("--dashboard needs a terminal on stdin and stdout; the usual progress is shown instead");
+            }
+            let shown = Shown::new(session.progress);
+            Box::new(move |event: &ProgressEvent| shown.event(event))
+        }
+    };
     Ok(options)
 }
 
@@ -182,7 +193,7 @@ fn finish(out: &Path, done: TrainOutcome, keep: Keep) -> anyhow::Result<()> {
             done.skipped.len()
         );
     }
-    let page = report::training_report(out)?;
+    let page = training_report(out)?;
     output::write_file(&out.join("report.html"), page.as_bytes())?;
     match done.outcome {
         Outcome::Finished(report) => output::print(&summary(out, &report, keep)),

@@ -1,9 +1,11 @@
+//! Progress of a training on stderr.
+
 use std::sync::{Mutex, PoisonError};
 
+use radapter_report::percent;
 use radapter_training::ProgressEvent;
 
 use crate::command::progress::{Progress, Style};
-use crate::command::table::percent;
 
 /// Progress of a training on stderr.
 pub(super) struct Shown {

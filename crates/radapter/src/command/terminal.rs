@@ -1,0 +1,60 @@
+//! The terminal while a dashboard draws on it: Ctrl-C stays a signal, lines of the log wait, and it is given back whichever way
+//! the process goes on or ends.
+
+use std::io::stdout;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossterm::cursor::Show;
+use crossterm::event::DisableMouseCapture;
+use crossterm::execute;
+use crossterm::terminal::{LeaveAlternateScreen, disable_raw_mode, is_raw_mode_enabled};
+
+use super::log;
+
+static IS_LENT: AtomicBool = AtomicBool::new(false);
+
+/// To be called before a dashboard takes the terminal.
+pub(super) fn lend() {
+    IS_LENT.store(true, Ordering::SeqCst);
+    log::hold();
+}
+
+/// Ctrl-C interrupts as ever, which raw mode would make a key like any other. Ctrl-Z and Ctrl-\ stay without effect: the shell
+/// would get the dashboard's screen. Elsewhere than on Unix, `q` is what interrupts.
+pub(super) fn keep_interrupt_key() {
+    #[cfg(unix)]
+    {
+        use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
+
+        /// `_POSIX_VDISABLE`
+        const NO_KEY: u8 = if cfg!(any(target_os = "linux", target_os = "android")) { 0 } else { 0xff };
+        // A dashboard that failed has not changed a mode.
+        if !is_raw_mode_enabled().unwrap_or(false) {
+            return;
+        }
+        let stdin = rustix::stdio::stdin();
+        let set = tcgetattr(stdin).and_then(|mut modes| {
+            modes.local_modes.insert(LocalModes::ISIG);
+            modes.special_codes[SpecialCodeIndex::VSUSP] = NO_KEY;
+            modes.special_codes[SpecialCodeIndex::VQUIT] = NO_KEY;
+            tcsetattr(stdin, OptionalActions::Now, &modes)
+        });
+        if let Err(error) = set {
+            tracing::warn!("Ctrl-C has no effect while the dashboard is on ({error}); press q, then s");
+        }
+    }
+}
+
+/// Makes the terminal what it was, and prints the lines that have waited. Does nothing where it is not lent.
+pub(super) fn give_back() {
+    if !IS_LENT.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    // There is nobody to tell that the terminal is gone.
+    if is_raw_mode_enabled().unwrap_or(true) {
+        let _ = disable_raw_mode();
+        let _ = execute!(stdout(), DisableMouseCapture, LeaveAlternateScreen);
+    }
+    let _ = execute!(stdout(), Show);
+    log::release();
+}

@@ -1,0 +1,28 @@
+//! Why a report could not be made.
+
+use std::path::PathBuf;
+
+use radapter_training::TrainError;
+
+/// Why a report could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// A run's files could not be read.
+    #[error(transparent)]
+    Run(#[from] Box<TrainError>),
+    /// plotters could not draw a chart.
+    #[error("cannot draw the chart `{title}`: {reason}")]
+    #[allow(missing_docs, reason = "the message names the fields")]
+    Chart { title: String, reason: String },
+    /// A part of a run's record has no form in TOML.
+    #[error("cannot report on the run `{run}`: cannot write {part} as TOML: {error}", run = run.display())]
+    #[allow(missing_docs, reason = "the message names the fields")]
+    Record { run: PathBuf, part: &'static str, error: toml::ser::Error },
+}
+
+impl From<TrainError> for ReportError {
+    fn from(error: TrainError) -> Self {
+        Self::Run(Box::new(error))
+    }
+}

@@ -1,0 +1,247 @@
+//! HTML pages: one file each, without scripts, and without fonts or images from elsewhere.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+
+const STYLE: &str = include_str!("page.css");
+
+/// Escapes a text for HTML.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// The `file:` URL of a path.
+fn file_url(path: &Path) -> String {
+    let mut url = String::from("file:");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => url.push(char::from(*byte)),
+            other => write!(url, "%{other:02X}").expect("writing to a string does not fail"),
+        }
+    }
+    url
+}
+
+/// An HTML page written from top to bottom. All texts are escaped.
+#[derive(Clone, Debug)]
+pub struct Page {
+    title: String,
+    contents: Vec<String>,
+    body: String,
+}
+
+/// An image with predictions.
+#[derive(Clone, Debug)]
+pub struct ImageCard {
+    /// The image as a PNG file.
+    pub png: Vec<u8>,
+    /// Caption, such as the true class.
+    pub caption: String,
+    /// Predictions: the model, its answer, and whether that is correct.
+    pub predictions: Vec<(String, String, bool)>,
+}
+
+/// An image found by a search.
+#[derive(Clone, Debug)]
+pub struct FoundImage {
+    /// A thumbnail as a PNG file; `None` if the image could not be read.
+    pub png: Option<Vec<u8>>,
+    /// The file that the thumbnail links to.
+    pub path: PathBuf,
+    /// Line under the note, such as the file's name.
+    pub title: String,
+    /// Emphasised line under the image, such as rank and score.
+    pub note: String,
+}
+
+impl Page {
+    /// An empty page; `lead` is one sentence on what it shows.
+    pub fn new(title: &str, lead: &str) -> Self {
+        let body = format!("<header><h1>{}</h1><p class=\"lead\">{}</p></header>\n", escape(title), escape(lead));
+        Self { title: title.to_owned(), contents: Vec::new(), body }
+    }
+
+    /// Adds the few main numbers in large type: `(name, value)`.
+    pub fn facts<T: AsRef<str>>(&mut self, facts: &[(T, String)]) {
+        self.push("<dl class=\"facts\">");
+        for (name, value) in facts {
+            let (name, value) = (escape(name.as_ref()), escape(value));
+            self.push(&format!("<div><dt>{name}</dt><dd>{value}</dd></div>"));
+        }
+        self.push("</dl>\n");
+    }
+
+    /// Begins a section.
+    pub fn section(&mut self, title: &str) {
+        self.contents.push(title.to_owned());
+        let number = self.contents.len();
+        self.push(&format!("<h2 id=\"s{number}\">{}</h2>\n", escape(title)));
+    }
+
+    /// Adds a paragraph.
+    pub fn text(&mut self, text: &str) {
+        self.push(&format!("<p>{}</p>\n", escape(text)));
+    }
+
+    /// Adds a table; a column name that ends in `>` makes a numeric column, `strong` lists the indices of highlighted rows.
+    pub fn table(&mut self, columns: &[&str], rows: &[Vec<String>], strong: &[usize]) {
+        self.push("<div class=\"scroll\"><table><thead><tr>");
+        let class = |column: &str| {
+            if column.ends_with('>') { " class=\"number\"" } else { "" }
+        };
+        for column in columns {
+            let name = escape(column.trim_end_matches('>'));
+            self.push(&format!("<th{}>{name}</th>", class(column)));
+        }
+        self.push("</tr></thead><tbody>\n");
+        for (index, row) in rows.iter().enumerate() {
+            let strong = if strong.contains(&index) { " class=\"strong\"" } else { "" };
+            self.push(&format!("<tr{strong}>"));
+            for (cell, column) in row.iter().zip(columns) {
+                self.push(&format!("<td{}>{}</td>", class(column), escape(cell)));
+            }
+            self.push("</tr>\n");
+        }
+        self.push("</tbody></table></div>\n");
+    }
+
+    /// Adds many names and values in small type, such as settings.
+    pub fn pairs<T: AsRef<str>, U: AsRef<str>>(&mut self, pairs: &[(T, U)]) {
+        self.push("<dl class=\"pairs\">");
+        for (name, value) in pairs {
+            let (name, value) = (escape(name.as_ref()), escape(value.as_ref()));
+            self.push(&format!("<div><dt>{name}</dt><dd>{value}</dd></div>"));
+        }
+        self.push("</dl>\n");
+    }
+
+    /// Adds SVG charts, side by side where there is room. The SVG is not escaped.
+    pub fn charts(&mut self, charts: &[String]) {
+        let wide = if charts.len() == 1 { " wide" } else { "" };
+        self.push(&format!("<div class=\"charts{wide}\">"));
+        for chart in charts {
+            self.push(&format!("<figure>{chart}</figure>\n"));
+        }
+        self.push("</div>\n");
+    }
+
+    /// Adds preformatted text in a collapsed block.
+    pub fn folded(&mut self, title: &str, text: &str) {
+        let (title, text) = (escape(title), escape(text));
+        self.push(&format!("<details><summary>{title}</summary><pre>{text}</pre></details>\n"));
+    }
+
+    /// Adds images with predictions.
+    pub fn images(&mut self, images: &[ImageCard]) {
+        self.push("<div class=\"images\">");
+        for image in images {
+            let data = base64::engine::general_purpose::STANDARD.encode(&image.png);
+            let caption = escape(&image.caption);
+            self.push(&format!(
+                "<figure><img alt=\"{caption}\" src=\"data:image/png;base64,{data}\"><figcaption><b>{caption}</b>"
+            ));
+            for (who, what, right) in &image.predictions {
+                let (class, sign) = if *right { ("right", "\u{2713}") } else { ("wrong", "\u{2717}") };
+                self.push(&format!(
+                    "<span class=\"{class}\"><i>{sign}</i> {} <em>{}</em></span>",
+                    escape(what),
+                    escape(who)
+                ));
+            }
+            self.push("</figcaption></figure>\n");
+        }
+        self.push("</div>\n");
+    }
+
+    /// Adds images found by a search, uncropped and linked to their files.
+    pub fn found(&mut self, images: &[FoundImage]) {
+        self.push("<div class=\"images found\">");
+        for FoundImage { png, path, title, note } in images {
+            let (title, note) = (escape(title), escape(note));
+            let link = escape(&file_url(path));
+            let picture = match png {
+                Some(png) => {
+                    let data = base64::engine::general_purpose::STANDARD.encode(png);
+                    format!("<img alt=\"{title}\" src=\"data:image/png;base64,{data}\">")
+                }
+                None => "<em>not there any more</em>".to_owned(),
+            };
+            self.push(&format!(
+                "<figure><a href=\"{link}\">{picture}</a><figcaption><b>{note}</b><span>{title}</span></figcaption></figure>\n"
+            ));
+        }
+        self.push("</div>\n");
+    }
+
+    /// The whole document.
+    pub fn finish(self) -> String {
+        let title = escape(&self.title);
+        let mut contents = String::new();
+        if self.contents.len() > 2 {
+            contents.push_str("<nav>");
+            for (index, section) in self.contents.iter().enumerate() {
+                write!(contents, "<a href=\"#s{}\">{}</a>", index + 1, escape(section))
+                    .expect("writing to a string does not fail");
+            }
+            contents.push_str("</nav>\n");
+        }
+        let version = env!("CARGO_PKG_VERSION");
+        let body = &self.body;
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
+             content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n\
+             </head>\n<body>\n<main>\n{contents}{body}<footer>written by radapter {version}</footer>\n</main>\n\
+             </body>\n</html>\n"
+        )
+    }
+
+    pub(crate) fn push(&mut self, html: &str) {
+        self.body.push_str(html);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_the_user_becomes_markup() {
+        let evil = "<script>alert('x')</script>";
+        let mut page = Page::new(evil, evil);
+        page.facts(&[(evil, evil.into())]);
+        page.section(evil);
+        page.text(evil);
+        page.table(&[evil], &[vec![evil.into()]], &[]);
+        page.pairs(&[(evil, evil)]);
+        page.folded(evil, evil);
+        page.images(&[ImageCard {
+            png: vec![],
+            caption: evil.into(),
+            predictions: vec![(evil.into(), evil.into(), true)],
+        }]);
+        let html = page.finish();
+        assert!(!html.contains("<script"), "{html}");
+        assert!(html.contains("&lt;script&gt;alert(&#39;x&#39;)"), "{html}");
+    }
+
+    #[test]
+    fn nothing_is_fetched_from_elsewhere() {
+        let html = Page::new("a", "b").finish();
+        for trace in ["http:", "https:", "//", "@import", "url("] {
+            assert!(!html.contains(trace), "{trace}");
+        }
+    }
+}
