@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use radapter_datasets::augment::Augment;
+use radapter_datasets::class_names::ClassNamesError;
 use radapter_datasets::{ClassNames, OnError, Templates};
 use radapter_images::DecodeMode;
 use radapter_settings::value::AnyValue;
@@ -119,14 +120,24 @@ pub(crate) const RECIPES: &[Recipe] = &[
 #[serde(transparent)]
 pub struct ClassTexts(pub ClassNames);
 
+impl ClassTexts {
+    /// The texts that a name stands for.
+    ///
+    /// # Errors
+    /// [`ClassNamesError`] for a file that cannot be read or is not one of class names.
+    pub fn named(name: &str) -> Result<Self, ClassNamesError> {
+        Ok(Self(if name == "imagenet" { imagenet::class_names() } else { ClassNames::read(Path::new(name))? }))
+    }
+}
+
 impl<'de> Deserialize<'de> for ClassTexts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         const EXPECTED: &str = "a TOML file, \"imagenet\", or a table of texts by folder";
-        let names = match AnyValue::deserialize(deserializer, EXPECTED)? {
-            Value::String(name) if name == "imagenet" => imagenet::class_names(),
-            Value::String(file) => ClassNames::read(Path::new(&file)).map_err(D::Error::custom)?,
-            table => table.try_into().map_err(|error| D::Error::custom(format!("expected {EXPECTED}: {error}")))?,
-        };
-        Ok(Self(names))
+        match AnyValue::deserialize(deserializer, EXPECTED)? {
+            Value::String(name) => Self::named(&name).map_err(D::Error::custom),
+            table => {
+                table.try_into().map(Self).map_err(|error| D::Error::custom(format!("expected {EXPECTED}: {error}")))
+            }
+        }
     }
 }

@@ -59,11 +59,9 @@ pub struct ClassificationRun {
 #[derive(Debug)]
 pub struct Classifier {
     /// The model, merged if its method can.
-    pub encoder: Box<dyn Encoder>,
+    pub model: TunedModel,
     /// The classifier: made from the model's text tower, or the trained one.
     pub head: Head,
-    /// The merged model's tensors, those that were not tuned in the base's stored dtype; none if its method cannot be merged.
-    pub checkpoint: Option<Checkpoint>,
     /// How much of what was trained is in it.
     pub alpha: Alpha,
 }
@@ -122,12 +120,6 @@ impl ClassificationRun {
         device: &Device,
     ) -> Result<Classifier, ClassifierError> {
         let FineTuned { model, alpha } = self.run.model(base, alpha, device)?;
-        let (encoder, checkpoint): (Box<dyn Encoder>, _) = match model {
-            TunedModel::Merged(checkpoint) => {
-                (Box::new(Clip::from_state(&base.config, &checkpoint.state, device)?), Some(*checkpoint))
-            }
-            TunedModel::Runtime(encoder) => (encoder, None),
-        };
         let zero_shot = |clip: &dyn Encoder| {
             let batch = EmbedOptions::default().batch;
             let (classes, templates) = (&self.classes, &self.task.eval_templates);
@@ -137,7 +129,7 @@ impl ClassificationRun {
             }
         };
         let head = if self.run.train().loss.objective().needs_text() {
-            zero_shot(&*encoder)?
+            model.with_encoder(device, |encoder| zero_shot(encoder))??
         } else {
             let start = zero_shot(&Clip::from_state(&base.config, &base.state, device)?)?;
             let shape = [start.weights().len(), start.weights().dim()];
@@ -146,6 +138,6 @@ impl ClassificationRun {
                 None => start,
             }
         };
-        Ok(Classifier { encoder, head, checkpoint, alpha })
+        Ok(Classifier { model, head, alpha })
     }
 }

@@ -15,11 +15,7 @@ use super::{EmbedError, Embeddings};
 ///
 /// # Errors
 /// [`EmbedError::Token`] if the model's vocabulary is not CLIP's, [`EmbedError::NotFinite`] if an embedding is not finite.
-pub fn embed_texts<T: AsRef<str>>(
-    model: &dyn Encoder,
-    texts: &[T],
-    batch: usize,
-) -> Result<Embeddings, EmbedError> {
+pub fn embed_texts<T: AsRef<str>>(model: &dyn Encoder, texts: &[T], batch: usize) -> Result<Embeddings, EmbedError> {
     let dim = model.config().embed_dim;
     let mut values = vec![0.0; texts.len() * dim];
     each_distinct(model, texts, batch, |row, places| {

@@ -9,19 +9,20 @@ use radapter_adapter::Alpha;
 use radapter_classification::classes::Classes;
 use radapter_classification::finetuned::ClassificationRun;
 use radapter_classification::head::Head;
-use radapter_classification::plan::TrainingImages;
 use radapter_classification::suite::{Suite, SuiteResult, TestSet, evaluate_suite};
+use radapter_classification::task::TrainingImages;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::Clip;
 use radapter_datasets::shapes::{Domain, Split, World, class_names};
 use radapter_datasets::{Class, LabelledImages, Sample, Templates};
 use radapter_embedding::EmbedOptions;
 use radapter_images::{DecodeOptions, ImageSource};
+use radapter_methods::METHODS;
 use radapter_report::{ImageCard, Page};
-use radapter_training::config::Settings;
+use radapter_settings::Settings;
 use radapter_training::{RunOptions, TrainOutcome};
 
-use crate::run::TrainingData;
+use crate::run;
 use crate::{Budget, Compared, Experiment, Figures, Model, page};
 
 /// Images of each test set in the report.
@@ -73,7 +74,12 @@ impl Classification {
 
 impl Experiment for Classification {
     fn train(&self, base: &Checkpoint, settings: &Settings, options: RunOptions) -> anyhow::Result<TrainOutcome> {
-        TrainingData::train(Some(self.training.clone()), base, settings, options)
+        run::train::<radapter_classification::task::Classification>(
+            Some(self.training.clone()),
+            base,
+            settings,
+            options,
+        )
     }
 
     fn zero_shot(&self, base: &Checkpoint, device: &Device) -> anyhow::Result<Model> {
@@ -84,8 +90,8 @@ impl Experiment for Classification {
     }
 
     fn tuned(&self, run: &Path, base: &Checkpoint, alpha: Option<Alpha>, device: &Device) -> anyhow::Result<Model> {
-        let model = ClassificationRun::open(run)?.model(base, alpha, device)?;
-        Ok(Model { checkpoint: model.checkpoint, head: Some(model.head) })
+        let model = ClassificationRun::open(METHODS, run)?.model(base, alpha, device)?;
+        Ok(Model { checkpoint: model.model.checkpoint()?, head: Some(model.head) })
     }
 
     fn measure(&self, Model { checkpoint, head }: &Model, device: &Device) -> anyhow::Result<Figures> {

@@ -9,6 +9,8 @@ use burn::tensor::Device;
 use radapter_adapter::Alpha;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_datasets::shapes::World;
+use radapter_methods::METHODS;
+use radapter_settings::Settings;
 use radapter_training::finetuned::FineTunedRun;
 use radapter_training::{Report, RunOptions};
 
@@ -76,19 +78,18 @@ impl<'a> Comparison<'a> {
     /// # Errors
     /// Errors of the settings and of the training, and an interruption.
     pub fn train(&self, method: Method, lr: f64, seed: u64, options: RunOptions) -> anyhow::Result<Report> {
-        let tune = if method == Method::RAdapter { "adapters" } else { self.quickstart.full_fine_tuning };
-        let settings = run::settings([
-            format!("tune = \"{tune}\""),
-            format!("lr = {lr:e}"),
-            format!("seed = {seed}"),
-            format!("steps = {}", self.budget.steps),
-            format!("batch_size = {}", self.budget.batch_size),
-            // The embedded model was pretrained at its own temperature; both methods keep it.
-            "loss.temperature = \"checkpoint\"".to_owned(),
-            // One validation, at the end: both methods are measured after the last step, neither at its luckiest epoch.
-            "validate_every = \"end\"".to_owned(),
-            "save_every = \"none\"".to_owned(),
-        ])?;
+        let name = if method == Method::RAdapter { "r-adapter" } else { self.quickstart.full_fine_tuning };
+        let mut settings = Settings::default();
+        settings.set("method", name)?;
+        settings.set("lr", lr)?;
+        settings.set("seed", seed as i64)?;
+        settings.set("steps", self.budget.steps as i64)?;
+        settings.set("batch_size", self.budget.batch_size as i64)?;
+        // The embedded model was pretrained at its own temperature; both methods keep it.
+        settings.set("loss.temperature", "checkpoint")?;
+        // One validation, at the end: both methods are measured after the last step, neither at its luckiest epoch.
+        settings.set("validate_every", "end")?;
+        settings.set("save_every", "none")?;
         run::finished(&format!("{method}, seed {seed}"), self.experiment.train(self.base, &settings, options)?)
     }
 
@@ -129,7 +130,7 @@ impl<'a> Comparison<'a> {
                 let mut options = RunOptions::new(&folder, (*device).clone());
                 options.interrupt = interrupt.clone();
                 let report = self.train(method, quickstart.rates.of(method), seed, options)?;
-                let bytes = stored_bytes(&FineTunedRun::open(&folder)?)?;
+                let bytes = stored_bytes(&FineTunedRun::open(METHODS, &folder)?);
                 let alphas = match method {
                     Method::RAdapter => budget.alphas.iter().copied().map(Some).collect(),
                     _ => vec![None],
@@ -177,7 +178,6 @@ impl<'a> Comparison<'a> {
 }
 
 /// The size of a run's trained tensors on disk.
-fn stored_bytes(run: &FineTunedRun) -> anyhow::Result<u64> {
-    let files = [Some(run.dir().evaluated()?), run.dir().evaluated_head()?];
-    Ok(files.iter().flatten().filter_map(|file| std::fs::metadata(file).ok()).map(|file| file.len()).sum())
+fn stored_bytes(run: &FineTunedRun) -> u64 {
+    run.evaluated_files().iter().filter_map(|file| std::fs::metadata(file).ok()).map(|file| file.len()).sum()
 }

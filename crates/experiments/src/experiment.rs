@@ -8,8 +8,9 @@ use radapter_adapter::Alpha;
 use radapter_classification::head::Head;
 use radapter_classification::suite::Prediction;
 use radapter_clip::checkpoint::{Checkpoint, SaveOptions};
+use radapter_methods::METHODS;
 use radapter_report::Page;
-use radapter_training::config::Settings;
+use radapter_settings::Settings;
 use radapter_training::finetuned::FineTunedRun;
 use radapter_training::{RunOptions, TrainOutcome};
 
@@ -36,7 +37,10 @@ pub trait Experiment {
     /// # Errors
     /// Errors of the run's files.
     fn tuned(&self, run: &Path, base: &Checkpoint, alpha: Option<Alpha>, device: &Device) -> anyhow::Result<Model> {
-        Ok(Model { checkpoint: FineTunedRun::open(run)?.model(base, alpha, device)?.checkpoint, head: None })
+        Ok(Model {
+            checkpoint: FineTunedRun::open(METHODS, run)?.model(base, alpha, device)?.model.checkpoint()?,
+            head: None,
+        })
     }
 
     /// Measures a model on all test sets.

@@ -21,7 +21,7 @@ pub struct Quickstart {
     pub rates: LearningRates,
     /// Validation images on which they were chosen.
     pub tuning_val_images: usize,
-    /// Value of the setting `tune` in full fine-tuning.
+    /// The method that is full fine-tuning for the task.
     pub full_fine_tuning: &'static str,
     /// The budget of the documented results: under three minutes on two cores.
     pub full: fn() -> Budget,
@@ -40,7 +40,7 @@ pub static QUICKSTARTS: [Quickstart; 3] = [
         alpha: 0.5,
         rates: LearningRates { full_fine_tuning: 1e-3, r_adapter: 1e-2 },
         tuning_val_images: 240,
-        full_fine_tuning: "all",
+        full_fine_tuning: "full",
         full: || Budget {
             train_images: 16 * class_names().len(),
             val_images: 4 * class_names().len(),
@@ -68,7 +68,7 @@ pub static QUICKSTARTS: [Quickstart; 3] = [
         alpha: 0.8,
         rates: LearningRates { full_fine_tuning: 1e-3, r_adapter: 1e-2 },
         tuning_val_images: 240,
-        full_fine_tuning: "all",
+        full_fine_tuning: "flyp",
         full: || Budget {
             train_images: 400,
             val_images: 100,
@@ -96,7 +96,7 @@ pub static QUICKSTARTS: [Quickstart; 3] = [
         alpha: 0.4,
         rates: LearningRates { full_fine_tuning: 1e-3, r_adapter: 3e-2 },
         tuning_val_images: 60,
-        full_fine_tuning: "image",
+        full_fine_tuning: "ovseg",
         full: || Budget {
             train_images: 200,
             val_images: 60,

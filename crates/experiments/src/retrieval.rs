@@ -11,11 +11,11 @@ use radapter_datasets::shapes::{Domain, Split, World};
 use radapter_embedding::EmbedOptions;
 use radapter_images::ImageSource;
 use radapter_retrieval::gallery::Gallery;
-use radapter_retrieval::plan::TrainingCaptions;
-use radapter_training::config::Settings;
+use radapter_retrieval::task::TrainingCaptions;
+use radapter_settings::Settings;
 use radapter_training::{RunOptions, TrainOutcome};
 
-use crate::run::TrainingData;
+use crate::run;
 use crate::{Budget, Experiment, Figures, Model};
 
 /// The scenes of the comparison.
@@ -49,7 +49,7 @@ impl Retrieval {
 
 impl Experiment for Retrieval {
     fn train(&self, base: &Checkpoint, settings: &Settings, options: RunOptions) -> anyhow::Result<TrainOutcome> {
-        TrainingData::train(Some(self.training.clone()), base, settings, options)
+        run::train::<radapter_retrieval::task::Retrieval>(Some(self.training.clone()), base, settings, options)
     }
 
     fn measure(&self, Model { checkpoint, .. }: &Model, device: &Device) -> anyhow::Result<Figures> {

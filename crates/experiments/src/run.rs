@@ -1,88 +1,43 @@
 //! Runs of any task: the one place where the experiments make plans of training.
 
 use anyhow::bail;
-use radapter_classification::plan::{self as classification, TrainingImages};
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_retrieval::plan::{self as retrieval, TrainingCaptions};
-use radapter_segmentation::plan::{self as segmentation, Preparation, TrainingSegments};
-use radapter_training::config::{ConfigError, Settings};
-use radapter_training::{Outcome, Report, RunDir, RunOptions, TrainOutcome};
+use radapter_methods::METHODS;
+use radapter_settings::{Settings, SettingsError};
+use radapter_training::plan::Inputs;
+use radapter_training::{Outcome, Plan, Report, RunDir, RunOptions, Task, TrainOutcome};
 
-/// Training data of a task. The type selects the task.
-pub trait TrainingData: Sized {
-    /// Trains a new run, on `data` or on what the settings name.
-    ///
-    /// # Errors
-    /// Errors of the settings, the data and the training.
-    fn train(
-        data: Option<Self>,
-        base: &Checkpoint,
-        settings: &Settings,
-        options: RunOptions,
-    ) -> anyhow::Result<TrainOutcome>;
-
-    /// Resumes a run on the data that its settings name.
-    ///
-    /// # Errors
-    /// Errors of the run's files, the data and the training.
-    fn resume(base: &Checkpoint, run: &RunDir, options: RunOptions) -> anyhow::Result<TrainOutcome>;
+fn inputs<'a, T: Task>(
+    base: &Checkpoint,
+    data: Option<T::Data>,
+    options: &RunOptions,
+    progress: &'a mut dyn FnMut(usize, usize),
+) -> Inputs<'a, T> {
+    Inputs { methods: METHODS, base: base.clone(), reference: None, data, device: options.device.clone(), progress }
 }
 
-impl TrainingData for TrainingImages {
-    fn train(
-        data: Option<Self>,
-        base: &Checkpoint,
-        settings: &Settings,
-        options: RunOptions,
-    ) -> anyhow::Result<TrainOutcome> {
-        Ok(classification::Plan::new(base.clone(), settings, data)?.train(options)?)
-    }
-
-    fn resume(base: &Checkpoint, run: &RunDir, options: RunOptions) -> anyhow::Result<TrainOutcome> {
-        Ok(classification::Plan::of_run(base.clone(), run, None)?.resume(options, None)?)
-    }
-}
-
-impl TrainingData for TrainingCaptions {
-    fn train(
-        data: Option<Self>,
-        base: &Checkpoint,
-        settings: &Settings,
-        options: RunOptions,
-    ) -> anyhow::Result<TrainOutcome> {
-        Ok(retrieval::Plan::new(base.clone(), settings, data)?.train(options)?)
-    }
-
-    fn resume(base: &Checkpoint, run: &RunDir, options: RunOptions) -> anyhow::Result<TrainOutcome> {
-        Ok(retrieval::Plan::of_run(base.clone(), run, None)?.resume(options, None)?)
-    }
-}
-
-impl TrainingData for TrainingSegments {
-    fn train(
-        data: Option<Self>,
-        base: &Checkpoint,
-        settings: &Settings,
-        options: RunOptions,
-    ) -> anyhow::Result<TrainOutcome> {
-        let mut preparation = Preparation { device: options.device.clone(), progress: &mut |_, _| {} };
-        Ok(segmentation::Plan::new(base.clone(), settings, data, &mut preparation)?.train(options)?)
-    }
-
-    fn resume(base: &Checkpoint, run: &RunDir, options: RunOptions) -> anyhow::Result<TrainOutcome> {
-        let mut preparation = Preparation { device: options.device.clone(), progress: &mut |_, _| {} };
-        Ok(segmentation::Plan::of_run(base.clone(), run, None, &mut preparation)?.resume(options, None)?)
-    }
-}
-
-/// Settings from assignments in TOML, as `--set` takes them.
+/// Trains a new run, on `data` or on what the settings name.
 ///
 /// # Errors
-/// [`ConfigError`] for an assignment that is not valid.
-pub fn settings<T: AsRef<str>>(assignments: impl IntoIterator<Item = T>) -> Result<Settings, ConfigError> {
+/// Errors of the settings, the data and the training.
+pub fn train<T: Task>(
+    data: Option<T::Data>,
+    base: &Checkpoint,
+    settings: &Settings,
+    options: RunOptions,
+) -> anyhow::Result<TrainOutcome> {
+    let mut ignore = |_, _| {};
+    Ok(Plan::<T>::new(inputs(base, data, &options, &mut ignore), settings)?.train(options)?)
+}
+
+/// Settings from assignments, as `--set` takes them.
+///
+/// # Errors
+/// [`SettingsError`] for an assignment that is not valid.
+pub fn settings<T: AsRef<str>>(assignments: impl IntoIterator<Item = T>) -> Result<Settings, SettingsError> {
     let mut settings = Settings::default();
     for assignment in assignments {
-        settings.set(assignment.as_ref())?;
+        settings.assign(assignment.as_ref())?;
     }
     Ok(settings)
 }
@@ -92,7 +47,7 @@ pub fn settings<T: AsRef<str>>(assignments: impl IntoIterator<Item = T>) -> Resu
 ///
 /// # Errors
 /// Errors of the run's files, the settings, the data and the training, and an interruption.
-pub fn complete<T: TrainingData>(
+pub fn complete<T: Task>(
     what: &str,
     base: &Checkpoint,
     settings: &Settings,
@@ -101,9 +56,13 @@ pub fn complete<T: TrainingData>(
     match RunDir::open(&options.run_dir) {
         Ok(run) => match run.report()? {
             Some(report) => Ok(report),
-            None => finished(what, T::resume(base, &run, options)?),
+            None => {
+                let mut ignore = |_, _| {};
+                let plan = Plan::<T>::of_run(inputs(base, None, &options, &mut ignore), &run)?;
+                finished(what, plan.resume(options, None)?)
+            }
         },
-        Err(_) => finished(what, T::train(None, base, settings, options)?),
+        Err(_) => finished(what, train::<T>(None, base, settings, options)?),
     }
 }
 

@@ -57,11 +57,14 @@ pub use radapter_datasets as datasets;
 pub use radapter_embedding as embedding;
 pub use radapter_images as images;
 pub use radapter_losses as losses;
+pub use radapter_methods as methods;
 pub use radapter_retrieval as retrieval;
 pub use radapter_segmentation as segmentation;
+pub use radapter_settings as settings;
 pub use radapter_training as training;
 
 #[cfg(feature = "command")]
 pub mod command;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+pub mod tasks;

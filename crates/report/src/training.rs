@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use radapter_training::config::Tune;
 use radapter_training::{Line, Report, RunDir, RunRecord, StepTimes, TrainLine, ValidationLine, read_metrics};
 
 use crate::{Chart, Mark, Page, ReportError, Scale, Series, dotted, duration, grouped, percent};
@@ -45,14 +44,10 @@ fn page(
             Line::Validation(line) => validations.push(line),
         }
     }
-    let config = &record.train;
-    let total = config.total_steps(record.samples);
+    let settings = record.train()?;
+    let total = settings.total_steps(record.samples);
     let done = train.last().map_or(0, |line| line.step);
-    let what = match config.tune {
-        Tune::Adapters => "R-Adapter",
-        Tune::All => "Full fine-tuning",
-        Tune::Image => "Fine-tuning of the image tower",
-    };
+    let what = &settings.method;
     let state = match report {
         Some(report) if report.stopped_early => format!("stopped early after {} steps", report.steps),
         Some(report) => format!("finished after {} steps", report.steps),
@@ -70,11 +65,8 @@ fn page(
     }
 
     page.section("Settings");
-    let table = toml::Table::try_from(config).map_err(toml_error("the settings"))?;
-    let mut rows = dotted(&table);
-    rows.extend(dotted(&record.task));
-    page.pairs(&rows);
-    let model = toml::to_string(&record.model).map_err(toml_error("the architecture"))?;
+    page.pairs(&dotted(&record.settings));
+    let model = toml::to_string(&record.architecture).map_err(toml_error("the architecture"))?;
     page.folded("Architecture of the model", &model);
     page.text(&format!("Hash of the base model: {}", record.base_hash));
     Ok(page.finish())

@@ -131,10 +131,10 @@ mod tests {
         assert_eq!(Kind::of::<f64>().text, "a number");
         assert_eq!(Kind::of::<Option<usize>>().text, "a whole number");
         assert_eq!(Kind::of::<[f64; 2]>().text, "a list of 2 numbers");
-        assert_eq!(Kind::of::<OrNone<f64>>(), Kind {
-            text: "a number or \"none\"".to_owned(),
-            words: vec!["none".to_owned()]
-        });
+        assert_eq!(
+            Kind::of::<OrNone<f64>>(),
+            Kind { text: "a number or \"none\"".to_owned(), words: vec!["none".to_owned()] }
+        );
         assert_eq!(Kind::of::<Loss>().text, "\"mpm-nce\" or \"info-nce\"");
         assert_eq!(Kind::of::<Loss>().words, ["mpm-nce", "info-nce"]);
     }

@@ -68,7 +68,8 @@ impl Setting {
             return Err(self.expected());
         }
         // serde's own messages name Rust types; those of a type's own `Deserialize` say what is wrong.
-        let of_serde = |reason: &str| ["invalid ", "unknown ", "expected "].iter().any(|start| reason.starts_with(start));
+        let of_serde =
+            |reason: &str| ["invalid ", "unknown ", "expected "].iter().any(|start| reason.starts_with(start));
         (self.normalize)(value).map_err(|reason| if of_serde(&reason) { self.expected() } else { reason })
     }
 }

@@ -23,6 +23,7 @@
 //! It saves only whole epochs, loses the work of an interrupted one, writes its files from three threads, so that a kill can
 //! leave a set that does not belong together, and keys the optimizer's state by identifiers that are random in each process.
 
+mod any;
 pub mod config;
 mod data;
 mod error;
@@ -42,6 +43,7 @@ pub mod tensorboard;
 mod train;
 pub mod tuning;
 
+pub use any::{AnyError, AnyInputs, AnyPlan, AnyTask, Registered};
 pub use data::{DataError, Sample, SampleKey, SampleOrder, TrainData};
 pub use error::TrainError;
 pub use gradients::times::StepTimes;

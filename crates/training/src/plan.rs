@@ -72,8 +72,7 @@ impl<T: Task> Plan<T> {
         let seed = overlaid.get("seed")?;
         let task = T::prepare(own, Sources { base: &base, data, run: None, seed, device: &device, progress })?;
         let samples = task.samples();
-        let facts =
-            Facts { samples, checkpoint_temperature: base.temperature(), smoothing: T::SMOOTHING };
+        let facts = Facts { samples, checkpoint_temperature: base.temperature(), smoothing: T::SMOOTHING };
         let train: TrainSettings = overlaid.resolve(&facts).part()?;
         train.check()?;
         if !method.tunes().contains(&train.tune) {
@@ -95,7 +94,8 @@ impl<T: Task> Plan<T> {
         let record = run.record()?;
         let train = record.train()?;
         let own = recorded::<T>(run, &record)?;
-        let method = method::named(methods, &train.method, T::HAS_CLASSIFIER, || Origin::Named(RunDir::CONFIG.to_owned()))?;
+        let method =
+            method::named(methods, &train.method, T::HAS_CLASSIFIER, || Origin::Named(RunDir::CONFIG.to_owned()))?;
         let sources = Sources { base: &base, data, run: Some(run), seed: train.seed, device: &device, progress };
         let task = T::prepare(own, sources)?;
         let reference = record.base.or(reference);
@@ -210,6 +210,14 @@ pub fn recorded<T: Task>(run: &RunDir, record: &RunRecord) -> Result<T::Settings
         return Err(TrainError::OtherTask { path, expected: T::NAME, found: record.task.clone() });
     }
     Ok(schema::part(&record.settings)?)
+}
+
+/// The task's settings of a run, if it is of this task.
+///
+/// # Errors
+/// [`TrainError::Settings`] for a record that is incomplete.
+pub fn recorded_if<T: Task>(run: &RunDir, record: &RunRecord) -> Result<Option<T::Settings>, TrainError> {
+    if record.task == T::NAME { recorded::<T>(run, record).map(Some) } else { Ok(None) }
 }
 
 /// Checks that settings given together with a resume say what the run in a folder says; names of templates, files of names and

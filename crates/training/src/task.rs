@@ -42,13 +42,7 @@ pub trait Task: Sized + 'static {
     /// Data in memory, which take the place of files.
     type Data;
     /// Why it cannot be trained.
-    type Error: std::error::Error
-        + From<SettingsError>
-        + From<TrainError>
-        + From<ModelError>
-        + Send
-        + Sync
-        + 'static;
+    type Error: std::error::Error + From<SettingsError> + From<TrainError> + From<ModelError> + Send + Sync + 'static;
 
     /// Reads and splits the data.
     ///

@@ -13,9 +13,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use prost::Message;
 
 use crate::error::TrainError;
-use crate::metrics::Line;
+use crate::run::metrics::Line;
 
-const PREFIX: &str = "events.out.tfevents.";
+/// The start of the files' names.
+pub(crate) const PREFIX: &str = "events.out.tfevents.";
 
 /// The event file of one session, open for appending.
 ///

@@ -33,6 +33,7 @@ use crate::state::parameters;
 use crate::state::saved::{self, Counters};
 use crate::state::tensor_file::Named;
 use crate::task::Parts;
+use crate::tensorboard::EventFile;
 use crate::tuning::Tuning;
 
 /// Starts a run in a folder that holds none, and trains until it is complete or interrupted.
@@ -140,6 +141,10 @@ impl Start {
             batching,
             total,
             metrics: Metrics::open(&run.metrics(), counters.step)?,
+            events: match settings.log.tensorboard {
+                true => Some(EventFile::create(run.path(), counters.step)?),
+                false => None,
+            },
             counters,
             run: run.clone(),
             base_hash,
@@ -310,6 +315,8 @@ fn gradient_settings<A: Adapter>(settings: &TrainSettings) -> GradientSettings<A
 fn gradient_scale(settings: &TrainSettings) -> f64 {
     match settings.precision {
         Precision::F32 | Precision::Bf16 => 1.0,
-        Precision::F16 => (512.0 * settings.batch_size as f64 * settings.loss.temperature).log2().floor().max(0.0).exp2(),
+        Precision::F16 => {
+            (512.0 * settings.batch_size as f64 * settings.loss.temperature).log2().floor().max(0.0).exp2()
+        }
     }
 }

@@ -112,7 +112,12 @@ impl Task for Classification {
         self.split.warnings(&self.classes)
     }
 
-    fn parts(self, model: &dyn Encoder, train: &TrainSettings, options: &RunOptions) -> Result<Parts, ClassificationError> {
+    fn parts(
+        self,
+        model: &dyn Encoder,
+        train: &TrainSettings,
+        options: &RunOptions,
+    ) -> Result<Parts, ClassificationError> {
         let Self { settings, classes, train: images, val, split } = self;
         let needs_text = train.loss.objective().needs_text();
         let embed = EmbedOptions {

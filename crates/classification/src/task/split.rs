@@ -35,7 +35,11 @@ pub(super) struct Split {
 }
 
 /// Holds out the validation images, unless they are given, and chooses the shots from the rest.
-pub(super) fn split(images: TrainingImages, settings: &ClassificationSettings, seed: u64) -> Result<Split, ClassificationError> {
+pub(super) fn split(
+    images: TrainingImages,
+    settings: &ClassificationSettings,
+    seed: u64,
+) -> Result<Split, ClassificationError> {
     let TrainingImages { mut train, val } = images;
     if let [class] = train.classes.as_slice() {
         let class = class.folder.clone();

@@ -1,9 +1,9 @@
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{Adapter, 
-    Attention, Block, Clip, ImageTower, LayerNorm, Linear, Mlp, NoAdapter, PatchEmbedding, Precision, TextTower,
-    TokenEmbedding, Transformer,
+use super::{
+    Adapter, Attention, Block, Clip, ImageTower, LayerNorm, Linear, Mlp, NoAdapter, PatchEmbedding, Precision,
+    TextTower, TokenEmbedding, Transformer,
 };
 use crate::config::{Activation, ClipConfig, ConfigError};
 use crate::state_dict::{RawTensor, StateDict};

@@ -10,8 +10,8 @@ use radapter_embedding::Image;
 use radapter_images::ImageSource;
 use radapter_segmentation::data::annotated::segments;
 use radapter_segmentation::data::{Labels, Segment, SegmentSet};
-use radapter_segmentation::plan::TrainingSegments;
 use radapter_segmentation::proposals::{Proposal, Proposals, Region};
+use radapter_segmentation::task::TrainingSegments;
 
 use crate::Budget;
 

@@ -22,10 +22,10 @@ use radapter_segmentation::proposals::Source;
 use radapter_segmentation::scores::Scores;
 use radapter_segmentation::segmenter::{SegmentSettings, Segmented, Segmenter};
 use radapter_segmentation::vocabulary::Vocabulary;
-use radapter_training::config::Settings;
+use radapter_settings::Settings;
 use radapter_training::{RunOptions, TrainOutcome};
 
-use crate::run::TrainingData;
+use crate::run;
 use crate::{Budget, Compared, Experiment, Figures, Model};
 use data::{Data, TestScenes};
 
@@ -40,7 +40,7 @@ impl Segmentation {
 
 impl Experiment for Segmentation {
     fn train(&self, base: &Checkpoint, settings: &Settings, options: RunOptions) -> anyhow::Result<TrainOutcome> {
-        TrainingData::train(Some(self.0.training.clone()), base, settings, options)
+        run::train::<radapter_segmentation::task::Segmentation>(Some(self.0.training.clone()), base, settings, options)
     }
 
     fn measure(&self, Model { checkpoint, .. }: &Model, device: &Device) -> anyhow::Result<Figures> {

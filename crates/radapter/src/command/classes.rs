@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::Context;
 use radapter_classification::classes::Classes;
-use radapter_classification::config::ClassNamesChoice;
+use radapter_classification::config::ClassTexts;
 use radapter_classification::head::Head;
-use radapter_clip::model::Clip;
+use radapter_clip::model::Encoder;
 use radapter_datasets::{Class, ClassNames, Templates};
 
 use super::args::{ClassNamesArg, TemplatesArg};
@@ -19,8 +19,7 @@ pub(crate) fn names(arg: &ClassNamesArg) -> anyhow::Result<Option<ClassNames>> {
     let Some(file) = &arg.class_names else {
         return Ok(None);
     };
-    let choice = ClassNamesChoice::Name(file.clone());
-    Ok(Some(choice.resolve().context("--class-names")?))
+    Ok(Some(ClassTexts::named(file).context("--class-names")?.0))
 }
 
 /// The templates of `--templates`.
@@ -28,8 +27,7 @@ pub(crate) fn templates(arg: &TemplatesArg) -> anyhow::Result<Option<Templates>>
     let Some(name) = &arg.templates else {
         return Ok(None);
     };
-    let choice = TemplatesChoice::Name(name.clone());
-    Ok(Some(choice.resolve().context("--templates")?))
+    Ok(Some(Templates::resolve(name).context("--templates")?))
 }
 
 /// The classifier of a model: the one it came with, or one made from the classes' texts.
@@ -58,11 +56,16 @@ pub(crate) fn head(
         (None, Some(own)) => Templates::from_list(own.templates().to_vec())?,
         (None, None) => Templates::default(),
     };
-    zero_shot(&model.clip, &classes, &templates, batch)
+    zero_shot(&*model.encoder, &classes, &templates, batch)
 }
 
 /// The classifier of texts, from the cache if it is there.
-pub(crate) fn zero_shot(clip: &Clip, classes: &Classes, templates: &Templates, batch: usize) -> anyhow::Result<Head> {
+pub(crate) fn zero_shot(
+    clip: &dyn Encoder,
+    classes: &Classes,
+    templates: &Templates,
+    batch: usize,
+) -> anyhow::Result<Head> {
     Ok(match text_cache() {
         Some(cache) => Head::zero_shot_cached(clip, classes, templates, batch, &cache)?,
         None => Head::zero_shot(clip, classes, templates, batch)?,

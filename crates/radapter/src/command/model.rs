@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use burn::tensor::Device;
 use radapter_adapter::Alpha;
-use radapter_classification::finetuned::ClassificationRun;
+use radapter_classification::finetuned::{ClassificationRun, Classifier};
 use radapter_classification::head::{CLASSES_FILE, CLASSIFIER_FILE, Head};
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::config::ClipConfig;
-use radapter_clip::model::Clip;
-use radapter_training::finetuned::FineTunedRun;
-use radapter_training::{RunDir, RunRecord};
+use radapter_clip::model::Encoder;
+use radapter_methods::METHODS;
+use radapter_training::RunDir;
+use radapter_training::finetuned::{FineTuned, FineTunedRun, TunedModel};
 
 use super::Session;
 use super::args::{ArchArg, ModelArgs, ModelRef};
@@ -20,30 +21,38 @@ use super::text_cache::text_cache;
 
 /// A model on the device.
 pub(crate) struct Opened {
-    /// The network, merged if the model is a run.
-    pub(crate) clip: Clip,
+    /// The network, merged if the model is a run whose method can be.
+    pub(crate) encoder: Box<dyn Encoder>,
     /// The classifier of a run or of its export.
     pub(crate) head: Option<Head>,
-    /// By what cosines are divided to become probabilities.
+    /// The softmax temperature.
     pub(crate) temperature: f64,
 }
 
-/// A model's tensors, merged if it is a run.
+/// A model before it is on the device.
 pub(crate) struct Loaded {
-    pub(crate) checkpoint: Checkpoint,
+    pub(crate) model: TunedModel,
     /// The classifier of a run of classification or of its export.
     pub(crate) head: Option<Head>,
+    temperature: f64,
 }
 
-/// Reads a MODEL. α is a run's; none of its own is given where `alpha` is not.
+impl Loaded {
+    /// The tensors of a plain CLIP.
+    pub(crate) fn checkpoint(self) -> anyhow::Result<Checkpoint> {
+        Ok(self.model.checkpoint()?)
+    }
+}
+
+/// Reads a MODEL. α is a run's; its own where none is given.
 pub(crate) fn load(args: &ModelArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::Result<Loaded> {
     if let ModelRef::Path(path) = &args.model
         && is_run(path)
     {
-        let base = base_of(&FineTunedRun::open(path)?)?;
-        let model = of_run(path, &base, alpha, &session.device()?)?;
-        tracing::info!("model: {} at alpha = {}", path.display(), model.alpha);
-        return Ok(Loaded { checkpoint: model.checkpoint, head: model.head });
+        let base = base_of(&open_run(path)?)?;
+        let RunModel { model, head, alpha } = of_run(path, &base, alpha, &session.device()?)?;
+        tracing::info!("model: {} at alpha = {alpha}", path.display());
+        return Ok(Loaded { temperature: base.temperature(), model, head });
     }
     if alpha.is_some() {
         let message = format!("--alpha is for a run, and `{}` is a plain model", args.model);
@@ -54,22 +63,26 @@ pub(crate) fn load(args: &ModelArgs, alpha: Option<Alpha>, session: &Session) ->
         ModelRef::Path(path) => exported_head(path)?,
         _ => None,
     };
-    Ok(Loaded { checkpoint, head })
+    Ok(Loaded { temperature: checkpoint.temperature(), model: TunedModel::Merged(Box::new(checkpoint)), head })
 }
 
 /// Opens a MODEL on the session's device, as [`load`] reads it.
 pub(crate) fn open(args: &ModelArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::Result<Opened> {
-    let Loaded { checkpoint, head } = load(args, alpha, session)?;
-    let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &session.device()?)?;
-    Ok(Opened { temperature: checkpoint.temperature(), clip, head })
+    let Loaded { model, head, temperature } = load(args, alpha, session)?;
+    Ok(Opened { temperature, encoder: model.encoder(&session.device()?)?, head })
 }
 
-/// A run's merged model.
+/// A run's model.
 pub(crate) struct RunModel {
-    pub(crate) checkpoint: Checkpoint,
+    pub(crate) model: TunedModel,
     /// The classifier of a run of classification.
     pub(crate) head: Option<Head>,
     pub(crate) alpha: Alpha,
+}
+
+/// The run in a folder.
+pub(crate) fn open_run(path: &Path) -> anyhow::Result<FineTunedRun> {
+    Ok(FineTunedRun::open(METHODS, path)?)
 }
 
 /// The model of the run in a folder, whatever its task, at the run's own α unless one is given.
@@ -79,31 +92,13 @@ pub(crate) fn of_run(
     alpha: Option<Alpha>,
     device: &Device,
 ) -> anyhow::Result<RunModel> {
-    let run = FineTunedRun::open(path)?;
-    if task_of(run.record()) == Some(Task::Classification) {
-        let model = ClassificationRun::open(path)?.with_text_cache(text_cache()).model(base, alpha, device)?;
-        return Ok(RunModel { checkpoint: model.checkpoint, head: Some(model.head), alpha: model.alpha });
+    if path.join(CLASSES_FILE).is_file() {
+        let run = ClassificationRun::open(METHODS, path)?.with_text_cache(text_cache());
+        let Classifier { model, head, alpha } = run.model(base, alpha, device)?;
+        return Ok(RunModel { model, head: Some(head), alpha });
     }
-    let model = run.model(base, alpha, device)?;
-    Ok(RunModel { checkpoint: model.checkpoint, head: None, alpha: model.alpha })
-}
-
-/// The tasks whose runs this program knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Task {
-    Classification,
-    Retrieval,
-    Segmentation,
-}
-
-/// The task that a run's record names, if this program knows it.
-pub(crate) fn task_of(record: &RunRecord) -> Option<Task> {
-    match record.task.get("task").and_then(toml::Value::as_str) {
-        Some("classification") => Some(Task::Classification),
-        Some("retrieval") => Some(Task::Retrieval),
-        Some("segmentation") => Some(Task::Segmentation),
-        _ => None,
-    }
+    let FineTuned { model, alpha } = open_run(path)?.model(base, alpha, device)?;
+    Ok(RunModel { model, head: None, alpha })
 }
 
 /// The classifier that `merge --run` writes beside a checkpoint.
@@ -147,8 +142,8 @@ fn tensors(model: &ModelRef, architecture: Option<&ClipConfig>) -> anyhow::Resul
         ModelRef::Path(path) => path.clone(),
     };
     if is_run(&path) {
-        let base = base_of(&FineTunedRun::open(&path)?)?;
-        return Ok(of_run(&path, &base, None, &merging_device()?)?.checkpoint);
+        let base = base_of(&open_run(&path)?)?;
+        return Ok(of_run(&path, &base, None, &merging_device()?)?.model.checkpoint()?);
     }
     Checkpoint::open(&path, architecture).with_context(|| {
         let forms = "embedded, a directory, a file with --arch, hf://OWNER/NAME or a run";
@@ -161,7 +156,7 @@ pub(crate) fn base_of(run: &FineTunedRun) -> anyhow::Result<Checkpoint> {
     let Some(reference) = run.base_reference() else {
         bail!("the run `{}` does not say where its base model is", run.dir().path().display());
     };
-    base(reference, &run.record().model, run.dir()).with_context(|| {
+    base(reference, &run.record().architecture, run.dir()).with_context(|| {
         let path = run.dir().path().display();
         format!("cannot open the model that `{path}` tuned; if it lies elsewhere now: `radapter merge --run {path} --model MODEL`")
     })

@@ -10,7 +10,7 @@ use radapter_classification::read::read_labelled;
 use radapter_classification::suite::{
     SetOutcome, Suite, SuiteFile, SuiteOutcome, SuiteResult, TestSet, evaluate, evaluate_suite,
 };
-use radapter_clip::model::Clip;
+use radapter_clip::model::Encoder;
 use radapter_datasets::ClassNames;
 use radapter_datasets::imagenet::ImageNetSet;
 use radapter_embedding::EmbedOptions;
@@ -67,7 +67,7 @@ impl Source {
 
 /// Measures a model on one set, with progress.
 pub(crate) fn measure(
-    clip: &Clip,
+    clip: &dyn Encoder,
     head: &Head,
     set: &TestSet,
     options: &EmbedOptions,
@@ -84,7 +84,7 @@ pub(crate) fn measure(
 /// Measures a model on a suite, with progress over all sets; `what` says which model it is.
 pub(crate) fn measure_suite(
     what: &str,
-    clip: &Clip,
+    clip: &dyn Encoder,
     head: &Head,
     suite: &Suite,
     options: &EmbedOptions,

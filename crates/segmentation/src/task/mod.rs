@@ -116,14 +116,21 @@ impl Task for Segmentation {
     fn summary(&self) -> String {
         let (segments, val, images) = (self.split.train_segments, self.split.val_segments, self.train_images);
         let labels = self.labels.len();
-        format!("{segments} segments of {images} images and {labels} classes to train on, {val} segments to validate on")
+        format!(
+            "{segments} segments of {images} images and {labels} classes to train on, {val} segments to validate on"
+        )
     }
 
     fn notes(&self) -> Vec<String> {
         self.notes.clone()
     }
 
-    fn parts(self, _model: &dyn Encoder, train: &TrainSettings, _options: &RunOptions) -> Result<Parts, SegmentationError> {
+    fn parts(
+        self,
+        _model: &dyn Encoder,
+        train: &TrainSettings,
+        _options: &RunOptions,
+    ) -> Result<Parts, SegmentationError> {
         let Self { settings, val_labels: labels, val, split, data, cropper, skipped, mined, .. } = self;
         if !train.loss.objective().needs_text() {
             let reason = "loss.kind = cross-entropy compares images with a classifier, and open-vocabulary segmentation has none: \

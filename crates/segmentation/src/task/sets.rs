@@ -109,7 +109,9 @@ fn validation(
     settings: &SegmentationSettings,
     progress: Progress<'_>,
 ) -> Result<Option<(Labels, SegmentSet)>, SegmentationError> {
-    let (Some(images), Some(folder)) = (settings.val_images.as_deref(), settings.val_annotations.as_deref()) else { return Ok(None) };
+    let (Some(images), Some(folder)) = (settings.val_images.as_deref(), settings.val_annotations.as_deref()) else {
+        return Ok(None);
+    };
     let classes = settings.class_list()?;
     let labels = Labels::of_classes(&classes, settings.synonyms);
     let annotations = annotations(settings, images, folder, labels.len());

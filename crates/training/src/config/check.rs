@@ -49,9 +49,8 @@ impl TrainSettings {
         }
         if self.warmup >= total {
             let Self { warmup, lr, .. } = self;
-            warnings.push(format!(
-                "warmup = {warmup} covers all {total} steps: the learning rate never reaches lr = {lr}"
-            ));
+            warnings
+                .push(format!("warmup = {warmup} covers all {total} steps: the learning rate never reaches lr = {lr}"));
         }
         if self.alpha > 1.0 {
             warnings.push(format!("alpha = {} extrapolates beyond the adapted model", self.alpha));

@@ -207,7 +207,8 @@ fn steps_per_epoch(samples: usize, batch_size: usize) -> u64 {
 
 /// Steps of the run, for rules; `epochs`, `steps` and `batch_size` are in the table.
 fn total_steps(table: &Table, facts: &Facts) -> u64 {
-    let whole = |key: &str| table.get(key).and_then(toml::Value::as_integer).and_then(|whole| u64::try_from(whole).ok());
+    let whole =
+        |key: &str| table.get(key).and_then(toml::Value::as_integer).and_then(|whole| u64::try_from(whole).ok());
     let batch_size = whole("batch_size").map_or(1, |size| size as usize);
     whole("steps").unwrap_or_else(|| whole("epochs").unwrap_or(0) * steps_per_epoch(facts.samples, batch_size))
 }

@@ -43,7 +43,9 @@ pub enum FineTunedError {
         run: PathBuf,
     },
     /// A model with modules that stay beside the weights.
-    #[error("this run cannot be merged: its method adds modules that a plain CLIP has no place for; use it as --model RUN")]
+    #[error(
+        "this run cannot be merged: its method adds modules that a plain CLIP has no place for; use it as --model RUN"
+    )]
     NotMergeable,
     /// A mixing coefficient out of range.
     #[error(transparent)]
@@ -98,15 +100,15 @@ pub enum TunedModel {
     Runtime(Box<dyn Encoder>),
 }
 
-impl FineTuned {
+impl TunedModel {
     /// The tensors of a plain CLIP.
     ///
     /// # Errors
     /// [`FineTunedError::NotMergeable`] of a method whose modules cannot be merged.
     pub fn checkpoint(self) -> Result<Checkpoint, FineTunedError> {
-        match self.model {
-            TunedModel::Merged(checkpoint) => Ok(*checkpoint),
-            TunedModel::Runtime(_) => Err(FineTunedError::NotMergeable),
+        match self {
+            Self::Merged(checkpoint) => Ok(*checkpoint),
+            Self::Runtime(_) => Err(FineTunedError::NotMergeable),
         }
     }
 
@@ -115,11 +117,20 @@ impl FineTuned {
     /// # Errors
     /// [`FineTunedError::Model`] for tensors that do not make one.
     pub fn encoder(self, device: &Device) -> Result<Box<dyn Encoder>, FineTunedError> {
-        Ok(match self.model {
-            TunedModel::Merged(checkpoint) => {
-                Box::new(Clip::from_state(&checkpoint.config, &checkpoint.state, device)?)
-            }
-            TunedModel::Runtime(encoder) => encoder,
+        Ok(match self {
+            Self::Merged(checkpoint) => Box::new(Clip::from_state(&checkpoint.config, &checkpoint.state, device)?),
+            Self::Runtime(encoder) => encoder,
+        })
+    }
+
+    /// Uses the model on a device without giving it away.
+    ///
+    /// # Errors
+    /// As [`encoder`](Self::encoder).
+    pub fn with_encoder<R>(&self, device: &Device, work: impl FnOnce(&dyn Encoder) -> R) -> Result<R, FineTunedError> {
+        Ok(match self {
+            Self::Merged(checkpoint) => work(&Clip::from_state(&checkpoint.config, &checkpoint.state, device)?),
+            Self::Runtime(encoder) => work(&**encoder),
         })
     }
 }

@@ -11,6 +11,7 @@ use crate::config::TrainSettings;
 use crate::error::TrainError;
 use crate::run::report::Report;
 use crate::state::saved as state;
+use crate::tensorboard;
 
 pub(crate) const FORMAT: &str = "radapter-run-v1";
 
@@ -25,6 +26,7 @@ pub(crate) const FORMAT: &str = "radapter-run-v1";
 /// | `head.safetensors`, `head-ema.safetensors` | the classifier, if one is trained |
 /// | `best/` | the evaluated one of these at the best validation |
 /// | `report.json` | [`Report`], when the run is finished |
+/// | `events.out.tfevents.*` | the same lines for TensorBoard, with `log.tensorboard = true` |
 /// | `lock` | held by the process that trains |
 ///
 /// Where the run has an average, the files with `-ema` are what evaluation uses;
@@ -125,7 +127,8 @@ impl RunDir {
             for entry in fs::read_dir(path).map_err(TrainError::io("list", path))? {
                 let name = entry.map_err(TrainError::io("list", path))?.file_name();
                 // These are left by a run that was killed before it had begun.
-                let own = [Self::STATES, Self::LOCK, "config.toml.tmp"].iter().any(|own| name == *own);
+                let own = [Self::STATES, Self::LOCK, "config.toml.tmp"].iter().any(|own| name == *own)
+                    || name.to_string_lossy().starts_with(tensorboard::PREFIX);
                 let task = files.iter().any(|(file, _)| name == **file || name == *format!("{file}.tmp"));
                 if !own && !task {
                     let found = name.display().to_string();
@@ -173,6 +176,11 @@ impl RunDir {
             [Self::CONFIG, Self::METRICS, Self::LOCK].into_iter().chain(files.iter().map(|(name, _)| name.as_str()))
         {
             let _ = fs::remove_file(self.path.join(name));
+        }
+        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(tensorboard::PREFIX) {
+                let _ = fs::remove_file(entry.path());
+            }
         }
         let _ = fs::remove_dir_all(self.states());
         let _ = fs::remove_dir(&self.path);

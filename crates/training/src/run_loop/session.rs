@@ -25,6 +25,7 @@ use crate::run::run_dir::RunDir;
 use crate::state::parameters;
 use crate::state::saved::{self, Counters, State};
 use crate::state::tensor_file::Named;
+use crate::tensorboard::EventFile;
 use crate::tuning::{Phase, Tuning};
 
 /// Steps over which throughput is averaged.
@@ -42,6 +43,8 @@ pub(crate) struct Session<A: Adapter> {
     pub(crate) counters: Counters,
     pub(crate) run: RunDir,
     pub(crate) metrics: Metrics,
+    /// TensorBoard's, if the settings ask for them.
+    pub(crate) events: Option<EventFile>,
     pub(crate) base_hash: String,
     pub(crate) alpha: Alpha,
     pub(crate) validator: Option<Box<dyn Validator>>,
@@ -117,7 +120,7 @@ impl<A: Adapter> Session<A> {
         self.counters.samples += samples as u64;
         let (step, epoch) = (self.counters.step, self.epoch());
         let seconds = started.elapsed().as_secs_f64();
-        self.metrics.append(&Line::Train(TrainLine {
+        self.write(&Line::Train(TrainLine {
             step,
             epoch,
             loss,
@@ -176,7 +179,7 @@ impl<A: Adapter> Session<A> {
             found: values.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "),
         })?;
         let best = self.counters.stopping.validated(step, value, self.settings.patience.value());
-        self.metrics.append(&Line::Validation(ValidationLine {
+        self.write(&Line::Validation(ValidationLine {
             step,
             epoch,
             values: values.iter().map(|(name, value)| (name.clone(), (*value).into())).collect(),
@@ -196,6 +199,7 @@ impl<A: Adapter> Session<A> {
     ) -> Result<(), TrainError> {
         let started = Instant::now();
         self.metrics.sync()?;
+        self.events.as_mut().map_or(Ok(()), EventFile::sync)?;
         self.counters.threads = saved::threads();
         let state = State {
             parameters: parameters::trained(model),
@@ -221,6 +225,12 @@ impl<A: Adapter> Session<A> {
         }
     }
 
+    /// Appends a line to the run's logs.
+    fn write(&mut self, line: &Line) -> Result<(), TrainError> {
+        self.metrics.append(line)?;
+        self.events.as_mut().map_or(Ok(()), |events| events.append(line))
+    }
+
     fn origin(&self) -> Origin<'_, A> {
         Origin { tuning: &*self.tuning, base_hash: &self.base_hash }
     }
@@ -242,11 +252,7 @@ impl<A: Adapter> Session<A> {
     }
 
     /// Writes `best/`, which is of the current step.
-    pub(crate) fn publish_best(
-        &self,
-        model: &TrainModel<A>,
-        averages: Option<&Named>,
-    ) -> Result<(), TrainError> {
+    pub(crate) fn publish_best(&self, model: &TrainModel<A>, averages: Option<&Named>) -> Result<(), TrainError> {
         results::publish_best(&self.run.best(), model, averages, &self.origin())
     }
 

@@ -10,6 +10,7 @@ mod predict;
 mod retrieval;
 mod segmentation;
 mod serve_device;
+mod settings;
 mod train;
 
 use std::path::PathBuf;
@@ -27,13 +28,13 @@ pub(crate) use global::{DeviceChoice, Devices, GlobalArgs};
 pub(crate) use merge::MergeArgs;
 pub(crate) use model::{ArchArg, ModelArgs, ModelRef};
 pub(crate) use predict::{EmbedArgs, PredictArgs, ZeroShotArgs};
-pub(crate) use retrieval::{CaptionsArgs, EvalRetrieval, IndexArgs, Query, SearchArgs, TrainRetrieval};
+pub(crate) use retrieval::{CaptionsArgs, EvalRetrieval, IndexArgs, Query, SearchArgs};
 pub(crate) use segmentation::{
     AnnotatedArgs, ClassesArgs, DatasetArgs, EvalSegmentation, FusionArgs, LabelMapArgs, ProposalsArgs, SegmentArgs,
-    TrainSegmentation,
 };
 pub(crate) use serve_device::ServeDeviceArgs;
-pub(crate) use train::{RunArgs, TrainArgs, TrainClassification, TrainTask};
+pub(crate) use settings::{CompletionsArgs, MethodsArgs, SettingsArgs};
+pub(crate) use train::{RunArgs, TaskArgs, TrainArgs};
 
 /// What the exit status says; part of the help.
 const EXIT_STATUS: &str = "\
@@ -80,6 +81,10 @@ pub(crate) enum Command {
     Predict(PredictArgs),
     /// Fine-tune a model, or go on with a run
     Train(TrainArgs),
+    /// List the settings of training: types, defaults, ranges, meanings
+    Settings(SettingsArgs),
+    /// List the fine-tuning methods
+    Methods(MethodsArgs),
     /// Measure a model or a run
     Eval(EvalArgs),
     /// Fold adapters into the weights: a plain CLIP of unchanged cost
@@ -94,6 +99,8 @@ pub(crate) enum Command {
     Segment(SegmentArgs),
     /// Make masks of what may be things, without weights
     Proposals(ProposalsArgs),
+    /// Print what makes a shell complete this command's arguments
+    Completions(CompletionsArgs),
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 use radapter_datasets::captions::CaptionsFormat;
 
-use super::{AlphaArg, ArchArg, DecodeArgs, DecodingArg, DeviceBatchArg, JsonFlag, ModelArgs, ModelRef, RunArgs};
+use super::{AlphaArg, ArchArg, DecodeArgs, DecodingArg, DeviceBatchArg, JsonFlag, ModelArgs, ModelRef};
 
 /// Images with captions.
 #[derive(Clone, Debug, Default, Args)]
@@ -44,55 +44,6 @@ fn separator(text: &str) -> Result<char, String> {
         _ if text.eq_ignore_ascii_case("tab") || text == "\\t" => Ok('\t'),
         _ => Err(format!("expected one character or TAB, found `{text}`")),
     }
-}
-
-/// `train retrieval`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-An epoch is all pairs of an image and a caption; the captions of one image are each other's positives. Without --val-split and
---val-captions a tenth of the images, chosen by the seed, is held out (`--set val_fraction=0` for none).
-
-Settings of --config and --set, with their defaults where they are not those of `train classification`:
-  alpha = 0.8                   loss.smoothing = 0               best = mean_recall
-  templates = \"{}\"              data.pairs = all, or one         max_captions = none (paper-coco: 5)
-  data.samples = none           data.shuffle_buffer = 10000 (both for tar shards)
-  loss.kind = mpm-nce (tune = all: info-nce, as FLYP)
-The values a run ends up with are printed and saved in its config.toml.
-
-Examples:
-  radapter train retrieval --model clip-b32 --captions dataset_flickr30k.json --images flickr30k \\
-      --split train --val-split val --out runs/flickr
-  radapter train retrieval --model clip-b32 --captions dataset_coco.json --images coco --split train,restval \\
-      --val-split val --set recipe=paper-coco --out runs/coco
-  radapter train retrieval --model clip-b32 --captions pairs.tsv --set epochs=3 --out runs/mine
-  radapter train retrieval --model clip-b32 --captions 'shards/{000..010}.tar' --out runs/shards
-  radapter train --resume --out runs/flickr")]
-pub(crate) struct TrainRetrieval {
-    /// embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
-    #[arg(long, value_name = "MODEL", required_unless_present = "resume")]
-    pub(crate) model: Option<ModelRef>,
-    #[command(flatten)]
-    pub(crate) arch: ArchArg,
-    #[command(flatten)]
-    pub(crate) captions: CaptionsArgs,
-    /// Splits to validate on, of --val-captions where given, else of --captions, which then is trained on without them unless
-    /// --split says otherwise
-    #[arg(long, value_name = "LIST")]
-    pub(crate) val_split: Option<String>,
-    /// Captions to validate on
-    #[arg(long, value_name = "FILE")]
-    pub(crate) val_captions: Option<PathBuf>,
-    /// COCO's JSON: validate on the images with these ids (a JSON list, or one a line)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) val_image_ids: Option<PathBuf>,
-    /// The folder of the images of --val-captions; that of --images where not given
-    #[arg(long, value_name = "DIR", requires = "val_captions")]
-    pub(crate) val_images: Option<PathBuf>,
-    /// Go on with the run in --out where it stopped; other arguments must agree with it
-    #[arg(long)]
-    pub(crate) resume: bool,
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
 }
 
 #[derive(Debug, Args)]

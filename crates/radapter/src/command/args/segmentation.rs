@@ -1,11 +1,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use radapter_datasets::captions::CaptionsFormat;
 use radapter_segmentation::class_list::Synonyms;
 use radapter_segmentation::crop::Resize;
 
-use super::{AlphaArg, ArchArg, DecodeArgs, DeviceBatchArg, JsonFlag, ModelArgs, ModelRef, RunArgs};
+use super::{AlphaArg, ArchArg, DecodeArgs, DeviceBatchArg, JsonFlag, ModelArgs, ModelRef};
 
 /// Images with label maps.
 #[derive(Clone, Debug, Default, Args)]
@@ -81,70 +80,6 @@ pub(crate) struct FusionArgs {
     /// Keep the embeddings of regions in this folder, by image, mask and model
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
-}
-
-/// `train segmentation`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-What is trained on are regions: an image's pixels under a mask, the rest filled with CLIP's mean colour, each with a noun. With
---annotations they are the connected parts of each class; with --captions each noun of an image's captions takes, of the
-proposals, the one that the model finds most like it. Regions of one noun are each other's positives. Without --val-images a
-tenth of the images, chosen by the seed, is held out (`--set val_fraction=0` for none), and the share of its regions that are
-named rightly is the measure.
-
-Settings of --config and --set, with their defaults where they are not those of `train classification`:
-  alpha = 0.4                   loss.smoothing = 0               best = segment_top1, or segment_class_mean
-  templates = vild-14           min_area = 64 (pixels)           proposals = builtin, or a path (with captions)
-  crop.margin = 0               crop.resize = antialiased, or ovseg
-  synonyms = mean, or joined    tune = adapters, all, or image (the image tower's weights, as OVSeg fine-tunes CLIP)
-  loss.kind = mpm-nce (tune = all or image: info-nce)            recipe = auto, or ovseg (5 epochs, lr 5e-6, tune = image)
-The values a run ends up with are printed and saved in its config.toml.
-
-Examples:
-  radapter train segmentation --model clip-b16 --images images/train --annotations annotations/train \\
-      --classes classes.txt --out runs/street
-  radapter train segmentation --model clip-b16 --images coco --captions captions_train2017.json --out runs/nouns
-  radapter train segmentation --model clip-b16 --images images/train --annotations annotations/train \\
-      --classes classes.txt --exclude unseen.txt --set recipe=ovseg --out runs/full
-  radapter train --resume --out runs/street")]
-pub(crate) struct TrainSegmentation {
-    /// embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
-    #[arg(long, value_name = "MODEL", required_unless_present = "resume")]
-    pub(crate) model: Option<ModelRef>,
-    #[command(flatten)]
-    pub(crate) arch: ArchArg,
-    #[command(flatten)]
-    pub(crate) annotated: AnnotatedArgs,
-    /// Images with captions instead of annotations: Karpathy or COCO JSON, CSV or TSV
-    #[arg(long, value_name = "FILE", conflicts_with = "annotations")]
-    pub(crate) captions: Option<PathBuf>,
-    /// The form of --captions: karpathy, coco or csv; found out where not given
-    #[arg(long, value_name = "FORM", requires = "captions")]
-    pub(crate) captions_format: Option<CaptionsFormat>,
-    /// Splits of Karpathy's JSON, as train,restval; all where not given
-    #[arg(long, value_name = "LIST", requires = "captions")]
-    pub(crate) split: Option<String>,
-    /// The nouns that are looked for in captions, one a line, commas between synonyms [default: the names of ADE20K, COCO and
-    /// ImageNet]
-    #[arg(long, value_name = "FILE", requires = "captions")]
-    pub(crate) nouns: Option<PathBuf>,
-    /// With --captions: the masks that nouns are given to, as for `eval segmentation` [default: builtin]
-    #[arg(long, value_name = "builtin|PATH", requires = "captions")]
-    pub(crate) proposals: Option<String>,
-    /// Classes or nouns, one a line, that enter no batch
-    #[arg(long, value_name = "FILE")]
-    pub(crate) exclude: Option<PathBuf>,
-    /// The folder of the images to validate on
-    #[arg(long, value_name = "DIR", requires = "val_annotations")]
-    pub(crate) val_images: Option<PathBuf>,
-    /// The folder of their label maps
-    #[arg(long, value_name = "DIR", requires = "val_images")]
-    pub(crate) val_annotations: Option<PathBuf>,
-    /// Go on with the run in --out where it stopped; other arguments must agree with it
-    #[arg(long)]
-    pub(crate) resume: bool,
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
 }
 
 /// `eval segmentation`.

@@ -1,8 +1,13 @@
+//! `train`: a subcommand for each task, with a flag for each setting that has one.
+
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Subcommand};
+use radapter_settings::Setting;
+use radapter_training::AnyTask;
 
-use super::{ArchArg, ClassNamesArg, ModelRef, PixelCacheArg, TrainRetrieval, TrainSegmentation};
+use super::{ArchArg, ModelRef, PixelCacheArg};
+use crate::tasks::{TASKS, task};
 
 #[derive(Debug, Args)]
 #[command(
@@ -17,17 +22,7 @@ pub(crate) struct TrainArgs {
     #[command(flatten)]
     pub(crate) resume: ResumeArgs,
     #[command(subcommand)]
-    pub(crate) task: Option<TrainTask>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum TrainTask {
-    /// Fine-tune on a folder of labelled images
-    Classification(TrainClassification),
-    /// Fine-tune on images with captions
-    Retrieval(TrainRetrieval),
-    /// Fine-tune on masked regions of images with label maps or captions
-    Segmentation(TrainSegmentation),
+    pub(crate) task: Option<TaskArgs>,
 }
 
 /// `train --resume --out RUN`: a run explains itself, so nothing else is needed.
@@ -43,7 +38,7 @@ pub(crate) struct ResumeArgs {
     #[arg(long, value_name = "FILE.toml")]
     pub(crate) config: Option<PathBuf>,
     /// One setting; it must be the run's
-    #[arg(long = "set", value_name = "KEY=VALUE")]
+    #[arg(long = "set", value_name = "KEY=VALUE", add = super::settings::assignments())]
     pub(crate) set: Vec<String>,
     /// Go on from the saved state of this step instead of the newest
     #[arg(long, value_name = "STEP")]
@@ -72,8 +67,8 @@ pub(crate) struct RunArgs {
     /// Settings as a TOML file
     #[arg(long, value_name = "FILE.toml")]
     pub(crate) config: Option<PathBuf>,
-    /// One setting, as lr=1e-3 or adapter.rank=4; stands above --config
-    #[arg(long = "set", value_name = "KEY=VALUE")]
+    /// One setting, as lr=1e-3 or adapter.rank=4; overrides --config. `radapter settings` lists them
+    #[arg(long = "set", value_name = "KEY=VALUE", add = super::settings::assignments())]
     pub(crate) set: Vec<String>,
     /// Go on from the saved state of this step instead of the newest
     #[arg(long, value_name = "STEP", requires = "resume")]
@@ -85,54 +80,92 @@ pub(crate) struct RunArgs {
     pub(crate) dashboard: bool,
 }
 
-/// `train classification`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Without --val a stratified tenth of --train, chosen by the seed, is held out (`--set val_fraction=0` for none).
-
-Settings of --config and --set, with their defaults (N: the run's steps):
-  epochs = 10, or steps         batch_size = min(64, images)     lr = 5e-4 (tune = all: 3e-5)
-  warmup = min(500, N/20)       schedule = cosine                weight_decay = 0 (all: 0.1)
-  clip_norm = 1                 seed = 0                         ema = auto: min(0.999, 0.01^(1/N))
-  tune = adapters, or all       alpha = 0.5                      recipe = auto, or paper-imagenet,
-  templates = simple            val_fraction = 0.1                 paper-16-shot, paper-base-to-novel,
-  eval_templates = templates    shots = none                       paper-coco
-  on_error = fail               best = top1, or top5             patience = none
-  decode = exact, or fast       (large JPEGs at a fraction of their size)
-  keep = last, or best (with patience: best)                     workers = processors, at most 8
-  betas = [0.9, 0.999]          eps = 1e-8                       final_lr = 1e-6
-  micro_batch = none            checkpointing = false            save_every = 500, validate_every
-  precision = f32, bf16 or f16  of activations and frozen weights; adapters and loss stay f32
-  loss.kind = mpm-nce           loss.margin = 0.05               loss.smoothing = 0.02
-  loss.temperature = 0.01, or checkpoint
-  adapter.rank = full           adapter.scale = learnable        adapter.drop = 0.2
-  adapter.drop_mode = adapter   adapter.towers = both            adapter.layers = all
-  adapter.sites = both          augment.scale = [0.9, 1]         augment.flip = 0
-The values a run ends up with are printed and saved in its config.toml.
-
-Examples:
-  radapter train classification --model embedded --train pets/train --out runs/pets
-  radapter train classification --model clip-b32 --train pets/train --val pets/val \\
-      --set epochs=5 --set adapter.rank=4 --out runs/pets
-  radapter train classification --model clip-b32 --train pets/train --set tune=all --out runs/full
-  radapter train --resume --out runs/pets")]
-pub(crate) struct TrainClassification {
+/// What all tasks' trainings have in common.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CommonArgs {
     /// embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
     #[arg(long, value_name = "MODEL", required_unless_present = "resume")]
     pub(crate) model: Option<ModelRef>,
     #[command(flatten)]
     pub(crate) arch: ArchArg,
-    /// Training images: one folder a class, or a .csv of path and label
-    #[arg(long, value_name = "DIR", required_unless_present = "resume")]
-    pub(crate) train: Option<PathBuf>,
-    /// Validation images; a tenth of --train where not given
-    #[arg(long, value_name = "DIR")]
-    pub(crate) val: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) class_names: ClassNamesArg,
+    /// Fine-tuning method; `radapter methods` lists them [default: r-adapter]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) method: Option<String>,
     /// Go on with the run in --out where it stopped; other arguments must agree with it
     #[arg(long)]
     pub(crate) resume: bool,
     #[command(flatten)]
     pub(crate) run: RunArgs,
+}
+
+/// `train TASK`
+#[derive(Clone)]
+pub(crate) struct TaskArgs {
+    pub(crate) task: &'static dyn AnyTask,
+    pub(crate) common: CommonArgs,
+    /// The flags that are settings, as keys and texts.
+    pub(crate) flags: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for TaskArgs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TaskArgs").field("task", &self.task.name()).finish_non_exhaustive()
+    }
+}
+
+/// A setting that has a flag.
+struct Flag {
+    key: &'static str,
+    value_name: &'static str,
+    help: &'static str,
+}
+
+fn flags(task: &dyn AnyTask) -> Vec<Flag> {
+    let flag = |setting: &'static Setting| {
+        Some(Flag { key: setting.key, value_name: setting.spec.flag?, help: setting.help().trim_end_matches('.') })
+    };
+    task.settings().entries().iter().filter_map(|entry| flag(entry.setting)).collect()
+}
+
+fn subcommand(task: &'static dyn AnyTask) -> Command {
+    let command = CommonArgs::augment_args(Command::new(task.name()).about(task.about()));
+    let flag = |Flag { key, value_name, help }| {
+        Arg::new(key).long(clap::builder::Str::from(key.replace('_', "-"))).value_name(value_name).help(help)
+    };
+    command.args(flags(task).into_iter().map(flag)).after_help(format!(
+        "Every setting is a key of --config FILE.toml and of --set; these flags are settings too. List them with their defaults by \
+         `radapter settings --task {name}`. The values a run ends up with are printed and saved in its config.toml.\n\n\
+         Examples:\n{}\n  radapter train --resume --out RUN",
+        task.examples(),
+        name = task.name(),
+    ))
+}
+
+impl FromArgMatches for TaskArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let found = matches.subcommand().and_then(|(name, matches)| Some((task(name)?, matches)));
+        let (task, matches) = found.ok_or_else(|| clap::Error::new(clap::error::ErrorKind::MissingSubcommand))?;
+        let given = |Flag { key, .. }| Some((key.to_owned(), matches.get_one::<String>(key)?.clone()));
+        let flags = flags(task).into_iter().filter_map(given).collect();
+        Ok(Self { task, common: CommonArgs::from_arg_matches(matches)?, flags })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Subcommand for TaskArgs {
+    fn augment_subcommands(command: Command) -> Command {
+        TASKS.iter().fold(command, |command, &task| command.subcommand(subcommand(task)))
+    }
+
+    fn augment_subcommands_for_update(command: Command) -> Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        task(name).is_some()
+    }
 }

@@ -23,7 +23,7 @@ pub(super) fn run(args: &EmbedArgs, session: &Session) -> anyhow::Result<()> {
     let texts = args.texts.as_deref().map(texts::read).transpose()?;
     let images = images::list(&args.images.images)?;
     let model = model::open(&args.model, args.alpha.get()?, session)?;
-    let clip = &model.clip;
+    let clip = &*model.encoder;
 
     let mut tensors = StateDict::new();
     let mut metadata = BTreeMap::new();
@@ -37,7 +37,7 @@ pub(super) fn run(args: &EmbedArgs, session: &Session) -> anyhow::Result<()> {
         tensors.insert("image_embeddings", tensor(&embedded.embeddings));
         metadata.insert("image_names".to_owned(), json_list(kept.iter().map(|image| &image.name)));
         if args.pixels {
-            tensors.insert("pixels", pixels(&kept, &clip.config, &options)?);
+            tensors.insert("pixels", pixels(&kept, clip.config(), &options)?);
         }
     }
     if let Some(texts) = &texts {

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::Context;
 use radapter_adapter::{AdapterFile, AdapterSet, FORMAT, MapWeights};
 use radapter_clip::checkpoint::{Checkpoint, read_safetensors};
 use radapter_clip::config::{Activation, ClipConfig};
@@ -191,11 +190,12 @@ fn of_run(path: &Path) -> anyhow::Result<Facts> {
         }
     }
     let step = train.map_or(0, |line| line.step);
-    let steps = record.train.total_steps(record.samples);
+    let steps = record.train()?.total_steps(record.samples);
     let state = if report.is_some() { "finished" } else { "unfinished" };
     let mut lines = vec![
         ("run", path.display().to_string()),
         ("state", format!("{state}, {step} of {steps} steps")),
+        ("task", record.task.clone()),
         ("training samples", record.samples.to_string()),
         ("base hash", record.base_hash.clone()),
     ];
@@ -217,8 +217,7 @@ fn of_run(path: &Path) -> anyhow::Result<Facts> {
         lines.push(("tuned parameters", grouped(report.tuned_parameters as u64)));
         lines.push(("time", duration(report.seconds)));
     }
-    lines.extend(architecture(&record.model));
-    let settings = toml::Table::try_from(&record.train).context("the settings are no TOML")?;
+    lines.extend(architecture(&record.architecture));
     lines.extend([("settings", format!("{}/config.toml", path.display()))]);
     let json = json!({
         "kind": "run",
@@ -228,7 +227,7 @@ fn of_run(path: &Path) -> anyhow::Result<Facts> {
         "steps": steps,
         "samples": record.samples,
         "base_hash": record.base_hash,
-        "config": { "train": settings, "task": record.task, "model": record.model },
+        "config": record,
         "metrics": { "train": train, "validation": validation },
         "report": report,
     });

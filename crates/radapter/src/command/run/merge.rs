@@ -6,7 +6,6 @@ use radapter_classification::head::Head;
 use radapter_clip::checkpoint::{Checkpoint, SaveOptions};
 use radapter_clip::model::Clip;
 use radapter_clip::state_dict::StateDict;
-use radapter_training::finetuned::FineTunedRun;
 
 use crate::command::args::MergeArgs;
 use crate::command::failure::Usage;
@@ -51,13 +50,13 @@ pub(super) fn run(args: &MergeArgs, session: &Session) -> anyhow::Result<()> {
 fn export(args: &MergeArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::Result<Export> {
     match (&args.run, &args.model, &args.adapters) {
         (Some(path), elsewhere, _) => {
-            let run = FineTunedRun::open(path)?;
+            let run = model::open_run(path)?;
             let base = match elsewhere {
                 Some(model) => model::checkpoint(model, &args.arch)?,
                 None => model::base_of(&run)?,
             };
-            let RunModel { checkpoint, head, alpha } = model::of_run(path, &base, alpha, &session.device()?)?;
-            Ok(Export { merged: checkpoint, base: base.state, head, alpha })
+            let RunModel { model, head, alpha } = model::of_run(path, &base, alpha, &session.device()?)?;
+            Ok(Export { merged: model.checkpoint()?, base: base.state, head, alpha })
         }
         (None, Some(model), Some(adapters)) => {
             let Some(alpha) = alpha else {

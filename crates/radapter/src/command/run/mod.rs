@@ -1,11 +1,13 @@
 //! What each subcommand does.
 
+mod completions;
 mod devices;
 mod embed;
 mod eval;
 mod index;
 mod inspect;
 mod merge;
+mod methods;
 mod predict;
 mod proposals;
 #[cfg(feature = "embedded")]
@@ -13,6 +15,7 @@ mod quickstart;
 mod search;
 mod segment;
 mod serve_device;
+mod settings;
 mod sweep;
 mod tokenize;
 mod train;
@@ -38,6 +41,9 @@ pub(super) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
         Command::ZeroShot(args) => zero_shot::run(&args, session),
         Command::Predict(args) => predict::run(&args, session),
         Command::Train(args) => train::run(args, session),
+        Command::Settings(args) => settings::run(&args),
+        Command::Methods(args) => methods::run(&args),
+        Command::Completions(args) => completions::run(&args),
         Command::Eval(args) => eval::run(&args, session),
         Command::Index(args) => index::run(&args, session),
         Command::Search(args) => search::run(&args, session),

@@ -53,7 +53,7 @@ pub(super) fn run(args: &PredictArgs, session: &Session) -> anyhow::Result<()> {
     let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
     let progress = session.progress.start("predicting", "images", images.len() as u64);
     let top = args.top.get();
-    let predictions = predict(&model.clip, &head, &images, model.temperature, top, &options, &mut |done| {
+    let predictions = predict(&*model.encoder, &head, &images, model.temperature, top, &options, &mut |done| {
         progress.set(done as u64, "");
     })?;
     progress.finish();

@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use anyhow::Context;
-use radapter_clip::model::Clip;
+use radapter_clip::model::{Clip, Encoder};
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_embedding::{EmbedOptions, Embeddings, Image, embed_images, embed_texts};
 use radapter_images::{DecodeOptions, ImageSource, Interpolation, decode_file, resize};
@@ -39,16 +39,17 @@ pub(super) fn run(args: &SearchArgs, session: &Session) -> anyhow::Result<()> {
         let (index, model) = (args.index.display(), &recorded.reference);
         format!("the index `{index}` was made by the model `{model}`; if it lies elsewhere now, give --model")
     })?;
+    let checkpoint = loaded.checkpoint()?;
     let id = ModelId {
         reference: reference.to_string(),
         alpha: alpha.map(|alpha| alpha.get()),
-        hash: loaded.checkpoint.state.hash(),
+        hash: checkpoint.state.hash(),
     };
     index.check_model(&id)?;
-    let clip = Clip::from_state(&loaded.checkpoint.config, &loaded.checkpoint.state, &session.device()?)?;
+    let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &session.device()?)?;
     if let Some(text) = &args.query.text {
         let (tokens, length) =
-            (Tokenizer::clip().encode_unpadded(text, usize::MAX).len(), clip.config.text.context_length);
+            (Tokenizer::clip().encode_unpadded(text, usize::MAX).len(), checkpoint.config.text.context_length);
         if tokens > length {
             tracing::warn!("the text has {tokens} tokens, of which the model takes the first {length}");
         }
@@ -69,7 +70,7 @@ pub(super) fn run(args: &SearchArgs, session: &Session) -> anyhow::Result<()> {
     output::print(&table.to_string())
 }
 
-fn embed(clip: &Clip, query: &Query) -> anyhow::Result<Embeddings> {
+fn embed(clip: &dyn Encoder, query: &Query) -> anyhow::Result<Embeddings> {
     match (&query.text, &query.image) {
         (Some(text), _) => Ok(embed_texts(clip, &[text], 1)?),
         (None, Some(path)) => {

@@ -14,9 +14,9 @@ pub(super) fn run(args: &ZeroShotArgs, session: &Session) -> anyhow::Result<()> 
     let images = read_labelled(&args.data, names.as_ref())?;
     let model = model::open(&args.model, args.alpha.get()?, session)?;
     let found = Classes::new(images.classes.clone())?;
-    let head = classes::zero_shot(&model.clip, &found, &templates, args.batch.batch_size)?;
+    let head = classes::zero_shot(&*model.encoder, &found, &templates, args.batch.batch_size)?;
     let set = TestSet::new(args.data.display().to_string(), images, &found)?;
     let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
-    let outcome = suite::measure(&model.clip, &head, &set, &options, session)?;
+    let outcome = suite::measure(&*model.encoder, &head, &set, &options, session)?;
     eval::print_set(&outcome.evaluation, args.json)
 }

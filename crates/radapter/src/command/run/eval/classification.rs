@@ -67,13 +67,13 @@ pub(super) fn run(args: &EvalClassification, session: &Session) -> anyhow::Resul
     let (evaluation, predictions) = match data {
         Data::Set(path, images) => {
             let set = TestSet::new(path.display().to_string(), images, head.classes())?;
-            let outcome = measure(&model.clip, &head, &set, &options, session)?;
+            let outcome = measure(&*model.encoder, &head, &set, &options, session)?;
             print_set(&outcome.evaluation, args.json)?;
             (outcome.evaluation, vec![(set.name, outcome.predictions)])
         }
         Data::Suite(source) => {
             let suite = source.open(head.classes())?;
-            let outcome = measure_suite("evaluating", &model.clip, &head, &suite, &options, session)?;
+            let outcome = measure_suite("evaluating", &*model.encoder, &head, &suite, &options, session)?;
             print_suite(&outcome.result, args.json)?;
             (outcome.result.id.evaluation, outcome.predictions)
         }

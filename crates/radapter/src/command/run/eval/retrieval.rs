@@ -2,24 +2,23 @@
 
 use std::path::Path;
 
-use anyhow::Context;
-use radapter_clip::model::Clip;
+use radapter_clip::model::Encoder;
 use radapter_datasets::captions::{self, CaptionsOptions};
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::{OnError, SkipReport, Templates};
 use radapter_embedding::EmbedOptions;
 use radapter_report::{Table, percent};
-use radapter_retrieval::config::ResolvedRetrieval;
 use radapter_retrieval::embedded::Embedded;
 use radapter_retrieval::gallery::Gallery;
 use radapter_retrieval::recall::{Evaluation, Recalls};
+use radapter_retrieval::task::Retrieval;
 use radapter_training::RunDir;
+use radapter_training::plan::recorded_if;
 
 use crate::command::args::{CaptionsArgs, EvalRetrieval, ModelArgs, ModelRef};
 use crate::command::failure::Usage;
-use crate::command::model::{self, Task};
 use crate::command::skipped::{report_left_out, report_skipped};
-use crate::command::{Session, output};
+use crate::command::{Session, model, output};
 
 /// Images and captions to be measured on.
 pub(in crate::command::run) struct Source {
@@ -56,7 +55,7 @@ impl Source {
     pub(in crate::command::run) fn measure(
         &self,
         what: &str,
-        clip: &Clip,
+        clip: &dyn Encoder,
         options: &EmbedOptions,
         session: &Session,
     ) -> anyhow::Result<Evaluation> {
@@ -91,9 +90,9 @@ pub(super) fn run(args: &EvalRetrieval, session: &Session) -> anyhow::Result<()>
             let source = Source::open(&args.captions, args.decode.on_error, &trained(reference)?)?;
             let model = ModelArgs { model: reference.clone(), arch: args.arch.clone() };
             let model = model::open(&model, args.alpha.get()?, session)?;
-            source.warn(model.clip.config.text.context_length);
+            source.warn(model.encoder.config().text.context_length);
             let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
-            source.measure("evaluating", &model.clip, &options, session)?
+            source.measure("evaluating", &*model.encoder, &options, session)?
         }
         // clap asks for one of them.
         (None, None) => return Err(Usage("give --model or --embeddings".into()).into()),
@@ -118,12 +117,10 @@ fn trained(model: &ModelRef) -> anyhow::Result<Trained> {
 
 /// As [`trained`], of a run.
 pub(in crate::command::run) fn trained_run(run: &Path) -> anyhow::Result<Trained> {
-    let record = RunDir::open(run)?.record()?;
-    if model::task_of(&record) != Some(Task::Retrieval) {
+    let run = RunDir::open(run)?;
+    let Some(task) = recorded_if::<Retrieval>(&run, &run.record()?)? else {
         return Ok(Trained { template: bare()?, max_captions: None });
-    }
-    let task: ResolvedRetrieval =
-        record.task.try_into().with_context(|| format!("the run `{}` is no run of retrieval", run.display()))?;
+    };
     let max_captions = task.max_captions.value();
     if let Some(count) = max_captions {
         tracing::info!("of each image the first {count} captions count, as in the run's training (see --max-captions)");

@@ -185,10 +185,9 @@ pub(super) fn run(args: &EvalSegmentation, session: &Session) -> anyhow::Result<
             }
             let parts = scene.parts(&args.fusion, &args.proposals, run_of(reference))?;
             let model = ModelArgs { model: reference.clone(), arch: args.arch.clone() };
-            let loaded = model::load(&model, args.alpha.get()?, session)?;
+            let model = model::load(&model, args.alpha.get()?, session)?.checkpoint()?;
             let options = session.embed_options(&args.decode, args.batch);
-            let measure =
-                |save: Option<&Path>| scene.measure("segmenting", &loaded.checkpoint, &parts, &options, save, session);
+            let measure = |save: Option<&Path>| scene.measure("segmenting", &model, &parts, &options, save, session);
             let measured = match &args.save_maps {
                 None => measure(None)?,
                 Some(folder) => {

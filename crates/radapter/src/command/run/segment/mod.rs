@@ -9,7 +9,6 @@ use std::path::Path;
 use anyhow::Context;
 use radapter_datasets::label_map::{self, IGNORED, LabelMap, colour};
 use radapter_images::{Interpolation, RgbImage, resize};
-use radapter_segmentation::plan::Preparation;
 use radapter_segmentation::segmenter::Segmented;
 
 use crate::command::args::{ModelRef, SegmentArgs};
@@ -23,34 +22,14 @@ pub(super) use parts::{Parts, Shown};
 /// How much of an overlay is the label's colour.
 const INK: f32 = 0.55;
 
-/// Gets the segments of a training, with progress.
-pub(super) fn prepared<T, E>(
-    session: &Session,
-    get: impl FnOnce(&mut Preparation<'_>) -> Result<T, E>,
-) -> anyhow::Result<T>
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
-    let mut bar = None;
-    let mut progress = |done: usize, all: usize| {
-        bar.get_or_insert_with(|| session.progress.start("reading segments", "images", all as u64))
-            .set(done as u64, "");
-    };
-    let got = get(&mut Preparation { device: session.device()?, progress: &mut progress });
-    if let Some(bar) = bar {
-        bar.finish();
-    }
-    Ok(got?)
-}
-
 pub(super) fn run(args: &SegmentArgs, session: &Session) -> anyhow::Result<()> {
     output::check_empty_dir(&args.out)?;
     let classes = class_list(&args.classes)?;
     let found = images::list(std::slice::from_ref(&args.images))?;
     let parts = Parts::open(&args.fusion, &args.proposals, run_of(&args.model.model), None)?;
     let synonyms = args.classes.synonyms.or(parts.synonyms).unwrap_or_default();
-    let opened = model::load(&args.model, args.alpha.get()?, session)?;
-    let shown = Shown { model: &opened.checkpoint, classes: &classes, synonyms, session };
+    let model = model::load(&args.model, args.alpha.get()?, session)?.checkpoint()?;
+    let shown = Shown { model: &model, classes: &classes, synonyms, session };
     let mut entries = Vec::new();
     output::write_dir(&args.out, |dir| {
         for folder in ["labels", "overlays"] {

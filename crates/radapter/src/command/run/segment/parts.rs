@@ -4,21 +4,22 @@ use std::sync::Arc;
 use anyhow::Context;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::Clip;
+use radapter_datasets::Templates;
 use radapter_datasets::on_error::Skipped;
-use radapter_datasets::{Templates};
 use radapter_embedding::{EmbedOptions, Image};
 use radapter_segmentation::class_list::{ClassList, Synonyms};
-use radapter_segmentation::config::ResolvedSegmentation;
+use radapter_segmentation::config::SegmentationSettings;
 use radapter_segmentation::crop::{CropSettings, Cropper};
 use radapter_segmentation::proposals::Source;
 use radapter_segmentation::regions::Cache;
 use radapter_segmentation::segmenter::{SegmentError, SegmentSettings, Segmented, Segmenter};
+use radapter_segmentation::task::Segmentation;
 use radapter_segmentation::vocabulary::Vocabulary;
 use radapter_training::RunDir;
+use radapter_training::plan::recorded_if;
 
 use crate::command::Session;
 use crate::command::args::FusionArgs;
-use crate::command::model::{self, Task};
 use crate::command::text_cache::text_cache;
 
 /// All but the model and the images: how masks become maps, and where they come from.
@@ -138,12 +139,7 @@ impl Parts {
 }
 
 /// What a run of segmentation was trained with; none of a run of another task.
-fn recorded(run: &Path) -> anyhow::Result<Option<ResolvedSegmentation>> {
-    let record = RunDir::open(run)?.record()?;
-    if model::task_of(&record) != Some(Task::Segmentation) {
-        return Ok(None);
-    }
-    let task =
-        record.task.try_into().with_context(|| format!("the run `{}` is no run of segmentation", run.display()))?;
-    Ok(Some(task))
+fn recorded(run: &Path) -> anyhow::Result<Option<SegmentationSettings>> {
+    let run = RunDir::open(run)?;
+    Ok(recorded_if::<Segmentation>(&run, &run.record()?)?)
 }

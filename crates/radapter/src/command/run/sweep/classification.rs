@@ -2,6 +2,8 @@
 
 use radapter_classification::finetuned::ClassificationRun;
 use radapter_classification::suite::{NamedEvaluation, SuiteResult};
+use radapter_clip::model::Encoder;
+use radapter_methods::METHODS;
 
 use super::result::{Point, Sweep};
 use crate::command::args::SweepArgs;
@@ -13,7 +15,7 @@ use radapter_report::{Frontier, FrontierPoint, percent};
 pub(super) fn run(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Sweep> {
     let grid = args.alpha.get()?;
     let source = Source::new(suite, args.dataset.root.as_deref())?;
-    let run = ClassificationRun::open(&args.run)?.with_text_cache(text_cache());
+    let run = ClassificationRun::open(METHODS, &args.run)?.with_text_cache(text_cache());
     let sets = source.open(run.classes())?;
     super::check_out(args)?;
     let base = model::base_of(run.run())?;
@@ -26,7 +28,8 @@ pub(super) fn run(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::R
     for (index, alpha) in grid.iter().copied().enumerate() {
         let model = run.model(&base, Some(alpha), &device)?;
         let what = format!("alpha {alpha} ({} of {})", index + 1, grid.len());
-        let outcome = measure_suite(&what, &model.clip, &model.head, &sets, &options, session)?;
+        let measure = |encoder: &dyn Encoder| measure_suite(&what, encoder, &model.head, &sets, &options, session);
+        let outcome = model.model.with_encoder(&device, measure)??;
         let result = outcome.result.without_confusion();
         tracing::info!("alpha {alpha}: {} ID, {} OOD", percent(result.id.evaluation.top1), percent(result.ood_average));
         columns = each(&result).map(|set| set.name.clone()).chain(["OOD average".to_owned()]).collect();

@@ -9,7 +9,6 @@ use radapter_training::RunDir;
 
 use crate::command::args::SweepArgs;
 use crate::command::failure::Usage;
-use crate::command::model::{self, Task};
 use crate::command::{Session, output};
 
 pub(super) fn run(args: &SweepArgs, session: &Session) -> anyhow::Result<()> {
@@ -24,17 +23,14 @@ pub(super) fn run(args: &SweepArgs, session: &Session) -> anyhow::Result<()> {
     output::print(&sweep.table().to_string())
 }
 
-/// Which flags are missing is a matter of the run's task.
+/// The flags that are missing.
 fn nothing_to_measure_on(args: &SweepArgs) -> anyhow::Result<Usage> {
     let record = RunDir::open(&args.run)?.record()?;
-    Ok(Usage(match model::task_of(&record) {
-        Some(Task::Retrieval) => "a run of retrieval is swept on images with captions: give --captions and --images",
-        Some(Task::Segmentation) => {
-            "a run of segmentation is swept on annotated images: give --images, --annotations and --classes, or --dataset"
-        }
-        Some(Task::Classification) | None => "a run of classification is swept on a suite: give --suite",
-    }
-    .into()))
+    Ok(Usage(format!(
+        "there is nothing to measure this run of {} on: give --suite (accuracy), --captions and --images (recall), or --images, \
+         --annotations and --classes, or --dataset (mIoU)",
+        record.task
+    )))
 }
 
 /// Refuses what cannot be written, before the work.

@@ -3,7 +3,6 @@
 use radapter_clip::model::Clip;
 use radapter_report::percent;
 use radapter_retrieval::recall::{Evaluation, Recalls};
-use radapter_training::finetuned::FineTunedRun;
 
 use super::result::{Point, Sweep};
 use crate::command::args::SweepArgs;
@@ -12,7 +11,7 @@ use crate::command::{Session, model};
 
 pub(super) fn run(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
     let grid = args.alpha.get()?;
-    let run = FineTunedRun::open(&args.run)?;
+    let run = model::open_run(&args.run)?;
     let source = Source::open(&args.captions, args.decode.on_error, &trained_run(&args.run)?)?;
     super::check_out(args)?;
     let base = model::base_of(&run)?;
@@ -22,7 +21,7 @@ pub(super) fn run(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> 
 
     let mut points = Vec::with_capacity(grid.len());
     for (index, alpha) in grid.iter().copied().enumerate() {
-        let checkpoint = run.model(&base, Some(alpha), &device)?.checkpoint;
+        let checkpoint = run.model(&base, Some(alpha), &device)?.model.checkpoint()?;
         let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &device)?;
         let what = format!("alpha {alpha} ({} of {})", index + 1, grid.len());
         let evaluation = source.measure(&what, &clip, &options, session)?;

@@ -7,7 +7,6 @@ use radapter_datasets::SkipReport;
 use radapter_images::DecodeOptions;
 use radapter_report::percent;
 use radapter_segmentation::proposals::Source;
-use radapter_training::finetuned::FineTunedRun;
 
 use super::result::{Point, Sweep};
 use crate::command::args::SweepArgs;
@@ -24,7 +23,7 @@ pub(super) fn run(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> 
         .into());
     }
     let grid = args.alpha.get()?;
-    let run = FineTunedRun::open(&args.run)?;
+    let run = model::open_run(&args.run)?;
     let images = args.captions.images.as_deref();
     let scene = Scene::open(images, &args.label_maps, &args.dataset, None, args.unseen.as_deref())?;
     let parts = scene.parts(&args.fusion, &args.proposals, Some(&args.run))?;
@@ -46,7 +45,7 @@ pub(super) fn run(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> 
     let has_unseen = args.unseen.is_some();
     let mut points = Vec::with_capacity(grid.len());
     for (index, alpha) in grid.iter().copied().enumerate() {
-        let checkpoint = run.model(&base, Some(alpha), &device)?.checkpoint;
+        let checkpoint = run.model(&base, Some(alpha), &device)?.model.checkpoint()?;
         let what = format!("alpha {alpha} ({} of {})", index + 1, grid.len());
         let measured = scene.measure(&what, &checkpoint, &parts, &options, None, session)?;
         tracing::info!("alpha {alpha}: mIoU {}", percent(measured.scores.miou));

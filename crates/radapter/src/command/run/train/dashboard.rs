@@ -12,11 +12,11 @@ use burn_train::logger::TrainingProgressLogger;
 use burn_train::metric::{MetricDefinition, MetricEntry, MetricId, NumericAttributes, NumericEntry, SerializedEntry};
 use burn_train::renderer::tui::TuiMetricsRendererWrapper;
 use burn_train::renderer::{MetricState, MetricsRenderer, MetricsRendererTraining};
+use radapter_report::percent;
 use radapter_training::{ProgressEvent, StepProgress};
 
 use super::shown::Shown;
 use crate::command::progress::Style;
-use crate::command::table::percent;
 use crate::command::{interrupt, log, panics, terminal};
 
 /// The name of the thread that draws, given by burn-train.

@@ -1,30 +1,35 @@
-//! `train classification`, `train retrieval`, `train segmentation`, and `train --resume`.
+//! `train TASK` and `train --resume`.
 
 mod dashboard;
 mod shown;
-mod task;
 
 use std::path::Path;
 
 use anyhow::Context;
+use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::Precision;
+use radapter_methods::METHODS;
 use radapter_report::{dotted, duration, grouped, percent, training_report};
-use radapter_training::config::{Keep, Settings};
-use radapter_training::{Outcome, ProgressEvent, Report, RunDir, RunOptions, RunRecord, TrainError, TrainOutcome};
+use radapter_settings::Settings;
+use radapter_training::config::Keep;
+use radapter_training::{
+    AnyInputs, AnyPlan, AnyTask, Outcome, ProgressEvent, Report, RunDir, RunOptions, RunRecord, TrainError,
+    TrainOutcome,
+};
+use toml::{Table, Value};
 
-use crate::command::args::{RunArgs, TrainArgs, TrainTask};
+use crate::command::args::{ModelRef, RunArgs, TaskArgs, TrainArgs};
 use crate::command::device::{Kind, free_memory};
 use crate::command::failure::{Interrupted, Usage};
-use crate::command::model::Task;
 use crate::command::{Session, interrupt, model, output};
+use crate::tasks::task;
 use dashboard::Dashboard;
 use shown::Shown;
-use task::{Plan, TaskArgs};
 
 /// What the arguments of a new run say, or those given with a resume.
 struct Given<'a> {
     run: &'a RunArgs,
-    task: Option<TaskArgs<'a>>,
+    task: Option<&'a TaskArgs>,
 }
 
 pub(super) fn run(args: TrainArgs, session: &Session) -> anyhow::Result<()> {
@@ -35,32 +40,30 @@ pub(super) fn run(args: TrainArgs, session: &Session) -> anyhow::Result<()> {
             None => Err(Usage("name a task, or give --resume and --out".into()).into()),
         };
     };
-    let (task, run, is_resumed) = match task {
-        TrainTask::Classification(args) => (TaskArgs::Classification(args), &args.run, args.resume),
-        TrainTask::Retrieval(args) => (TaskArgs::Retrieval(args), &args.run, args.resume),
-        TrainTask::Segmentation(args) => (TaskArgs::Segmentation(args), &args.run, args.resume),
-    };
-    let given = Given { run, task: Some(task) };
-    if is_resumed { resume(&given, session) } else { begin(&given, task, session) }
+    let given = Given { run: &task.common.run, task: Some(task) };
+    if task.common.resume { resume(&given, session) } else { begin(&given, task, session) }
 }
 
-fn begin(given: &Given<'_>, task: TaskArgs<'_>, session: &Session) -> anyhow::Result<()> {
+fn begin(given: &Given<'_>, args: &TaskArgs, session: &Session) -> anyhow::Result<()> {
     let out = &given.run.out;
     if RunDir::open(out).is_ok() {
         anyhow::bail!(
-            "`{}` holds a run already; go on with it by `radapter train --resume --out {}`, or name another directory",
+            "`{}` holds a run already; continue it by `radapter train --resume --out {}`, or name another directory",
             out.display(),
             out.display()
         );
     }
-    given.check_cache(task.task())?;
-    let settings = given.settings()?;
+    given.check_cache(args.task)?;
+    let settings = given.settings(args.task)?;
     // clap asks for it.
-    let base = model::checkpoint(task.model().context("give --model")?, task.arch())?;
-    let plan = Plan::new(task.task(), base, &settings, session)?;
-    describe(&plan)?;
-    let (options, keep) = (run_options(given, plan.config().precision, session)?, plan.config().keep);
-    finish(out, plan.train(options)?, keep)
+    let model = args.common.model.as_ref().context("give --model")?;
+    let reference = model::lasting_reference(model)?;
+    let base = model::checkpoint(model, &args.common.arch)?;
+    let plan = prepared(session, base, Some(reference), |inputs| Ok(args.task.plan(inputs, &settings)?))?;
+    describe(&*plan)?;
+    let (precision, keep) = (plan.train_settings().precision, plan.train_settings().keep);
+    let options = run_options(given, precision, session)?;
+    finish(out, plan.train(options).map_err(anyhow::Error::from_boxed)?, keep)
 }
 
 fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
@@ -68,36 +71,56 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
     let run = RunDir::open(out)?;
     let record = run.record()?;
     // A command that names another task than the run's is told so by that task.
-    let task = given.task.map(|task| task.task()).or_else(|| model::task_of(&record)).with_context(|| {
-        let task = record.task.get("task").map_or("none".to_owned(), ToString::to_string);
-        format!("the run `{}` is of a task that this version does not know: {task}", out.display())
+    let task = given.task.map(|args| args.task).or_else(|| task(&record.task)).with_context(|| {
+        format!("the run `{}` is of a task that this version does not know: {}", out.display(), record.task)
     })?;
     given.check_cache(task)?;
-    task::check_resume(task, &run, &given.settings()?)?;
+    task.check_resume(&run, &given.settings(task)?)?;
+    let train = record.train()?;
     if let Some(report) = run.report()? {
-        return finished(given, &record, &report);
+        return finished(given, &record, &report, train.keep);
     }
-    let base = match given.task.and_then(|task| Some((task, task.model()?))) {
+    let base = match given.model() {
         // Compared by its hash: the same model may lie somewhere else now.
-        Some((task, model)) => model::checkpoint(model, task.arch())?,
+        Some((model, args)) => model::checkpoint(model, &args.common.arch)?,
         None => {
-            let reference = record.task.get("model").and_then(toml::Value::as_str);
-            let reference = reference.with_context(|| {
+            let reference = record.base.as_deref().with_context(|| {
                 format!("the run `{}` does not say where its base model is; give --model", out.display())
             })?;
-            model::base(reference, &record.model, &run)?
+            model::base(reference, &record.architecture, &run)?
         }
     };
-    let plan = Plan::of_run(task, base, &run, session)?;
-    let options = run_options(given, record.train.precision, session)?;
-    finish(out, plan.resume(options, given.run.from_step)?, record.train.keep)
+    let plan = prepared(session, base, None, |inputs| Ok(task.plan_of_run(inputs, &run)?))?;
+    let options = run_options(given, train.precision, session)?;
+    finish(out, plan.resume(options, given.run.from_step).map_err(anyhow::Error::from_boxed)?, train.keep)
+}
+
+/// A plan whose data are read with progress.
+fn prepared(
+    session: &Session,
+    base: Checkpoint,
+    reference: Option<String>,
+    plan: impl FnOnce(AnyInputs<'_>) -> Result<Box<dyn AnyPlan>, radapter_training::AnyError>,
+) -> anyhow::Result<Box<dyn AnyPlan>> {
+    let mut bar = None;
+    let mut progress = |done: usize, all: usize| {
+        bar.get_or_insert_with(|| session.progress.start("reading the data", "images", all as u64))
+            .set(done as u64, "");
+    };
+    let device = session.devices()?.first().context("--device names none")?.device.clone();
+    let inputs = AnyInputs { methods: METHODS, base, reference, device, progress: &mut progress };
+    let plan = plan(inputs).map_err(anyhow::Error::from_boxed)?;
+    if let Some(bar) = bar {
+        bar.finish();
+    }
+    Ok(plan)
 }
 
 /// A run that has nothing left to do. What is said of it has to be true all the same.
-fn finished(given: &Given<'_>, record: &RunRecord, report: &Report) -> anyhow::Result<()> {
+fn finished(given: &Given<'_>, record: &RunRecord, report: &Report, keep: Keep) -> anyhow::Result<()> {
     let out = &given.run.out;
-    if let Some((task, model)) = given.task.and_then(|task| Some((task, task.model()?))) {
-        let hash = model::checkpoint(model, task.arch())?.state.hash();
+    if let Some((model, args)) = given.model() {
+        let hash = model::checkpoint(model, &args.common.arch)?.state.hash();
         if hash != record.base_hash {
             let (key, run) = ("base model".to_owned(), record.base_hash.clone());
             return Err(TrainError::Contradiction { key, run, given: hash }.into());
@@ -107,47 +130,66 @@ fn finished(given: &Given<'_>, record: &RunRecord, report: &Report) -> anyhow::R
         anyhow::bail!("`{}` is finished; --from-step {step} is for a run that has steps left", out.display());
     }
     tracing::info!("the run is finished already");
-    // A kill behind the last step leaves the page unwritten.
+    // A kill after the last step leaves the page unwritten.
     if !out.join("report.html").exists() {
         output::write_file(&out.join("report.html"), training_report(out)?.as_bytes())?;
     }
-    output::print(&summary(out, report, record.train.keep))
+    output::print(&summary(out, report, keep))
 }
 
-impl Given<'_> {
+impl<'a> Given<'a> {
+    /// The model, if one is given.
+    fn model(&self) -> Option<(&'a ModelRef, &'a TaskArgs)> {
+        let args = self.task?;
+        Some((args.common.model.as_ref()?, args))
+    }
+
     /// Refuses a cache of pixels where it would not be used.
-    fn check_cache(&self, task: Task) -> anyhow::Result<()> {
-        match (task, &self.run.cache.pixel_cache) {
-            (Task::Segmentation, Some(_)) => {
-                Err(Usage("--pixel-cache is not for segmentation, which masks whole images anew".into()).into())
-            }
+    fn check_cache(&self, task: &dyn AnyTask) -> anyhow::Result<()> {
+        match (task.uses_pixel_cache(), &self.run.cache.pixel_cache) {
+            (false, Some(_)) => Err(Usage(format!(
+                "--pixel-cache is not for {}, which computes the model's input anew from whole images",
+                task.name()
+            ))
+            .into()),
             _ => Ok(()),
         }
     }
 
     /// The settings: the file, over it `--set`, over it the flags.
-    fn settings(&self) -> anyhow::Result<Settings> {
+    fn settings(&self, task: &dyn AnyTask) -> anyhow::Result<Settings> {
         let mut settings = match &self.run.config {
             Some(file) => Settings::from_file(file)?,
             None => Settings::default(),
         };
         for assignment in &self.run.set {
-            settings.set(assignment)?;
+            settings.assign(assignment)?;
         }
-        for (key, value) in self.task.map(|task| task.settings()).transpose()?.unwrap_or_default() {
-            // As TOML, so that a folder named `1` stays a text.
-            settings.set(&format!("{key} = {value}"))?;
+        let Some(args) = self.task else { return Ok(settings) };
+        if let Some(method) = &args.common.method {
+            settings.put("method", method.as_str().into(), "--method")?;
+        }
+        let schema = task.settings();
+        for (key, text) in &args.flags {
+            let flag = format!("--{}", key.replace('_', "-"));
+            let entry = schema.entry(key, || radapter_settings::Origin::Named(flag.clone()))?;
+            // A folder named `1` is a text; a number of captions is not.
+            let as_text = Value::String(text.clone());
+            let as_toml = || toml::from_str::<Table>(&format!("value = {text}")).ok()?.remove("value");
+            let value = match entry.setting.normalize(as_text.clone()) {
+                Ok(_) => as_text,
+                Err(_) => as_toml().filter(|value| entry.setting.normalize(value.clone()).is_ok()).unwrap_or(as_text),
+            };
+            settings.put(key, value, &flag)?;
         }
         Ok(settings)
     }
 }
 
 /// What the run is going to do, on stderr: it is in `config.toml` too.
-fn describe(plan: &Plan) -> anyhow::Result<()> {
+fn describe(plan: &dyn AnyPlan) -> anyhow::Result<()> {
     tracing::info!("{}", plan.summary());
-    let mut settings = toml::Table::try_from(plan.config()).context("the settings are no TOML")?;
-    settings.extend(plan.task_table()?);
-    for (key, value) in dotted(&settings) {
+    for (key, value) in dotted(&plan.settings()?) {
         tracing::info!("  {key} = {value}");
     }
     for warning in plan.warnings() {

@@ -1,0 +1,156 @@
+//! `settings`: every setting with its type, default, range and meaning, and what changes the default.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use radapter_methods::METHODS;
+use radapter_settings::schema::{Entry, get};
+use radapter_settings::{Settings, setting::Default};
+use radapter_training::AnyTask;
+use radapter_training::config::Recipe;
+use serde::Serialize;
+
+use crate::command::args::SettingsArgs;
+use crate::command::failure::Usage;
+use crate::command::output;
+use crate::tasks::TASKS;
+
+/// A setting as it is listed.
+#[derive(Debug, Serialize)]
+struct Listed {
+    key: String,
+    #[serde(rename = "type")]
+    kind: String,
+    /// The words among its values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    words: Vec<String>,
+    /// The default in TOML, or the rule it follows; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    range: String,
+    help: String,
+    /// The tasks that have it.
+    tasks: Vec<&'static str>,
+    /// Tasks, methods and recipes that have another default, with their value.
+    set_by: BTreeMap<String, String>,
+}
+
+pub(super) fn run(args: &SettingsArgs) -> anyhow::Result<()> {
+    let tasks: Vec<&dyn AnyTask> = match (&args.task, &args.recipe) {
+        (Some(task), _) => vec![task.0],
+        (None, Some(name)) => TASKS.iter().copied().filter(|task| recipe(*task, name).is_some()).collect(),
+        (None, None) => TASKS.to_vec(),
+    };
+    if let Some(name) = &args.recipe
+        && tasks.iter().all(|task| recipe(*task, name).is_none())
+    {
+        let of = |task: &&dyn AnyTask| format!("{}: {}", task.name(), names(*task).join(", "));
+        let known: Vec<String> = args.task.iter().map(|task| of(&task.0)).collect();
+        let known = if known.is_empty() { TASKS.iter().map(of).collect() } else { known };
+        return Err(Usage(format!("--recipe {name} is not a recipe; there are {}", known.join("; "))).into());
+    }
+    let mut listed = list(&tasks, args.recipe.as_deref())?;
+    if !args.keys.is_empty() {
+        for key in &args.keys {
+            // Its error names similar keys.
+            tasks
+                .iter()
+                .map(|task| {
+                    task.settings().entry(key, || radapter_settings::Origin::Named("the arguments".into())).map(drop)
+                })
+                .reduce(|a, b| a.or(b))
+                .unwrap_or(Ok(()))?;
+        }
+        listed.retain(|setting| args.keys.contains(&setting.key));
+    }
+    if args.json.json {
+        return output::print_json(&listed);
+    }
+    output::print(&listed.iter().map(|setting| setting.text(tasks.len())).collect::<Vec<_>>().join("\n\n"))
+}
+
+fn names(task: &dyn AnyTask) -> Vec<&'static str> {
+    std::iter::once(Recipe::AUTO).chain(task.recipes().iter().map(|recipe| recipe.name)).collect()
+}
+
+fn recipe(task: &dyn AnyTask, name: &str) -> Option<&'static str> {
+    let none = (name == Recipe::AUTO).then_some("");
+    none.or_else(|| task.recipes().iter().find(|recipe| recipe.name == name).map(|recipe| recipe.settings))
+}
+
+fn list(tasks: &[&dyn AnyTask], chosen: Option<&str>) -> anyhow::Result<Vec<Listed>> {
+    let mut listed: Vec<Listed> = Vec::new();
+    for task in tasks {
+        let mut layers = vec![(format!("task {}", task.name()), Settings::from_toml(task.defaults(), task.name())?)];
+        let methods = METHODS.iter().filter(|method| task.has_classifier() || !method.needs_classifier());
+        for method in methods {
+            layers.push((format!("method {}", method.name()), Settings::from_toml(method.settings(), method.name())?));
+        }
+        for recipe in task.recipes() {
+            layers.push((format!("recipe {}", recipe.name), Settings::from_toml(recipe.settings, recipe.name)?));
+        }
+        let chosen = chosen.and_then(|name| recipe(*task, name));
+        let chosen = Settings::from_toml(chosen.unwrap_or_default(), "the recipe").context("the recipe")?;
+        for entry in task.settings().entries() {
+            let place = match listed
+                .iter()
+                .position(|setting| setting.key == entry.key && setting.help == entry.setting.help())
+            {
+                Some(place) => place,
+                None => {
+                    listed.push(Listed::new(entry, &chosen));
+                    listed.len() - 1
+                }
+            };
+            let setting = &mut listed[place];
+            setting.tasks.push(task.name());
+            for (name, layer) in &layers {
+                if let Some(value) = get(layer.table(), &entry.key) {
+                    setting.set_by.insert(name.clone(), value.to_string());
+                }
+            }
+        }
+    }
+    Ok(listed)
+}
+
+impl Listed {
+    fn new(entry: &Entry, chosen: &Settings) -> Self {
+        let kind = entry.setting.kind();
+        let default = match entry.setting.spec.default {
+            Default::Unset => None,
+            Default::Toml(value) => Some(value.to_owned()),
+            Default::Rule(rule) => Some(rule.text.to_owned()),
+        };
+        let mut help = entry.setting.help().to_owned();
+        if let Some((word, rule)) = entry.setting.spec.word {
+            help = format!("{help} {word}: {}.", rule.text);
+        }
+        Self {
+            key: entry.key.clone(),
+            kind: kind.text,
+            words: kind.words,
+            default: get(chosen.table(), &entry.key).map(ToString::to_string).or(default),
+            range: entry.setting.spec.range.text(),
+            help,
+            tasks: Vec::new(),
+            set_by: BTreeMap::new(),
+        }
+    }
+
+    fn text(&self, tasks: usize) -> String {
+        let Self { key, kind, default, range, help, .. } = self;
+        let default = default.as_ref().map_or_else(String::new, |default| format!(" = {default}"));
+        let range = if range.is_empty() { String::new() } else { format!(", {range}") };
+        let mut lines = vec![format!("{key}{default}"), format!("    {help}"), format!("    {kind}{range}")];
+        if self.tasks.len() < tasks {
+            lines.push(format!("    only {}", self.tasks.join(", ")));
+        }
+        if !self.set_by.is_empty() {
+            let others: Vec<String> = self.set_by.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+            lines.push(format!("    {}", others.join("; ")));
+        }
+        lines.join("\n")
+    }
+}

@@ -1,0 +1,15 @@
+//! The registry of tasks.
+
+use radapter_classification::task::Classification;
+use radapter_retrieval::task::Retrieval;
+use radapter_segmentation::task::Segmentation;
+use radapter_training::{AnyTask, Registered};
+
+/// All tasks.
+pub const TASKS: &[&dyn AnyTask] =
+    &[&Registered::<Classification>::new(), &Registered::<Retrieval>::new(), &Registered::<Segmentation>::new()];
+
+/// The task of a name, as a run's record has it.
+pub fn task(name: &str) -> Option<&'static dyn AnyTask> {
+    TASKS.iter().copied().find(|task| task.name() == name)
+}
