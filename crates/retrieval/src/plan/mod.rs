@@ -8,8 +8,8 @@ mod run;
 mod sets;
 
 use radapter_clip::checkpoint::Checkpoint;
+use radapter_datasets::CaptionedImages;
 use radapter_datasets::SkipReport;
-use radapter_datasets::captions::CaptionedImages;
 use radapter_training::config::{ResolvedConfig, Settings, Situation, TrainConfig};
 use radapter_training::{RunDir, RunRecord, TrainData};
 
