@@ -1,6 +1,6 @@
-//! Train augmentation: a random resized crop and a flip, as torchvision has them.
+//! Train augmentation: torchvision's random resized crop and flip.
 //!
-//! What happens to a picture is a function of the seed, the epoch and the picture's index, so that neither the number of threads nor
+//! What happens to an image is a function of the seed, the epoch and the image's index, so that neither the number of threads nor
 //! an interruption changes it.
 
 use radapter_images::{Interpolation, RgbImage, crop, flip_horizontal, resize};
@@ -8,12 +8,12 @@ use radapter_settings::{Spec, settings};
 
 use crate::seed::{self, Draw};
 
-/// The proportions (width over height) that crops are drawn from: torchvision's.
+/// The range of proportions (width over height) of crops: torchvision's.
 const RATIO: [f64; 2] = [3.0 / 4.0, 4.0 / 3.0];
 const ATTEMPTS: usize = 10;
 
 settings! {
-    /// Settings of the augmentation.
+    /// How images are augmented.
     #[derive(Copy)]
     pub struct Augment {
         /// Share of the image's area that a crop has, from and to.
@@ -24,13 +24,13 @@ settings! {
 }
 
 impl Default for Augment {
-    /// Nearly the whole picture, never flipped: what CLIP is fine-tuned with.
+    /// Nearly the whole image, never flipped, as CLIP is fine-tuned with.
     fn default() -> Self {
         radapter_settings::defaults()
     }
 }
 
-/// Settings that make no sense.
+/// A setting out of range.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AugmentError {
@@ -40,7 +40,7 @@ pub enum AugmentError {
         /// The setting.
         found: [f64; 2],
     },
-    /// The probability is none.
+    /// The probability is out of range.
     #[error("augmentation: flip must be a probability from 0 to 1, found {found}")]
     Flip {
         /// The setting.
@@ -48,7 +48,7 @@ pub enum AugmentError {
     },
 }
 
-/// What is done to one picture: a box in whole pixels, and whether it is flipped.
+/// The augmentation of one image: a box in whole pixels, and whether it is flipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crop {
     /// Left edge.
@@ -64,7 +64,7 @@ pub struct Crop {
 }
 
 impl Augment {
-    /// The settings, if they make sense.
+    /// Checks the ranges of the settings.
     ///
     /// # Errors
     /// If the scale is not `0 < from <= to <= 1` or the probability not in `0..=1`; NaN is neither.
@@ -79,13 +79,13 @@ impl Augment {
         Ok(self)
     }
 
-    /// The crop of a picture of the given size.
+    /// The crop of an image of the given size.
     ///
     /// torchvision's `RandomResizedCrop.get_params`: ten times an area from `scale` and a ratio, uniform in its logarithm, from 3/4 to 4/3,
     /// until the box fits; else the largest centred box whose ratio is in range.
     pub fn crop(&self, (width, height): (u32, u32), seed: u64, epoch: u64, index: u64) -> Crop {
         let mut rng = seed::rng("augment", &[seed, epoch, index]);
-        // Drawn first: whether a picture is flipped does not depend on how many boxes did not fit.
+        // Drawn first: whether an image is flipped does not depend on how many boxes did not fit.
         let flip = rng.unit_f64() < self.flip;
         let area = f64::from(width) * f64::from(height);
         let (log_low, log_high) = (RATIO[0].ln(), RATIO[1].ln());
@@ -113,7 +113,7 @@ impl Augment {
         }
     }
 
-    /// The augmented picture, `size` × `size`: cropped, then resized by Pillow's bicubic (the filter sees nothing outside of the crop),
+    /// The augmented image, `size` × `size`: cropped, then resized by Pillow's bicubic (the filter sees nothing outside of the crop),
     /// then flipped.
     pub fn apply(&self, image: &RgbImage, size: u32, seed: u64, epoch: u64, index: u64) -> RgbImage {
         let Crop { left, top, width, height, flip } = self.crop(image.dimensions(), seed, epoch, index);

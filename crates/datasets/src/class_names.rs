@@ -1,50 +1,28 @@
-//! Texts for classes whose folders' names are none: a TOML file, `folder = "text"`.
+//! Texts for classes whose folder names are not words: a TOML file of `folder = "text"`.
 //!
-//! A folder that the file does not name keeps the text made from its own name. A name for a folder that is not there is a warning, not
-//! an error, so that one file serves a data set and the subsets of it.
+//! A folder that the file does not name keeps the text made from its own name. A name for a folder that does not exist is a warning
+//! rather than an error, so that one file serves a data set and its subsets.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use radapter_files::{IoError, folder_of, io_error};
 use serde::{Deserialize, Serialize};
-
-use crate::class::Class;
 
 /// Why class names could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClassNamesError {
-    /// The file could not be read.
-    #[error("cannot read the class names {}: {source}", path.display())]
-    Read {
+    /// The file could not be read or written.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// The file is not TOML, names a folder twice, or gives something other than a text.
+    #[error("{path} is not a file of class names (lines of `folder = \"text\"`): {problem}", path = path.display())]
+    Content {
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The file is not TOML, or names a folder twice, or gives something else than a text.
-    #[error("{} is not a file of class names (lines of `folder = \"text\"`): {source}", path.display())]
-    Parse {
-        /// The file.
-        path: PathBuf,
-        /// What the parser said, with the line.
-        source: Box<toml::de::Error>,
-    },
-    /// A class has an empty text.
-    #[error("{}: the text of `{folder}` is empty", path.display())]
-    EmptyText {
-        /// The file.
-        path: PathBuf,
-        /// The folder.
-        folder: String,
-    },
-    /// The file could not be written.
-    #[error("cannot write the class names {}: {source}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What is wrong, with the line where the parser knows it.
+        problem: String,
     },
 }
 
@@ -61,22 +39,16 @@ impl ClassNames {
     /// # Errors
     /// If the file cannot be read, is not such a file, names a folder twice, or has an empty text.
     pub fn read(path: &Path) -> Result<Self, ClassNamesError> {
-        let file =
-            std::fs::read_to_string(path).map_err(|source| ClassNamesError::Read { path: path.to_owned(), source })?;
-        let names: Self = toml::from_str(&file)
-            .map_err(|source| ClassNamesError::Parse { path: path.to_owned(), source: Box::new(source) })?;
+        let file = std::fs::read_to_string(path).map_err(io_error("read the class names", path))?;
+        let wrong = |problem: String| ClassNamesError::Content { path: path.to_owned(), problem };
+        let names: Self = toml::from_str(&file).map_err(|error| wrong(error.to_string()))?;
         match names.texts.iter().find(|(_, text)| text.trim().is_empty()) {
-            Some((folder, _)) => Err(ClassNamesError::EmptyText { path: path.to_owned(), folder: folder.clone() }),
+            Some((folder, _)) => Err(wrong(format!("the text of `{folder}` is empty"))),
             None => Ok(names),
         }
     }
 
-    /// The names that a set of classes has.
-    pub fn of(classes: &[Class]) -> Self {
-        Self { texts: classes.iter().map(|class| (class.folder.clone(), class.text.clone())).collect() }
-    }
-
-    /// Writes the file that [`ClassNames::read`] reads. Missing folders are made.
+    /// Writes the file that [`ClassNames::read`] reads. Missing folders are created.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -87,12 +59,12 @@ impl ClassNames {
             let quoted = |text: &str| serde_json::Value::from(text).to_string();
             file.push_str(&format!("{} = {}\n", quoted(folder), quoted(text)));
         }
-        std::fs::create_dir_all(radapter_files::folder_of(path))
-            .and_then(|()| radapter_files::write(path, file.as_bytes()).map_err(|error| error.error))
-            .map_err(|source| ClassNamesError::Write { path: path.to_owned(), source })
+        let folder = folder_of(path);
+        std::fs::create_dir_all(folder).map_err(io_error("create", folder))?;
+        Ok(radapter_files::write(path, file.as_bytes())?)
     }
 
-    /// The text of a folder, if there is one.
+    /// The text of a folder.
     pub fn get(&self, folder: &str) -> Option<&str> {
         self.texts.get(folder).map(String::as_str)
     }

@@ -1,17 +1,17 @@
-//! A hash by which a data set is known again, without reading its images.
+//! A hash that recognises a data set without reading its images.
 
 use std::path::Path;
 
 use radapter_images::ImageSource;
 use sha2::{Digest, Sha256};
 
-/// A hash over names, texts and the sizes of files: it finds images that were added, removed, renamed, moved or replaced, and
-/// costs no reading of them.
+/// A hash over names, texts and file sizes. It changes when images are added, removed, renamed, moved or replaced by others of
+/// another size, and reads no image.
 #[derive(Clone, Debug, Default)]
 pub struct Fingerprint(Sha256);
 
 impl Fingerprint {
-    /// Adds a text, its length first, so that no two lists of texts give the same bytes.
+    /// Adds a text, preceded by its length, so that no two lists of texts give the same bytes.
     pub fn text(&mut self, text: &str) {
         self.number(text.len() as u64);
         self.0.update(text.as_bytes());
@@ -22,7 +22,7 @@ impl Fingerprint {
         self.0.update(number.to_le_bytes());
     }
 
-    /// Adds the size of a file. One that is not there any more has none; loading it will say so.
+    /// Adds the size of a file. A missing file is no error here, as loading it will be one.
     pub fn file_size(&mut self, path: &Path) {
         self.number(std::fs::metadata(path).map_or(u64::MAX, |file| file.len()));
     }

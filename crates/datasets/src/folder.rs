@@ -1,81 +1,51 @@
-//! Image folders: a sub-folder a class.
+//! Image folders with a sub-folder for each class.
 //!
-//! The classes are the sub-folders in the order of their names' bytes; the pictures are the image files below them, at any depth, in
-//! the order of their relative paths' bytes. No locale, file system or number of threads changes these orders, because labels and
-//! everything drawn by index hang on them. Hidden files and folders (a leading dot) do not count.
+//! The classes are the sub-folders in the order of their names' bytes; the images are the image files below them, at any depth, in
+//! the order of their relative paths' bytes. These orders do not depend on locale, file system or thread count, because labels and
+//! everything drawn by index depend on them. Hidden files and folders (a leading dot) are ignored.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use radapter_files::{IoError, io_error};
 use radapter_images::ImageSource;
 
 use crate::class_names::ClassNames;
-use crate::labelled::Sample;
-use crate::labelled::{LabelledImages, Warning, some};
+use crate::labelled::{LabelledImages, Sample, Warning, some};
 
-/// Extensions of image files, matched without regard to case.
+/// Extensions of image files, in any case.
 pub const EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
 
-/// Why a folder is no set of labelled pictures.
+/// What errors expect.
+const CLASSES: &str = "a folder with a sub-folder for each class and images in it";
+
+/// Why a folder is not a set of labelled images.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FolderError {
-    /// There is nothing of that name.
-    #[error("the folder {} does not exist", path.display())]
-    Missing {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// It is a file.
-    #[error("{} is a file; expected a folder with a sub-folder for each class", path.display())]
-    NotAFolder {
-        /// The file.
-        path: PathBuf,
-    },
-    /// There is nothing in it.
-    #[error("the folder {} is empty; expected a sub-folder for each class with images in it", path.display())]
-    Empty {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// It has no sub-folders.
-    #[error("the folder {} has no sub-folders; found {found}; expected a sub-folder for each class with images in it", path.display())]
-    NoClasses {
-        /// The folder.
-        path: PathBuf,
-        /// What is there instead.
-        found: String,
-    },
-    /// A class has no image.
-    #[error(
-        "the class folder {} has no image; found {found}; expected files ending in {}", path.display(), EXTENSIONS.join(", ")
-    )]
-    EmptyClass {
-        /// The class's folder.
-        path: PathBuf,
-        /// What is there instead.
-        found: String,
-    },
-    /// There is no image at any depth.
-    #[error("no image below {}; expected files ending in {}", path.display(), EXTENSIONS.join(", "))]
+    /// A folder could not be read.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// There is no image in a folder, at any depth.
+    #[error("{} has no image at any depth; expected files ending in {}", path.display(), EXTENSIONS.join(", "))]
     NoImages {
         /// The folder.
         path: PathBuf,
     },
-    /// A link leads back to a folder that it lies in.
-    #[error("{} links back to a folder that it lies in", path.display())]
-    Loop {
-        /// The link.
+    /// A folder does not hold what was expected.
+    #[error("{path} {problem}", path = path.display())]
+    Content {
+        /// The folder, or the file or link in its place.
         path: PathBuf,
+        /// A predicate, with what was expected: `is empty; expected ...`.
+        problem: String,
     },
-    /// A folder could not be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Io {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+}
+
+impl FolderError {
+    fn content(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Content { path: path.to_owned(), problem: problem.into() }
+    }
 }
 
 /// Reads an image folder.
@@ -85,20 +55,22 @@ pub enum FolderError {
 pub fn read(root: &Path, names: Option<&ClassNames>) -> Result<LabelledImages, FolderError> {
     let entries = entries(root)?;
     if entries.is_empty() {
-        return Err(FolderError::Empty { path: root.to_owned() });
+        return Err(FolderError::content(root, format!("is empty; expected {CLASSES}")));
     }
     let loose = entries.iter().filter(|entry| !entry.is_dir && is_image(&entry.path)).count();
     let classes: Vec<&Entry> = entries.iter().filter(|entry| entry.is_dir).collect();
     if classes.is_empty() {
-        return Err(FolderError::NoClasses { path: root.to_owned(), found: found(&entries) });
+        let found = found(&entries);
+        return Err(FolderError::content(root, format!("has no sub-folders; found {found}; expected {CLASSES}")));
     }
     let mut samples = Vec::new();
     let mut folders = Vec::with_capacity(classes.len());
     for (label, class) in classes.into_iter().enumerate() {
-        let images = below(&class.path, &EXTENSIONS)?;
+        let images = files(&class.path, &EXTENSIONS)?;
         if images.is_empty() {
             let found = found(&self::entries(&class.path)?);
-            return Err(FolderError::EmptyClass { path: class.path.clone(), found });
+            let problem = format!("has no image; found {found}; expected files ending in {}", EXTENSIONS.join(", "));
+            return Err(FolderError::content(&class.path, problem));
         }
         let folder = class.name.clone();
         samples.extend(images.into_iter().map(|image| Sample {
@@ -126,17 +98,8 @@ pub struct FoundImage {
 /// # Errors
 /// If the folder does not exist, has no image, or something in it cannot be read.
 pub fn images(root: &Path) -> Result<Vec<FoundImage>, FolderError> {
-    let images = below(root, &EXTENSIONS)?;
+    let images = files(root, &EXTENSIONS)?;
     if images.is_empty() { Err(FolderError::NoImages { path: root.to_owned() }) } else { Ok(images) }
-}
-
-/// All files below a folder with one of these extensions, matched without regard to case, at any depth, in the order of their
-/// relative paths' bytes; none is no error.
-///
-/// # Errors
-/// If the folder does not exist, or something in it cannot be read.
-pub fn files(root: &Path, extensions: &[&str]) -> Result<Vec<FoundImage>, FolderError> {
-    below(root, extensions)
 }
 
 /// Whether a file's extension is one of [`EXTENSIONS`].
@@ -155,28 +118,29 @@ struct Entry {
     is_dir: bool,
 }
 
-/// What lies in a folder, by the bytes of the names, hidden things left out. Links are followed.
+/// The entries of a folder without hidden ones, by the bytes of their names. Links are followed.
 fn entries(folder: &Path) -> Result<Vec<Entry>, FolderError> {
-    let io = |source| FolderError::Io { path: folder.to_owned(), source };
     let listing = match std::fs::read_dir(folder) {
         Ok(listing) => listing,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(FolderError::Missing { path: folder.to_owned() });
+            return Err(FolderError::content(folder, "does not exist"));
         }
-        Err(_) if folder.is_file() => return Err(FolderError::NotAFolder { path: folder.to_owned() }),
-        Err(error) => return Err(io(error)),
+        Err(_) if folder.is_file() => {
+            return Err(FolderError::content(folder, format!("is a file; expected {CLASSES}")));
+        }
+        Err(error) => return Err(io_error("read", folder)(error).into()),
     };
     let mut entries = Vec::new();
     for entry in listing {
-        let entry = entry.map_err(io)?;
+        let entry = entry.map_err(io_error("read", folder))?;
         if entry.file_name().as_encoded_bytes().starts_with(b".") {
             continue;
         }
         let path = entry.path();
-        let kind = entry.file_type().map_err(io)?;
+        let kind = entry.file_type().map_err(io_error("read", folder))?;
         let is_dir = if kind.is_symlink() { path.is_dir() } else { kind.is_dir() };
-        if kind.is_symlink() && is_dir && leads_back(&path).map_err(io)? {
-            return Err(FolderError::Loop { path });
+        if kind.is_symlink() && is_dir && leads_back(&path).map_err(io_error("read", &path))? {
+            return Err(FolderError::content(&path, "links back to a folder that it lies in"));
         }
         entries.push((entry.file_name(), path, is_dir));
     }
@@ -196,8 +160,9 @@ fn leads_back(link: &Path) -> std::io::Result<bool> {
     Ok(home.starts_with(&target))
 }
 
-/// The files below a folder, at any depth, in order; none is no error.
-fn below(root: &Path, extensions: &[&str]) -> Result<Vec<FoundImage>, FolderError> {
+/// All files below a folder with one of these extensions, in any case, at any depth, in the order of their relative paths'
+/// bytes; possibly none.
+pub(crate) fn files(root: &Path, extensions: &[&str]) -> Result<Vec<FoundImage>, FolderError> {
     let mut images = Vec::new();
     let mut pending = vec![(root.to_owned(), String::new())];
     while let Some((folder, prefix)) = pending.pop() {

@@ -1,19 +1,29 @@
-//! A set of labelled pictures, whatever it was read from.
+//! Labelled images, whatever they were read from.
 
 use std::collections::{BTreeMap, HashMap};
 
 use radapter_images::ImageSource;
+use serde::{Deserialize, Serialize};
 
-use crate::class::Class;
 use crate::class_names::ClassNames;
 
-/// Something about a set that its owner should know, but that stops nobody.
+/// A class, by the folder or label that identifies it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Class {
+    /// The folder's name, or the label in a table. Classes of two sets are the same if this is.
+    pub folder: String,
+    /// The name that prompts use.
+    pub text: String,
+}
+
+/// Something suspicious about a set that is not an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
-    /// Several classes have the same text, so that the text tower cannot tell them apart.
+    /// Several classes have the same text, so that the text tower cannot distinguish them.
     SameText {
-        /// The text.
+        #[allow(missing_docs, reason = "the name says it all")]
         text: String,
         /// The classes' folders.
         folders: Vec<String>,
@@ -25,10 +35,10 @@ pub enum Warning {
     },
     /// Images lie beside the class folders, in no class.
     LooseImages {
-        /// How many.
+        #[allow(missing_docs, reason = "the name says it all")]
         count: usize,
     },
-    /// Classes that a benchmark has are not in the data.
+    /// Classes of a benchmark are missing from the data.
     MissingClasses {
         /// Their folders.
         folders: Vec<String>,
@@ -44,7 +54,7 @@ impl std::fmt::Display for Warning {
                 folders.join(", ")
             ),
             Self::UnusedNames { folders } => {
-                write!(f, "the file of class names has names for folders that are not there: {}", some(folders))
+                write!(f, "the file of class names has names for folders that do not exist: {}", some(folders))
             }
             Self::LooseImages { count } => {
                 write!(f, "{count} images lie beside the class folders, in no class, and are not used")
@@ -79,25 +89,25 @@ pub struct UnknownClasses {
     pub known: Vec<String>,
 }
 
-/// A labelled picture.
+/// A labelled image.
 #[derive(Clone, Debug)]
 pub struct Sample {
     /// Where its pixels come from.
     pub source: ImageSource,
     /// Its class, an index into the classes of its set.
     pub label: usize,
-    /// How reports call it: the path relative to the data's folder, with `/`.
+    /// How errors and reports name it: the path relative to the data's folder, with `/`.
     pub name: String,
 }
 
-/// Labelled pictures and their classes.
+/// Labelled images and their classes.
 #[derive(Clone, Debug, Default)]
 pub struct LabelledImages {
     /// The classes, in label order.
     pub classes: Vec<Class>,
-    /// The pictures.
+    #[allow(missing_docs, reason = "the type says it all")]
     pub samples: Vec<Sample>,
-    /// What was noticed while reading; each was logged as well.
+    /// What looked suspicious while reading; each was logged as well.
     pub warnings: Vec<Warning>,
 }
 
@@ -135,12 +145,12 @@ impl LabelledImages {
         Self { classes, samples, warnings }
     }
 
-    /// The label of each picture.
+    /// The label of each image.
     pub fn labels(&self) -> Vec<usize> {
         self.samples.iter().map(|sample| sample.label).collect()
     }
 
-    /// The pictures at the given places, in that order, with all classes.
+    /// The images at `indices`, in that order, with all classes.
     ///
     /// # Panics
     /// If an index is not below the number of samples.
@@ -149,10 +159,10 @@ impl LabelledImages {
         Self { classes: self.classes.clone(), samples, warnings: Vec::new() }
     }
 
-    /// The set with its labels as indices into a model's `classes`, matched by folder. The set may have fewer classes than the model.
+    /// Maps the labels to indices into a model's `classes`, matched by folder. The set may have fewer classes than the model.
     ///
     /// # Errors
-    /// If it has a class that the model does not know; the error names all of these.
+    /// If it has classes that the model does not know; the error names them all.
     pub fn onto(mut self, classes: &[Class]) -> Result<Self, UnknownClasses> {
         let known: HashMap<&str, usize> =
             classes.iter().enumerate().map(|(at, class)| (&class.folder[..], at)).collect();
@@ -176,7 +186,7 @@ impl LabelledImages {
 }
 
 /// A warning for each text that several classes have.
-pub fn same_texts(classes: &[Class]) -> Vec<Warning> {
+pub(crate) fn same_texts(classes: &[Class]) -> Vec<Warning> {
     let mut by_text: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for class in classes {
         by_text.entry(&class.text).or_default().push(class.folder.clone());

@@ -1,16 +1,48 @@
-//! Data for fine-tuning a CLIP: where labelled and captioned pictures come from, in which order they are seen, and how they get to the device in time.
+//! Data for fine-tuning a CLIP: where labelled and captioned images come from, in which order they are seen, and how they are decoded
+//! ahead of the device.
 //!
-//! Read a labelled set with [`folder`], [`table`] or [`imagenet`], one with captions with [`captions`], or draw one with [`shapes`]; choose
-//! parts of it with [`subset`]; pair images with [`label_map`]s by [`pairs`], or take a known set by its [`layouts`]; go through it by [`order`], or through tar [`shards`] by an order of their own, with [`augment`] and
-//! [`prefetch`], under an [`on_error`] policy, with a [`PixelCache`](radapter_images::PixelCache) where they are seen again; make texts of its classes with [`templates`] and [`class_names`].
+//! ```
+//! use radapter_datasets::shapes::{self, Domain, Split, World};
+//! use radapter_datasets::{folder, order, subset};
+//! use radapter_images::DecodeOptions;
 //!
-//! Two rules hold throughout. Nothing is random but through a named stream of [`seed`], so that an epoch's order is a function of
-//! (seed, epoch) and a picture's augmentation one of (seed, epoch, index). And whatever is wrong with the data is an error that names
-//! the file, and the line and column where it has those, and says what was expected.
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! // Two images of each of 24 classes, drawn into `train/photo/<class>/<index>.png`.
+//! shapes::write(&World::new(0), dir.path(), Split::Train, &[Domain::Photo], 48, false)?;
+//!
+//! let images = folder::read(&dir.path().join("train/photo"), None)?;
+//! assert_eq!((images.classes.len(), images.samples.len()), (24, 48));
+//!
+//! // One image of each class, in the order of the first epoch.
+//! let few = images.subset(&subset::few_shot(&images.labels(), 1, 0).indices);
+//! for index in order::epoch_order(few.samples.len(), 0, 0) {
+//!     let pixels = few.samples[index].source.load(&DecodeOptions::default())?;
+//!     assert_eq!(pixels.dimensions(), (64, 64));
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | modules | what they have |
+//! |---|---|
+//! | [`folder`], [`table`], [`imagenet`] | labelled images: a folder for each class, CSV files, the ImageNet family |
+//! | [`captions`], [`shards`] | images with captions: Karpathy's and COCO's JSON, CSV files, webdataset's tar shards |
+//! | [`label_map`], [`pairs`], [`layouts`] | images with a class for each pixel, and where the known sets keep them |
+//! | [`shapes`] | a drawn world with classes, captions, masks and domains: data without a download |
+//! | [`labelled`] | a set of labelled images and its classes |
+//! | [`subset`], [`order`], [`seed`] | few-shot and held-out parts; the order of an epoch; random streams by seed |
+//! | [`augment`], [`prefetch`], [`on_error`] | random crops and flips; decoding by worker threads; damaged images |
+//! | [`templates`], [`class_names`] | prompts for classes; texts for folders whose names are not words |
+//! | [`fingerprint`] | a hash that recognises a data set |
+//!
+//! Two rules hold throughout. Randomness comes from the named streams of [`seed`] alone: the order of an epoch is a function of
+//! (seed, epoch), the augmentation of an image one of (seed, epoch, index). Whatever is wrong with the data is an error that names
+//! the file, with line and column where there are any, and says what was expected.
 
 pub mod augment;
+mod captioned;
 pub mod captions;
-mod class;
 pub mod class_names;
 pub mod fingerprint;
 pub mod folder;
@@ -29,10 +61,10 @@ pub mod subset;
 pub mod table;
 pub mod templates;
 
-pub use captions::{CaptionedImage, CaptionedImages, CaptionsFormat, CaptionsOptions};
-pub use class::Class;
+pub use captioned::{CaptionedImage, CaptionedImages};
+pub use captions::{CaptionsFormat, CaptionsOptions};
 pub use class_names::ClassNames;
-pub use labelled::{LabelledImages, Sample, Warning};
+pub use labelled::{Class, LabelledImages, Sample, Warning};
 pub use on_error::{OnError, SkipReport};
 pub use shards::{ShardSample, Shards};
 pub use templates::Templates;

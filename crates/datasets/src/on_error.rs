@@ -1,8 +1,8 @@
-//! What to do about damaged samples: stop, or go on without them and say so.
+//! What to do about damaged samples: stop, or skip and report them.
 //!
-//! Skipping never moves other samples: a batch that holds a damaged sample is **one smaller**, and all other batches are what they
-//! would have been. So the batches stay a function of seed and epoch, whichever files are damaged, and a run is the same run on the
-//! next day, when the disk has lost one file more, in all batches but that file's.
+//! Skipping never moves other samples: a batch with a damaged sample is **one smaller**, and all other batches stay as they are.
+//! Batches therefore remain a function of seed and epoch, whichever files are damaged: one more lost file changes only its own
+//! batches.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-/// The setting.
+/// Whether a damaged sample is an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnError {
@@ -22,10 +22,10 @@ pub enum OnError {
 }
 
 impl OnError {
-    /// A sample that could be had, or `None` for one that is skipped, which is then on the report.
+    /// Returns the sample, or `None` after reporting one that is skipped.
     ///
     /// # Errors
-    /// The sample's own, if the setting is [`OnError::Fail`].
+    /// The sample's own error, under [`OnError::Fail`].
     pub fn settle<T, E: Display>(self, name: &str, result: Result<T, E>, report: &SkipReport) -> Result<Option<T>, E> {
         match (result, self) {
             (Ok(sample), _) => Ok(Some(sample)),
@@ -53,22 +53,22 @@ impl std::str::FromStr for OnError {
 /// A sample that was skipped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
-    /// Its name.
+    /// The name that it was reported under.
     pub name: String,
-    /// What was wrong with it, the first time.
+    /// The error, the first time.
     pub reason: String,
-    /// How often it was skipped (once an epoch, as a rule).
+    /// How often it was skipped, usually once an epoch.
     pub times: usize,
 }
 
-/// What was skipped so far. Clones share one list, so that worker threads can write to it.
+/// The samples skipped so far. Clones share one list, so that worker threads can add to it.
 #[derive(Clone, Debug, Default)]
 pub struct SkipReport {
     skipped: Arc<Mutex<BTreeMap<String, (String, usize)>>>,
 }
 
 impl SkipReport {
-    /// Notes a sample; the first time it is logged too.
+    /// Adds a sample, and logs it the first time.
     pub fn record(&self, name: &str, reason: &impl Display) {
         let mut skipped = self.lock();
         if let Some((_, times)) = skipped.get_mut(name) {
@@ -85,12 +85,12 @@ impl SkipReport {
         self.lock().len()
     }
 
-    /// Whether nothing was skipped.
+    #[allow(missing_docs, reason = "as for every collection")]
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
-    /// The skipped samples by name, whatever the order in which threads came upon them.
+    /// The skipped samples, sorted by name.
     pub fn entries(&self) -> Vec<Skipped> {
         let entry = |(name, (reason, times)): (&String, &(String, usize))| Skipped {
             name: name.clone(),

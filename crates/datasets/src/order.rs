@@ -5,8 +5,7 @@ use crate::seed::{self, Draw};
 /// A permutation of `0..len` for one epoch, all permutations equally likely (Fisher–Yates on the stream `("epoch-order", [seed,
 /// epoch])`).
 ///
-/// That it depends on nothing else is what lets a resumed run go on in the middle of an epoch: it draws the order again and skips
-/// what was done.
+/// Because it depends on nothing else, a run can resume in the middle of an epoch: it draws the order again and skips what was done.
 pub fn epoch_order(len: usize, seed: u64, epoch: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..len).collect();
     seed::rng("epoch-order", &[seed, epoch]).shuffle(&mut order);

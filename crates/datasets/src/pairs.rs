@@ -1,17 +1,17 @@
-//! Images and their label maps: two folders, paired by relative path without extension.
+//! Images and their label maps in two folders, paired by relative path without extension.
 //!
-//! The annotations decide which images are used: data sets come with images that nobody annotated. An annotation without its
-//! image is an error, since what it says would be lost silently.
+//! The annotations decide which images are used, because data sets come with images that nobody annotated. An annotation without
+//! an image is an error, because it would be lost silently.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::folder::{self, FolderError};
 
-/// Extensions of label maps, matched without regard to case.
+/// Extensions of label maps, in any case.
 pub const ANNOTATIONS: [&str; 3] = ["png", "tif", "tiff"];
 
-/// An image and what says what its pixels show.
+/// An image and its label map.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnnotatedImage {
     /// The path, relative to both folders, without extension and with `/`.
@@ -25,34 +25,34 @@ pub struct AnnotatedImage {
 /// The pairs of two folders.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pairs {
-    /// By their names' bytes.
+    /// In the order of their names' bytes.
     pub images: Vec<AnnotatedImage>,
     /// How many images have no annotation.
     pub without_annotation: usize,
 }
 
-/// Why two folders are no annotated images.
+/// Why two folders cannot be paired.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PairsError {
     /// A folder cannot be read, or has no images.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// No label map.
-    #[error("no label map below {}; expected files ending in {}", path.display(), ANNOTATIONS.join(", "))]
+    /// A folder has no label map.
+    #[error("{} has no label map at any depth; expected files ending in {}", path.display(), ANNOTATIONS.join(", "))]
     NoAnnotations {
         /// The folder.
         path: PathBuf,
     },
-    /// Two files of one name.
-    #[error("{} and {} have one name, and only one of them can belong to it; remove the other", first.display(), second.display())]
+    /// Two files have one name.
+    #[error("{} and {} have one name; remove one of them", first.display(), second.display())]
     Twice {
         /// A file.
         first: PathBuf,
         /// The other.
         second: PathBuf,
     },
-    /// A list of names that cannot be read, or has none.
+    /// A list of names cannot be read, is empty, or has an unknown name.
     #[error("cannot use the list of images {}: {reason}", path.display())]
     List {
         /// The list.
@@ -60,7 +60,7 @@ pub enum PairsError {
         /// Why.
         reason: String,
     },
-    /// Annotations whose images are missing.
+    /// Annotations have no images.
     #[error(
         "the annotation {} has no {what}: expected {name} with one of the extensions {extensions} in {}{}", annotation.display(), images.display(),
         if *others == 0 { String::new() } else { format!("; so do {others} others") }
@@ -91,10 +91,10 @@ pub fn pairs(images: &Path, annotations: &Path) -> Result<Pairs, PairsError> {
 }
 
 impl Pairs {
-    /// Leaves those that a file lists, a name a line, as Pascal VOC's `ImageSets` do.
+    /// Keeps the pairs that a file lists, one name in each line, as Pascal VOC's `ImageSets` do.
     ///
     /// # Errors
-    /// [`PairsError::List`] if the file cannot be read, lists nothing, or a name that is not there.
+    /// [`PairsError::List`] if the file cannot be read, is empty, or has an unknown name.
     pub fn keep_listed(&mut self, list: &Path) -> Result<(), PairsError> {
         let failed = |reason: String| PairsError::List { path: list.to_owned(), reason };
         let content = std::fs::read_to_string(list).map_err(|error| failed(error.to_string()))?;
@@ -102,7 +102,7 @@ impl Pairs {
         let wanted: BTreeSet<&str> = names.filter(|name| !name.is_empty()).collect();
         let known: BTreeSet<&str> = self.images.iter().map(|pair| pair.name.as_str()).collect();
         if wanted.is_empty() {
-            return Err(failed("it lists nothing; expected a name a line".to_owned()));
+            return Err(failed("it lists nothing; expected a name in each line".to_owned()));
         }
         if let Some(name) = wanted.difference(&known).next() {
             return Err(failed(format!("`{name}` has no annotation")));
@@ -114,7 +114,7 @@ impl Pairs {
     }
 }
 
-/// Pairs label maps that a model has made with the true ones.
+/// Pairs predicted label maps with the true ones.
 ///
 /// # Errors
 /// As [`pairs`].
@@ -230,8 +230,8 @@ mod tests {
         assert!(text.contains("a.jpg") && text.contains("one name"), "{text}");
         let text = message(&folders(&["a.jpg"], &["a.png", "a.tif"]));
         assert!(text.contains("a.tif") && text.contains("one name"), "{text}");
-        assert!(message(&folders(&["a.jpg"], &["a.txt"])).contains("no label map below"));
-        assert!(message(&folders(&[], &["a.png"])).contains("no image below"));
+        assert!(message(&folders(&["a.jpg"], &["a.txt"])).contains("has no label map at any depth"));
+        assert!(message(&folders(&[], &["a.png"])).contains("has no image at any depth"));
         let root = folders(&["a.jpg"], &[]);
         let gone = pairs(&root.path().join("images"), &root.path().join("gone")).unwrap_err().to_string();
         assert!(gone.contains("gone does not exist"), "{gone}");

@@ -1,6 +1,6 @@
 //! Work done ahead of its consumer, by several threads, handed over in order.
 //!
-//! Decoding and augmenting pictures takes longer than handing them on, so threads do it ahead of the device. Three things are promised:
+//! Decoding and augmenting images takes longer than handing them on, so threads do it ahead of the device. Three things are promised:
 //! results come **in the order of the jobs**, whatever the number of threads; no more than `ahead` jobs are taken but not yet handed
 //! over, so that memory is **bounded** however slow the consumer is; and nothing **hangs**: a panic in the work is an error in its
 //! place, and dropping the [`Prefetch`] ends the threads after the job that each is at.
@@ -23,9 +23,9 @@ use std::time::{Duration, Instant};
 /// How far ahead of the consumer is worked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ahead {
-    /// Threads. With none, the consumer does the work itself, when it asks.
+    /// Worker threads. With none, the consumer does the work itself, on demand.
     pub threads: usize,
-    /// Jobs that are taken but not yet handed over, at most; at least one.
+    /// The most jobs that are taken but not yet handed over; at least one.
     pub jobs: usize,
 }
 
@@ -112,14 +112,14 @@ impl<T: Send + 'static, E: Send + 'static> Prefetch<T, E> {
             .filter_map(|number| {
                 let work = Arc::clone(&work);
                 let builder = std::thread::Builder::new().name(format!("prefetch-{number}"));
-                // Where the system has no thread left there are fewer; without any the consumer works itself.
+                // If the system refuses a thread there are fewer; without any, the consumer does the work.
                 builder.spawn(move || while work() == Step::Done {}).ok()
             })
             .collect();
         Self { shared, work, threads, waited: Duration::ZERO }
     }
 
-    /// How long the consumer has waited for results so far: near zero if the device is what limits.
+    /// How long the consumer has waited for results so far: near zero where the device is the bottleneck.
     pub fn waited(&self) -> Duration {
         self.waited
     }

@@ -1,9 +1,9 @@
 //! Named random streams: the only source of randomness in this crate.
 //!
-//! Every draw belongs to a stream that is a pure function of a purpose and a few numbers, say `("epoch-order", [seed, epoch])`. So a
-//! resumed run draws what the uninterrupted one would have drawn, and two uses of one seed never share their numbers: the purpose
-//! separates them. [`Draw`] has its own uniform sampling, because the sampling algorithms of `rand` may change between versions,
-//! while ChaCha's key stream and the few lines below do not.
+//! Every draw belongs to a stream that is a pure function of a purpose and a few numbers, say `("epoch-order", [seed, epoch])`. A
+//! resumed run therefore draws what the uninterrupted one would have drawn, and the purpose separates different uses of one seed.
+//! [`Draw`] has its own uniform sampling, because the sampling algorithms of `rand` may change between versions, while ChaCha's key
+//! stream and the few lines below do not.
 //!
 //! ```
 //! use radapter_datasets::seed::{self, Draw};

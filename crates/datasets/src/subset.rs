@@ -1,26 +1,26 @@
-//! Parts of a labelled set, by seed: K pictures a class, and a stratified hold-out.
+//! Parts of a labelled set, by seed: K images of each class, and a stratified held-out set.
 
 use serde::{Deserialize, Serialize};
 
 use crate::seed::{self, Draw};
 
-/// A few-shot selection, as it is saved with a run.
+/// A few-shot selection, saved with a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FewShot {
-    /// Pictures asked for, a class.
+    /// Images asked for in each class.
     pub per_class: usize,
-    /// The seed.
+    #[allow(missing_docs, reason = "the name says it all")]
     pub seed: u64,
-    /// The chosen pictures, ascending.
+    /// The chosen images, ascending.
     pub indices: Vec<usize>,
-    /// Classes that have fewer pictures, all of which are chosen: (class, pictures).
+    /// Classes with fewer images, all of which are chosen: (class, images).
     pub short: Vec<(usize, usize)>,
 }
 
-/// Chooses `per_class` pictures of each class, or all where there are fewer.
+/// Chooses `per_class` images of each class, or all where there are fewer.
 ///
-/// Every class draws from a stream of its own, and a selection of fewer is part of a selection of more by the same seed.
+/// Each class draws from its own stream. With the same seed, a smaller selection is part of every larger one.
 pub fn few_shot(labels: &[usize], per_class: usize, seed: u64) -> FewShot {
     let mut indices = Vec::new();
     let mut short = Vec::new();
@@ -35,17 +35,17 @@ pub fn few_shot(labels: &[usize], per_class: usize, seed: u64) -> FewShot {
     FewShot { per_class, seed, indices, short }
 }
 
-/// A set in two parts, as it is saved with a run.
+/// A set in two parts, saved with a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HoldOut {
-    /// Pictures to train on, ascending.
+    /// Images to train on, ascending.
     pub train: Vec<usize>,
-    /// Pictures held out, ascending.
+    /// Images held out, ascending.
     pub val: Vec<usize>,
 }
 
-/// A fraction that is none.
+/// A fraction that is out of range.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error("val_fraction must be at least 0 and below 1, found {found}")]
 pub struct FractionError {
@@ -53,10 +53,10 @@ pub struct FractionError {
     pub found: f64,
 }
 
-/// Holds out `fraction` of the pictures, as evenly from all classes as whole pictures allow.
+/// Holds out `fraction` of the images, as evenly from all classes as whole images allow.
 ///
-/// Each class gives the whole part of its share; the pictures that are still missing to `fraction` of all come from the classes with the
-/// largest remainders, equal remainders in an order drawn from the seed. A class always keeps a picture to train on.
+/// Each class gives the whole part of its share; the images that are still missing to `fraction` of all come from the classes with the
+/// largest remainders, equal remainders in an order drawn from the seed. A class always keeps an image to train on.
 ///
 /// # Errors
 /// If `fraction` is not at least 0 and below 1.
@@ -92,7 +92,7 @@ pub fn hold_out(labels: &[usize], fraction: f64, seed: u64) -> Result<HoldOut, F
     Ok(HoldOut { train, val })
 }
 
-/// The pictures of each class.
+/// The images of each class.
 fn by_class(labels: &[usize]) -> Vec<Vec<usize>> {
     let classes = labels.iter().max().map_or(0, |&last| last + 1);
     let mut members = vec![Vec::new(); classes];
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_tenth_of_many_small_classes_is_a_tenth() {
-        // Five pictures each of 40 classes: no class has a tenth to give, all together have 20.
+        // Five images each of 40 classes: no class has a tenth to give, all together have 20.
         let labels: Vec<usize> = (0..200).map(|index| index % 40).collect();
         let parts = hold_out(&labels, 0.1, 0).unwrap();
         assert_eq!(parts.val.len(), 20);

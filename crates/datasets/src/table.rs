@@ -1,40 +1,40 @@
-//! CSV and TSV files: an image and a label or a caption a row.
+//! CSV and TSV files with an image and a label or caption in each row.
 //!
-//! Separator, header and columns are found out unless they are given: the separator is the one of tab, comma and semicolon that the
-//! first line has most of; the first line is a header if one of its fields is a name that such columns have, or one that was asked
-//! for. Paths are relative to the file's own folder, unless another is given.
+//! Separator, header and columns are detected unless given: the separator is the most frequent of tab, comma and semicolon in the
+//! first line; the first line is a header if one of its fields is a known column name, or one that was asked for. Paths are
+//! relative to the file's own folder, unless another is given.
 
 use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord};
+use radapter_files::{IoError, io_error};
 use radapter_images::ImageSource;
 use serde::{Deserialize, Serialize};
 
 use crate::class_names::ClassNames;
 use crate::folder::is_image;
-use crate::labelled::LabelledImages;
-use crate::labelled::Sample;
+use crate::labelled::{LabelledImages, Sample};
 
-/// Names that columns of paths have.
+/// Known names of the column of paths.
 const PATH_COLUMNS: [&str; 7] = ["filepath", "path", "file", "filename", "file_name", "image", "image_path"];
-/// Names that columns of labels or captions have.
+/// Known names of the column of labels or captions.
 const TEXT_COLUMNS: [&str; 6] = ["label", "class", "title", "caption", "text", "class_name"];
 
-/// What a reader of tables looks for and what it bears.
+/// What a reader of tables looks for, and what it tolerates.
 pub(crate) struct Wanted {
     /// Names that the column of texts may have, the likeliest first.
     pub(crate) texts: &'static [&'static str],
-    /// Whether rows with an empty path or text are kept, for the caller to judge them; else they are errors.
+    /// Whether rows with an empty path or text are kept for the caller to judge; else they are errors.
     pub(crate) empty_fields: bool,
 }
 
 const LABELS: Wanted = Wanted { texts: &TEXT_COLUMNS, empty_fields: false };
 
-/// How a file is to be read; what is `None` is found out.
+/// How to read a file; what is `None` is detected.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TableOptions {
-    /// The separator.
+    /// An ASCII character.
     pub separator: Option<char>,
     /// Whether the first line names the columns.
     pub header: Option<bool>,
@@ -46,10 +46,10 @@ pub struct TableOptions {
     pub images: Option<PathBuf>,
 }
 
-/// A row.
+/// A row of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The image file.
+    /// The image's file.
     pub path: PathBuf,
     /// The path as the file has it.
     pub name: String,
@@ -75,37 +75,24 @@ pub struct Table {
 #[non_exhaustive]
 pub enum TableError {
     /// The file could not be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The file has no rows.
-    #[error("{} has no rows; expected an image path and a label or caption on each line", path.display())]
-    Empty {
-        /// The file.
-        path: PathBuf,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// The separator is not one byte.
     #[error("the separator must be a single ASCII character, found `{found}`")]
     Separator {
         /// The setting.
         found: char,
     },
-    /// There is no such column.
-    #[error("{}: no column {column}; found {found}; name it (or give its number) in the settings", path.display())]
-    Column {
+    /// The file has no rows, or not the columns that were looked for.
+    #[error("{path} has no {problem}", path = path.display())]
+    Content {
         /// The file.
         path: PathBuf,
-        /// What was looked for.
-        column: String,
-        /// The columns there are.
-        found: String,
+        /// What it lacks, what was found and what was expected.
+        problem: String,
     },
     /// A row is not as it should be.
-    #[error("{}, line {line}, column {column}: {problem}", path.display())]
+    #[error("{path}, line {line}, column {column}: {problem}", path = path.display())]
     Row {
         /// The file.
         path: PathBuf,
@@ -118,6 +105,13 @@ pub enum TableError {
     },
 }
 
+impl TableError {
+    fn empty(path: &Path) -> Self {
+        let problem = "rows; expected an image path and a label or caption on each line".to_owned();
+        Self::Content { path: path.to_owned(), problem }
+    }
+}
+
 impl Table {
     /// Reads a file.
     ///
@@ -127,12 +121,12 @@ impl Table {
         Self::read_as(path, options, &LABELS)
     }
 
-    /// Reads a file of what is wanted.
+    /// As [`Table::read`], looking for other columns.
     ///
     /// # Errors
-    /// As [`Table::read`], but for empty fields where these are wanted.
+    /// As [`Table::read`], except for empty fields where these are wanted.
     pub(crate) fn read_as(path: &Path, options: &TableOptions, wanted: &Wanted) -> Result<Self, TableError> {
-        let bytes = std::fs::read(path).map_err(|source| TableError::Read { path: path.to_owned(), source })?;
+        let bytes = std::fs::read(path).map_err(io_error("read", path))?;
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         let separator = separator(bytes, options)?;
         let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).delimiter(separator).from_reader(bytes);
@@ -154,7 +148,7 @@ impl Table {
             }
         }
         check_quotes(path, bytes, &records, separator)?;
-        let Some(first) = records.first().cloned() else { return Err(TableError::Empty { path: path.to_owned() }) };
+        let Some(first) = records.first().cloned() else { return Err(TableError::empty(path)) };
         let header = options.header.unwrap_or_else(|| is_header(&first, options));
         let columns = Columns { path, first: &first, header };
         let path_at = columns.find(options.path_column.as_deref(), &PATH_COLUMNS, 0)?;
@@ -181,15 +175,15 @@ impl Table {
             })
             .collect();
         match rows? {
-            rows if rows.is_empty() => Err(TableError::Empty { path: path.to_owned() }),
+            rows if rows.is_empty() => Err(TableError::empty(path)),
             rows => Ok(Self { path: path.to_owned(), columns: names, rows }),
         }
     }
 
-    /// Checks that the images are there, so that a wrong folder shows before an hour of work.
+    /// Checks that the image files exist, so that a wrong folder is found before an hour of work.
     ///
     /// # Errors
-    /// For the first image that is not, with its line.
+    /// For the first image that does not, with its line.
     pub fn check_files(&self) -> Result<(), TableError> {
         match self.rows.iter().find(|row| !row.path.is_file()) {
             None => Ok(()),
@@ -202,7 +196,7 @@ impl Table {
         }
     }
 
-    /// The rows as labelled pictures: the different texts, sorted by bytes, are the classes.
+    /// The rows as labelled images: the different texts, sorted by bytes, are the classes.
     pub fn labelled(self, names: Option<&ClassNames>) -> LabelledImages {
         let mut folders: Vec<String> = self.rows.iter().map(|row| row.text.clone()).collect();
         folders.sort_unstable();
@@ -216,7 +210,7 @@ impl Table {
     }
 }
 
-/// A quote that begins a field and has no end takes all that follows into the field, which would be lost without a word.
+/// A quote that opens a field and is never closed swallows all that follows, which would be lost silently.
 fn check_quotes(path: &Path, bytes: &[u8], records: &[StringRecord], separator: u8) -> Result<(), TableError> {
     let breaks = |record: &StringRecord| record.iter().any(|field| field.contains('\n'));
     let is_odd = bytes.iter().filter(|&&byte| byte == b'"').count() % 2 == 1;
@@ -225,16 +219,16 @@ fn check_quotes(path: &Path, bytes: &[u8], records: &[StringRecord], separator: 
             path: path.to_owned(),
             line: line(last),
             column: "any".to_owned(),
-            problem: "a quote begins a field and has no end, so that all lines behind it would be one text; double the quote \
+            problem: "a quote opens a field and is never closed, so that all lines after it would be one text; double the quote \
                       (\"\"), or put the whole field in quotes"
                 .to_owned(),
         });
     }
-    // Two such quotes close each other: what lies between them looks like lines of the table.
+    // Two such quotes close each other: what is between them looks like lines of the table.
     let is_swallowed = |field: &str| field.lines().skip(1).any(|line| line.contains(char::from(separator)));
     if let Some(record) = records.iter().find(|record| record.iter().any(is_swallowed)) {
         tracing::warn!(
-            "{}, line {}: a field in quotes holds line breaks and separators; if that is not meant, a quote lacks its end",
+            "{}, line {}: a quoted field has line breaks and separators; if that is not intended, a closing quote is missing",
             path.display(),
             line(record)
         );
@@ -279,7 +273,7 @@ struct Columns<'a> {
 }
 
 impl Columns<'_> {
-    /// The column that was asked for by name or number, else one with a known name, else (without header) the usual one.
+    /// The column that was asked for by name or number, else one with a known name, else (without a header) the usual one.
     fn find(&self, asked: Option<&str>, known: &[&str], usual: usize) -> Result<usize, TableError> {
         let by_name = |wanted: &dyn Fn(&str) -> bool| self.first.iter().position(|field| wanted(field.trim()));
         let found = match asked {
@@ -291,14 +285,15 @@ impl Columns<'_> {
             None if self.header => known.iter().find_map(|known| by_name(&|field| field.eq_ignore_ascii_case(known))),
             None => (usual < self.first.len()).then_some(usual),
         };
-        found.ok_or_else(|| TableError::Column {
-            path: self.path.to_owned(),
-            column: match asked {
+        found.ok_or_else(|| {
+            let column = match asked {
                 Some(name) => format!("`{name}`"),
                 None if self.header => format!("named {}", known.join(", ")),
                 None => format!("{}", usual + 1),
-            },
-            found: (0..self.first.len()).map(|at| self.name(at)).collect::<Vec<_>>().join(", "),
+            };
+            let found = (0..self.first.len()).map(|at| self.name(at)).collect::<Vec<_>>().join(", ");
+            let problem = format!("column {column}; found {found}; name it (or give its number) in the settings");
+            TableError::Content { path: self.path.to_owned(), problem }
         })
     }
 

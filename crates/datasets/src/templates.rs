@@ -1,7 +1,7 @@
-//! Prompt templates: sentences with a place, `{}`, for the name of a class.
+//! Prompt templates: sentences with a placeholder, `{}`, for the name of a class.
 //!
-//! Built in are `simple` (`a photo of a {}.`), `openai-80` (the 80 of CLIP's ImageNet evaluation) and `vild-14` (the 14 of ViLD, used for
-//! segmentation). Others come from a file: a template a line, or a JSON list.
+//! Built in are `simple` (`a photo of a {}.`), `openai-80` (the 80 of CLIP's ImageNet evaluation) and `vild-14` (the 14 of ViLD, used
+//! for segmentation). Others come from a file with a template in each line, or a JSON list.
 
 use std::path::{Path, PathBuf};
 
@@ -20,42 +20,26 @@ pub const BUILT_IN: [&str; 3] = ["simple", "openai-80", "vild-14"];
 pub enum TemplatesError {
     /// Neither a built-in set, nor a template, nor a file.
     #[error(
-        "no templates named `{name}`: neither a built-in set ({}) nor a text with `{{}}` nor a file that can be read ({source})",
+        "no templates named `{name}`: neither a built-in set ({}) nor a text with `{{}}` nor a file that can be read ({error})",
         BUILT_IN.join(", ")
     )]
     Unknown {
         /// What was asked for.
         name: String,
-        /// Why it is no file.
-        source: std::io::Error,
+        /// Why it cannot be read as a file.
+        error: std::io::Error,
     },
-    /// A template has no place for the class name, or several, or braces around something.
-    #[error("{}, {place}: a template needs exactly one `{{}}`, found \"{template}\"", path.display())]
-    Place {
+    /// A template without exactly one `{}`, a file without templates, or a JSON file that is not a list of texts.
+    #[error("{path}{problem}", path = path.display())]
+    Content {
         /// The file.
         path: PathBuf,
-        /// "line 3" or "entry 3".
-        place: String,
-        /// The template.
-        template: String,
-    },
-    /// A file ending in `.json` is no list of texts.
-    #[error("{}: expected a JSON list of templates: {source}", path.display())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// What the parser said.
-        source: serde_json::Error,
-    },
-    /// The file has no templates.
-    #[error("{} has no templates; expected one a line, each with one `{{}}`", path.display())]
-    Empty {
-        /// The file.
-        path: PathBuf,
+        /// What is wrong, with the line or the entry.
+        problem: String,
     },
 }
 
-/// A set of templates; saved whole, so that a run does not depend on a file.
+/// A set of templates. A run saves the templates themselves, so that it does not depend on a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Templates {
@@ -70,7 +54,7 @@ impl Default for Templates {
 }
 
 impl Templates {
-    /// The templates that a setting names: a built-in set, a single template (anything with `{}` in it), or else a file.
+    /// Resolves a setting: a built-in set, a single template (anything with `{}` in it), or else a file.
     ///
     /// # Errors
     /// If it is none of these, or a template has not exactly one `{}`; the error names file and line.
@@ -83,11 +67,13 @@ impl Templates {
             return checked(Path::new("templates"), std::iter::once(place()));
         }
         let path = Path::new(name);
-        let content = std::fs::read_to_string(path)
-            .map_err(|source| TemplatesError::Unknown { name: name.to_owned(), source })?;
+        let content =
+            std::fs::read_to_string(path).map_err(|error| TemplatesError::Unknown { name: name.to_owned(), error })?;
         if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
-            let list: Vec<String> = serde_json::from_str(&content)
-                .map_err(|source| TemplatesError::Json { path: path.to_owned(), source })?;
+            let list: Vec<String> = serde_json::from_str(&content).map_err(|error| TemplatesError::Content {
+                path: path.to_owned(),
+                problem: format!(": expected a JSON list of templates: {error}"),
+            })?;
             checked(path, list.into_iter().enumerate().map(|(at, text)| (format!("entry {}", at + 1), text)))
         } else {
             let content = content.trim_start_matches('\u{feff}');
@@ -97,7 +83,7 @@ impl Templates {
         }
     }
 
-    /// These templates, each of which has one `{}`.
+    /// Checks that each template has one `{}`.
     ///
     /// # Errors
     /// [`TemplatesError`] if there are none, or one has not exactly one `{}`.
@@ -136,22 +122,25 @@ impl<'de> Deserialize<'de> for Templates {
     }
 }
 
-/// A template with the name in its place.
+/// Replaces the `{}` of a template by a name.
 pub fn fill(template: &str, name: &str) -> String {
     template.replacen("{}", name, 1)
 }
 
 fn checked(path: &Path, templates: impl Iterator<Item = (String, String)>) -> Result<Templates, TemplatesError> {
-    let path = path.to_owned();
+    let wrong = |problem: String| Err(TemplatesError::Content { path: path.to_owned(), problem });
     let mut list = Vec::new();
     for (place, template) in templates {
         let braces = template.matches(['{', '}']).count();
         if braces != 2 || !template.contains("{}") {
-            return Err(TemplatesError::Place { path, place, template });
+            return wrong(format!(", {place}: a template needs exactly one `{{}}`, found \"{template}\""));
         }
         list.push(template);
     }
-    if list.is_empty() { Err(TemplatesError::Empty { path }) } else { Ok(Templates { templates: list }) }
+    match list.is_empty() {
+        true => wrong(" has no templates; expected one a line, each with one `{}`".to_owned()),
+        false => Ok(Templates { templates: list }),
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
+//! Rows of embeddings on the host.
+
 use burn::tensor::{Device, Tensor, TensorData};
 
-/// Rows of embeddings on the host, in the order of what was embedded.
+/// Rows of embeddings on the host, in the order of the inputs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Embeddings {
     dim: usize,
@@ -11,9 +13,9 @@ impl Embeddings {
     /// Rows of `dim` values.
     ///
     /// # Panics
-    /// If the values are not whole rows: the caller made both.
+    /// If the number of values is not a multiple of `dim`.
     pub fn new(dim: usize, values: Vec<f32>) -> Self {
-        assert!(dim > 0 && values.len().is_multiple_of(dim), "{} values in rows of {dim}", values.len());
+        assert!(dim > 0 && values.len().is_multiple_of(dim), "{} values is not a multiple of {dim}", values.len());
         Self { dim, values }
     }
 
@@ -44,16 +46,16 @@ impl Embeddings {
 
     /// Number of rows.
     pub fn len(&self) -> usize {
-        // Only the default, which has no rows, has no length of a row.
+        // Only the default has `dim` 0, and it has no rows.
         self.values.len() / self.dim.max(1)
     }
 
-    /// Whether there are no rows.
+    #[allow(missing_docs, reason = "as for every collection")]
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
-    /// One row.
+    /// The row at `index`, or `None` past the end.
     pub fn row(&self, index: usize) -> Option<&[f32]> {
         let start = index.checked_mul(self.dim)?;
         self.values.get(start..start + self.dim)

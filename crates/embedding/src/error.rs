@@ -1,12 +1,14 @@
+//! Why something could not be embedded.
+
 use radapter_images::ImageError;
 
 /// Why something could not be embedded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmbedError {
-    /// A token that the model's text tower has no embedding for.
+    /// A token outside of the model's vocabulary.
     #[error(
-        "text `{text}` has token {id}, and the model's vocabulary has {vocab_size}: its text tower was not made for \
+        "text `{text}` has token {id}, but the model's vocabulary has {vocab_size}: the text tower was not trained with \
          CLIP's tokenizer"
     )]
     Token {
@@ -14,10 +16,10 @@ pub enum EmbedError {
         text: String,
         /// The token.
         id: u32,
-        /// How many token embeddings the model has.
+        /// The number of token embeddings in the model.
         vocab_size: usize,
     },
-    /// An embedding with NaN or an infinity.
+    /// An embedding with a NaN or an infinity.
     #[error("the embedding of {what} is not finite: the model's weights are damaged, or its training diverged")]
     NotFinite {
         /// The text or image.
@@ -26,7 +28,7 @@ pub enum EmbedError {
     /// An image that could not be read.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// A thread that decodes images ended by a panic.
+    /// A thread that decodes images panicked.
     #[error("decoding images stopped unexpectedly: {message}")]
     Worker {
         /// The panic's message.

@@ -1,19 +1,20 @@
+//! Embedding of images, decoded by worker threads ahead of the device.
+
 use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};
 use radapter_clip::model::Encoder;
-use radapter_datasets::imagenet::without_border;
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::prefetch::{Ahead, Prefetch, PrefetchError};
 use radapter_datasets::{OnError, Sample, SkipReport};
-use radapter_images::{DecodeLimits, DecodeMode, DecodeOptions, ImageError, ImageSource, PixelCache};
+use radapter_images::{DecodeLimits, DecodeMode, DecodeOptions, ImageError, ImageSource, PixelCache, RgbImage, crop};
 
 use super::{EmbedError, Embeddings};
 
 /// An image to embed.
 #[derive(Clone, Debug)]
 pub struct Image {
-    /// What reports call it.
+    /// How errors and the skip report name it.
     pub name: String,
     /// Where its pixels come from.
     pub source: ImageSource,
@@ -25,54 +26,55 @@ impl From<&Sample> for Image {
     }
 }
 
-/// How images are embedded.
+/// Options of [`embed_images`].
 #[derive(Clone, Debug)]
 pub struct EmbedOptions {
-    /// Images that the model sees at a time.
+    /// Images in a forward pass.
     pub batch: usize,
     /// Threads that decode and preprocess ahead of the device.
     pub threads: usize,
-    /// What to do about an image that cannot be read.
+    /// Whether an image that cannot be read is an error or is skipped.
     pub on_error: OnError,
-    /// Guards against decompression bombs.
+    /// Limits that guard against decompression bombs.
     pub limits: DecodeLimits,
-    /// Pixels that are cut off at each side before anything else: ObjectNet's images have a border that is not theirs.
-    pub border: u32,
-    /// How large JPEGs are decoded; with a border always exactly.
+    /// Pixels to trim from each side of an image before preprocessing, for data sets whose images have a frame. An image too
+    /// small to trim is taken whole.
+    pub trim: u32,
+    /// The size at which JPEGs are decoded; always exact where images are trimmed.
     pub decoding: DecodeMode,
-    /// Where preprocessed images are kept, which are the same at every look.
+    /// A cache of preprocessed images.
     pub pixel_cache: Option<PixelCache>,
 }
 
 impl Default for EmbedOptions {
-    /// Batches of 32, a thread for each processor (at most 8), the first unreadable image is an error.
+    /// Batches of 32, a thread for each processor (at most 8), exact decoding; an unreadable image is an error.
     fn default() -> Self {
         Self {
             batch: 32,
             threads: std::thread::available_parallelism().map_or(1, |count| count.get().min(8)),
             on_error: OnError::Fail,
             limits: DecodeLimits::default(),
-            border: 0,
+            trim: 0,
             decoding: DecodeMode::Exact,
             pixel_cache: None,
         }
     }
 }
 
-/// Embeddings of those images that could be read.
+/// Embeddings of the images that could be read.
 #[derive(Clone, Debug)]
 pub struct EmbeddedImages {
-    /// A row for each of them, L2-normalised.
+    /// An L2-normalised row for each image that was read.
     pub embeddings: Embeddings,
-    /// The position, among the images given, of each row.
+    /// The position of each row among the images given.
     pub kept: Vec<usize>,
-    /// The others, sorted by name; none under [`OnError::Fail`].
+    /// The images that were skipped, sorted by name; empty under [`OnError::Fail`].
     pub skipped: Vec<Skipped>,
 }
 
 /// Embeds images, decoded by several threads ahead of the device in bounded memory. The rows are in the images' order.
 ///
-/// `progress` is called behind every batch with the number of images done, of those given.
+/// `progress` is called after every batch with the number of images done.
 ///
 /// # Shapes
 /// `n` images → `n` rows of `embed_dim`, fewer where images are skipped
@@ -116,7 +118,7 @@ pub fn embed_images(
     Ok(EmbeddedImages { embeddings, kept, skipped: report.entries() })
 }
 
-/// The images' pixels as the model wants them, in order; `None` for one that is skipped.
+/// The preprocessed pixels of the images, in order; `None` for an image that is skipped.
 fn preprocessed(
     model: &dyn Encoder,
     images: &[Image],
@@ -124,11 +126,11 @@ fn preprocessed(
     report: &SkipReport,
 ) -> Prefetch<Option<Vec<f32>>, ImageError> {
     let preprocess = model.config().preprocessor();
-    let EmbedOptions { limits, on_error, border, .. } = *options;
+    let EmbedOptions { limits, on_error, trim, .. } = *options;
     let pixel_cache = options.pixel_cache.clone();
-    let decoding = if border == 0 { options.decoding } else { DecodeMode::Exact };
+    let decoding = if trim == 0 { options.decoding } else { DecodeMode::Exact };
     let decode = DecodeOptions { limits, shorter_side: decoding.shorter_side(preprocess.image_size(), 1.0) };
-    let stage = format!("{decoding}, {border} cut off, {}", preprocess.stage());
+    let stage = format!("{decoding}, {trim} cut off, {}", preprocess.stage());
     let report = report.clone();
     let ahead = Ahead {
         threads: options.threads,
@@ -137,8 +139,8 @@ fn preprocessed(
     };
     Prefetch::new(images.to_vec(), ahead, move |image: Image| {
         let resized = || {
-            let picture = image.source.load(&decode)?;
-            Ok(Arc::new(preprocess.resize_and_crop(&without_border(picture, border))))
+            let image = image.source.load(&decode)?;
+            Ok(Arc::new(preprocess.resize_and_crop(&trimmed(image, trim))))
         };
         let resized = match &pixel_cache {
             Some(cache) => cache.get_or(&image.source, &stage, resized),
@@ -147,6 +149,15 @@ fn preprocessed(
         let pixels = resized.map(|resized| preprocess.normalize(&resized));
         on_error.settle(&image.name, pixels, &report)
     })
+}
+
+/// An image without `trim` pixels at each side; the image itself if nothing would be left.
+fn trimmed(image: Arc<RgbImage>, trim: u32) -> Arc<RgbImage> {
+    let (width, height) = image.dimensions();
+    if trim == 0 || width <= 2 * trim || height <= 2 * trim {
+        return image;
+    }
+    Arc::new(crop(&image, trim.into(), trim.into(), width - 2 * trim, height - 2 * trim))
 }
 
 /// Images that wait to be embedded together.
@@ -171,7 +182,7 @@ impl<'a> Batch<'a> {
         self.count == self.size
     }
 
-    /// Embeds what waits, if anything does.
+    /// Embeds the waiting images, if there are any.
     fn embed_into(&mut self, values: &mut Vec<f32>) {
         if self.count == 0 {
             return;
@@ -184,5 +195,18 @@ impl<'a> Batch<'a> {
         let rows = self.model.embed_images(pixels);
         values.extend_from_slice(Embeddings::from_tensor(rows).values());
         self.count = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_frame_is_cut_off() {
+        let image = Arc::new(RgbImage::from_fn(7, 6, |x, y| image::Rgb([x as u8, y as u8, 0])));
+        let inner = trimmed(Arc::clone(&image), 2);
+        assert_eq!((inner.dimensions(), inner.get_pixel(0, 0).0), ((3, 2), [2, 2, 0]));
+        assert_eq!(trimmed(Arc::clone(&image), 3), image);
     }
 }

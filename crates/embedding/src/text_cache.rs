@@ -1,41 +1,44 @@
+//! Embeddings of many texts, kept between runs.
+
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use radapter_clip::model::Encoder;
+use radapter_files::{IoError, io_error};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
 
 use super::{EmbedError, Embeddings, embed_groups};
 
-/// Texts from which on a look into the cache, for which the text tower is read once, costs less than encoding them.
+/// The number of texts from which a look-up, which has to hash the text tower, costs less than encoding them.
 const WORTH: usize = 1000;
 
-/// Changes whenever the same texts and weights would give other rows.
+/// To be changed whenever the same texts and weights give other rows.
 const FORMAT: &str = "radapter text cache 2";
 
 /// The only tensor of a file: `[groups, embed_dim]`.
 const ROWS: &str = "rows";
 
-/// Rows of text ensembles that have been computed before, as files in a folder: with 80 templates the classes of ImageNet are
-/// 80,000 texts, which are the same for every image, every suite, and every model of the same text tower.
+/// A folder of text ensembles that were embedded before. With 80 templates, the classes of ImageNet are 80,000 texts, which are the
+/// same for every image, every suite, and every model with the same text tower.
 ///
-/// A file is found by the hash of the text tower's parameters, of the way it is computed, and of the texts. Nothing is ever removed;
-/// the folder may be, at any time.
+/// A file's name is a hash of the text tower's parameters, the precision and device, and the texts. Files are never removed; the
+/// folder may be deleted at any time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextCache {
     folder: PathBuf,
 }
 
 impl TextCache {
-    /// A cache in a folder, which is made when something is to be kept.
+    /// A cache in a folder, which is created on the first write.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into() }
     }
 
-    /// What [`embed_groups`] gives, computed once. A few hundred texts are not worth keeping and are computed each time.
+    /// As [`embed_groups`], from the cache if possible. Fewer than 1000 texts are always computed.
     ///
     /// # Errors
-    /// As [`embed_groups`]. A file that is damaged is computed anew, and one that cannot be written is told to `tracing`.
+    /// As [`embed_groups`]. A damaged file is computed again; a file that cannot be written is a warning in the log.
     pub fn embed_groups<T: AsRef<str>>(
         &self,
         model: &dyn Encoder,
@@ -47,22 +50,23 @@ impl TextCache {
         }
         let path = self.folder.join(format!("{}.safetensors", key(model, groups)));
         if let Some(rows) = read(&path, groups.len(), model.config().embed_dim) {
-            tracing::debug!("the texts' embeddings are those of {}", path.display());
+            tracing::debug!("text embeddings read from {}", path.display());
             return Ok(rows);
         }
         let rows = embed_groups(model, groups, batch)?;
         if let Err(error) = self.keep(&path, &rows) {
-            tracing::warn!("the texts' embeddings are not kept: {}: {error}", path.display());
+            tracing::warn!("text embeddings are not cached: {error}");
         }
         Ok(rows)
     }
 
-    fn keep(&self, path: &Path, rows: &Embeddings) -> std::io::Result<()> {
-        std::fs::create_dir_all(&self.folder)?;
+    fn keep(&self, path: &Path, rows: &Embeddings) -> Result<(), IoError> {
+        std::fs::create_dir_all(&self.folder).map_err(io_error("create", &self.folder))?;
+        let failed = |error| io_error("write", path)(std::io::Error::other(error));
         let bytes: Vec<u8> = rows.values().iter().flat_map(|value| value.to_le_bytes()).collect();
-        let view = TensorView::new(Dtype::F32, vec![rows.len(), rows.dim()], &bytes).map_err(std::io::Error::other)?;
-        let file = safetensors::serialize([(ROWS, view)], None).map_err(std::io::Error::other)?;
-        radapter_files::write(path, &file).map_err(|error| error.error)
+        let view = TensorView::new(Dtype::F32, vec![rows.len(), rows.dim()], &bytes).map_err(failed)?;
+        let file = safetensors::serialize([(ROWS, view)], None).map_err(failed)?;
+        radapter_files::write(path, &file)
     }
 }
 
@@ -74,8 +78,8 @@ fn read(path: &Path, groups: usize, dim: usize) -> Option<Embeddings> {
     values.iter().all(|value| value.is_finite()).then(|| Embeddings::new(dim, values))
 }
 
-/// Whether it is a device of another process: nothing tells which, and the tower would have to be fetched to be known again. Its kind
-/// is not compiled in here, so that its name is all there is to ask.
+/// Whether the device belongs to another process: it has no name that identifies it, and hashing the tower would fetch all of it.
+/// Its backend is not compiled into this crate, so that only its debug text tells.
 fn is_remote(device: &Device) -> bool {
     format!("{device:?}").contains("Remote")
 }

@@ -1,3 +1,5 @@
+//! Embedding of texts and of ensembles of texts.
+
 use std::collections::HashMap;
 
 use radapter_clip::model::Encoder;
@@ -7,8 +9,8 @@ use super::{EmbedError, Embeddings};
 
 /// Embeds texts; the rows are in the texts' order and L2-normalised.
 ///
-/// Each distinct text is encoded once, and texts of about the same length share a batch, since a batch costs as much as its
-/// longest text.
+/// Each distinct text is encoded once. Texts of about the same length share a batch, because a batch costs as much as its longest
+/// text.
 ///
 /// # Shapes
 /// `n` texts → `n` rows of `embed_dim`
@@ -26,11 +28,8 @@ pub fn embed_texts<T: AsRef<str>>(model: &dyn Encoder, texts: &[T], batch: usize
     Ok(Embeddings::new(dim, values))
 }
 
-/// Embeds each distinct text once and hands out its row with the positions at which it stands; never all rows at a time.
-///
-/// # Errors
-/// As [`embed_texts`].
-pub fn each_distinct<T: AsRef<str>>(
+/// Embeds each distinct text once and passes on its row with its positions. Never holds all rows.
+fn each_distinct<T: AsRef<str>>(
     model: &dyn Encoder,
     texts: &[T],
     batch: usize,
@@ -50,7 +49,7 @@ pub fn each_distinct<T: AsRef<str>>(
         }
         distinct.push((tokens, places));
     }
-    // By length, and among equals by the first place: a hash map's own order differs from process to process.
+    // By length, then by first position: the order of a hash map differs from process to process.
     distinct.sort_unstable_by_key(|(tokens, places)| (tokens.len(), places[0]));
     for chunk in distinct.chunks(batch.max(1)) {
         let tokens: Vec<Vec<u32>> = chunk.iter().map(|(tokens, _)| tokens.clone()).collect();
@@ -67,8 +66,8 @@ pub fn each_distinct<T: AsRef<str>>(
     Ok(())
 }
 
-/// For each group of texts the normalised mean of their normalised embeddings: what a zero-shot classifier's rows are, a
-/// class being a group of its prompts (Radford et al., 2021, §3.1.4).
+/// Embeds each group of texts as the normalised mean of their normalised embeddings. With a group of prompts for each class, these
+/// are the rows of a zero-shot classifier (Radford et al., 2021, §3.1.4).
 ///
 /// # Shapes
 /// `n` groups → `n` rows of `embed_dim`; the row of a group without texts is zero
@@ -93,11 +92,11 @@ pub fn embed_groups<T: AsRef<str>>(
             }
         }
     })?;
-    // The mean's length is lost with the normalisation, so that the sums do.
+    // Normalisation removes the division by the number of texts, so that the sums suffice.
     Ok(Embeddings::new(dim, sums.chunks_exact(dim).flat_map(unit).collect()))
 }
 
-/// The vector over its length; zero stays zero.
+/// The vector divided by its length; zero stays zero.
 fn unit(vector: &[f64]) -> impl Iterator<Item = f32> {
     let length = vector.iter().map(|value| value * value).sum::<f64>().sqrt();
     let scale = if length > 0.0 { 1.0 / length } else { 0.0 };

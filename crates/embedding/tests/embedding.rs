@@ -145,15 +145,15 @@ fn kept_pixels_give_the_same_embeddings_and_are_not_read_again() {
         })
         .collect();
     let model = model(1);
-    let embed = |pixel_cache: Option<PixelCache>, border: u32, on_error| {
-        let options = EmbedOptions { pixel_cache, border, ..options(2, 2, on_error) };
+    let embed = |pixel_cache: Option<PixelCache>, trim: u32, on_error| {
+        let options = EmbedOptions { pixel_cache, trim, ..options(2, 2, on_error) };
         embed_images(&model, &images, &options, &mut |_| {}).unwrap().embeddings
     };
-    let (expected, bordered) = (embed(None, 0, OnError::Fail), embed(None, 2, OnError::Fail));
+    let (expected, trimmed) = (embed(None, 0, OnError::Fail), embed(None, 2, OnError::Fail));
     let file = dir.path().join("pixels");
     let cache = || Some(PixelCache::open(&file).unwrap());
     assert_eq!(embed(cache(), 0, OnError::Fail), expected);
-    assert_eq!(embed(cache(), 2, OnError::Fail), bordered, "another stage is another entry");
+    assert_eq!(embed(cache(), 2, OnError::Fail), trimmed, "another stage is another entry");
     assert_eq!(cache().unwrap().len(), 10);
 
     // Files of the same size and time that hold nothing more.
@@ -186,7 +186,7 @@ fn fast_decoding_takes_a_large_jpeg_at_a_fraction_and_nothing_else() {
 }
 
 #[test]
-fn a_border_is_cut_off_first() {
+fn a_border_is_trimmed_first() {
     let model = model(1);
     let inner = square([200, 30, 90], 3);
     let (width, height) = inner.dimensions();
@@ -194,9 +194,9 @@ fn a_border_is_cut_off_first() {
         (Some(x), Some(y)) if x < width && y < height => *inner.get_pixel(x, y),
         _ => Rgb([255, 0, 0]),
     });
-    let embed = |picture: RgbImage, border| {
+    let embed = |picture: RgbImage, trim| {
         let image = Image { name: "one".to_owned(), source: ImageSource::Pixels(Arc::new(picture)) };
-        let options = EmbedOptions { border, ..options(1, 1, OnError::Fail) };
+        let options = EmbedOptions { trim, ..options(1, 1, OnError::Fail) };
         embed_images(&model, &[image], &options, &mut |_| {}).unwrap().embeddings
     };
     assert_eq!(embed(framed, 2), embed(inner, 0));

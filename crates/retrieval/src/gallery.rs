@@ -2,8 +2,8 @@
 
 use radapter_clip::model::Encoder;
 use radapter_clip::tokenizer::Tokenizer;
+use radapter_datasets::CaptionedImages;
 use radapter_datasets::Templates;
-use radapter_datasets::captions::CaptionedImages;
 use radapter_datasets::on_error::Skipped;
 use radapter_embedding::{EmbedError, EmbedOptions, Embeddings, Image, embed_images, embed_texts};
 use rayon::prelude::*;

@@ -275,7 +275,7 @@ impl ClassList {
 
     fn unknown(&self, name: &str) -> ClassListError {
         let mut nearest: Vec<&String> = self.classes.iter().flat_map(|class| &class.synonyms).collect();
-        nearest.sort_by_key(|known| distance(&known.to_lowercase(), &name.to_lowercase()));
+        nearest.sort_by_key(|known| strsim::levenshtein(&known.to_lowercase(), &name.to_lowercase()));
         let nearest = nearest.into_iter().take(NEAREST).cloned().collect();
         ClassListError::Unknown { name: name.to_owned(), classes: self.len(), nearest }
     }
@@ -286,21 +286,6 @@ fn looks_like_a_file(text: &str) -> bool {
     let is_extension = |end: &str| (1..=5).contains(&end.len()) && end.chars().all(|c| c.is_ascii_alphanumeric());
     text.contains(['/', '\\'])
         || text.rsplit_once('.').is_some_and(|(start, end)| !start.is_empty() && is_extension(end))
-}
-
-/// The number of characters to insert, delete or replace between two texts (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (at, left) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], at + 1);
-        for (column, right) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(left != *right);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

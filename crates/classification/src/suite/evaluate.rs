@@ -109,7 +109,7 @@ pub fn evaluate(
         return Err(EvaluateError::Classes { set, expected, found });
     }
     let images: Vec<Image> = set.samples.iter().map(Image::from).collect();
-    let embedded = embed_images(model, &images, &EmbedOptions { border: set.border, ..options.clone() }, progress)
+    let embedded = embed_images(model, &images, &EmbedOptions { trim: set.border, ..options.clone() }, progress)
         .map_err(|source| EvaluateError::Embed { set: name(), source })?;
     let accuracy = |source| EvaluateError::Accuracy { set: name(), source };
     let names = set.candidates.names();

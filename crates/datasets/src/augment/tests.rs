@@ -1,3 +1,5 @@
+//! Crops and flips: ranges, golden values, and independence of anything but seed, epoch and index.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -52,7 +54,7 @@ fn statistics_are_torchvisions() {
     }
 }
 
-/// The scale, the picture's size, and the three means.
+/// The scale, the image's size, and the three means.
 type Measured = ([f64; 2], (u32, u32), [f64; 3]);
 
 const TORCHVISION: [Measured; 4] = [
@@ -82,7 +84,7 @@ fn epochs_and_pictures_are_cropped_differently() {
 fn a_flip_mirrors_the_whole_picture() {
     let image = RgbImage::from_fn(8, 8, |x, y| image::Rgb([30 * x as u8, 30 * y as u8, 0]));
     let whole = |flip| Augment { scale: [1.0, 1.0], flip };
-    // The ratio must leave the whole picture: take an index for which both agree but for the flip.
+    // The ratio must leave the whole image: take an index for which both agree but for the flip.
     for index in 0..5 {
         let plain = whole(0.0).apply(&image, 8, 0, 0, index);
         let flipped = whole(1.0).apply(&image, 8, 0, 0, index);

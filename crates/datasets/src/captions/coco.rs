@@ -1,22 +1,52 @@
-//! COCO's JSON: images, and annotations that are captions.
+//! COCO's JSON: images, and annotations that are captions; and files of image ids, which restrict it.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::marker::PhantomData;
 use std::path::Path;
 
-use super::error::CaptionsError;
-use super::format::CaptionsFormat;
+use radapter_files::io_error;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde_json::Value;
+
 use super::gather::{Entry, Gather};
-use super::ids;
-use super::json::Json;
-use super::set::CaptionedImages;
+use super::json::{Json, Lists, file_name, parse};
+use super::{CaptionsError, CaptionsFormat};
+use crate::captioned::CaptionedImages;
+use crate::labelled::some;
 
-const FILE_NAME: &str = "a file's name";
-const CAPTION: &str = "a text, the caption (COCO's captions_*.json has it, instances_*.json has not)";
+#[derive(Default)]
+struct Coco {
+    images: Vec<Image>,
+    annotations: Vec<Annotation>,
+}
 
-/// An annotation.
+#[derive(Deserialize)]
+#[serde(expecting = "an object with `id` and `file_name`")]
+struct Image {
+    id: Id,
+    #[serde(deserialize_with = "file_name")]
+    file_name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object with `image_id` and `caption`")]
 struct Annotation {
-    image: String,
-    caption: String,
+    image_id: Id,
+    /// Optional here, so that its absence can be explained.
+    caption: Option<String>,
+}
+
+impl Lists for Coco {
+    const NAMES: &'static [&'static str] = &["images", "annotations"];
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "images" => map.next_value().map(|images| self.images = images),
+            _ => map.next_value().map(|annotations| self.annotations = annotations),
+        }
+    }
 }
 
 /// Reads the images, or those whose ids the file `image_ids` lists.
@@ -28,45 +58,33 @@ pub(super) fn read(
 ) -> Result<CaptionedImages, CaptionsError> {
     let json = Json::read(path)?;
     json.check(CaptionsFormat::Coco)?;
-    let mut names: Vec<(String, String)> = Vec::new();
-    let mut annotations: Vec<Annotation> = Vec::new();
-    json.each(&["images", "annotations"], &mut |list, index, value| {
-        let place = |key: &str| format!("{list}[{index}].{key}");
-        let mut object = json.object(value, || format!("{list}[{index}]"), "an object")?;
-        if list == "images" {
-            let id = json.id(object.get("id"), || place("id"))?;
-            names.push((id, json.text(object.remove("file_name"), || place("file_name"), FILE_NAME)?));
-        } else {
-            let image = json.id(object.get("image_id"), || place("image_id"))?;
-            let caption = json.text(object.remove("caption"), || place("caption"), CAPTION)?;
-            annotations.push(Annotation { image, caption });
-        }
-        Ok(())
-    })?;
-    let mut by_id: HashMap<&str, usize> = HashMap::with_capacity(names.len());
-    for (index, (id, name)) in names.iter().enumerate() {
-        let place = |key: &str| format!("images[{index}].{key}");
-        if name.is_empty() {
-            return Err(json.wrong(place("file_name"), FILE_NAME, "an empty text".to_owned()));
-        }
+    let Coco { images, annotations } = json.lists()?;
+    let wrong = |place: String, problem: String| Err(CaptionsError::place(path, place, problem));
+    let mut by_id: HashMap<&str, usize> = HashMap::with_capacity(images.len());
+    for (index, Image { id: Id(id), .. }) in images.iter().enumerate() {
         if by_id.insert(id, index).is_some() {
-            return Err(CaptionsError::IdTwice { path: path.to_owned(), place: place("id"), id: id.clone() });
+            let problem = format!("the id {id} is an earlier image's too; each image needs its own");
+            return wrong(format!("images[{index}].id"), problem);
         }
     }
     let wanted = match image_ids {
-        None => vec![true; names.len()],
-        Some(file) => ids::chosen(file, path, &by_id)?,
+        None => vec![true; images.len()],
+        Some(file) => chosen(file, path, &by_id)?,
     };
-    let mut captions: Vec<(Vec<usize>, Vec<String>)> = vec![Default::default(); names.len()];
-    for (index, Annotation { image, caption }) in annotations.into_iter().enumerate() {
-        let Some(&at) = by_id.get(&image[..]) else {
-            let place = format!("annotations[{index}].image_id");
-            return Err(CaptionsError::UnknownImage { path: path.to_owned(), place, id: image });
+    let mut captions: Vec<(Vec<usize>, Vec<String>)> = vec![Default::default(); images.len()];
+    for (index, Annotation { image_id: Id(id), caption }) in annotations.into_iter().enumerate() {
+        let Some(caption) = caption else {
+            let problem =
+                "expected a caption, found null or nothing (captions_*.json has captions, instances_*.json has not)";
+            return wrong(format!("annotations[{index}].caption"), problem.to_owned());
+        };
+        let Some(&at) = by_id.get(&id[..]) else {
+            return wrong(format!("annotations[{index}].image_id"), format!("the file has no image of the id {id}"));
         };
         captions[at].0.push(index);
         captions[at].1.push(caption);
     }
-    for (index, ((_, name), (places, captions))) in names.iter().zip(captions).enumerate() {
+    for (index, (Image { file_name, .. }, (places, captions))) in images.iter().zip(captions).enumerate() {
         if !wanted[index] {
             continue;
         }
@@ -74,7 +92,73 @@ pub(super) fn read(
             None => format!("images[{index}]"),
             Some(annotation) => format!("annotations[{annotation}].caption"),
         };
-        gather.add(Entry { name: name.clone(), tried: vec![folder.join(name)], captions, place: &place })?;
+        gather.add(Entry { name: file_name.clone(), tried: vec![folder.join(file_name)], captions, place: &place })?;
     }
     gather.finish()
+}
+
+/// Which images the file of ids lists; all its ids must be in the captions.
+fn chosen(file: &Path, captions: &Path, by_id: &HashMap<&str, usize>) -> Result<Vec<bool>, CaptionsError> {
+    let mut chosen = vec![false; by_id.len()];
+    let mut unknown = Vec::new();
+    for id in read_ids(file)? {
+        match by_id.get(&id[..]) {
+            Some(&index) => chosen[index] = true,
+            None => unknown.push(id),
+        }
+    }
+    if unknown.is_empty() {
+        return Ok(chosen);
+    }
+    let (count, captions) = (unknown.len(), captions.display());
+    Err(CaptionsError::file(file, format!("lists {count} image ids that {captions} does not have: {}", some(&unknown))))
+}
+
+/// A JSON list, or one id on each line.
+fn read_ids(path: &Path) -> Result<Vec<String>, CaptionsError> {
+    let text = std::fs::read_to_string(path).map_err(io_error("read", path))?;
+    let text = text.trim_start_matches('\u{feff}');
+    let ids: Vec<String> = if text.trim_start().starts_with('[') {
+        let ids: Vec<Id> = parse(path, text.as_bytes(), PhantomData)?;
+        ids.into_iter().map(|Id(id)| id).collect()
+    } else {
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    };
+    match ids.is_empty() {
+        true => Err(CaptionsError::file(path, "has no image ids; expected a JSON list or one on each line".to_owned())),
+        false => Ok(ids),
+    }
+}
+
+/// An image's id: a number, as text, or a text.
+struct Id(String);
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Ids;
+        impl Visitor<'_> for Ids {
+            type Value = Id;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an image's id, a number or a text")
+            }
+
+            fn visit_str<E: Error>(self, id: &str) -> Result<Id, E> {
+                Ok(Id(id.to_owned()))
+            }
+
+            fn visit_u64<E: Error>(self, id: u64) -> Result<Id, E> {
+                Ok(Id(id.to_string()))
+            }
+
+            fn visit_i64<E: Error>(self, id: i64) -> Result<Id, E> {
+                Ok(Id(id.to_string()))
+            }
+
+            fn visit_f64<E: Error>(self, id: f64) -> Result<Id, E> {
+                Ok(Id(Value::from(id).to_string()))
+            }
+        }
+        deserializer.deserialize_any(Ids)
+    }
 }

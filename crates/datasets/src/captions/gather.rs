@@ -1,43 +1,43 @@
-//! What all forms share: one image for each path, checks of files and captions, and what is left out.
+//! What all forms share: one image for each path, checks of files and captions, and skipping.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use radapter_images::ImageSource;
 
-use super::error::CaptionsError;
-use super::set::{CaptionedImage, CaptionedImages};
+use super::CaptionsError;
+use crate::captioned::{CaptionedImage, CaptionedImages};
 use crate::on_error::{OnError, SkipReport};
 
 /// An image with captions, or one more of its captions, as a file has it.
 pub(super) struct Entry<'a> {
     /// The path as the file has it.
     pub(super) name: String,
-    /// Where the image may lie, the first choice first.
+    /// Where the image may be, the first choice first.
     pub(super) tried: Vec<PathBuf>,
     /// Its captions.
     pub(super) captions: Vec<String>,
-    /// Where it stands in the file, or with an index where that caption stands.
+    /// Its place in the file, or with an index the place of that caption.
     pub(super) place: &'a dyn Fn(Option<usize>) -> String,
 }
 
-/// A set in the making.
+/// Collects entries into a set.
 pub(super) struct Gather<'a> {
     file: &'a Path,
     on_error: OnError,
     report: &'a SkipReport,
     max_captions: usize,
     images: Vec<Image>,
-    /// Indices of images by every path that was looked for; `None` for those that are not there.
+    /// Indices of images by every path that was looked for; `None` for missing files.
     by_path: HashMap<PathBuf, Option<usize>>,
-    /// How many images and captions were left out, and why the first one was.
+    /// How many images and captions were left out, and the first reason.
     left_out: (usize, String),
 }
 
 struct Image {
     image: CaptionedImage,
     place: String,
-    /// Captions that the file has, the empty ones too.
+    /// Captions seen in the file, including empty ones.
     seen: usize,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Takes an entry in; later ones of the same file add their captions.
+    /// Adds an entry; later ones of the same file add their captions.
     pub(super) fn add(&mut self, entry: Entry<'_>) -> Result<(), CaptionsError> {
         let Some(at) = self.find(&entry)? else { return Ok(()) };
         for (index, caption) in entry.captions.into_iter().enumerate() {
@@ -65,13 +65,13 @@ impl<'a> Gather<'a> {
                 continue;
             }
             let named = format!("{name}, caption {number}");
-            let (path, place, name) = (self.file.to_owned(), (entry.place)(Some(index)), name.clone());
-            self.leave_out(&named, CaptionsError::EmptyCaption { path, place, name, number })?;
+            let problem = format!("caption {number} of `{name}` is empty; give it a text or take it out");
+            self.leave_out(&named, (entry.place)(Some(index)), problem)?;
         }
         Ok(())
     }
 
-    /// The index of an entry's image, or `None` if it is left out because its file is not there.
+    /// The index of an entry's image, or `None` if it is left out because its file is missing.
     fn find(&mut self, entry: &Entry<'_>) -> Result<Option<usize>, CaptionsError> {
         let Some(first) = entry.tried.first() else { return Ok(None) };
         if let Some(&known) = self.by_path.get(first) {
@@ -79,14 +79,11 @@ impl<'a> Gather<'a> {
         }
         let Some(path) = entry.tried.iter().find(|path| path.is_file()) else {
             let tried: Vec<String> = entry.tried.iter().map(|path| path.display().to_string()).collect();
-            let error = CaptionsError::MissingImage {
-                path: self.file.to_owned(),
-                place: (entry.place)(None),
-                name: entry.name.clone(),
-                tried: tried.join(" and "),
-            };
+            let (name, tried) = (&entry.name, tried.join(" and "));
+            let problem =
+                format!("there is no image file for `{name}`; looked for {tried}; check the folder of images");
             self.by_path.insert(first.clone(), None);
-            return self.leave_out(&entry.name, error).map(|()| None);
+            return self.leave_out(name, (entry.place)(None), problem).map(|()| None);
         };
         let at = self.by_path.get(path).copied().flatten().unwrap_or(self.images.len());
         self.by_path.insert(first.clone(), Some(at));
@@ -99,8 +96,9 @@ impl<'a> Gather<'a> {
         Ok(Some(at))
     }
 
-    /// Something is damaged: an error, or on the report.
-    pub(super) fn leave_out(&mut self, name: &str, error: CaptionsError) -> Result<(), CaptionsError> {
+    /// Reports a damaged sample, or returns the error.
+    pub(super) fn leave_out(&mut self, name: &str, place: String, problem: String) -> Result<(), CaptionsError> {
+        let error = CaptionsError::place(self.file, place, problem);
         if self.left_out.0 == 0 {
             self.left_out.1 = error.to_string();
         }
@@ -113,8 +111,8 @@ impl<'a> Gather<'a> {
         let mut images = Vec::with_capacity(self.images.len());
         for Image { mut image, place, .. } in std::mem::take(&mut self.images) {
             if image.captions.is_empty() {
-                let (path, name) = (self.file.to_owned(), image.name.clone());
-                self.leave_out(&image.name, CaptionsError::NoCaptions { path, place, name })?;
+                let problem = format!("`{}` has no caption; expected at least one", image.name);
+                self.leave_out(&image.name, place, problem)?;
                 continue;
             }
             image.captions.truncate(self.max_captions);
@@ -125,7 +123,7 @@ impl<'a> Gather<'a> {
                 (0, _) => "it has no images".to_owned(),
                 (count, first) => format!("{count} were left out, the first because of this: {first}"),
             };
-            return Err(CaptionsError::Nothing { path: self.file.to_owned(), why });
+            return Err(CaptionsError::file(self.file, format!("gives no image with a caption: {why}")));
         }
         Ok(CaptionedImages { images })
     }

@@ -1,13 +1,17 @@
-//! JSON files of captions, an element of their lists at a time: COCO's have hundreds of thousands, with much besides that is not used.
+//! JSON files of captions: which form they have, and their lists. COCO's file has 90 MB, most of it in fields that are not used,
+//! so that it is parsed straight into the fields that are, with its lists in any order.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeSeed;
-use serde_json::{Map, Value};
+use radapter_files::io_error;
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
+};
+use serde_json::Value;
 
-use super::error::CaptionsError;
-use super::format::CaptionsFormat;
-use super::walk::{Visit, Walk};
+use super::{CaptionsError, CaptionsFormat};
 
 /// A JSON file in memory.
 pub(super) struct Json {
@@ -15,132 +19,179 @@ pub(super) struct Json {
     bytes: Vec<u8>,
 }
 
+/// The lists that are read from a file's object.
+pub(super) trait Lists: Default {
+    /// Their names.
+    const NAMES: &'static [&'static str];
+
+    /// Reads the list of this name, the map's next value.
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error>;
+}
+
 impl Json {
     pub(super) fn read(path: &Path) -> Result<Self, CaptionsError> {
-        let bytes = std::fs::read(path).map_err(|source| CaptionsError::Read { path: path.to_owned(), source })?;
+        let bytes = std::fs::read(path).map_err(io_error("read", path))?;
         Ok(Self { path: path.to_owned(), bytes })
     }
 
-    /// The form that the file has by its keys; [`CaptionsError::UnknownForm`] if it is neither of the two.
-    pub(super) fn form(&self) -> Result<CaptionsFormat, CaptionsError> {
-        let mut first = None;
-        let keys = self.walk(&["images"], 1, &mut |_, _, image| {
-            first = Some(image);
-            Ok(())
-        })?;
+    /// The form that the file has by its keys, or what it has instead of those of a known form.
+    fn form(&self) -> Result<Result<CaptionsFormat, String>, CaptionsError> {
+        let (Head { first }, keys) = self.object::<Head>()?;
         let top = |key: &str| keys.iter().any(|known| known == key);
         let in_first = |key: &str| first.as_ref().is_some_and(|image| image.get(key).is_some());
         if in_first("filename") || in_first("sentences") || (first.is_none() && top("images") && !top("annotations")) {
-            return Ok(CaptionsFormat::Karpathy);
+            return Ok(Ok(CaptionsFormat::Karpathy));
         }
         if in_first("file_name") || (top("images") && top("annotations")) {
-            return Ok(CaptionsFormat::Coco);
+            return Ok(Ok(CaptionsFormat::Coco));
         }
         let quoted = |keys: &[String]| match keys {
             [] => "none".to_owned(),
             _ => keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", "),
         };
-        let found = match first.as_ref().map(Value::as_object) {
+        Ok(Err(match first.as_ref().map(Value::as_object) {
             None => format!("the keys {}", quoted(&keys)),
             Some(None) => format!("the keys {}, and `images` that are not objects", quoted(&keys)),
             Some(Some(image)) => {
                 let inner: Vec<String> = image.keys().cloned().collect();
                 format!("the keys {}, and in the first of `images` the keys {}", quoted(&keys), quoted(&inner))
             }
-        };
-        Err(CaptionsError::UnknownForm { path: self.path.clone(), found })
+        }))
     }
 
-    /// An error if the file is plainly of the other form.
+    /// The form that the file has by its keys.
+    pub(super) fn detect(&self) -> Result<CaptionsFormat, CaptionsError> {
+        self.form()?.map_err(|found| {
+            let problem = format!(
+                "is JSON without captions of a known form: expected `images` with `filename` and `sentences` (Karpathy), or \
+                 `images` with `file_name` beside `annotations` (COCO), found {found}"
+            );
+            CaptionsError::file(&self.path, problem)
+        })
+    }
+
+    /// An error if the file is plainly of the other form. If it is of none, reading it names the first place that is wrong.
     pub(super) fn check(&self, asked: CaptionsFormat) -> Result<(), CaptionsError> {
-        match self.form() {
-            Ok(found) if found != asked => Err(CaptionsError::OtherForm { path: self.path.clone(), found, asked }),
-            // Reading it will name the first place that is not as it should be.
-            Ok(_) | Err(CaptionsError::UnknownForm { .. }) => Ok(()),
-            Err(error) => Err(error),
+        match self.form()? {
+            Ok(found) if found != asked => {
+                let problem =
+                    format!("has the form `{found}`, not `{asked}`; leave the format out or set it to `{found}`");
+                Err(CaptionsError::file(&self.path, problem))
+            }
+            _ => Ok(()),
         }
     }
 
-    /// Visits all elements of the named lists, in the file's order. All of the lists must be there.
-    pub(super) fn each(&self, lists: &[&str], visit: Visit<'_>) -> Result<(), CaptionsError> {
-        let keys = self.walk(lists, usize::MAX, visit)?;
-        match lists.iter().find(|list| !keys.iter().any(|key| key == **list)) {
-            None => Ok(()),
+    /// The lists, all of which must be there.
+    pub(super) fn lists<L: Lists>(&self) -> Result<L, CaptionsError> {
+        let (lists, keys) = self.object::<L>()?;
+        match L::NAMES.iter().find(|name| !keys.iter().any(|key| key == **name)) {
+            None => Ok(lists),
             Some(missing) => {
-                let found = format!("nothing; the file's keys are {}", keys.join(", "));
-                Err(self.wrong((*missing).to_owned(), "a list", found))
+                let problem = format!("expected a list, found nothing; the file's keys are {}", keys.join(", "));
+                Err(CaptionsError::place(&self.path, (*missing).to_owned(), problem))
             }
         }
     }
 
-    /// Visits the first elements of the named lists and gives the keys of the file.
-    fn walk(&self, lists: &[&str], wanted: usize, visit: Visit<'_>) -> Result<Vec<String>, CaptionsError> {
-        let bytes = self.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.bytes);
-        let mut reader = serde_json::Deserializer::from_slice(bytes);
-        let mut stopped = None;
-        let walk = Walk { lists, wanted, visit, stopped: &mut stopped };
-        let keys = walk.deserialize(&mut reader).and_then(|keys| reader.end().map(|()| keys));
-        match (keys, stopped) {
-            (_, Some(error)) => Err(error),
-            (Ok(keys), None) => Ok(keys),
-            (Err(source), None) => Err(CaptionsError::Json { path: self.path.clone(), source }),
-        }
-    }
-
-    /// An element as an object.
-    pub(super) fn object(
-        &self,
-        value: Value,
-        place: impl FnOnce() -> String,
-        expected: &'static str,
-    ) -> Result<Map<String, Value>, CaptionsError> {
-        match value {
-            Value::Object(object) => Ok(object),
-            other => Err(self.wrong(place(), expected, kind(Some(&other)))),
-        }
-    }
-
-    /// A value as a text.
-    pub(super) fn text(
-        &self,
-        value: Option<Value>,
-        place: impl FnOnce() -> String,
-        expected: &'static str,
-    ) -> Result<String, CaptionsError> {
-        match value {
-            Some(Value::String(text)) => Ok(text),
-            other => Err(self.wrong(place(), expected, kind(other.as_ref()))),
-        }
-    }
-
-    /// A value that names an image: a text or a number, as a text.
-    pub(super) fn id(&self, value: Option<&Value>, place: impl FnOnce() -> String) -> Result<String, CaptionsError> {
-        id(value).ok_or_else(|| self.wrong(place(), "an image's id, a number or a text", kind(value)))
-    }
-
-    /// The error about a place.
-    pub(super) fn wrong(&self, place: String, expected: &'static str, found: String) -> CaptionsError {
-        CaptionsError::Form { path: self.path.clone(), place, expected, found }
+    /// The lists that are there, and all keys.
+    fn object<L: Lists>(&self) -> Result<(L, Vec<String>), CaptionsError> {
+        parse(&self.path, &self.bytes, Object(PhantomData))
     }
 }
 
-/// A number or a text, as a text.
-pub(super) fn id(value: Option<&Value>) -> Option<String> {
-    match value {
-        Some(Value::String(text)) => Some(text.clone()),
-        Some(Value::Number(number)) => Some(number.to_string()),
-        _ => None,
+/// Parses a file's bytes. What is JSON but not as expected is an error with its place, such as `images[3].sentences`.
+pub(super) fn parse<'de, S: DeserializeSeed<'de>>(
+    path: &Path,
+    bytes: &'de [u8],
+    seed: S,
+) -> Result<S::Value, CaptionsError> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
+    let mut track = serde_path_to_error::Track::new();
+    let value = seed.deserialize(serde_path_to_error::Deserializer::new(&mut reader, &mut track));
+    value.and_then(|value| reader.end().map(|()| value)).map_err(|error| match track.path() {
+        place if error.is_data() && place.iter().len() > 0 => {
+            CaptionsError::place(path, place.to_string(), error.to_string())
+        }
+        _ => CaptionsError::file(path, format!("cannot be read as JSON: {error}")),
+    })
+}
+
+/// A file's object: its lists, and the names of everything in it.
+struct Object<L>(PhantomData<L>);
+
+impl<'de, L: Lists> DeserializeSeed<'de> for Object<L> {
+    type Value = (L, Vec<String>);
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
-/// What a value is, for a message.
-pub(super) fn kind(value: Option<&Value>) -> String {
-    match value {
-        None => "nothing".to_owned(),
-        Some(Value::Array(_)) => "a list".to_owned(),
-        Some(Value::Object(_)) => "an object".to_owned(),
-        Some(Value::String(text)) if text.is_empty() => "an empty text".to_owned(),
-        Some(Value::String(_)) => "a text".to_owned(),
-        Some(short) => short.to_string(),
+impl<'de, L: Lists> Visitor<'de> for Object<L> {
+    type Value = (L, Vec<String>);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with a list of `images`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut lists, mut keys) = (L::default(), Vec::new());
+        while let Some(key) = map.next_key::<String>()? {
+            match L::NAMES.contains(&&key[..]) {
+                true => lists.read(&key, &mut map)?,
+                false => drop(map.next_value::<IgnoredAny>()?),
+            }
+            keys.push(key);
+        }
+        Ok((lists, keys))
+    }
+}
+
+/// What tells the form of a file: the first of its `images`.
+#[derive(Default)]
+struct Head {
+    first: Option<Value>,
+}
+
+impl Lists for Head {
+    const NAMES: &'static [&'static str] = &["images"];
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, _: &str, map: &mut A) -> Result<(), A::Error> {
+        map.next_value_seed(First).map(|first| self.first = first)
+    }
+}
+
+/// The first element of a list.
+struct First;
+
+impl<'de> DeserializeSeed<'de> for First {
+    type Value = Option<Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Value>, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for First {
+    type Value = Option<Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Option<Value>, A::Error> {
+        let first = list.next_element()?;
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(first)
+    }
+}
+
+/// A file's name, which is not empty.
+pub(super) fn file_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    match name.is_empty() {
+        true => Err(D::Error::invalid_value(Unexpected::Str(""), &"a file's name")),
+        false => Ok(name),
     }
 }

@@ -1,53 +1,108 @@
 //! Images with captions, from the forms that such sets are published in.
 //!
-//! | form | what it is | where an image lies |
+//! | form | content | where an image is |
 //! |---|---|---|
 //! | [`Karpathy`](CaptionsFormat::Karpathy) | `{"images": [{"filename", "filepath"?, "split", "sentences": [{"raw"}]}]}` | `IMAGES/filepath/filename`, else `IMAGES/filename` |
 //! | [`Coco`](CaptionsFormat::Coco) | `{"images": [{"id", "file_name"}], "annotations": [{"image_id", "caption"}]}` | `IMAGES/file_name` |
-//! | [`Csv`](CaptionsFormat::Csv) | a caption a row; by default with the columns `filepath` and `title` and tabs between, as OpenCLIP has it | `IMAGES/path`; `IMAGES` is the file's own folder unless given |
+//! | [`Csv`](CaptionsFormat::Csv) | a caption in each row; by default with the columns `filepath` and `title`, separated by tabs, as OpenCLIP has it | `IMAGES/path`; `IMAGES` is the file's own folder unless given |
 //! | [`Shards`](CaptionsFormat::Shards) | webdataset's tar files: `key.jpg` with `key.txt` or `key.json` | in the shard |
 //!
-//! [`read`] finds the form out ([`detect`]) unless it is given. Keys that are not named here do not matter. Entries, rows and samples of
-//! one path are one image with all their captions; images are in the order of their first appearance, and an image's captions in the
-//! file's order, character by character as the file has them (but fields of tables, which are trimmed).
+//! [`read`] detects the form ([`detect`]) unless it is given. Keys that are not named here are ignored. Entries, rows and samples with
+//! one path are one image with all their captions. Images are in the order of their first appearance, the captions of an image in the
+//! file's order, character by character as the file has them (except that fields of tables are trimmed).
 //!
-//! **Columns of tables.** What [`CaptionsOptions`] gives, a separator or a column's name or number, is taken literally. What it leaves
-//! open is found out as in [`table`](crate::table), but that the columns `filepath` and `title` go before others, so that a file with
-//! OpenCLIP's header is read as OpenCLIP reads it.
+//! **Columns of tables.** A separator or column that [`CaptionsOptions`] gives is taken literally. The others are detected as in
+//! [`table`](crate::table), except that the columns `filepath` and `title` take precedence, so that a file with OpenCLIP's header is read
+//! as OpenCLIP reads it.
 //!
-//! **Damage.** That the images are there is checked while reading, so that a wrong folder shows before an hour of work. An image that is
-//! not there, an empty caption and an image without captions are left to [`OnError`]; a file that is not of its form is an error always.
+//! **Damage.** Reading checks that the image files exist, so that a wrong folder is found before an hour of work. [`OnError`] decides about
+//! a missing image, an empty caption and an image without captions; a file that is not of its form is always an error.
 
 mod coco;
-mod csv_file;
-mod detect;
-mod error;
-mod format;
 mod gather;
-mod ids;
 mod json;
 mod karpathy;
 mod options;
-mod set;
-mod walk;
+mod table;
 
-use std::path::Path;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
-pub use detect::detect;
-pub use error::CaptionsError;
-pub use format::CaptionsFormat;
-pub use options::CaptionsOptions;
-pub use set::{CaptionedImage, CaptionedImages};
+use radapter_files::{IoError, io_error};
 
+pub use options::{CaptionsFormat, CaptionsOptions};
+
+use crate::captioned::CaptionedImages;
 use crate::on_error::{OnError, SkipReport};
-use crate::shards::Shards;
+use crate::shards::{self, Shards, ShardsError};
+use crate::table::TableError;
 use gather::Gather;
+use json::Json;
+
+/// Why captions could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CaptionsError {
+    /// A file could not be read.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// A table could not be read.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// Shards could not be read.
+    #[error(transparent)]
+    Shards(#[from] ShardsError),
+    /// A setting is for another form.
+    #[error(
+        "the setting `{setting}` is for the form `{only}`, but these captions have the form `{format}`; leave it out"
+    )]
+    Setting {
+        /// The setting.
+        setting: &'static str,
+        /// The only form that it is for.
+        only: CaptionsFormat,
+        /// The form of the captions.
+        format: CaptionsFormat,
+    },
+    /// A setting is missing or out of range.
+    #[error("{0}")]
+    Options(String),
+    /// A file as a whole is not as expected.
+    #[error("{path} {problem}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// A predicate: `has no split ...`.
+        problem: String,
+    },
+    /// A place in a file is not as expected.
+    #[error("{path}, {place}: {problem}", path = path.display())]
+    Place {
+        /// The file.
+        path: PathBuf,
+        /// Where in it: `images[17].sentences[2].raw`, `line 3`.
+        place: String,
+        /// What is wrong, and what was expected.
+        problem: String,
+    },
+}
+
+impl CaptionsError {
+    fn file(path: &Path, problem: String) -> Self {
+        Self::File { path: path.to_owned(), problem }
+    }
+
+    fn place(path: &Path, place: String, problem: String) -> Self {
+        Self::Place { path: path.to_owned(), place, problem }
+    }
+}
 
 /// Reads a set; `captions` is a file or, for shards, a pattern or a folder (see [`Shards::open`]).
 ///
 /// # Errors
-/// If the options contradict each other or the form, the file cannot be read or is not of its form, a split or an image id is not in it, a
-/// sample is damaged and `on_error` is [`OnError::Fail`], or nothing is left.
+/// If the options contradict each other or the form, the file cannot be read or is not of its form, lacks a split or an image id, has a
+/// damaged sample and `on_error` is [`OnError::Fail`], or if nothing is left.
 pub fn read(
     captions: &Path,
     options: &CaptionsOptions,
@@ -60,9 +115,33 @@ pub fn read(
     match format {
         CaptionsFormat::Karpathy => karpathy::read(captions, options.folder(format)?, &options.splits, gather),
         CaptionsFormat::Coco => coco::read(captions, options.folder(format)?, options.image_ids.as_deref(), gather),
-        CaptionsFormat::Csv => csv_file::read(captions, options, gather),
+        CaptionsFormat::Csv => table::read(captions, options, gather),
         CaptionsFormat::Shards => Ok(Shards::open(captions, on_error, report, options.max_captions)?.images()?),
     }
+}
+
+/// The form of a file, or of a pattern or folder of shards.
+///
+/// Folders, patterns with braces, tar files and compressed files (which [`Shards`](crate::Shards) refuses) are shards. A file that ends in
+/// `.json` or starts like JSON has Karpathy's or COCO's form, by its keys. Everything else is a table.
+///
+/// # Errors
+/// If the file cannot be read, or is JSON with other keys.
+pub fn detect(captions: &Path) -> Result<CaptionsFormat, CaptionsError> {
+    if captions.is_dir() || shards::is_pattern(captions) {
+        return Ok(CaptionsFormat::Shards);
+    }
+    let mut head = Vec::new();
+    File::open(captions).and_then(|file| file.take(512).read_to_end(&mut head)).map_err(io_error("read", captions))?;
+    let ends_in = |extension: &str| captions.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension));
+    if shards::is_shard(&head) || ends_in("tar") {
+        return Ok(CaptionsFormat::Shards);
+    }
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start();
+    if ends_in("json") || text.starts_with(b"{") || text.starts_with(b"[") {
+        return Json::read(captions)?.detect();
+    }
+    Ok(CaptionsFormat::Csv)
 }
 
 #[cfg(test)]

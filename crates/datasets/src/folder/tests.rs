@@ -1,3 +1,4 @@
+//! Image folders: order, warnings, and what is refused.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 use super::*;
 
@@ -66,7 +67,7 @@ fn class_names_override_and_what_is_odd_is_a_warning() {
 #[test]
 fn folders_that_are_no_data_say_what_was_found() {
     for (files, parts) in [
-        (&["empty/"][..], &["class folder", "empty", "has no image", "found nothing", "jpg, jpeg, png, webp"][..]),
+        (&["empty/"][..], &["empty has no image", "found nothing", "jpg, jpeg, png, webp"][..]),
         (&[], &["is empty", "sub-folder for each class"]),
         (&["1.png", "2.png"], &["no sub-folders", "found 2 images", "sub-folder for each class"]),
         (&["readme.md"], &["no sub-folders", "found readme.md"]),
@@ -85,9 +86,9 @@ fn folders_that_are_no_data_say_what_was_found() {
 fn a_missing_folder_and_a_file_are_told_apart() {
     let root = folder(&["file.png"]);
     let missing = read(&root.path().join("nope"), None).unwrap_err();
-    assert!(matches!(&missing, FolderError::Missing { path } if path.ends_with("nope")), "{missing}");
+    assert!(missing.to_string().ends_with("nope does not exist"), "{missing}");
     let file = read(&root.path().join("file.png"), None).unwrap_err();
-    assert!(matches!(&file, FolderError::NotAFolder { path } if path.ends_with("file.png")), "{file}");
+    assert!(file.to_string().contains("file.png is a file; expected a folder"), "{file}");
 }
 
 #[test]
@@ -96,7 +97,8 @@ fn images_below_a_folder_are_listed_flat() {
     let listed: Vec<_> = images(root.path()).unwrap().into_iter().map(|image| image.name).collect();
     assert_eq!(listed, ["a-b/1.jpg", "a/2.jpg", "a/x/3.webp", "b.png"]);
     let none = folder(&["c.txt"]);
-    assert!(matches!(images(none.path()), Err(FolderError::NoImages { .. })));
+    let error = images(none.path()).unwrap_err().to_string();
+    assert!(error.contains("has no image at any depth"), "{error}");
 }
 
 #[cfg(unix)]
@@ -107,5 +109,5 @@ fn links_are_followed_but_not_in_circles() {
     assert_eq!(names(&read(root.path(), None).unwrap()), ["cat/1.png", "cat/more/2.png", "elsewhere/2.png"]);
     std::os::unix::fs::symlink(root.path(), root.path().join("cat/up")).unwrap();
     let error = read(root.path(), None).unwrap_err();
-    assert!(matches!(&error, FolderError::Loop { path } if path.ends_with("cat/up")), "{error}");
+    assert!(error.to_string().contains("cat/up links back"), "{error}");
 }

@@ -1,11 +1,11 @@
-//! ImageNet's classes and the sets that are measured against it: tables of plain facts, and readers for their usual layouts.
+//! ImageNet's classes and the sets that share them: tables of facts, and readers for their usual layouts.
 
 mod sets;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-pub use sets::{ImageNetError, ImageNetSet, Scoring, without_border};
+pub use sets::{ImageNetError, ImageNetSet, Scoring};
 
 /// One of the 1000 classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct ImageNetClass {
     pub name: &'static str,
 }
 
-/// A folder of ObjectNet and the ImageNet classes that are right for it.
+/// A folder of ObjectNet and the ImageNet classes that it stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectNetFolder {
     /// The folder's name.

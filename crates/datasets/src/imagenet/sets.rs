@@ -1,22 +1,18 @@
 //! The ImageNet family on disk.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use image::{RgbImage, imageops};
 
 use super::{class_of, classes, objectnet, subset_a, subset_r};
-use crate::class::Class;
 use crate::class_names::ClassNames;
 use crate::folder::{self, FolderError};
-use crate::labelled::{LabelledImages, Warning, same_texts, some};
+use crate::labelled::{Class, LabelledImages, Warning, same_texts, some};
 
 /// A set that a model with ImageNet's 1000 classes is measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ImageNetSet {
-    /// ILSVRC 2012's training pictures.
+    /// ILSVRC 2012's training images.
     Train,
-    /// ILSVRC 2012's validation pictures.
+    /// ILSVRC 2012's validation images.
     Val,
     /// ImageNetV2, matched frequency.
     V2,
@@ -30,7 +26,7 @@ pub enum ImageNetSet {
     A,
 }
 
-/// How the 1000 logits of a picture become the scores that its label is compared with.
+/// How the 1000 logits of an image become the scores that its label is compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scoring {
     /// Labels are classes; all 1000 compete.
@@ -45,11 +41,11 @@ pub enum Scoring {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageNetError {
-    /// The folder is no image folder.
+    /// The folder is not an image folder.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// Folders that are no classes of the set.
-    #[error("{}: these folders are no classes of the set: {}; expected {expected}", path.display(), some(folders))]
+    /// Some folders are not classes of the set.
+    #[error("{}: these folders are not classes of the set: {}; expected {expected}", path.display(), some(folders))]
     UnknownFolders {
         /// The set's folder.
         path: PathBuf,
@@ -77,7 +73,7 @@ impl ImageNetSet {
         }
     }
 
-    /// Where the set lies below the folder of all sets.
+    /// The set's folder below the folder of all sets.
     pub fn folder(self) -> &'static str {
         match self {
             Self::Train => "ILSVRC2012/train",
@@ -90,7 +86,7 @@ impl ImageNetSet {
         }
     }
 
-    /// How pictures of the set are scored.
+    /// How images of the set are scored.
     pub fn scoring(self) -> Scoring {
         match self {
             Self::Train | Self::Val | Self::V2 | Self::Sketch => Scoring::All,
@@ -100,7 +96,7 @@ impl ImageNetSet {
         }
     }
 
-    /// Pixels to cut off at each side before anything else: ObjectNet's pictures have a red frame.
+    /// Pixels to trim from each side of an image: ObjectNet's have a red frame.
     pub fn border(self) -> u32 {
         if self == Self::ObjectNet { 2 } else { 0 }
     }
@@ -108,14 +104,14 @@ impl ImageNetSet {
     /// Reads the set from the folder that holds all sets.
     ///
     /// Labels are ImageNet's (ObjectNet's: positions in [`objectnet`]), whichever classes are there. `names` override the classes' texts by
-    /// WordNet id. ObjectNet's other 200 folders are left out; classes that are missing are a warning.
+    /// WordNet id. ObjectNet's other 200 folders are ignored; missing classes are a warning.
     ///
     /// # Errors
-    /// If the folder is no image folder, or has folders that are no classes of the set.
+    /// If the folder is not an image folder, or has folders that are not classes of the set.
     pub fn read(self, root: &Path, names: Option<&ClassNames>) -> Result<LabelledImages, ImageNetError> {
         let path = root.join(self.folder());
         let mut set = folder::read(&path, None)?;
-        // What the folders' own names gave cause to say is of no interest: the texts come from the tables.
+        // Warnings about the folders' names do not apply, because the texts come from the tables.
         set.warnings.clear();
         let labels: Vec<Option<usize>> = set.classes.iter().map(|class| self.label(&class.folder)).collect();
         if self != Self::ObjectNet {
@@ -186,15 +182,6 @@ impl ImageNetSet {
             _ => classes().iter().map(|entry| class(entry.wnid, entry.name.to_owned())).collect(),
         }
     }
-}
-
-/// A picture without `border` pixels at each side; the picture itself if nothing would be left.
-pub fn without_border(image: Arc<RgbImage>, border: u32) -> Arc<RgbImage> {
-    let (width, height) = image.dimensions();
-    if border == 0 || width <= 2 * border || height <= 2 * border {
-        return image;
-    }
-    Arc::new(imageops::crop_imm(&*image, border, border, width - 2 * border, height - 2 * border).to_image())
 }
 
 #[cfg(test)]

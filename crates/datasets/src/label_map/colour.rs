@@ -2,11 +2,11 @@
 
 /// The colour of a class in palettes and overlays.
 ///
-/// Neighbours in this list differ also for those who see red and green alike: the first seven are Okabe and Ito's ("Color Universal
+/// Neighbours in this list also differ for the red-green colour-blind: the first seven are those of Okabe and Ito ("Color Universal
 /// Design", 2008) without black, and each further one is the colour that is farthest from all before it (and from black and
-/// white) in CIELAB, the distance taken as the least of those seen by full vision (times 0.75), protanopes and deuteranopes by the
-/// model of Machado, Oliveira and Fernandes (2009); lightness from 28 to 94. Of many colours the later ones are near each other.
-/// More than 256 nobody could tell apart: there the list begins anew.
+/// white) in CIELAB. The distance is the least of those seen by full vision (times 0.75), protanopes and deuteranopes, by the model
+/// of Machado, Oliveira and Fernandes (2009); lightness is from 28 to 94. Later colours are closer together. After 256 colours the
+/// list starts again.
 pub fn colour(label: u16) -> [u8; 3] {
     let [_, red, green, blue] = COLOURS[usize::from(label) % COLOURS.len()].to_be_bytes();
     [red, green, blue]

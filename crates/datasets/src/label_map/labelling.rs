@@ -2,23 +2,39 @@
 
 use std::path::Path;
 
-use super::error::{LabelMapError, LabellingError};
-use super::map::{IGNORED, LabelMap};
-use super::stored::Stored;
+use super::{IGNORED, LabelMap, LabelMapError, Stored};
 
-/// The most classes that 16 bits hold beside the value of an ignored pixel, whether values count from 0 or 1.
+/// The most classes that fit into 16 bits beside the value of an ignored pixel, whether values count from 0 or 1.
 pub const MAX_CLASSES: usize = 65_534;
 
-/// The stored value that marks an ignored pixel where nothing else is said: 65535 for more than 254 classes, else 255.
+/// The default for the stored value of an ignored pixel: 65535 for more than 254 classes, else 255.
 pub fn default_ignore(classes: usize) -> u16 {
     if classes > 254 { 65_535 } else { 255 }
 }
 
+/// Why a [`Labelling`] is impossible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LabellingError {
+    /// No classes, or more than a label map can store.
+    #[error("{classes} classes: a label map has 1 to {MAX_CLASSES}")]
+    Classes {
+        /// The number of classes asked for.
+        classes: usize,
+    },
+    /// Neither 0 nor 1.
+    #[error("`--label-offset {offset}`: expected 0 (labels count from 0) or 1 (they count from 1, and 0 is ignored)")]
+    Offset {
+        #[allow(missing_docs, reason = "the name says it all")]
+        offset: u16,
+    },
+}
+
 /// How stored values become labels.
 ///
-/// The ignored value is looked for first, in the file's own numbers; then the offset is taken off. With an offset of 1 a stored 0
-/// is ignored as well: ADE20K's and Pascal VOC's originals have 0 for what is none of their classes, and VOC's have 255 for the
-/// borders besides.
+/// Stored values equal to the ignored one are ignored; from all others the offset is subtracted. With an offset of 1 a stored 0 is
+/// ignored as well: the original annotations of ADE20K and Pascal VOC have 0 for pixels without a class, those of VOC 255 for
+/// outlines besides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Labelling {
     classes: usize,
@@ -42,7 +58,7 @@ impl Labelling {
         Ok(Self { classes, ignore: ignore.unwrap_or_else(|| default_ignore(classes)), offset })
     }
 
-    /// How many classes there are.
+    /// The number of classes.
     pub fn classes(&self) -> usize {
         self.classes
     }
@@ -57,7 +73,7 @@ impl Labelling {
         self.offset
     }
 
-    /// The label of a stored value; [`IGNORED`] for an ignored pixel, none for what is no class.
+    /// The label of a stored value; [`IGNORED`] for an ignored pixel, `None` for what is not a class.
     pub fn label(&self, stored: u16) -> Option<u16> {
         if stored == self.ignore {
             return Some(IGNORED);
@@ -69,32 +85,26 @@ impl Labelling {
         }
     }
 
-    /// The map that stored values mean; `path` is what an error calls it.
+    /// Turns stored values into a label map; an error names `path`.
     ///
     /// # Errors
-    /// [`LabelMapError::OutOfRange`] for a value that is neither a class nor ignored.
+    /// [`LabelMapError::Content`] for a value that is neither a class nor ignored.
     pub fn apply(&self, path: &Path, stored: Stored) -> Result<LabelMap, LabelMapError> {
         let Stored { width, height, mut values } = stored;
         for (at, value) in values.iter_mut().enumerate() {
             let found = *value;
-            *value = self.label(found).ok_or_else(|| LabelMapError::OutOfRange {
-                path: path.to_owned(),
-                label: found - self.offset,
-                x: at % width,
-                y: at / width,
-                classes: self.classes,
-                reason: self.explain(found),
+            *value = self.label(found).ok_or_else(|| {
+                let (label, place) = (found - self.offset, (at % width, at / width));
+                LabelMapError::out_of_range(path, label, place, self.classes, &self.explain(found))
             })?;
         }
         let found = values.len();
-        LabelMap::new(width, height, values).ok_or_else(|| LabelMapError::Corrupt {
-            path: path.to_owned(),
-            format: "label map",
-            message: format!("{found} values for {width}×{height} pixels"),
+        LabelMap::new(width, height, values).ok_or_else(|| {
+            LabelMapError::corrupt(path, "label map", format!("{found} values for {width}×{height} pixels"))
         })
     }
 
-    /// What is known of a stored value that is no class, and what may be wrong.
+    /// Explains a stored value that is not a class, and what may be wrong.
     fn explain(&self, stored: u16) -> String {
         let Self { classes, ignore, offset } = self;
         let known = match offset {
@@ -106,7 +116,7 @@ impl Labelling {
             _ => "if the annotations count from 0, leave `--label-offset 1` out; ",
         };
         format!(
-            "{known}; {from_one}if {stored} marks ignored pixels, give `--ignore {stored}`; else the list of classes is not that of these annotations"
+            "{known}; {from_one}if {stored} marks ignored pixels, give `--ignore {stored}`; else the list of classes does not belong to these annotations"
         )
     }
 }

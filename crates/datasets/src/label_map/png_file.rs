@@ -1,18 +1,16 @@
+//! Values stored in a PNG.
+
 use std::io::Cursor;
 use std::path::Path;
 
 use png::{BitDepth, ColorType, Decoder, DecodingError, Transformations};
 
-use super::error::LabelMapError;
+use super::LabelMapError;
 use super::stored::{Stored, check_size};
 
 /// The indices of a PNG.
 pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Stored, LabelMapError> {
-    let broken = |error: DecodingError| LabelMapError::Corrupt {
-        path: path.to_owned(),
-        format: "PNG",
-        message: error.to_string(),
-    };
+    let broken = |error: DecodingError| LabelMapError::corrupt(path, "PNG", error);
     let mut decoder = Decoder::new(Cursor::new(bytes));
     decoder.set_transformations(Transformations::IDENTITY);
     let header = decoder.read_header_info().map_err(broken)?;
@@ -25,13 +23,13 @@ pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Stored, LabelMapError>
         ColorType::Rgba => Some("an RGBA PNG"),
     };
     if let Some(found) = colours {
-        return Err(LabelMapError::Colours { path: path.to_owned(), found: found.into() });
+        return Err(LabelMapError::colours(path, found));
     }
     let mut reader = decoder.read_info().map_err(broken)?;
     let size = reader.output_buffer_size().unwrap_or(0);
     let mut rows = vec![0; size];
     let frame = reader.next_frame(&mut rows).map_err(broken)?;
-    // The pixels may be there while the end is not.
+    // All pixels may be there although the end is missing.
     reader.finish().map_err(broken)?;
     let mut values = Vec::with_capacity(width * height);
     if frame.line_size > 0 {

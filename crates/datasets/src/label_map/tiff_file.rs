@@ -1,3 +1,5 @@
+//! Values stored in a TIFF.
+
 use std::io::Cursor;
 use std::path::Path;
 
@@ -5,18 +7,21 @@ use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::{PhotometricInterpretation, Tag};
 use tiff::{ColorType, TiffError};
 
-use super::error::LabelMapError;
+use super::LabelMapError;
 use super::stored::{MAX_PIXELS, Stored, check_size};
 
-/// The values of a grey TIFF, of the first image if there are several.
+/// The values of a grey TIFF, those of the first image if there are several.
 pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Stored, LabelMapError> {
-    let unsupported = |found: String| LabelMapError::Unsupported { path: path.to_owned(), found };
+    let unsupported = |found: String| {
+        let problem = format!("{found} is not supported; convert it to a grey PNG or TIFF of 8 or 16 bits");
+        LabelMapError::content(path, problem)
+    };
     let broken = |error: TiffError| match error {
         TiffError::UnsupportedError(error) => unsupported(format!("this TIFF ({error})")),
-        error => LabelMapError::Corrupt { path: path.to_owned(), format: "TIFF", message: error.to_string() },
+        error => LabelMapError::corrupt(path, "TIFF", error),
     };
     let mut limits = Limits::default();
-    // The pixels are counted below; two bytes each, and a whole tile or strip may be one image.
+    // The pixels are counted below. They have two bytes each, and one tile or strip may be the whole image.
     limits.decoding_buffer_size = MAX_PIXELS as usize * 2;
     limits.intermediate_buffer_size = MAX_PIXELS as usize * 2;
     let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(broken)?.with_limits(limits);
@@ -24,15 +29,13 @@ pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Stored, LabelMapError>
     let (width, height) = check_size(path, width, height)?;
     let photometric = decoder.find_tag_unsigned::<u16>(Tag::PhotometricInterpretation).map_err(broken)?;
     if photometric == Some(PhotometricInterpretation::WhiteIsZero.to_u16()) {
-        // The decoder would turn the values round.
+        // The decoder would invert the values.
         return Err(unsupported("a TIFF whose 0 is white".into()));
     }
     match decoder.colortype().map_err(broken)? {
         ColorType::Gray(8 | 16) => {}
         ColorType::Gray(bits) => return Err(unsupported(format!("a grey TIFF of {bits} bits"))),
-        other => {
-            return Err(LabelMapError::Colours { path: path.to_owned(), found: format!("a TIFF in {}", name(other)) });
-        }
+        other => return Err(LabelMapError::colours(path, &format!("a TIFF in {}", name(other)))),
     }
     let values = match decoder.read_image().map_err(broken)? {
         DecodingResult::U8(values) => values.into_iter().map(u16::from).collect(),

@@ -1,21 +1,23 @@
+//! Writing label maps as PNGs.
+
 use std::io;
 use std::path::Path;
 
 use png::{BitDepth, ColorType, Compression, Encoder, Filter};
+use radapter_files::io_error;
 
 use super::colour::colour;
-use super::error::LabelMapError;
 use super::labelling::{Labelling, default_ignore};
-use super::map::{IGNORED, LabelMap};
+use super::{IGNORED, LabelMap, LabelMapError};
 
 /// The most colours of a palette.
 const PALETTE: usize = 256;
 
-/// Writes class indices as a grey PNG: of 8 bits for up to 254 classes, else of 16. Ignored pixels become 255 or 65535, as
-/// [`default_ignore`] has it, so that a [`Labelling`] without particulars reads what was written. The folder must be there.
+/// Writes class indices as a grey PNG, of 8 bits for up to 254 classes, else of 16. Ignored pixels have the value of
+/// [`default_ignore`], so that a [`Labelling`] with the defaults reads what was written. The folder must exist.
 ///
 /// # Errors
-/// [`LabelMapError`]: a label is no class, or the file cannot be written; one that was there stays.
+/// [`LabelMapError`] if a label is not a class or the file cannot be written; one that was there stays.
 pub fn write_grey(path: &Path, map: &LabelMap, classes: usize) -> Result<(), LabelMapError> {
     check(path, map, classes)?;
     grey(path, map, classes)
@@ -23,8 +25,8 @@ pub fn write_grey(path: &Path, map: &LabelMap, classes: usize) -> Result<(), Lab
 
 /// Writes class indices as a PNG with a palette of [`colour`]s, ignored pixels black at index 255.
 ///
-/// A grey PNG of 16 bits is written where a palette is too small: for more than 256 classes, and for 255 or 256 of them if a pixel
-/// is ignored. A [`Labelling`] without particulars reads either.
+/// Where a palette is too small, for more than 256 classes and for 255 or 256 classes with an ignored pixel, it is a grey PNG of 16
+/// bits instead. A [`Labelling`] with the defaults reads both.
 ///
 /// # Errors
 /// As [`write_grey`].
@@ -38,7 +40,7 @@ pub fn write_palette(path: &Path, map: &LabelMap, classes: usize) -> Result<(), 
     if ignored {
         palette.resize(PALETTE * 3, 0);
     }
-    // The cast takes what is ignored to 255.
+    // The cast turns ignored pixels into 255.
     let indices: Vec<u8> = map.labels().iter().map(|&label| label as u8).collect();
     write(path, map, ColorType::Indexed, BitDepth::Eight, Some(palette), &indices)
 }
@@ -62,14 +64,13 @@ fn write(
     palette: Option<Vec<u8>>,
     bytes: &[u8],
 ) -> Result<(), LabelMapError> {
-    let failed = |source| LabelMapError::Write { path: path.to_owned(), source };
-    let side = |side: usize| u32::try_from(side).map_err(|error| failed(io::Error::other(error)));
+    let side = |side: usize| u32::try_from(side).map_err(io::Error::other).map_err(failed(path));
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, side(map.width())?, side(map.height())?);
     encoder.set_color(colours);
     encoder.set_depth(depth);
     encoder.set_compression(Compression::Balanced);
-    // Filters predict brightness; indices have none, and runs of equal bytes pack best as they are.
+    // Filters predict brightness, which indices do not have; runs of equal bytes compress best unfiltered.
     encoder.set_filter(Filter::NoFilter);
     if let Some(palette) = palette {
         encoder.set_palette(palette);
@@ -78,22 +79,21 @@ fn write(
         writer.write_image_data(bytes)?;
         writer.finish()
     });
-    encoded.map_err(|error| failed(io::Error::other(error)))?;
-    radapter_files::write(path, &file).map_err(|error| failed(error.error))
+    encoded.map_err(io::Error::other).map_err(failed(path))?;
+    Ok(radapter_files::write(path, &file)?)
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> LabelMapError {
+    move |error| io_error("write the label map", path)(error).into()
 }
 
 fn check(path: &Path, map: &LabelMap, classes: usize) -> Result<(), LabelMapError> {
-    let failed = |source: io::Error| LabelMapError::Write { path: path.to_owned(), source };
-    Labelling::new(classes, None, 0).map_err(|error| failed(io::Error::other(error)))?;
+    Labelling::new(classes, None, 0).map_err(|error| LabelMapError::content(path, error.to_string()))?;
     match map.first_out_of_range(classes) {
         None => Ok(()),
-        Some((label, x, y)) => Err(LabelMapError::OutOfRange {
-            path: path.to_owned(),
-            label,
-            x,
-            y,
-            classes,
-            reason: format!("labels are 0 to {}; nothing was written", classes - 1),
-        }),
+        Some((label, x, y)) => {
+            let reason = format!("labels are 0 to {}; nothing was written", classes - 1);
+            Err(LabelMapError::out_of_range(path, label, (x, y), classes, &reason))
+        }
     }
 }

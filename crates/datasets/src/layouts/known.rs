@@ -56,7 +56,7 @@ pub(super) static KNOWN: [Layout; 6] = [
         classes: include_str!("../../assets/segmentation/pascal-voc-20.txt"),
         script: "ov-seg's datasets/prepare_voc_sem_seg.py",
         images_from: "Pascal VOC 2012's archive",
-        // The folder holds the training set's annotations, too.
+        // The folder has the annotations of the training set as well.
         original: Some(Original {
             annotations: "VOCdevkit/VOC2012/SegmentationClassAug",
             list: Some("VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt"),

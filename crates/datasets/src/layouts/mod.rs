@@ -1,40 +1,73 @@
-//! Data sets by name: where their images and annotations lie below a folder of data sets, as detectron2 and ov-seg prepare them.
+//! Segmentation data sets by name: where their images and annotations are below a folder of data sets, as detectron2 and ov-seg
+//! prepare them.
 
-mod error;
-mod folders;
 mod known;
 
-use std::path::Path;
-
-pub use error::LayoutError;
-pub use folders::Folders;
+use std::path::{Path, PathBuf};
 
 use known::KNOWN;
 
-/// A data set's places, classes and labels.
+/// Why a data set cannot be found.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LayoutError {
+    /// No data set has that name.
+    #[error("no data set is called `{name}`; known are {}; others are read with `--images` and `--annotations`", known.join(", "))]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The names there are.
+        known: Vec<&'static str>,
+    },
+    /// A data set has no such split, or a folder of it is missing.
+    #[error("{dataset} {problem}")]
+    Content {
+        /// The data set.
+        dataset: &'static str,
+        /// What is wrong, and what makes the folder that is missing.
+        problem: String,
+    },
+}
+
+/// The folders, classes and labels of a data set.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Layout {
     name: &'static str,
-    /// The first is the default; none where the paths have no part for it.
+    /// The first is the default; empty where the set has only one.
     splits: &'static [&'static str],
-    /// `{split}` stands for the split.
+    /// `{split}` is replaced by the split.
     images: &'static str,
     annotations: &'static str,
     ignore: u16,
-    /// A class a line, commas between synonyms.
+    /// One class in each line, commas between synonyms.
     classes: &'static str,
-    /// What makes the annotations, and what makes the images if not the download.
+    /// What creates the annotations, and where the images come from.
     script: &'static str,
     images_from: &'static str,
     original: Option<Original>,
 }
 
-/// Annotations as their makers gave them: labels count from 1, and 0 is ignored.
+/// Annotations as published: labels count from 1, and 0 is ignored.
 #[derive(Debug, PartialEq, Eq)]
 struct Original {
     annotations: &'static str,
-    /// A file that lists the set's images, where the folder has more.
+    /// A file that lists the set's images, where the folder has others too.
     list: Option<&'static str>,
+}
+
+/// Where a data set is, and how its labels are stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folders {
+    /// The folder of images.
+    pub images: PathBuf,
+    /// The folder of annotations.
+    pub annotations: PathBuf,
+    /// The stored value of an ignored pixel.
+    pub ignore: u16,
+    /// The stored value of the first class: 0, or 1 for original annotations, where 0 is ignored as well.
+    pub label_offset: u16,
+    /// A file that lists the names of the set's images, where the folder of annotations has others too.
+    pub list: Option<PathBuf>,
 }
 
 impl Layout {
@@ -57,7 +90,7 @@ impl Layout {
         self.name
     }
 
-    /// The parts of the set to choose from, the default first; empty where there is one only.
+    /// The splits to choose from, the default first; empty where there is only one.
     pub fn splits(&self) -> &'static [&'static str] {
         self.splits
     }
@@ -67,7 +100,7 @@ impl Layout {
         self.ignore
     }
 
-    /// The classes in the order of their labels, each a line as in a file of classes: commas separate synonyms.
+    /// The classes in the order of their labels, with commas between synonyms.
     pub fn classes(&self) -> impl Iterator<Item = &'static str> {
         self.classes.lines()
     }
@@ -77,13 +110,59 @@ impl Layout {
         self.classes().map(str::to_owned).collect()
     }
 
-    /// The set's folders below the folder of all data sets. Where the prepared annotations are missing but the original ones are there,
-    /// these are taken.
+    /// The set's folders below the folder of all data sets. Original annotations are used where the prepared ones are missing.
     ///
     /// # Errors
-    /// [`LayoutError`] for a split that the set has not, and for folders that are not there, with what makes them.
+    /// [`LayoutError`] for an unknown split, and for missing folders, with what creates them.
     pub fn folders(&self, root: &Path, split: Option<&str>) -> Result<Folders, LayoutError> {
-        folders::find(self, root, split)
+        let wrong = |problem: String| LayoutError::Content { dataset: self.name, problem };
+        let missing = |what: &str, path: PathBuf, from: String| match root.is_dir() {
+            true => wrong(format!("lacks its {what}: {} does not exist; {from}", path.display())),
+            // A missing root explains more than a missing folder in it.
+            false => wrong(format!(
+                "cannot be read: the folder of data sets {} does not exist; give the one that detectron2 calls DETECTRON2_DATASETS",
+                root.display()
+            )),
+        };
+        let split = match split {
+            None => self.splits.first().copied().unwrap_or_default(),
+            Some(split) if self.splits.contains(&split) => split,
+            Some(split) => {
+                let known = match self.splits {
+                    [] => "it is read as a whole; leave the split out".to_owned(),
+                    known => format!("known are {}", known.join(", ")),
+                };
+                return Err(wrong(format!("has no split `{split}` here; {known}")));
+            }
+        };
+        let below = |path: &str| root.join(path.replace("{split}", split));
+        let images = below(self.images);
+        if !images.is_dir() {
+            return Err(missing("images", images, format!("they come from {}", self.images_from)));
+        }
+        let annotations = below(self.annotations);
+        if annotations.is_dir() {
+            return Ok(Folders { images, annotations, ignore: self.ignore, label_offset: 0, list: None });
+        }
+        let made = format!("{} creates them", self.script);
+        let Some(original) = &self.original else {
+            return Err(missing("annotations", annotations, made));
+        };
+        let originals = below(original.annotations);
+        if !originals.is_dir() {
+            let from = format!("{made}, and the original ones are not at {} either", originals.display());
+            return Err(missing("annotations", annotations, from));
+        }
+        let list = original.list.map(below);
+        if let Some(list) = list.as_ref().filter(|list| !list.is_file()) {
+            let from = format!(
+                "{made}; the original ones in {} need {}, which is not there",
+                originals.display(),
+                list.display()
+            );
+            return Err(missing("annotations", annotations, from));
+        }
+        Ok(Folders { images, annotations: originals, ignore: self.ignore, label_offset: 1, list })
     }
 }
 

@@ -1,3 +1,4 @@
+//! Known data sets on temporary folders.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 use super::*;
 
@@ -70,7 +71,7 @@ fn prepared_annotations_are_preferred() {
     let no_images = root(&[prepared], &[]);
     contains(
         layout.folders(no_images.path(), None).unwrap_err(),
-        &["images are not at", images, "ADEChallengeData2016.zip"],
+        &["lacks its images", images, "ADEChallengeData2016.zip"],
     );
     let nowhere = no_images.path().join("nowhere");
     contains(layout.folders(&nowhere, None).unwrap_err(), &["nowhere", "does not exist", "DETECTRON2_DATASETS"]);

@@ -1,3 +1,4 @@
+//! Order, bounds, panics and waiting of prefetching.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,6 +1,6 @@
 //! What people would say about a scene.
 //!
-//! Only what can be seen is said: no colours in sketches and scans, and the side of the picture only where it is clear.
+//! Only what can be seen is said: no colours in sketches and scans, and the side of the image only where it is clear.
 
 use rand_chacha::ChaCha8Rng;
 
@@ -8,7 +8,7 @@ use super::domain::Domain;
 use super::plan::{Ground, Object};
 use crate::seed::Draw;
 
-/// The words for pictures of a domain; the first is the one most used.
+/// The words for images of a domain; the first is the one most used.
 fn picture_of(domain: Domain) -> &'static [&'static str] {
     match domain {
         Domain::Photo => &["a photo of", "a photo of", "a picture of", "a photograph of", "a good photo of"],
@@ -89,7 +89,7 @@ pub(crate) fn several(rng: &mut ChaCha8Rng, domain: Domain, objects: &[Object], 
             full[0]
         ),
     });
-    // From left to right, as one would read the picture.
+    // From left to right, as one would read the image.
     order.sort_by(|a, b| a.centre[0].total_cmp(&b.centre[0]));
     let read: Vec<String> = order.iter().map(|object| with_article(&described(object, domain, false))).collect();
     captions.push(format!("from left to right {}", listed(&read)));

@@ -2,7 +2,7 @@
 
 use crate::seed::Draw;
 
-/// Red, green and blue in 0..1, as displayed (no linear light anywhere: the pictures are drawn, not measured).
+/// Red, green and blue in 0..1, as displayed (no linear light anywhere: the images are drawn, not measured).
 pub(crate) type Rgb = [f32; 3];
 
 /// A colour that captions can name.

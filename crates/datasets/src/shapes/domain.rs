@@ -1,4 +1,4 @@
-//! The domains: the same scenes seen by a camera, a pencil, a brush, at night, through a bad copier.
+//! The domains: the same scenes seen by a camera, a pencil, a brush, at night, through a bad copier; and the splits.
 
 use super::trig::cos;
 use crate::seed::Draw;
@@ -22,17 +22,12 @@ pub enum Domain {
 }
 
 impl Domain {
-    /// All domains.
+    #[allow(missing_docs, reason = "the name says it all")]
     pub const ALL: [Self; 6] = [Self::Photo, Self::Sketch, Self::Cartoon, Self::Painting, Self::Night, Self::Scan];
 
     /// The domain's name, as folders have it.
     pub fn name(self) -> &'static str {
         ["photo", "sketch", "cartoon", "painting", "night", "scan"][self as usize]
-    }
-
-    /// The domain of a name; `None` for a name that is none.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|domain| domain.name() == name)
     }
 
     /// Whether colours can be seen, and so may be named in captions.
@@ -63,7 +58,7 @@ impl Domain {
     }
 }
 
-/// The use a scene is meant for. Every split has its own stream, so that no scene is in two.
+/// What a scene is used for. Every split has its own random stream, so that no scene is in two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Split {
@@ -73,12 +68,12 @@ pub enum Split {
     Train,
     /// Choosing settings.
     Val,
-    /// Measuring.
+    /// Measuring results.
     Test,
 }
 
 impl Split {
-    /// All splits.
+    #[allow(missing_docs, reason = "the name says it all")]
     pub const ALL: [Self; 4] = [Self::Pretrain, Self::Train, Self::Val, Self::Test];
 
     /// The split's name, as folders have it.

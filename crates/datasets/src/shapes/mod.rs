@@ -1,15 +1,15 @@
-//! The shapes world: a small drawn world with classes, captions, masks and domains, so that everything in this project can be tried
-//! with nothing downloaded.
+//! The shapes world: a small drawn world with classes, captions, masks and domains, with which everything in this project can be tried
+//! without a download.
 //!
 //! A scene is a pure function of the world's seed, the split, the domain and an index. It shows one shape of [24 kinds](Shape)
 //! ([`World::scene`], for classification) or several ([`World::composition`], for retrieval and segmentation) on one or two
-//! of [8 grounds](Stuff), drawn as one of [six domains](Domain) would show it. What makes it worth fine-tuning on:
+//! of [8 grounds](Stuff), drawn in the style of one of [six domains](Domain). What makes it worth fine-tuning on:
 //!
 //! * classes are confusable (square, rectangle and diamond; circle, oval and ring; pentagon and hexagon; gear and flower) and vary
-//!   within (proportions, tilt, shear, bent outlines, position, partly hidden or out of the picture);
+//!   within (proportions, tilt, shear, bent outlines, position, partly hidden or out of the image);
 //! * in **photos** outside of pretraining, the colour and the ground go with the class with probability [`World::spurious`]
-//!   ([`habit`]). A model that is fine-tuned on photos can take that short cut, and it leads astray in the other domains, where
-//!   colours and grounds are drawn freely or not visible at all.
+//!   ([`habit`]). A model fine-tuned on photos can learn that shortcut, which fails in the other domains, where colours and
+//!   grounds are drawn freely or are not visible.
 //!
 //! Drawing uses only arithmetic that IEEE 754 fixes, no platform mathematics library, so that all machines draw the same bytes (the
 //! tests pin hashes of them). All lengths are in 64ths of the side: a larger [`World::size`] shows the same scenes in finer pixels.
@@ -55,7 +55,7 @@ use stage::Stage;
 /// A world of scenes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct World {
-    /// The pictures' side in pixels, at least 16.
+    /// The images' side in pixels, at least 16.
     pub size: usize,
     /// Another seed is another world of the same kind.
     pub seed: u64,
@@ -64,10 +64,10 @@ pub struct World {
     pub spurious: f32,
 }
 
-/// A picture and all that is known about it.
+/// An image and its annotations.
 #[derive(Clone, Debug)]
 pub struct Scene {
-    /// The picture.
+    /// The image.
     pub image: RgbImage,
     /// The class: the only object's, or the one's that shows most pixels.
     pub class: usize,

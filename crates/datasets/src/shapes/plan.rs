@@ -15,9 +15,9 @@ pub struct Object {
     pub shape: Shape,
     /// The colour it was given. Sketches and scans do not show it.
     pub colour: Colour,
-    /// The centre, in fractions of the picture's sides from the upper left.
+    /// The centre, in fractions of the image's sides from the upper left.
     pub centre: [f32; 2],
-    /// The radius as a fraction of the picture's side.
+    /// The radius as a fraction of the image's side.
     pub radius: f32,
     /// The rotation, clockwise, in turns.
     pub turns: f32,
@@ -34,13 +34,13 @@ pub struct Object {
 /// The ground of a scene: one stuff, or one above another.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ground {
-    /// The stuff that fills the picture, or its part above the horizon.
+    /// The stuff that fills the image, or its part above the horizon.
     pub upper: Stuff,
     /// The stuff below the horizon.
     pub lower: Option<Stuff>,
     /// The horizon's height as a fraction of the side, from above.
     pub horizon: f32,
-    /// Where in the textures this picture is, in 64ths of its side.
+    /// Where in the textures this image is, in 64ths of its side.
     pub(crate) offset: [f32; 2],
     /// The texture's zoom.
     pub(crate) scale: f32,

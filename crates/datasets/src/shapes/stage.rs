@@ -27,7 +27,7 @@ pub(crate) struct Layer {
     pub(crate) object: Object,
     /// Per pixel, negative inside; [`FAR`] outside of the box.
     distance: Vec<f32>,
-    /// Centre in pixels, page rotation included, so that shading follows the picture.
+    /// Centre in pixels, page rotation included, so that shading follows the image.
     pub(crate) centre: [f32; 2],
     /// Radius in pixels.
     pub(crate) radius: f32,
@@ -36,7 +36,7 @@ pub(crate) struct Layer {
 /// A scene ready to be drawn.
 pub(crate) struct Stage {
     pub(crate) size: usize,
-    /// Pixels in a 64th of the side: every width of a line or blur is given in these, so that a larger picture is the same picture.
+    /// Pixels in a 64th of the side: every width of a line or blur is given in these, so that a larger image is the same image.
     pub(crate) unit: f32,
     pub(crate) noise: Noise,
     pub(crate) layers: Vec<Layer>,
@@ -48,7 +48,7 @@ pub(crate) struct Stage {
 }
 
 impl Layer {
-    /// Distance at a pixel; [`FAR`] outside of the picture.
+    /// Distance at a pixel; [`FAR`] outside of the image.
     pub(crate) fn at(&self, size: usize, x: i32, y: i32) -> f32 {
         let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(y)) else { return FAR };
         if x < size && y < size { self.distance[y * size + x] } else { FAR }
@@ -172,7 +172,7 @@ fn ground(ground: &Ground, page: &Page, noise: &Noise) -> Vec<GroundPixel> {
             };
             let scale = 64.0 * ground.scale;
             let grain = stuff.grain(noise, x * scale + shift_x, y * scale + shift_y);
-            // Brightness of the sky goes with the height in the picture, not in the endless texture.
+            // Brightness of the sky goes with the height in the image, not in the endless texture.
             let grain = if stuff == Stuff::Sky { Grain { tone: 0.5 * (y - 0.4), ..grain } } else { grain };
             GroundPixel { stuff, grain }
         })

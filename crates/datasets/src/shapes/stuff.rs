@@ -63,7 +63,7 @@ impl Stuff {
         }
     }
 
-    /// The texture at (x, y), in 64ths of the picture's side.
+    /// The texture at (x, y), in 64ths of the image's side.
     pub(crate) fn grain(self, noise: &Noise, x: f32, y: f32) -> Grain {
         match self {
             Self::Brick => brick(noise, x, y),

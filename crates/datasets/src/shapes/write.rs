@@ -1,9 +1,10 @@
-//! The world as folders, for those who want to look at it or feed it to other programs.
+//! The world as folders of files, to look at or for other programs.
 
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use image::{ImageBuffer, ImageFormat, PixelWithColorType};
+use radapter_files::{IoError, folder_of, io_error};
 use serde::Serialize;
 
 use super::{Domain, Scene, Shape, Split, World, label_names};
@@ -12,25 +13,20 @@ use super::{Domain, Scene, Shape, Split, World, label_names};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// A folder or file could not be made.
-    #[error("cannot write {}: {source}", path.display())]
-    Io {
-        /// The folder or file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A picture could not be encoded.
-    #[error("cannot encode {}: {source}", path.display())]
+    /// A folder or file could not be written.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// An image could not be encoded.
+    #[error("cannot encode {path}: {error}", path = path.display())]
     Encode {
-        /// The picture.
+        /// The image.
         path: PathBuf,
         /// What the encoder said.
-        source: image::ImageError,
+        error: image::ImageError,
     },
 }
 
-/// One picture in the captions file: the form of Karpathy's splits, which retrieval tools read.
+/// One image in the captions file: the form of Karpathy's splits, which retrieval tools read.
 #[derive(Serialize)]
 struct Entry {
     filepath: String,
@@ -58,13 +54,13 @@ struct Captions {
 ///
 /// * `<dir>/<split>/<domain>/<class>/<index>.png`: an image folder for each domain;
 /// * `<dir>/masks/<split>/<domain>/<class>/<index>.png`: labels, grey;
-/// * `<dir>/captions/<split>-<domain>.json`: five captions a picture, in Karpathy's form, file names relative to `<dir>/<split>`;
+/// * `<dir>/captions/<split>-<domain>.json`: five captions an image, in Karpathy's form, file names relative to `<dir>/<split>`;
 /// * `<dir>/labels.json`: the names of the labels of masks.
 ///
 /// With `compositions` the scenes are of several shapes and `<class>` is the word `several`.
 ///
 /// # Errors
-/// If something cannot be written; the error names it. Files that were written before stay.
+/// If a file cannot be written; the error names it. Files that were written before stay.
 pub fn write(
     world: &World,
     dir: &Path,
@@ -100,29 +96,26 @@ fn entry(scene: Scene, filepath: String, filename: String, split: Split, imgid: 
     Entry { filepath, filename, split: split.name(), imgid, sentids, sentences }
 }
 
-/// An RGB picture or a grey mask.
+/// An RGB image or a grey mask.
 fn png<P>(path: &Path, image: &ImageBuffer<P, Vec<u8>>) -> Result<(), WriteError>
 where
     P: PixelWithColorType<Subpixel = u8>,
 {
     let mut bytes = Cursor::new(Vec::new());
     let encoded = image.write_to(&mut bytes, ImageFormat::Png);
-    encoded.map_err(|source| WriteError::Encode { path: path.to_owned(), source })?;
+    encoded.map_err(|error| WriteError::Encode { path: path.to_owned(), error })?;
     make_folder(path)?;
-    // Thousands of pictures are not synced one by one: a folder is complete where its captions are there, which come last.
-    std::fs::write(path, bytes.get_ref()).map_err(io(path))
+    // Syncing thousands of images one by one is slow. The captions are written last: a folder that has them is complete.
+    Ok(std::fs::write(path, bytes.get_ref()).map_err(io_error("write", path))?)
 }
 
 fn json(path: &Path, value: &impl Serialize) -> Result<(), WriteError> {
     make_folder(path)?;
-    let bytes = serde_json::to_vec_pretty(value).map_err(|error| io(path)(error.into()))?;
-    radapter_files::write(path, &bytes).map_err(|error| io(path)(error.error))
+    let bytes = serde_json::to_vec_pretty(value).map_err(|error| io_error("write", path)(error.into()))?;
+    Ok(radapter_files::write(path, &bytes)?)
 }
 
 fn make_folder(path: &Path) -> Result<(), WriteError> {
-    std::fs::create_dir_all(radapter_files::folder_of(path)).map_err(io(path))
-}
-
-fn io(path: &Path) -> impl FnOnce(std::io::Error) -> WriteError {
-    move |source| WriteError::Io { path: path.to_owned(), source }
+    let folder = folder_of(path);
+    Ok(std::fs::create_dir_all(folder).map_err(io_error("create", folder))?)
 }

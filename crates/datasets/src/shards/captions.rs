@@ -1,15 +1,15 @@
-//! Captions of a sample's texts.
+//! Captions in the texts of a sample.
 
 use serde_json::Value;
 
-/// The one caption of a `.txt`, or what is wrong.
+/// The caption of a `.txt`, or what is wrong with it.
 pub(super) fn of_text(bytes: Vec<u8>) -> Result<Vec<String>, String> {
     let text = String::from_utf8(bytes).map_err(|error| format!("it is not UTF-8: {error}"))?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     Ok(vec![line.strip_suffix('\r').unwrap_or(line).to_owned()])
 }
 
-/// The captions of a `.json`, which may have none, or what is wrong.
+/// The captions of a `.json`, possibly none, or what is wrong with it.
 pub(super) fn of_json(bytes: &[u8]) -> Result<Vec<String>, String> {
     match serde_json::from_slice(bytes).map_err(|error| format!("it is not JSON: {error}"))? {
         Value::Array(list) => texts(list, ""),

@@ -2,69 +2,29 @@
 
 use std::path::PathBuf;
 
+use radapter_files::IoError;
+
 /// Why shards could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ShardsError {
     /// A file or folder could not be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file or folder.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// A path or pattern does not stand for shards that can be read.
+    #[error("{path} {problem}", path = path.display())]
+    Find {
+        /// The path, the pattern, or one of the files that it stands for.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The braces of a pattern stand for nothing.
-    #[error("the pattern `{pattern}` cannot be used: {problem}")]
-    Pattern {
-        /// The pattern.
-        pattern: String,
-        /// What is wrong with it.
+        /// What is wrong.
         problem: String,
-    },
-    /// Shards are not there.
-    #[error("{} stands for {all} shards, of which {count} are not there: {files}", pattern.display())]
-    Missing {
-        /// The path or pattern.
-        pattern: PathBuf,
-        /// How many files it stands for.
-        all: usize,
-        /// How many are not there.
-        count: usize,
-        /// Some of these.
-        files: String,
-    },
-    /// A shard is named twice.
-    #[error("the shard {} is named twice; each sample would be seen twice", file.display())]
-    Twice {
-        /// The shard.
-        file: PathBuf,
-    },
-    /// A folder has no shards.
-    #[error("the folder {} has no shards; expected files ending in .tar, found {found}", folder.display())]
-    NoShards {
-        /// The folder.
-        folder: PathBuf,
-        /// What is there instead.
-        found: String,
-    },
-    /// A shard is compressed, so that nothing in it can be read alone.
-    #[error(
-        "{} is compressed with {compressor}; images are read from their places in a shard, which needs a plain .tar: decompress it first",
-        path.display()
-    )]
-    Compressed {
-        /// The file.
-        path: PathBuf,
-        /// What it was compressed with.
-        compressor: &'static str,
     },
     /// No caption is to be kept.
     #[error("max_captions is 0, which leaves no caption; expected at least 1, or leave it out to keep all")]
     NoneWanted,
     /// A shard breaks off or is no tar file.
     #[error(
-        "{} is broken at byte {offset}, {}: {problem}; copy or make it again, or skip what is damaged to go on with the samples before it",
+        "{} is broken at byte {offset}, {}: {problem}; copy or create it again, or skip damaged samples to use those before it",
         shard.display(),
         last.as_ref().map_or_else(|| "before the first sample".to_owned(), |key| format!("after the sample `{key}`"))
     )]

@@ -1,24 +1,26 @@
-//! Which files the shards are.
+//! Finds the files of the shards.
 
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use radapter_files::io_error;
+
 use super::error::ShardsError;
 use super::pattern;
 use crate::labelled::some;
 
-/// How files of general compressors begin.
+/// The first bytes of files of general compressors.
 const COMPRESSED: [(&[u8], &str); 4] =
     [(b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"\xfd7zXZ", "xz"), (b"BZh", "bzip2")];
 
-/// Whether a path is a name with braces and no file itself.
+/// Whether a path has braces and is not itself a file.
 pub(crate) fn is_pattern(path: &Path) -> bool {
     path.to_str().is_some_and(|text| text.contains(['{', '}'])) && !path.exists()
 }
 
-/// Whether a file that begins like this is a shard, if perhaps a compressed one.
+/// Whether a file with these first bytes is a shard, possibly a compressed one.
 pub(crate) fn is_shard(head: &[u8]) -> bool {
     compressor(head).is_some() || head.get(257..262) == Some(b"ustar")
 }
@@ -27,43 +29,50 @@ fn compressor(head: &[u8]) -> Option<&'static str> {
     COMPRESSED.iter().find(|(magic, _)| head.starts_with(magic)).map(|&(_, name)| name)
 }
 
-/// The files that a path stands for, each of which is there and not compressed.
+/// The files that a path stands for, all of which exist and are not compressed.
 pub(super) fn find(path: &Path) -> Result<Vec<PathBuf>, ShardsError> {
     let files = match path.to_str() {
         _ if path.is_dir() => in_folder(path)?,
         Some(text) if is_pattern(path) => {
             let names = pattern::expand(text);
-            let names = names.map_err(|problem| ShardsError::Pattern { pattern: text.to_owned(), problem })?;
+            let names = names.map_err(|problem| wrong(path, format!("cannot be used as a pattern: {problem}")))?;
             names.into_iter().map(PathBuf::from).collect()
         }
         _ => vec![path.to_owned()],
     };
     let mut seen = HashSet::new();
     if let Some(file) = files.iter().find(|&file| !seen.insert(file)) {
-        return Err(ShardsError::Twice { file: file.clone() });
+        return Err(wrong(file, "is named twice; each sample would be seen twice".to_owned()));
     }
     let missing: Vec<PathBuf> = files.iter().filter(|file| !file.is_file()).cloned().collect();
     if !missing.is_empty() {
-        let (pattern, all) = (path.to_owned(), files.len());
-        return Err(ShardsError::Missing { pattern, all, count: missing.len(), files: named(&missing) });
+        let (all, count, named) = (files.len(), missing.len(), named(&missing));
+        return Err(wrong(path, format!("stands for {all} shards, of which {count} are not there: {named}")));
     }
     for file in &files {
         let mut head = Vec::new();
         let read = File::open(file).and_then(|open| open.take(8).read_to_end(&mut head));
-        read.map_err(|source| ShardsError::Read { path: file.clone(), source })?;
+        read.map_err(io_error("read", file))?;
         if let Some(compressor) = compressor(&head) {
-            return Err(ShardsError::Compressed { path: file.clone(), compressor });
+            let problem = format!(
+                "is compressed with {compressor}; images are read from their places in a shard, which needs a plain .tar: \
+                 decompress it first"
+            );
+            return Err(wrong(file, problem));
         }
     }
     Ok(files)
 }
 
+fn wrong(path: &Path, problem: String) -> ShardsError {
+    ShardsError::Find { path: path.to_owned(), problem }
+}
+
 /// The tar files of a folder, by the bytes of their names.
 fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, ShardsError> {
-    let failed = |source| ShardsError::Read { path: folder.to_owned(), source };
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
+    for entry in std::fs::read_dir(folder).map_err(io_error("read", folder))? {
+        let name = entry.map_err(io_error("read", folder))?.file_name();
         if !name.as_encoded_bytes().starts_with(b".") {
             found.push(name);
         }
@@ -74,7 +83,7 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, ShardsError> {
     if files.is_empty() {
         let names: Vec<String> = found.iter().map(|name| name.to_string_lossy().into_owned()).collect();
         let found = if names.is_empty() { "nothing".to_owned() } else { some(&names) };
-        return Err(ShardsError::NoShards { folder: folder.to_owned(), found });
+        return Err(wrong(folder, format!("has no shards; expected files ending in .tar, found {found}")));
     }
     Ok(files)
 }

@@ -1,9 +1,10 @@
-//! A shard's samples and the places of their images: headers and texts are read, images are passed over.
+//! Scans a shard for its samples and the places of their images: headers and texts are read, images are skipped.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use radapter_files::io_error;
 use radapter_images::Member;
 use tar::{Archive, Entry};
 
@@ -11,18 +12,17 @@ use super::error::ShardsError;
 use super::sample::{Group, Kind, Rules, ShardSample};
 
 const BLOCK: u64 = 512;
-/// How long a text may be.
+/// The longest text, in bytes.
 const MAX_TEXT: u64 = 16 << 20;
 
 /// Reads a shard.
 pub(super) fn read(shard: &Path, rules: &Rules) -> Result<Vec<ShardSample>, ShardsError> {
-    let failed = |source| ShardsError::Read { path: shard.to_owned(), source };
-    let file = File::open(shard).map_err(failed)?;
-    let length = file.metadata().map_err(failed)?.len();
+    let file = File::open(shard).map_err(io_error("read", shard))?;
+    let length = file.metadata().map_err(io_error("read", shard))?.len();
     let mut archive = Archive::new(file);
     let mut index = Index { shard, rules, length, end: 0, group: None, last: None, samples: Vec::new() };
     let mut problem = None;
-    for entry in archive.entries_with_seek().map_err(failed)? {
+    for entry in archive.entries_with_seek().map_err(io_error("read", shard))? {
         let taken = match entry {
             Ok(mut entry) => index.take(&mut entry)?,
             Err(error) => Err(error.to_string()),
@@ -32,7 +32,7 @@ pub(super) fn read(shard: &Path, rules: &Rules) -> Result<Vec<ShardSample>, Shar
             break;
         }
     }
-    // Passing over what is not there is no error to the system, and the reader ends where the file does.
+    // Seeking past the end is no error to the system, and the reader stops at the end of the file.
     if problem.is_none() && length < index.end + BLOCK {
         problem = Some("it ends without the closing block of a tar file".to_owned());
     }
@@ -53,7 +53,7 @@ struct Index<'a> {
 }
 
 impl Index<'_> {
-    /// Takes a member in; the inner error says why the shard cannot be read on.
+    /// Adds a member; the inner error says why the shard cannot be read any further.
     fn take<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> Result<Result<(), String>, ShardsError> {
         let kind = entry.header().entry_type();
         if kind.is_gnu_sparse() {
@@ -98,7 +98,7 @@ impl Index<'_> {
         Ok(Ok(()))
     }
 
-    /// No more members of the sample come.
+    /// Ends the current sample.
     fn close(&mut self) -> Result<(), ShardsError> {
         let Some(group) = self.group.take() else { return Ok(()) };
         let key = group.key.clone();
@@ -110,9 +110,9 @@ impl Index<'_> {
         Ok(())
     }
 
-    /// The samples, if need be without those behind a break.
+    /// The samples, those before the break if there is one.
     fn finish(mut self, problem: Option<String>) -> Result<Vec<ShardSample>, ShardsError> {
-        // What is not whole when the shard breaks belongs to the rest that is lost.
+        // A sample that is incomplete at the break is lost with the rest.
         if problem.is_none() || self.group.as_ref().is_some_and(Group::is_whole) {
             self.close()?;
         }
@@ -135,7 +135,7 @@ fn content<R: Read>(entry: &mut Entry<'_, R>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A member's key and extension, as webdataset splits its path; `None` for what it passes over.
+/// A member's key and extension, as webdataset splits its path; `None` for what it ignores.
 fn split(path: &str) -> Option<(&str, &str)> {
     let base = path.rfind('/').map_or(0, |slash| slash + 1);
     let first = path.split('/').next().unwrap_or_default();

@@ -1,17 +1,17 @@
 //! Tar shards as webdataset writes them: images with captions in a few large files instead of many small ones.
 //!
-//! **What a sample is.** A member's key is its path up to the first dot of the base name, and the rest its extension. Consecutive members
-//! of one key are a sample: an image (`.jpg`, `.jpeg`, `.png` or `.webp` in any case; the first, if there are several) and captions. `.txt`
-//! holds one caption, whose final line break does not count; `.json` holds an object with `caption` (a text) or `captions` (a list of
-//! texts), or a list of texts alone. Of both, the caption of the `.txt` comes first, and those of the `.json` that differ follow. Other
-//! members do not matter, nor do those without a key (`.hidden`) and webdataset's own (`__index__`).
+//! **Samples.** A member's key is its path up to the first dot of the base name; the rest is its extension. Consecutive members with one
+//! key are a sample: an image (`.jpg`, `.jpeg`, `.png` or `.webp` in any case; the first, if there are several) and captions. A `.txt`
+//! has one caption, without its final line break; a `.json` has an object with `caption` (a text) or `captions` (a list of texts), or
+//! just a list of texts. With both, the caption of the `.txt` comes first, followed by those of the `.json` that differ. Other members,
+//! members without a key (`.hidden`) and webdataset's own (`__index__`) are ignored.
 //!
-//! **What is read when.** A shard is gone through once, when it is first asked for: its headers and texts are read, its images are passed
-//! over. Each image is read from its place when it is loaded, so that samples can be had in any order, and a run resumes where it was.
-//! [`Shards::order`] is an order of all samples that goes from shard to shard, for sets whose index takes long to make.
+//! **Reading.** A shard is scanned once, on first use: headers and texts are read, images are skipped. Each image is read from its place
+//! when it is loaded, so that samples are available in any order and a run resumes where it stopped. [`Shards::order`] goes through all
+//! samples from shard to shard, for sets that take long to scan.
 //!
-//! **Damage.** A sample without image or caption, with an empty or broken caption or with a member twice, and a shard that breaks off are
-//! left to [`OnError`]. Of a broken shard the samples before the break can be used; the rest is one entry on the report.
+//! **Damage.** [`OnError`] decides about samples without image or caption, with an empty or invalid caption or a duplicate member, and
+//! about truncated shards. The samples before the break of a truncated shard are used; the rest is one entry of the report.
 
 mod captions;
 mod error;
@@ -31,12 +31,12 @@ pub use sample::ShardSample;
 
 pub(crate) use files::{is_pattern, is_shard};
 
-use crate::captions::{CaptionedImage, CaptionedImages};
+use crate::captioned::{CaptionedImage, CaptionedImages};
 use crate::on_error::{OnError, SkipReport};
 use radapter_images::ImageSource;
 use sample::Rules;
 
-/// A set of shards. Clones share what was read.
+/// A set of shards. Clones share what was scanned.
 #[derive(Clone, Debug)]
 pub struct Shards {
     inner: Arc<Inner>,
@@ -50,13 +50,13 @@ struct Inner {
 }
 
 impl Shards {
-    /// Finds the shards, without reading them yet: one `.tar` file, a folder of them (in the order of their names' bytes), or a pattern with
+    /// Finds the shards without reading them: one `.tar` file, a folder of them (in the order of their names' bytes), or a pattern with
     /// braces, `shards/{000..010}.tar` or `{train,more}/{0..9}.tar`. A file that has braces in its name is that file.
     ///
     /// With `max_captions` only the first ones of each sample are kept.
     ///
     /// # Errors
-    /// If the pattern is none, a file is not there, named twice or compressed, a folder has no `.tar`, or `max_captions` is 0.
+    /// If the pattern is invalid, a file is missing, named twice or compressed, a folder has no `.tar`, or `max_captions` is 0.
     pub fn open(
         pattern: &Path,
         on_error: OnError,
@@ -72,12 +72,12 @@ impl Shards {
         Ok(Self { inner: Arc::new(Inner { files, scanned, rules }) })
     }
 
-    /// The files.
+    /// The shards' files.
     pub fn files(&self) -> &[PathBuf] {
         &self.inner.files
     }
 
-    /// The samples of a shard, in its order. The first call reads the shard's headers and texts, later ones nothing.
+    /// The samples of a shard, in its order. The first call scans the shard.
     ///
     /// # Errors
     /// If the file cannot be read; under [`OnError::Fail`] also if it is broken or a sample is damaged.
@@ -94,7 +94,7 @@ impl Shards {
         Ok(samples)
     }
 
-    /// How many samples all shards have. Reads those that were not read yet.
+    /// The number of samples of all shards. Scans those that were not scanned yet.
     ///
     /// # Errors
     /// Those of [`Shards::shard`], and if there is no sample.
@@ -108,13 +108,13 @@ impl Shards {
 
     /// The order of an epoch: pairs of a shard and a position in it, each sample once.
     ///
-    /// The shards are permuted, and their samples, one shard behind the other, go through a buffer of `buffer` places from which each next
-    /// one is drawn. It is a function of the arguments and the shards alone, and reads a shard when the buffer has taken all before it.
+    /// The shards are permuted, and their samples, shard after shard, pass through a buffer of `buffer` places from which the next one is
+    /// drawn. The order is a function of the arguments and the shards. A shard is scanned when the buffer has taken all before it.
     pub fn order(&self, seed: u64, epoch: u64, buffer: usize) -> ShardOrder {
         ShardOrder::new(self.clone(), seed, epoch, buffer)
     }
 
-    /// All samples; those of one key are one image with the captions of all of them. Reads all shards.
+    /// All samples; those with one key are one image with all their captions. Scans all shards.
     ///
     /// # Errors
     /// As [`Shards::grouped`].
@@ -122,11 +122,11 @@ impl Shards {
         Ok(self.grouped()?.images)
     }
 
-    /// The images that all samples make, and what of each image each sample has. Reads all shards.
+    /// The images of all samples, and which part of its image each sample has. Scans all shards.
     ///
     /// # Errors
-    /// Those of [`Shards::shard`], and if there is no sample. Under [`OnError::Fail`] also if samples of one key have images of different
-    /// lengths, which cannot be one image.
+    /// Those of [`Shards::shard`], and if there is no sample. Under [`OnError::Fail`] also if samples with one key have images of different
+    /// lengths.
     pub fn grouped(&self) -> Result<Grouped, ShardsError> {
         let most = self.inner.rules.max_captions;
         let mut images: Vec<CaptionedImage> = Vec::new();
@@ -161,10 +161,10 @@ impl Shards {
         Ok(Grouped { images: CaptionedImages { images }, samples })
     }
 
-    /// Whether a sample of a shard has an image of this many bytes, as an earlier one of its key has.
+    /// Whether the image of a sample has this many bytes, as that of an earlier sample with its key has.
     ///
     /// # Errors
-    /// Under [`OnError::Fail`], if it has another: a key names one image.
+    /// Under [`OnError::Fail`], if it has not: a key names one image.
     pub fn is_image_of(&self, shard: usize, sample: &ShardSample, bytes: u64) -> Result<bool, ShardsError> {
         let (file, key, lengths) = (&self.files()[shard], &sample.key, [bytes, sample.image_bytes()]);
         if lengths[0] == lengths[1] {
@@ -184,23 +184,23 @@ impl Shards {
 pub struct Grouped {
     /// Each with the captions of all its samples.
     pub images: CaptionedImages,
-    /// Of each sample of each shard what it has of which image; none of one that is left out.
+    /// For each sample of each shard its part of an image; `None` for one that is left out.
     pub samples: Vec<Vec<Option<Part>>>,
 }
 
-/// What a sample has of its image.
+/// The part of an image that a sample has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// The image's place.
+    /// The image's index.
     pub image: usize,
-    /// The place of its first caption among the image's.
+    /// The index of its first caption among the image's.
     pub first: usize,
-    /// How many of its captions are kept, the first ones.
+    /// How many of its captions are kept, from the first.
     pub captions: usize,
 }
 
 impl ShardSample {
-    /// The bytes of its image.
+    /// The length of its encoded image.
     pub fn image_bytes(&self) -> u64 {
         length(&self.image)
     }

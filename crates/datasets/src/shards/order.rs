@@ -1,20 +1,20 @@
-//! The order in which an epoch goes through shards.
+//! The order of an epoch through shards.
 
 use rand_chacha::ChaCha8Rng;
 
 use super::{Shards, ShardsError};
 use crate::seed::{self, Draw};
 
-/// An epoch's order, see [`Shards::order`]. It ends with the first error.
+/// The order of an epoch, see [`Shards::order`]. It ends after the first error.
 ///
 /// The shards' permutation is drawn from the stream `("shard-order", [seed, epoch])`, the samples from `("shard-buffer", [seed,
-/// epoch])`. A resumed run takes the order again and skips what was done.
+/// epoch])`. A resumed run draws the order again and skips what was done.
 #[derive(Debug)]
 pub struct ShardOrder {
     shards: Shards,
-    /// Shards that were not begun, the next one last.
+    /// Shards that are still to come, the next one last.
     pending: Vec<usize>,
-    /// The shard that is taken from, its next position and its number of samples.
+    /// The current shard, its next position and its number of samples.
     current: (usize, usize, usize),
     waiting: Vec<(usize, usize)>,
     buffer: usize,
@@ -35,7 +35,7 @@ impl ShardOrder {
         }
     }
 
-    /// The next sample as the shards have it.
+    /// The next sample in the order of the shards.
     fn pull(&mut self) -> Result<Option<(usize, usize)>, ShardsError> {
         loop {
             let (shard, position, count) = self.current;

@@ -1,6 +1,6 @@
-//! Names with braces: `{000..010}` and `{a,b}`, several of them and one inside another.
+//! Patterns with braces, also several and nested: `{000..010}` and `{a,b}`.
 
-/// How many names a pattern may stand for.
+/// The most names that a pattern may stand for.
 const LIMIT: usize = 1_000_000;
 
 /// The names that a pattern stands for, the last brace varying fastest, or what is wrong with it.
@@ -8,7 +8,7 @@ pub(super) fn expand(pattern: &str) -> Result<Vec<String>, String> {
     let Some(open) = pattern.find(['{', '}']) else { return Ok(vec![pattern.to_owned()]) };
     let (head, brace) = pattern.split_at(open);
     let Some(inside) = brace.strip_prefix('{') else { return Err("`}` has no `{` before it".to_owned()) };
-    let close = closing(inside).ok_or("`{` has no `}` behind it")?;
+    let close = closing(inside).ok_or("`{` has no `}` after it")?;
     let choices = choices(&inside[..close])?;
     let tails = expand(&inside[close + 1..])?;
     if choices.len().saturating_mul(tails.len()) > LIMIT {
@@ -18,7 +18,7 @@ pub(super) fn expand(pattern: &str) -> Result<Vec<String>, String> {
     Ok(names.collect())
 }
 
-/// Where the brace closes that opened just before.
+/// The position of the brace that closes the one before `inside`.
 fn closing(inside: &str) -> Option<usize> {
     let mut depth = 0_usize;
     for (at, letter) in inside.char_indices() {
@@ -32,7 +32,7 @@ fn closing(inside: &str) -> Option<usize> {
     None
 }
 
-/// What may stand in a brace's place.
+/// What a brace expands to.
 fn choices(inside: &str) -> Result<Vec<String>, String> {
     let parts = parts(inside);
     if let [only] = parts[..] {

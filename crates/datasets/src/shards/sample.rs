@@ -1,4 +1,4 @@
-//! From the members of one key to a sample.
+//! Makes a sample of the members with one key.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,14 +25,14 @@ pub struct ShardSample {
 pub(super) struct Rules {
     /// What to do about damage.
     pub(super) on_error: OnError,
-    /// Where skipped samples are noted.
+    /// Where skipped samples are reported.
     pub(super) report: SkipReport,
-    /// How many captions of a sample are kept.
+    /// The most captions of a sample that are kept.
     pub(super) max_captions: usize,
 }
 
 impl Rules {
-    /// A part of a shard that could be had, or `None` for one that is skipped.
+    /// A part of a shard, or `None` for one that is skipped.
     pub(super) fn settle<T>(
         &self,
         shard: &Path,
@@ -47,7 +47,7 @@ impl Rules {
     }
 }
 
-/// What a member is good for.
+/// What a member has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Image,
@@ -66,7 +66,7 @@ impl Kind {
     }
 }
 
-/// Members of one key.
+/// Members with one key.
 pub(super) struct Group {
     pub(super) key: String,
     offset: u64,
@@ -90,12 +90,12 @@ impl Group {
         }
     }
 
-    /// Takes an image, if it is the first.
+    /// Adds an image, if it is the first.
     pub(super) fn image(&mut self, member: Member) {
         self.image.get_or_insert_with(|| Arc::new(member));
     }
 
-    /// Takes captions.
+    /// Adds captions.
     pub(super) fn text(&mut self, kind: Kind, bytes: Vec<u8>, name: &str) {
         let read = if kind == Kind::Json { captions::of_json(&bytes) } else { captions::of_text(bytes) };
         match read {
@@ -105,7 +105,7 @@ impl Group {
         }
     }
 
-    /// Notes an extension; a sample has each once.
+    /// Adds an extension, which a sample has only once.
     pub(super) fn extension(&mut self, extension: &str, name: &str) {
         let extension = extension.to_ascii_lowercase();
         if self.extensions.contains(&extension) {
@@ -115,12 +115,12 @@ impl Group {
         }
     }
 
-    /// The sample is damaged; the first reason counts.
+    /// Marks the sample as damaged; the first reason is reported.
     pub(super) fn spoil(&mut self, problem: String) {
         self.problem.get_or_insert(problem);
     }
 
-    /// Whether image and captions are there already.
+    /// Whether it has an image and captions already.
     pub(super) fn is_whole(&self) -> bool {
         self.problem.is_none() && self.image.is_some() && !(self.text.is_empty() && self.json.is_empty())
     }

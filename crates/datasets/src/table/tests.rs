@@ -1,3 +1,4 @@
+//! Tables: separators, headers, columns and damaged rows.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 use super::*;
 
@@ -57,12 +58,12 @@ fn line_numbers_survive_quoted_line_breaks() {
     assert_eq!(lines, [2, 4]);
 }
 
-/// A caption that begins with a quote and does not end with one would take all rows behind it in.
+/// A caption that begins with a quote and does not end with one would swallow all rows after it.
 #[test]
 fn a_quote_without_an_end_is_told_with_its_line() {
     let message = |content: &str| read(content, &TableOptions::default()).unwrap_err().to_string();
     let text = message("filepath\ttitle\na.jpg\t\"Hello, he said\nb.jpg\ta cat\nc.jpg\tthird\n");
-    assert!(text.contains("line 2") && text.contains("has no end"), "{text}");
+    assert!(text.contains("line 2") && text.contains("is never closed"), "{text}");
     // Within a field a quote is a character, and a doubled one a quote.
     let table =
         read("filepath\ttitle\na.jpg\ta 5\" nail\nb.jpg\t\"a \"\"big\"\" cat\"\n", &TableOptions::default()).unwrap();

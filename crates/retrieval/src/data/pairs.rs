@@ -1,4 +1,4 @@
-use radapter_datasets::captions::CaptionedImages;
+use radapter_datasets::CaptionedImages;
 use radapter_datasets::fingerprint::Fingerprint;
 use radapter_datasets::order::epoch_order;
 use radapter_datasets::seed::{self, Draw};

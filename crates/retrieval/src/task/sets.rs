@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use radapter_datasets::SkipReport;
-use radapter_datasets::captions::{self, CaptionedImages, CaptionsError, CaptionsFormat};
+use radapter_datasets::captions::{self, CaptionsError, CaptionsFormat};
 use radapter_datasets::shards::Shards;
 use radapter_datasets::subset::hold_out;
+use radapter_datasets::{CaptionedImages, SkipReport};
 use radapter_images::ImageSource;
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
-use radapter_datasets::captions::CaptionedImage;
-use radapter_datasets::{OnError, Templates};
+use radapter_datasets::{CaptionedImage, OnError, Templates};
 use radapter_embedding::{EmbedOptions, embed_images, embed_texts};
 use radapter_images::ImageSource;
 use radapter_retrieval::gallery::{Gallery, measure};

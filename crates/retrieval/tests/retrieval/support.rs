@@ -8,7 +8,7 @@ use image::{Rgb, RgbImage};
 use radapter_clip::checkpoint::{Checkpoint, Format};
 use radapter_clip::config::{Activation, ClipConfig, TextConfig, VisionConfig};
 use radapter_clip::model::Clip;
-use radapter_datasets::captions::{CaptionedImage, CaptionedImages};
+use radapter_datasets::{CaptionedImage, CaptionedImages};
 use radapter_images::ImageSource;
 use radapter_training::config::Settings;
 

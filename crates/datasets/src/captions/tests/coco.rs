@@ -1,3 +1,5 @@
+//! COCO's form: what is read, and what is refused with its place.
+
 use serde_json::json;
 
 use super::*;
@@ -43,7 +45,7 @@ fn ids_that_are_not_there_are_errors() {
     let data = Data::new(&["4.jpg", "sub/9.jpg"]);
     for (ids, parts) in [
         ("9\n12\n13\n", &["ids.txt", "2 image ids", "c.json does not have", "12, 13"][..]),
-        ("[9, {}]", &["ids.txt, [1]", "expected an image's id", "found an object"]),
+        ("[9, {}]", &["ids.txt, [1]", "invalid type: map, expected an image's id"]),
         ("[9", &["ids.txt", "JSON", "line 1"]),
         ("\n", &["ids.txt", "no image ids"]),
         ("[]", &["ids.txt", "no image ids"]),
@@ -65,18 +67,30 @@ fn json_that_is_not_cocos_names_the_place() {
             changed(|json| json["annotations"][1]["image_id"] = 5.into()),
             &["annotations[1].image_id", "no image of the id 5"][..],
         ),
-        (changed(|json| json["annotations"][1]["image_id"] = Value::Null), &["annotations[1].image_id", "found null"]),
+        (
+            changed(|json| json["annotations"][1]["image_id"] = Value::Null),
+            &["annotations[1].image_id: invalid type: null, expected an image's id"],
+        ),
         (
             changed(|json| json["annotations"][2]["caption"] = Value::Null),
-            &["annotations[2].caption", "instances_*.json", "found null"],
+            &["annotations[2].caption: expected a caption", "instances_*.json", "found null"],
         ),
-        (changed(|json| json["annotations"][0] = 1.into()), &["annotations[0]: expected an object, found 1"]),
+        (
+            changed(|json| json["annotations"][0] = 1.into()),
+            &["annotations[0]: invalid type: integer `1`, expected an object"],
+        ),
         (
             changed(|json| json["images"][1]["file_name"] = 3.into()),
-            &["images[1].file_name: expected a file's name, found 3"],
+            &["images[1].file_name: invalid type: integer `3`, expected a string", "line 1"],
         ),
-        (changed(|json| json["images"][1]["file_name"] = "".into()), &["images[1].file_name", "an empty text"]),
-        (changed(|json| json["images"][1]["id"] = json!([])), &["images[1].id", "found a list"]),
+        (
+            changed(|json| json["images"][1]["file_name"] = "".into()),
+            &["images[1].file_name: invalid value: string \"\", expected a file's name"],
+        ),
+        (
+            changed(|json| json["images"][1]["id"] = json!([])),
+            &["images[1].id: invalid type: sequence, expected an image's id"],
+        ),
         (changed(|json| json["images"][1]["id"] = 4.into()), &["images[1].id", "the id 4 is an earlier image's"]),
         (
             changed(|json| drop(json.as_object_mut().unwrap().remove("annotations"))),

@@ -1,3 +1,5 @@
+//! Which form a file has.
+
 use super::*;
 
 const KARPATHY: &str = r#"{"images": [{"filename": "a.jpg", "sentences": [{"raw": "x"}]}]}"#;

@@ -1,3 +1,5 @@
+//! Karpathy's form: what is read, and what is refused with its place.
+
 use radapter_images::DecodeOptions;
 
 use super::*;
@@ -86,27 +88,45 @@ fn json_that_is_not_karpathys_names_the_place() {
     for (content, parts) in [
         ("{\"images\": [", &["k.json", "cannot be read as JSON", "line 1 column 12"][..]),
         ("[1, 2]", &["an object with a list of `images`", "line 1"]),
-        ("{\"images\": {}}", &["a list as `images`", "line 1"]),
+        ("{\"images\": {}}", &["images: invalid type: map, expected a list", "line 1"]),
         ("{\"images\": [], \"images", &["cannot be read as JSON", "line 1"]),
         ("{\"info\": 1}", &["images: expected a list", "found nothing", "keys are info"]),
-        ("{\"images\": [3]}", &["images[0]: expected an object with `filename`", "found 3"]),
+        ("{\"images\": [3]}", &["images[0]: invalid type: integer `3`, expected an object with `filename`"]),
         (
             &with(&|image| drop(image.as_object_mut().unwrap().remove("filename"))),
-            &["images[1].filename", "found nothing"],
+            &["images[1]: missing field `filename`", "line 1"],
         ),
-        (&with(&|image| image["filename"] = 7.into()), &["images[1].filename: expected a file's name, found 7"]),
-        (&with(&|image| image["filename"] = "".into()), &["images[1].filename", "found an empty text"]),
-        (&with(&|image| image["filepath"] = 7.into()), &["images[1].filepath", "found 7"]),
-        (&with(&|image| image["split"] = true.into()), &["images[1].split", "found true"]),
-        (&with(&|image| drop(image.as_object_mut().unwrap().remove("sentences"))), &["images[1].sentences", "a list"]),
-        (&with(&|image| image["sentences"] = "a".into()), &["images[1].sentences", "found a text"]),
+        (
+            &with(&|image| image["filename"] = 7.into()),
+            &["images[1].filename: invalid type: integer `7`, expected a string"],
+        ),
+        (
+            &with(&|image| image["filename"] = "".into()),
+            &["images[1].filename: invalid value: string \"\", expected a file's name"],
+        ),
+        (
+            &with(&|image| image["filepath"] = 7.into()),
+            &["images[1].filepath: invalid type: integer `7`, expected a string"],
+        ),
+        (
+            &with(&|image| image["split"] = true.into()),
+            &["images[1].split: invalid type: boolean `true`, expected a string"],
+        ),
+        (
+            &with(&|image| drop(image.as_object_mut().unwrap().remove("sentences"))),
+            &["images[1]: missing field `sentences`"],
+        ),
+        (
+            &with(&|image| image["sentences"] = "a".into()),
+            &["images[1].sentences: invalid type: string \"a\", expected a sequence"],
+        ),
         (
             &with(&|image| image["sentences"][1] = "a".into()),
-            &["images[1].sentences[1]: expected an object with `raw`"],
+            &["images[1].sentences[1]: invalid type: string \"a\", expected an object with `raw`"],
         ),
         (
             &with(&|image| drop(image["sentences"][1].as_object_mut().unwrap().remove("raw"))),
-            &["images[1].sentences[1].raw: expected a text, the caption, found nothing"],
+            &["images[1].sentences[1]: missing field `raw`"],
         ),
     ] {
         let options = CaptionsOptions { format: Some(CaptionsFormat::Karpathy), ..data.options() };

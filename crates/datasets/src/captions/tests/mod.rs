@@ -1,3 +1,4 @@
+//! Sets of captions of every form, on temporary files.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod coco;

@@ -1,3 +1,5 @@
+//! Tables of captions: columns, separators and damaged rows.
+
 use super::*;
 
 fn keys(image: &str, caption: &str) -> CaptionsOptions {

@@ -1,3 +1,4 @@
+//! The ImageNet family on temporary folders.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 use super::*;
 
@@ -76,12 +77,4 @@ fn layouts_that_are_wrong_name_the_folder() {
         let message = set.read(root.path(), None).unwrap_err().to_string();
         assert!(parts.iter().all(|part| message.contains(part)), "{message}");
     }
-}
-
-#[test]
-fn the_frame_is_cut_off() {
-    let image = Arc::new(RgbImage::from_fn(7, 6, |x, y| image::Rgb([x as u8, y as u8, 0])));
-    let inner = without_border(Arc::clone(&image), 2);
-    assert_eq!((inner.dimensions(), inner.get_pixel(0, 0).0), ((3, 2), [2, 2, 0]));
-    assert_eq!(without_border(Arc::clone(&image), 3), image);
 }

@@ -1,3 +1,5 @@
+//! Truncated shards, cut at every block.
+
 use super::*;
 
 const BLOCK: usize = 512;
@@ -59,7 +61,7 @@ fn garbage_in_the_middle_names_the_place() {
     assert_says(&error, &["byte 4096", "after the sample `b`", "checksum"]);
     assert_eq!(keys, ["a", "b"]);
 
-    // A size that leads far behind the end, with a checksum that fits.
+    // A size that leads far beyond the end, with a correct checksum.
     let folder = Folder::new();
     let mut bytes = three(&folder);
     let mut header = tar::Header::new_gnu();

@@ -1,3 +1,5 @@
+//! Which files a path or pattern stands for.
+
 use super::*;
 
 fn names(shards: &Shards) -> Vec<String> {
@@ -36,7 +38,7 @@ fn shards_that_are_not_there_are_errors() {
         ("{000..003}.tar", &["{000..003}.tar stands for 4 shards", "3 are not there", "001.tar", "003.tar"][..]),
         ("gone.tar", &["gone.tar stands for 1 shards", "1 are not there"]),
         ("{000,000}.tar", &["000.tar is named twice"]),
-        ("{000..}.tar", &["the pattern", "expected a range like `{000..010}`"]),
+        ("{000..}.tar", &["cannot be used as a pattern", "expected a range like `{000..010}`"]),
         ("empty", &["no shards", "ending in .tar", "found nothing"]),
         ("other", &["no shards", "found 0.tar.gz"]),
         ("zip.tar.gz", &["zip.tar.gz is compressed with gzip", "decompress it"]),
@@ -65,5 +67,5 @@ fn captions_are_read_from_shards() {
     }
     let split = CaptionsOptions { splits: vec!["train".to_owned()], ..Default::default() };
     assert!(matches!(read("0.tar", &split), Err(CaptionsError::Setting { setting: "split", .. })));
-    assert!(matches!(read("{2..3}.tar", &Default::default()), Err(CaptionsError::Shards(ShardsError::Missing { .. }))));
+    assert!(matches!(read("{2..3}.tar", &Default::default()), Err(CaptionsError::Shards(ShardsError::Find { .. }))));
 }

@@ -1,3 +1,4 @@
+//! Tar shards in temporary folders.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod broken;
@@ -22,7 +23,7 @@ impl Folder {
         self.folder.path().join(name)
     }
 
-    /// Writes a shard of these members. An empty content of an image stands for a picture.
+    /// Writes a shard of these members. An empty content of an image stands for an image.
     fn write(&self, name: &str, members: &[(&str, &[u8])]) -> PathBuf {
         self.write_with(name, members, tar::Header::new_gnu())
     }
@@ -65,7 +66,7 @@ impl Folder {
     }
 }
 
-/// A picture whose first pixel is a function of the name.
+/// An image whose first pixel is a function of the name.
 fn png(name: &str) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     image::RgbImage::from_pixel(4, 4, image::Rgb([colour(name), 0, 255]))

@@ -1,3 +1,5 @@
+//! The order of an epoch through shards.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -73,7 +75,7 @@ fn shards_are_read_when_they_are_needed() {
     }
     // The buffer holds 4 of 5, so that one more comes out before the next shard is read.
     assert_eq!(order.next().unwrap().unwrap().0, first);
-    assert!(matches!(order.next(), Some(Err(ShardsError::Read { .. }))));
+    assert!(matches!(order.next(), Some(Err(ShardsError::Io(_)))));
     assert!(order.next().is_none());
     drop(folder);
 }

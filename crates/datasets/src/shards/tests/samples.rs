@@ -1,3 +1,5 @@
+//! Samples: keys, captions, and damaged members.
+
 use radapter_images::DecodeOptions;
 
 use super::*;

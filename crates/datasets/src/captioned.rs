@@ -1,11 +1,11 @@
-//! A set of images with captions, whatever it was read from.
+//! Images with captions, whatever they were read from.
 
 use radapter_images::ImageSource;
 
 /// An image with its captions.
 #[derive(Clone, Debug)]
 pub struct CaptionedImage {
-    /// How reports call it: its path as the file has it, in a shard its key.
+    /// How errors and reports name it: its path as the file has it, in a shard its key.
     pub name: String,
     /// Where its pixels come from.
     pub source: ImageSource,
@@ -21,22 +21,22 @@ pub struct CaptionedImages {
 }
 
 impl CaptionedImages {
-    /// How many images.
+    /// The number of images.
     pub fn len(&self) -> usize {
         self.images.len()
     }
 
-    /// Whether there is no image.
+    #[allow(missing_docs, reason = "as for every collection")]
     pub fn is_empty(&self) -> bool {
         self.images.is_empty()
     }
 
-    /// How many captions, of all images together.
+    /// The number of captions of all images together.
     pub fn captions(&self) -> usize {
         self.images.iter().map(|image| image.captions.len()).sum()
     }
 
-    /// The images at the given places, in that order.
+    /// The images at `indices`, in that order.
     ///
     /// # Panics
     /// If an index is not below the number of images.

@@ -1,11 +1,10 @@
-//! Tables with a caption a row.
+//! Tables with a caption in each row.
 
 use std::path::Path;
 
-use super::error::CaptionsError;
 use super::gather::{Entry, Gather};
-use super::options::CaptionsOptions;
-use super::set::CaptionedImages;
+use super::{CaptionsError, CaptionsOptions};
+use crate::captioned::CaptionedImages;
 use crate::folder::is_image;
 use crate::table::{Row, Table, TableOptions, Wanted};
 
@@ -31,14 +30,18 @@ pub(super) fn read(
     };
     let table = Table::read_as(path, &asked, &CAPTIONS)?;
     if let Some(row) = table.rows.first().filter(|row| looks_like_a_header(row)) {
-        let found = format!("`{}`, `{}`", row.name, row.text);
-        return Err(CaptionsError::Header { path: path.to_owned(), found });
+        let problem = format!(
+            "found `{}`, `{}`, of which none is an image file nor a known column name; if it is a header, name the columns (or \
+             give their numbers) with `csv_img_key` and `csv_caption_key`",
+            row.name, row.text
+        );
+        return Err(CaptionsError::place(path, "line 1".to_owned(), problem));
     }
     let [path_column, text_column] = table.columns;
     for Row { path: image, name, text, line } in table.rows {
         if name.is_empty() {
             let place = format!("line {line}, column {path_column}");
-            gather.leave_out(&format!("line {line}"), CaptionsError::NoPath { path: path.to_owned(), place })?;
+            gather.leave_out(&format!("line {line}"), place, "the path of the image is empty".to_owned())?;
             continue;
         }
         let place = |caption: Option<usize>| match caption {
@@ -50,7 +53,7 @@ pub(super) fn read(
     gather.finish()
 }
 
-/// Whether the first line was read as data, but is none.
+/// Whether the first line was read as data, but is a header.
 fn looks_like_a_header(row: &Row) -> bool {
     row.line == 1 && !row.name.is_empty() && !is_image(Path::new(&row.name)) && !row.path.is_file()
 }
