@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use radapter_clip::checkpoint::CheckpointError;
+use radapter_clip::model::ModelError;
+
+use crate::AlphaError;
 
 /// Why adapters could not be built, read, written or merged.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +131,12 @@ pub enum AdapterError {
         /// The largest distance allowed.
         tolerance: f64,
     },
+    /// An α out of range.
+    #[error(transparent)]
+    Alpha(#[from] AlphaError),
+    /// A checkpoint that makes no model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// A safetensors file that cannot be read or written.
     #[error(transparent)]
     File(#[from] CheckpointError),

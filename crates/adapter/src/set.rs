@@ -40,10 +40,7 @@ impl AdapterSet {
 
     /// The adapters of a model as they are now.
     pub fn from_model(model: &Clip<RAdapter>) -> Self {
-        Self::of(adapters(model).filter_map(|(place, adapter)| Some((place, adapter.residual.as_ref()?))))
-    }
-
-    pub(crate) fn of<'a>(residuals: impl Iterator<Item = (Place, &'a Residual)>) -> Self {
+        let residuals = adapters(model).filter_map(|(place, adapter)| Some((place, adapter.residual.as_ref()?)));
         Self { weights: residuals.map(|(place, residual)| (place, AdapterWeights::of_residual(residual))).collect() }
     }
 

@@ -3,12 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use radapter_adapter::{
-    AdapterError, AdapterFile, Alpha, AlphaError, Probe, attach_trained, merge_state, tolerance, with_alpha,
-};
+use radapter_adapter::{AdapterError, AdapterFile, Alpha, AlphaError, merge_checkpoint};
 use radapter_clip::checkpoint::{Checkpoint, CheckpointError, read_safetensors};
-use radapter_clip::model::{Clip, ModelError};
-use radapter_clip::state_dict::{RawTensor, StateDict, StoredDtype};
+use radapter_clip::state_dict::{RawTensor, StateDict};
 
 use crate::config::Tune;
 use crate::error::TrainError;
@@ -62,9 +59,6 @@ pub enum FineTunedError {
         /// What is there.
         found: String,
     },
-    /// The model.
-    #[error(transparent)]
-    Model(#[from] ModelError),
 }
 
 /// The run in a folder, of whichever task.
@@ -150,32 +144,15 @@ impl FineTunedRun {
             None => self.default_alpha()?,
         };
         let state = match self.record.train.tune {
-            Tune::Adapters => self.merged(base, &found, alpha, device)?,
+            Tune::Adapters => {
+                let file = AdapterFile::read(self.run.evaluated()?)?;
+                file.check_base(&found, &base.config)?;
+                let (checkpoint, _) = merge_checkpoint(base, &file.adapters, alpha, device)?;
+                return Ok(FineTuned { checkpoint, alpha });
+            }
             Tune::All | Tune::Image => self.mixed(base, alpha)?,
         };
         Ok(FineTuned { checkpoint: Checkpoint { state, ..base.clone() }, alpha })
-    }
-
-    /// The base's tensors with the averaged adapters merged into them.
-    fn merged(
-        &self,
-        base: &Checkpoint,
-        hash: &str,
-        alpha: Alpha,
-        device: &Device,
-    ) -> Result<StateDict, FineTunedError> {
-        let file = AdapterFile::read(self.run.evaluated()?)?;
-        file.check_base(hash, &base.config)?;
-        let state = merge_state(&base.state, &file.adapters, alpha, device)?;
-        // The adapted model and the merged one, one after the other: each is as large as the base.
-        let adapted = Clip::from_state(&base.config, &base.state, device)?;
-        let probe = Probe::new(&adapted);
-        let adapted = with_alpha(attach_trained(adapted, &file.adapters)?, alpha);
-        let expected = probe.embed(&adapted);
-        drop(adapted);
-        let merged = Clip::from_state(&base.config, &state, device)?;
-        expected.check(&probe.embed(&merged), tolerance(StoredDtype::F32))?;
-        Ok(state)
     }
 
     /// The base's tensors mixed with the tuned ones.

@@ -13,6 +13,8 @@ use burn_train::{
 };
 use radapter_files::Storage;
 
+use radapter_adapter::Alpha;
+
 use crate::config::Every;
 use crate::error::TrainError;
 use crate::loader::Cut;
@@ -43,7 +45,7 @@ pub(crate) struct Session {
     pub(crate) results: Results,
     pub(crate) cut: Cut,
     pub(crate) total: u64,
-    pub(crate) alpha: f64,
+    pub(crate) alpha: Alpha,
     pub(crate) best: String,
     pub(crate) patience: Option<u64>,
     pub(crate) save_every: Option<u64>,

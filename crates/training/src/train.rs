@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use burn_optim::AdamWConfig;
 use burn_optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn_train::{Learner, SupervisedTraining, TrainingStrategy};
-use radapter_adapter::attach;
+use radapter_adapter::{Alpha, attach};
 use radapter_clip::model::{Clip, NoAdapter, Precision};
 use radapter_files::Disk;
 
@@ -265,7 +265,7 @@ fn go<A: Tuned>(clip: Clip<A>, head: Option<Tensor<2>>, setup: Setup, begin: Beg
         results: Results { base_hash: setup.base_hash, adapter: config.adapter.clone() },
         cut,
         total,
-        alpha: config.alpha,
+        alpha: Alpha::new(config.alpha).map_err(|error| TrainError::Adapter(Box::new(error.into())))?,
         best: config.best.clone(),
         patience: config.patience.value(),
         save_every: config.save_every.value(),

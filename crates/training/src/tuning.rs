@@ -18,7 +18,7 @@ pub(crate) trait Tuned: Adapter + Sync + 'static {
     fn trains(key: &str, trains_text: bool) -> bool;
 
     /// The plain CLIP that the trained model stands for. The model is without autodiff.
-    fn merge(clip: Clip<Self>, alpha: f64) -> Result<Clip, AdapterError>;
+    fn merge(clip: Clip<Self>, alpha: Alpha) -> Result<Clip, AdapterError>;
 
     /// Writes the values as a file.
     fn write(clip: &Clip<Self>, results: &Results, out: &mut dyn Write) -> io::Result<()>;
@@ -33,12 +33,7 @@ impl Tuned for RAdapter {
         key == HEAD || of_adapter(key)
     }
 
-    fn merge(clip: Clip<Self>, alpha: f64) -> Result<Clip, AdapterError> {
-        let alpha = Alpha::new(alpha).map_err(|error| AdapterError::Setting {
-            key: "alpha",
-            found: error.found,
-            expected: "a number from 0 to 1.5".to_owned(),
-        })?;
+    fn merge(clip: Clip<Self>, alpha: Alpha) -> Result<Clip, AdapterError> {
         merge(&clip, alpha)
     }
 
@@ -61,7 +56,7 @@ impl Tuned for NoAdapter {
         key != "logit_scale" && (trains_text || key == HEAD || key.starts_with("visual."))
     }
 
-    fn merge(clip: Clip, _alpha: f64) -> Result<Clip, AdapterError> {
+    fn merge(clip: Clip, _alpha: Alpha) -> Result<Clip, AdapterError> {
         Ok(clip)
     }
 

@@ -2,7 +2,7 @@ use std::error::Error;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use radapter_adapter::AdapterError;
+use radapter_adapter::{AdapterError, Alpha};
 use radapter_clip::model::{Clip, Precision};
 
 use crate::model::TrainModel;
@@ -34,7 +34,7 @@ pub trait Validator: Send {
 pub(crate) fn evaluated<A: Tuned>(
     model: &TrainModel<A>,
     averages: Option<&Named>,
-    alpha: f64,
+    alpha: Alpha,
 ) -> Result<(Clip, Option<Tensor<2>>), AdapterError> {
     let model = model.valid();
     let model = match averages {

@@ -1,11 +1,11 @@
 //! What can go wrong with a checkpoint.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use radapter_files::{DirError, IoError};
 use thiserror::Error;
 
+use super::Mismatch;
 use crate::config::ConfigError;
 use crate::state_dict::TensorError;
 
@@ -192,53 +192,5 @@ impl CheckpointError {
 
     pub(crate) fn damaged(path: &Path, key: Option<&str>, reason: impl Into<String>) -> Self {
         Self::Damaged { path: path.to_owned(), key: key.map(str::to_owned), reason: reason.into() }
-    }
-}
-
-/// How a file's tensors differ from those that its config asks for, all of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Mismatch {
-    /// Tensors that are not there, with the shape expected.
-    pub missing: Vec<(String, Vec<usize>)>,
-    /// Tensors that nothing asks for, with the shape found.
-    pub extra: Vec<(String, Vec<usize>)>,
-    /// Tensors of another shape: name, shape expected, shape found.
-    pub misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
-}
-
-impl Mismatch {
-    /// Whether there is no difference.
-    pub fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.extra.is_empty() && self.misshapen.is_empty()
-    }
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the tensors do not fit the config: {} missing, {} not expected, {} of another shape",
-            self.missing.len(),
-            self.extra.len(),
-            self.misshapen.len()
-        )?;
-        list(f, &self.missing, |(name, expected)| format!("missing `{name}`: expected {expected:?}"))?;
-        list(f, &self.extra, |(name, found)| format!("not expected `{name}`: found {found:?}"))?;
-        list(f, &self.misshapen, |(name, expected, found)| {
-            format!("another shape `{name}`: expected {expected:?}, found {found:?}")
-        })
-    }
-}
-
-/// The first of a list, one a line, and the number of the rest: a whole tower may be missing.
-fn list<T>(f: &mut fmt::Formatter<'_>, items: &[T], line: impl Fn(&T) -> String) -> fmt::Result {
-    const SHOWN: usize = 20;
-    for item in items.iter().take(SHOWN) {
-        write!(f, "\n  {}", line(item))?;
-    }
-    match items.len().saturating_sub(SHOWN) {
-        0 => Ok(()),
-        rest => write!(f, "\n  … and {rest} more"),
     }
 }

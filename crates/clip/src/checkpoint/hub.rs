@@ -18,7 +18,7 @@ use super::open::{
     HUGGING_FACE_CONFIG, HUGGING_FACE_PREPROCESSOR, HUGGING_FACE_PROCESSOR, HUGGING_FACE_WEIGHTS, OPEN_CLIP_CONFIG,
     OPEN_CLIP_WEIGHTS,
 };
-use super::shards;
+use super::weights_file;
 
 const SCHEME: &str = "hf://";
 const ENDPOINT: &str = "https://huggingface.co";
@@ -128,7 +128,7 @@ pub fn fetch(
         client.preprocessing()?;
         let weights = client.first_of(HUGGING_FACE_WEIGHTS)?;
         if weights.extension().is_some_and(|extension| extension == "json") {
-            for shard in shards::files(&weights)? {
+            for shard in weights_file::shard_files(&weights)? {
                 client.first_of(&[shard.as_str()])?;
             }
         }

@@ -8,19 +8,16 @@
 //! A directory is written under another name beside the target, synced and renamed, so that it is there whole or not at
 //! all.
 
-mod architecture;
 mod error;
 #[cfg(feature = "hub")]
 pub mod hub;
+mod mismatch;
 mod names_hf;
 mod open;
-mod pickle_file;
 mod positions;
 mod safetensors_file;
-mod shards;
-mod strict;
-mod tensor_file;
 mod tokenizer_files;
+mod weights_file;
 mod write;
 
 use std::path::Path;
@@ -28,8 +25,9 @@ use std::path::Path;
 use crate::config::{ClipConfig, is_ignored_buffer};
 use crate::state_dict::{StateDict, StoredDtype};
 
-pub use architecture::architecture;
-pub use error::{CheckpointError, Mismatch};
+pub use error::CheckpointError;
+pub use mismatch::Mismatch;
+pub use open::architecture;
 pub use safetensors_file::{
     SafetensorsFile, read_safetensors, read_safetensors_bytes, write_safetensors, write_safetensors_file,
 };
@@ -81,7 +79,7 @@ impl Checkpoint {
         let origin = origin.as_ref();
         config.validate().map_err(CheckpointError::config(origin))?;
         let found = state.iter().map(|(name, tensor)| (name, tensor.shape()));
-        strict::compare(config.expected_tensors(), found)
+        mismatch::compare(config.expected_tensors(), found)
             .map_err(|mismatch| CheckpointError::Mismatch { path: origin.to_owned(), mismatch })?;
         state.check_finite().map_err(CheckpointError::tensor(origin))?;
         let dtype = state.main_dtype();

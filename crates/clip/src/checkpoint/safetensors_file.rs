@@ -12,7 +12,7 @@ use safetensors::tensor::{Dtype, Metadata, SafeTensorError};
 use serde_json::{Map, Value, json};
 
 use super::CheckpointError;
-use super::tensor_file::{Content, StoredTensor, TensorFile};
+use super::weights_file::{Content, StoredTensor, TensorFile};
 use crate::state_dict::{RawTensor, StateDict, StoredDtype, TensorBytes};
 
 /// Bytes of the number before the header.

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use super::open::{HUGGING_FACE_CONFIG, HUGGING_FACE_PREPROCESSOR, OPEN_CLIP_CONFIG};
-use super::{Checkpoint, CheckpointError, Format, names_hf, safetensors_file, strict, tokenizer_files};
+use super::{Checkpoint, CheckpointError, Format, mismatch, names_hf, safetensors_file, tokenizer_files};
 use crate::state_dict::{StateDict, StoredDtype};
 
 /// How a checkpoint is written.
@@ -64,7 +64,7 @@ pub(super) fn save(
 ) -> Result<(), CheckpointError> {
     let config = &checkpoint.config;
     config.validate().map_err(CheckpointError::config(dir))?;
-    strict::compare(config.expected_tensors(), checkpoint.state.iter().map(|(name, tensor)| (name, tensor.shape())))
+    mismatch::compare(config.expected_tensors(), checkpoint.state.iter().map(|(name, tensor)| (name, tensor.shape())))
         .map_err(|mismatch| CheckpointError::Mismatch { path: dir.to_owned(), mismatch })?;
     checkpoint.state.check_finite().map_err(CheckpointError::tensor(dir))?;
     let state = match options.dtype {
