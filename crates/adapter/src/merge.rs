@@ -1,4 +1,4 @@
-//! Re-parameterization: folding adapters into the linears in front of them.
+//! Re-parameterization: folding adapters into the linears before them.
 
 use burn::module::Module;
 use burn::tensor::{DType, Device};
@@ -10,7 +10,7 @@ use crate::radapter::{RAdapter, Residual};
 use crate::weights::{upload, values};
 use crate::{AdapterError, AdapterSet, Alpha, Probe, adapters, attach_trained, tolerance, with_alpha};
 
-/// A merged model that was compared with the unmerged one.
+/// A merged model, compared with the unmerged one.
 #[derive(Debug)]
 pub struct Merged {
     /// The plain CLIP.
@@ -53,7 +53,7 @@ pub fn merge(model: &Clip<RAdapter>, alpha: Alpha) -> Result<Clip, AdapterError>
 /// [`merge`], and then the embeddings of a probe batch before and after are compared.
 ///
 /// # Errors
-/// [`AdapterError::MergeDiffers`] if they are further apart than [`tolerance`] has it for f32, and [`merge`]'s.
+/// [`AdapterError::MergeDiffers`] if they are further apart than [`tolerance`] allows in f32, and [`merge`]'s.
 pub fn merge_checked(model: &Clip<RAdapter>, alpha: Alpha) -> Result<Merged, AdapterError> {
     let clip = merge(model, alpha)?;
     let probe = Probe::new(&clip);
@@ -116,7 +116,7 @@ pub fn merge_state(
     Ok(state)
 }
 
-/// The linear in front of a place.
+/// The last linear of a place's sublayer.
 fn linear_mut(clip: &mut Clip, place: Place) -> &mut Linear {
     let blocks = match place.tower {
         Tower::Visual => &mut clip.visual.transformer.resblocks,

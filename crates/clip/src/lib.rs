@@ -31,7 +31,6 @@
 //! | [`checkpoint`] | [`Checkpoint`](checkpoint::Checkpoint): config and tensors of every published format, and the way back |
 //! | [`config`] | [`ClipConfig`](config::ClipConfig): sizes and activation, presets, OpenCLIP's and transformers' JSON |
 //! | [`model`] | [`Clip`](model::Clip): the forward pass, and [`Adapter`](model::Adapter), the hooks for fine-tuning methods |
-//! | [`preprocess`] | [`Preprocess`](preprocess::Preprocess): image files to normalised pixels, exactly as Pillow does |
 //! | [`state_dict`] | [`StateDict`](state_dict::StateDict): tensors by name as they are stored |
 //! | [`tokenizer`] | [`Tokenizer`](tokenizer::Tokenizer): CLIP's byte-pair encoding, text cleaning included |
 

@@ -1,4 +1,4 @@
-//! Where adapters stand and of which kind they are.
+//! The settings of adapters: where they are and of which kind.
 
 mod layers;
 mod rank;
@@ -14,7 +14,7 @@ pub use scale::Scale;
 
 use crate::{AdapterError, DropMode, Dropping};
 
-/// Settings of the adapters; the section `[adapter]` of a run's configuration.
+/// The section `[adapter]` of a run's configuration.
 ///
 /// ```toml
 /// rank = "full"          # or a number r: F = up · down, of rank r
@@ -30,7 +30,7 @@ use crate::{AdapterError, DropMode, Dropping};
 pub struct AdapterConfig {
     /// Full matrices, or products of rank r.
     pub rank: Rank,
-    /// The factor `s` in front of the map.
+    /// The factor `s` of the map.
     pub scale: Scale,
     /// Probability p of dropping an adapter in a training step.
     pub drop: f64,
@@ -97,7 +97,7 @@ impl AdapterConfig {
         self.dropping().map(drop)
     }
 
-    /// The dropping these settings ask for.
+    /// The dropping that `drop` and `drop_mode` set.
     ///
     /// # Errors
     /// [`AdapterError::Setting`] for a probability outside `[0, 1)`.
@@ -105,11 +105,11 @@ impl AdapterConfig {
         Dropping::new(self.drop, self.drop_mode)
     }
 
-    /// Where the adapters of a model stand, in the order visual before text, blocks from the input, attention before MLP,
-    /// each with the width of its activations.
+    /// The places of a model's adapters, each with the width of its activations. The order is visual before text, blocks from
+    /// the input, attention before MLP.
     ///
     /// # Errors
-    /// [`AdapterError::Setting`] for settings that cannot be, or not with this model.
+    /// [`AdapterError::Setting`] for settings that are invalid, or do not fit this model.
     pub fn places(&self, clip: &ClipConfig) -> Result<Vec<(Place, usize)>, AdapterError> {
         self.validate()?;
         let towers: &[Tower] = match self.towers {
@@ -136,7 +136,7 @@ impl AdapterConfig {
         Ok(places)
     }
 
-    /// How many values are trained, learnable scales included.
+    /// Number of trained values, learnable scales included.
     ///
     /// # Errors
     /// As [`places`](Self::places).
@@ -150,7 +150,7 @@ impl AdapterConfig {
     }
 }
 
-/// What of a tower matters to adapters.
+/// The size of a tower.
 pub(crate) struct Size {
     pub(crate) layers: usize,
     pub(crate) width: usize,

@@ -86,10 +86,10 @@ impl Checkpoint {
         Ok(Self { config, state, dtype, format })
     }
 
-    /// By what the checkpoint itself divides cosines: exp(−logit_scale).
+    /// The checkpoint's own softmax temperature: exp(−logit_scale).
     pub fn temperature(&self) -> f64 {
         let scale = self.state.get("logit_scale").and_then(|scale| scale.to_f32().first().copied());
-        // Strict reading has seen to it that the scale is there and has one value.
+        // Strict reading has checked that the scale exists and has one value.
         (-f64::from(scale.unwrap_or_default())).exp()
     }
 
@@ -135,10 +135,10 @@ impl Checkpoint {
     /// # Errors
     /// [`CheckpointError::Exists`] for a directory that is not empty (unless it may be replaced),
     /// [`CheckpointError::Tensor`] for values that do not fit the dtype asked for, [`CheckpointError::Config`] for a
-    /// config that the format cannot say, [`CheckpointError::Io`] for everything the system refuses. Nothing is left
+    /// config that the format cannot express, and [`CheckpointError::Io`]. Nothing is left
     /// behind then.
     pub fn save(&self, dir: impl AsRef<Path>, options: &SaveOptions) -> Result<(), CheckpointError> {
-        write::save(self, dir.as_ref(), options, &mut write::create_file)
+        write::save(self, dir.as_ref(), options, &radapter_files::Disk)
     }
 
     /// The same model for images of another size: the position embeddings are resized, bicubic and antialiased, as

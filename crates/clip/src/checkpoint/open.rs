@@ -1,6 +1,8 @@
-//! Finding out what a path holds, and reading it.
+//! Detecting the form of a checkpoint, and reading it.
 
 use std::path::{Path, PathBuf};
+
+use radapter_files::io_error;
 
 use super::weights_file::TensorFile;
 use super::{Checkpoint, CheckpointError, Format, mismatch, names_hf, weights_file};
@@ -18,10 +20,10 @@ pub(super) const HUGGING_FACE_WEIGHTS: &[&str] =
     &["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
 
 pub(super) fn open(path: &Path, architecture: Option<&ClipConfig>) -> Result<Checkpoint, CheckpointError> {
-    let kind = std::fs::metadata(path).map_err(CheckpointError::io(path, "open"))?;
+    let kind = std::fs::metadata(path).map_err(io_error("open", path))?;
     if !kind.is_dir() {
         let Some(config) = architecture else {
-            // A file that is no checkpoint at all, or a program, is told so first.
+            // That a file is not a checkpoint, or a program, is reported first.
             drop(weights_file::open(path)?);
             return Err(CheckpointError::NeedsArchitecture { path: path.to_owned() });
         };
@@ -49,7 +51,7 @@ pub(super) fn open(path: &Path, architecture: Option<&ClipConfig>) -> Result<Che
 }
 
 fn read_config(format: Format, path: &Path) -> Result<ClipConfig, CheckpointError> {
-    let text = |path: &Path| std::fs::read_to_string(path).map_err(CheckpointError::io(path, "read"));
+    let text = |path: &Path| std::fs::read_to_string(path).map_err(io_error("read", path));
     let json = text(path)?;
     match format {
         Format::OpenClip => ClipConfig::from_open_clip_json(&json).map_err(CheckpointError::config(path)),
@@ -84,7 +86,7 @@ pub fn architecture(name_or_file: &str) -> Result<ClipConfig, CheckpointError> {
     if !path.is_file() {
         return ClipConfig::preset(name_or_file).map_err(CheckpointError::config(path));
     }
-    let text = std::fs::read_to_string(path).map_err(CheckpointError::io(path, "read"))?;
+    let text = std::fs::read_to_string(path).map_err(io_error("read", path))?;
     let has = |key: &str| match serde_json::from_str::<serde_json::Value>(&text) {
         Ok(json) => json.get(key).is_some_and(|value| !value.is_null()),
         Err(_) => false,

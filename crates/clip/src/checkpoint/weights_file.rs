@@ -6,6 +6,7 @@ use std::io::{BufReader, Read};
 use std::path::{Component, Path};
 
 use burn_store::pytorch_reader::{self, DType, PytorchError, PytorchReader};
+use radapter_files::io_error;
 use serde_json::Value;
 
 use super::{CheckpointError, safetensors_file};
@@ -55,9 +56,7 @@ pub(super) fn open(path: &Path) -> Result<TensorFile, CheckpointError> {
         return open_shards(path);
     }
     let mut head = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(512).read_to_end(&mut head))
-        .map_err(CheckpointError::io(path, "open"))?;
+    std::fs::File::open(path).and_then(|file| file.take(512).read_to_end(&mut head)).map_err(io_error("open", path))?;
     // A length of 8 bytes and the header's brace, as no pickle starts; a damaged one goes by its name.
     let named = path.extension().is_some_and(|extension| extension == "safetensors");
     if named || head.get(8) == Some(&b'{') {
@@ -108,7 +107,7 @@ fn open_pickle(path: &Path) -> Result<TensorFile, CheckpointError> {
 
 /// Whether a file is an archive of TorchScript: it holds code, and constants beside the data.
 fn is_torch_script(path: &Path) -> Result<bool, CheckpointError> {
-    let file = File::open(path).map_err(CheckpointError::io(path, "open"))?;
+    let file = File::open(path).map_err(io_error("open", path))?;
     // What is no archive, or a broken one, is for the reader to judge.
     let Ok(archive) = zip::ZipArchive::new(BufReader::new(file)) else { return Ok(false) };
     let Ok(names) = archive.file_names().collect::<Result<Vec<_>, _>>() else { return Ok(false) };
@@ -120,7 +119,7 @@ fn is_torch_script(path: &Path) -> Result<bool, CheckpointError> {
 
 fn explain(error: PytorchError, path: &Path) -> CheckpointError {
     match error {
-        PytorchError::Io(error) if error.raw_os_error().is_some() => CheckpointError::io(path, "read")(error),
+        PytorchError::Io(error) if error.raw_os_error().is_some() => io_error("read", path)(error).into(),
         error => CheckpointError::damaged(path, None, error.to_string()),
     }
 }
@@ -154,7 +153,7 @@ pub(super) fn shard_files(index: &Path) -> Result<BTreeSet<String>, CheckpointEr
 }
 
 fn weight_map(index: &Path) -> Result<BTreeMap<String, String>, CheckpointError> {
-    let text = std::fs::read_to_string(index).map_err(CheckpointError::io(index, "open"))?;
+    let text = std::fs::read_to_string(index).map_err(io_error("open", index))?;
     let json: Value = serde_json::from_str(&text)
         .map_err(|error| CheckpointError::damaged(index, None, format!("not JSON: {error}")))?;
     let Some(map) = json["weight_map"].as_object() else {

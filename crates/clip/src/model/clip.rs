@@ -30,7 +30,7 @@ impl<A: Adapter> Clip<A> {
     /// L2-normalised image embeddings, in f32.
     ///
     /// # Shapes
-    /// `[batch, 3, size, size]`, as [`Preprocess`](crate::preprocess::Preprocess) makes them → `[batch, embed_dim]`
+    /// `[batch, 3, size, size]`, as [`Preprocess`](radapter_images::Preprocess) makes them → `[batch, embed_dim]`
     pub fn encode_image(&self, pixels: Tensor<4>, context: &Context) -> Tensor<2> {
         let (x, passage) = self.begin_images(pixels, context);
         self.end(self.visual.transformer.blocks(x, &passage, context), &passage)

@@ -27,7 +27,7 @@ pub struct StateDict {
 }
 
 impl StateDict {
-    /// No tensors yet.
+    /// An empty dictionary.
     pub fn new() -> Self {
         Self::default()
     }
@@ -37,12 +37,12 @@ impl StateDict {
         self.tensors.get(name)
     }
 
-    /// Puts a tensor in; gives back the one that had the name.
+    /// Inserts a tensor, and returns the one that had the name.
     pub fn insert(&mut self, name: impl Into<String>, tensor: RawTensor) -> Option<RawTensor> {
         self.tensors.insert(name.into(), tensor)
     }
 
-    /// Takes a tensor out.
+    /// Removes a tensor.
     pub fn remove(&mut self, name: &str) -> Option<RawTensor> {
         self.tensors.remove(name)
     }
@@ -105,7 +105,7 @@ impl StateDict {
 
     /// SHA-256, in lower-case hexadecimal, over names, shapes and values as f32.
     ///
-    /// The same for every file format and for every stored dtype that holds the values exactly: it tells whether adapters
+    /// The same for every file format and for every stored dtype that holds the values exactly: it shows whether adapters
     /// belong to a model, not whether two files are equal. Hashed for each tensor in bytewise order of the names: length of
     /// the name, name, number of axes, axes (each number as a little-endian u64), values (little-endian f32).
     pub fn hash(&self) -> String {
