@@ -35,7 +35,7 @@ fn merged_models_are_pytorchs() {
             .with("--alpha", &alpha)
             .with("--out", &merged)
             .succeed();
-        assert!(done.stderr.contains("warning: the adapters do not say which model"), "{}", done.stderr);
+        assert!(done.stderr.contains("warning: the adapter file does not record which model"), "{}", done.stderr);
         radapter("embed")
             .with("--model", &merged)
             .with("--images", golden.join("images"))

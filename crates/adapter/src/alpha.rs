@@ -1,4 +1,4 @@
-//! How much of the adapters goes into the model.
+//! The re-scaling coefficient α.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,18 +11,18 @@ const LARGEST: f64 = 1.5;
 /// The re-scaling coefficient α of an adapter's map: 0 is the pretrained model, 1 the adapted one, and between them lies
 /// the weight-space ensemble of both (arXiv 2408.05749, section 3.3).
 ///
-/// Values in `(1, 1.5]` extrapolate: they are taken with a warning. Everything else is refused.
+/// Values in `(1, 1.5]` extrapolate and are accepted with a warning. All others are refused.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Alpha(f64);
 
-/// A number, or a text, that is no α.
+/// A number or text that is not an α.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error(
     "alpha = {found} is refused: expected a number from 0 (the pretrained model) to 1 (the adapted one), at most 1.5"
 )]
 pub struct AlphaError {
-    /// What was given.
+    #[allow(missing_docs, reason = "the name says it")]
     pub found: String,
 }
 

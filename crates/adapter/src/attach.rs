@@ -8,19 +8,19 @@ use crate::config::{AdapterConfig, Scale};
 use crate::radapter::{LowRank, Map, RAdapter, Residual};
 use crate::{AdapterError, AdapterSet, Alpha, Dropping};
 
-/// Freezes a model and builds adapters into it that are to be trained. They change nothing about it yet.
+/// Freezes a model and builds adapters to train into it. They do not change its outputs yet.
 ///
 /// Initial values depend on the seed and the place alone, never on the device.
 ///
 /// # Errors
-/// [`AdapterError::Setting`] for settings that cannot be, or not with this model.
+/// [`AdapterError::Setting`] for settings that are invalid, or do not fit this model.
 pub fn attach(clip: Clip, config: &AdapterConfig, seed: u64) -> Result<Clip<RAdapter>, AdapterError> {
     let set = AdapterSet::initial(&clip.config, config, seed)?;
     let dropping = config.dropping()?;
     Ok(build(clip, &set, |residual, device| trained(residual, config.scale, dropping, device)))
 }
 
-/// Freezes a model and builds adapters into it for evaluation: α = 1, nothing is trained or dropped.
+/// Freezes a model and builds trained adapters into it for evaluation: α = 1, nothing is trained or dropped.
 ///
 /// # Errors
 /// [`AdapterError::NoSuchPlace`] and [`AdapterError::Shape`] if the adapters are for another model.

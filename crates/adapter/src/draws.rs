@@ -1,10 +1,10 @@
-//! Random numbers as a function of what they are for.
+//! Random numbers as a function of their purpose and place.
 
 use radapter_clip::model::{Place, Site, Tower};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// What numbers are drawn for: one purpose's never depend on another's.
+/// The purpose of a draw: the numbers of one never depend on those of another.
 #[derive(Clone, Copy)]
 pub(crate) enum Purpose {
     Initial,
@@ -13,7 +13,7 @@ pub(crate) enum Purpose {
 
 /// A stream of random numbers of its own for each purpose, seed, step and place.
 ///
-/// The coordinates stand side by side in ChaCha's 32-byte key, so that two streams are the same only if all their
+/// The coordinates are side by side in ChaCha's 32-byte key, so that two streams are the same only if all their
 /// coordinates are. No generator of the device and no state that outlives the call takes part.
 pub(crate) fn stream(purpose: Purpose, seed: u64, step: u64, place: Place) -> ChaCha8Rng {
     let mut key = [0; 32];

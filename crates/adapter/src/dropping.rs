@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 use crate::AdapterError;
 use crate::draws::{Purpose, stream, uniform};
 
-/// What is dropped at once.
+/// The unit of dropping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DropMode {
-    /// An adapter as a whole, as the paper writes it. A dropped one costs no computation.
+    /// The whole adapter, as in the paper. A dropped adapter costs no computation.
     #[default]
     Adapter,
-    /// An adapter for each sample of the batch by itself.
+    /// The adapter for each sample by itself.
     Sample,
-    /// An adapter for each token position, for all samples alike, as the published code does.
+    /// The adapter for each token position, in all samples alike, as in the published code.
     Token,
 }
 
@@ -26,7 +26,7 @@ pub struct Dropping {
     mode: DropMode,
 }
 
-/// What became of an adapter in one pass.
+/// The outcome for an adapter in one pass.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Draw {
     /// Its output is not needed.
@@ -38,7 +38,7 @@ pub(crate) enum Draw {
 }
 
 impl Dropping {
-    /// Nothing is ever dropped.
+    /// No dropping.
     pub const NEVER: Self = Self { probability: 0.0, mode: DropMode::Adapter };
 
     /// Dropping with probability p.
@@ -61,7 +61,7 @@ impl Dropping {
         self.probability
     }
 
-    /// What is dropped at once.
+    /// The unit of dropping.
     pub fn mode(&self) -> DropMode {
         self.mode
     }

@@ -1,48 +1,51 @@
-//! What this crate refuses.
+//! Why adapters could not be built, read, written or merged.
 
 use std::path::PathBuf;
 
 use radapter_clip::checkpoint::CheckpointError;
+use radapter_clip::model::ModelError;
+
+use crate::AlphaError;
 
 /// Why adapters could not be built, read, written or merged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdapterError {
-    /// A setting that cannot be.
+    /// A setting out of range.
     #[error("{key} = {found} is refused: expected {expected}")]
     Setting {
         /// The setting's key in a configuration file.
         key: &'static str,
         /// The value given.
         found: String,
-        /// What would be taken.
+        /// The values allowed.
         expected: String,
     },
-    /// A tensor whose name is none of an adapter's.
+    /// A tensor whose name is not an adapter's.
     #[error(
-        "`{key}` is no adapter tensor: expected `{{visual|text}}.{{layer}}.{{attn|mlp}}.{{weight|down|up|scale}}`, as in \
+        "`{key}` is not an adapter tensor: expected `{{visual|text}}.{{layer}}.{{attn|mlp}}.{{weight|down|up|scale}}`, as in \
          `visual.0.attn.weight`"
     )]
     UnknownKey {
-        /// The name found.
+        /// The tensor's name.
         key: String,
     },
-    /// An adapter of which a tensor is missing.
+    /// An adapter with a missing tensor.
     #[error("adapter `{place}` lacks `{missing}`: expected `weight`, or `down` and `up`")]
     Incomplete {
-        /// Where the adapter stands.
+        /// The adapter's place.
         place: String,
-        /// The tensor that is not there.
+        /// The tensor's name.
         missing: &'static str,
     },
-    /// An adapter that is given in full and as a product.
+    /// An adapter with both forms of the map.
     #[error("adapter `{place}` has both `weight` and `down`/`up`: expected one of the two forms")]
     TwoForms {
-        /// Where the adapter stands.
+        /// The adapter's place.
         place: String,
     },
-    /// No adapter at all.
-    #[error("there is no adapter: expected tensors such as `visual.0.attn.weight`")]
+    /// A set without adapters.
+    #[error("no adapters: expected tensors such as `visual.0.attn.weight`")]
     Empty,
     /// A tensor of another shape than its place asks for.
     #[error("`{key}` has shape {found:?}, expected {expected}")]
@@ -59,13 +62,13 @@ pub enum AdapterError {
     NotFinite {
         /// The tensor's name.
         key: String,
-        /// How many values.
+        /// Number of such values.
         count: usize,
     },
     /// An adapter for a block that the model does not have.
-    #[error("adapter `{place}` has no place in this model, whose {tower} tower has layers 0 to {last}")]
+    #[error("adapter `{place}` does not fit this model: its {tower} tower has layers 0 to {last}")]
     NoSuchPlace {
-        /// Where the adapter would stand.
+        /// The adapter's place.
         place: String,
         /// The tower's name.
         tower: String,
@@ -75,21 +78,21 @@ pub enum AdapterError {
     /// Adapters at other places, or of another form, than the model has.
     #[error("adapter `{place}`: expected {expected}, found {found}")]
     Mismatch {
-        /// Where the two differ.
+        /// The first place where they differ.
         place: String,
         /// What the model has there.
         expected: String,
         /// What was given.
         found: String,
     },
-    /// A file in no format, or in another one, than this version reads.
-    #[error("its metadata `format` is {found}, expected `radapter-adapters-v1`: it is no adapter file of this version")]
+    /// A file of another format.
+    #[error("metadata `format` is {found}, expected `radapter-adapters-v1`: not an adapter file of this version")]
     Format {
-        /// What stands there.
+        /// The value found.
         found: String,
     },
     /// Metadata that cannot be read.
-    #[error("its metadata `{key}` cannot be read: {reason}")]
+    #[error("metadata `{key}` cannot be read: {reason}")]
     Metadata {
         /// The metadata's key.
         key: &'static str,
@@ -117,9 +120,9 @@ pub enum AdapterError {
         /// What the model has.
         found: String,
     },
-    /// A merged model that does not do what the unmerged one did.
+    /// A merged model whose embeddings differ from the unmerged one's.
     #[error(
-        "the merged model is not the adapted one: their embeddings of a probe batch are {difference:e} apart, expected at \
+        "the merged model differs from the adapted one: their embeddings of a probe batch are {difference:e} apart, expected at \
          most {tolerance:e}. Do not use it; if the device computes in reduced precision, merge on the CPU"
     )]
     MergeDiffers {
@@ -128,10 +131,16 @@ pub enum AdapterError {
         /// The largest distance allowed.
         tolerance: f64,
     },
+    /// An α out of range.
+    #[error(transparent)]
+    Alpha(#[from] AlphaError),
+    /// A checkpoint that does not fit its architecture.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// A safetensors file that cannot be read or written.
     #[error(transparent)]
     File(#[from] CheckpointError),
-    /// Any of these in a file.
+    /// One of these errors, in a file.
     #[error("{}: {problem}", path.display())]
     In {
         /// The file.

@@ -2,7 +2,7 @@
 //!
 //! A safetensors file with the keys `{visual|text}.{layer}.{attn|mlp}.{weight | down, up}` and optionally `.scale`, matrices in
 //! torch's `(out, in)` layout: an adapter is `y + s·F y` with `F` = weight or up·down, down `[r, d]`, up `[d, r]`, and
-//! `s` = 1 where there is no scale. The metadata says which format it is, which model the adapters belong to
+//! `s` = 1 where there is no scale. The metadata name the format, the model that the adapters belong to
 //! ([`StateDict::hash`](radapter_clip::state_dict::StateDict::hash)), and by which settings they were made.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use radapter_clip::config::ClipConfig;
 
 use crate::{AdapterConfig, AdapterError, AdapterSet};
 
-/// What the metadata `format` of an adapter file says.
+/// The value of the metadata key `format`.
 pub const FORMAT: &str = "radapter-adapters-v1";
 
 const FORMAT_KEY: &str = "format";
@@ -28,9 +28,9 @@ const CONFIG_KEY: &str = "config";
 pub struct AdapterFile {
     /// The adapters.
     pub adapters: AdapterSet,
-    /// The hash of the model they were trained on; files of other programs may not tell.
+    /// Hash of the model they were trained on; `None` in files of other programs that do not record it.
     pub base: Option<String>,
-    /// The settings they were trained with; files of other programs may not tell.
+    /// The settings they were trained with; `None` in files of other programs that do not record them.
     pub config: Option<AdapterConfig>,
 }
 
@@ -39,13 +39,13 @@ pub struct AdapterFile {
 pub enum BaseMatch {
     /// They were trained on it.
     Same,
-    /// Their file does not say what they were trained on; their shapes fit.
+    /// Their file does not record what they were trained on; their shapes fit.
     Unknown,
 }
 
 impl AdapterFile {
-    /// Reads a file. Nothing in it is taken that does not belong there: tensors that are no adapter's, adapters that are
-    /// incomplete, values that are not finite, and other formats are errors.
+    /// Reads a file. Other formats, tensors that belong to no adapter, incomplete adapters and values that are not finite are
+    /// errors.
     ///
     /// # Errors
     /// [`AdapterError`], naming the file and the tensor.
@@ -74,13 +74,13 @@ impl AdapterFile {
     /// Writes the file's bytes anywhere.
     ///
     /// # Errors
-    /// What `out` gives.
+    /// What `out` returns.
     pub fn write_to(&self, out: &mut impl Write) -> std::io::Result<()> {
         write_safetensors(out, &self.adapters.to_tensors(), &self.metadata())
     }
 
-    /// Checks that the adapters belong to the model of this hash and these sizes. A file that does not say what it was
-    /// trained on is taken with a warning.
+    /// Checks that the adapters belong to the model of this hash and these sizes. A file that does not record what it
+    /// was trained on is accepted with a warning.
     ///
     /// # Errors
     /// [`AdapterError::OtherBase`] if they were trained on another model, [`AdapterError::NoSuchPlace`] and
@@ -94,7 +94,7 @@ impl AdapterFile {
             return Ok(BaseMatch::Same);
         }
         tracing::warn!(
-            "the adapters do not say which model they were trained on; they are taken because their shapes fit"
+            "the adapter file does not record which model it was trained on; it is accepted because the shapes fit"
         );
         Ok(BaseMatch::Unknown)
     }

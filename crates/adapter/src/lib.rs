@@ -1,19 +1,42 @@
 //! R-Adapter (Kim, Jeong, Kim, Kwak: "Efficient and Versatile Robust Fine-Tuning of Zero-shot Models", ECCV 2024,
 //! arXiv 2408.05749) for [`radapter_clip`]'s CLIP.
 //!
-//! An adapter is a linear map behind a sublayer, before the residual sum: `y + s·F y`, with `F` a full matrix or a
-//! product of two thin ones. Because nothing but a matrix product stands between it and the linear in front, it can be
-//! [merged](merge()) into that linear, and the model that comes out is a plain CLIP of unchanged cost, which its type
-//! says: `Clip<RAdapter>` goes in, `Clip` comes out.
+//! An adapter is a linear map after a sublayer, before the residual sum: `y + s·F y`, with `F` a full matrix or a
+//! product of two thin ones. As only linear maps follow each other there, it can be [merged](merge()) into the linear before
+//! it, and the result is a plain CLIP of unchanged cost. The types say so: `Clip<RAdapter>` goes in, `Clip` comes out.
 //!
-//! The way of the data:
+//! ```
+//! use burn::tensor::Device;
+//! use radapter_adapter::{AdapterConfig, AdapterSet, Alpha, attach, merge_checked};
+//! use radapter_clip::config::ClipConfig;
+//! use radapter_clip::model::Clip;
 //!
-//! * [`AdapterConfig`] says where adapters stand and of which kind they are; [`attach`] builds them into a frozen model.
-//! * While training they are dropped at random ([`Dropping`]) as a function of the forward pass's seed and step, and an
-//!   average of them is kept ([`Ema`]).
-//! * [`AdapterSet`] is their values on the host, [`AdapterFile`] the form in which they are stored.
-//! * [`Alpha`] scales them ([`with_alpha`]), and [`merge`](merge()) and [`merge_state`] fold them in;
-//!   [`merge_checked`] compares the embeddings before and after.
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let mut config = ClipConfig::preset("ViT-B-32-quickgelu")?;
+//! # config.embed_dim = 16;
+//! # (config.vision.width, config.vision.heads, config.vision.layers, config.vision.mlp_width) = (32, 2, 1, 64);
+//! # (config.text.width, config.text.heads, config.text.layers, config.text.mlp_width) = (16, 2, 1, 32);
+//! let clip = Clip::from_state(&config, &config.random_state(0), &Device::flex().autodiff())?;
+//! // Frozen, with an adapter after every attention and every MLP, which training would change.
+//! let adapted = attach(clip, &AdapterConfig::default(), 0)?;
+//! let adapters = AdapterSet::from_model(&adapted);
+//! assert_eq!(adapters.len(), 4);
+//! // Half of what was trained, folded into the weights.
+//! let merged = merge_checked(&adapted, Alpha::new(0.5)?)?;
+//! assert!(merged.difference < 1e-6);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | item | what it is for |
+//! |---|---|
+//! | [`AdapterConfig`], [`attach`] | where adapters stand and of which kind they are; building them into a frozen model |
+//! | [`Dropping`] | dropping adapters at random while training |
+//! | [`AdapterSet`], [`AdapterFile`] | the adapters' values on the host, and the file that stores them |
+//! | [`Alpha`], [`with_alpha`] | re-scaling the adapters at inference |
+//! | [`merge()`], [`merge_checked`] | folding the adapters of a model in memory into its weights |
+//! | [`merge_state`], [`merge_checkpoint`] | the same on a checkpoint's tensors |
+//! | [`Probe`] | comparing two models' embeddings |
 //!
 //! No module holds a random generator, a training flag or a counter: what a forward pass does follows from its arguments.
 
@@ -22,7 +45,6 @@ mod attach;
 mod config;
 mod draws;
 mod dropping;
-mod ema;
 mod error;
 mod file;
 mod merge;
@@ -36,10 +58,9 @@ pub use alpha::{Alpha, AlphaError};
 pub use attach::{attach, attach_trained, with_alpha};
 pub use config::{AdapterConfig, Layers, Rank, Scale, Sites, Towers};
 pub use dropping::{DropMode, Dropping};
-pub use ema::Ema;
 pub use error::AdapterError;
 pub use file::{AdapterFile, BaseMatch, FORMAT};
-pub use merge::{Merged, merge, merge_checked, merge_state};
+pub use merge::{Merged, merge, merge_checked, merge_checkpoint, merge_state};
 pub use parameters::{AdapterParameter, adapters, parameters};
 pub use probe::{Probe, ProbeEmbeddings, tolerance};
 pub use radapter::{LowRank, Map, RAdapter, Residual};

@@ -1,15 +1,16 @@
-//! Re-parameterization: folding adapters into the linears in front of them.
+//! Re-parameterization: folding adapters into the linears before them.
 
 use burn::module::Module;
 use burn::tensor::{DType, Device};
+use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::{Clip, Linear, Place, Site, Tower};
 use radapter_clip::state_dict::{RawTensor, StateDict, StoredDtype};
 
 use crate::radapter::{RAdapter, Residual};
 use crate::weights::{upload, values};
-use crate::{AdapterError, AdapterSet, Alpha, Probe, adapters, tolerance, with_alpha};
+use crate::{AdapterError, AdapterSet, Alpha, Probe, adapters, attach_trained, tolerance, with_alpha};
 
-/// A merged model that was compared with the unmerged one.
+/// A merged model, compared with the unmerged one.
 #[derive(Debug)]
 pub struct Merged {
     /// The plain CLIP.
@@ -52,13 +53,34 @@ pub fn merge(model: &Clip<RAdapter>, alpha: Alpha) -> Result<Clip, AdapterError>
 /// [`merge`], and then the embeddings of a probe batch before and after are compared.
 ///
 /// # Errors
-/// [`AdapterError::MergeDiffers`] if they are further apart than [`tolerance`] has it for f32, and [`merge`]'s.
+/// [`AdapterError::MergeDiffers`] if they are further apart than [`tolerance`] allows in f32, and [`merge`]'s.
 pub fn merge_checked(model: &Clip<RAdapter>, alpha: Alpha) -> Result<Merged, AdapterError> {
     let clip = merge(model, alpha)?;
     let probe = Probe::new(&clip);
     let adapted = probe.embed(&with_alpha(model.valid(), alpha));
     let difference = adapted.check(&probe.embed(&clip), tolerance(StoredDtype::F32))?;
     Ok(Merged { clip, difference })
+}
+
+/// [`merge_state`] on a checkpoint, and then the embeddings of a probe batch before and after are compared on `device`: the merged
+/// checkpoint, and the largest distance found.
+///
+/// # Errors
+/// [`merge_state`]'s, and [`AdapterError::MergeDiffers`] as [`merge_checked`] returns it.
+pub fn merge_checkpoint(
+    base: &Checkpoint,
+    set: &AdapterSet,
+    alpha: Alpha,
+    device: &Device,
+) -> Result<(Checkpoint, f64), AdapterError> {
+    let merged = Checkpoint { state: merge_state(&base.state, set, alpha, device)?, ..base.clone() };
+    // One model after the other: each is as large as the base.
+    let adapted = with_alpha(attach_trained(Clip::from_state(&base.config, &base.state, device)?, set)?, alpha);
+    let probe = Probe::new(&adapted);
+    let adapted = probe.embed(&adapted);
+    let clip = Clip::from_state(&merged.config, &merged.state, device)?;
+    let difference = adapted.check(&probe.embed(&clip), tolerance(StoredDtype::F32))?;
+    Ok((merged, difference))
 }
 
 /// [`merge`] on a checkpoint's tensors, without building the model: the tensors that adapters are merged into come out in
@@ -94,7 +116,7 @@ pub fn merge_state(
     Ok(state)
 }
 
-/// The linear in front of a place.
+/// The last linear of a place's sublayer.
 fn linear_mut(clip: &mut Clip, place: Place) -> &mut Linear {
     let blocks = match place.tower {
         Tower::Visual => &mut clip.visual.transformer.resblocks,

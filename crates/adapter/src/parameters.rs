@@ -11,13 +11,13 @@ use crate::radapter::{LowRank, Map, RAdapter};
 pub struct AdapterParameter {
     /// Its name in an adapter file, such as `visual.0.attn.weight`. Unlike the id, the same in every process.
     pub key: String,
-    /// What gradients and optimizers know it by.
+    /// Its key in gradients and optimizers.
     pub id: ParamId,
     /// Its shape; `[1]` for a scale.
     pub shape: Vec<usize>,
 }
 
-/// What stands at each place of a model, visual before text, blocks from the input, attention before MLP.
+/// A model's adapters by place: visual before text, blocks from the input, attention before MLP.
 pub fn adapters(model: &Clip<RAdapter>) -> impl Iterator<Item = (Place, &RAdapter)> {
     tower(&model.visual.transformer.resblocks, Tower::Visual)
         .chain(tower(&model.text.transformer.resblocks, Tower::Text))
@@ -32,8 +32,8 @@ fn tower(blocks: &[Block<RAdapter>], tower: Tower) -> impl Iterator<Item = (Plac
 
 /// The trained parameters of a model's adapters in the order of [`adapters`], of each adapter the map before the scale.
 ///
-/// In a step in which an adapter is dropped its parameters take part in nothing, and autodiff has no gradient for them; an
-/// optimizer that is to behave as torch's has to be given zeros of these shapes instead.
+/// In a step in which an adapter is dropped, autodiff has no gradient for its parameters. An optimizer that behaves as torch's
+/// needs zeros of these shapes instead.
 pub fn parameters(model: &Clip<RAdapter>) -> Vec<AdapterParameter> {
     let mut parameters = Vec::new();
     for (place, adapter) in adapters(model) {

@@ -1,4 +1,4 @@
-//! A batch that tells two models apart.
+//! A batch on which two models are compared.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use radapter_clip::config::ClipConfig;
@@ -21,7 +21,7 @@ pub struct Probe {
     texts: Vec<Vec<u32>>,
 }
 
-/// What a model makes of a [`Probe`], image and text embeddings.
+/// A model's image and text embeddings of a [`Probe`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProbeEmbeddings {
     rows: Vec<Vec<f32>>,
@@ -62,14 +62,14 @@ impl Probe {
 }
 
 impl ProbeEmbeddings {
-    /// The largest distance between two embeddings of the same image or text; NaN if there is one in them.
+    /// The largest distance between two embeddings of the same image or text; NaN if an embedding holds one.
     pub fn difference(&self, other: &Self) -> f64 {
         let distance = |(a, b): (&Vec<f32>, &Vec<f32>)| {
             let squares = a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2));
             squares.sum::<f64>().sqrt()
         };
         let distances: Vec<f64> = self.rows.iter().zip(&other.rows).map(distance).collect();
-        // `f64::max` passes over a NaN.
+        // `f64::max` ignores NaN.
         if self.rows.len() != other.rows.len() || distances.iter().any(|distance| distance.is_nan()) {
             return f64::NAN;
         }

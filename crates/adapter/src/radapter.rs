@@ -8,13 +8,13 @@ use radapter_kernels::matmul_add;
 use crate::Alpha;
 use crate::dropping::{Draw, DropMode, Dropping};
 
-/// What stands behind one sublayer of a block: a linear residual branch, or nothing where the settings chose none.
+/// The adapter of one sublayer: a linear residual branch, or nothing where the settings chose none.
 ///
-/// While training `y + γ/(1−p)·s·F y`, else `y + α·s·F y` (arXiv 2408.05749, equations 4 and 6, with the scale `s` of the
+/// `y + γ/(1−p)·s·F y` in training, else `y + α·s·F y` (arXiv 2408.05749, equations 4 and 6, with the scale `s` of the
 /// published code).
 #[derive(Module, Debug)]
 pub struct RAdapter {
-    /// The branch.
+    /// `None` at a place without an adapter.
     pub residual: Option<Residual>,
 }
 
@@ -28,10 +28,10 @@ pub struct Residual {
     /// `s` where it is not.
     #[module(skip)]
     pub fixed_scale: f32,
-    /// How it is dropped while training.
+    /// Dropping in training.
     #[module(skip)]
     pub dropping: Dropping,
-    /// How much of it is added at inference.
+    /// Factor at inference.
     #[module(skip)]
     pub alpha: Alpha,
 }
@@ -55,7 +55,7 @@ pub struct LowRank {
 }
 
 impl RAdapter {
-    /// Whether anything is dropped in this way.
+    /// Whether this pass drops in this mode.
     fn training_draws(&self, context: &Context, mode: DropMode) -> bool {
         let training = matches!(context.mode, Mode::Training { .. });
         let draws = |residual: &Residual| residual.dropping.probability() > 0.0 && residual.dropping.mode() == mode;
@@ -135,7 +135,7 @@ impl Residual {
     }
 }
 
-/// What an adapter does in one pass.
+/// The effect of an adapter in one pass.
 enum Pass {
     /// Nothing.
     Absent,

@@ -13,7 +13,7 @@ use crate::radapter::{LowRank, Map, RAdapter, Residual};
 use crate::weights::{AdapterWeights, Form, MapWeights, Parts, upload};
 use crate::{AdapterError, adapters};
 
-/// The values of all adapters of a model, by place: what training saves, averages are compared with, and merging takes.
+/// The values of a model's adapters by place: what adapter files hold and merging takes.
 ///
 /// A set is consistent in itself: its tensors are complete, of matching shapes, and were finite when it was read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,10 +22,10 @@ pub struct AdapterSet {
 }
 
 impl AdapterSet {
-    /// The adapters that training starts from. They change nothing about the model yet.
+    /// The adapters that training starts from. They do not change the model's outputs yet.
     ///
     /// # Errors
-    /// [`AdapterError::Setting`] for settings that cannot be, or not with this model.
+    /// [`AdapterError::Setting`] for settings that are invalid, or do not fit this model.
     pub fn initial(clip: &ClipConfig, config: &AdapterConfig, seed: u64) -> Result<Self, AdapterError> {
         let scale = config.scale.initial();
         let weights = config.places(clip)?.into_iter().map(|(place, width)| {
@@ -40,10 +40,7 @@ impl AdapterSet {
 
     /// The adapters of a model as they are now.
     pub fn from_model(model: &Clip<RAdapter>) -> Self {
-        Self::of(adapters(model).filter_map(|(place, adapter)| Some((place, adapter.residual.as_ref()?))))
-    }
-
-    pub(crate) fn of<'a>(residuals: impl Iterator<Item = (Place, &'a Residual)>) -> Self {
+        let residuals = adapters(model).filter_map(|(place, adapter)| Some((place, adapter.residual.as_ref()?)));
         Self { weights: residuals.map(|(place, residual)| (place, AdapterWeights::of_residual(residual))).collect() }
     }
 
@@ -147,8 +144,8 @@ impl AdapterSet {
         })
     }
 
-    /// Puts these values into the adapters of a model. Parameters keep their ids and whether they are trained, so that an
-    /// optimizer finds them again.
+    /// Replaces the values of a model's adapters. Parameters keep their ids and whether they are trained, so that an optimizer
+    /// finds them again.
     ///
     /// # Errors
     /// [`AdapterError::Mismatch`] if the model has adapters at other places or of another form.

@@ -52,7 +52,7 @@ impl AdapterWeights {
         Self { map, scale: (scale != 1.0).then_some(scale) }
     }
 
-    /// The width of the activations that the map is for.
+    /// Width of the activations that the map applies to.
     pub fn width(&self) -> usize {
         match &self.map {
             MapWeights::Full(weight) => weight.shape()[0],
@@ -125,7 +125,7 @@ impl AdapterWeights {
     /// The values of a branch.
     pub(crate) fn of_residual(residual: &Residual) -> Self {
         let scale = match &residual.scale {
-            // A parameter is stored whatever its value, so that the file says that there is one.
+            // A parameter is stored whatever its value, so that the file shows that it is one.
             Some(scale) => Some(values(scale.val())[0]),
             None => (residual.fixed_scale != 1.0).then_some(residual.fixed_scale),
         };
@@ -137,7 +137,7 @@ impl AdapterWeights {
     }
 }
 
-/// Of which form a map is.
+/// The form and size of a map.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     Full { width: usize },
@@ -175,7 +175,7 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// Where the tensor of this name belongs; `None` for a name that is not one of the four.
+    /// The slot of the tensor of this name; `None` for any other name.
     pub(crate) fn slot(&mut self, part: &str) -> Option<&mut Option<RawTensor>> {
         match part {
             "weight" => Some(&mut self.weight),

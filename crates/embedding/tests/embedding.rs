@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use image::{Rgb, RgbImage};
-use radapter_clip::config::{Activation, ClipConfig, TextConfig, VisionConfig};
+use radapter_clip::config::ClipConfig;
 use radapter_clip::model::{Clip, Context, Precision};
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::OnError;
@@ -14,35 +14,13 @@ use radapter_embedding::{
     EmbedError, EmbedOptions, Embeddings, Image, TextCache, embed_groups, embed_images, embed_texts,
 };
 use radapter_images::{DecodeMode, DecodeOptions, ImageSource, PixelCache};
+use radapter_test_support::small_config;
 
 /// Side of the model's input.
 const SIDE: u32 = 16;
 
 fn config() -> ClipConfig {
-    ClipConfig {
-        embed_dim: 12,
-        activation: Activation::QuickGelu,
-        vision: VisionConfig {
-            image_size: SIDE as usize,
-            patch_size: 8,
-            width: 16,
-            layers: 2,
-            heads: 2,
-            mlp_width: 32,
-            layer_norm_eps: 1e-5,
-        },
-        text: TextConfig {
-            context_length: 24,
-            // CLIP's own, since the texts here go through its tokenizer.
-            vocab_size: 49408,
-            width: 16,
-            heads: 2,
-            layers: 2,
-            mlp_width: 32,
-            layer_norm_eps: 1e-5,
-        },
-        preprocess: Default::default(),
-    }
+    small_config(SIDE as usize, 24)
 }
 
 fn device() -> Device {

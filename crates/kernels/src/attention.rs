@@ -1,3 +1,5 @@
+//! Multi-head self-attention.
+
 use burn::tensor::Tensor;
 use burn::tensor::module;
 use burn::tensor::ops::AttentionModuleOptions;
@@ -5,18 +7,18 @@ use burn::tensor::ops::AttentionModuleOptions;
 use crate::linear;
 use crate::matmul_add::check_types;
 
-/// How the rows of an attention's input are to be read.
+/// The layout of an attention's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heads {
     /// Number of heads.
     pub count: usize,
     /// Positions of each sample.
     pub tokens: usize,
-    /// Whether a position sees itself and those before it alone.
+    /// Whether a position sees only itself and those before it.
     pub causal: bool,
 }
 
-/// Multi-head self-attention behind its input projection: `softmax(Q Kᵀ/√d) V` for each head of width d (Vaswani et al.,
+/// Multi-head self-attention without its output projection: `softmax(Q Kᵀ/√d) V` for each head of width d (Vaswani et al.,
 /// arXiv 1706.03762, equation 1), with queries, keys and values `x · weightᵀ + bias` as torch's `MultiheadAttention` packs them.
 /// The CPU's kernel keeps the projections alone for the backward pass, which computes the scores anew.
 ///
@@ -49,7 +51,7 @@ pub fn attention(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, heads: Heads)
     composed([0, 1, 2].map(project), heads)
 }
 
-/// [`attention`] on queries, keys and values that were computed before, side by side.
+/// [`attention`] on queries, keys and values that are computed already, side by side.
 ///
 /// # Shapes
 /// `[batch · tokens, 3 · width]` → `[batch · tokens, width]`

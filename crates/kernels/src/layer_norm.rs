@@ -1,3 +1,5 @@
+//! Layer normalisation.
+
 use burn::tensor::{DType, Tensor};
 
 /// Layer normalisation over the last axis (Ba, Kiros and Hinton, arXiv 1607.06450): `γ (x − mean)/√(variance + ε) + β`, with the

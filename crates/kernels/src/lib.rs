@@ -1,31 +1,48 @@
-//! What CLIP's training spends its time on besides matrix products, as single operations with their own backward.
+//! Fused operations for training CLIP on the CPU, each with its own backward pass: what training spends its time on besides
+//! plain matrix products.
 //!
 //! burn's CPU backend composes such functions of several passes over memory, on one thread, with the exponential of the C library.
-//! Here each is one pass, in vectors of the processor at hand, on all cores. Results do not hang on the number of
-//! threads; those without matrix products do not hang on the width of vectors either, as every element is computed by the same
-//! sequence of rounded operations (no fused multiply-add). Matrix products are the `gemm` crate's, whose last bits differ between
-//! processors with other vectors or caches.
+//! Here each is one pass, vectorised, on all cores. Results do not depend on the thread count. Those without matrix products do
+//! not depend on the vector width either: every element is computed by the same sequence of rounded operations (no fused
+//! multiply-add). Matrix products are the `gemm` crate's, whose last bits differ between processors with other vectors or caches.
 //!
-//! On other backends, on other element types than f32, and without the feature `flex`, the functions are composed of burn's own.
+//! On other backends, on other element types than f32, and without the feature `flex`, the functions are composed of burn's own
+//! operations.
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use radapter_kernels::{linear, quick_gelu};
+//!
+//! let device = Device::flex().autodiff();
+//! let x = Tensor::<2>::ones([2, 3], &device).require_grad();
+//! let (weight, bias) = (Tensor::<2>::ones([4, 3], &device), Tensor::<1>::zeros([4], &device));
+//! // The first half of an MLP and its gradient.
+//! let hidden = quick_gelu(linear(x.clone(), weight, bias));
+//! let gradients = hidden.clone().sum().backward();
+//! assert_eq!(hidden.dims(), [2, 4]);
+//! assert_eq!(x.grad(&gradients).map(|gradient| gradient.dims()), Some([2, 3]));
+//! ```
+//!
+//! | function | what it computes |
+//! |---|---|
+//! | [`attention`], [`packed_attention`] | multi-head self-attention, scores recomputed in the backward pass |
+//! | [`linear`], [`matmul_add`] | a matrix product on top of a bias, or of another tensor |
+//! | [`layer_norm`] | layer normalisation |
+//! | [`gelu`], [`quick_gelu`] | the activations of an MLP |
+//! | [`AdamW`], [`square_sums`] | an optimizer step with a moving average, and the squared gradient norm |
 
-mod adamw;
+mod activation;
 mod attention;
 #[cfg(feature = "flex")]
-mod curve;
-#[cfg(feature = "flex")]
 mod flex;
-mod gelu;
 mod layer_norm;
 mod matmul_add;
 #[cfg(feature = "flex")]
 mod ops;
-mod quick_gelu;
-mod square_sums;
+mod optimizer;
 
-pub use adamw::{AdamW, Tracked};
+pub use activation::{gelu, quick_gelu};
 pub use attention::{Heads, attention, packed_attention};
-pub use gelu::gelu;
 pub use layer_norm::layer_norm;
 pub use matmul_add::{linear, matmul_add};
-pub use quick_gelu::quick_gelu;
-pub use square_sums::square_sums;
+pub use optimizer::{AdamW, Tracked, square_sums};

@@ -1,3 +1,5 @@
+//! Linear layers, as one matrix product on top of what is there.
+
 use burn::tensor::Tensor;
 
 /// A linear layer with torch's `(out, in)` weight: `bias + x · weightᵀ`.

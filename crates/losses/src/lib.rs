@@ -1,8 +1,7 @@
 //! The losses of robust CLIP fine-tuning: MPM-NCE, InfoNCE and cross-entropy.
 //!
-//! Every function here is a pure function of tensors: no module, no state, no files and no random
-//! numbers. Labels are host data, because which pairs are positives decides shapes of masks and never
-//! needs a gradient; a mask is built on the host and uploaded once per call.
+//! Every function is a pure function of tensors: no module, no state, no files and no random numbers. Labels are host data,
+//! because which pairs are positives never needs a gradient; a mask is built on the host and uploaded once per call.
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
@@ -16,6 +15,13 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! | item | what it is |
+//! |---|---|
+//! | [`mpm_nce`], [`MpmNceConfig`] | multi-positive margin NCE, R-Adapter's loss |
+//! | [`info_nce`] | the loss CLIP was pretrained with |
+//! | [`cross_entropy`] | cross-entropy over class logits with label smoothing |
+//! | [`Positives`] | which pairs of a batch belong together |
 
 mod cross_entropy;
 mod error;

@@ -4,12 +4,10 @@ use std::io::{self, Write};
 
 use burn::tensor::Device;
 use radapter_adapter::{
-    AdapterConfig, AdapterError, AdapterFile, AdapterSet, Alpha, Probe, RAdapter, attach, attach_trained, merge,
-    merge_state, tolerance, with_alpha,
+    AdapterConfig, AdapterError, AdapterFile, AdapterSet, Alpha, RAdapter, attach, merge, merge_checkpoint,
 };
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::{Clip, Encoder, Place};
-use radapter_clip::state_dict::StoredDtype;
 use radapter_training::config::Tune;
 use radapter_training::finetuned::{FineTunedError, FineTunedRun, TunedModel};
 use radapter_training::method::Output;
@@ -77,16 +75,8 @@ impl Method for RAdapterMethod {
     ) -> Result<TunedModel, FineTunedError> {
         let file = AdapterFile::read(run.evaluated(STEM))?;
         file.check_base(&base.state.hash(), &base.config)?;
-        let state = merge_state(&base.state, &file.adapters, alpha, device)?;
-        // The adapted model and the merged one, one after the other: each is as large as the base.
-        let adapted = Clip::from_state(&base.config, &base.state, device)?;
-        let probe = Probe::new(&adapted);
-        let adapted = with_alpha(attach_trained(adapted, &file.adapters)?, alpha);
-        let expected = probe.embed(&adapted);
-        drop(adapted);
-        let merged = Clip::from_state(&base.config, &state, device)?;
-        expected.check(&probe.embed(&merged), tolerance(StoredDtype::F32))?;
-        Ok(TunedModel::Merged(Box::new(Checkpoint { state, ..base.clone() })))
+        let (checkpoint, _) = merge_checkpoint(base, &file.adapters, alpha, device)?;
+        Ok(TunedModel::Merged(Box::new(checkpoint)))
     }
 }
 

@@ -13,14 +13,14 @@ const EXPECTED: &str = "\"all\", \"last:4\", a range \"6..12\" (without its end)
 /// Which blocks of a tower have adapters, counted from 0 at the input.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Layers {
-    /// All of them.
+    /// Every block.
     #[default]
     All,
     /// This many from the output, in each tower.
     Last(usize),
     /// From the first up to, but without, the second.
     Range(usize, usize),
-    /// These.
+    /// These blocks.
     List(Vec<usize>),
 }
 
@@ -82,7 +82,7 @@ impl fmt::Display for Layers {
 impl FromStr for Layers {
     type Err = String;
 
-    /// The forms that are written as a text.
+    /// Every form but the list.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parse = || {
             if text == "all" {
@@ -94,7 +94,7 @@ impl FromStr for Layers {
             let (from, to) = text.split_once("..")?;
             Some(Self::Range(from.parse().ok()?, to.parse().ok()?))
         };
-        parse().ok_or_else(|| format!("`{text}` names no layers: expected {EXPECTED}"))
+        parse().ok_or_else(|| format!("`{text}` is not a choice of layers; expected {EXPECTED}"))
     }
 }
 

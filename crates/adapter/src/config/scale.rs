@@ -10,7 +10,7 @@ use crate::AdapterError;
 
 const EXPECTED: &str = "\"learnable\", a fixed number such as 1.0, or { learnable = 0.1 }";
 
-/// Where the published code starts its scales.
+/// The published code's initial value.
 const INITIAL: f32 = 0.1;
 
 /// The factor `s` in `y + s·F y`. Written as `"learnable"`, as a number, or as `{ learnable = … }`.
@@ -18,7 +18,7 @@ const INITIAL: f32 = 0.1;
 pub enum Scale {
     /// A parameter of each adapter, trained and averaged with the rest, starting at this value.
     Learnable(f32),
-    /// This number.
+    /// A constant.
     Fixed(f32),
 }
 
@@ -30,7 +30,7 @@ impl Default for Scale {
 }
 
 impl Scale {
-    /// The value at the start.
+    /// The value that training starts from.
     pub const fn initial(self) -> f32 {
         match self {
             Self::Learnable(value) | Self::Fixed(value) => value,

@@ -107,7 +107,7 @@ fn names_that_are_no_adapters() {
         "",
     ] {
         let message = refusal(&[("visual.0.attn.weight", zeros(&[16, 16])), (key, zeros(&[16, 16]))]);
-        assert!(message.starts_with(&format!("`{key}` is no adapter tensor")), "{message}");
+        assert!(message.starts_with(&format!("`{key}` is not an adapter tensor")), "{message}");
     }
 }
 
@@ -120,7 +120,7 @@ fn adapters_that_are_not_complete() {
     assert!(refusal(&[scale]).starts_with("adapter `text.0.mlp` lacks `weight`"));
     let weight = ("text.0.mlp.weight", zeros(&[8, 8]));
     assert!(refusal(&[weight, down, up]).contains("both `weight` and `down`/`up`"));
-    assert!(refusal(&[]).starts_with("there is no adapter"));
+    assert!(refusal(&[]).starts_with("no adapters"));
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_file_that_does_not_name_its_model_has_to_fit() {
     let mut shallower = config();
     shallower.vision.layers = 2;
     let message = file.check_base("any", &shallower).unwrap_err().to_string();
-    assert_eq!(message, "adapter `visual.2.attn` has no place in this model, whose visual tower has layers 0 to 1");
+    assert_eq!(message, "adapter `visual.2.attn` does not fit this model: its visual tower has layers 0 to 1");
     let full = AdapterSet::initial(&config(), &AdapterConfig::default(), 0).unwrap();
     let message = full.check_fits(&wider).unwrap_err().to_string();
     assert!(message.contains("`text.0.attn.weight` has shape [8, 8], expected [12, 12]"), "{message}");

@@ -1,7 +1,6 @@
 //! Adapters against PyTorch's values, by their properties, and against everything that may be wrong with a file.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod averaging;
 mod dropping;
 mod files;
 mod golden;

@@ -7,10 +7,11 @@ use burn::tensor::Device;
 use image::{Rgb, RgbImage};
 use radapter_classification::classes::Classes;
 use radapter_clip::checkpoint::{Checkpoint, Format};
-use radapter_clip::config::{Activation, ClipConfig, TextConfig, VisionConfig};
+use radapter_clip::config::ClipConfig;
 use radapter_clip::model::Clip;
 use radapter_datasets::{Class, LabelledImages, Sample};
 use radapter_images::ImageSource;
+use radapter_test_support::small_config;
 
 /// Side of the model's input.
 pub(crate) const SIDE: u32 = 16;
@@ -20,30 +21,7 @@ pub(crate) const COLOURS: [(&str, [u8; 3]); 4] =
     [("blue_sky", [30, 60, 220]), ("grass", [40, 180, 50]), ("rose", [220, 40, 60]), ("sand", [220, 200, 120])];
 
 pub(crate) fn config() -> ClipConfig {
-    ClipConfig {
-        embed_dim: 12,
-        activation: Activation::QuickGelu,
-        vision: VisionConfig {
-            image_size: SIDE as usize,
-            patch_size: 8,
-            width: 16,
-            layers: 2,
-            heads: 2,
-            mlp_width: 32,
-            layer_norm_eps: 1e-5,
-        },
-        text: TextConfig {
-            context_length: 24,
-            // CLIP's own, since the texts here go through its tokenizer.
-            vocab_size: 49408,
-            width: 16,
-            heads: 2,
-            layers: 2,
-            mlp_width: 32,
-            layer_norm_eps: 1e-5,
-        },
-        preprocess: Default::default(),
-    }
+    small_config(SIDE as usize, 24)
 }
 
 pub(crate) fn checkpoint(seed: u64) -> Checkpoint {

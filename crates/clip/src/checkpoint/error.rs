@@ -1,11 +1,11 @@
-//! What can go wrong with a checkpoint.
+//! Why a checkpoint could not be read or written.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use radapter_files::{DirError, IoError};
 use thiserror::Error;
 
+use super::Mismatch;
 use crate::config::ConfigError;
 use crate::state_dict::TensorError;
 
@@ -13,29 +13,16 @@ use crate::state_dict::TensorError;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// There is nothing at the path.
-    #[error("{path}: no such file or directory", path = path.display())]
-    NotFound {
-        /// The path asked for.
-        path: PathBuf,
-    },
     /// The operating system refused.
-    #[error("{path}: could not {action}: {source}", path = path.display())]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// What was tried.
-        action: &'static str,
-        /// The system's error.
-        source: std::io::Error,
-    },
-    /// The config cannot be built.
-    #[error("{path}: {source}", path = path.display())]
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// The config is invalid.
+    #[error("{path}: {error}", path = path.display())]
     Config {
         /// The config's file.
         path: PathBuf,
         /// What is wrong with it.
-        source: ConfigError,
+        error: ConfigError,
     },
     /// A directory without a config.
     #[error(
@@ -57,7 +44,7 @@ pub enum CheckpointError {
     },
     /// A file of weights, given without an architecture.
     #[error(
-        "{path}: a file of weights does not tell its architecture (the activation cannot be seen in it); give a preset's \
+        "{path}: a file of weights does not record its architecture (the activation cannot be seen in it); give a preset's \
          name, such as ViT-B-32 or, for OpenAI's weights, ViT-B-32-quickgelu, or a config file",
         path = path.display()
     )]
@@ -65,7 +52,7 @@ pub enum CheckpointError {
         /// The file.
         path: PathBuf,
     },
-    /// An architecture given for a directory whose config says something else.
+    /// An architecture that differs from the directory's config.
     #[error(
         "{path}: the directory's config differs from the architecture given; leave the architecture out, or give the \
          weights' file instead of the directory",
@@ -77,7 +64,7 @@ pub enum CheckpointError {
     },
     /// A TorchScript archive, such as the `.pt` files OpenAI published.
     #[error(
-        "{path}: this is a TorchScript archive, a program with weights inside, which is not run here. Convert it once \
+        "{path}: a TorchScript archive is a program with weights inside, which is not run here. Convert it once \
          with PyTorch:\n  python -c \"import torch; \
          torch.save(torch.jit.load('{path}', map_location='cpu').state_dict(), 'state-dict.pt')\"\nand read state-dict.pt \
          with its architecture (for OpenAI's models a preset ending in -quickgelu)",
@@ -109,7 +96,7 @@ pub enum CheckpointError {
         /// What is wrong, with what was expected and found.
         reason: String,
     },
-    /// A tensor in a dtype that is not read.
+    /// A tensor of an unsupported dtype.
     #[error(
         "{path}: tensor `{key}` is stored as {found}; expected f32, f16 or bf16. Store it in one of those (the values are \
          not rounded silently)",
@@ -131,16 +118,16 @@ pub enum CheckpointError {
         /// All differences.
         mismatch: Box<Mismatch>,
     },
-    /// A tensor's values are not usable.
-    #[error("{path}: {source}", path = path.display())]
+    /// A tensor is invalid, or does not fit the dtype asked for.
+    #[error("{path}: {error}", path = path.display())]
     Tensor {
         /// The file or directory read or written.
         path: PathBuf,
-        /// The tensor and its values.
-        source: TensorError,
+        /// The tensor, and what is wrong with it.
+        error: TensorError,
     },
-    /// The directory to write is there and not empty.
-    #[error("{path}: exists and is not empty; choose another name or ask for it to be replaced", path = path.display())]
+    /// The directory to write exists and is not empty.
+    #[error("{path} exists and is not empty; choose another name or ask for it to be replaced", path = path.display())]
     Exists {
         /// The directory.
         path: PathBuf,
@@ -151,7 +138,7 @@ pub enum CheckpointError {
         /// The text.
         reference: String,
     },
-    /// The hub did not give a file.
+    /// A file could not be fetched from the hub.
     #[error("hf://{repo}@{revision}: {file}: {reason}")]
     Hub {
         /// `owner/name`.
@@ -169,76 +156,21 @@ impl From<DirError> for CheckpointError {
     fn from(error: DirError) -> Self {
         match error {
             DirError::Occupied { path } => Self::Exists { path },
-            DirError::Io(IoError { path, action, error }) => Self::Io { path, action, source: error },
+            DirError::Io(error) => Self::Io(error),
         }
     }
 }
 
 impl CheckpointError {
-    pub(crate) fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| match source.kind() {
-            std::io::ErrorKind::NotFound if action == "open" => Self::NotFound { path: path.to_owned() },
-            _ => Self::Io { path: path.to_owned(), action, source },
-        }
-    }
-
     pub(crate) fn config(path: &Path) -> impl FnOnce(ConfigError) -> Self {
-        move |source| Self::Config { path: path.to_owned(), source }
+        move |error| Self::Config { path: path.to_owned(), error }
     }
 
     pub(crate) fn tensor(path: &Path) -> impl FnOnce(TensorError) -> Self {
-        move |source| Self::Tensor { path: path.to_owned(), source }
+        move |error| Self::Tensor { path: path.to_owned(), error }
     }
 
     pub(crate) fn damaged(path: &Path, key: Option<&str>, reason: impl Into<String>) -> Self {
         Self::Damaged { path: path.to_owned(), key: key.map(str::to_owned), reason: reason.into() }
-    }
-}
-
-/// How a file's tensors differ from those that its config asks for, all of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Mismatch {
-    /// Tensors that are not there, with the shape expected.
-    pub missing: Vec<(String, Vec<usize>)>,
-    /// Tensors that nothing asks for, with the shape found.
-    pub extra: Vec<(String, Vec<usize>)>,
-    /// Tensors of another shape: name, shape expected, shape found.
-    pub misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
-}
-
-impl Mismatch {
-    /// Whether there is no difference.
-    pub fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.extra.is_empty() && self.misshapen.is_empty()
-    }
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the tensors do not fit the config: {} missing, {} not expected, {} of another shape",
-            self.missing.len(),
-            self.extra.len(),
-            self.misshapen.len()
-        )?;
-        list(f, &self.missing, |(name, expected)| format!("missing `{name}`: expected {expected:?}"))?;
-        list(f, &self.extra, |(name, found)| format!("not expected `{name}`: found {found:?}"))?;
-        list(f, &self.misshapen, |(name, expected, found)| {
-            format!("another shape `{name}`: expected {expected:?}, found {found:?}")
-        })
-    }
-}
-
-/// The first of a list, one a line, and the number of the rest: a whole tower may be missing.
-fn list<T>(f: &mut fmt::Formatter<'_>, items: &[T], line: impl Fn(&T) -> String) -> fmt::Result {
-    const SHOWN: usize = 20;
-    for item in items.iter().take(SHOWN) {
-        write!(f, "\n  {}", line(item))?;
-    }
-    match items.len().saturating_sub(SHOWN) {
-        0 => Ok(()),
-        rest => write!(f, "\n  … and {rest} more"),
     }
 }

@@ -18,7 +18,7 @@ use super::open::{
     HUGGING_FACE_CONFIG, HUGGING_FACE_PREPROCESSOR, HUGGING_FACE_PROCESSOR, HUGGING_FACE_WEIGHTS, OPEN_CLIP_CONFIG,
     OPEN_CLIP_WEIGHTS,
 };
-use super::shards;
+use super::weights_file;
 
 const SCHEME: &str = "hf://";
 const ENDPOINT: &str = "https://huggingface.co";
@@ -128,7 +128,7 @@ pub fn fetch(
         client.preprocessing()?;
         let weights = client.first_of(HUGGING_FACE_WEIGHTS)?;
         if weights.extension().is_some_and(|extension| extension == "json") {
-            for shard in shards::files(&weights)? {
+            for shard in weights_file::shard_files(&weights)? {
                 client.first_of(&[shard.as_str()])?;
             }
         }
@@ -318,7 +318,7 @@ fn hub_error(reference: &HubReference, file: &str, reason: String) -> Checkpoint
     }
 }
 
-/// Hands the library's progress on, and keeps the size it was told.
+/// Forwards the library's progress, and keeps the announced size.
 struct Counter<'c, 'a> {
     client: &'c Client<'a>,
     file: &'c str,
@@ -327,7 +327,7 @@ struct Counter<'c, 'a> {
 }
 
 impl Counter<'_, '_> {
-    fn tell(&self) {
+    fn report(&self) {
         let download = Download { file: self.file, done: self.done, total: self.total.get() };
         (self.client.on_progress.borrow_mut())(download);
     }
@@ -341,10 +341,10 @@ impl Progress for Counter<'_, '_> {
 
     fn update(&mut self, size: usize) {
         self.done += size as u64;
-        self.tell();
+        self.report();
     }
 
     fn finish(&mut self) {
-        self.tell();
+        self.report();
     }
 }

@@ -8,19 +8,16 @@
 //! A directory is written under another name beside the target, synced and renamed, so that it is there whole or not at
 //! all.
 
-mod architecture;
 mod error;
 #[cfg(feature = "hub")]
 pub mod hub;
+mod mismatch;
 mod names_hf;
 mod open;
-mod pickle_file;
 mod positions;
 mod safetensors_file;
-mod shards;
-mod strict;
-mod tensor_file;
 mod tokenizer_files;
+mod weights_file;
 mod write;
 
 use std::path::Path;
@@ -28,8 +25,9 @@ use std::path::Path;
 use crate::config::{ClipConfig, is_ignored_buffer};
 use crate::state_dict::{StateDict, StoredDtype};
 
-pub use architecture::architecture;
-pub use error::{CheckpointError, Mismatch};
+pub use error::CheckpointError;
+pub use mismatch::Mismatch;
+pub use open::architecture;
 pub use safetensors_file::{
     SafetensorsFile, read_safetensors, read_safetensors_bytes, write_safetensors, write_safetensors_file,
 };
@@ -81,17 +79,17 @@ impl Checkpoint {
         let origin = origin.as_ref();
         config.validate().map_err(CheckpointError::config(origin))?;
         let found = state.iter().map(|(name, tensor)| (name, tensor.shape()));
-        strict::compare(config.expected_tensors(), found)
+        mismatch::compare(config.expected_tensors(), found)
             .map_err(|mismatch| CheckpointError::Mismatch { path: origin.to_owned(), mismatch })?;
         state.check_finite().map_err(CheckpointError::tensor(origin))?;
         let dtype = state.main_dtype();
         Ok(Self { config, state, dtype, format })
     }
 
-    /// By what the checkpoint itself divides cosines: exp(−logit_scale).
+    /// The checkpoint's own softmax temperature: exp(−logit_scale).
     pub fn temperature(&self) -> f64 {
         let scale = self.state.get("logit_scale").and_then(|scale| scale.to_f32().first().copied());
-        // Strict reading has seen to it that the scale is there and has one value.
+        // Strict reading has checked that the scale exists and has one value.
         (-f64::from(scale.unwrap_or_default())).exp()
     }
 
@@ -137,10 +135,10 @@ impl Checkpoint {
     /// # Errors
     /// [`CheckpointError::Exists`] for a directory that is not empty (unless it may be replaced),
     /// [`CheckpointError::Tensor`] for values that do not fit the dtype asked for, [`CheckpointError::Config`] for a
-    /// config that the format cannot say, [`CheckpointError::Io`] for everything the system refuses. Nothing is left
+    /// config that the format cannot express, and [`CheckpointError::Io`]. Nothing is left
     /// behind then.
     pub fn save(&self, dir: impl AsRef<Path>, options: &SaveOptions) -> Result<(), CheckpointError> {
-        write::save(self, dir.as_ref(), options, &mut write::create_file)
+        write::save(self, dir.as_ref(), options, &radapter_files::Disk)
     }
 
     /// The same model for images of another size: the position embeddings are resized, bicubic and antialiased, as

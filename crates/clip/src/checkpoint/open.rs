@@ -1,11 +1,12 @@
-//! Finding out what a path holds, and reading it.
+//! Detecting the form of a checkpoint, and reading it.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::tensor_file::TensorFile;
-use super::{Checkpoint, CheckpointError, Format, names_hf, pickle_file, safetensors_file, shards, strict};
-use crate::config::{Activation, ClipConfig, is_ignored_buffer};
+use radapter_files::io_error;
+
+use super::weights_file::TensorFile;
+use super::{Checkpoint, CheckpointError, Format, mismatch, names_hf, weights_file};
+use crate::config::{Activation, ClipConfig, ConfigError, is_ignored_buffer};
 use crate::state_dict::{StateDict, TensorError};
 
 pub(super) const OPEN_CLIP_CONFIG: &str = "open_clip_config.json";
@@ -19,11 +20,11 @@ pub(super) const HUGGING_FACE_WEIGHTS: &[&str] =
     &["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
 
 pub(super) fn open(path: &Path, architecture: Option<&ClipConfig>) -> Result<Checkpoint, CheckpointError> {
-    let kind = std::fs::metadata(path).map_err(CheckpointError::io(path, "open"))?;
+    let kind = std::fs::metadata(path).map_err(io_error("open", path))?;
     if !kind.is_dir() {
         let Some(config) = architecture else {
-            // A file that is no checkpoint at all, or a program, is told so first.
-            drop(open_weights(path)?);
+            // That a file is not a checkpoint, or a program, is reported first.
+            drop(weights_file::open(path)?);
             return Err(CheckpointError::NeedsArchitecture { path: path.to_owned() });
         };
         return read(config.clone(), path, None);
@@ -50,7 +51,7 @@ pub(super) fn open(path: &Path, architecture: Option<&ClipConfig>) -> Result<Che
 }
 
 fn read_config(format: Format, path: &Path) -> Result<ClipConfig, CheckpointError> {
-    let text = |path: &Path| std::fs::read_to_string(path).map_err(CheckpointError::io(path, "read"));
+    let text = |path: &Path| std::fs::read_to_string(path).map_err(io_error("read", path));
     let json = text(path)?;
     match format {
         Format::OpenClip => ClipConfig::from_open_clip_json(&json).map_err(CheckpointError::config(path)),
@@ -74,6 +75,29 @@ fn read_config(format: Format, path: &Path) -> Result<ClipConfig, CheckpointErro
     }
 }
 
+/// The architecture that `name_or_file` names: a [preset](ClipConfig::preset), or a JSON file in OpenCLIP's form (with or
+/// without `model_cfg`) or transformers'.
+///
+/// # Errors
+/// [`CheckpointError::Config`] for a name that is neither a file nor a preset, and for a file whose config cannot be
+/// built; [`CheckpointError::Io`] for a file that cannot be read.
+pub fn architecture(name_or_file: &str) -> Result<ClipConfig, CheckpointError> {
+    let path = Path::new(name_or_file);
+    if !path.is_file() {
+        return ClipConfig::preset(name_or_file).map_err(CheckpointError::config(path));
+    }
+    let text = std::fs::read_to_string(path).map_err(io_error("read", path))?;
+    let has = |key: &str| match serde_json::from_str::<serde_json::Value>(&text) {
+        Ok(json) => json.get(key).is_some_and(|value| !value.is_null()),
+        Err(_) => false,
+    };
+    let config: Result<ClipConfig, ConfigError> = match has("text_config") || has("vision_config") {
+        true => ClipConfig::from_hugging_face_json(&text, None),
+        false => ClipConfig::from_open_clip_json(&text),
+    };
+    config.map_err(CheckpointError::config(path))
+}
+
 /// The first of these files that is in the directory.
 fn find(directory: &Path, names: &[&str]) -> Result<PathBuf, CheckpointError> {
     names
@@ -83,35 +107,10 @@ fn find(directory: &Path, names: &[&str]) -> Result<PathBuf, CheckpointError> {
         .ok_or_else(|| CheckpointError::NoWeights { path: directory.to_owned(), looked_for: names.join(", ") })
 }
 
-/// Reads the structure of a file of weights, or of the files that an index names.
-pub(super) fn open_weights(path: &Path) -> Result<TensorFile, CheckpointError> {
-    if path.extension().is_some_and(|extension| extension == "json") {
-        return shards::open(path);
-    }
-    let mut head = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(512).read_to_end(&mut head))
-        .map_err(CheckpointError::io(path, "open"))?;
-    // A length of 8 bytes and the header's brace, as no pickle starts; a damaged one goes by its name.
-    let named = path.extension().is_some_and(|extension| extension == "safetensors");
-    if named || head.get(8) == Some(&b'{') {
-        return Ok(safetensors_file::open(path)?.0);
-    }
-    // An archive, a pickle of protocol 2 or later, a tar of the first PyTorch versions.
-    if head.starts_with(b"PK") || head.starts_with(&[0x80]) || head.get(257..262) == Some(b"ustar") {
-        return pickle_file::open(path);
-    }
-    let found = match head.as_slice() {
-        [] => "nothing, it is empty".to_owned(),
-        head => format!("`{}`", head[..head.len().min(16)].escape_ascii()),
-    };
-    Err(CheckpointError::UnknownFormat { path: path.to_owned(), found })
-}
-
 /// Reads weights under a config, in the naming that the directory has, or that the names show.
 fn read(config: ClipConfig, path: &Path, format: Option<Format>) -> Result<Checkpoint, CheckpointError> {
     config.validate().map_err(CheckpointError::config(path))?;
-    let mut file = without_prefixes(open_weights(path)?);
+    let mut file = without_prefixes(weights_file::open(path)?);
     let buffers = file.len();
     file.retain(|name, _| !is_ignored_buffer(name));
     let has_open_ai_buffers = buffers != file.len() && file.contains_key("visual.proj");
@@ -134,7 +133,7 @@ fn read(config: ClipConfig, path: &Path, format: Option<Format>) -> Result<Check
         Format::OpenClip => names.clone(),
         Format::HuggingFace => names_hf::expected_tensors(names.clone()),
     };
-    strict::compare(expected, file.iter().map(|(name, tensor)| (name.as_str(), tensor.shape.as_slice())))
+    mismatch::compare(expected, file.iter().map(|(name, tensor)| (name.as_str(), tensor.shape.as_slice())))
         .map_err(|mismatch| CheckpointError::Mismatch { path: path.to_owned(), mismatch })?;
 
     let mut state = StateDict::new();

@@ -1,4 +1,4 @@
-//! The safetensors format: reading with errors that say where, and writing into any `Write`.
+//! The safetensors format: reading, with errors that name the place in the file, and writing into any `Write`.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -7,12 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use memmap2::Mmap;
+use radapter_files::io_error;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata, SafeTensorError};
 use serde_json::{Map, Value, json};
 
 use super::CheckpointError;
-use super::tensor_file::{Content, StoredTensor, TensorFile};
+use super::weights_file::{Content, StoredTensor, TensorFile};
 use crate::state_dict::{RawTensor, StateDict, StoredDtype, TensorBytes};
 
 /// Bytes of the number before the header.
@@ -24,7 +25,7 @@ const LENGTH_BYTES: usize = 8;
 pub struct SafetensorsFile {
     /// The tensors.
     pub tensors: StateDict,
-    /// What stands under `__metadata__`.
+    /// The entries of `__metadata__`.
     pub metadata: BTreeMap<String, String>,
 }
 
@@ -32,7 +33,7 @@ pub struct SafetensorsFile {
 ///
 /// # Errors
 /// [`CheckpointError::Damaged`] for a file that is cut off or contradicts itself, [`CheckpointError::Dtype`] for any other
-/// dtype, [`CheckpointError::NotFound`] and [`CheckpointError::Io`].
+/// dtype, and [`CheckpointError::Io`].
 pub fn read_safetensors(path: impl AsRef<Path>) -> Result<SafetensorsFile, CheckpointError> {
     let path = path.as_ref();
     collect(open(path)?, path)
@@ -58,15 +59,15 @@ fn collect(file: (TensorFile, BTreeMap<String, String>), path: &Path) -> Result<
 
 /// Maps a file and parses its header.
 pub(super) fn open(path: &Path) -> Result<(TensorFile, BTreeMap<String, String>), CheckpointError> {
-    let file = File::open(path).map_err(CheckpointError::io(path, "open"))?;
-    let length = file.metadata().map_err(CheckpointError::io(path, "open"))?.len();
+    let file = File::open(path).map_err(io_error("open", path))?;
+    let length = file.metadata().map_err(io_error("open", path))?.len();
     if length == 0 {
         return Err(CheckpointError::damaged(path, None, "the file is empty"));
     }
     // SAFETY: the map is only read, as plain bytes. A file that another process writes into meanwhile changes under us, as
     // it would between two reads, and one that it shortens ends this process; whoever replaces files by renaming, as is
     // done here, leaves the mapped one as it is.
-    let map = unsafe { Mmap::map(&file) }.map_err(CheckpointError::io(path, "map into memory"))?;
+    let map = unsafe { Mmap::map(&file) }.map_err(io_error("map into memory", path))?;
     parse(&TensorBytes::mapped(Arc::new(map)), path)
 }
 
@@ -103,7 +104,7 @@ fn stored_dtype(dtype: Dtype) -> Option<StoredDtype> {
     }
 }
 
-/// Says where a header that the library refused is wrong: most of its errors name no tensor.
+/// Finds what is wrong in a header that the library refused: most of its errors name no tensor.
 fn explain(bytes: &[u8], error: &SafeTensorError, path: &Path) -> CheckpointError {
     let damaged = |key: Option<&str>, reason: String| CheckpointError::damaged(path, key, reason);
     let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {
@@ -158,7 +159,7 @@ fn explain(bytes: &[u8], error: &SafeTensorError, path: &Path) -> CheckpointErro
 /// Writes a safetensors file, tensors sorted by name.
 ///
 /// # Errors
-/// What `out` gives.
+/// What `out` returns.
 pub fn write_safetensors(
     out: &mut impl Write,
     tensors: &StateDict,
@@ -199,7 +200,5 @@ pub fn write_safetensors_file(
     tensors: &StateDict,
     metadata: &BTreeMap<String, String>,
 ) -> Result<(), CheckpointError> {
-    let path = path.as_ref();
-    radapter_files::write_with(path, |mut out| write_safetensors(&mut out, tensors, metadata))
-        .map_err(|error| CheckpointError::io(path, "write")(error.error))
+    Ok(radapter_files::write_with(path.as_ref(), |mut out| write_safetensors(&mut out, tensors, metadata))?)
 }

@@ -1,12 +1,13 @@
 //! Writing a checkpoint's directory.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
+use radapter_files::{IoError, Storage};
+
 use super::open::{HUGGING_FACE_CONFIG, HUGGING_FACE_PREPROCESSOR, OPEN_CLIP_CONFIG};
-use super::{Checkpoint, CheckpointError, Format, names_hf, safetensors_file, strict, tokenizer_files};
+use super::{Checkpoint, CheckpointError, Format, mismatch, names_hf, safetensors_file, tokenizer_files};
 use crate::state_dict::{StateDict, StoredDtype};
 
 /// How a checkpoint is written.
@@ -37,34 +38,15 @@ impl SaveOptions {
     }
 }
 
-/// A file being written. A trait so that a test can write to a disk that is full.
-pub(super) trait Output: Write {
-    /// Makes the content durable.
-    fn sync(&mut self) -> io::Result<()>;
-}
-
-impl Output for File {
-    fn sync(&mut self) -> io::Result<()> {
-        self.sync_all()
-    }
-}
-
-/// Creates a file on disk.
-pub(super) fn create_file(path: &Path) -> io::Result<Box<dyn Output>> {
-    Ok(Box::new(File::create_new(path)?))
-}
-
-pub(super) type Create<'a> = &'a mut dyn FnMut(&Path) -> io::Result<Box<dyn Output>>;
-
 pub(super) fn save(
     checkpoint: &Checkpoint,
     dir: &Path,
     options: &SaveOptions,
-    create: Create<'_>,
+    storage: &dyn Storage,
 ) -> Result<(), CheckpointError> {
     let config = &checkpoint.config;
     config.validate().map_err(CheckpointError::config(dir))?;
-    strict::compare(config.expected_tensors(), checkpoint.state.iter().map(|(name, tensor)| (name, tensor.shape())))
+    mismatch::compare(config.expected_tensors(), checkpoint.state.iter().map(|(name, tensor)| (name, tensor.shape())))
         .map_err(|mismatch| CheckpointError::Mismatch { path: dir.to_owned(), mismatch })?;
     checkpoint.state.check_finite().map_err(CheckpointError::tensor(dir))?;
     let state = match options.dtype {
@@ -72,7 +54,7 @@ pub(super) fn save(
         None => checkpoint.state.clone(),
     };
     radapter_files::write_dir(dir, options.overwrite, |temporary| {
-        let mut files = Files { dir: temporary, target: dir, create };
+        let files = Files { dir: temporary, target: dir, storage };
         match options.format {
             Format::OpenClip => {
                 files.write_text(OPEN_CLIP_CONFIG, &config.to_open_clip_json())?;
@@ -105,74 +87,61 @@ struct Files<'a> {
     dir: &'a Path,
     /// What the directory will be called, for errors.
     target: &'a Path,
-    create: Create<'a>,
+    storage: &'a dyn Storage,
 }
 
 impl Files<'_> {
-    fn write_text(&mut self, name: &str, text: &str) -> Result<(), CheckpointError> {
+    fn write_text(&self, name: &str, text: &str) -> Result<(), CheckpointError> {
         self.write(name, |out| out.write_all(text.as_bytes()))
     }
 
-    fn write_tensors(&mut self, name: &str, tensors: &StateDict) -> Result<(), CheckpointError> {
+    fn write_tensors(&self, name: &str, tensors: &StateDict) -> Result<(), CheckpointError> {
         // transformers asks for the first.
         let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
         self.write(name, |mut out| safetensors_file::write_safetensors(&mut out, tensors, &metadata))
     }
 
-    fn write(
-        &mut self,
-        name: &str,
-        content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-    ) -> Result<(), CheckpointError> {
-        let result = (self.create)(&self.dir.join(name)).and_then(|mut file| {
-            let mut out = BufWriter::with_capacity(1 << 20, &mut *file);
-            content(&mut out)?;
-            out.flush()?;
-            drop(out);
-            file.sync()
-        });
-        result.map_err(CheckpointError::io(&self.target.join(name), "write"))
+    fn write(&self, name: &str, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CheckpointError> {
+        radapter_files::write_synced(self.storage, &self.dir.join(name), content)
+            .map_err(|error| IoError { path: self.target.join(name), ..error }.into())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-    use std::rc::Rc;
+    use std::fs::File;
+
+    use radapter_files::faults::FullAfter;
+    use radapter_files::{Disk, SyncWrite};
 
     use super::*;
     use crate::config::ClipConfig;
     use crate::state_dict::RawTensor;
 
-    /// A file on a disk that is full after so many bytes, over all files.
-    struct FillingFile {
-        file: File,
-        left: Rc<Cell<usize>>,
-        fails_at_sync: bool,
+    /// A disk that takes every byte and loses them.
+    struct FailsAtSync;
+
+    struct Unsynced(File);
+
+    impl Storage for FailsAtSync {
+        fn create(&self, path: &Path) -> io::Result<Box<dyn SyncWrite>> {
+            Ok(Box::new(Unsynced(File::create(path)?)))
+        }
     }
 
-    impl Write for FillingFile {
+    impl Write for Unsynced {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let fits = bytes.len().min(self.left.get());
-            if fits == 0 && !bytes.is_empty() {
-                return Err(io::Error::from(io::ErrorKind::StorageFull));
-            }
-            let written = self.file.write(&bytes[..fits])?;
-            self.left.set(self.left.get() - written);
-            Ok(written)
+            self.0.write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
-            self.file.flush()
+            self.0.flush()
         }
     }
 
-    impl Output for FillingFile {
+    impl SyncWrite for Unsynced {
         fn sync(&mut self) -> io::Result<()> {
-            match self.fails_at_sync {
-                true => Err(io::Error::from(io::ErrorKind::StorageFull)),
-                false => self.file.sync_all(),
-            }
+            Err(io::ErrorKind::StorageFull.into())
         }
     }
 
@@ -189,13 +158,8 @@ mod tests {
         Checkpoint::new(config, state, Format::OpenClip, "test").expect("the tensors are the config's")
     }
 
-    fn save_on_full_disk(dir: &Path, format: Format, bytes: usize, fails_at_sync: bool) -> Result<(), CheckpointError> {
-        let left = Rc::new(Cell::new(bytes));
-        let options = SaveOptions::new(format).with_overwrite(true);
-        save(&checkpoint(), dir, &options, &mut |path| {
-            let file = File::create_new(path)?;
-            Ok(Box::new(FillingFile { file, left: Rc::clone(&left), fails_at_sync }))
-        })
+    fn save_on(storage: &dyn Storage, dir: &Path, format: Format) -> Result<(), CheckpointError> {
+        save(&checkpoint(), dir, &SaveOptions::new(format).with_overwrite(true), storage)
     }
 
     fn entries(folder: &Path) -> Vec<String> {
@@ -210,13 +174,13 @@ mod tests {
         for format in [Format::OpenClip, Format::HuggingFace] {
             for bytes in [0, 1, 100, 1000, 3000, 300_000] {
                 let dir = folder.path().join("model");
-                let error = save_on_full_disk(&dir, format, bytes, false).expect_err("the disk is full");
-                let CheckpointError::Io { path, source, .. } = &error else { panic!("{error}") };
-                assert_eq!(source.kind(), io::ErrorKind::StorageFull);
+                let error = save_on(&FullAfter::bytes(bytes), &dir, format).expect_err("the disk is full");
+                let CheckpointError::Io(IoError { path, error: system, .. }) = &error else { panic!("{error}") };
+                assert_eq!(system.kind(), io::ErrorKind::StorageFull);
                 assert!(path.starts_with(&dir), "named as it would be called: {error}");
                 assert!(entries(folder.path()).is_empty(), "{format} {bytes}");
             }
-            let error = save_on_full_disk(&folder.path().join("model"), format, usize::MAX, true);
+            let error = save_on(&FailsAtSync, &folder.path().join("model"), format);
             assert!(matches!(error, Err(CheckpointError::Io { .. })));
             assert!(entries(folder.path()).is_empty());
         }
@@ -227,7 +191,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let dir = folder.path().join("model");
         checkpoint().save(&dir, &SaveOptions::new(Format::OpenClip)).expect("there is room");
-        save_on_full_disk(&dir, Format::OpenClip, 5000, false).expect_err("the disk is full");
+        save_on(&FullAfter::bytes(5000), &dir, Format::OpenClip).expect_err("the disk is full");
         assert_eq!(entries(folder.path()), ["model"]);
         assert_eq!(Checkpoint::open(&dir, None).map(|again| again.state).ok(), Some(checkpoint().state));
     }
@@ -236,7 +200,7 @@ mod tests {
     fn a_large_enough_disk_takes_it() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let dir = folder.path().join("model");
-        assert!(save_on_full_disk(&dir, Format::HuggingFace, usize::MAX, false).is_ok());
+        assert!(save_on(&Disk, &dir, Format::HuggingFace).is_ok());
         assert_eq!(entries(folder.path()), ["model"]);
     }
 }

@@ -1,8 +1,8 @@
-//! What can be wrong with a config.
+//! Why a config is invalid.
 
 use thiserror::Error;
 
-/// What is wrong with a config, naming the key.
+/// Why a config is invalid; names the key.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -20,7 +20,7 @@ pub enum ConfigError {
         /// The parser's message.
         message: String,
     },
-    /// A key without which the network is not known is absent.
+    /// A required key is absent.
     #[error("the config lacks the key `{key}` ({expected})")]
     MissingKey {
         /// The key's path.
@@ -51,8 +51,8 @@ pub enum ConfigError {
         /// The value asked for.
         found: String,
     },
-    /// A key that nothing here knows.
-    #[error("config key `{key}` (= {found}) is not known; it could change the network, so it is not passed over")]
+    /// An unknown key.
+    #[error("unknown config key `{key}` (= {found}); it is not ignored, as it could change the network")]
     UnknownKey {
         /// The key's path.
         key: String,

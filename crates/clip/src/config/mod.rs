@@ -1,4 +1,4 @@
-//! The sizes and choices that make one CLIP: what a checkpoint's config says, in one form.
+//! The architecture of a CLIP, in one form for every config format.
 //!
 //! Every format a checkpoint may come in ([OpenCLIP's JSON](ClipConfig::from_open_clip_json), [Hugging Face's
 //! JSON](ClipConfig::from_hugging_face_json), a [preset's name](ClipConfig::preset)) ends in a [`ClipConfig`], which is

@@ -1,21 +1,9 @@
-//! The seam for fine-tuning methods: what may be added to a block without `clip` knowing it.
+//! Hooks for fine-tuning methods, which `clip` itself does not know.
 
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
-use super::{Context, Linear, Place, Rows, Weights};
-
-/// Where in the network, and in which pass, a hook is called.
-#[derive(Clone, Copy, Debug)]
-pub struct At<'a> {
-    /// Tower, block and sublayer.
-    pub place: Place,
-    /// How the rows of the activations are to be read. `tokens` counts a [`SoftPrompt`]'s tokens too, and is 1 where only the
-    /// pooled position is computed.
-    pub rows: Rows,
-    /// Training or inference.
-    pub context: &'a Context,
-}
+use super::{At, Context, Linear, Place, SoftPrompt, Weights};
 
 /// The linears of a block's two sublayers, with their weights' shapes in torch's `(out, in)` layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,72 +19,17 @@ pub enum LinearLayer {
     CProj,
 }
 
-/// Learned tokens in a tower's sequence, as in CoOp, VPT and MaPLe.
-#[derive(Clone, Debug)]
-pub struct SoftPrompt {
-    /// `[1, length, width]`, or `[batch, length, width]` with a prompt for each sample. They are cast to the type of the
-    /// activations.
-    pub tokens: Tensor<3>,
-    /// Where the first one stands in the sequence; what stood there moves behind the prompt. 1 is behind the start of text, or
-    /// behind the class token. A position past the end of the batch's sequences stands for their end.
-    pub position: usize,
-}
-
-impl SoftPrompt {
-    /// The number of tokens.
-    pub(super) fn length(&self) -> usize {
-        self.tokens.dims()[1]
-    }
-
-    /// Where a token at this position of a sequence is found with the prompt inserted.
-    pub(super) fn shifted(&self, position: usize) -> usize {
-        if position < self.position { position } else { position + self.length() }
-    }
-
-    /// # Shapes
-    /// `[batch, tokens, width]` → `[batch, tokens + length, width]`
-    pub(super) fn insert(self, x: Tensor<3>) -> Tensor<3> {
-        let position = self.position.min(x.dims()[1]);
-        self.put(x, position, 0)
-    }
-
-    /// The sequences with these tokens in place of as many others.
-    ///
-    /// # Shapes
-    /// `[batch · tokens, width]` → `[batch · tokens, width]`
-    pub(super) fn replace(self, x: Tensor<2>, Rows { batch, tokens }: Rows) -> Tensor<2> {
-        let ([rows, width], length) = (x.dims(), self.length());
-        assert!(length <= tokens, "a soft prompt of {length} tokens does not fit a sequence of {tokens}");
-        let position = self.position.min(tokens - length);
-        self.put(x.reshape([batch, tokens, width]), position, length).reshape([rows, width])
-    }
-
-    fn put(self, x: Tensor<3>, position: usize, replaced: usize) -> Tensor<3> {
-        let ([batch, tokens, width], length) = (x.dims(), self.length());
-        let behind = position + replaced;
-        let mut parts = vec![self.tokens.cast(x.dtype()).expand([batch, length, width])];
-        if position > 0 {
-            parts.insert(0, x.clone().narrow(1, 0, position));
-        }
-        if behind < tokens {
-            parts.push(x.narrow(1, behind, tokens - behind));
-        }
-        Tensor::cat(parts, 1)
-    }
-}
-
-/// What a fine-tuning method adds to the network, seen from one sublayer of one block.
+/// The modules that a fine-tuning method adds to one sublayer of one block.
 ///
-/// Each hook has a default that leaves the network as it is, bit for bit and at no cost. A method implements the ones it
-/// needs:
+/// The default of each hook leaves the network as it is, bit for bit and at no cost. A method implements those it needs:
 ///
 /// | method | hook |
 /// |---|---|
-/// | serial adapters (Houlsby, R-Adapter) | [`after`](Self::after): a function of the sublayer's output |
-/// | parallel adapters (AdaptFormer) | [`after`](Self::after): a function of the sublayer's input |
-/// | scaling and shifting of a sublayer's input (SSF) | [`before`](Self::before) |
-/// | low-rank updates (LoRA, DoRA), scaled activations (IA³) | [`linear`](Self::linear) |
-/// | learned prompts (CoOp, VPT, MaPLe) | [`soft_prompt`](Self::soft_prompt) |
+/// | serial adapter (Houlsby, R-Adapter) | [`after`](Self::after), as a function of the sublayer's output |
+/// | parallel adapter (AdaptFormer) | [`after`](Self::after), as a function of the sublayer's input |
+/// | scale and shift (SSF) | [`before`](Self::before), [`linear`](Self::linear) |
+/// | low-rank update (LoRA, DoRA), scaled activations (IA³) | [`linear`](Self::linear) |
+/// | prompt learning (CoOp, VPT, MaPLe) | [`soft_prompt`](Self::soft_prompt) |
 ///
 /// The order in a sublayer is
 ///
@@ -106,10 +39,10 @@ impl SoftPrompt {
 /// x      = x + after(input, output)                    or `fold` in place of the last linear and `after`
 /// ```
 ///
-/// A hook takes what the network has computed and returns what it goes on with; a method whose modules share parameters between
-/// places, or depend on the batch, builds its adapters for the pass by [`Clip::map_adapters`](super::Clip::map_adapters).
+/// A method whose modules share parameters between places, or depend on the batch, builds the adapters of each pass by
+/// [`Clip::map_adapters`](super::Clip::map_adapters).
 pub trait Adapter: Module + ModuleDisplay {
-    /// Adapts a sublayer's input, which its layer norm has computed.
+    /// Adapts a sublayer's input, the output of its layer norm.
     ///
     /// # Shapes
     /// `[batch · tokens, width]` → `[batch · tokens, width]`
@@ -118,11 +51,10 @@ pub trait Adapter: Module + ModuleDisplay {
         input
     }
 
-    /// Computes one of the sublayer's linears in place of the network, which goes on with
-    /// [`weights.forward(x)`](Weights::forward) where this is `None`.
+    /// Computes one of the sublayer's linears. `None` leaves it to the network: [`weights.forward(x)`](Weights::forward).
     ///
-    /// In the last block's attention the fused input projection is computed for all tokens, everything behind it for the
-    /// pooled position alone if [`treats_tokens_alike`](Self::treats_tokens_alike).
+    /// In the last block, [`Qkv`](LinearLayer::Qkv) is computed for all tokens, the other linears for the pooled position alone if
+    /// [`treats_tokens_alike`](Self::treats_tokens_alike).
     ///
     /// # Shapes
     /// `[batch · tokens, in]` → `[batch · tokens, out]`
@@ -141,19 +73,22 @@ pub trait Adapter: Module + ModuleDisplay {
         output
     }
 
-    /// The sublayer's last linear with the adapter folded into it, where that is less work for these rows than
-    /// [`linear`](Self::linear) and [`after`](Self::after), which then are not called: weight `[width, in]` and bias `[width]`.
+    /// The sublayer's last linear with the adapter folded into it: weight `[width, in]` and bias `[width]`. For adapters that are
+    /// linear maps of the output; worth it where there are more rows than the map is wide. [`linear`](Self::linear) and
+    /// [`after`](Self::after) are not called then.
     fn fold(&self, linear: &Linear, at: At<'_>) -> Option<(Tensor<2>, Tensor<1>)> {
         let _ = (linear, at);
         None
     }
 
-    /// Learned tokens for the sequence that enters a block. Only the adapters of the attentions are asked.
+    /// Learned tokens for the sequence that enters a block. Called on the adapter of each attention.
     ///
-    /// Those of block 0 are inserted into the tower's sequence: into the texts' before the positional embedding, so that what
-    /// follows moves on by as many positions, end of text included; into the images' between positional embedding and layer
-    /// norm. Texts for which the context has no room left lose their last tokens before the end of text. Those of a later block
-    /// replace as many tokens at their position, so that deep prompts have block 0's length and position.
+    /// Block 0's tokens are inserted into the tower's sequence. In texts this happens before the positional embedding, so that
+    /// the tokens after them shift, the end of text included; a text that is then too long for the context loses its last tokens
+    /// before the end of text. In images it happens after the positional embedding and before the layer norm.
+    ///
+    /// A later block's tokens replace those at their position. Deep prompts (VPT-Deep, MaPLe) therefore have the length and
+    /// position of block 0's.
     ///
     /// # Panics
     /// Encoding panics if block 0's prompt leaves a text no room for two tokens, or a later block's is longer than the sequence.
@@ -162,23 +97,23 @@ pub trait Adapter: Module + ModuleDisplay {
         None
     }
 
-    /// Whether samples that are equal stay equal in this context. Where they do, the text tower encodes identical texts
-    /// once; an adapter that draws something per sample or per token, or has a prompt for each sample, returns `false`.
+    /// Whether equal samples have equal outputs in this context. If so, the text tower encodes identical texts once. An adapter
+    /// that draws something per sample, or has a prompt for each sample, returns `false`.
     fn treats_samples_alike(&self, context: &Context) -> bool {
         let _ = context;
         true
     }
 
-    /// Whether no hook mixes rows or depends on their position. Where none does, the last block computes the pooled position
-    /// alone; an adapter that looks at other tokens, or draws something per position, returns `false`. Learned prompts are no
-    /// matter of this.
+    /// Whether every hook treats each row by itself, whatever its position. If so, the last block computes the pooled position
+    /// alone. An adapter that mixes tokens, or draws something per position, returns `false`. [`soft_prompt`](Self::soft_prompt)
+    /// does not count.
     fn treats_tokens_alike(&self, context: &Context) -> bool {
         let _ = context;
         true
     }
 }
 
-/// Nothing: the plain CLIP.
+/// No adapter: the plain CLIP.
 #[derive(Module, Debug)]
 pub struct NoAdapter {}
 

@@ -7,8 +7,7 @@ use burn::tensor::{DType, Tensor};
 use radapter_kernels::{Heads, attention, packed_attention};
 
 use super::block::Hooks;
-use super::linear::{Linear, Weights};
-use super::precision::value;
+use super::layers::{Linear, Weights, value};
 use super::{Adapter, LinearLayer, Pooled, Tower};
 
 /// Multi-head self-attention in the layout of torch's `nn.MultiheadAttention`.

@@ -3,8 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use super::activation::activate;
-use super::linear::{LayerNorm, Linear, Weights};
+use super::layers::{LayerNorm, Linear, Weights, activate};
 use super::{Adapter, At, Attention, Context, LinearLayer, NoAdapter, Place, Pooled, Rows, Site, Tower};
 use crate::config::Activation;
 
@@ -15,7 +14,7 @@ pub struct Mlp {
     pub c_fc: Linear,
     /// `[width, mlp_width]`
     pub c_proj: Linear,
-    /// Between the two.
+    /// Between the two linears.
     #[module(skip)]
     pub activation: Activation,
 }
@@ -24,21 +23,21 @@ pub struct Mlp {
 /// `after` are the [`Adapter`]'s.
 #[derive(Module, Debug)]
 pub struct Block<A: Adapter = NoAdapter> {
-    /// In front of the attention.
+    /// Layer norm before the attention.
     pub ln_1: LayerNorm,
-    /// Self-attention.
+    /// The first sublayer.
     pub attn: Attention,
     /// The adapter of the attention.
     pub adapter_attn: A,
-    /// In front of the MLP.
+    /// Layer norm before the MLP.
     pub ln_2: LayerNorm,
-    /// Feed-forward.
+    /// The second sublayer.
     pub mlp: Mlp,
     /// The adapter of the MLP.
     pub adapter_mlp: A,
 }
 
-/// A sublayer's adapter and what its hooks are told.
+/// A sublayer's adapter with the arguments of its hooks.
 pub(super) struct Hooks<'a, A: Adapter> {
     pub(super) adapter: &'a A,
     pub(super) at: At<'a>,
@@ -79,10 +78,10 @@ impl<A: Adapter> Block<A> {
         let x = self.prompted(x, at);
         let input = self.adapter_attn.before(self.ln_1.forward(x.clone()), at);
         let attended = self.attn.attend(input.clone(), &hooks);
-        self.behind_attention(x, input, attended, &hooks)
+        self.after_heads(x, input, attended, &hooks)
     }
 
-    /// The same for one position of each sample.
+    /// [`forward`](Self::forward) for the pooled position of each sample.
     ///
     /// # Shapes
     /// `[batch · tokens, width]` → `[batch, width]`
@@ -102,11 +101,11 @@ impl<A: Adapter> Block<A> {
         let hooks = Hooks { adapter: &self.adapter_attn, at };
         let attended = self.attn.attend_pooled(all, input.clone(), pooled, &hooks);
         let at = At { rows: Rows { batch: rows.batch, tokens: 1 }, ..at };
-        self.behind_attention(pooled.select(x), input, attended, &Hooks { at, ..hooks })
+        self.after_heads(pooled.select(x), input, attended, &Hooks { at, ..hooks })
     }
 
-    /// What follows on the attention of all heads, each row by itself.
-    fn behind_attention(&self, x: Tensor<2>, input: Tensor<2>, attended: Tensor<2>, attn: &Hooks<'_, A>) -> Tensor<2> {
+    /// The block from the output projection of the attention on, where no row depends on another.
+    fn after_heads(&self, x: Tensor<2>, input: Tensor<2>, attended: Tensor<2>, attn: &Hooks<'_, A>) -> Tensor<2> {
         let x = x + attn.output(LinearLayer::OutProj, &self.attn.out_proj, &input, attended);
 
         let at = At { place: Place { site: Site::Mlp, ..attn.at.place }, ..attn.at };

@@ -1,7 +1,12 @@
-use burn::module::{Module, Param};
-use burn::tensor::Tensor;
+//! The model: two towers, and the forward pass through each.
 
-use super::{Adapter, Context, ImageTower, NoAdapter, Place, Precision, TextTower};
+use burn::module::{Module, Param};
+use burn::tensor::{DType, Tensor};
+
+use super::layers::l2_normalize;
+use super::{
+    Adapter, Context, DistinctTexts, ImageTower, NoAdapter, Passage, Place, Precision, TextTower, Tower, Transformer,
+};
 use crate::config::ClipConfig;
 
 /// CLIP (Radford et al., 2021): an image and a text encoder into one space.
@@ -11,12 +16,12 @@ pub struct Clip<A: Adapter = NoAdapter> {
     pub visual: ImageTower<A>,
     /// The text encoder.
     pub text: TextTower<A>,
-    /// The logarithm of what cosines are multiplied by in the model's own softmax; one element.
+    /// Logarithm of the inverse softmax temperature; one element.
     pub logit_scale: Param<Tensor<1>>,
     /// The architecture.
     #[module(skip)]
     pub config: ClipConfig,
-    /// The type of the activations.
+    /// Type of the activations.
     #[module(skip)]
     pub precision: Precision,
 }
@@ -25,7 +30,7 @@ impl<A: Adapter> Clip<A> {
     /// L2-normalised image embeddings, in f32.
     ///
     /// # Shapes
-    /// `[batch, 3, size, size]`, as [`Preprocess`](crate::preprocess::Preprocess) makes them → `[batch, embed_dim]`
+    /// `[batch, 3, size, size]`, as [`Preprocess`](radapter_images::Preprocess) makes them → `[batch, embed_dim]`
     pub fn encode_image(&self, pixels: Tensor<4>, context: &Context) -> Tensor<2> {
         let (x, passage) = self.begin_images(pixels, context);
         self.end(self.visual.transformer.blocks(x, &passage, context), &passage)
@@ -41,7 +46,7 @@ impl<A: Adapter> Clip<A> {
         self.end(self.text.transformer.blocks(x, &passage, context), &passage)
     }
 
-    /// The same network with other adapters: `f` is asked for each place, in the order visual before text, blocks from the
+    /// The same network with other adapters. `f` is called for each place in the order visual before text, blocks from the
     /// input, attention before MLP.
     pub fn map_adapters<B: Adapter>(self, mut f: impl FnMut(Place, A) -> B) -> Clip<B> {
         Clip {
@@ -56,5 +61,63 @@ impl<A: Adapter> Clip<A> {
     /// The plain CLIP without its adapters.
     pub fn without_adapters(self) -> Clip<NoAdapter> {
         self.map_adapters(|_, _| NoAdapter {})
+    }
+}
+
+/// [`encode_image`](Clip::encode_image) and [`encode_text`](Clip::encode_text) in pieces, for activation checkpointing: `begin`, each
+/// block in turn, `end`.
+impl<A: Adapter> Clip<A> {
+    /// Images up to the first block.
+    ///
+    /// # Shapes
+    /// `[batch, 3, size, size]` → `[batch · tokens, width]`
+    pub fn begin_images(&self, pixels: Tensor<4>, context: &Context) -> (Tensor<2>, Passage) {
+        self.visual.begin(pixels.cast(self.precision.dtype()), context)
+    }
+
+    /// Texts up to the first block.
+    ///
+    /// # Shapes
+    /// `batch` lists of token ids → `[encoded · tokens, width]`
+    pub fn begin_texts(&self, texts: &[Vec<u32>], context: &Context) -> (Tensor<2>, Passage) {
+        let (x, passage) = self.text.begin(texts, context);
+        (x.cast(self.precision.dtype()), passage)
+    }
+
+    /// The texts that [`encode_text`](Clip::encode_text) encodes: each once, if the adapters treat equal samples alike in this pass.
+    pub fn distinct_texts<'a>(&self, texts: &'a [Vec<u32>], context: &Context) -> DistinctTexts<'a> {
+        self.text.distinct(texts, context)
+    }
+
+    /// The number of blocks of a tower.
+    pub fn blocks(&self, tower: Tower) -> usize {
+        self.transformer(tower).resblocks.len()
+    }
+
+    /// One block, counted from 0. The last one returns the pooled positions alone.
+    ///
+    /// # Shapes
+    /// `[batch · tokens, width]` → the same, or `[batch, width]` from the last one
+    pub fn block(&self, x: Tensor<2>, layer: usize, passage: &Passage, context: &Context) -> Tensor<2> {
+        self.transformer(passage.tower).block(x, layer, passage, context)
+    }
+
+    /// The last block's output to normalised embeddings.
+    ///
+    /// # Shapes
+    /// `[batch, width]` → `[batch, embed_dim]`
+    pub fn end(&self, x: Tensor<2>, passage: &Passage) -> Tensor<2> {
+        let embeddings = match passage.tower {
+            Tower::Visual => self.visual.end(x),
+            Tower::Text => self.text.end(x, passage),
+        };
+        l2_normalize(embeddings.cast(DType::F32))
+    }
+
+    fn transformer(&self, tower: Tower) -> &Transformer<A> {
+        match tower {
+            Tower::Visual => &self.visual.transformer,
+            Tower::Text => &self.text.transformer,
+        }
     }
 }

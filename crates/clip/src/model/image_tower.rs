@@ -1,8 +1,9 @@
+//! The image encoder.
+
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use super::linear::LayerNorm;
-use super::precision::value;
+use super::layers::{LayerNorm, value};
 use super::{Adapter, Context, NoAdapter, Passage, Place, Pooled, Rows, Tower, Transformer};
 
 /// The convolution that turns an image into patch tokens. Its stride is its kernel size, so it is a matrix product on cut-out
@@ -32,24 +33,24 @@ impl PatchEmbedding {
 /// The image encoder: a pre-norm ViT whose class token, normalised and projected, is the embedding.
 #[derive(Module, Debug)]
 pub struct ImageTower<A: Adapter = NoAdapter> {
-    /// Patches to tokens.
+    /// Pixels to patch tokens.
     pub conv1: PatchEmbedding,
     /// `[width]`
     pub class_embedding: Param<Tensor<1>>,
     /// `[1 + patches, width]`
     pub positional_embedding: Param<Tensor<2>>,
-    /// In front of the blocks.
+    /// Before the blocks.
     pub ln_pre: LayerNorm,
-    /// The blocks.
+    #[allow(missing_docs, reason = "the name says it")]
     pub transformer: Transformer<A>,
-    /// On the class token.
+    /// Applied to the class token.
     pub ln_post: LayerNorm,
     /// `[width, embed_dim]`, used as `x · proj`
     pub proj: Param<Tensor<2>>,
 }
 
 impl<A: Adapter> ImageTower<A> {
-    /// Up to the first block.
+    /// The first block's input.
     pub(super) fn begin(&self, pixels: Tensor<4>, context: &Context) -> (Tensor<2>, Passage) {
         let [batch, ..] = pixels.dims();
         let dtype = pixels.dtype();
@@ -70,7 +71,7 @@ impl<A: Adapter> ImageTower<A> {
         (x, Passage { tower: Tower::Visual, rows, pooled, repeat: None })
     }
 
-    /// From the class tokens behind the last block.
+    /// Embeddings of the last block's class tokens, not normalised.
     pub(super) fn end(&self, class: Tensor<2>) -> Tensor<2> {
         let class = self.ln_post.forward(class);
         let proj = value(&self.proj, class.dtype());

@@ -1,3 +1,5 @@
+//! Random weights to train from.
+
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

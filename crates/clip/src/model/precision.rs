@@ -1,3 +1,5 @@
+//! The type of a model's activations and weights.
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -21,13 +23,13 @@ pub enum Precision {
     F16,
 }
 
-/// A word that names no [`Precision`].
+/// A word that is not a [`Precision`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no precision; there are f32, bf16 and f16")]
+#[error("`{0}` is not a precision; expected f32, bf16 or f16")]
 pub struct ParsePrecisionError(String);
 
 impl Precision {
-    /// All of them.
+    /// Every precision.
     pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::F16];
 
     /// The tensors' type.
@@ -76,7 +78,7 @@ impl<A: Adapter> Clip<A> {
     /// The same model with activations, and weights, of this type: those of linears and embeddings. Layer norms, adapters and the logit
     /// scale stay f32.
     ///
-    /// Weights lose what the type has no bits for, and get it not back by another precision.
+    /// Weights are rounded; a later change of precision does not undo that.
     pub fn in_precision(self, precision: Precision) -> Self {
         self.computing_in(precision).map(&mut Caster { to: precision.dtype(), path: Vec::new() })
     }
@@ -103,10 +105,4 @@ impl ModuleMapper for Caster {
             false => parameter.map(|value| value.cast(self.to)),
         }
     }
-}
-
-/// A parameter in the activations' type. What is trained is f32 whatever the precision: a pass has a copy, through whose cast the
-/// gradient comes back.
-pub(super) fn value<const D: usize>(parameter: &Param<Tensor<D>>, activations: DType) -> Tensor<D> {
-    parameter.val().cast(activations)
 }

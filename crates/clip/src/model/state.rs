@@ -1,3 +1,5 @@
+//! A model from a checkpoint's tensors, and back.
+
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -8,14 +10,14 @@ use super::{
 use crate::config::{Activation, ClipConfig, ConfigError};
 use crate::state_dict::{RawTensor, StateDict};
 
-/// Why tensors do not make a model.
+/// Why a model could not be built from tensors.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// The architecture is impossible.
+    /// The architecture is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A tensor the architecture needs is not there.
+    /// A tensor is missing.
     #[error("tensor `{name}` is missing; the architecture expects it with shape {expected:?}")]
     Missing {
         /// OpenCLIP's name.
@@ -23,7 +25,7 @@ pub enum ModelError {
         /// The shape it should have.
         expected: Vec<usize>,
     },
-    /// A tensor has another shape than the architecture says.
+    /// A tensor's shape differs from the architecture's.
     #[error("tensor `{name}` has shape {found:?}, the architecture expects {expected:?}")]
     Shape {
         /// OpenCLIP's name.
@@ -37,7 +39,7 @@ pub enum ModelError {
 
 /// The name in an OpenCLIP checkpoint of the parameter at this path of a [`Clip`].
 ///
-/// The paths are OpenCLIP's names but for the text tower, whose tensors stand at the checkpoint's top level.
+/// The paths are OpenCLIP's names except in the text tower, whose tensors are at the checkpoint's top level.
 pub fn parameter_name(path: &str) -> &str {
     path.strip_prefix("text.").unwrap_or(path)
 }

@@ -1,9 +1,12 @@
+//! The text encoder.
+
+use std::collections::HashMap;
+
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::linear::LayerNorm;
-use super::precision::value;
-use super::{Adapter, Context, DistinctTexts, NoAdapter, Passage, Place, Pooled, Rows, Tower, Transformer};
+use super::layers::{LayerNorm, value};
+use super::{Adapter, Context, NoAdapter, Passage, Place, Pooled, Rows, Tower, Transformer};
 
 /// The table of token embeddings.
 #[derive(Module, Debug)]
@@ -19,15 +22,15 @@ pub struct TextTower<A: Adapter = NoAdapter> {
     pub token_embedding: TokenEmbedding,
     /// `[context_length, width]`
     pub positional_embedding: Param<Tensor<2>>,
-    /// The blocks.
+    #[allow(missing_docs, reason = "the name says it")]
     pub transformer: Transformer<A>,
-    /// On the end-of-text token.
+    /// Applied to the end-of-text token.
     pub ln_final: LayerNorm,
     /// `[width, embed_dim]`, used as `x · text_projection`
     pub text_projection: Param<Tensor<2>>,
 }
 
-/// The position that is pooled: the first one of the largest id, which in CLIP's vocabulary is the end of text.
+/// The pooled position: the first one with the largest id, which in CLIP's vocabulary is the end of text.
 fn end_of_text(tokens: &[u32]) -> usize {
     let mut best = 0;
     for (position, id) in tokens.iter().enumerate() {
@@ -39,18 +42,18 @@ fn end_of_text(tokens: &[u32]) -> usize {
 }
 
 impl<A: Adapter> TextTower<A> {
-    /// Up to the first block.
+    /// The first block's input.
     ///
-    /// Works on the longest text of the batch instead of the whole context, which changes nothing: by the causal mask no
-    /// position sees a later one, and what follows the end of text is never pooled. Identical texts are encoded once where
-    /// the adapters treat them alike.
+    /// Sequences are as long as the batch's longest text instead of the whole context. The embeddings are the same: by the causal
+    /// mask no position sees a later one, and positions after the end of text are never pooled. Identical texts are encoded once
+    /// where the adapters treat samples alike.
     pub(super) fn begin(&self, texts: &[Vec<u32>], context: &Context) -> (Tensor<2>, Passage) {
         let DistinctTexts { texts, which, .. } = self.distinct(texts, context);
         let repeat = (texts.len() < which.len()).then(|| which.iter().map(|&index| index as i64).collect());
         self.embed(&texts, repeat, context)
     }
 
-    /// The texts that have to be encoded.
+    /// The texts to encode.
     pub(super) fn distinct<'a>(&self, texts: &'a [Vec<u32>], context: &Context) -> DistinctTexts<'a> {
         let texts = texts.iter().map(|ids| &ids[..=end_of_text(ids)]);
         match self.transformer.treats_samples_alike(context) {
@@ -59,7 +62,7 @@ impl<A: Adapter> TextTower<A> {
         }
     }
 
-    /// From the ends of text behind the last block.
+    /// Embeddings of the last block's end-of-text tokens, not normalised.
     pub(super) fn end(&self, ends: Tensor<2>, passage: &Passage) -> Tensor<2> {
         let ends = self.ln_final.forward(ends);
         let projection = value(&self.text_projection, ends.dtype());
@@ -70,14 +73,14 @@ impl<A: Adapter> TextTower<A> {
         }
     }
 
-    /// Every text in its own row, each ending in its end of text.
+    /// One row for each text, each up to its end of text.
     fn embed(&self, texts: &[&[u32]], repeat: Option<Vec<i64>>, context: &Context) -> (Tensor<2>, Passage) {
         let vectors = self.token_embedding.weight.val();
         let positions = value(&self.positional_embedding, vectors.dtype());
         let [context_length, width] = positions.dims();
         let device = positions.device();
         let prompt = self.transformer.soft_prompt(Tower::Text, context);
-        // Without a prompt, the tokenizer has seen to it that every text fits.
+        // Without a prompt every text fits: the tokenizer truncates to the context.
         let room = prompt.as_ref().map_or(usize::MAX, |prompt| {
             let length = prompt.length();
             assert!(
@@ -129,4 +132,36 @@ impl<A: Adapter> TextTower<A> {
 
 fn indices(values: Vec<i64>, count: usize, device: &burn::tensor::Device) -> Tensor<1, Int> {
     Tensor::from_data(TensorData::new(values, [count]), device)
+}
+
+/// The distinct texts of a batch, each encoded once for all samples that have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DistinctTexts<'a> {
+    /// Token ids up to the end of text, in order of first appearance.
+    pub texts: Vec<&'a [u32]>,
+    /// For each text of the batch its index in `texts`.
+    pub which: Vec<usize>,
+    /// Whether the adapters treat equal texts alike in this pass. If not, `texts` repeats them, and their order matters.
+    pub alike: bool,
+}
+
+impl<'a> DistinctTexts<'a> {
+    pub(super) fn of(batch: impl Iterator<Item = &'a [u32]>) -> Self {
+        let mut first = HashMap::new();
+        let mut texts = Vec::new();
+        let which = batch
+            .map(|ids| {
+                *first.entry(ids).or_insert_with(|| {
+                    texts.push(ids);
+                    texts.len() - 1
+                })
+            })
+            .collect();
+        Self { texts, which, alike: true }
+    }
+
+    pub(super) fn all(batch: impl Iterator<Item = &'a [u32]>) -> Self {
+        let texts: Vec<_> = batch.collect();
+        Self { which: (0..texts.len()).collect(), texts, alike: false }
+    }
 }

@@ -1,21 +1,23 @@
-use burn::module::Module;
-use burn::tensor::Tensor;
+//! The blocks of a tower, and what a pass through them carries.
 
-use super::{Adapter, Block, Context, NoAdapter, Passage, Place, Site, SoftPrompt, Tower};
+use burn::module::Module;
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+
+use super::{Adapter, Block, Context, NoAdapter, Place, Rows, Site, SoftPrompt, Tower};
 
 /// The blocks of a tower.
 #[derive(Module, Debug)]
 pub struct Transformer<A: Adapter = NoAdapter> {
-    /// From the input to the output.
+    /// In order from the input.
     pub resblocks: Vec<Block<A>>,
 }
 
 impl<A: Adapter> Transformer<A> {
-    /// One block. Of the last one, keys and values are computed for all tokens, everything else for the pooled position alone, where
-    /// its adapters allow.
+    /// One block. In the last one, keys and values are computed for all tokens and everything else for the pooled position alone, if
+    /// its adapters allow that.
     ///
     /// # Shapes
-    /// `[batch · tokens, width]` → the same, `[batch, width]` behind the last block
+    /// `[batch · tokens, width]` → the same, or `[batch, width]` from the last block
     pub(super) fn block(&self, x: Tensor<2>, layer: usize, passage: &Passage, context: &Context) -> Tensor<2> {
         let Passage { tower, rows, pooled, .. } = passage;
         let block = &self.resblocks[layer];
@@ -61,5 +63,53 @@ impl<A: Adapter> Transformer<A> {
                 .map(|(layer, block)| block.map_adapters(tower, layer, f))
                 .collect(),
         }
+    }
+}
+
+/// What the blocks of one pass through a tower share.
+#[derive(Clone, Debug)]
+pub struct Passage {
+    pub(super) tower: Tower,
+    pub(super) rows: Rows,
+    pub(super) pooled: Pooled,
+    /// For each sample its index among the encoded ones, where equal samples are encoded once.
+    pub(super) repeat: Option<Tensor<1, Int>>,
+}
+
+impl Passage {
+    /// The tower that the pass goes through.
+    pub fn tower(&self) -> Tower {
+        self.tower
+    }
+}
+
+/// The one position of each sample whose output a tower needs: the class token, or the end of text.
+#[derive(Clone, Debug)]
+pub struct Pooled {
+    /// Rows of an activation `[batch · tokens, width]`: `[batch]`
+    pub(super) rows: Tensor<1, Int>,
+    /// Positions masked for a sample's pooled one: `[batch, 1, 1, tokens]`; `None` where it sees all.
+    pub(super) unseen: Option<Tensor<4, Bool>>,
+}
+
+impl Pooled {
+    /// One position for each sample. `causal` masks the positions after it.
+    pub fn new(positions: &[usize], rows: Rows, causal: bool, device: &Device) -> Self {
+        let Rows { batch, tokens } = rows;
+        let at = positions.iter().enumerate().map(|(sample, position)| (sample * tokens + position) as i64);
+        let data = TensorData::new(at.collect::<Vec<i64>>(), [batch]);
+        let unseen = causal.then(|| {
+            let unseen = positions.iter().flat_map(|position| (0..tokens).map(move |at| at > *position));
+            Tensor::from_data(TensorData::new(unseen.collect::<Vec<bool>>(), [batch, 1, 1, tokens]), device)
+        });
+        Self { rows: Tensor::from_data(data, device), unseen }
+    }
+
+    /// The pooled rows.
+    ///
+    /// # Shapes
+    /// `[batch · tokens, width]` → `[batch, width]`
+    pub fn select(&self, x: Tensor<2>) -> Tensor<2> {
+        x.select(0, self.rows.clone())
     }
 }

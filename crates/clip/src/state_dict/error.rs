@@ -1,4 +1,4 @@
-//! What can be wrong with a tensor's values.
+//! Why a tensor is invalid, or cannot be converted.
 
 use thiserror::Error;
 
@@ -8,7 +8,7 @@ use super::StoredDtype;
 #[derive(Debug, Error, PartialEq)]
 #[non_exhaustive]
 pub enum TensorError {
-    /// The bytes are not as many as the shape and dtype say.
+    /// The number of bytes does not fit shape and dtype.
     #[error("tensor `{name}`: shape {shape:?} in {dtype} takes {expected} bytes, found {found}")]
     Size {
         /// The tensor's name; empty where it has none.
@@ -37,13 +37,13 @@ pub enum TensorError {
         /// Number of values.
         total: usize,
     },
-    /// A tensor that is not there.
+    /// A missing tensor.
     #[error("tensor `{name}` is missing")]
     Missing {
         /// The tensor's name.
         name: String,
     },
-    /// A shape that an operation cannot work on.
+    /// A shape that an operation does not support.
     #[error("tensor `{name}`: expected {expected}, found {found}")]
     Shape {
         /// The tensor's name; empty where it has none.

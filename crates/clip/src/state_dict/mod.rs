@@ -6,11 +6,12 @@
 
 mod bytes;
 mod error;
-mod hash;
 mod raw_tensor;
 mod stored_dtype;
 
 use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
 
 pub use bytes::TensorBytes;
 pub use error::TensorError;
@@ -26,7 +27,7 @@ pub struct StateDict {
 }
 
 impl StateDict {
-    /// No tensors yet.
+    /// An empty dictionary.
     pub fn new() -> Self {
         Self::default()
     }
@@ -36,12 +37,12 @@ impl StateDict {
         self.tensors.get(name)
     }
 
-    /// Puts a tensor in; gives back the one that had the name.
+    /// Inserts a tensor, and returns the one that had the name.
     pub fn insert(&mut self, name: impl Into<String>, tensor: RawTensor) -> Option<RawTensor> {
         self.tensors.insert(name.into(), tensor)
     }
 
-    /// Takes a tensor out.
+    /// Removes a tensor.
     pub fn remove(&mut self, name: &str) -> Option<RawTensor> {
         self.tensors.remove(name)
     }
@@ -100,6 +101,28 @@ impl StateDict {
     /// [`TensorError::NotFinite`] with the first such tensor in name order.
     pub fn check_finite(&self) -> Result<(), TensorError> {
         self.iter().try_for_each(|(name, tensor)| tensor.check_finite().map_err(|e| e.named(name)))
+    }
+
+    /// SHA-256, in lower-case hexadecimal, over names, shapes and values as f32.
+    ///
+    /// The same for every file format and for every stored dtype that holds the values exactly: it shows whether adapters
+    /// belong to a model, not whether two files are equal. Hashed for each tensor in bytewise order of the names: length of
+    /// the name, name, number of axes, axes (each number as a little-endian u64), values (little-endian f32).
+    pub fn hash(&self) -> String {
+        let mut hasher = Sha256::new();
+        let mut bytes = Vec::new();
+        for (name, tensor) in self.iter() {
+            hasher.update((name.len() as u64).to_le_bytes());
+            hasher.update(name.as_bytes());
+            hasher.update((tensor.shape().len() as u64).to_le_bytes());
+            tensor.shape().iter().for_each(|&axis| hasher.update((axis as u64).to_le_bytes()));
+            tensor.for_each_chunk(|values| {
+                bytes.clear();
+                bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+                hasher.update(&bytes);
+            });
+        }
+        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

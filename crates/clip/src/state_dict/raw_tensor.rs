@@ -20,7 +20,7 @@ impl RawTensor {
     /// A tensor of these bytes.
     ///
     /// # Errors
-    /// [`TensorError::Size`] if the bytes are not as many as shape and dtype say.
+    /// [`TensorError::Size`] if the number of bytes does not fit shape and dtype.
     pub fn new(dtype: StoredDtype, shape: Vec<usize>, bytes: impl Into<TensorBytes>) -> Result<Self, TensorError> {
         let bytes = bytes.into();
         let expected = shape.iter().try_fold(dtype.size(), |size, &axis| size.checked_mul(axis));
@@ -34,7 +34,7 @@ impl RawTensor {
     /// An f32 tensor of these values.
     ///
     /// # Panics
-    /// If the values are not as many as the shape says: the caller made both.
+    /// If the number of values does not fit the shape: the caller made both.
     pub fn from_f32(shape: impl Into<Vec<usize>>, values: Vec<f32>) -> Self {
         let shape = shape.into();
         assert_eq!(values.len(), shape.iter().product::<usize>(), "shape {shape:?} and number of values");

@@ -1,3 +1,5 @@
+//! The dtypes of stored tensors.
+
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use serde::{Deserialize, Serialize};

@@ -9,19 +9,17 @@
 //! `<|startoftext|>`, the spelling of Hugging Face's files, is ordinary text to OpenCLIP and so it is here.
 
 mod bpe;
-mod cache;
 mod clean;
 mod fix_text;
 mod html;
 mod vocabulary;
-mod whitespace;
 mod words;
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use cache::WordCache;
 use vocabulary::{END_OF_WORD, Vocabulary};
+use words::WordCache;
 
 /// Id of the token that every text starts with.
 pub const START_OF_TEXT: u32 = 49406;

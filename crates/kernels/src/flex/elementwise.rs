@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::buffer::{contiguous, fill, owned, tensor, values};
 use super::exp::exp;
 use super::lanes::{Piece, vectorised};
-use crate::quick_gelu::FACTOR;
+use crate::activation::QUICK_GELU_FACTOR as FACTOR;
 
 /// Elements that one thread takes at a time: enough to be worth it, and a piece fits a core's cache.
 const PIECE: usize = 1 << 14;

@@ -1,3 +1,5 @@
+//! The exponential.
+
 /// The exponential, to about one unit in the last place; arguments are clamped to where it is a normal number.
 ///
 /// `x = n ln 2 + r` with a whole `n` and `|r| ≤ ½ ln 2`; `exp r` is a polynomial, `2ⁿ` is put together of bits. There is no branch and

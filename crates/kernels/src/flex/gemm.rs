@@ -18,7 +18,7 @@ pub(super) struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    /// Rows of `columns` values, each `down` behind the one before.
+    /// Rows of `columns` values, each `down` after the one before.
     pub(super) fn new(values: &'a [f32], rows: usize, columns: usize, down: usize) -> Self {
         assert!(fits(values.len(), rows, columns, down), "the buffer ends before the matrix");
         Self { values, rows, columns, down, across: 1 }
@@ -33,7 +33,7 @@ fn fits(length: usize, rows: usize, columns: usize, down: usize) -> bool {
     rows == 0 || columns == 0 || (rows - 1) * down + columns <= length
 }
 
-/// Where a product goes: rows, each `down` behind the one before.
+/// Where a product goes: rows, each `down` after the one before.
 pub(super) struct Target<'a> {
     pub(super) values: &'a mut [f32],
     pub(super) down: usize,

@@ -10,7 +10,7 @@ use super::buffer::{contiguous, fill, tensor, values};
 use super::lanes::{Piece, sum, vectorised};
 
 /// Rows that one thread takes at a time, and whose share of the weight's gradient is summed first. A number of its own, so that
-/// the order of the sums does not hang on the number of threads.
+/// the order of the sums does not depend on the thread count.
 const ROWS: usize = 32;
 
 /// Mean and reciprocal standard deviation of a row.

@@ -1,3 +1,5 @@
+//! A matrix product on top of what is there, and sums over rows.
+
 use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
@@ -35,7 +37,7 @@ pub(super) fn forward(x: FlexTensor, weight: FlexTensor, base: FlexTensor) -> Fl
     tensor(out, [rows, columns])
 }
 
-/// The sum of all rows, in an order that does not hang on the number of threads.
+/// The sum of all rows, in an order that does not depend on the thread count.
 ///
 /// # Shapes
 /// `[rows, columns]` → `[columns]`

@@ -1,6 +1,5 @@
 //! The kernels for burn's CPU backend.
 
-mod adamw;
 mod attention;
 mod buffer;
 mod elementwise;
@@ -9,21 +8,21 @@ mod gemm;
 mod lanes;
 mod layer_norm;
 mod matmul_add;
-mod squares;
+mod optimizer;
 
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 
-use crate::adamw::AdamW;
+use crate::activation::Activation;
 use crate::attention::Heads;
-use crate::curve::Curve;
 use crate::ops::{Derivatives, Kernels, Steps};
+use crate::optimizer::AdamW;
 
 impl Kernels for Flex {
-    fn activate(x: FlexTensor, curve: Curve) -> FlexTensor {
-        match curve {
-            Curve::QuickGelu => elementwise::map(x, elementwise::quick_gelu),
-            Curve::Gelu => elementwise::map(x, elementwise::gelu),
+    fn activate(x: FlexTensor, activation: Activation) -> FlexTensor {
+        match activation {
+            Activation::QuickGelu => elementwise::map(x, elementwise::quick_gelu),
+            Activation::Gelu => elementwise::map(x, elementwise::gelu),
         }
     }
 
@@ -42,7 +41,7 @@ impl Kernels for Flex {
 
 impl Steps for Flex {
     fn square_sums(x: FlexTensor) -> FlexTensor {
-        squares::sums(x)
+        optimizer::square_sums(x)
     }
 
     fn adamw(
@@ -52,7 +51,7 @@ impl Steps for Flex {
         second: FlexTensor,
         settings: AdamW,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
-        adamw::step(parameter, gradient, first, second, settings)
+        optimizer::step(parameter, gradient, first, second, settings)
     }
 
     fn adamw_averaged(
@@ -64,15 +63,15 @@ impl Steps for Flex {
         settings: AdamW,
         weights: [f32; 2],
     ) -> (FlexTensor, FlexTensor, FlexTensor, FlexTensor) {
-        adamw::step_averaged(parameter, gradient, first, second, average, settings, weights)
+        optimizer::step_averaged(parameter, gradient, first, second, average, settings, weights)
     }
 }
 
 impl Derivatives for Flex {
-    fn activate_backward(x: FlexTensor, gradient: FlexTensor, curve: Curve) -> FlexTensor {
-        match curve {
-            Curve::QuickGelu => elementwise::map_two(x, gradient, elementwise::quick_gelu_backward),
-            Curve::Gelu => elementwise::map_two(x, gradient, elementwise::gelu_backward),
+    fn activate_backward(x: FlexTensor, gradient: FlexTensor, activation: Activation) -> FlexTensor {
+        match activation {
+            Activation::QuickGelu => elementwise::map_two(x, gradient, elementwise::quick_gelu_backward),
+            Activation::Gelu => elementwise::map_two(x, gradient, elementwise::gelu_backward),
         }
     }
 

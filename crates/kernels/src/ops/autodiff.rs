@@ -10,19 +10,19 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, TensorMetadata};
 
 use super::{Derivatives, Kernels};
+use crate::activation::Activation;
 use crate::attention::Heads;
-use crate::curve::Curve;
 
 #[derive(Debug)]
 struct Activate;
 
 impl<B: Derivatives> Backward<B, 1> for Activate {
-    type State = (NodeId, Curve);
+    type State = (NodeId, Activation);
 
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
-        let (x, curve) = ops.state;
+        let (x, activation) = ops.state;
         let x = checkpointer.retrieve_node_output(x);
-        unary::<B, _>(ops.parents, ops.node, gradients, |gradient| B::activate_backward(x, gradient, curve));
+        unary::<B, _>(ops.parents, ops.node, gradients, |gradient| B::activate_backward(x, gradient, activation));
     }
 }
 
@@ -99,13 +99,13 @@ impl<B: Derivatives> Backward<B, 3> for MatmulAdd {
 }
 
 impl<B: Kernels + Derivatives, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
-    fn activate(x: FloatTensor<Self>, curve: Curve) -> FloatTensor<Self> {
+    fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
         match Activate.prepare::<C>([x.node()]).compute_bound().stateful() {
             OpsKind::Tracked(mut prepared) => {
-                let state = (prepared.checkpoint(&x), curve);
-                prepared.finish(state, B::activate(x.into_primitive(), curve))
+                let state = (prepared.checkpoint(&x), activation);
+                prepared.finish(state, B::activate(x.into_primitive(), activation))
             }
-            OpsKind::UnTracked(prepared) => prepared.finish(B::activate(x.into_primitive(), curve)),
+            OpsKind::UnTracked(prepared) => prepared.finish(B::activate(x.into_primitive(), activation)),
         }
     }
 

@@ -6,15 +6,15 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, DispatchDevice, backend_extension};
 use burn::tensor::{DType, Tensor};
 
-use crate::adamw::AdamW;
+use crate::activation::Activation;
 use crate::attention::Heads;
-use crate::curve::Curve;
+use crate::optimizer::AdamW;
 
 /// Operations with kernels of their own.
 #[backend_extension(Flex, Autodiff)]
 pub(crate) trait Kernels: Backend {
-    /// The curve of each value.
-    fn activate(x: FloatTensor<Self>, curve: Curve) -> FloatTensor<Self>;
+    /// An activation of each value.
+    fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
 
     /// Over the last axis.
     fn row_norm(
@@ -60,8 +60,12 @@ pub(crate) trait Steps: Backend {
 
 /// What the backward passes of [`Kernels`] need.
 pub(crate) trait Derivatives: Backend {
-    /// `gradient` times the curve's slope at `x`.
-    fn activate_backward(x: FloatTensor<Self>, gradient: FloatTensor<Self>, curve: Curve) -> FloatTensor<Self>;
+    /// `gradient` times the activation's slope at `x`.
+    fn activate_backward(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self>;
 
     /// Of the input.
     fn layer_norm_backward(

@@ -114,20 +114,8 @@ fn architecture(arch: &ArchArg) -> anyhow::Result<Option<ClipConfig>> {
     let Some(name) = &arch.arch else {
         return Ok(None);
     };
-    let path = Path::new(name);
-    if !path.is_file() {
-        let preset = ClipConfig::preset(name);
-        return preset.map(Some).with_context(|| format!("--arch {name} is no file, and no preset either"));
-    }
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{name}`"))?;
-    let value: serde_json::Value = serde_json::from_str(&text).with_context(|| format!("--arch {name}: not JSON"))?;
-    let is_hugging_face = value.get("vision_config").is_some();
-    let config = if is_hugging_face {
-        ClipConfig::from_hugging_face_json(&text, None)
-    } else {
-        ClipConfig::from_open_clip_json(&text)
-    };
-    config.map(Some).with_context(|| format!("--arch {name}"))
+    let config = radapter_clip::checkpoint::architecture(name);
+    config.map(Some).with_context(|| format!("--arch {name} is neither a preset nor a config file"))
 }
 
 /// The tensors of a MODEL; of a run those of its merged model.

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use image::{Rgb, RgbImage};
 use radapter_clip::checkpoint::{Checkpoint, Format};
-use radapter_clip::config::{Activation, ClipConfig, TextConfig, VisionConfig};
+use radapter_clip::config::ClipConfig;
 use radapter_clip::model::Clip;
 use radapter_datasets::{CaptionedImage, CaptionedImages};
 use radapter_images::ImageSource;
+use radapter_test_support::small_config;
 use radapter_training::config::Settings;
 
 pub(crate) const SIDE: u32 = 16;
@@ -18,29 +19,7 @@ pub(crate) const COLOURS: [(&str, [u8; 3]); 4] =
     [("blue", [30, 60, 220]), ("green", [40, 180, 50]), ("red", [220, 40, 60]), ("yellow", [220, 200, 20])];
 
 fn config() -> ClipConfig {
-    ClipConfig {
-        embed_dim: 12,
-        activation: Activation::QuickGelu,
-        vision: VisionConfig {
-            image_size: SIDE as usize,
-            patch_size: 8,
-            width: 16,
-            layers: 2,
-            heads: 2,
-            mlp_width: 32,
-            layer_norm_eps: 1e-5,
-        },
-        text: TextConfig {
-            context_length: 12,
-            vocab_size: 49408,
-            width: 16,
-            heads: 2,
-            layers: 2,
-            mlp_width: 32,
-            layer_norm_eps: 1e-5,
-        },
-        preprocess: Default::default(),
-    }
+    small_config(SIDE as usize, 12)
 }
 
 pub(crate) fn checkpoint(seed: u64) -> Checkpoint {

@@ -1,10 +1,9 @@
 //! `merge`: adapters folded into the weights.
 
 use anyhow::Context;
-use radapter_adapter::{AdapterFile, Alpha, attach_trained, merge_checked};
+use radapter_adapter::{AdapterFile, Alpha, merge_checkpoint};
 use radapter_classification::head::Head;
 use radapter_clip::checkpoint::{Checkpoint, SaveOptions};
-use radapter_clip::model::Clip;
 use radapter_clip::state_dict::StateDict;
 
 use crate::command::args::MergeArgs;
@@ -30,7 +29,7 @@ pub(super) fn run(args: &MergeArgs, session: &Session) -> anyhow::Result<()> {
     let (merged, options) = match args.export.dtype {
         Some(dtype) => (merged, options.with_dtype(dtype)),
         None => {
-            let state = in_dtypes_of(&merged.state, &base).context("the merged model does not fit the base's dtype")?;
+            let state = merged.state.cast_like(&base).context("the merged model does not fit the base's dtype")?;
             (Checkpoint { state, ..merged }, options)
         }
     };
@@ -69,25 +68,11 @@ fn export(args: &MergeArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::
             let base = model::checkpoint(model, &args.arch)?;
             file.check_base(&base.state.hash(), &base.config)
                 .with_context(|| format!("the adapters `{}` and the model `{model}`", adapters.display()))?;
-            let clip = Clip::from_state(&base.config, &base.state, &session.device()?)?;
-            let result = merge_checked(&attach_trained(clip, &file.adapters)?, alpha)?;
-            tracing::info!("embeddings of a probe batch before and after are {:.1e} apart", result.difference);
-            let merged = Checkpoint { state: result.clip.to_state(), ..base.clone() };
+            let (merged, difference) = merge_checkpoint(&base, &file.adapters, alpha, &session.device()?)?;
+            tracing::info!("embeddings of a probe batch before and after are {difference:.1e} apart");
             Ok(Export { merged, base: base.state, head: None, alpha })
         }
         // clap asks for one of the two forms.
         _ => Err(Usage("give --run, or --model and --adapters".into()).into()),
     }
-}
-
-/// The tensors, each in the dtype that its namesake has. What merging left alone comes out bit for bit.
-fn in_dtypes_of(state: &StateDict, like: &StateDict) -> anyhow::Result<StateDict> {
-    state
-        .iter()
-        .map(|(name, tensor)| {
-            let dtype = like.get(name).map_or(tensor.dtype(), |like| like.dtype());
-            let cast = tensor.cast(dtype).map_err(|error| error.named(name))?;
-            Ok((name.to_owned(), cast))
-        })
-        .collect()
 }

@@ -1,10 +1,10 @@
-//! Linear layers and layer norms.
+//! The layers that towers are built of.
 
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Tensor};
-use radapter_kernels::{layer_norm, linear};
+use radapter_kernels::{gelu, layer_norm, linear, quick_gelu};
 
-use super::precision::value;
+use crate::config::Activation;
 
 /// `y = x · Wᵀ + b`, with the weight in torch's layout.
 #[derive(Module, Debug)]
@@ -64,4 +64,28 @@ impl LayerNorm {
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         layer_norm(x, self.weight.val(), self.bias.val(), self.epsilon)
     }
+}
+
+/// The MLP's activation.
+pub(super) fn activate(activation: Activation, x: Tensor<2>) -> Tensor<2> {
+    match activation {
+        Activation::Gelu => gelu(x),
+        Activation::QuickGelu => quick_gelu(x),
+    }
+}
+
+/// Scales each row to length 1, as `torch.nn.functional.normalize`: a row shorter than 1e-12 is divided by 1e-12, so that a
+/// zero row stays zero.
+///
+/// # Shapes
+/// `[rows, width]` → `[rows, width]`
+pub fn l2_normalize(x: Tensor<2>) -> Tensor<2> {
+    let norm = x.clone().square().sum_dim(1).sqrt().clamp_min(1e-12);
+    x / norm
+}
+
+/// A parameter in the activations' type. Trained parameters are f32 in every precision: a pass casts a copy, and the gradient
+/// flows back through the cast.
+pub(super) fn value<const D: usize>(parameter: &Param<Tensor<D>>, activations: DType) -> Tensor<D> {
+    parameter.val().cast(activations)
 }

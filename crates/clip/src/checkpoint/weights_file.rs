@@ -1,0 +1,177 @@
+//! The tensors of a file of weights before their bytes are read, whatever the file's format.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Component, Path};
+
+use burn_store::pytorch_reader::{self, DType, PytorchError, PytorchReader};
+use radapter_files::io_error;
+use serde_json::Value;
+
+use super::{CheckpointError, safetensors_file};
+use crate::state_dict::{RawTensor, StoredDtype, TensorBytes};
+
+/// The key under which a training checkpoint keeps the weights.
+const STATE_DICT: &str = "state_dict.";
+
+/// Tensors by the file's names.
+pub(super) type TensorFile = BTreeMap<String, StoredTensor>;
+
+/// One tensor of a file.
+pub(super) struct StoredTensor {
+    /// The dtype, or the name of one that is not read. Buffers that are passed over may have any.
+    pub(super) dtype: Result<StoredDtype, String>,
+    pub(super) shape: Vec<usize>,
+    pub(super) content: Content,
+}
+
+/// Where a tensor's bytes are.
+pub(super) enum Content {
+    Bytes(TensorBytes),
+    Pickled(pytorch_reader::Tensor),
+}
+
+impl StoredTensor {
+    /// Reads the bytes; `path` and `name` are for errors.
+    pub(super) fn read(self, path: &Path, name: &str) -> Result<RawTensor, CheckpointError> {
+        let dtype = self.dtype.map_err(|found| {
+            let (path, key) = (path.to_owned(), name.to_owned());
+            CheckpointError::Dtype { path, key, found }
+        })?;
+        let bytes = match self.content {
+            Content::Bytes(bytes) => bytes,
+            Content::Pickled(tensor) => {
+                tensor.read().map_err(|error| CheckpointError::damaged(path, Some(name), error.to_string()))?.into()
+            }
+        };
+        RawTensor::new(dtype, self.shape, bytes)
+            .map_err(|error| CheckpointError::damaged(path, Some(name), error.to_string()))
+    }
+}
+
+/// Reads the structure of a file of weights, or of the files that an index names.
+pub(super) fn open(path: &Path) -> Result<TensorFile, CheckpointError> {
+    if path.extension().is_some_and(|extension| extension == "json") {
+        return open_shards(path);
+    }
+    let mut head = Vec::new();
+    std::fs::File::open(path).and_then(|file| file.take(512).read_to_end(&mut head)).map_err(io_error("open", path))?;
+    // A length of 8 bytes and the header's brace, as no pickle starts; a damaged one goes by its name.
+    let named = path.extension().is_some_and(|extension| extension == "safetensors");
+    if named || head.get(8) == Some(&b'{') {
+        return Ok(safetensors_file::open(path)?.0);
+    }
+    // An archive, a pickle of protocol 2 or later, a tar of the first PyTorch versions.
+    if head.starts_with(b"PK") || head.starts_with(&[0x80]) || head.get(257..262) == Some(b"ustar") {
+        return open_pickle(path);
+    }
+    let found = match head.as_slice() {
+        [] => "nothing, it is empty".to_owned(),
+        head => format!("`{}`", head[..head.len().min(16)].escape_ascii()),
+    };
+    Err(CheckpointError::UnknownFormat { path: path.to_owned(), found })
+}
+
+/// Parses the structure of a file that `torch.save` wrote; no tensor is read yet.
+///
+/// The reader interprets the few pickle operations that build tensors and keeps everything else opaque: nothing in the file is
+/// run, and no optimizer state beside the weights is read.
+fn open_pickle(path: &Path) -> Result<TensorFile, CheckpointError> {
+    if is_torch_script(path)? {
+        return Err(CheckpointError::TorchScript { path: path.to_owned() });
+    }
+    let tensors = PytorchReader::new(path).map_err(|error| explain(error, path))?.into_tensors();
+    let nested = tensors.keys().any(|name| name.starts_with(STATE_DICT));
+    let mut file = TensorFile::new();
+    for (name, tensor) in tensors {
+        let name = match (nested, name.strip_prefix(STATE_DICT)) {
+            (true, Some(inner)) => inner.to_owned(),
+            (true, None) => continue,
+            (false, _) => name,
+        };
+        let dtype = match tensor.dtype() {
+            DType::F32 => Ok(StoredDtype::F32),
+            DType::F16 => Ok(StoredDtype::F16),
+            DType::BF16 => Ok(StoredDtype::BF16),
+            other => Err(format!("{other:?}")),
+        };
+        let shape = tensor.shape().to_vec();
+        file.insert(name, StoredTensor { dtype, shape, content: Content::Pickled(tensor) });
+    }
+    match file.is_empty() {
+        true => Err(CheckpointError::damaged(path, None, "expected a state dict, found no tensor in the file")),
+        false => Ok(file),
+    }
+}
+
+/// Whether a file is an archive of TorchScript: it holds code, and constants beside the data.
+fn is_torch_script(path: &Path) -> Result<bool, CheckpointError> {
+    let file = File::open(path).map_err(io_error("open", path))?;
+    // What is no archive, or a broken one, is for the reader to judge.
+    let Ok(archive) = zip::ZipArchive::new(BufReader::new(file)) else { return Ok(false) };
+    let Ok(names) = archive.file_names().collect::<Result<Vec<_>, _>>() else { return Ok(false) };
+    Ok(names.iter().any(|name| {
+        let name = name.split_once('/').map_or(&**name, |(_, inner)| inner);
+        name == "constants.pkl" || name.starts_with("code/")
+    }))
+}
+
+fn explain(error: PytorchError, path: &Path) -> CheckpointError {
+    match error {
+        PytorchError::Io(error) if error.raw_os_error().is_some() => io_error("read", path)(error).into(),
+        error => CheckpointError::damaged(path, None, error.to_string()),
+    }
+}
+
+/// Reads an index (`{"weight_map": {tensor: file}}`) and the structure of all files it names.
+fn open_shards(index: &Path) -> Result<TensorFile, CheckpointError> {
+    let map = weight_map(index)?;
+    let directory = index.parent().unwrap_or(Path::new("."));
+    let mut tensors = TensorFile::new();
+    for shard in map.values().collect::<BTreeSet<_>>() {
+        let path = directory.join(shard);
+        for (name, tensor) in open(&path)? {
+            if tensors.insert(name.clone(), tensor).is_some() {
+                return Err(CheckpointError::damaged(&path, Some(&name), "the tensor is in another shard too"));
+            }
+        }
+    }
+    match map.iter().find(|(name, _)| !tensors.contains_key(*name)) {
+        Some((name, shard)) => {
+            let reason = format!("the index puts it into {shard}, which does not hold it");
+            Err(CheckpointError::damaged(index, Some(name), reason))
+        }
+        None => Ok(tensors),
+    }
+}
+
+/// The files that an index names.
+#[cfg(feature = "hub")]
+pub(super) fn shard_files(index: &Path) -> Result<BTreeSet<String>, CheckpointError> {
+    Ok(weight_map(index)?.into_values().collect())
+}
+
+fn weight_map(index: &Path) -> Result<BTreeMap<String, String>, CheckpointError> {
+    let text = std::fs::read_to_string(index).map_err(io_error("open", index))?;
+    let json: Value = serde_json::from_str(&text)
+        .map_err(|error| CheckpointError::damaged(index, None, format!("not JSON: {error}")))?;
+    let Some(map) = json["weight_map"].as_object() else {
+        return Err(CheckpointError::damaged(
+            index,
+            Some("weight_map"),
+            "expected an object of tensors and their files",
+        ));
+    };
+    // A file's name, not a path: an index from elsewhere must not point outside its directory. And no index again.
+    let is_file_name = |name: &&str| {
+        let mut components = Path::new(name).components();
+        matches!((components.next(), components.next()), (Some(Component::Normal(_)), None)) && !name.ends_with(".json")
+    };
+    map.iter()
+        .map(|(tensor, file)| match file.as_str().filter(is_file_name) {
+            Some(name) => Ok((tensor.clone(), name.to_owned())),
+            None => Err(CheckpointError::damaged(index, Some(tensor), format!("expected a file's name, found {file}"))),
+        })
+        .collect()
+}
