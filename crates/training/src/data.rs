@@ -1,3 +1,5 @@
+//! The training set, as a task provides it.
+
 use radapter_datasets::order::epoch_order;
 
 /// What went wrong with a sample, in the task's words.

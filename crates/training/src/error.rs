@@ -1,3 +1,5 @@
+//! Errors of a run.
+
 use std::path::{Path, PathBuf};
 
 use radapter_clip::model::Precision;
@@ -6,213 +8,98 @@ use radapter_losses::LossError;
 
 use crate::data::DataError;
 
-/// Why a run could not start, go on or end.
+/// Why a run could not start, continue or end. Steps and epochs are counted from 1.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "a variant says what happened, and its fields are named for what they hold")]
 pub enum TrainError {
     /// A file or folder could not be read or written.
     #[error(transparent)]
     Io(#[from] IoError),
-    /// The run directory is there already.
+    /// The folder of a new run holds a run already.
     #[error(
         "{path} holds a run already: resume it (`--resume`), or choose another directory",
         path = path.display()
     )]
-    RunExists {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// Another process works on the run.
+    RunExists { path: PathBuf },
+    /// Another process trains the run.
     #[error("{path}: another process is training this run; wait for it, or stop it", path = path.display())]
-    Busy {
-        /// The directory.
-        path: PathBuf,
-    },
+    Busy { path: PathBuf },
     /// The folder for a new run has something else in it.
     #[error("{path} is not empty (it has {found}): choose another directory for the run", path = path.display())]
-    NotEmpty {
-        /// The directory.
-        path: PathBuf,
-        /// One of the things in it.
-        found: String,
-    },
-    /// The directory holds no run.
+    NotEmpty { path: PathBuf, found: String },
+    /// The folder holds no run.
     #[error("{path} is no run directory: it has no {file}", path = path.display())]
-    NoRun {
-        /// The directory.
-        path: PathBuf,
-        /// The file that makes a run directory.
-        file: &'static str,
-    },
-    /// A file of the run is there but cannot be understood.
+    NoRun { path: PathBuf, file: &'static str },
+    /// A file of the run is damaged, or of another version.
     #[error("{path} is unreadable: {reason}", path = path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A saved state is missing or damaged.
+    Unreadable { path: PathBuf, reason: String },
+    /// A saved state is missing or damaged. `older` is the step of another one that may be resumed instead.
     #[error(
         "the saved state {path} cannot be used: {reason}{hint}",
         path = path.display(),
         hint = older_hint(*older)
     )]
-    State {
-        /// The state's folder.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-        /// The step of an older state that may be resumed instead.
-        older: Option<u64>,
-    },
-    /// A resumed run was given another setting than it began with.
+    State { path: PathBuf, reason: String, older: Option<u64> },
+    /// A resumed run was given another setting than it started with.
     #[error("a resumed run cannot change `{key}`: the run has {run}, {given} was given")]
-    Contradiction {
-        /// The setting.
-        key: String,
-        /// What the run has.
-        run: String,
-        /// What was given.
-        given: String,
-    },
+    Contradiction { key: String, run: String, given: String },
     /// A batch is too small for the loss.
     #[error(
         "step {step} has {found} samples, and the loss needs at least {needed}: raise batch_size, or give more samples"
     )]
-    BatchTooSmall {
-        /// The step, counted from 1.
-        step: u64,
-        /// Samples it has.
-        found: usize,
-        /// Samples the objective needs.
-        needed: usize,
-    },
-    /// A step cannot fit into the device's memory.
+    BatchTooSmall { step: u64, found: usize, needed: usize },
+    /// A step cannot fit into the device's memory. Sizes are in bytes, `needed` is a lower bound, and `part` counts samples run at once.
     #[error(
         "a step of {part} samples at a time needs at least {needed:.1} GiB, and the device has {available:.1} GiB free: {advice}",
         needed = gib(*needed),
         available = gib(*available)
     )]
-    Memory {
-        /// Samples that would be run at once.
-        part: usize,
-        /// Bytes, at the least.
-        needed: u64,
-        /// Bytes.
-        available: u64,
-        /// What would fit.
-        advice: String,
-    },
-    /// The device failed in a step: out of memory, gone away, or a fault of its library.
+    Memory { part: usize, needed: u64, available: u64, advice: String },
+    /// The device failed in a step: out of memory, gone away, or a fault of its library. `saved` is the last step with a state.
     #[error("the device failed in step {step}: {reason}; {saved}, and `--resume` goes on from there. If its memory ran out, a run \
              with micro_batch has the same gradients in smaller parts, and one with checkpointing = true keeps less", saved = saved_hint(*saved))]
-    Device {
-        /// The step, counted from 1.
-        step: u64,
-        /// What its library said.
-        reason: String,
-        /// The last step whose state is saved.
-        saved: Option<u64>,
-    },
+    Device { step: u64, reason: String, saved: Option<u64> },
     /// There is nothing to train on.
     #[error("the training set is empty")]
     NoSamples,
     /// There is nothing to train.
     #[error("{reason}")]
-    NothingToTrain {
-        /// Which settings leave nothing.
-        reason: String,
-    },
+    NothingToTrain { reason: String },
     /// A sample could not be loaded.
-    #[error("sample {index} of the training set (epoch {epoch}): {source}")]
-    Data {
-        /// Its index in the set.
-        index: usize,
-        /// The epoch, counted from 1.
-        epoch: u64,
-        /// Why.
-        source: DataError,
-    },
-    /// Which samples come next could not be found out.
-    #[error("the order of epoch {epoch}: {source}")]
-    Order {
-        /// The epoch, counted from 1.
-        epoch: u64,
-        /// Why.
-        source: DataError,
-    },
-    /// A sample does not have the size the model wants.
+    #[error("sample {index} of the training set (epoch {epoch}): {error}")]
+    Data { index: usize, epoch: u64, error: DataError },
+    /// The order of an epoch's samples is unknown.
+    #[error("the order of epoch {epoch}: {error}")]
+    Order { epoch: u64, error: DataError },
+    /// A sample does not have the size that the model needs.
     #[error("sample {index} of the training set: {what}: expected {expected}, found {found}")]
-    SampleShape {
-        /// Its index in the set.
-        index: usize,
-        /// Which part of it.
-        what: &'static str,
-        /// The size the model wants.
-        expected: String,
-        /// The size it has.
-        found: String,
-    },
+    SampleShape { index: usize, what: &'static str, expected: String, found: String },
     /// The code that loads samples panicked.
     #[error("loading a training sample panicked: {message}")]
-    LoaderPanicked {
-        /// The panic's message.
-        message: String,
-    },
-    /// The loss or its gradient is NaN or infinite.
+    LoaderPanicked { message: String },
+    /// The loss or its gradient is NaN or infinite. `last_good` is the last step whose parameters are finite.
     #[error(
         "step {step}: the {what} is {value}. The parameters of step {last_good} are kept. Try a lower learning rate (now \
          {lr:e}), a higher loss.temperature, a longer warmup, or clip_norm = 1{f16}; NaN in the first step points to the model or \
          the images", f16 = f16_hint(*precision)
     )]
-    NotFinite {
-        /// The step, counted from 1.
-        step: u64,
-        /// Loss or gradient norm.
-        what: &'static str,
-        /// Its value.
-        value: f64,
-        /// The last step whose parameters are good.
-        last_good: u64,
-        /// The learning rate of the step.
-        lr: f64,
-        /// The type of activations.
-        precision: Precision,
-    },
+    NotFinite { step: u64, what: &'static str, value: f64, last_good: u64, lr: f64, precision: Precision },
     /// The loss could not be computed.
-    #[error("step {step}: {source}")]
-    Loss {
-        /// The step, counted from 1.
-        step: u64,
-        /// Why.
-        source: LossError,
-    },
+    #[error("step {step}: {error}")]
+    Loss { step: u64, error: LossError },
     /// The task's validation failed.
-    #[error("validation after step {step}: {source}")]
-    Validation {
-        /// The step, counted from 1.
-        step: u64,
-        /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The metric that chooses the best is not among the validation's results.
+    #[error("validation after step {step}: {error}")]
+    Validation { step: u64, error: Box<dyn std::error::Error + Send + Sync> },
+    /// The metric that chooses the best is not a result of the validation.
     #[error("`best = \"{metric}\"` is not a validation metric; there are: {found}")]
-    NoSuchMetric {
-        /// The metric asked for.
-        metric: String,
-        /// Those the validation gave.
-        found: String,
-    },
+    NoSuchMetric { metric: String, found: String },
     /// A setting cannot be used.
     #[error(transparent)]
     Config(#[from] crate::config::ConfigError),
     /// The adapters cannot be built into this model.
     #[error(transparent)]
     Adapter(Box<radapter_adapter::AdapterError>),
-    /// burn-train stopped.
-    #[error("burn-train: {0}")]
-    Burn(String),
 }
 
 fn gib(bytes: u64) -> f64 {

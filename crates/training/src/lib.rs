@@ -1,5 +1,4 @@
-//! The training loop: it turns a CLIP, training samples and an objective into adapters (or tuned weights), on burn-train's
-//! learner, and knows no task.
+//! The training loop: it turns a CLIP, training samples and an objective into adapters (or tuned weights), and knows no task.
 //!
 //! # What it promises
 //! * **The same run after a resume.** A run that is killed at any moment and resumed ends, on the CPU backend with the same
@@ -9,51 +8,46 @@
 //! * **One source of truth for settings.** [`TrainConfig`](config::TrainConfig) is what a user says, resolved once into
 //!   [`ResolvedConfig`](config::ResolvedConfig), which the run directory records.
 //!
+//! # Modules
+//! | | |
+//! |---|---|
+//! | `train`, `setup` | starting and resuming a run, and what is refused before |
+//! | `run_loop` | the loop, its batches, validation, memory check |
+//! | `gradients` | the loss of a step and its gradients: whole, in parts, block by block, on several devices |
+//! | `optimizer` | AdamW by parameter names, clipping, moving average, learning-rate schedule |
+//! | [`state`] | parameters by name, the saved state, early stopping |
+//! | `run` | the run's folder: record, metrics, results, report, and the model that a run becomes ([`finetuned`]) |
+//! | [`config`] | settings |
+//!
 //! # Why not burn-train's own loop
 //! It saves only whole epochs, loses the work of an interrupted one, writes its files from three threads, so that a kill can
 //! leave a set that does not belong together, and keys the optimizer's state by identifiers that are random in each process.
-//! So [`train`] runs burn-train's learner, metrics and event store under its own strategy, with state keyed by parameter
-//! names.
 
-mod cached;
-mod checkpointed;
 pub mod config;
 mod data;
 mod error;
-pub mod finetuned;
-mod loader;
-mod memory;
-mod metrics;
+mod gradients;
 mod model;
 mod objective;
 mod optimizer;
-mod parameters;
 mod progress;
-mod renderer;
-mod report;
-mod results;
-mod run_dir;
-mod run_options;
-mod scalar;
-mod schedule;
+mod run;
+mod run_loop;
+mod setup;
 pub mod state;
-mod stopping;
-mod strategy;
-mod tensor_file;
-pub mod tensorboard;
 mod train;
-mod tuning;
-mod validation;
-mod workers;
 
 pub use data::{DataError, Sample, SampleKey, SampleOrder, TrainData};
 pub use error::TrainError;
-pub use metrics::{Line, StepTimes, TrainLine, ValidationLine, read_metrics};
+pub use gradients::times::StepTimes;
 pub use objective::{Contrastive, CrossEntropy, Objective, Side};
-pub use progress::{Progress, ProgressEvent, Silent, StepProgress};
-pub use report::{Best, Outcome, Report};
-pub use run_dir::{RunDir, RunRecord};
-pub use run_options::{FreeMemory, RunOptions, TrainOutcome};
-pub use schedule::Schedule;
-pub use train::{Setup, resume, train};
-pub use validation::Validator;
+pub use optimizer::schedule::Schedule;
+pub use progress::{IgnoreProgress, ProgressEvent, ProgressListener, StepProgress};
+pub use run::metrics::{Line, TrainLine, ValidationLine, read_metrics};
+pub use run::options::{FreeMemory, RunOptions, TrainOutcome};
+pub use run::report::{Best, Outcome, Report};
+pub use run::run_dir::{RunDir, RunRecord};
+pub use run::{finetuned, tensorboard};
+pub use run_loop::validation::Validator;
+pub use setup::Setup;
+pub use train::{resume, train};

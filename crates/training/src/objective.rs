@@ -1,3 +1,5 @@
+//! Losses of a batch, as functions of its embeddings.
+
 use std::fmt::Debug;
 
 use burn::tensor::Tensor;

@@ -1,42 +1,22 @@
-/// What a run tells while it goes on.
+//! Progress of a run, for whoever shows it.
+
+/// What happens while a run goes on. `step` is the number of steps done.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum ProgressEvent {
-    /// The first step is about to begin.
-    Started {
-        /// Steps done already, in earlier sessions.
-        done: u64,
-        /// Steps of the whole run.
-        steps: u64,
-        /// Steps of an epoch.
-        steps_per_epoch: u64,
-    },
+    /// The first step is about to begin; `done` steps were made in earlier sessions, of `steps` in the whole run.
+    Started { done: u64, steps: u64, steps_per_epoch: u64 },
     /// A step is done.
     Step(StepProgress),
     /// A validation begins.
-    Validating {
-        /// Steps done.
-        step: u64,
-    },
-    /// A validation is done.
-    Validated {
-        /// Steps done.
-        step: u64,
-        /// The task's measures.
-        values: Vec<(String, f64)>,
-        /// Whether this is the best so far.
-        best: bool,
-    },
+    Validating { step: u64 },
+    /// A validation is done: the task's metrics, and whether this is the best so far.
+    Validated { step: u64, values: Vec<(String, f64)>, best: bool },
     /// A state was saved.
-    Saved {
-        /// Steps done.
-        step: u64,
-    },
+    Saved { step: u64 },
     /// No further steps: all done, stopped early, interrupted or failed.
-    Ended {
-        /// Steps done.
-        step: u64,
-    },
+    Ended { step: u64 },
 }
 
 /// A step's numbers.
@@ -56,26 +36,26 @@ pub struct StepProgress {
     pub grad_norm: f64,
     /// Throughput over the last steps.
     pub samples_per_second: f64,
-    /// Estimated time left, validations not counted.
+    /// Estimated time left, without validations.
     pub seconds_left: f64,
 }
 
-/// Who is told. The library itself prints nothing.
-pub trait Progress: Send {
-    /// Takes an event; called from burn-train's event thread as well as from the training thread, never from two at once.
+/// A progress listener. The library itself prints nothing.
+pub trait ProgressListener: Send {
+    /// Takes an event. It is called on the training thread, in the order in which things happen, and the run waits for it.
     fn event(&mut self, event: &ProgressEvent);
 }
 
-impl<F: FnMut(&ProgressEvent) + Send> Progress for F {
+impl<F: FnMut(&ProgressEvent) + Send> ProgressListener for F {
     fn event(&mut self, event: &ProgressEvent) {
         self(event);
     }
 }
 
-/// Tells nobody.
+/// Ignores progress.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Silent;
+pub struct IgnoreProgress;
 
-impl Progress for Silent {
+impl ProgressListener for IgnoreProgress {
     fn event(&mut self, _event: &ProgressEvent) {}
 }

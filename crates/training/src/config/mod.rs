@@ -23,7 +23,7 @@ pub use recipe::Recipe;
 pub use resolve::{Resolved, Situation, TaskDefaults};
 pub use settings::{Settings, contradiction};
 
-pub use crate::schedule::Decay;
+pub use crate::optimizer::schedule::Decay;
 
 /// What a user says. A key that is absent gets the recipe's value, else a default that follows the run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

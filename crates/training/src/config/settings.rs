@@ -35,7 +35,7 @@ impl Settings {
     pub fn from_toml(text: &str, origin: &str) -> Result<Self, ConfigError> {
         let mut table: Table = toml::from_str(text)
             .map_err(|e| ConfigError::Value { origin: origin.to_owned(), reason: e.to_string() })?;
-        if table.get("format").and_then(Value::as_str) == Some(crate::run_dir::FORMAT) {
+        if table.get("format").and_then(Value::as_str) == Some(crate::run::run_dir::FORMAT) {
             let mut settings = Table::new();
             for part in ["train", "task"] {
                 if let Some(Value::Table(part)) = table.remove(part) {

@@ -1,3 +1,4 @@
+//! The steps against torch's, the average, clipping, and restoring.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use burn::module::Param;
@@ -41,8 +42,14 @@ fn gradients(model: &Two, step: &serde_json::Value) -> GradientsParams {
     gradients
 }
 
-fn settings() -> Settings {
-    Settings { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.1, clip_norm: Some(1.0), ema: Some(0.9) }
+fn settings() -> OptimizerSettings {
+    let averaging = Some(Averaging { decay: 0.9 });
+    OptimizerSettings { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.1, clip_norm: Some(1.0), averaging }
+}
+
+/// Before the first step of a model.
+fn optimizer(model: &Two, settings: OptimizerSettings) -> Optimizer {
+    Optimizer::new(settings, Memory::start(parameters::trained(model)))
 }
 
 fn assert_close(found: &Named, expected: &serde_json::Value, what: &str) {
@@ -59,12 +66,13 @@ fn assert_close(found: &Named, expected: &serde_json::Value, what: &str) {
 fn steps_are_torch_s() {
     let fixture: serde_json::Value = serde_json::from_str(FIXTURE).unwrap();
     let mut model = model(&fixture["initial"]);
-    let mut optimizer = Optimizer::new(settings(), &parameters::trained(&model));
+    let mut optimizer = optimizer(&model, settings());
     for (index, step) in fixture["steps"].as_array().unwrap().iter().enumerate() {
-        let (norm, gradients) = optimizer.norm(&model, gradients(&model, step));
+        let update = Update::new(&model, gradients(&model, step), 1.0);
+        let norm = update.norm;
         let expected = step["norm"].as_f64().unwrap();
         assert!((norm - expected).abs() <= 1e-6 * expected, "step {index}: norm {norm} and {expected}");
-        model = optimizer.step(model, step["lr"].as_f64().unwrap(), norm, 1.0, gradients);
+        model = optimizer.step(model, step["lr"].as_f64().unwrap(), update);
         let trained = parameters::trained(&model);
         assert_close(&trained, &step["parameters"], &format!("step {index}"));
         assert_close(optimizer.averages().unwrap(), &step["averages"], &format!("average {index}"));
@@ -78,13 +86,13 @@ fn restored_it_goes_on_with_the_same_bits() {
     let steps = fixture["steps"].as_array().unwrap();
     let run = |restore_at: Option<usize>| {
         let mut model = model(&fixture["initial"]);
-        let mut optimizer = Optimizer::new(settings(), &parameters::trained(&model));
+        let mut optimizer = optimizer(&model, settings());
         for (index, step) in steps.iter().enumerate() {
             if restore_at == Some(index) {
-                optimizer = Optimizer::restore(settings(), optimizer.memory());
+                optimizer = Optimizer::new(settings(), optimizer.memory().clone());
             }
-            let (norm, gradients) = optimizer.norm(&model, gradients(&model, step));
-            model = optimizer.step(model, 0.01, norm, 1.0, gradients);
+            let update = Update::new(&model, gradients(&model, step), 1.0);
+            model = optimizer.step(model, 0.01, update);
         }
         (model.weight.val().into_data(), model.bias.val().into_data())
     };
@@ -96,13 +104,13 @@ fn restored_it_goes_on_with_the_same_bits() {
 fn the_average_has_its_closed_form() {
     let fixture: serde_json::Value = serde_json::from_str(FIXTURE).unwrap();
     let mut model = model(&fixture["initial"]);
-    let mut optimizer = Optimizer::new(settings(), &parameters::trained(&model));
+    let mut optimizer = optimizer(&model, settings());
     let m: f64 = 0.9;
     let bias = |model: &Two| f64::from(model.bias.val().into_data().try_to_vec::<f32>().unwrap()[1]);
     let mut history = vec![bias(&model)];
     for step in fixture["steps"].as_array().unwrap() {
-        let (norm, gradients) = optimizer.norm(&model, gradients(&model, step));
-        model = optimizer.step(model, 0.1, norm, 1.0, gradients);
+        let update = Update::new(&model, gradients(&model, step), 1.0);
+        model = optimizer.step(model, 0.1, update);
         history.push(bias(&model));
     }
     // W̃_n = m^n·W_0 + (1−m)·Σ m^(n−k)·W_k
@@ -118,14 +126,13 @@ fn a_large_gradient_is_clipped_to_the_norm_and_a_small_one_is_not() {
     let fixture: serde_json::Value = serde_json::from_str(FIXTURE).unwrap();
     let plain = |clip_norm, size: f32| {
         let model = model(&fixture["initial"]);
-        let mut optimizer = Optimizer::new(Settings { clip_norm, ..settings() }, &parameters::trained(&model));
+        let mut optimizer = optimizer(&model, OptimizerSettings { clip_norm, ..settings() });
         let mut gradients = GradientsParams::new();
         gradients.register(model.bias.id, Tensor::<1>::full([4], size, &Device::flex()));
-        let (norm, gradients) = optimizer.norm(&model, gradients);
-        assert!((norm - 2.0 * f64::from(size)).abs() < 1e-6);
-        optimizer.step(model, 0.1, norm, 1.0, gradients);
-        let first = optimizer.memory().first;
-        first["bias"].values.to_data().try_to_vec::<f32>().unwrap()[0]
+        let update = Update::new(&model, gradients, 1.0);
+        assert!((update.norm - 2.0 * f64::from(size)).abs() < 1e-6);
+        optimizer.step(model, 0.1, update);
+        optimizer.memory().first["bias"].values.to_data().try_to_vec::<f32>().unwrap()[0]
     };
     // The first moment after one step is 0.1 · gradient; clipped to norm 1, each of four equal components is 0.5.
     assert!((plain(Some(1.0), 10.0) - 0.05).abs() < 1e-6);

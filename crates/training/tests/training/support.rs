@@ -11,7 +11,8 @@ use radapter_clip::model::{Clip, Context};
 use radapter_clip::state_dict::StateDict;
 use radapter_training::config::{LossKind, Resolved, Settings, Situation, TaskDefaults};
 use radapter_training::{
-    DataError, Outcome, Progress, Report, Sample, SampleKey, Setup, Silent, TrainData, TrainError, Validator,
+    DataError, IgnoreProgress, Outcome, ProgressListener, Report, Sample, SampleKey, Setup, TrainData, TrainError,
+    Validator,
 };
 
 pub(crate) const CLASSES: usize = 4;
@@ -177,7 +178,7 @@ pub(crate) struct Plan {
     pub(crate) devices: usize,
     /// Bytes that the device is said to have.
     pub(crate) memory: Option<radapter_training::FreeMemory>,
-    pub(crate) progress: Box<dyn Progress>,
+    pub(crate) progress: Box<dyn ProgressListener>,
     pub(crate) interrupt: Arc<AtomicBool>,
 }
 
@@ -190,7 +191,7 @@ impl Plan {
             validate: true,
             devices: 1,
             memory: None,
-            progress: Box::new(Silent),
+            progress: Box::new(IgnoreProgress),
             interrupt: Arc::default(),
         }
     }
@@ -228,7 +229,7 @@ impl Plan {
         radapter_training::resume(self.setup(dir), None)
     }
 
-    /// Asks for the end of the run behind this step.
+    /// Asks for the end of the run after this step.
     pub(crate) fn interrupted_at(mut self, step: u64) -> Self {
         self.data.count = self.data.count.max(1);
         let interrupt = self.interrupt.clone();

@@ -1,14 +1,14 @@
-use burn_optim::LearningRate;
-use burn_optim::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+//! The learning-rate schedule.
+
 use serde::{Deserialize, Serialize};
 
-/// How the learning rate goes on after the warm-up.
+/// The learning rate after the warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decay {
-    /// Down half a cosine to the floor.
+    /// Falls along half a cosine to the floor.
     Cosine,
-    /// Not at all.
+    /// Stays at the base rate.
     Constant,
 }
 
@@ -31,7 +31,7 @@ pub struct Schedule {
     pub warmup: u64,
     /// All steps of the run.
     pub steps: u64,
-    /// What follows the warm-up.
+    /// The rate after the warm-up.
     pub decay: Decay,
 }
 
@@ -48,31 +48,6 @@ impl Schedule {
                 let done = (step - self.warmup) as f64 / span;
                 0.5 * (1.0 + (std::f64::consts::PI * done).cos()) * self.lr + self.final_lr
             }
-        }
-    }
-}
-
-/// The schedule as burn's learner asks for it, from a given step on.
-#[derive(Clone, Debug)]
-pub(crate) struct Cursor {
-    pub(crate) schedule: Schedule,
-    pub(crate) next: u64,
-}
-
-impl LrScheduler for Cursor {
-    fn step(&mut self) -> LearningRate {
-        let lr = self.schedule.lr_at(self.next);
-        self.next += 1;
-        lr
-    }
-
-    fn to_record(&self) -> LrSchedulerRecord {
-        LrSchedulerRecord::new().with_scalar("next", self.next)
-    }
-
-    fn load_record(&mut self, record: LrSchedulerRecord) {
-        if let Some(next) = record.scalar::<u64>("next") {
-            self.next = next;
         }
     }
 }
@@ -116,15 +91,5 @@ mod tests {
         assert!(all.lr_at(4).is_finite());
         let none = Schedule { warmup: 0, steps: 1, decay: Decay::Constant, ..schedule() };
         assert_eq!(none.lr_at(0), 5e-4);
-    }
-
-    #[test]
-    fn the_cursor_starts_anywhere() {
-        let mut cursor = Cursor { schedule: schedule(), next: 7 };
-        assert_eq!(cursor.step(), schedule().lr_at(7));
-        assert_eq!(cursor.step(), schedule().lr_at(8));
-        let mut other = Cursor { schedule: schedule(), next: 0 };
-        other.load_record(cursor.to_record());
-        assert_eq!(other.next, 9);
     }
 }

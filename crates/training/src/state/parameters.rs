@@ -9,12 +9,12 @@ use burn::tensor::Tensor;
 use burn_optim::GradientsParams;
 use radapter_clip::model::parameter_name;
 
-use crate::tensor_file::{Flat, Named};
+use super::tensor_file::{Flat, Named};
 
 /// The classifier's name.
 pub(crate) const HEAD: &str = "head";
 
-/// The name of the parameter at this path of a [`TrainModel`](crate::model::TrainModel).
+/// The name of the parameter at this path of a model with the fields `clip` and `head`.
 pub(crate) fn key(path: &[String]) -> String {
     let path = match path {
         [first, rest @ ..] if first == "clip" => rest,
@@ -75,6 +75,21 @@ fn flatten<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
 /// Visits all parameters in the model's order, without autodiff.
 pub(crate) fn each<M: Module>(model: &M, take: impl FnMut(Entry)) {
     model.visit(&mut Reader { path: Vec::new(), gradients: None, take });
+}
+
+/// Whether any parameter of a module is trained.
+pub(crate) fn any_trained<M: Module>(module: &M) -> bool {
+    struct Trained(bool);
+
+    impl ModuleVisitor for Trained {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            self.0 |= parameter.is_require_grad();
+        }
+    }
+
+    let mut trained = Trained(false);
+    module.visit(&mut trained);
+    trained.0
 }
 
 /// Whether gradients hold neither NaN nor infinities.

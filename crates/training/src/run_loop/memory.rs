@@ -1,12 +1,12 @@
-//! What a training step needs of a device's memory at the least: counted before the first step, so that a batch that cannot fit is
-//! refused with one that does, instead of failing somewhere on its way.
+//! A lower bound of the device memory that a training step needs, computed before the first step: a batch that cannot fit is
+//! refused, and the error names one that does.
 
 use radapter_clip::config::ClipConfig;
 use radapter_clip::model::Precision;
 
 use crate::config::{ResolvedConfig, Tune};
 use crate::error::TrainError;
-use crate::tensor_file::Named;
+use crate::state::tensor_file::Named;
 
 /// Bytes of an f32.
 const FLOAT: u64 = 4;
@@ -26,13 +26,13 @@ pub(crate) struct Needs {
     fixed: u64,
     /// Pixels and the activations that are kept, of one image.
     per_sample: u64,
-    /// Pixels of one image on the host: a whole batch of them is there at once, however it is cut.
+    /// Pixels of one image on the host: a whole batch of them is there at once, however it is divided.
     pixels: u64,
 }
 
 impl Needs {
-    /// `trained`: what is trained, by name. Texts, whose lengths are not known yet, are left out, and so is what lies below the first
-    /// trained block of the image tower, so that this is a lower bound.
+    /// `trained` are the trained parameters by name. Texts are left out, as their lengths are not known yet, and so is what lies
+    /// below the first trained block of the image tower: this is a lower bound.
     pub(crate) fn of(model: &ClipConfig, config: &ResolvedConfig, trained: &Named) -> Self {
         let vision = &model.vision;
         let every = config.tune != Tune::Adapters;
@@ -45,8 +45,8 @@ impl Needs {
         let tokens = 1 + (vision.image_size / vision.patch_size).pow(2);
         let blocks = first.map_or(0, |first: usize| vision.layers.saturating_sub(first));
         let [tokens, width, mlp, blocks] = [tokens, vision.width, vision.mlp_width, blocks].map(|n| n as u64);
-        // What the operations of a block keep: the inputs of both norms, queries, keys and values, the hidden layer in front of its
-        // activation, and the inputs of what is trained. Of the last block hardly more than keys and values of all tokens are there.
+        // The operations of a block keep the inputs of both norms, queries, keys and values, the hidden layer before its
+        // activation, and the inputs of what is trained. The last block keeps hardly more than keys and values of all tokens.
         let block = if every { 8 * width + 2 * mlp } else { 7 * width + mlp };
         let kept = match (blocks, config.checkpointing) {
             (0, _) => 0,
@@ -108,7 +108,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use crate::config::{Situation, TaskDefaults, TrainConfig};
-    use crate::tensor_file::Flat;
+    use crate::state::tensor_file::Flat;
 
     fn resolved(settings: TrainConfig) -> ResolvedConfig {
         let task = TaskDefaults {

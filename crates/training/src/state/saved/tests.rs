@@ -1,3 +1,4 @@
+//! Saving, loading, a disk that fills, killed saves.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use burn::tensor::Tensor;

@@ -12,10 +12,9 @@ use burn::tensor::Device;
 use radapter_files::{Storage, replace_dir, write_synced};
 use serde::{Deserialize, Serialize};
 
+use super::stopping::Stopping;
+use super::tensor_file::{self, Flat, Named};
 use crate::error::TrainError;
-use crate::optimizer::Memory;
-use crate::stopping::Stopping;
-use crate::tensor_file::{self, Flat, Named};
 
 /// States that are kept.
 const KEPT: usize = 2;
@@ -26,6 +25,26 @@ const PARAMETERS: &str = "parameters.safetensors";
 const AVERAGES: &str = "averages.safetensors";
 const MOMENTS: &str = "moments.safetensors";
 const COUNTERS: &str = "state.json";
+
+/// Moments and averages of the optimizer.
+#[derive(Clone)]
+pub(crate) struct Memory {
+    /// Moving averages of the gradients.
+    pub(crate) first: Named,
+    /// Moving averages of their squares.
+    pub(crate) second: Named,
+    /// The averages W̃ of the parameters; empty without averaging.
+    pub(crate) averages: Named,
+    /// Steps done.
+    pub(crate) time: u64,
+}
+
+impl Memory {
+    /// Before the first step: no moments yet, and averages that start as the parameters (no bias correction).
+    pub(crate) fn start(averages: Named) -> Self {
+        Self { first: Named::new(), second: Named::new(), averages, time: 0 }
+    }
+}
 
 /// All that is saved.
 pub(crate) struct State {
@@ -70,9 +89,7 @@ impl Counters {
 impl State {
     /// Before the first step, whose tensors need not be saved.
     pub(crate) fn start(counters: Counters) -> Self {
-        let (first, second, averages) = Default::default();
-        let memory = Memory { first, second, averages, time: 0 };
-        Self { parameters: Named::new(), memory, counters }
+        Self { parameters: Named::new(), memory: Memory::start(Named::new()), counters }
     }
 }
 
@@ -204,8 +221,7 @@ fn read(path: &Path, step: u64, expected: &Named, device: &Device) -> Result<Sta
     }
     if step == 0 {
         let averages = if counters.averages { expected.clone() } else { Named::new() };
-        let memory = Memory { first: Named::new(), second: Named::new(), averages, time: 0 };
-        return Ok(State { parameters: expected.clone(), memory, counters });
+        return Ok(State { parameters: expected.clone(), memory: Memory::start(averages), counters });
     }
     let named = |name: &str, found: Named| match mismatch(expected, &found) {
         Some(reason) => Err(unreadable(name, reason)),

@@ -4,13 +4,13 @@
 //! Memory is that of one block and of the inputs; the work is one more forward pass. burn's own checkpointing is by operation, and
 //! passes over those with a frozen operand, which here are nearly all.
 
-use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use burn_optim::{GradientsAccumulator, GradientsParams};
 use radapter_clip::model::{Adapter, Clip, Context, Passage, Tower};
 
-use crate::model::{TrainModel, tracked};
-use crate::tuning::{Tuned, lift};
+use super::autodiff::{lift, tracked};
+use crate::model::TrainModel;
+use crate::state::parameters;
 
 /// What a tower is asked to embed.
 #[allow(clippy::large_enum_variant, reason = "it lives for one call, one at a time")]
@@ -70,7 +70,7 @@ fn through<A: Adapter>(plain: &Clip<A>, samples: Samples, context: &Context) -> 
 }
 
 /// Adds the gradients of a tower's parameters to `sum`, given those of its embeddings. The samples are on the training device.
-pub(crate) fn backward<A: Tuned>(
+pub(crate) fn backward<A: Adapter>(
     model: &TrainModel<A>,
     samples: Samples,
     Kept(mut inputs): Kept,
@@ -89,7 +89,7 @@ pub(crate) fn backward<A: Tuned>(
         let (Some(upstream), Some(input)) = (gradient, inputs.pop()) else {
             return;
         };
-        let input = lift(input, &model.shared.device).require_grad();
+        let input = lift(input, &model.device()).require_grad();
         let output = match piece {
             Some(layer) => model.clip.block(input.clone(), layer, &passage, context),
             None => model.clip.end(input.clone(), &passage),
@@ -102,14 +102,14 @@ pub(crate) fn backward<A: Tuned>(
 }
 
 /// One piece's backward pass: its parameters' gradients go to `sum`, its input's is returned.
-fn carry<A: Tuned>(
+fn carry<A: Adapter>(
     model: &TrainModel<A>,
     output: Tensor<2>,
     upstream: Tensor<2>,
     input: Option<&Tensor<2>>,
     sum: &mut GradientsAccumulator<TrainModel<A>>,
 ) -> Option<Tensor<2>> {
-    let device = &model.shared.device;
+    let device = &model.device();
     let mut gradients = tracked((output * lift(upstream, device)).sum(), device).backward();
     let below = input.and_then(|input| input.grad_remove(&mut gradients));
     sum.accumulate(model, GradientsParams::from_grads(gradients, model));
@@ -117,21 +117,9 @@ fn carry<A: Tuned>(
 }
 
 fn first_trained_block<A: Adapter>(clip: &Clip<A>, tower: Tower) -> Option<usize> {
-    struct Trained(bool);
-
-    impl ModuleVisitor for Trained {
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            self.0 |= parameter.is_require_grad();
-        }
-    }
-
     let blocks = match tower {
         Tower::Visual => &clip.visual.transformer.resblocks,
         Tower::Text => &clip.text.transformer.resblocks,
     };
-    blocks.iter().position(|block| {
-        let mut trained = Trained(false);
-        block.visit(&mut trained);
-        trained.0
-    })
+    blocks.iter().position(parameters::any_trained)
 }

@@ -1,3 +1,5 @@
+//! Early stopping: the best validation so far, and how long ago it was.
+
 use serde::{Deserialize, Serialize};
 
 /// The best validation so far, and how long ago it was. Part of the saved state, so that a resumed run chooses and stops as

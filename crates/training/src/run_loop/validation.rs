@@ -1,3 +1,5 @@
+//! A task's validation of the model in training.
+
 use std::error::Error;
 
 use burn::module::Module;
@@ -5,14 +7,13 @@ use burn::tensor::Tensor;
 use radapter_adapter::AdapterError;
 use radapter_clip::model::{Clip, Precision};
 
-use crate::model::TrainModel;
-use crate::parameters;
-use crate::tensor_file::Named;
-use crate::tuning::Tuned;
+use crate::model::{TrainModel, Tuned};
+use crate::state::parameters;
+use crate::state::tensor_file::Named;
 
 /// A task's measure of a model.
 pub trait Validator: Send {
-    /// The names of what it measures, so that a run which is to be judged by another is refused before it begins. None where
+    /// The names of its metrics, so that a run that is to be judged by another one is refused before it starts. Empty where
     /// they are not known beforehand.
     fn metrics(&self) -> &[&str] {
         &[]

@@ -10,10 +10,10 @@ use radapter_clip::checkpoint::{Checkpoint, CheckpointError, read_safetensors};
 use radapter_clip::model::{Clip, ModelError};
 use radapter_clip::state_dict::{RawTensor, StateDict, StoredDtype};
 
+use super::run_dir::{RunDir, RunRecord};
 use crate::config::Tune;
 use crate::error::TrainError;
-use crate::parameters::HEAD;
-use crate::run_dir::{RunDir, RunRecord};
+use crate::state::parameters::HEAD;
 
 /// Why a run gives no model.
 #[derive(Debug, thiserror::Error)]

@@ -1,3 +1,5 @@
+//! How a run ended: its outcome and `report.json`.
+
 use serde::{Deserialize, Serialize};
 
 /// How a call of [`train`](crate::train()) or [`resume`](crate::resume) ended.
@@ -12,7 +14,7 @@ pub enum Outcome {
     },
 }
 
-/// What a finished run has to say of itself: `report.json`.
+/// The summary of a finished run: `report.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
@@ -32,7 +34,7 @@ pub struct Report {
     pub best: Option<Best>,
     /// Loss of the last step.
     pub final_loss: Option<f64>,
-    /// Peak resident memory of the process in the last session, where the system tells it.
+    /// Peak resident memory of the process in the last session, where the system reports it.
     pub peak_memory_bytes: Option<u64>,
 }
 
@@ -48,7 +50,7 @@ pub struct Best {
     pub step: u64,
 }
 
-/// The most memory this process has held.
+/// Peak resident memory of this process.
 pub(crate) fn peak_memory_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

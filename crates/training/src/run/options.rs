@@ -1,3 +1,5 @@
+//! Where and how a plan is carried out.
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -6,8 +8,8 @@ use burn::tensor::Device;
 use radapter_datasets::on_error::Skipped;
 use radapter_images::PixelCache;
 
-use crate::progress::{Progress, Silent};
-use crate::report::Outcome;
+use super::report::Outcome;
+use crate::progress::{IgnoreProgress, ProgressListener};
 
 /// The bytes that are free on a device, where that can be found out.
 pub type FreeMemory = fn() -> Option<u64>;
@@ -24,14 +26,14 @@ pub struct RunOptions {
     pub memory: Option<FreeMemory>,
     /// Where decoded images are kept for the next epoch.
     pub pixel_cache: Option<PixelCache>,
-    /// Who hears of progress.
-    pub progress: Box<dyn Progress>,
-    /// Set to true from anywhere, it ends the run behind the current step, with its state saved.
+    /// The progress listener.
+    pub progress: Box<dyn ProgressListener>,
+    /// Set to true from anywhere, it ends the run after the current step, with its state saved.
     pub interrupt: Arc<AtomicBool>,
 }
 
 impl RunOptions {
-    /// A run that tells nobody of its progress and is never interrupted.
+    /// A run that ignores progress and is never interrupted.
     pub fn new(run_dir: impl Into<PathBuf>, device: Device) -> Self {
         Self {
             run_dir: run_dir.into(),
@@ -39,7 +41,7 @@ impl RunOptions {
             devices: Vec::new(),
             memory: None,
             pixel_cache: None,
-            progress: Box::new(Silent),
+            progress: Box::new(IgnoreProgress),
             interrupt: Arc::default(),
         }
     }

@@ -1,4 +1,4 @@
-//! `metrics.jsonl`: a line for each step and each validation, once, whatever happened in between.
+//! `metrics.jsonl`: exactly one line for each step and each validation, however often the run was interrupted.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
+use crate::gradients::times::StepTimes;
 
 /// A line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,24 +41,6 @@ pub struct TrainLine {
     pub times: StepTimes,
 }
 
-/// Seconds of the parts of a step. On a device that works asynchronously a part has the time that handing over its work took, and
-/// whatever reads a result first has the time of waiting for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct StepTimes {
-    /// Waiting for decoded and preprocessed samples.
-    pub wait: f64,
-    /// The image tower, forward. Accumulation over parts of the batch is counted as `backward` as a whole.
-    pub images: f64,
-    /// The text tower, forward.
-    pub texts: f64,
-    /// The objective, and reading its value.
-    pub loss: f64,
-    /// Gradients.
-    pub backward: f64,
-    /// Norm of the gradients, optimizer and moving average.
-    pub optimizer: f64,
-}
-
 /// What is recorded of a validation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ValidationLine {
@@ -65,11 +48,11 @@ pub struct ValidationLine {
     pub step: u64,
     /// Epoch of the last step, counted from 1.
     pub epoch: u64,
-    /// The task's measures.
+    /// The task's metrics.
     pub values: serde_json::Map<String, serde_json::Value>,
     /// Whether this is the best so far.
     pub best: bool,
-    /// How long it took.
+    /// Duration.
     pub seconds: f64,
 }
 

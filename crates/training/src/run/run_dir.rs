@@ -10,11 +10,11 @@ use toml::Table;
 
 use crate::config::{ConfigError, Keep, ResolvedConfig, Settings, Tune, contradiction};
 use crate::error::TrainError;
-use crate::parameters::HEAD;
-use crate::report::Report;
-use crate::results::file_name;
-use crate::state;
-use crate::tuning::Tuned;
+use crate::model::Tuned;
+use crate::run::report::Report;
+use crate::run::results::file_name;
+use crate::state::parameters::HEAD;
+use crate::state::saved as state;
 
 pub(crate) const FORMAT: &str = "radapter-run-v1";
 

@@ -1,0 +1,94 @@
+//! The gradients of a step: of the whole batch at once, in parts, block by block, or on several devices. Every way gives the
+//! same gradients; they differ in memory and time.
+
+pub(crate) mod autodiff;
+pub(crate) mod batch;
+mod cached;
+mod checkpointed;
+pub(crate) mod devices;
+pub(crate) mod loss;
+pub(crate) mod times;
+
+use burn_optim::GradientsParams;
+use radapter_clip::model::{Adapter, Context};
+
+use self::batch::Batch;
+use self::cached::Parts;
+use self::devices::Replicas;
+use self::loss::{Fault, Step, StepGradients};
+use self::times::{StepTimes, Stopwatch};
+use crate::model::TrainModel;
+use crate::objective::Objective;
+use crate::state::parameters;
+
+/// How gradients are computed.
+pub(crate) struct GradientSettings<A: Adapter> {
+    pub(crate) seed: u64,
+    /// Samples that are run at once, if fewer than the batch.
+    pub(crate) micro_batch: Option<usize>,
+    /// Whether a tower's forward pass keeps only the inputs of its blocks.
+    pub(crate) checkpointing: bool,
+    /// What gradients are multiplied by on their way through the towers, at first.
+    pub(crate) scale: f64,
+    /// The devices that share each batch, if there are several.
+    pub(crate) replicas: Option<Replicas<A>>,
+}
+
+/// The loss of a step and its gradients.
+pub(crate) fn compute<A: Adapter + Sync>(
+    model: &TrainModel<A>,
+    objective: &dyn Objective,
+    batch: &Batch,
+    settings: &mut GradientSettings<A>,
+    times: &mut StepTimes,
+) -> Result<StepGradients, Fault> {
+    let context = Context::training(settings.seed, batch.step);
+    let mut scale = settings.scale;
+    loop {
+        let step = Step { model, objective, batch, context, scale };
+        let found = scaled(&step, settings, times)?;
+        // Gradients that overflow f16 may fit with a smaller factor.
+        if scale <= 1.0 || parameters::are_finite(model, &found.gradients) {
+            return Ok(found);
+        }
+        scale = (scale / 16.0).max(1.0);
+    }
+}
+
+/// The gradients with the step's scale, in the way that the settings ask for.
+fn scaled<A: Adapter + Sync>(
+    step: &Step<'_, A>,
+    settings: &mut GradientSettings<A>,
+    times: &mut StepTimes,
+) -> Result<StepGradients, Fault> {
+    let samples = step.batch.len();
+    let size = settings.micro_batch.unwrap_or(samples).max(1);
+    let parts = Parts { size, checkpointing: settings.checkpointing };
+    if settings.replicas.is_none() && !parts.checkpointing && size >= samples {
+        return whole_batch(step, times);
+    }
+    let mut clock = Stopwatch::start();
+    let result = match &mut settings.replicas {
+        Some(replicas) => replicas.gradients(step, parts),
+        None => cached::gradients(step, parts),
+    };
+    times.backward = clock.lap();
+    result
+}
+
+/// The gradients of a batch that is run at once on one device.
+fn whole_batch<A: Adapter>(step: &Step<'_, A>, times: &mut StepTimes) -> Result<StepGradients, Fault> {
+    let Step { model, batch, context, scale, .. } = *step;
+    let device = model.device();
+    let mut clock = Stopwatch::start();
+    let pixels = batch.images(0..batch.len(), model.clip.config.vision.image_size, &device);
+    let image = model.clip.encode_image(pixels, &context);
+    times.images = clock.lap();
+    let text = step.objective.needs_text().then(|| model.clip.encode_text(&batch.tokens, &context));
+    times.texts = clock.lap();
+    let (loss, value) = step.loss(image, text)?;
+    times.loss = clock.lap();
+    let gradients = step.backward(loss, &device);
+    times.backward = clock.lap();
+    Ok(StepGradients { loss: value, gradients: GradientsParams::from_grads(gradients, model), scale })
+}

@@ -1,0 +1,261 @@
+//! What the loop keeps besides model and optimizer: how far the run is, when it validates and saves, and what it writes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use radapter_files::Disk;
+
+use super::loader::Batching;
+use super::validation::{Validator, evaluated};
+use crate::config::{Every, ResolvedConfig};
+use crate::error::TrainError;
+use crate::gradients::loss::Fault;
+use crate::gradients::times::StepTimes;
+use crate::model::{Origin, TrainModel, Tuned};
+use crate::optimizer::Optimizer;
+use crate::optimizer::schedule::Schedule;
+use crate::progress::{ProgressEvent, ProgressListener, StepProgress};
+use crate::run::metrics::{Line, Metrics, TrainLine, ValidationLine};
+use crate::run::report::{Best, Report, peak_memory_bytes};
+use crate::run::results;
+use crate::run::run_dir::RunDir;
+use crate::state::parameters;
+use crate::state::saved::{self, Counters, State};
+use crate::state::tensor_file::Named;
+
+/// Steps over which throughput is averaged.
+const WINDOW: usize = 20;
+
+/// How far a run is, and what it writes.
+pub(crate) struct Session {
+    pub(crate) config: ResolvedConfig,
+    pub(crate) schedule: Schedule,
+    pub(crate) batching: Batching,
+    /// Steps of the whole run.
+    pub(crate) total: u64,
+    pub(crate) counters: Counters,
+    pub(crate) run: RunDir,
+    pub(crate) metrics: Metrics,
+    pub(crate) origin: Origin,
+    pub(crate) validator: Option<Box<dyn Validator>>,
+    pub(crate) interrupt: Arc<AtomicBool>,
+    /// Samples and seconds of the last steps.
+    pub(crate) window: VecDeque<(usize, f64)>,
+}
+
+/// What is recorded of a step.
+pub(crate) struct StepResult {
+    pub(crate) samples: usize,
+    pub(crate) loss: f64,
+    pub(crate) lr: f64,
+    pub(crate) grad_norm: f64,
+    pub(crate) times: StepTimes,
+}
+
+impl Session {
+    pub(crate) fn is_complete(&self) -> bool {
+        self.counters.step >= self.total || self.counters.stopping.stopped
+    }
+
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupt.load(Ordering::Relaxed)
+    }
+
+    /// Whether the last step was the last of its epoch.
+    fn epoch_ended(&self) -> bool {
+        self.counters.step.is_multiple_of(self.batching.steps_per_epoch())
+    }
+
+    /// The epoch of the last step, counted from 1.
+    fn epoch(&self) -> u64 {
+        self.batching.epoch(self.counters.step.saturating_sub(1)) + 1
+    }
+
+    pub(crate) fn validation_is_due(&self) -> bool {
+        let done = self.counters.step;
+        let due = match self.config.validate_every {
+            Every::Epoch => self.epoch_ended(),
+            Every::Steps(every) => done.is_multiple_of(every),
+            Every::End => false,
+        };
+        self.validator.is_some() && (due || done == self.total)
+    }
+
+    pub(crate) fn save_is_due(&self) -> bool {
+        let due = self.config.save_every.value().is_some_and(|every| self.counters.step.is_multiple_of(every));
+        due || self.epoch_ended() || self.is_complete()
+    }
+
+    /// Counts a step that began at `started`, writes its line and tells the listener.
+    pub(crate) fn record(
+        &mut self,
+        result: StepResult,
+        started: Instant,
+        listener: &mut dyn ProgressListener,
+    ) -> Result<(), TrainError> {
+        let StepResult { samples, loss, lr, grad_norm, times } = result;
+        self.counters.step += 1;
+        self.counters.samples += samples as u64;
+        let (step, epoch) = (self.counters.step, self.epoch());
+        let seconds = started.elapsed().as_secs_f64();
+        self.metrics.append(&Line::Train(TrainLine {
+            step,
+            epoch,
+            loss,
+            lr,
+            grad_norm,
+            samples,
+            samples_per_second: samples as f64 / seconds,
+            times,
+        }))?;
+        let (samples_per_second, seconds_left) = self.throughput(samples, seconds);
+        listener.event(&ProgressEvent::Step(StepProgress {
+            step,
+            steps: self.total,
+            epoch,
+            loss,
+            lr,
+            grad_norm,
+            samples_per_second,
+            seconds_left,
+        }));
+        Ok(())
+    }
+
+    /// Samples per second over the last steps, and the seconds that the remaining ones take at this rate.
+    fn throughput(&mut self, samples: usize, seconds: f64) -> (f64, f64) {
+        if self.window.len() == WINDOW {
+            self.window.pop_front();
+        }
+        self.window.push_back((samples, seconds));
+        let (samples, seconds) =
+            self.window.iter().fold((0, 0.0), |(n, s), (samples, seconds)| (n + samples, s + seconds));
+        let left = (self.total - self.counters.step) as f64;
+        (samples as f64 / seconds, left * seconds / self.window.len() as f64)
+    }
+
+    /// Validates the model; says whether it is the best so far.
+    pub(crate) fn validate<A: Tuned>(
+        &mut self,
+        model: &TrainModel<A>,
+        averages: Option<&Named>,
+        listener: &mut dyn ProgressListener,
+    ) -> Result<bool, TrainError> {
+        let (step, epoch) = (self.counters.step, self.epoch());
+        let Some(validator) = &mut self.validator else {
+            return Ok(false);
+        };
+        listener.event(&ProgressEvent::Validating { step });
+        let started = Instant::now();
+        let failed = |error| TrainError::Validation { step, error };
+        let (clip, head) = evaluated(model, averages, self.config.alpha).map_err(|e| failed(e.into()))?;
+        let values = validator.validate(&clip, head.as_ref()).map_err(failed)?;
+        let metric = &self.config.best;
+        let value = values.iter().find(|(name, _)| name == metric).map(|(_, value)| *value);
+        let value = value.ok_or_else(|| TrainError::NoSuchMetric {
+            metric: metric.clone(),
+            found: values.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "),
+        })?;
+        let best = self.counters.stopping.validated(step, value, self.config.patience.value());
+        self.metrics.append(&Line::Validation(ValidationLine {
+            step,
+            epoch,
+            values: values.iter().map(|(name, value)| (name.clone(), (*value).into())).collect(),
+            best,
+            seconds: started.elapsed().as_secs_f64(),
+        }))?;
+        listener.event(&ProgressEvent::Validated { step, values, best });
+        Ok(best)
+    }
+
+    /// Saves a state from which the run can be resumed.
+    pub(crate) fn save<A: Tuned>(
+        &mut self,
+        model: &TrainModel<A>,
+        optimizer: &Optimizer,
+        listener: &mut dyn ProgressListener,
+    ) -> Result<(), TrainError> {
+        let started = Instant::now();
+        self.metrics.sync()?;
+        self.counters.threads = saved::threads();
+        let state = State {
+            parameters: parameters::trained(model),
+            memory: optimizer.memory().clone(),
+            counters: self.counters.clone(),
+        };
+        saved::save(&Disk, &self.run.states(), &state)?;
+        self.counters.seconds += started.elapsed().as_secs_f64();
+        listener.event(&ProgressEvent::Saved { step: self.counters.step });
+        Ok(())
+    }
+
+    /// Saves the state unless that of this step is saved already.
+    pub(crate) fn save_once<A: Tuned>(
+        &mut self,
+        model: &TrainModel<A>,
+        optimizer: &Optimizer,
+        listener: &mut dyn ProgressListener,
+    ) -> Result<(), TrainError> {
+        match saved::saved_steps(&self.run.states())?.contains(&self.counters.step) {
+            true => Ok(()),
+            false => self.save(model, optimizer, listener),
+        }
+    }
+
+    /// Writes what has been trained.
+    pub(crate) fn publish<A: Tuned>(&self, model: &TrainModel<A>, averages: Option<&Named>) -> Result<(), TrainError> {
+        results::publish(self.run.path(), model, averages, &self.origin)
+    }
+
+    /// Writes `best/`, which is of the current step.
+    pub(crate) fn publish_best<A: Tuned>(
+        &self,
+        model: &TrainModel<A>,
+        averages: Option<&Named>,
+    ) -> Result<(), TrainError> {
+        results::publish_best(&self.run.best(), model, averages, &self.origin)
+    }
+
+    /// The error of a step that did not change the parameters.
+    pub(crate) fn failed(&self, fault: Fault, lr: f64) -> TrainError {
+        let last_good = self.counters.step;
+        let step = last_good + 1;
+        match fault {
+            Fault::Loss(error) => TrainError::Loss { step, error },
+            Fault::NotFinite { what, value } => {
+                TrainError::NotFinite { step, what, value, last_good, lr, precision: self.config.precision }
+            }
+        }
+    }
+
+    /// The error of a step in which the device's library panicked.
+    pub(crate) fn device_failed(&self, panic: &(dyn std::any::Any + Send)) -> TrainError {
+        let step = self.counters.step + 1;
+        let saved = saved::saved_steps(&self.run.states()).ok().and_then(|steps| steps.into_iter().max());
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let reason = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        TrainError::Device { step, reason: reason.unwrap_or_else(|| "it did not say why".to_owned()), saved }
+    }
+
+    /// The report of a complete run.
+    pub(crate) fn report(&self, tuned_parameters: usize) -> Report {
+        let counters = &self.counters;
+        Report {
+            steps: counters.step,
+            steps_per_epoch: self.batching.steps_per_epoch(),
+            stopped_early: counters.stopping.stopped && counters.step < self.total,
+            seconds: counters.seconds,
+            samples_per_second: counters.samples as f64 / counters.seconds.max(f64::MIN_POSITIVE),
+            tuned_parameters,
+            best: counters.stopping.best.map(|best| Best {
+                metric: self.config.best.clone(),
+                value: best.value,
+                step: best.step,
+            }),
+            final_loss: self.metrics.last_loss(),
+            peak_memory_bytes: peak_memory_bytes(),
+        }
+    }
+}
