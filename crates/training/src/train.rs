@@ -23,6 +23,7 @@ use crate::run::metrics::Metrics;
 use crate::run::options::{FreeMemory, RunOptions};
 use crate::run::report::Outcome;
 use crate::run::run_dir::{RunDir, RunRecord};
+use crate::run::tensorboard::EventFile;
 use crate::run_loop;
 use crate::run_loop::loader::{Batching, Form, Loader, Source};
 use crate::run_loop::memory::Needs;
@@ -33,7 +34,6 @@ use crate::state::parameters;
 use crate::state::saved::{self, Counters};
 use crate::state::tensor_file::Named;
 use crate::task::Parts;
-use crate::tensorboard::EventFile;
 use crate::tuning::Tuning;
 
 /// Starts a run in a folder that holds none, and trains until it is complete or interrupted.

@@ -6,8 +6,8 @@ mod sets;
 use std::sync::Arc;
 
 use radapter_clip::model::Encoder;
-use radapter_datasets::SkipReport;
 use radapter_datasets::CaptionedImages;
+use radapter_datasets::SkipReport;
 use radapter_embedding::EmbedOptions;
 use radapter_training::config::{Recipe, TrainSettings};
 use radapter_training::{Parts, RunOptions, Sources, Task, TrainData, TrainError, Validator};

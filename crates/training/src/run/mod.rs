@@ -6,3 +6,4 @@ pub(crate) mod options;
 pub(crate) mod report;
 pub(crate) mod results;
 pub(crate) mod run_dir;
+pub mod tensorboard;

@@ -10,8 +10,8 @@ use toml::{Table, Value};
 use crate::config::TrainSettings;
 use crate::error::TrainError;
 use crate::run::report::Report;
+use crate::run::tensorboard;
 use crate::state::saved as state;
-use crate::tensorboard;
 
 pub(crate) const FORMAT: &str = "radapter-run-v1";
 

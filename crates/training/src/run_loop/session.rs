@@ -22,10 +22,10 @@ use crate::run::metrics::{Line, Metrics, TrainLine, ValidationLine};
 use crate::run::report::{Best, Report, peak_memory_bytes};
 use crate::run::results::{self, Origin};
 use crate::run::run_dir::RunDir;
+use crate::run::tensorboard::EventFile;
 use crate::state::parameters;
 use crate::state::saved::{self, Counters, State};
 use crate::state::tensor_file::Named;
-use crate::tensorboard::EventFile;
 use crate::tuning::{Phase, Tuning};
 
 /// Steps over which throughput is averaged.

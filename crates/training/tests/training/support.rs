@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use radapter_clip::config::{ClipConfig, TextConfig, VisionConfig};
+use radapter_clip::config::{Activation, ClipConfig, TextConfig, VisionConfig};
 use radapter_clip::model::{Clip, Context};
 use radapter_clip::state_dict::StateDict;
-use radapter_test_support::small_config;
 use radapter_training::config::{LossKind, Resolved, Settings, Situation, TaskDefaults};
 use radapter_training::{
     DataError, IgnoreProgress, Outcome, ProgressListener, Report, Sample, SampleKey, Setup, TrainData, TrainError,
@@ -20,12 +19,29 @@ pub(crate) const CLASSES: usize = 4;
 const SIZE: usize = 8;
 
 pub(crate) fn architecture() -> ClipConfig {
-    let ClipConfig { vision, text, .. } = small_config(SIZE, 6);
     ClipConfig {
         embed_dim: 16,
-        vision: VisionConfig { patch_size: 4, ..vision },
-        text: TextConfig { width: 8, layers: 1, ..text },
-        ..small_config(SIZE, 6)
+        activation: Activation::QuickGelu,
+        vision: VisionConfig {
+            image_size: SIZE,
+            patch_size: 4,
+            width: 16,
+            layers: 2,
+            heads: 2,
+            mlp_width: 32,
+            layer_norm_eps: 1e-5,
+        },
+        text: TextConfig {
+            context_length: 6,
+            // The least that the tokenizer's ids need.
+            vocab_size: 49_408,
+            width: 8,
+            heads: 2,
+            layers: 1,
+            mlp_width: 32,
+            layer_norm_eps: 1e-5,
+        },
+        preprocess: Default::default(),
     }
 }
 

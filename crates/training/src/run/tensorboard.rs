@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prost::Message;
 
+use super::metrics::Line;
 use crate::error::TrainError;
-use crate::run::metrics::Line;
 
 /// The start of the files' names.
 pub(crate) const PREFIX: &str = "events.out.tfevents.";
