@@ -1,66 +1,22 @@
 //! FLYP: both towers by CLIP's own contrastive loss.
 
-use burn::tensor::Device;
-use radapter_adapter::Alpha;
-use radapter_clip::checkpoint::Checkpoint;
 use radapter_training::config::Tune;
-use radapter_training::finetuned::{FineTunedError, FineTunedRun, TunedModel};
-use radapter_training::method::Output;
-use radapter_training::{Method, Outcome, Start, TrainError};
 
-use crate::weights;
+use crate::weights::WeightTuning;
 
 /// FLYP: both towers by CLIP's own contrastive loss.
-#[derive(Clone, Copy, Debug)]
-pub struct Flyp;
-
-impl Method for Flyp {
-    fn name(&self) -> &'static str {
-        "flyp"
-    }
-
-    fn about(&self) -> &'static str {
-        "all weights of both towers, CLIP's own contrastive loss"
-    }
-
-    fn source(&self) -> &'static str {
-        "Goyal et al., CVPR 2023, arXiv 2212.00638"
-    }
-
-    fn settings(&self) -> &'static str {
-        r#"
-            tune = "all"
-            loss.kind = "info-nce"
-            lr = 3e-5
-            weight_decay = 0.1
-            ema = "none"
-            alpha = 1.0
-        "#
-    }
-
-    fn tunes(&self) -> &'static [Tune] {
-        &[Tune::All]
-    }
-
-    fn output(&self) -> Output {
-        Output::Mergeable
-    }
-
-    fn stem(&self) -> &'static str {
-        weights::STEM
-    }
-
-    fn train(&self, start: Start) -> Result<Outcome, TrainError> {
-        weights::train(start)
-    }
-
-    fn open(
-        &self,
-        run: &FineTunedRun,
-        base: &Checkpoint,
-        alpha: Alpha,
-        _device: &Device,
-    ) -> Result<TunedModel, FineTunedError> {
-        weights::open(run, base, alpha)
-    }
-}
+pub const FLYP: WeightTuning = WeightTuning {
+    name: "flyp",
+    about: "all weights of both towers, CLIP's own contrastive loss",
+    source: "Goyal et al., CVPR 2023, arXiv 2212.00638",
+    settings: r#"
+        tune = "all"
+        loss.kind = "info-nce"
+        lr = 3e-5
+        weight_decay = 0.1
+        ema = "none"
+        alpha = 1.0
+    "#,
+    tunes: &[Tune::All],
+    needs_classifier: false,
+};

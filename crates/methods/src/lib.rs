@@ -14,15 +14,15 @@
 //! | [`full`] | all weights of the image tower and a classifier, cross-entropy |
 //! | [`flyp`] | all weights of both towers, CLIP's own loss |
 //! | [`ovseg`] | all weights of the image tower, texts locked, CLIP's own loss |
-//! | `weights` | what the last three share |
+//! | [`weights`] | what the last three share |
 
 pub mod flyp;
 pub mod full;
 pub mod ovseg;
 pub mod r_adapter;
-mod weights;
+pub mod weights;
 
 use radapter_training::Method;
 
 /// All methods, R-Adapter first. Where a run names none, the first that can tune what is asked for is taken.
-pub const METHODS: &[&dyn Method] = &[&r_adapter::RAdapterMethod, &full::Full, &flyp::Flyp, &ovseg::Ovseg];
+pub const METHODS: &[&dyn Method] = &[&r_adapter::RAdapterMethod, &full::FULL, &flyp::FLYP, &ovseg::OVSEG];

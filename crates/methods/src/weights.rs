@@ -1,53 +1,105 @@
-//! Tuning of CLIP's own weights, without modules: what full fine-tuning, FLYP and OVSeg share.
+//! Methods that tune CLIP's own weights, without modules: what full fine-tuning, FLYP and OVSeg share.
 
 use std::io::{self, Write};
 
+use burn::tensor::Device;
 use radapter_adapter::{AdapterError, Alpha};
 use radapter_clip::checkpoint::{Checkpoint, read_safetensors};
 use radapter_clip::model::{Clip, Encoder, NoAdapter};
 use radapter_clip::state_dict::RawTensor;
 use radapter_training::config::Tune;
 use radapter_training::finetuned::{FineTunedError, FineTunedRun, TunedModel, misfit, mix};
+use radapter_training::method::Output;
 use radapter_training::state::{HEAD, write_weights};
-use radapter_training::{Outcome, Start, TrainError, Tuning};
+use radapter_training::{Method, Outcome, Start, TrainError, Tuning};
+
+/// A method that tunes the weights of the towers that its loss uses, or of the image tower alone.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "each is documented at Method")]
+pub struct WeightTuning {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub source: &'static str,
+    pub settings: &'static str,
+    pub tunes: &'static [Tune],
+    pub needs_classifier: bool,
+}
+
+impl Method for WeightTuning {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+
+    fn source(&self) -> &'static str {
+        self.source
+    }
+
+    fn settings(&self) -> &'static str {
+        self.settings
+    }
+
+    fn tunes(&self) -> &'static [Tune] {
+        self.tunes
+    }
+
+    fn needs_classifier(&self) -> bool {
+        self.needs_classifier
+    }
+
+    fn output(&self) -> Output {
+        Output::Mergeable
+    }
+
+    fn stem(&self) -> &'static str {
+        STEM
+    }
+
+    fn train(&self, start: Start) -> Result<Outcome, TrainError> {
+        let settings = start.settings();
+        let trains_text = start.needs_text() && settings.tune != Tune::Image;
+        // The weights are trained or, where they are not, written as they are.
+        let clip = start.base().computing_in(settings.precision);
+        start.run(clip, Box::new(Weights { trains_text }))
+    }
+
+    /// The base's tensors mixed with the tuned ones: `(1 − α)·θ_base + α·θ_tuned` (WiSE-FT; Wortsman et al., CVPR 2022).
+    fn open(
+        &self,
+        run: &FineTunedRun,
+        base: &Checkpoint,
+        alpha: Alpha,
+        _device: &Device,
+    ) -> Result<TunedModel, FineTunedError> {
+        let mut state = base.state.clone();
+        if alpha != Alpha::ZERO {
+            let path = run.evaluated(STEM);
+            for (name, tuned) in read_safetensors(&path)?.tensors {
+                let Some(start) = state.get(&name) else {
+                    return Err(misfit(&path, &name, "no such tensor".to_owned(), Some(&tuned)));
+                };
+                if start.shape() != tuned.shape() {
+                    let expected = format!("{:?}", start.shape());
+                    return Err(misfit(&path, &name, expected, Some(&tuned)));
+                }
+                let values = mix(&start.to_f32(), &tuned.to_f32(), alpha);
+                state.insert(name, RawTensor::from_f32(tuned.shape(), values));
+            }
+        }
+        Ok(TunedModel::Merged(Box::new(Checkpoint { state, ..base.clone() })))
+    }
+}
 
 /// The stem of the files of tuned weights.
-pub(crate) const STEM: &str = "weights";
+const STEM: &str = "weights";
 
-/// The weights of the towers that the loss uses, or of the image tower alone. CLIP's own logit scale is never trained, as the loss
-/// has its temperature.
+/// CLIP's own logit scale is never trained, as the loss has its temperature.
 #[derive(Debug)]
 struct Weights {
     trains_text: bool,
-}
-
-/// Trains the weights that `tune` names.
-pub(crate) fn train(start: Start) -> Result<Outcome, TrainError> {
-    let settings = start.settings();
-    let trains_text = start.needs_text() && settings.tune != Tune::Image;
-    // The weights are trained or, where they are not, written as they are.
-    let clip = start.base().computing_in(settings.precision);
-    start.run(clip, Box::new(Weights { trains_text }))
-}
-
-/// The base's tensors mixed with the tuned ones: `(1 − α)·θ_base + α·θ_tuned` (WiSE-FT; Wortsman et al., CVPR 2022).
-pub(crate) fn open(run: &FineTunedRun, base: &Checkpoint, alpha: Alpha) -> Result<TunedModel, FineTunedError> {
-    let mut state = base.state.clone();
-    if alpha != Alpha::ZERO {
-        let path = run.evaluated(STEM);
-        for (name, tuned) in read_safetensors(&path)?.tensors {
-            let Some(start) = state.get(&name) else {
-                return Err(misfit(&path, &name, "no such tensor".to_owned(), Some(&tuned)));
-            };
-            if start.shape() != tuned.shape() {
-                let expected = format!("{:?}", start.shape());
-                return Err(misfit(&path, &name, expected, Some(&tuned)));
-            }
-            let values = mix(&start.to_f32(), &tuned.to_f32(), alpha);
-            state.insert(name, RawTensor::from_f32(tuned.shape(), values));
-        }
-    }
-    Ok(TunedModel::Merged(Box::new(Checkpoint { state, ..base.clone() })))
 }
 
 impl Tuning<NoAdapter> for Weights {

@@ -122,7 +122,7 @@ pub fn read(
 
 /// The form of a file, or of a pattern or folder of shards.
 ///
-/// Folders, patterns with braces, tar files and compressed files (which [`Shards`](crate::Shards) refuses) are shards. A file that ends in
+/// Folders, patterns with braces, tar files and compressed files (which [`Shards`] refuses) are shards. A file that ends in
 /// `.json` or starts like JSON has Karpathy's or COCO's form, by its keys. Everything else is a table.
 ///
 /// # Errors
