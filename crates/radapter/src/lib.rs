@@ -1,6 +1,6 @@
 //! Robust fine-tuning of CLIP by R-Adapter (Kim et al., ECCV 2024): better on your data, as good as before elsewhere.
 //!
-//! This crate is the door to the others, and holds the `radapter` command.
+//! This crate re-exports the others and holds the `radapter` command.
 //!
 //! | module | |
 //! |---|---|
@@ -10,10 +10,13 @@
 //! | [`losses`] | MPM-NCE, InfoNCE, cross-entropy |
 //! | [`datasets`] | folders, tables, captions, templates, augmentation, the drawn world |
 //! | [`embedding`] | images and texts to embeddings |
-//! | [`training`] | the training loop |
+//! | [`settings`] | settings declared once: parsing, checks, layers, listings |
+//! | [`training`] | the training loop, tasks and methods |
+//! | [`methods`] | R-Adapter, full fine-tuning, FLYP, OVSeg by name |
 //! | [`classification`] | zero-shot heads, accuracy, suites |
 //! | [`retrieval`] | recall at K, training on captions, an index to search |
 //! | [`segmentation`] | masks, open-vocabulary label maps, mIoU, training on masked regions |
+//! | [`tasks`] | the registry of tasks |
 //!
 //! # Adapters fold into the weights
 //! Whatever was learned, the result is a plain CLIP of unchanged cost:

@@ -1,23 +1,52 @@
-//! The training loop: it turns a CLIP, training samples and an objective into adapters (or tuned weights), and knows no task.
+//! The training loop: it fine-tunes a CLIP on a task's samples by a method, resumable to the bit.
 //!
 //! # What it promises
 //! * **The same run after a resume.** A run that is killed at any moment and resumed ends, on the CPU backend with the same
 //!   number of threads, with the same bits as one that never stopped. Everything a step depends on is a function of the
 //!   run's seed and the step's number, or is in the [state] that is saved: parameters, averages, moments, counters.
 //! * **Nothing half-written.** Files and state folders are written aside, synced and renamed.
-//! * **One source of truth for settings.** [`TrainConfig`](config::TrainConfig) is what a user says, resolved once into
-//!   [`ResolvedConfig`](config::ResolvedConfig), which the run directory records.
+//! * **One declaration per setting.** [`TrainSettings`](config::TrainSettings) has key, type, default, range and help of each; a run
+//!   records the values it used.
+//! * **No task and no method by name.** A [`Task`] says what is trained on and measured, a [`Method`] what is trained and how; a
+//!   [`Plan`] makes a run of both.
+//!
+//! # The settings of a run
+//! Values are laid over each other: defaults, the task's, the method's, a recipe's, the user's.
+//!
+//! ```
+//! use radapter_settings::{Facts, Schema, Settings};
+//! use radapter_training::config::TrainSettings;
+//!
+//! # fn main() -> Result<(), radapter_settings::SettingsError> {
+//! let task = Settings::from_toml("best = 'top1'\nalpha = 0.5", "the task")?;
+//! let method = Settings::from_toml("method = 'r-adapter'", "the method")?;
+//! let mut given = Settings::default();
+//! given.assign("epochs=3")?;
+//!
+//! let schema = Schema::of::<TrainSettings>();
+//! let facts = Facts { samples: 640, ..Facts::default() };
+//! let settings: TrainSettings = schema.overlay(&[&task, &method, &given])?.resolve(&facts).part()?;
+//! assert_eq!((settings.batch_size, settings.total_steps(640)), (64, 30));
+//! // The learning rate rises over the warm-up, here of one step, and falls along a cosine.
+//! let schedule = settings.schedule(30);
+//! assert_eq!(schedule.lr_at(0), 5e-4);
+//! assert!(schedule.lr_at(29) < 1e-5);
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Modules
 //! | | |
 //! |---|---|
+//! | [`config`] | the trainer's settings |
+//! | `task`, [`method`], [`tuning`] | what a task and a method are |
+//! | [`plan`] | from settings to a run; `any`: of a task that is not known by name |
 //! | `train`, `setup` | starting and resuming a run, and what is refused before |
-//! | `run_loop` | the loop, its batches, validation, memory check |
+//! | `run_loop` | the loop, its batches, validation, teacher, memory check |
 //! | `gradients` | the loss of a step and its gradients: whole, in parts, block by block, on several devices |
 //! | `optimizer` | AdamW by parameter names, clipping, moving average, learning-rate schedule |
 //! | [`state`] | parameters by name, the saved state, early stopping |
-//! | `run` | the run's folder: record, metrics, results, report, and the model that a run becomes ([`finetuned`]) |
-//! | [`config`] | settings |
+//! | `run` | the run's folder: record, metrics, results, report, [`tensorboard`], and the model that a run becomes ([`finetuned`]) |
 //!
 //! # Why not burn-train's own loop
 //! It saves only whole epochs, loses the work of an interrupted one, writes its files from three threads, so that a kill can

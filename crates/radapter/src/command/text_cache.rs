@@ -1,3 +1,5 @@
+//! The cache of text embeddings that the command keeps.
+
 use std::path::PathBuf;
 
 use radapter_embedding::TextCache;

@@ -1,3 +1,5 @@
+//! Arguments about images, classes, templates and decoding that several commands share.
+
 use std::path::PathBuf;
 
 use anyhow::Context;

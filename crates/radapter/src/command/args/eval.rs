@@ -1,3 +1,5 @@
+//! Arguments of `eval` and `sweep`.
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};

@@ -1,3 +1,5 @@
+//! Arguments that every command takes: `--device`, `--quiet`, `--verbose`.
+
 use std::str::FromStr;
 
 use clap::Args;

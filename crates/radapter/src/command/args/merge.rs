@@ -1,3 +1,5 @@
+//! Arguments of `merge`.
+
 use std::path::PathBuf;
 
 use clap::Args;

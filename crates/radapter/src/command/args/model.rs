@@ -1,3 +1,5 @@
+//! MODEL arguments: what a person can name as a model.
+
 use std::path::PathBuf;
 use std::str::FromStr;
 

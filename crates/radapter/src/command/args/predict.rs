@@ -1,3 +1,5 @@
+//! Arguments of `embed`, `predict` and `zero-shot`.
+
 use std::path::PathBuf;
 
 use clap::Args;

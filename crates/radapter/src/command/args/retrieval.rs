@@ -1,3 +1,5 @@
+//! Arguments of `index`, `search` and `eval retrieval`.
+
 use std::path::PathBuf;
 
 use clap::Args;

@@ -1,3 +1,5 @@
+//! Arguments of `segment`, `proposals` and `eval segmentation`.
+
 use std::path::PathBuf;
 
 use clap::Args;

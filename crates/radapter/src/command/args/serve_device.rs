@@ -1,3 +1,5 @@
+//! Arguments of `serve-device`.
+
 use std::path::PathBuf;
 
 use clap::Args;

@@ -1,3 +1,5 @@
+//! Addresses of remote devices.
+
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;

@@ -1,3 +1,5 @@
+//! Connections to remote devices.
+
 use std::net::ToSocketAddrs;
 
 use anyhow::{Context, anyhow, bail};

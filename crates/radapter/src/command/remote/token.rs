@@ -1,3 +1,5 @@
+//! Tokens that a remote device asks for.
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};

@@ -1,3 +1,5 @@
+//! `devices`: what `--device` can name.
+
 use radapter_report::Table;
 use serde::Serialize;
 

@@ -1,3 +1,5 @@
+//! `serve-device`: the devices of this process for others.
+
 use crate::command::Session;
 use crate::command::args::ServeDeviceArgs;
 

@@ -1,3 +1,5 @@
+//! `tokenize`: texts to token ids.
+
 use radapter_clip::tokenizer::Tokenizer;
 
 use crate::command::args::TokenizeArgs;

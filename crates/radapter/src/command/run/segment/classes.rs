@@ -1,3 +1,5 @@
+//! The classes of `--classes` and of known data sets.
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;

@@ -1,3 +1,5 @@
+//! What segmenting needs besides a model and images: masks, crops, vocabulary, fusion.
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
