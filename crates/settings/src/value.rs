@@ -71,7 +71,7 @@ impl<'de, T: Number> Deserialize<'de> for OrNone<T> {
     }
 }
 
-/// A TOML value of several forms, with the words that say which: how [`Kind`](crate::kind::Kind) hears of them.
+/// A TOML value of several forms. [`Kind`](crate::kind::Kind) takes its text from the `expected` that is given here.
 #[derive(Debug)]
 pub struct AnyValue;
 

@@ -177,8 +177,8 @@ impl LossSettings {
 }
 
 impl TrainSettings {
-    /// Whether a batch may be run in parts: samples are told apart by their place in what is run at once, which in a part is not
-    /// their place in the batch.
+    /// Whether a batch may be run in parts. Masks are drawn by a sample's place in what is run at once, which in a part is not its
+    /// place in the batch.
     pub(crate) fn adapter_draws_fit_parts(&self) -> bool {
         let adapter = &self.adapter;
         self.tune != Tune::Adapters || adapter.drop == 0.0 || adapter.drop_mode != DropMode::Sample

@@ -10,7 +10,7 @@ use radapter_clip::model::{Adapter, Clip, Context, DistinctTexts};
 pub(crate) struct Batch {
     /// Counted from 0.
     pub(crate) step: u64,
-    /// `[batch, 3, size, size]`, and behind them the method's views of the same size.
+    /// `[batch, 3, size, size]`, followed by the method's views of the same size.
     pub(crate) pixels: Vec<f32>,
     /// How many views there are.
     pub(crate) views: usize,

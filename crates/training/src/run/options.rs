@@ -11,7 +11,7 @@ use radapter_images::PixelCache;
 use super::report::Outcome;
 use crate::progress::{IgnoreProgress, ProgressListener};
 
-/// The bytes that are free on a device, where that can be found out.
+/// Returns the bytes that are free on a device, where the system reports them.
 pub type FreeMemory = fn() -> Option<u64>;
 
 /// Where and how a task's plan is carried out.

@@ -1,3 +1,5 @@
+//! The folder of a run: its files, its record, its lock.
+
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -171,7 +173,7 @@ impl RunDir {
     /// Takes back what [`create`](Self::create) made, for a run that could not do its first step: the same command works
     /// once its reason is gone. The folder itself stays.
     pub(crate) fn discard(&self, files: &[(String, Vec<u8>)]) {
-        // The reason why the run ended is what the user has to hear of; what cannot be removed is found by the next run.
+        // The error that ended the run matters more; what cannot be removed is reported by the next run.
         for name in
             [Self::CONFIG, Self::METRICS, Self::LOCK].into_iter().chain(files.iter().map(|(name, _)| name.as_str()))
         {

@@ -166,7 +166,7 @@ pub(crate) enum Change {
     To(Tensor<1>),
 }
 
-/// Replaces parameters by name; the closure is told whether the parameter is trained.
+/// Replaces parameters by name; the closure gets whether the parameter is trained.
 pub(crate) fn replace<M: Module>(model: M, replace: impl FnMut(&str, bool) -> Change) -> M {
     model.map(&mut Writer { path: Vec::new(), replace })
 }
