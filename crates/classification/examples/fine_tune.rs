@@ -9,13 +9,14 @@ use std::path::Path;
 use burn::tensor::Device;
 use radapter_adapter::Alpha;
 use radapter_classification::finetuned::ClassificationRun;
-use radapter_classification::plan::Plan;
 use radapter_classification::suite::{Suite, evaluate_suite};
+use radapter_classification::task::Classification;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_embedding::EmbedOptions;
-use radapter_training::ProgressEvent;
-use radapter_training::RunOptions;
-use radapter_training::config::Settings;
+use radapter_methods::METHODS;
+use radapter_settings::Settings;
+use radapter_training::plan::Inputs;
+use radapter_training::{Plan, ProgressEvent, RunOptions};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -24,11 +25,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let base = Checkpoint::open(model, None)?;
     let mut settings = Settings::default();
-    settings.set(&format!("train={train}"))?;
-    settings.set(&format!("model={model}"))?;
-    settings.set("epochs=5")?;
+    settings.set("train", train.as_str())?;
+    settings.set("epochs", 5)?;
 
-    let plan = Plan::new(base.clone(), &settings, None)?;
+    let inputs = Inputs {
+        methods: METHODS,
+        base: base.clone(),
+        reference: Some(model.clone()),
+        data: None,
+        device: Device::flex(),
+        progress: &mut |_, _| {},
+    };
+    let plan = Plan::<Classification>::new(inputs, &settings)?;
     for warning in &plan.warnings {
         println!("warning: {warning}");
     }
@@ -42,12 +50,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     plan.train(options)?;
 
-    let run = ClassificationRun::open(run)?;
+    let run = ClassificationRun::open(METHODS, run)?;
     let suite = Suite::open(Path::new(suite), run.classes())?;
     for alpha in [0.0, 0.5, 1.0] {
         let tuned = run.model(&base, Some(Alpha::new(alpha)?), &Device::flex())?;
-        let options = EmbedOptions::default();
-        let outcome = evaluate_suite(&tuned.clip, &tuned.head, &suite, &options, &mut |_, _| {})?;
+        let (encoder, options) = (tuned.model.encoder(&Device::flex())?, EmbedOptions::default());
+        let outcome = evaluate_suite(&*encoder, &tuned.head, &suite, &options, &mut |_, _| {})?;
         let result = outcome.result;
         println!(
             "alpha {alpha}: {} {:.4}, OOD average {:.4}",

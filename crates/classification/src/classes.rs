@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use radapter_datasets::Class;
+use radapter_files::{IoError, io_error};
 
 /// Classes in the order of a classifier's rows and of its logits. A class is known by its folder's name, which is unique
 /// here; texts need not be (ImageNet has two pairs of classes of one text).
@@ -49,13 +50,8 @@ pub enum ClassesError {
         hint: String,
     },
     /// A file that could not be read.
-    #[error("{path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// A file of another form.
     #[error("{path}: {message}; expected a JSON list of objects with `folder` and `text`")]
     Parse {
@@ -136,8 +132,7 @@ impl Classes {
     /// # Errors
     /// [`ClassesError`] if the file cannot be read, is no such list, or lists no classes.
     pub fn read(path: &Path) -> Result<Self, ClassesError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| ClassesError::Read { path: path.to_owned(), source })?;
+        let text = std::fs::read_to_string(path).map_err(io_error("read", path))?;
         let parse = |message: String| ClassesError::Parse { path: path.to_owned(), message };
         let list = serde_json::from_str(&text).map_err(|error| parse(error.to_string()))?;
         Self::new(list).map_err(|error| parse(error.to_string()))

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use radapter_files::{IoError, io_error};
 use rayon::prelude::*;
 use safetensors::tensor::{Dtype, Metadata};
 
@@ -22,13 +23,8 @@ const UNIT: f64 = 1e-3;
 #[non_exhaustive]
 pub enum EmbeddedError {
     /// The file could not be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// The file is no safetensors file, or is cut off.
     #[error("{} is no whole safetensors file: {reason}", path.display())]
     Damaged {
@@ -50,12 +46,12 @@ pub enum EmbeddedError {
         found: String,
     },
     /// The embeddings do not fit each other.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {error}", path.display())]
     Recall {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: RecallError,
+        error: RecallError,
     },
 }
 
@@ -82,7 +78,7 @@ impl Embedded {
     /// # Errors
     /// [`EmbeddedError`] naming the tensor or key that is missing or misshapen.
     pub fn read(path: &Path) -> Result<Self, EmbeddedError> {
-        let mut file = File::open(path).map_err(read_error(path))?;
+        let mut file = File::open(path).map_err(io_error("read", path))?;
         let (start, metadata) = header(path, &mut file)?;
         let text_image = text_image(path, &metadata)?;
         let mut tensor = |key| tensor(path, &mut file, start, &metadata, key);
@@ -99,7 +95,7 @@ impl Embedded {
     /// # Errors
     /// [`EmbeddedError::Recall`] for embeddings that do not fit each other or are not finite.
     pub fn evaluate(&self, progress: &mut dyn FnMut(usize)) -> Result<Evaluation, EmbeddedError> {
-        let wrong = |source| EmbeddedError::Recall { path: self.path.clone(), source };
+        let wrong = |error| EmbeddedError::Recall { path: self.path.clone(), error };
         let images = Rows::new(self.images.dim, &self.images.values).map_err(wrong)?;
         let texts = Rows::new(self.texts.dim, &self.texts.values).map_err(wrong)?;
         Ok(Evaluation::of(&ranks(images, texts, &self.text_image, progress).map_err(wrong)?))
@@ -111,15 +107,10 @@ impl Embedded {
     }
 }
 
-fn read_error(path: &Path) -> impl FnOnce(std::io::Error) -> EmbeddedError {
-    let path = path.to_owned();
-    move |source| EmbeddedError::Read { path, source }
-}
-
 /// Where the tensors begin, and what there is. The header alone is read, so that the embeddings are in memory once.
 fn header(path: &Path, file: &mut File) -> Result<(u64, Metadata), EmbeddedError> {
     let damaged = |reason: String| EmbeddedError::Damaged { path: path.to_owned(), reason };
-    let whole = file.metadata().map_err(read_error(path))?.len();
+    let whole = file.metadata().map_err(io_error("read", path))?.len();
     let mut length = [0; 8];
     file.read_exact(&mut length).map_err(|_| damaged("it is shorter than a header".to_owned()))?;
     let header = u64::from_le_bytes(length);
@@ -127,7 +118,7 @@ fn header(path: &Path, file: &mut File) -> Result<(u64, Metadata), EmbeddedError
         return Err(damaged(format!("its header claims {header} bytes, and the file has {whole}")));
     }
     let mut bytes = Vec::new();
-    file.take(header).read_to_end(&mut bytes).map_err(read_error(path))?;
+    file.take(header).read_to_end(&mut bytes).map_err(io_error("read", path))?;
     let metadata: Metadata = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     let end = metadata.tensors().values().map(|info| info.data_offsets.1 as u64).max().unwrap_or(0);
     if 8 + header + end != whole {
@@ -180,13 +171,13 @@ fn tensor(
     if rows.checked_mul(dim).and_then(|count| count.checked_mul(size)) != to.checked_sub(from) {
         return Err(wrong(format!("{:?} in the bytes {from} to {to}", info.shape)));
     }
-    file.seek(SeekFrom::Start(start + info.data_offsets.0 as u64)).map_err(read_error(path))?;
+    file.seek(SeekFrom::Start(start + info.data_offsets.0 as u64)).map_err(io_error("read", path))?;
     let mut values = Vec::with_capacity(rows * dim);
     let mut piece = vec![0; PIECE];
     let mut left = rows * dim * size;
     while left > 0 {
         let piece = &mut piece[..left.min(PIECE)];
-        file.read_exact(piece).map_err(read_error(path))?;
+        file.read_exact(piece).map_err(io_error("read", path))?;
         values.extend(piece.chunks_exact(size).map(decode));
         left -= piece.len();
     }

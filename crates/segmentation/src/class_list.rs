@@ -1,8 +1,9 @@
 //! The classes of a segmentation: an open vocabulary, in label order.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use radapter_files::{IoError, io_error};
 use serde::{Deserialize, Serialize};
 
 /// What stands beside a class that would be alone: there has to be something else for pixels to be.
@@ -64,13 +65,8 @@ impl std::fmt::Display for Synonyms {
 #[non_exhaustive]
 pub enum ClassListError {
     /// The file could not be read.
-    #[error("cannot read the classes {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// A text that looks like a file's name, and no such file.
     #[error("there is no file `{text}`; expected a file with one class a line, or a list of classes as \"sky, road\"")]
     NoFile {
@@ -148,8 +144,7 @@ impl ClassList {
     }
 
     fn read(path: &Path) -> Result<Self, ClassListError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| ClassListError::Read { path: path.to_owned(), source })?;
+        let text = std::fs::read_to_string(path).map_err(io_error("read the classes", path))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text).trim_end();
         let lines: Vec<&str> = if text.is_empty() { Vec::new() } else { text.lines().collect() };
         Self::of(&path.display().to_string(), &lines)

@@ -8,6 +8,7 @@ use radapter_datasets::label_map::{IGNORED, LabelMap};
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::prefetch::{Ahead, Prefetch};
 use radapter_embedding::{EmbedError, EmbedOptions, Image};
+use radapter_files::IoError;
 use radapter_images::{ImageError, RgbImage};
 
 use crate::crop::Cropper;
@@ -116,13 +117,8 @@ pub enum SegmentError {
     #[error(transparent)]
     Regions(#[from] RegionError),
     /// The image's file, for the cache.
-    #[error("cannot read {name}: {source}")]
-    Key {
-        /// The image.
-        name: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// What became of a map.
     #[error(transparent)]
     Take(Box<dyn std::error::Error + Send + Sync>),
@@ -174,11 +170,7 @@ impl Segmenter<'_> {
         Prefetch::new(jobs, ahead, move |(index, image): (usize, Image)| {
             let picture = on_error.settle(&image.name, image.source.load(&limits.into()), &report)?;
             let Some(picture) = picture else { return Ok(None) };
-            let key = match has_cache {
-                true => ImageKey::of(&image.source)
-                    .map_err(|source| SegmentError::Key { name: image.name.clone(), source })?,
-                false => None,
-            };
+            let key = if has_cache { ImageKey::of(&image.source)? } else { None };
             let proposals = source.of(&image, &picture, Some(classes))?;
             let mut masks = Vec::new();
             let mut place = |mask: Option<Rle>| {

@@ -1,6 +1,5 @@
 //! The settings of several structs together: checks, layers and the values that follow.
 
-use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use crate::error::SettingsError;
@@ -168,17 +167,6 @@ pub struct Overlaid<'a> {
 }
 
 impl Overlaid<'_> {
-    /// A value that does not depend on the run.
-    ///
-    /// # Errors
-    /// [`SettingsError::Incomplete`] for a key that has no value.
-    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<T, SettingsError> {
-        let value = get(&self.table, key)
-            .cloned()
-            .ok_or_else(|| SettingsError::Incomplete { reason: format!("`{key}` has no value") })?;
-        value.try_into().map_err(|error: toml::de::Error| SettingsError::Incomplete { reason: error.to_string() })
-    }
-
     /// Fills in what follows from the run and from other settings, in the order of declaration.
     pub fn resolve(&self, facts: &Facts) -> Resolved {
         let mut table = self.table.clone();

@@ -20,6 +20,7 @@ use crate::setup::Setup;
 use crate::task::{Sources, Task};
 
 /// A run that is ready to begin or to go on.
+#[derive(Clone, Debug)]
 pub struct Plan<T: Task> {
     /// The model that is tuned.
     pub base: Checkpoint,
@@ -67,19 +68,23 @@ impl<T: Task> Plan<T> {
         let (method, layers) = layers::<T>(methods, given)?;
         let layers: Vec<&Settings> = layers.iter().chain([given]).collect();
         let overlaid = schema.overlay(&layers)?;
-        // The data decide what the trainer's settings follow, and depend on none but the seed.
+        let resolved = |samples| -> Result<TrainSettings, SettingsError> {
+            let facts = Facts { samples, checkpoint_temperature: base.temperature(), smoothing: T::SMOOTHING };
+            let train: TrainSettings = overlaid.resolve(&facts).part()?;
+            train.check()?;
+            if !method.tunes().contains(&train.tune) {
+                let (key, found) = ("tune", format!("{:?}", train.tune).to_lowercase());
+                let expected = "the method does not tune it; leave tune out, or name another method";
+                return Err(SettingsError::Conflict { key, found, expected });
+            }
+            Ok(train)
+        };
+        // Reading data can take long, so settings are checked before. Of the trainer's, the data depend on the seed alone.
+        let seed = resolved(1)?.seed;
         let own: T::Settings = overlaid.resolve(&Facts::default()).part()?;
-        let seed = overlaid.get("seed")?;
         let task = T::prepare(own, Sources { base: &base, data, run: None, seed, device: &device, progress })?;
         let samples = task.samples();
-        let facts = Facts { samples, checkpoint_temperature: base.temperature(), smoothing: T::SMOOTHING };
-        let train: TrainSettings = overlaid.resolve(&facts).part()?;
-        train.check()?;
-        if !method.tunes().contains(&train.tune) {
-            let (key, found) = ("tune", format!("{:?}", train.tune).to_lowercase());
-            let expected = "the method does not tune it; leave tune out, or name another method";
-            return Err(SettingsError::Conflict { key, found, expected }.into());
-        }
+        let train = resolved(samples)?;
         let mut warnings = train.warnings(train.total_steps(samples));
         warnings.extend(task.notes());
         Ok(Self { base, reference, method, train, task, warnings })

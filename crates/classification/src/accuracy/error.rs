@@ -1,3 +1,5 @@
+//! Why there is no accuracy.
+
 /// What has no accuracy.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]

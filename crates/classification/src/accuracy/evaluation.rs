@@ -1,3 +1,5 @@
+//! A model's accuracy on one labelled set, with its confusion matrix.
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -28,12 +30,6 @@ pub struct ClassAccuracy {
 }
 
 impl Evaluation {
-    /// The plain mean of the classes' accuracies, which counts a rare class as much as a frequent one.
-    pub fn mean_per_class(&self) -> f64 {
-        let sum: f64 = self.per_class.values().map(|class| class.accuracy).sum();
-        sum / self.per_class.len() as f64
-    }
-
     /// The same without the confusion matrix, which is most of the text of a large set's result.
     pub fn without_confusion(self) -> Self {
         Self { confusion: Confusion::default(), ..self }

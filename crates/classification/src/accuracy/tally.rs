@@ -1,3 +1,5 @@
+//! Counts right and wrong answers, image by image.
+
 use std::collections::BTreeMap;
 
 use super::{AccuracyError, ClassAccuracy, Confusion, Evaluation, rank, top_k};

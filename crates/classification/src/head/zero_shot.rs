@@ -1,3 +1,5 @@
+//! Zero-shot classifiers, made of the texts of classes.
+
 use radapter_clip::model::Encoder;
 use radapter_datasets::Templates;
 

@@ -1,6 +1,9 @@
+//! What is wrong with a suite.
+
 use std::path::PathBuf;
 
 use radapter_datasets::imagenet::ImageNetError;
+use radapter_files::IoError;
 
 use crate::classes::ClassesError;
 use crate::read::ReadError;
@@ -10,13 +13,8 @@ use crate::read::ReadError;
 #[non_exhaustive]
 pub enum SuiteError {
     /// A file that could not be read.
-    #[error("cannot read {path}: {source}", path = path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// A file of another form.
     #[error("{path}: {message}", path = path.display())]
     Form {
@@ -26,12 +24,12 @@ pub enum SuiteError {
         message: String,
     },
     /// A class that the model has not.
-    #[error("set `{set}`: {source}")]
+    #[error("set `{set}`: {error}")]
     Classes {
         /// The data set.
         set: String,
         /// Which class.
-        source: ClassesError,
+        error: ClassesError,
     },
     /// An image of a class that does not compete on its set.
     #[error(
@@ -46,20 +44,20 @@ pub enum SuiteError {
         count: usize,
     },
     /// A data set that could not be read.
-    #[error("set `{set}`: {source}")]
+    #[error("set `{set}`: {error}")]
     Data {
         /// The data set.
         set: String,
         /// Why.
-        source: ReadError,
+        error: ReadError,
     },
     /// A set of the ImageNet family that could not be read.
-    #[error("set `{set}`: {source}")]
+    #[error("set `{set}`: {error}")]
     ImageNet {
         /// The data set.
         set: &'static str,
         /// Why.
-        source: ImageNetError,
+        error: ImageNetError,
     },
     /// Sets of the ImageNet family that are not there.
     #[error("below {root}: no {missing}; expected ImageNet's usual layout (choose the sets that are there, or add these)", root = root.display())]
@@ -71,7 +69,7 @@ pub enum SuiteError {
     },
     /// A model that does not know ImageNet's classes.
     #[error(
-        "the model lacks {missing} of ImageNet's 1000 classes (the first is `{first}`), so that its numbers would compare          with no others; use a zero-shot classifier or a run on all classes, whose folders are WordNet ids"
+        "the model lacks {missing} of ImageNet's 1000 classes (the first is `{first}`), so that its numbers would compare with no others; use a zero-shot classifier or a run on all classes, whose folders are WordNet ids"
     )]
     NotImageNet {
         /// How many classes it lacks.

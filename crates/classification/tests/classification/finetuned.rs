@@ -1,26 +1,24 @@
 use std::path::Path;
 
 use radapter_adapter::Alpha;
-use radapter_classification::finetuned::{ClassificationRun, ClassifierError};
+use radapter_classification::finetuned::{ClassificationRun, Classifier, ClassifierError};
 use radapter_classification::head::Head;
-use radapter_classification::plan::{Plan, TrainingImages};
 use radapter_classification::suite::{TestSet, evaluate};
-use radapter_clip::model::Clip;
+use radapter_classification::task::TrainingImages;
+use radapter_clip::checkpoint::Checkpoint;
+use radapter_clip::model::{Clip, Encoder};
 use radapter_embedding::{EmbedOptions, Image, embed_images};
-use radapter_training::Outcome;
-use radapter_training::RunOptions;
-use radapter_training::config::Settings;
-use radapter_training::finetuned::FineTunedError;
+use radapter_methods::METHODS;
+use radapter_training::finetuned::{FineTunedError, TunedModel};
+use radapter_training::{Outcome, RunOptions};
 
-use crate::support::{assert_near, checkpoint, device, model, squares};
+use crate::support::{assert_near, checkpoint, device, model, plan, settings, squares};
 
 /// Trains in a folder; the best validation's top-1 and, since the last validation is at the end, its step.
 fn train(dir: &Path, toml: &str) -> Option<f64> {
     let images = TrainingImages { train: squares(10), val: None };
-    let toml =
-        format!("steps = 20\nbatch_size = 10\nval_fraction = 0.3\nmodel = \"tiny\"\nvalidate_every = \"end\"\n{toml}");
-    let settings = Settings::from_toml(&toml, "test").unwrap();
-    let plan = Plan::new(checkpoint(1), &settings, Some(images)).unwrap();
+    let toml = format!("steps = 20\nbatch_size = 10\nval_fraction = 0.3\nvalidate_every = \"end\"\n{toml}");
+    let plan = plan(&settings(&toml), Some(images)).unwrap();
     let outcome = plan.train(RunOptions::new(dir, device())).unwrap();
     match outcome.outcome {
         Outcome::Finished(report) => report.best.map(|best| best.value),
@@ -28,7 +26,20 @@ fn train(dir: &Path, toml: &str) -> Option<f64> {
     }
 }
 
-fn rows(model: &Clip) -> Vec<f32> {
+/// The tensors of a merged model.
+fn tensors(tuned: &Classifier) -> &Checkpoint {
+    match &tuned.model {
+        TunedModel::Merged(checkpoint) => checkpoint,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn clip(tuned: &Classifier) -> Clip {
+    let checkpoint = tensors(tuned);
+    Clip::from_state(&checkpoint.config, &checkpoint.state, &device()).unwrap()
+}
+
+fn rows(model: &dyn Encoder) -> Vec<f32> {
     let images: Vec<Image> = squares(2).samples.iter().map(Image::from).collect();
     let found = embed_images(model, &images, &EmbedOptions::default(), &mut |_| {}).unwrap();
     found.embeddings.values().to_vec()
@@ -38,20 +49,20 @@ fn rows(model: &Clip) -> Vec<f32> {
 fn adapters_come_back_as_a_plain_model() {
     let dir = tempfile::tempdir().unwrap();
     let validated = train(dir.path(), "lr = 0.02\nema = 0.5").unwrap();
-    let run = ClassificationRun::open(dir.path()).unwrap();
+    let run = ClassificationRun::open(METHODS, dir.path()).unwrap();
     assert_eq!(run.run().base_reference(), Some("tiny"));
     assert_eq!(run.run().default_alpha().unwrap().get(), 0.5);
 
     let base = checkpoint(1);
     let untouched = run.model(&base, Some(Alpha::ZERO), &device()).unwrap();
-    assert_eq!(untouched.checkpoint.state, base.state);
-    assert_eq!(rows(&untouched.clip), rows(&model(1)));
+    assert_eq!(tensors(&untouched).state, base.state);
+    assert_eq!(rows(&clip(&untouched)), rows(&model(1)));
 
     let tuned = run.model(&base, None, &device()).unwrap();
-    assert_ne!(rows(&tuned.clip), rows(&model(1)));
+    assert_ne!(rows(&clip(&tuned)), rows(&model(1)));
     // The classifier is the merged text tower's own.
     let templates = &run.task().eval_templates;
-    let expected = Head::zero_shot(&tuned.clip, run.classes(), templates, 32).unwrap();
+    let expected = Head::zero_shot(&clip(&tuned), run.classes(), templates, 32).unwrap();
     assert_near(tuned.head.weights().values(), expected.weights().values(), 1e-6);
     assert_eq!(tuned.head.classes(), run.classes());
 
@@ -65,7 +76,7 @@ fn adapters_come_back_as_a_plain_model() {
     images.samples.retain(|sample| held_out.contains(&sample.name));
     let set = TestSet::new("val", images, run.classes()).unwrap();
     let options = EmbedOptions::default();
-    let outcome = evaluate(&tuned.clip, &tuned.head, &set, &options, &mut |_| {}).unwrap();
+    let outcome = evaluate(&clip(&tuned), &tuned.head, &set, &options, &mut |_| {}).unwrap();
     assert_eq!(outcome.evaluation.top1, validated);
 }
 
@@ -73,14 +84,14 @@ fn adapters_come_back_as_a_plain_model() {
 fn tuned_weights_are_mixed_with_the_base() {
     let dir = tempfile::tempdir().unwrap();
     train(dir.path(), "tune = \"all\"\nlr = 3e-3");
-    let run = ClassificationRun::open(dir.path()).unwrap();
+    let run = ClassificationRun::open(METHODS, dir.path()).unwrap();
     assert_eq!(run.run().default_alpha().unwrap(), Alpha::ONE);
     let base = checkpoint(1);
     let at = |alpha: f64| run.model(&base, Some(Alpha::new(alpha).unwrap()), &device()).unwrap();
     let (start, half, end) = (at(0.0), at(0.5), at(1.0));
-    assert_eq!(start.checkpoint.state, base.state);
+    assert_eq!(tensors(&start).state, base.state);
     let default = run.model(&base, None, &device()).unwrap();
-    assert_eq!(default.checkpoint.state, end.checkpoint.state);
+    assert_eq!(tensors(&default).state, tensors(&end).state);
 
     let templates = &run.task().eval_templates;
     let zero_shot = Head::zero_shot(&model(1), run.classes(), templates, 32).unwrap();
@@ -92,13 +103,12 @@ fn tuned_weights_are_mixed_with_the_base() {
     assert_near(half.head.weights().values(), &expected, 1e-6);
 
     let name = "visual.transformer.resblocks.0.mlp.c_fc.weight";
-    let weight =
-        |tuned: &radapter_classification::finetuned::Classifier| tuned.checkpoint.state.get(name).unwrap().to_f32();
+    let weight = |tuned: &Classifier| tensors(tuned).state.get(name).unwrap().to_f32();
     assert_ne!(weight(&start), weight(&end));
     assert_near(&weight(&half), &between(&weight(&start), &weight(&end)), 1e-6);
     // The text tower and the model's own logit scale are not touched.
     for name in ["text_projection", "logit_scale", "token_embedding.weight"] {
-        assert_eq!(end.checkpoint.state.get(name), base.state.get(name), "{name}");
+        assert_eq!(tensors(&end).state.get(name), base.state.get(name), "{name}");
     }
 }
 
@@ -106,20 +116,20 @@ fn tuned_weights_are_mixed_with_the_base() {
 fn another_base_and_another_folder_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     train(dir.path(), "lr = 0.01");
-    let run = ClassificationRun::open(dir.path()).unwrap();
+    let run = ClassificationRun::open(METHODS, dir.path()).unwrap();
     let error = run.model(&checkpoint(2), None, &device()).unwrap_err();
     let other_base = matches!(&error, ClassifierError::Run(run) if matches!(**run, FineTunedError::OtherBase { .. }));
     assert!(other_base, "{error}");
 
-    let adapters = run.dir().evaluated().unwrap();
+    let adapters = run.run().evaluated("adapters");
     let bytes = std::fs::read(&adapters).unwrap();
     std::fs::write(&adapters, &bytes[..bytes.len() / 2]).unwrap();
     let message = run.model(&checkpoint(1), None, &device()).unwrap_err().to_string();
     assert!(message.contains("adapters"), "{message}");
 
     std::fs::remove_file(dir.path().join("classes.json")).unwrap();
-    let message = ClassificationRun::open(dir.path()).unwrap_err().to_string();
+    let message = ClassificationRun::open(METHODS, dir.path()).unwrap_err().to_string();
     assert!(message.contains("classes.json"), "{message}");
     let empty = tempfile::tempdir().unwrap();
-    assert!(ClassificationRun::open(empty.path()).is_err());
+    assert!(ClassificationRun::open(METHODS, empty.path()).is_err());
 }

@@ -7,5 +7,6 @@ mod finetuned;
 mod head;
 mod imagenet;
 mod plan;
+mod settings;
 mod support;
 mod training;

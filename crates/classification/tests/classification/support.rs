@@ -6,12 +6,17 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use image::{Rgb, RgbImage};
 use radapter_classification::classes::Classes;
+use radapter_classification::task::{Classification, ClassificationError, TrainingImages};
 use radapter_clip::checkpoint::{Checkpoint, Format};
 use radapter_clip::config::ClipConfig;
 use radapter_clip::model::Clip;
 use radapter_datasets::{Class, LabelledImages, Sample};
 use radapter_images::ImageSource;
+use radapter_methods::METHODS;
+use radapter_settings::Settings;
 use radapter_test_support::small_config;
+use radapter_training::RunDir;
+use radapter_training::plan::Inputs;
 
 /// Side of the model's input.
 pub(crate) const SIDE: u32 = 16;
@@ -28,6 +33,28 @@ pub(crate) fn checkpoint(seed: u64) -> Checkpoint {
     let config = config();
     let state = config.random_state(seed);
     Checkpoint::new(config, state, Format::OpenClip, "a random model").unwrap()
+}
+
+pub(crate) type Plan = radapter_training::Plan<Classification>;
+
+/// Settings as a file of TOML has them.
+pub(crate) fn settings(toml: &str) -> Settings {
+    Settings::from_toml(toml, "test").unwrap()
+}
+
+fn inputs(data: Option<TrainingImages>, progress: &mut dyn FnMut(usize, usize)) -> Inputs<'_, Classification> {
+    let (base, reference) = (checkpoint(1), Some("tiny".to_owned()));
+    Inputs { methods: METHODS, base, reference, data, device: device(), progress }
+}
+
+/// A new run of the tiny model.
+pub(crate) fn plan(given: &Settings, data: Option<TrainingImages>) -> Result<Plan, ClassificationError> {
+    Plan::new(inputs(data, &mut |_, _| {}), given)
+}
+
+/// The run of the tiny model in a folder.
+pub(crate) fn plan_of_run(run: &RunDir, data: Option<TrainingImages>) -> Result<Plan, ClassificationError> {
+    Plan::of_run(inputs(data, &mut |_, _| {}), run)
 }
 
 pub(crate) fn device() -> Device {

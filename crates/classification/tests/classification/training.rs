@@ -5,32 +5,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use radapter_classification::classes::Classes;
-use radapter_classification::plan::{Plan, PlanError, SplitRecord, TrainingImages, check_resume};
-use radapter_training::config::Settings;
-use radapter_training::{Outcome, ProgressEvent, Report, RunDir, TrainError};
-use radapter_training::{RunOptions, TrainOutcome};
+use radapter_classification::task::{Classification, ClassificationError, SplitRecord, TrainingImages};
+use radapter_training::plan::check_resume;
+use radapter_training::{Outcome, ProgressEvent, Report, RunDir, RunOptions, TrainError, TrainOutcome};
 
-use crate::support::{checkpoint, device, squares, write_squares};
+use crate::support::{self, Plan, device, plan_of_run, settings, squares, write_squares};
 
 const ADAPTERS: &str = "seed = 4\nsteps = 24\nbatch_size = 12\nlr = 0.02\nval_fraction = 0.25\n\
     augment.scale = [0.6, 1]\nworkers = 2";
-
-fn settings(toml: &str) -> Settings {
-    Settings::from_toml(toml, "test").unwrap()
-}
 
 fn images() -> Option<TrainingImages> {
     Some(TrainingImages { train: squares(12), val: None })
 }
 
 fn plan(toml: &str) -> Plan {
-    Plan::new(checkpoint(1), &settings(toml), images()).unwrap()
+    support::plan(&settings(toml), images()).unwrap()
 }
 
 /// Runs the rest of the run in a folder.
-fn go_on(dir: &Path) -> Result<TrainOutcome, PlanError> {
+fn go_on(dir: &Path) -> Result<TrainOutcome, ClassificationError> {
     let run = RunDir::open(dir).unwrap();
-    Plan::of_run(checkpoint(1), &run, images())?.resume(RunOptions::new(dir, device()), None)
+    plan_of_run(&run, images())?.resume(RunOptions::new(dir, device()), None)
 }
 
 fn report(outcome: TrainOutcome) -> Report {
@@ -40,7 +35,7 @@ fn report(outcome: TrainOutcome) -> Report {
     }
 }
 
-/// Options that interrupt the run behind step `last`, and the option to look at the values of the validations.
+/// Options that interrupt the run after step `last`, and the option to look at the values of the validations.
 fn interrupted(dir: &Path, last: u64) -> RunOptions {
     let interrupt = Arc::new(AtomicBool::new(false));
     let flag = interrupt.clone();
@@ -63,7 +58,7 @@ fn adapters_learn_the_colours_and_the_folder_explains_itself() {
     let run = dir.path().join("run");
     let longer = ADAPTERS.replace("steps = 24", "steps = 60");
     let plan = plan(&format!("{longer}\nalpha = 1\nema = \"none\""));
-    let (classes, split) = (plan.classes.clone(), plan.split.clone());
+    let (classes, split) = (plan.task.classes.clone(), plan.task.split.clone());
     let outcome = plan.train(RunOptions::new(&run, device())).unwrap();
     assert!(outcome.skipped.is_empty());
     let report = report(outcome);
@@ -91,7 +86,7 @@ fn a_resumed_run_ends_with_the_same_bits() {
             false => plan(ADAPTERS).train(interrupted(&parts, last)),
             true => {
                 let run = RunDir::open(&parts).unwrap();
-                let plan = Plan::of_run(checkpoint(1), &run, images()).unwrap();
+                let plan = plan_of_run(&run, images()).unwrap();
                 plan.resume(interrupted(&parts, last), None)
             }
         };
@@ -125,18 +120,18 @@ fn a_resume_needs_the_same_images() {
     let (data, run) = (dir.path().join("data"), dir.path().join("run"));
     write_squares(&data, &[0, 1], 0, 6);
     let toml = format!("{ADAPTERS}\ntrain = {data:?}");
-    let plan = Plan::new(checkpoint(1), &settings(&toml), None).unwrap();
+    let plan = support::plan(&settings(&toml), None).unwrap();
     plan.train(interrupted(&run, 3)).unwrap();
 
-    let resume = || {
+    let resume = || -> Result<TrainOutcome, ClassificationError> {
         let opened = RunDir::open(&run).unwrap();
-        let plan = Plan::of_run(checkpoint(1), &opened, None)?;
+        let plan = plan_of_run(&opened, None)?;
         plan.resume(RunOptions::new(&run, device()), None)
     };
     write_squares(&data, &[0], 20, 1);
     let error = resume().unwrap_err();
     assert!(
-        matches!(&error, PlanError::Training(TrainError::Contradiction { key, .. }) if key.contains("training")),
+        matches!(&error, ClassificationError::Training(TrainError::Contradiction { key, .. }) if key.contains("training")),
         "{error}"
     );
     std::fs::remove_file(data.join("blue_sky/20.png")).unwrap();
@@ -150,12 +145,12 @@ fn settings_given_with_a_resume_are_compared_by_what_they_name() {
     write_squares(&data, &[0, 1], 0, 4);
     std::fs::write(&names, "grass = \"a lawn\"").unwrap();
     let toml = format!("{ADAPTERS}\ntrain = {data:?}\nclass_names = {names:?}\ntemplates = \"my {{}}\"");
-    let plan = Plan::new(checkpoint(1), &settings(&toml), None).unwrap();
+    let plan = support::plan(&settings(&toml), None).unwrap();
     plan.train(interrupted(&run, 1)).unwrap();
 
     let run = RunDir::open(&run).unwrap();
-    check_resume(&run, &settings(&toml)).unwrap();
-    check_resume(&run, &settings("")).unwrap();
+    check_resume::<Classification>(&run, &settings(&toml)).unwrap();
+    check_resume::<Classification>(&run, &settings("")).unwrap();
     for (given, key) in [
         ("lr = 0.5".to_owned(), "lr"),
         ("templates = \"simple\"".to_owned(), "templates"),
@@ -163,8 +158,8 @@ fn settings_given_with_a_resume_are_compared_by_what_they_name() {
         ("class_names.grass = \"meadow\"".to_owned(), "class_names"),
         ("augment.flip = 0.5".to_owned(), "augment.flip"),
     ] {
-        let error = check_resume(&run, &settings(&given)).unwrap_err();
-        let PlanError::Training(TrainError::Contradiction { key: found, .. }) = &error else {
+        let error = check_resume::<Classification>(&run, &settings(&given)).unwrap_err();
+        let TrainError::Contradiction { key: found, .. } = &error else {
             panic!("{given}: {error}");
         };
         assert_eq!(found, key);
@@ -176,10 +171,10 @@ fn refusals_come_before_anything_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     let error = plan("batch_size = 1\nsteps = 2").train(RunOptions::new(&run, device())).unwrap_err();
-    assert!(matches!(error, PlanError::Training(TrainError::BatchTooSmall { .. })), "{error}");
+    assert!(matches!(error, ClassificationError::Training(TrainError::BatchTooSmall { .. })), "{error}");
     assert!(!run.exists());
 
     plan(ADAPTERS).train(interrupted(&run, 1)).unwrap();
     let error = plan(ADAPTERS).train(RunOptions::new(&run, device())).unwrap_err();
-    assert!(matches!(error, PlanError::Training(TrainError::RunExists { .. })), "{error}");
+    assert!(matches!(error, ClassificationError::Training(TrainError::RunExists { .. })), "{error}");
 }

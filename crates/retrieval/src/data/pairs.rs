@@ -1,3 +1,5 @@
+//! Pairs of images and captions that are known all together.
+
 use radapter_datasets::CaptionedImages;
 use radapter_datasets::fingerprint::Fingerprint;
 use radapter_datasets::order::epoch_order;

@@ -1,3 +1,5 @@
+//! Pairs of tar shards, read sequentially and drawn from a buffer.
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 

@@ -1,8 +1,11 @@
+//! Why an index cannot be read, searched or brought up to date.
+
 use std::path::PathBuf;
 
 use radapter_clip::checkpoint::CheckpointError;
 use radapter_datasets::folder::FolderError;
 use radapter_embedding::EmbedError;
+use radapter_files::IoError;
 use radapter_images::DecodeMode;
 
 /// Why an index cannot be read, searched or brought up to date.
@@ -10,15 +13,8 @@ use radapter_images::DecodeMode;
 #[non_exhaustive]
 pub enum IndexError {
     /// The operating system refused.
-    #[error("{}: cannot {action}: {source}", path.display())]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// What was tried.
-        action: &'static str,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// The directory is no index.
     #[error("{} is no index (it has no index.json); make one with `radapter index`", path.display())]
     NoIndex {
@@ -52,11 +48,8 @@ pub enum IndexError {
         found: String,
     },
     /// A segment is damaged.
-    #[error("{source}; remove the index and make it anew")]
-    Damaged {
-        /// What is wrong.
-        source: Box<CheckpointError>,
-    },
+    #[error("{0}; remove the index and make it anew")]
+    Damaged(Box<CheckpointError>),
     /// The index was made by another model.
     #[error(
         "{} was made by another model ({recorded}, hash {expected}), this one ({given}) has {found}: embeddings of two models cannot \
@@ -141,15 +134,8 @@ pub enum IndexError {
     Embed(#[from] EmbedError),
 }
 
-impl IndexError {
-    pub(super) fn io(path: impl Into<PathBuf>, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::Io { path, action, source }
-    }
-}
-
 impl From<CheckpointError> for IndexError {
     fn from(error: CheckpointError) -> Self {
-        Self::Damaged { source: Box::new(error) }
+        Self::Damaged(Box::new(error))
     }
 }

@@ -1,6 +1,9 @@
+//! The manifest of an index, `index.json`: model, folder and segments.
+
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use radapter_files::io_error;
 use radapter_images::DecodeMode;
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +73,7 @@ impl Manifest {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 return Err(IndexError::NoIndex { path: dir.to_owned() });
             }
-            Err(error) => return Err(IndexError::io(path, "read")(error)),
+            Err(error) => return Err(io_error("read", path)(error).into()),
         };
         let wrong = |reason: String| IndexError::Manifest { path: path.clone(), reason };
         let manifest: Self = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
@@ -103,7 +106,7 @@ impl Manifest {
     /// Puts it in the place of the one that is there: from now on the index is this.
     pub(super) fn write(&self, dir: &Path) -> Result<(), IndexError> {
         let path = dir.join(FILE);
-        let text = serde_json::to_vec_pretty(self).map_err(|error| IndexError::io(&path, "write")(error.into()))?;
-        radapter_files::write(&path, &text).map_err(|error| IndexError::io(path, "write")(error.error))
+        let text = serde_json::to_vec_pretty(self).map_err(|error| io_error("write", &path)(error.into()))?;
+        Ok(radapter_files::write(&path, &text)?)
     }
 }

@@ -1,3 +1,5 @@
+//! Search: the images whose embeddings are nearest to a query.
+
 use std::cmp::Ordering;
 
 use rayon::prelude::*;

@@ -1,9 +1,12 @@
+//! Segments of an index: embeddings of some images, with their names, in a file.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use radapter_clip::checkpoint::{read_safetensors, write_safetensors_file};
 use radapter_clip::state_dict::{RawTensor, StateDict, StoredDtype};
+use radapter_files::io_error;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -121,8 +124,7 @@ impl Rows {
         let file = format!("{FOLDER}/{number:08}{ENDING}");
         let path = dir.join(&file);
         let images = self.len();
-        let json =
-            |value: serde_json::Result<String>| value.map_err(|error| IndexError::io(&path, "write")(error.into()));
+        let json = |value: serde_json::Result<String>| value.map_err(|error| io_error("write", &path)(error.into()));
         let metadata = BTreeMap::from([
             ("format".to_owned(), FORMAT.to_owned()),
             (NAMES.to_owned(), json(serde_json::to_string(&self.names))?),

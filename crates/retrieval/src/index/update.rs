@@ -1,3 +1,5 @@
+//! Brings an index up to date with a folder of images.
+
 use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -9,6 +11,7 @@ use radapter_datasets::SkipReport;
 use radapter_datasets::folder::{self, FolderError, FoundImage};
 use radapter_datasets::on_error::Skipped;
 use radapter_embedding::{EmbedOptions, Image, embed_images};
+use radapter_files::io_error;
 use radapter_images::{DecodeMode, ImageSource};
 
 use super::manifest::FORMAT;
@@ -77,7 +80,7 @@ pub fn update(
     options: &UpdateOptions<'_>,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Updated, IndexError> {
-    let root = folder.path.canonicalize().map_err(IndexError::io(&folder.path, "read"))?;
+    let root = folder.path.canonicalize().map_err(io_error("read", &folder.path))?;
     let images = match folder::images(&root) {
         // An index is not emptied because a disk is not there.
         Err(FolderError::NoImages { path }) if Manifest::read(dir).is_ok() => {
@@ -96,7 +99,7 @@ pub fn update(
             continue;
         }
         // Taken before the image is read: a change in between is found by the next call.
-        let stamp = Stamp::of(&path).map_err(IndexError::io(&path, "read"))?;
+        let stamp = Stamp::of(&path).map_err(io_error("read", &path))?;
         wanted.push((name, path, stamp));
     }
     let mut updated = Updated { skipped: report.entries(), ..Updated::default() };
@@ -126,16 +129,16 @@ fn begin(
     if read()?.is_none() {
         check_empty(dir)?;
         let segments = dir.join(FOLDER);
-        fs::create_dir_all(&segments).map_err(IndexError::io(segments, "create"))?;
+        fs::create_dir_all(&segments).map_err(io_error("create", segments))?;
     }
     let path = dir.join(LOCK);
-    let lock = File::create(&path).map_err(IndexError::io(&path, "create"))?;
+    let lock = File::create(&path).map_err(io_error("create", &path))?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(IndexError::Busy { path: dir.to_owned() }),
         // Some network file systems know no locks; there the user has to take care.
         Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {}
-        Err(TryLockError::Error(error)) => return Err(IndexError::io(path, "lock")(error)),
+        Err(TryLockError::Error(error)) => return Err(io_error("lock", path)(error).into()),
     }
     // Another process may have made or changed it before the lock was had.
     let Some(mut manifest) = read()? else {
@@ -162,10 +165,10 @@ fn check_empty(dir: &Path) -> Result<(), IndexError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(IndexError::io(dir, "list")(error)),
+        Err(error) => return Err(io_error("list", dir)(error).into()),
     };
     for entry in entries {
-        let name = entry.map_err(IndexError::io(dir, "list"))?.file_name();
+        let name = entry.map_err(io_error("list", dir))?.file_name();
         // Left by a call that was killed before it had begun.
         if name != FOLDER && name != LOCK && !is_temporary(&name) {
             return Err(IndexError::NotEmpty { path: dir.to_owned(), found: name.display().to_string() });
@@ -263,18 +266,18 @@ fn merge_small(dir: &Path, manifest: &mut Manifest) -> Result<(), IndexError> {
 
 /// Removes the files that the manifest does not name, and manifests that were not finished.
 fn remove_unnamed(dir: &Path, manifest: &Manifest) -> Result<(), IndexError> {
-    for entry in fs::read_dir(dir).map_err(IndexError::io(dir, "list"))? {
-        let entry = entry.map_err(IndexError::io(dir, "list"))?;
+    for entry in fs::read_dir(dir).map_err(io_error("list", dir))? {
+        let entry = entry.map_err(io_error("list", dir))?;
         if is_temporary(&entry.file_name()) {
-            fs::remove_file(entry.path()).map_err(IndexError::io(entry.path(), "remove"))?;
+            fs::remove_file(entry.path()).map_err(io_error("remove", entry.path()))?;
         }
     }
     let folder = dir.join(FOLDER);
-    for entry in fs::read_dir(&folder).map_err(IndexError::io(&folder, "list"))? {
-        let entry = entry.map_err(IndexError::io(&folder, "list"))?;
+    for entry in fs::read_dir(&folder).map_err(io_error("list", &folder))? {
+        let entry = entry.map_err(io_error("list", &folder))?;
         let name = format!("{FOLDER}/{}", entry.file_name().to_string_lossy());
         if !manifest.segments.iter().any(|segment| segment.file == name) {
-            fs::remove_file(entry.path()).map_err(IndexError::io(entry.path(), "remove"))?;
+            fs::remove_file(entry.path()).map_err(io_error("remove", entry.path()))?;
         }
     }
     Ok(())

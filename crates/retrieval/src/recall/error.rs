@@ -1,3 +1,5 @@
+//! Why recall cannot be measured.
+
 /// Why recall cannot be measured.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

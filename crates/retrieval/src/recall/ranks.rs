@@ -1,3 +1,5 @@
+//! Ranks of the right answers, both ways, over a full gallery.
+
 use rayon::prelude::*;
 
 use super::RecallError;

@@ -1,3 +1,4 @@
+//! Ranks against their definition, and recall against golden values.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 use proptest::prelude::*;
 

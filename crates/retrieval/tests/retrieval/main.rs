@@ -5,6 +5,7 @@ mod embedded;
 mod gallery;
 mod index;
 mod pairs;
+mod settings;
 mod shards;
 mod support;
 mod training;

@@ -1,14 +1,14 @@
 use std::collections::BTreeMap;
 
 use radapter_datasets::Templates;
-use radapter_retrieval::plan::{Plan, TrainingCaptions};
+use radapter_retrieval::task::TrainingCaptions;
 use radapter_training::{SampleKey, TrainData};
 
-use crate::support::{checkpoint, settings, squares};
+use crate::support::{self, Plan, settings, squares};
 
 fn plan(toml: &str) -> Plan {
     let captions = TrainingCaptions { train: squares(20, 3), val: None };
-    Plan::new(checkpoint(1), &settings(toml), Some(captions)).unwrap()
+    support::plan(&settings(toml), Some(captions)).unwrap()
 }
 
 fn labels(data: &dyn TrainData, seed: u64, epoch: u64) -> Vec<i64> {
@@ -19,7 +19,7 @@ fn labels(data: &dyn TrainData, seed: u64, epoch: u64) -> Vec<i64> {
 #[test]
 fn an_epoch_has_all_pairs_and_batches_with_several_captions_of_an_image() {
     let plan = plan("val_fraction = 0\nsteps = 1");
-    let data = plan.data();
+    let data = &plan.task.data;
     assert_eq!(data.len(), 60);
     let first = labels(data, 0, 0);
     let mut counts = BTreeMap::new();
@@ -38,7 +38,7 @@ fn an_epoch_has_all_pairs_and_batches_with_several_captions_of_an_image() {
 #[test]
 fn one_caption_an_image_is_drawn_anew_in_each_epoch() {
     let plan = plan("val_fraction = 0\nsteps = 1\ndata.pairs = \"one\"");
-    let data = plan.data();
+    let data = &plan.task.data;
     assert_eq!(data.len(), 20);
     let tokens = |epoch| -> Vec<Vec<u32>> {
         (0..20).map(|index| data.load(SampleKey { seed: 0, epoch, index }).unwrap().unwrap().tokens).collect()
@@ -53,21 +53,21 @@ fn one_caption_an_image_is_drawn_anew_in_each_epoch() {
 #[test]
 fn images_are_held_out_with_all_their_captions() {
     let plan = plan("steps = 1");
-    assert_eq!(plan.split.held_out.len(), 2);
-    let val = plan.val.as_ref().unwrap();
+    assert_eq!(plan.task.split.held_out.len(), 2);
+    let val = plan.task.val.as_ref().unwrap();
     assert_eq!((val.len(), val.captions()), (2, 6));
-    assert_eq!((plan.split.train_pairs, plan.train_images), (54, Some(18)));
+    assert_eq!((plan.task.split.train_pairs, plan.task.train_images), (54, Some(18)));
     // The seed decides.
     let other = self::plan("steps = 1\nseed = 5");
-    assert_ne!(plan.split.held_out, other.split.held_out);
+    assert_ne!(plan.task.split.held_out, other.task.split.held_out);
 }
 
 #[test]
 fn settings_are_resolved_and_refused() {
     let plan = plan("steps = 4");
-    assert_eq!((plan.config.alpha, plan.config.loss.margin, plan.config.loss.smoothing), (0.8, 0.05, 0.0));
-    assert_eq!(plan.config.best, "mean_recall");
-    assert_eq!(plan.task.templates, Templates::from_list(vec!["{}".to_owned()]).unwrap());
+    assert_eq!((plan.train.alpha, plan.train.loss.margin, plan.train.loss.smoothing), (0.8, 0.05, 0.0));
+    assert_eq!(plan.train.best, "mean_recall");
+    assert_eq!(plan.task.settings.templates, Templates::from_list(vec!["{}".to_owned()]).unwrap());
     for (toml, words) in [
         ("templates = \"openai-80\"", "one template"),
         ("max_captions = 0", "max_captions = 0"),
@@ -77,7 +77,7 @@ fn settings_are_resolved_and_refused() {
         ("shots = 3", "unknown setting `shots`"),
     ] {
         let captions = TrainingCaptions { train: squares(4, 1), val: None };
-        let error = Plan::new(checkpoint(1), &settings(toml), Some(captions)).unwrap_err();
+        let error = support::plan(&settings(toml), Some(captions)).unwrap_err();
         assert!(error.to_string().contains(words), "{toml}: {error}");
     }
     let long = TrainingCaptions {
@@ -88,13 +88,13 @@ fn settings_are_resolved_and_refused() {
         },
         val: None,
     };
-    let plan = Plan::new(checkpoint(1), &settings("val_fraction = 0"), Some(long)).unwrap();
+    let plan = support::plan(&settings("val_fraction = 0"), Some(long)).unwrap();
     assert!(plan.warnings.iter().any(|warning| warning.contains("1 of 4")), "{:?}", plan.warnings);
 }
 
 #[test]
 fn one_image_is_nothing_to_tell_apart() {
     let captions = TrainingCaptions { train: squares(1, 3), val: None };
-    let error = Plan::new(checkpoint(1), &settings("val_fraction = 0"), Some(captions)).unwrap_err();
+    let error = support::plan(&settings("val_fraction = 0"), Some(captions)).unwrap_err();
     assert!(error.to_string().contains("only one image"), "{error}");
 }

@@ -1,13 +1,13 @@
 use std::collections::BTreeMap;
 
-use radapter_retrieval::plan::Plan;
+use radapter_retrieval::task::RetrievalError;
 use radapter_training::{SampleKey, TrainData};
 
-use crate::support::{captions, checkpoint, png, settings, write_shard, write_shards};
+use crate::support::{self, Plan, captions, png, settings, write_shard, write_shards};
 
-fn plan(folder: &std::path::Path, extra: &str) -> Result<Plan, radapter_retrieval::plan::PlanError> {
+fn plan(folder: &std::path::Path, extra: &str) -> Result<Plan, RetrievalError> {
     let toml = format!("captions = '{}'\nsteps = 1\n{extra}", folder.join("{000..003}.tar").display());
-    Plan::new(checkpoint(1), &settings(&toml), None)
+    support::plan(&settings(&toml), None)
 }
 
 fn order(data: &dyn TrainData, epoch: u64) -> Vec<usize> {
@@ -20,9 +20,12 @@ fn shards_give_every_pair_once_an_epoch() {
     write_shards(folder.path(), 4, 6);
     let plan = plan(folder.path(), "val_fraction = 0.25\ndata.shuffle_buffer = 10").unwrap();
     // A quarter of 24 images is held out with both captions of each.
-    assert_eq!((plan.split.held_out.len(), plan.split.train_pairs, plan.train_images), (6, 36, Some(18)));
-    assert_eq!(plan.val.as_ref().unwrap().len(), 6);
-    let data = plan.data();
+    assert_eq!(
+        (plan.task.split.held_out.len(), plan.task.split.train_pairs, plan.task.train_images),
+        (6, 36, Some(18))
+    );
+    assert_eq!(plan.task.val.as_ref().unwrap().len(), 6);
+    let data = &plan.task.data;
     let first = order(data, 0);
     let mut sorted = first.clone();
     sorted.sort_unstable();
@@ -46,8 +49,8 @@ fn an_epoch_of_given_length_goes_through_the_shards_as_often_as_it_takes() {
     write_shards(folder.path(), 4, 2);
     for samples in [5, 16, 50] {
         let plan = plan(folder.path(), &format!("val_fraction = 0\ndata.samples = {samples}")).unwrap();
-        assert_eq!(plan.train_images, None);
-        let order = order(plan.data(), 0);
+        assert_eq!(plan.task.train_images, None);
+        let order = order(&plan.task.data, 0);
         assert_eq!(order.len(), samples);
         let mut times = BTreeMap::new();
         order.iter().for_each(|index| *times.entry(index).or_insert(0) += 1);
@@ -68,7 +71,7 @@ fn a_shard_that_breaks_off_is_an_error_or_loses_its_rest() {
     let error = plan(folder.path(), "").unwrap_err();
     assert!(error.to_string().contains("002.tar"), "{error}");
     let plan = plan(folder.path(), "on_error = \"skip\"\nval_fraction = 0").unwrap();
-    let images = plan.train_images.unwrap();
+    let images = plan.task.train_images.unwrap();
     assert!((19..24).contains(&images), "{images}");
 }
 
@@ -86,10 +89,10 @@ fn samples_of_one_key_are_one_image() {
     }
     for (more, pairs, each) in [("", 18, 3), ("max_captions = 2", 12, 2), ("data.pairs = \"one\"", 6, 1)] {
         let plan = plan(folder.path(), &format!("val_fraction = 0\n{more}")).unwrap();
-        assert_eq!((plan.split.train_pairs, plan.train_images), (pairs, Some(6)), "{more}");
+        assert_eq!((plan.task.split.train_pairs, plan.task.train_images), (pairs, Some(6)), "{more}");
         let mut labels = BTreeMap::new();
-        for index in order(plan.data(), 0) {
-            let sample = plan.data().load(SampleKey { seed: 3, epoch: 0, index }).unwrap().unwrap();
+        for index in order(&plan.task.data, 0) {
+            let sample = plan.task.data.load(SampleKey { seed: 3, epoch: 0, index }).unwrap().unwrap();
             *labels.entry(sample.label).or_insert(0) += 1;
         }
         assert!(labels.len() == 6 && labels.values().all(|&count| count == each), "{more}: {labels:?}");
@@ -98,8 +101,8 @@ fn samples_of_one_key_are_one_image() {
     let one = plan(folder.path(), "val_fraction = 0\ndata.pairs = \"one\"").unwrap();
     let mut texts = std::collections::BTreeSet::new();
     for epoch in 0..40 {
-        let index = order(one.data(), epoch)[0];
-        texts.insert(one.data().load(SampleKey { seed: 3, epoch, index }).unwrap().unwrap().tokens);
+        let index = order(&one.task.data, epoch)[0];
+        texts.insert(one.task.data.load(SampleKey { seed: 3, epoch, index }).unwrap().unwrap().tokens);
     }
     assert!(texts.len() > 6, "{}", texts.len());
 }
@@ -119,13 +122,13 @@ fn a_key_of_two_images_is_refused_or_left_out() {
     let error = plan(folder.path(), "val_fraction = 0").unwrap_err().to_string();
     assert!(error.contains("a key must name one image"), "{error}");
     let skipping = plan(folder.path(), "val_fraction = 0\non_error = \"skip\"").unwrap();
-    assert_eq!((skipping.split.train_pairs, skipping.train_images), (6, Some(3)));
+    assert_eq!((skipping.task.split.train_pairs, skipping.task.train_images), (6, Some(3)));
 
     // The same without a scan: found when the sample comes.
     let unscanned = plan(folder.path(), "val_fraction = 0\ndata.samples = 12").unwrap();
-    let found: Result<Vec<usize>, _> = unscanned.data().order(3, 0).collect();
+    let found: Result<Vec<usize>, _> = unscanned.task.data.order(3, 0).collect();
     assert!(found.unwrap_err().to_string().contains("a key must name one image"));
     let skipping = plan(folder.path(), "val_fraction = 0\ndata.samples = 12\non_error = \"skip\"").unwrap();
-    let found = order(skipping.data(), 0);
-    assert_eq!((found.len(), &found), (12, &order(skipping.data(), 0)));
+    let found = order(&skipping.task.data, 0);
+    assert_eq!((found.len(), &found), (12, &order(&skipping.task.data, 0)));
 }

@@ -10,8 +10,12 @@ use radapter_clip::config::ClipConfig;
 use radapter_clip::model::Clip;
 use radapter_datasets::{CaptionedImage, CaptionedImages};
 use radapter_images::ImageSource;
+use radapter_methods::METHODS;
+use radapter_retrieval::task::{Retrieval, RetrievalError, TrainingCaptions};
+use radapter_settings::Settings;
 use radapter_test_support::small_config;
-use radapter_training::config::Settings;
+use radapter_training::RunDir;
+use radapter_training::plan::Inputs;
 
 pub(crate) const SIDE: u32 = 16;
 
@@ -98,4 +102,21 @@ pub(crate) fn write_shard(path: &Path, samples: impl Iterator<Item = (String, us
 
 pub(crate) fn settings(toml: &str) -> Settings {
     Settings::from_toml(toml, "test").unwrap()
+}
+
+pub(crate) type Plan = radapter_training::Plan<Retrieval>;
+
+fn inputs(data: Option<TrainingCaptions>, progress: &mut dyn FnMut(usize, usize)) -> Inputs<'_, Retrieval> {
+    let (base, reference) = (checkpoint(1), Some("tiny".to_owned()));
+    Inputs { methods: METHODS, base, reference, data, device: device(), progress }
+}
+
+/// A new run of the tiny model.
+pub(crate) fn plan(given: &Settings, data: Option<TrainingCaptions>) -> Result<Plan, RetrievalError> {
+    Plan::new(inputs(data, &mut |_, _| {}), given)
+}
+
+/// The run of the tiny model in a folder.
+pub(crate) fn plan_of_run(run: &RunDir, data: Option<TrainingCaptions>) -> Result<Plan, RetrievalError> {
+    Plan::of_run(inputs(data, &mut |_, _| {}), run)
 }

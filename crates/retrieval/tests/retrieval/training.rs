@@ -7,14 +7,16 @@ use radapter_adapter::Alpha;
 use radapter_clip::model::Clip;
 use radapter_datasets::Templates;
 use radapter_embedding::EmbedOptions;
+use radapter_methods::METHODS;
 use radapter_retrieval::gallery::Gallery;
-use radapter_retrieval::plan::{Plan, TrainingCaptions, check_resume};
+use radapter_retrieval::task::{Retrieval, TrainingCaptions};
 use radapter_training::finetuned::FineTunedRun;
+use radapter_training::plan::check_resume;
 use radapter_training::{Outcome, ProgressEvent, Report, RunDir, RunOptions};
 
-use crate::support::{checkpoint, device, settings, squares, write_shards};
+use crate::support::{checkpoint, device, plan, plan_of_run, settings, squares, write_shards};
 
-const SHORT: &str = "batch_size = 16\nlr = 0.02\nloss.temperature = 0.1\nmodel = \"tiny\"\n";
+const SHORT: &str = "batch_size = 16\nlr = 0.02\nloss.temperature = 0.1\n";
 
 fn captions() -> Option<TrainingCaptions> {
     Some(TrainingCaptions { train: squares(32, 3), val: Some(squares(32, 3)) })
@@ -39,41 +41,40 @@ fn adapters_and_all_weights_learn_to_retrieve() {
         let dir = tempfile::tempdir().unwrap();
         let toml =
             format!("{}{extra}", if extra.contains("lr") { SHORT.replace("lr = 0.02\n", "") } else { SHORT.into() });
-        let plan = Plan::new(checkpoint(1), &settings(&toml), captions()).unwrap();
+        let plan = plan(&settings(&toml), captions()).unwrap();
         let report = finished(plan.train(RunOptions::new(dir.path(), device())).unwrap().outcome);
         let best = report.best.unwrap();
         assert_eq!(best.metric, "mean_recall");
-        let run = FineTunedRun::open(dir.path()).unwrap();
+        let run = FineTunedRun::open(METHODS, dir.path()).unwrap();
         let base = checkpoint(1);
         let before = recall(&base);
-        let after = recall(&run.model(&base, None, &device()).unwrap().checkpoint);
+        let after = recall(&run.model(&base, None, &device()).unwrap().model.checkpoint().unwrap());
         assert!(after > before + 0.15, "{extra}: from {before:.3} to {after:.3}");
         let untouched = run.model(&base, Some(Alpha::ZERO), &device()).unwrap();
-        assert_eq!(untouched.checkpoint.state, base.state);
+        assert_eq!(untouched.model.checkpoint().unwrap().state, base.state);
     }
 }
 
 #[test]
 fn a_run_knows_its_task_and_what_it_was_given() {
     let dir = tempfile::tempdir().unwrap();
-    let plan = Plan::new(checkpoint(1), &settings(&format!("{SHORT}steps = 2\nsplit = \"train,restval\"")), captions());
+    let plan = plan(&settings(&format!("{SHORT}steps = 2\nsplit = \"train,restval\"")), captions());
     finished(plan.unwrap().train(RunOptions::new(dir.path(), device())).unwrap().outcome);
     let run = RunDir::open(dir.path()).unwrap();
-    let task = run.record().unwrap().task;
-    assert_eq!(task["task"].as_str(), Some("retrieval"));
+    assert_eq!(run.record().unwrap().task, "retrieval");
     assert!(dir.path().join("split.json").is_file());
-    assert_eq!(FineTunedRun::open(dir.path()).unwrap().default_alpha().unwrap().get(), 0.8);
-    check_resume(&run, &settings("split = \"train,restval\"\nsteps = 2")).unwrap();
-    let error = check_resume(&run, &settings("split = \"train\"")).unwrap_err();
+    assert_eq!(FineTunedRun::open(METHODS, dir.path()).unwrap().default_alpha().unwrap().get(), 0.8);
+    check_resume::<Retrieval>(&run, &settings("split = \"train,restval\"\nsteps = 2")).unwrap();
+    let error = check_resume::<Retrieval>(&run, &settings("split = \"train\"")).unwrap_err();
     assert!(error.to_string().contains("split"), "{error}");
-    assert!(check_resume(&run, &settings("shots = 2")).is_err());
+    assert!(check_resume::<Retrieval>(&run, &settings("shots = 2")).is_err());
 }
 
 #[test]
 fn cross_entropy_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let toml = format!("{SHORT}steps = 2\nloss.kind = \"cross-entropy\"");
-    let plan = Plan::new(checkpoint(1), &settings(&toml), captions()).unwrap();
+    let plan = plan(&settings(&toml), captions()).unwrap();
     let error = plan.train(RunOptions::new(dir.path().join("run"), device())).unwrap_err();
     assert!(error.to_string().contains("mpm-nce or info-nce"), "{error}");
     assert!(!dir.path().join("run").exists());
@@ -103,9 +104,9 @@ fn a_resumed_run_is_the_same_run_on_lists_and_on_shards() {
     ] {
         let dir = tempfile::tempdir().unwrap();
         let toml = format!("{SHORT}{extra}epochs = 6\nsave_every = 2\n");
-        let plan = || Plan::new(checkpoint(1), &settings(&toml), given.clone()).unwrap();
+        let begin = || plan(&settings(&toml), given.clone()).unwrap();
         let whole = dir.path().join("whole");
-        finished(plan().train(RunOptions::new(&whole, device())).unwrap().outcome);
+        finished(begin().train(RunOptions::new(&whole, device())).unwrap().outcome);
 
         let cut = dir.path().join("cut");
         let mut options = RunOptions::new(&cut, device());
@@ -116,10 +117,10 @@ fn a_resumed_run_is_the_same_run_on_lists_and_on_shards() {
                 interrupt.store(true, Ordering::Relaxed);
             }
         });
-        let outcome = plan().train(options).unwrap().outcome;
+        let outcome = begin().train(options).unwrap().outcome;
         assert!(matches!(outcome, Outcome::Interrupted { .. }), "{what}: {outcome:?}");
         let run = RunDir::open(&cut).unwrap();
-        let again = Plan::of_run(checkpoint(1), &run, given.clone()).unwrap();
+        let again = plan_of_run(&run, given.clone()).unwrap();
         finished(again.resume(RunOptions::new(&cut, device()), None).unwrap().outcome);
         assert!(!files(&whole).is_empty());
         assert!(files(&whole) == files(&cut), "{what}: the resumed run differs");

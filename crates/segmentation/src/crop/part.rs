@@ -1,3 +1,5 @@
+//! Parts of a region's box, which augmentation draws.
+
 use radapter_datasets::augment::Augment;
 
 use crate::mask::Bounds;

@@ -1,3 +1,4 @@
+//! Crops of masked regions, value by value.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 use radapter_datasets::augment::Augment;
 

@@ -1,3 +1,5 @@
+//! Labels of regions: names and the texts that stand for them.
+
 use serde::{Deserialize, Serialize};
 
 use crate::class_list::{ClassList, Synonyms};

@@ -1,3 +1,5 @@
+//! Sets of labelled regions.
+
 use radapter_datasets::subset::{FractionError, hold_out};
 use radapter_embedding::Image;
 use radapter_images::RgbImage;

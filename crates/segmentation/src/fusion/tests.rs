@@ -1,3 +1,5 @@
+//! Fusion against its formula, pixel by pixel.
+
 use proptest::prelude::*;
 
 use super::*;

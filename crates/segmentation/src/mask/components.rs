@@ -1,3 +1,5 @@
+//! Connected components of label maps.
+
 use super::Mask;
 
 /// The connected parts of each label with at least `min_area` pixels, but for one label: first those that begin highest, then

@@ -1,3 +1,4 @@
+//! Run lengths against pycocotools, and connected components against a plain search.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 use proptest::prelude::*;
 

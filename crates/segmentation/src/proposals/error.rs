@@ -1,4 +1,9 @@
-use std::path::PathBuf;
+//! Why there are no proposals.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use radapter_files::{IoError, io_error};
 
 use crate::mask::RleError;
 
@@ -7,13 +12,8 @@ use crate::mask::RleError;
 #[non_exhaustive]
 pub enum ProposalError {
     /// A file or folder could not be read.
-    #[error("cannot read the proposals {}: {source}", path.display())]
-    Read {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// A file that is larger than is sensible.
     #[error("{}: {what} of {found} bytes is refused: expected at most {most}", path.display())]
     TooLarge {
@@ -46,14 +46,14 @@ pub enum ProposalError {
         reason: String,
     },
     /// A record with a mask that is none.
-    #[error("{}, record {record}: {source}", path.display())]
+    #[error("{}, record {record}: {error}", path.display())]
     Mask {
         /// The file.
         path: PathBuf,
         /// Its place in the list.
         record: usize,
         /// What is wrong.
-        source: RleError,
+        error: RleError,
     },
     /// A mask of another size than its image.
     #[error(
@@ -143,4 +143,9 @@ pub enum ProposalError {
     /// An annotation.
     #[error(transparent)]
     LabelMap(#[from] radapter_datasets::label_map::LabelMapError),
+}
+
+/// What a failure to read proposals becomes.
+pub(super) fn read_error(path: &Path) -> impl Fn(io::Error) -> ProposalError + Copy {
+    move |error| io_error("read the proposals", path)(error).into()
 }

@@ -1,3 +1,5 @@
+//! Mask logits on a grid, resized to an image's pixels.
+
 /// Logits of a mask on a grid that need not be the image's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grid {

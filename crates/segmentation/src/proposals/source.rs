@@ -1,3 +1,5 @@
+//! Sources of masks: the built-in generator, files, annotations, or given ones.
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 

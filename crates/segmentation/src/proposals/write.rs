@@ -1,3 +1,5 @@
+//! Writes proposals in COCO's results form.
+
 use std::io::{self, Write};
 
 use serde::Serialize;

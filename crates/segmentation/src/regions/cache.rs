@@ -1,7 +1,10 @@
+//! Cache of region embeddings on disk, by model, image and mask.
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use radapter_files::{IoError, io_error};
 use radapter_images::ImageSource;
 use sha2::{Digest, Sha256};
 
@@ -31,15 +34,8 @@ pub struct ImageKey(String);
 #[non_exhaustive]
 pub enum CacheError {
     /// A file could not be read or written.
-    #[error("the cache of region embeddings: cannot {what} {}: {source}", path.display())]
-    Io {
-        /// "read" or "write".
-        what: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error("the cache of region embeddings: {0}")]
+    Io(IoError),
     /// A file that holds something else.
     #[error("{} is no file of the cache of region embeddings, or is damaged; delete it", path.display())]
     Damaged {
@@ -59,7 +55,7 @@ impl Cache {
         hash.update(crop.margin.to_bits().to_le_bytes());
         hash.update([crop.resize as u8]);
         let folder = folder.join(hex(&hash.finalize()[..KEY]));
-        std::fs::create_dir_all(&folder).map_err(|source| io_error("write", &folder, source))?;
+        std::fs::create_dir_all(&folder).map_err(io_error("create", &folder)).map_err(CacheError::Io)?;
         Ok(Self { folder, dim })
     }
 
@@ -90,7 +86,7 @@ impl Cache {
             row.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
         }
         let path = self.path(image);
-        radapter_files::write(&path, &bytes).map_err(|error| io_error("write", &path, error.error))
+        radapter_files::write(&path, &bytes).map_err(CacheError::Io)
     }
 
     fn rows(&self, image: &ImageKey) -> Result<BTreeMap<[u8; KEY], Vec<f32>>, CacheError> {
@@ -98,7 +94,7 @@ impl Cache {
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-            Err(source) => return Err(io_error("read", &path, source)),
+            Err(error) => return Err(CacheError::Io(io_error("read", &path)(error))),
         };
         self.parse(&bytes).ok_or(CacheError::Damaged { path })
     }
@@ -126,12 +122,11 @@ impl ImageKey {
     /// The key of an image that lies in a file.
     ///
     /// # Errors
-    /// What the system says.
-    pub fn of(source: &ImageSource) -> io::Result<Option<Self>> {
-        match source {
-            ImageSource::File(path) => Ok(Some(Self(hex(&Sha256::digest(std::fs::read(path)?)[..KEY])))),
-            _ => Ok(None),
-        }
+    /// [`IoError`] if the file cannot be read.
+    pub fn of(source: &ImageSource) -> Result<Option<Self>, IoError> {
+        let ImageSource::File(path) = source else { return Ok(None) };
+        let bytes = std::fs::read(path).map_err(io_error("read", path))?;
+        Ok(Some(Self(hex(&Sha256::digest(bytes)[..KEY]))))
     }
 }
 
@@ -144,8 +139,4 @@ fn mask_key(mask: &Rle) -> [u8; KEY] {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn io_error(what: &'static str, path: &Path, source: io::Error) -> CacheError {
-    CacheError::Io { what, path: path.to_owned(), source }
 }

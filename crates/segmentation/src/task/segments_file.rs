@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use radapter_embedding::Image;
+use radapter_files::{IoError, io_error};
 use radapter_images::ImageSource;
 use serde::{Deserialize, Serialize};
 
@@ -17,13 +18,8 @@ pub const SEGMENTS_FILE: &str = "segments.json";
 #[non_exhaustive]
 pub enum SegmentsError {
     /// The file could not be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// The file holds something else.
     #[error("{} is not what mining has written: {reason}; begin the run anew", path.display())]
     Damaged {
@@ -85,7 +81,7 @@ pub(super) fn to_bytes(labels: &Labels, set: &SegmentSet) -> Result<Vec<u8>, Seg
 /// Reads the file.
 pub(super) fn read(path: &Path) -> Result<(Labels, SegmentSet), SegmentsError> {
     let damaged = |reason: String| SegmentsError::Damaged { path: path.to_owned(), reason };
-    let bytes = std::fs::read(path).map_err(|source| SegmentsError::Read { path: path.to_owned(), source })?;
+    let bytes = std::fs::read(path).map_err(io_error("read", path))?;
     let record: Record = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     let mut set = SegmentSet::default();
     for (place, image) in record.images.into_iter().enumerate() {

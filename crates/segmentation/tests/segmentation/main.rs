@@ -6,5 +6,6 @@ mod mining;
 mod peer;
 mod regions;
 mod segmenter;
+mod settings;
 mod support;
 mod training;

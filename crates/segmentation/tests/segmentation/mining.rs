@@ -1,8 +1,8 @@
-use radapter_segmentation::plan::{Plan, SEGMENTS_FILE};
-use radapter_training::{RunDir, RunOptions};
+use radapter_segmentation::task::SEGMENTS_FILE;
+use radapter_training::{RunDir, RunOptions, TrainData};
 use serde_json::json;
 
-use crate::support::{COLOURS, checkpoint, device, label, prepared, settings, write};
+use crate::support::{COLOURS, device, label, plan, plan_of_run, settings, write};
 
 /// Captions that name both colours of a picture, in the plural.
 fn captions(folder: &std::path::Path, count: usize) {
@@ -23,13 +23,13 @@ fn nouns_of_captions_take_proposals_and_a_resume_sees_the_same() {
     captions(root, 10);
     std::fs::write(root.join("nouns.txt"), "blue, azure\ngreen\nred\nyellow\nnothing\n").unwrap();
     let toml = format!(
-        "batch_size = 4\nsteps = 3\nmodel = \"tiny\"\nimages = \"{0}/images\"\ncaptions = \"{0}/captions.json\"\n\
+        "batch_size = 4\nsteps = 3\nimages = \"{0}/images\"\ncaptions = \"{0}/captions.json\"\n\
          nouns = \"{0}/nouns.txt\"\nval_fraction = 0.2\nexclude = [\"red\"]",
         root.display()
     );
-    let plan = prepared(|preparation| Plan::new(checkpoint(1), &settings(&toml), None, preparation)).unwrap();
-    assert_eq!(plan.labels.names(), ["blue", "green", "yellow"]);
-    let val = plan.val.clone().unwrap();
+    let plan = plan(&settings(&toml)).unwrap();
+    assert_eq!(plan.task.labels.names(), ["blue", "green", "yellow"]);
+    let val = plan.task.val.clone().unwrap();
     assert_eq!(val.images.len(), 2);
     // Each image has a segment for each of its nouns that is not excluded.
     let nouns = |index: usize| {
@@ -39,15 +39,15 @@ fn nouns_of_captions_take_proposals_and_a_resume_sees_the_same() {
         both.len()
     };
     let expected: usize = (0..10).map(nouns).sum();
-    assert_eq!(plan.split.train_segments + val.segments.len(), expected);
-    let fingerprint = plan.data().fingerprint();
+    assert_eq!(plan.task.split.train_segments + val.segments.len(), expected);
+    let fingerprint = plan.task.data.fingerprint();
     plan.train(RunOptions::new(root.join("run"), device())).unwrap();
     assert!(root.join("run").join(SEGMENTS_FILE).is_file());
     // The captions may be gone: what was mined is with the run.
     std::fs::remove_file(root.join("captions.json")).unwrap();
     let run = RunDir::open(root.join("run")).unwrap();
-    let again = prepared(|preparation| Plan::of_run(checkpoint(1), &run, None, preparation)).unwrap();
-    assert_eq!(again.data().fingerprint(), fingerprint);
+    let again = plan_of_run(&run).unwrap();
+    assert_eq!(again.task.data.fingerprint(), fingerprint);
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn captions_without_nouns_are_told() {
     let message = |more: &str| {
         let toml =
             format!("steps = 1\nimages = \"{0}/images\"\ncaptions = \"{0}/captions.json\"\n{more}", root.display());
-        let plan = prepared(|preparation| Plan::new(checkpoint(1), &settings(&toml), None, preparation));
+        let plan = plan(&settings(&toml));
         plan.unwrap_err().to_string()
     };
     let text = message("nouns = [\"whale\"]");
@@ -79,11 +79,11 @@ fn a_noun_that_nobody_looks_for_may_be_excluded() {
          exclude = [\"whale\"]\nval_fraction = 0.1",
         root.display()
     );
-    let plan = prepared(|preparation| Plan::new(checkpoint(1), &settings(&toml), None, preparation)).unwrap();
+    let plan = plan(&settings(&toml)).unwrap();
     let told = |part: &str| plan.warnings.iter().any(|warning| warning.contains(part));
     assert!(told("whale"), "{:?}", plan.warnings);
     // A tenth of four images is none.
-    assert!(plan.val.is_none() && told("no image is held out"), "{:?}", plan.warnings);
+    assert!(plan.task.val.is_none() && told("no image is held out"), "{:?}", plan.warnings);
 }
 
 #[test]
@@ -93,19 +93,19 @@ fn captions_are_trained_on_and_annotations_validated_on() {
     write(root, 6);
     captions(root, 6);
     let toml = format!(
-        "steps = 2\nbatch_size = 4\nimages = \"{0}/images\"\ncaptions = \"{0}/captions.json\"\nmodel = \"tiny\"\n\
+        "steps = 2\nbatch_size = 4\nimages = \"{0}/images\"\ncaptions = \"{0}/captions.json\"\n\
          nouns = [\"blue\", \"green\", \"red\", \"yellow\"]\nval_images = \"{0}/images\"\nval_annotations = \"{0}/annotations\"\n\
          classes = [\"blue\", \"green\", \"red\", \"yellow\"]\nmin_area = 16\nexclude = [\"red\"]",
         root.display()
     );
-    let plan = prepared(|preparation| Plan::new(checkpoint(1), &settings(&toml), None, preparation)).unwrap();
-    let val = plan.val.clone().unwrap();
-    assert_eq!((val.images.len(), plan.val_labels.len(), plan.split.held_out.len()), (6, 4, 0));
+    let plan = plan(&settings(&toml)).unwrap();
+    let val = plan.task.val.clone().unwrap();
+    assert_eq!((val.images.len(), plan.task.val_labels.len(), plan.task.split.held_out.len()), (6, 4, 0));
     assert!(val.segments.iter().all(|segment| segment.label != 2), "what is excluded is not validated on");
     let dir = root.join("run");
-    plan.train(radapter_training::RunOptions::new(&dir, device())).unwrap();
-    let run = radapter_training::RunDir::open(&dir).unwrap();
+    plan.train(RunOptions::new(&dir, device())).unwrap();
+    let run = RunDir::open(&dir).unwrap();
     assert!(run.report().unwrap().unwrap().best.is_some());
-    let again = prepared(|preparation| Plan::of_run(checkpoint(1), &run, None, preparation)).unwrap();
-    assert_eq!(again.split.val_segments, val.segments.len());
+    let again = plan_of_run(&run).unwrap();
+    assert_eq!(again.task.split.val_segments, val.segments.len());
 }

@@ -10,9 +10,12 @@ use radapter_clip::model::Clip;
 use radapter_datasets::label_map::{LabelMap, write_grey};
 use radapter_embedding::Image;
 use radapter_images::ImageSource;
-use radapter_segmentation::plan::Preparation;
+use radapter_methods::METHODS;
+use radapter_segmentation::task::{Segmentation, SegmentationError};
+use radapter_settings::Settings;
 use radapter_test_support::small_config;
-use radapter_training::config::Settings;
+use radapter_training::RunDir;
+use radapter_training::plan::Inputs;
 
 /// Sides of the pictures.
 pub(crate) const SIZE: (u32, u32) = (24, 16);
@@ -81,7 +84,19 @@ pub(crate) fn settings(toml: &str) -> Settings {
     Settings::from_toml(toml, "test").unwrap()
 }
 
-/// Hands a preparation to what needs one.
-pub(crate) fn prepared<T>(get: impl FnOnce(&mut Preparation<'_>) -> T) -> T {
-    get(&mut Preparation { device: device(), progress: &mut |_, _| {} })
+pub(crate) type Plan = radapter_training::Plan<Segmentation>;
+
+fn inputs(progress: &mut dyn FnMut(usize, usize)) -> Inputs<'_, Segmentation> {
+    let (base, reference) = (checkpoint(1), Some("tiny".to_owned()));
+    Inputs { methods: METHODS, base, reference, data: None, device: device(), progress }
+}
+
+/// A new run of the tiny model.
+pub(crate) fn plan(given: &Settings) -> Result<Plan, SegmentationError> {
+    Plan::new(inputs(&mut |_, _| {}), given)
+}
+
+/// The run of the tiny model in a folder.
+pub(crate) fn plan_of_run(run: &RunDir) -> Result<Plan, SegmentationError> {
+    Plan::of_run(inputs(&mut |_, _| {}), run)
 }

@@ -1,3 +1,5 @@
+//! Sets of pixels as bits.
+
 /// A set of pixels, 64 to a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bits {

@@ -1,3 +1,5 @@
+//! Colour spaces that pixels are compared in.
+
 use radapter_images::RgbImage;
 
 /// Three values of each pixel, each in a plane of its own, of about 0 to 255.

@@ -1,3 +1,5 @@
+//! Features that regions are compared by: histograms of colours and gradients.
+
 use super::colour::Planes;
 use super::graph::Regions;
 

@@ -1,3 +1,5 @@
+//! Graph-based segmentation of the pixels into first regions.
+
 use super::colour::Planes;
 
 /// Steps of an edge's weight in which edges are sorted.

@@ -1,3 +1,5 @@
+//! Joins neighbouring regions, the most alike first, into a hierarchy.
+
 use std::collections::{BTreeMap, BinaryHeap};
 
 use super::bits::Bits;

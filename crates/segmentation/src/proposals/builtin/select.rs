@@ -1,3 +1,5 @@
+//! Selects the best regions of the hierarchies, near-duplicates taken together.
+
 use super::bits::Bits;
 
 /// A region of a hierarchy.

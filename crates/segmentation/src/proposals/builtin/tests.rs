@@ -1,3 +1,5 @@
+//! What the built-in generator proposes for drawn scenes.
+
 use image::Rgb;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Mask and class logits as arrays, checked and turned into proposals.
+
 use std::path::Path;
 
 use super::Wanted;

@@ -1,3 +1,5 @@
+//! Folders with a file of proposals for each image.
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -5,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use super::names::{base, slashed, stem};
 use super::records::Passed;
 use crate::proposals::ProposalError;
+use crate::proposals::error::read_error;
 
 /// What the files of a folder hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,7 +114,7 @@ impl Folder {
 
 /// All files below a folder with their relative paths; hidden ones do not count.
 fn collect(folder: &Path, prefix: &str, take: &mut dyn FnMut(String, PathBuf)) -> Result<(), ProposalError> {
-    let read = |source| ProposalError::Read { path: folder.to_owned(), source };
+    let read = read_error(folder);
     for entry in std::fs::read_dir(folder).map_err(read)? {
         let entry = entry.map_err(read)?;
         let Ok(name) = entry.file_name().into_string() else { continue };

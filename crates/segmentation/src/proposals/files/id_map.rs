@@ -1,3 +1,5 @@
+//! Masks of an id map: a PNG whose values number the masks.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

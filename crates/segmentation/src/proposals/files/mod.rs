@@ -12,6 +12,7 @@ mod tensors;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::error::read_error;
 use super::{ProposalError, Proposals};
 use folder::{Folder, Form};
 use results::Results;
@@ -57,8 +58,7 @@ impl ProposalFiles {
     /// # Errors
     /// [`ProposalError`] for what cannot be read or is none of the forms.
     pub fn open(path: &Path) -> Result<Self, ProposalError> {
-        let read = |source| ProposalError::Read { path: path.to_owned(), source };
-        let kind = match std::fs::metadata(path).map_err(read)?.is_dir() {
+        let kind = match std::fs::metadata(path).map_err(read_error(path))?.is_dir() {
             true => Kind::Folder(Folder::open(path)?),
             false => Kind::Results(Results::read(path)?),
         };

@@ -1,3 +1,5 @@
+//! Arrays of `.npz` files.
+
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
@@ -7,10 +9,11 @@ use npyz::{DType, NpyFile, Order};
 
 use super::arrays::{Array, Arrays, MOST};
 use crate::proposals::ProposalError;
+use crate::proposals::error::read_error;
 
 /// The arrays of a `numpy.savez` file, compressed or not.
 pub(super) fn read(path: &Path) -> Result<Arrays, ProposalError> {
-    let failed = |source| ProposalError::Read { path: path.to_owned(), source };
+    let failed = read_error(path);
     let file = BufReader::new(File::open(path).map_err(failed)?);
     let mut archive = zip::ZipArchive::new(file).map_err(|error| failed(std::io::Error::other(error)))?;
     Ok(Arrays { masks: member(path, &mut archive, "masks")?, scores: member(path, &mut archive, "scores")? })
@@ -21,7 +24,7 @@ fn member(
     archive: &mut zip::ZipArchive<BufReader<File>>,
     key: &'static str,
 ) -> Result<Option<Array>, ProposalError> {
-    let failed = |error: std::io::Error| ProposalError::Read { path: path.to_owned(), source: error };
+    let failed = read_error(path);
     let member = match archive.by_name(&format!("{key}.npy")) {
         Ok(member) => member,
         Err(zip::result::ZipError::FileNotFound) => return Ok(None),

@@ -1,3 +1,5 @@
+//! Files in COCO's results form, indexed by image.
+
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -7,6 +9,7 @@ use serde_json::Value;
 use super::Wanted;
 use super::names::{base, slashed, stem, without_zeros};
 use super::records::{Passed, Record, masks};
+use crate::proposals::error::read_error;
 use crate::proposals::{Proposal, ProposalError};
 
 /// A results file, read whole and indexed by image.
@@ -34,7 +37,7 @@ struct ImageRecord {
 }
 
 fn parse(path: &Path) -> Result<File, ProposalError> {
-    let bytes = std::fs::read(path).map_err(|source| ProposalError::Read { path: path.to_owned(), source })?;
+    let bytes = std::fs::read(path).map_err(read_error(path))?;
     let json = |reason: String| ProposalError::Json { path: path.to_owned(), reason };
     let value: Value = serde_json::from_slice(&bytes).map_err(|error| json(format!("no JSON: {error}")))?;
     let (records, images) = match value {

@@ -1,3 +1,5 @@
+//! Arrays of safetensors files.
+
 use std::path::Path;
 
 use half::{bf16, f16};
@@ -5,10 +7,11 @@ use safetensors::{Dtype, SafeTensors};
 
 use super::arrays::{Array, Arrays, MOST};
 use crate::proposals::ProposalError;
+use crate::proposals::error::read_error;
 
 /// The arrays of a safetensors file.
 pub(super) fn read(path: &Path) -> Result<Arrays, ProposalError> {
-    let failed = |source| ProposalError::Read { path: path.to_owned(), source };
+    let failed = read_error(path);
     let found = std::fs::metadata(path).map_err(failed)?.len();
     if found > MOST {
         return Err(ProposalError::TooLarge { path: path.to_owned(), what: "a file", found, most: MOST });
