@@ -1,4 +1,4 @@
-//! What must pass before a change is shared.
+//! `cargo xtask validate`: the checks that every change has to pass.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Also what is too long for every change: devices of other processes, and the CUDA build, whose tests run where there is a GPU
+    /// Also run what takes too long for every change: cargo-deny, remote devices, and the CUDA build, whose tests need a GPU
     #[arg(long)]
     all: bool,
 }
@@ -19,6 +19,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if !args.all {
         return Ok(());
     }
+    // Not part of every change, as cargo-deny has to be installed: `cargo install cargo-deny --locked`.
+    check(Command::new("cargo").args(["deny", "check", "licenses", "sources", "bans"]).current_dir(root))?;
     let tests = |features: &str, rest: &[&str]| {
         let mut command = Command::new("cargo");
         command
