@@ -15,7 +15,6 @@ pub const FLYP: WeightTuning = WeightTuning {
         lr = 3e-5
         weight_decay = 0.1
         ema = "none"
-        alpha = 1.0
     "#,
     tunes: &[Tune::All],
     needs_classifier: false,

@@ -10,7 +10,7 @@ use radapter_clip::state_dict::RawTensor;
 use radapter_training::config::Tune;
 use radapter_training::finetuned::{FineTunedError, FineTunedRun, TunedModel, misfit, mix};
 use radapter_training::method::Output;
-use radapter_training::state::{HEAD, write_weights};
+use radapter_training::state::{HEAD, write_parameters};
 use radapter_training::{Method, Outcome, Start, TrainError, Tuning};
 
 /// A method that tunes the weights of the towers that its loss uses, or of the image tower alone.
@@ -117,6 +117,6 @@ impl Tuning<NoAdapter> for Weights {
 
     /// All weights, the frozen ones too, under OpenCLIP's names: with the run's architecture, a checkpoint.
     fn write(&self, clip: &Clip, _base_hash: &str, out: &mut dyn Write) -> io::Result<()> {
-        write_weights(clip, out)
+        write_parameters(clip, |_| true, out)
     }
 }

@@ -72,11 +72,7 @@ impl<T: Task> Plan<T> {
             let facts = Facts { samples, checkpoint_temperature: base.temperature(), smoothing: T::SMOOTHING };
             let train: TrainSettings = overlaid.resolve(&facts).part()?;
             train.check()?;
-            if !method.tunes().contains(&train.tune) {
-                let (key, found) = ("tune", format!("{:?}", train.tune).to_lowercase());
-                let expected = "the method does not tune it; leave tune out, or name another method";
-                return Err(SettingsError::Conflict { key, found, expected });
-            }
+            check_method(method, &train)?;
             Ok(train)
         };
         // Reading data can take long, so settings are checked before. Of the trainer's, the data depend on the seed alone.
@@ -144,15 +140,24 @@ impl<T: Task> Plan<T> {
         options: RunOptions,
         go: impl FnOnce(Setup) -> Result<Outcome, TrainError>,
     ) -> Result<TrainOutcome, T::Error> {
+        let setup = self.setup(options)?;
+        let skipped = setup.parts.skipped.clone();
+        Ok(TrainOutcome { outcome: go(setup)?, skipped: skipped.entries() })
+    }
+
+    /// What [`train`](crate::train()) and [`resume`](crate::resume) take, for those who exchange a part of it.
+    ///
+    /// # Errors
+    /// Settings that the task cannot be trained with.
+    pub fn setup(self, options: RunOptions) -> Result<Setup, T::Error> {
         let settings = self.settings()?;
         let Self { base, reference, method, train, task, .. } = self;
         let clip = Clip::from_state(&base.config, &base.state, &options.device)?;
         let parts = task.parts(&clip, &train, &options)?;
-        let skipped = parts.skipped.clone();
         let base_hash = base.state.hash();
         // The run has its own copy on the device.
         drop(base);
-        let setup = Setup {
+        Ok(Setup {
             task: T::NAME,
             method,
             base_hash,
@@ -163,8 +168,7 @@ impl<T: Task> Plan<T> {
             train,
             settings,
             options,
-        };
-        Ok(TrainOutcome { outcome: go(setup)?, skipped: skipped.entries() })
+        })
     }
 }
 
@@ -179,14 +183,30 @@ fn layers<T: Task>(
         Some(name) => method::named(methods, &name, T::HAS_CLASSIFIER, || given.origin("method"))?,
         None => method::implied(methods, given, T::HAS_CLASSIFIER)?,
     };
+    let mut task = Settings::from_toml(T::DEFAULTS, T::NAME)?;
     if !method.is_scaled() {
-        // A recipe's α is that of adapters.
+        // Their α is that of adapters.
+        task.remove("alpha");
         recipe.remove("alpha");
     }
-    let task = Settings::from_toml(T::DEFAULTS, T::NAME)?;
     let mut own = Settings::from_toml(method.settings(), method.name())?;
     own.set("method", method.name())?;
     Ok((method, vec![task, own, recipe]))
+}
+
+/// Refuses settings that the method does not go with.
+fn check_method(method: &dyn Method, train: &TrainSettings) -> Result<(), SettingsError> {
+    if !method.tunes().contains(&train.tune) {
+        let (key, found) = ("tune", format!("{:?}", train.tune).to_lowercase());
+        let expected = "the method does not tune it; leave tune out, or name another method";
+        return Err(SettingsError::Conflict { key, found, expected });
+    }
+    if !method.is_scaled() && train.alpha != 1.0 {
+        let (key, found) = ("alpha", train.alpha.to_string());
+        let expected = "this method trains and validates all of what it tunes; mix it with the base when the run is done, by --alpha";
+        return Err(SettingsError::Conflict { key, found, expected });
+    }
+    Ok(())
 }
 
 /// The recipe that is asked for, as a layer.

@@ -103,8 +103,8 @@ impl Start {
         let Setup { base, base_hash, parts, objective, train: settings, options, .. } = setup;
         let Parts { data, head, validator, files, .. } = parts;
         let RunOptions { run_dir, devices, memory, mut progress, interrupt, .. } = options;
-        // In another precision its memory is not the model's.
-        drop(base);
+        // Without a teacher the base goes: in another precision its memory is not the model's.
+        let teacher = tuning.teacher().map(|teacher| TeacherModel::new(teacher, base, settings.precision));
         let total = settings.total_steps(data.len());
         let phases = tuning.phases(&settings, total);
         // A classifier that no loss compares with would have no gradient.
@@ -125,11 +125,12 @@ impl Start {
         // Each of several devices has a part of the batch, and their memories are not one.
         let memory = memory.filter(|_| devices.len() < 2);
         check_memory(memory, &model, &all, &settings, data.len(), is_new)?;
+        // It would keep the values of the first step in memory.
+        drop(all);
 
         // Only now is everything refused that can be, and a folder worth making.
         let averaging = tuning.averaging(&settings, total);
         let (run, _lock) = open(begin, &run_dir, &record, &files, averaging.is_some())?;
-        let teacher = tuning.teacher().map(|teacher| TeacherModel::new(teacher, &model));
         let optimizer_settings = optimizer_settings(&settings, averaging);
         let (model, mut optimizer, counters) = restore(model, initial, &run, (step, done), optimizer_settings)?;
         let mut gradients = gradient_settings(&settings);

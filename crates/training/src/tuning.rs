@@ -18,7 +18,7 @@ pub trait Tuning<A: Adapter>: Debug + Send + Sync {
     fn stem(&self) -> &'static str;
 
     /// Whether a parameter is trained in a phase. Keys are those of the saved files: OpenCLIP's names for CLIP's own parameters,
-    /// `head` for the classifier, `{tower}.{layer}.{site}.{parameter}` for modules.
+    /// `head` for the classifier, `{tower}.{layer}.{site}.{path within the module}` for modules.
     fn trains(&self, key: &str, phase: usize) -> bool;
 
     /// The parts of a run of `steps` steps, one after the other; each trains at least what the one before did. One by default.
@@ -72,7 +72,7 @@ pub struct Phase {
 /// A model that the trained one is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Teacher {
-    /// The model that is tuned, as it was.
+    /// The model that is tuned, as it was, without the method's modules.
     Base,
     /// The moving average of the trained one; the trained one itself where nothing is averaged.
     Average,

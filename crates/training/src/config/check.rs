@@ -2,7 +2,7 @@
 
 use radapter_settings::{OrNone, SettingsError};
 
-use super::{TrainSettings, Tune};
+use super::TrainSettings;
 
 impl TrainSettings {
     /// Checks what no setting can say of itself.
@@ -25,12 +25,6 @@ impl TrainSettings {
             "adapter.drop_mode",
             "\"sample\"".to_owned(),
             "with micro_batch it must be \"adapter\" or \"token\", as each part would draw the same masks",
-        )?;
-        conflict(
-            self.tune != Tune::Adapters && self.alpha != 1.0,
-            "alpha",
-            self.alpha.to_string(),
-            "without adapters (tune) the run trains and validates all of it; mix it with the base when it is done, by --alpha",
         )
     }
 

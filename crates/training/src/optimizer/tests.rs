@@ -43,7 +43,7 @@ fn gradients(model: &Two, step: &serde_json::Value) -> GradientsParams {
 }
 
 fn settings() -> OptimizerSettings {
-    let averaging = Some(Averaging { decay: 0.9 });
+    let averaging = Some(Averaging::exponential(0.9));
     OptimizerSettings { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.1, clip_norm: Some(1.0), averaging }
 }
 
@@ -72,7 +72,7 @@ fn steps_are_torch_s() {
         let norm = update.norm;
         let expected = step["norm"].as_f64().unwrap();
         assert!((norm - expected).abs() <= 1e-6 * expected, "step {index}: norm {norm} and {expected}");
-        model = optimizer.step(model, step["lr"].as_f64().unwrap(), update);
+        model = optimizer.step(model, index as u64 + 1, step["lr"].as_f64().unwrap(), update);
         let trained = parameters::trained(&model);
         assert_close(&trained, &step["parameters"], &format!("step {index}"));
         assert_close(optimizer.averages().unwrap(), &step["averages"], &format!("average {index}"));
@@ -92,7 +92,7 @@ fn restored_it_goes_on_with_the_same_bits() {
                 optimizer = Optimizer::new(settings(), optimizer.memory().clone());
             }
             let update = Update::new(&model, gradients(&model, step), 1.0);
-            model = optimizer.step(model, 0.01, update);
+            model = optimizer.step(model, index as u64 + 1, 0.01, update);
         }
         (model.weight.val().into_data(), model.bias.val().into_data())
     };
@@ -108,9 +108,9 @@ fn the_average_has_its_closed_form() {
     let m: f64 = 0.9;
     let bias = |model: &Two| f64::from(model.bias.val().into_data().try_to_vec::<f32>().unwrap()[1]);
     let mut history = vec![bias(&model)];
-    for step in fixture["steps"].as_array().unwrap() {
+    for (step, index) in fixture["steps"].as_array().unwrap().iter().zip(1..) {
         let update = Update::new(&model, gradients(&model, step), 1.0);
-        model = optimizer.step(model, 0.1, update);
+        model = optimizer.step(model, index, 0.1, update);
         history.push(bias(&model));
     }
     // W̃_n = m^n·W_0 + (1−m)·Σ m^(n−k)·W_k
@@ -131,7 +131,7 @@ fn a_large_gradient_is_clipped_to_the_norm_and_a_small_one_is_not() {
         gradients.register(model.bias.id, Tensor::<1>::full([4], size, &Device::flex()));
         let update = Update::new(&model, gradients, 1.0);
         assert!((update.norm - 2.0 * f64::from(size)).abs() < 1e-6);
-        optimizer.step(model, 0.1, update);
+        optimizer.step(model, 1, 0.1, update);
         optimizer.memory().first["bias"].values.to_data().try_to_vec::<f32>().unwrap()[0]
     };
     // The first moment after one step is 0.1 · gradient; clipped to norm 1, each of four equal components is 0.5.

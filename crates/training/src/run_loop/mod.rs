@@ -31,7 +31,7 @@ use crate::tuning::{Images, Tuning};
 pub(crate) fn run<A: Adapter + Sync>(
     mut model: TrainModel<A>,
     objective: &dyn Objective,
-    teacher: Option<&TeacherModel<A>>,
+    teacher: Option<&TeacherModel>,
     settings: &mut GradientSettings<A>,
     optimizer: &mut Optimizer,
     mut loader: Loader,

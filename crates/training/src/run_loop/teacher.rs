@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use radapter_clip::model::{Adapter, Clip, Context};
+use radapter_clip::model::{Adapter, Clip, Context, Precision};
 
 use crate::gradients::GradientSettings;
 use crate::gradients::batch::Batch;
@@ -13,24 +13,24 @@ use crate::state::tensor_file::Named;
 use crate::tuning::{Teacher, TeacherEmbeddings};
 
 /// The teacher of a run.
-pub(crate) enum TeacherModel<A: Adapter> {
-    /// The model before the first step.
-    Base(Clip<A>),
+pub(crate) enum TeacherModel {
+    /// The model that is tuned, without what the method attaches to it.
+    Base(Clip),
     /// The moving average.
     Average,
 }
 
-impl<A: Adapter> TeacherModel<A> {
-    /// The teacher that a method asks for; `model` is that before the first step.
-    pub(crate) fn new(teacher: Teacher, model: &TrainModel<A>) -> Self {
+impl TeacherModel {
+    /// The teacher that a method asks for.
+    pub(crate) fn new(teacher: Teacher, base: Clip, precision: Precision) -> Self {
         match teacher {
-            Teacher::Base => Self::Base(model.clip.valid()),
+            Teacher::Base => Self::Base(base.in_precision(precision)),
             Teacher::Average => Self::Average,
         }
     }
 
     /// Its embeddings of a batch, on the training device, in parts of `micro_batch`.
-    pub(crate) fn embed(
+    pub(crate) fn embed<A: Adapter>(
         &self,
         model: &TrainModel<A>,
         averages: Option<&Named>,
@@ -38,24 +38,36 @@ impl<A: Adapter> TeacherModel<A> {
         settings: &GradientSettings<A>,
         objective: &dyn Objective,
     ) -> TeacherEmbeddings {
-        let clip = match (self, averages) {
-            (Self::Base(clip), _) => clip.clone(),
-            (Self::Average, Some(averages)) => parameters::load(model.valid(), averages).clip,
-            (Self::Average, None) => model.clip.valid(),
-        };
-        let device = model.device();
-        let plain = device.clone().without_autodiff();
         let part = settings.micro_batch.unwrap_or(batch.len()).max(1);
-        let context = Context::inference();
-        let size = clip.config.vision.image_size;
-        let starts = || (0..batch.len()).step_by(part).map(|start| start..batch.len().min(start + part));
-        let images = starts().map(|part| clip.encode_image(batch.images(part, size, &plain), &context));
-        let text = objective.needs_text().then(|| {
-            let texts = starts().map(|part| clip.encode_text(&batch.tokens[part], &context));
-            lifted(texts.collect(), &device)
-        });
-        TeacherEmbeddings { image: lifted(images.collect(), &device), text }
+        let (needs_text, device) = (objective.needs_text(), model.device());
+        match (self, averages) {
+            (Self::Base(clip), _) => embeddings(clip, batch, part, needs_text, &device),
+            (Self::Average, Some(averages)) => {
+                embeddings(&parameters::load(model.valid(), averages).clip, batch, part, needs_text, &device)
+            }
+            (Self::Average, None) => embeddings(&model.clip.valid(), batch, part, needs_text, &device),
+        }
     }
+}
+
+/// The embeddings of a batch in parts, lifted to the training device.
+fn embeddings<A: Adapter>(
+    clip: &Clip<A>,
+    batch: &Batch,
+    part: usize,
+    needs_text: bool,
+    device: &Device,
+) -> TeacherEmbeddings {
+    let plain = device.clone().without_autodiff();
+    let context = Context::inference();
+    let size = clip.config.vision.image_size;
+    let starts = || (0..batch.len()).step_by(part).map(|start| start..batch.len().min(start + part));
+    let images = starts().map(|part| clip.encode_image(batch.images(part, size, &plain), &context));
+    let text = needs_text.then(|| {
+        let texts = starts().map(|part| clip.encode_text(&batch.tokens[part], &context));
+        lifted(texts.collect(), device)
+    });
+    TeacherEmbeddings { image: lifted(images.collect(), device), text }
 }
 
 fn lifted(parts: Vec<Tensor<2>>, device: &Device) -> Tensor<2> {

@@ -6,24 +6,56 @@ pub(crate) mod stopping;
 pub(crate) mod tensor_file;
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use radapter_clip::model::{Adapter, Clip};
+
+use crate::error::TrainError;
 
 pub use parameters::HEAD;
 pub use saved::saved_steps;
 
-/// Writes all parameters of a model as safetensors under the names of saved files: CLIP's own under OpenCLIP's names.
+/// Writes the parameters of these keys as safetensors. The keys are those of [`Tuning::trains`](crate::Tuning::trains): CLIP's own
+/// parameters are written under OpenCLIP's names.
 ///
 /// # Errors
 /// Those of the writer.
-pub fn write_weights<A: Adapter>(clip: &Clip<A>, out: &mut dyn Write) -> io::Result<()> {
+pub fn write_parameters<A: Adapter>(
+    clip: &Clip<A>,
+    has: impl Fn(&str) -> bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let named = selected(clip, has);
+    tensor_file::write(out, named.iter().map(|(key, flat)| (key.clone(), flat)), &Default::default())
+}
+
+/// The model with the parameters of these keys as [`write_parameters`] wrote them.
+///
+/// # Errors
+/// [`TrainError::Unreadable`] if the file has others, or others of their shapes.
+pub fn read_parameters<A: Adapter>(
+    clip: Clip<A>,
+    has: impl Fn(&str) -> bool,
+    path: &Path,
+) -> Result<Clip<A>, TrainError> {
+    let found = tensor_file::read(path, &clip.logit_scale.device())?;
+    match saved::mismatch(&selected(&clip, has), &found) {
+        None => Ok(parameters::load(clip, &found)),
+        Some(reason) => Err(TrainError::Unreadable { path: path.to_owned(), reason }),
+    }
+}
+
+fn selected<A: Adapter>(clip: &Clip<A>, has: impl Fn(&str) -> bool) -> tensor_file::Named {
     let mut named = tensor_file::Named::new();
     parameters::each(clip, |mut entry| {
+        if !has(&entry.key) {
+            return;
+        }
         // 0-D in every checkpoint; burn has no 0-D tensors.
         if entry.key == "logit_scale" {
             entry.flat.shape.clear();
         }
         named.insert(entry.key, entry.flat);
     });
-    tensor_file::write(out, named.iter().map(|(key, flat)| (key.clone(), flat)), &Default::default())
+    named
 }

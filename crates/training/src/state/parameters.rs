@@ -20,13 +20,18 @@ pub(crate) fn key(path: &[String]) -> String {
         [first, rest @ ..] if first == "clip" => rest,
         path => path,
     };
-    // `{tower}.transformer.resblocks.{layer}.adapter_{site}. … .{parameter}`
-    if let [tower, _, _, layer, sublayer, .., parameter] = path
+    // `{tower}.transformer.resblocks.{layer}.adapter_{site}.{path within the module}`
+    if let [tower, _, _, layer, sublayer, within @ ..] = path
         && let Some(site) = sublayer.strip_prefix("adapter_")
     {
-        // The full matrix is the content of an enum's variant and has no field name of its own.
-        let parameter = if parameter == "Full" { "weight" } else { parameter };
-        return format!("{tower}.{layer}.{site}.{parameter}");
+        let within: Vec<&str> = within.iter().map(String::as_str).collect();
+        // Adapter files have shorter names for R-Adapter's.
+        let within = match within.as_slice() {
+            ["residual", "map", "Full"] => "weight".to_owned(),
+            ["residual", "map", "Low", parameter] | ["residual", parameter] => (*parameter).to_owned(),
+            others => others.join("."),
+        };
+        return format!("{tower}.{layer}.{site}.{within}");
     }
     parameter_name(&path.join(".")).to_owned()
 }
@@ -195,6 +200,9 @@ mod tests {
             ("clip.visual.transformer.resblocks.0.adapter_attn.residual.map.Full", "visual.0.attn.weight"),
             ("clip.text.transformer.resblocks.11.adapter_mlp.residual.map.Low.up", "text.11.mlp.up"),
             ("clip.text.transformer.resblocks.11.adapter_mlp.residual.scale", "text.11.mlp.scale"),
+            ("clip.text.transformer.resblocks.0.adapter_attn.tokens", "text.0.attn.tokens"),
+            ("clip.visual.transformer.resblocks.2.adapter_mlp.fc.down", "visual.2.mlp.fc.down"),
+            ("clip.visual.transformer.resblocks.2.adapter_mlp.proj.down", "visual.2.mlp.proj.down"),
         ] {
             assert_eq!(name(path), expected, "{path}");
         }

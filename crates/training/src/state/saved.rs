@@ -247,7 +247,7 @@ fn read(path: &Path, step: u64, expected: &Named, device: &Device) -> Result<Sta
 }
 
 /// The first difference in names and shapes.
-fn mismatch(expected: &Named, found: &Named) -> Option<String> {
+pub(crate) fn mismatch(expected: &Named, found: &Named) -> Option<String> {
     for (key, Flat { shape, .. }) in expected {
         match found.get(key) {
             None => return Some(format!("tensor `{key}` is missing")),

@@ -1,22 +1,24 @@
 //! Settings: said, resolved, refused.
 
-use radapter_training::config::{ConfigError, Decay, Every, LossKind, OrNone, Recipe, Settings, Situation, Tune};
+use radapter_settings::{OrNone, Settings};
+use radapter_training::Task;
+use radapter_training::config::{Decay, Every, LossKind, Tune};
 
-use crate::support::{NoTask, defaults, resolve};
+use crate::support::{base, given, plan_of, resolve};
 
 fn refused(settings: &[&str]) -> String {
     let mut given = Settings::default();
-    let set: Result<(), ConfigError> = settings.iter().try_for_each(|setting| given.set(setting));
-    let resolved = set.and_then(|()| given.parse::<NoTask>()).and_then(|(config, _)| {
-        let task = defaults();
-        config.resolve(&Situation { samples: 500, checkpoint_temperature: 0.07, task: &task })
-    });
-    resolved.unwrap_err().to_string()
+    for setting in settings {
+        if let Err(error) = given.assign(setting) {
+            return error.to_string();
+        }
+    }
+    plan_of(&given, 500).err().unwrap().to_string()
 }
 
 #[test]
 fn defaults_follow_the_run() {
-    let config = resolve(&[], 500).config;
+    let config = resolve(&[], 500).train;
     assert_eq!((config.epochs, config.steps, config.batch_size), (Some(10), None, 64));
     assert_eq!((config.steps_per_epoch(500), config.total_steps(500)), (7, 70));
     assert_eq!(config.warmup, 3);
@@ -28,42 +30,35 @@ fn defaults_follow_the_run() {
     assert_eq!((config.loss.margin, config.loss.smoothing, config.loss.temperature), (0.05, 0.02, 0.01));
 
     // A set smaller than a batch.
-    let config = resolve(&[], 10).config;
+    let config = resolve(&[], 10).train;
     assert_eq!((config.batch_size, config.total_steps(10)), (10, 10));
     // A run as long as the paper's has the paper's values.
-    let config = resolve(&["steps=25020"], 1_281_167).config;
+    let config = resolve(&["steps=25020"], 1_281_167).train;
     assert_eq!((config.warmup, config.ema), (500, OrNone::Some(0.999)));
 }
 
 #[test]
 fn full_fine_tuning_has_its_own_defaults() {
-    let config = resolve(&["tune=all"], 500).config;
+    let config = resolve(&["tune=all"], 500).train;
     assert_eq!((config.lr, config.weight_decay, config.ema), (3e-5, 0.1, OrNone::None));
     assert_eq!((config.loss.kind, config.loss.smoothing), (LossKind::CrossEntropy, 0.0));
 }
 
 #[test]
-#[allow(clippy::type_complexity, reason = "the columns of the table")]
-fn the_published_table_is_verbatim() {
-    let table: [(&str, u64, usize, u64, f64, f64, f64, f64, &str, OrNone<f64>); 4] = [
-        ("paper-imagenet", 10, 512, 500, 0.999, 0.5, 0.02, 0.05, "full", OrNone::Some(1.0)),
-        ("paper-coco", 10, 512, 500, 0.999, 0.8, 0.0, 0.05, "full", OrNone::None),
-        ("paper-16-shot", 50, 256, 0, 0.999, 0.5, 0.02, 0.05, "4", OrNone::Some(1.0)),
-        ("paper-base-to-novel", 101, 32, 500, 0.9, 0.5, 0.0, 0.1, "4", OrNone::Some(1.0)),
-    ];
-    for (recipe, epochs, batch, warmup, m, alpha, smoothing, margin, rank, clip) in table {
-        let config = resolve(&[&format!("recipe={recipe}")], 16_000).config;
-        assert_eq!((config.epochs, config.batch_size, config.warmup), (Some(epochs), batch, warmup), "{recipe}");
-        assert_eq!((config.ema, config.alpha, config.clip_norm), (OrNone::Some(m), alpha, clip), "{recipe}");
-        assert_eq!((config.loss.smoothing, config.loss.margin), (smoothing, margin), "{recipe}");
-        assert_eq!(config.adapter.rank.to_string(), rank, "{recipe}");
-        assert_eq!((config.lr, config.final_lr, config.weight_decay), (5e-4, 1e-6, 0.0), "{recipe}");
-    }
-    // What the user says goes before the recipe.
-    let config = resolve(&["recipe=paper-16-shot", "steps=7", "adapter.rank=full", "ema=auto"], 100).config;
-    assert_eq!((config.recipe, config.epochs, config.total_steps(100)), (Recipe::Paper16Shot, None, 7));
+fn what_the_user_says_goes_before_the_recipe() {
+    let config = resolve(&["recipe=paper-toy"], 16_000).train;
+    assert_eq!((config.epochs, config.batch_size, config.ema), (Some(50), 256, OrNone::Some(0.999)));
+    assert_eq!((config.alpha, config.loss.margin, config.loss.smoothing), (0.8, 0.1, 0.02));
+    assert_eq!((config.lr, config.final_lr, config.weight_decay), (5e-4, 1e-6, 0.0));
+    assert_eq!(config.adapter.rank.to_string(), "4");
+    let config = resolve(&["recipe=paper-toy", "steps=7", "adapter.rank=full", "ema=auto"], 100).train;
+    assert_eq!((config.recipe.as_str(), config.epochs, config.total_steps(100)), ("paper-toy", None, 7));
     assert_eq!(config.adapter.rank.to_string(), "full");
     assert!(matches!(config.ema, OrNone::Some(m) if m < 0.6));
+    // A recipe's α is that of adapters.
+    assert_eq!(resolve(&["recipe=paper-toy", "tune=all"], 100).train.alpha, 1.0);
+    let error = refused(&["recipe=paper-other"]);
+    assert!(error.contains("recipes of toy are auto, paper-toy"), "{error}");
 }
 
 #[test]
@@ -90,27 +85,21 @@ fn unknown_keys_are_named_with_their_neighbours() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("run.toml");
     std::fs::write(&path, "lr = 1e-3\n[loss]\nmargin = 0.1\ntau = 1\n").unwrap();
-    let error = Settings::from_file(&path).unwrap().parse::<NoTask>().unwrap_err().to_string();
-    assert!(error.contains("`loss.tau`") && error.contains("run.toml"), "{error}");
+    let error = plan_of(&Settings::from_file(&path).unwrap(), 500).err().unwrap().to_string();
+    assert!(error.contains("`loss.tau`") && error.contains("run.toml, line 4"), "{error}");
 }
 
 #[test]
 fn a_task_s_keys_stand_beside_the_trainer_s() {
-    #[derive(serde::Deserialize, Default, Debug, PartialEq)]
-    #[serde(deny_unknown_fields, default)]
-    struct Task {
-        templates: Option<String>,
-        val_fraction: Option<f64>,
-    }
     let mut given = Settings::from_toml("lr = 1e-3\nval_fraction = 0.2\n[loss]\nmargin = 0.1\n", "a.toml").unwrap();
-    given.set("templates=simple").unwrap();
-    given.set("loss.smoothing = 0.5").unwrap();
-    given.set("adapter.layers=[0, 1]").unwrap();
-    let (train, task): (_, Task) = given.parse().unwrap();
-    assert_eq!(task, Task { templates: Some("simple".to_owned()), val_fraction: Some(0.2) });
-    assert_eq!((train.lr, train.loss.margin, train.loss.smoothing), (Some(1e-3), Some(0.1), Some(0.5)));
-    given.set("template=x").unwrap();
-    let error = given.parse::<Task>().unwrap_err().to_string();
+    given.assign("templates=simple").unwrap();
+    given.assign("loss.smoothing = 0.5").unwrap();
+    given.assign("adapter.layers=[0, 1]").unwrap();
+    let plan = plan_of(&given, 500).unwrap();
+    assert_eq!((plan.task.settings().templates.as_deref(), plan.task.settings().val_fraction), (Some("simple"), 0.2));
+    assert_eq!((plan.train.lr, plan.train.loss.margin, plan.train.loss.smoothing), (1e-3, 0.1, 0.5));
+    given.assign("template=x").unwrap();
+    let error = plan_of(&given, 500).err().unwrap().to_string();
     assert!(error.contains("did you mean templates?"), "{error}");
 }
 
@@ -131,7 +120,10 @@ fn values_out_of_range_are_refused_by_key() {
         (&["loss.temperature=0"], "loss.temperature"),
         (&["loss.smoothing=1"], "loss.smoothing"),
         (&["loss.margin=-0.1"], "loss.margin"),
-        (&["loss.kind=hinge"], "`loss.kind`: unknown variant `hinge`"),
+        (&["loss.kind=hinge"], "loss.kind = \"hinge\" in --set is refused: expected \"mpm-nce\", "),
+        (&["method=lora"], "expected one of r-adapter, full, flyp, ovseg"),
+        (&["method=flyp", "tune=image"], "the method does not tune it"),
+        (&["val_fraction=2"], "expected a number, from 0 to 1"),
         (&["betas=[0.9, 1.0]"], "betas"),
         (&["micro_batch=0"], "micro_batch"),
         (&["micro_batch=2", "adapter.drop_mode=sample"], "adapter.drop_mode"),
@@ -153,22 +145,26 @@ fn values_out_of_range_are_refused_by_key() {
 
 #[test]
 fn the_checkpoint_s_temperature_is_a_choice() {
-    assert_eq!(resolve(&["loss.temperature=checkpoint"], 500).config.loss.temperature, 0.07);
-    assert_eq!(resolve(&["loss.temperature=0.2"], 500).config.loss.temperature, 0.2);
+    assert_eq!(resolve(&["loss.temperature=checkpoint"], 500).train.loss.temperature, base().temperature());
+    assert_eq!(resolve(&["loss.temperature=0.2"], 500).train.loss.temperature, 0.2);
 }
 
 #[test]
-fn a_resolved_config_is_a_config() {
+fn recorded_settings_given_as_settings_resolve_to_the_same() {
     for settings in [
         &["epochs=3"][..],
         &["steps=9", "tune=all", "ema=none", "clip_norm=none", "save_every=none"],
-        &["recipe=paper-base-to-novel", "patience=2", "micro_batch=4", "validate_every=5"],
+        &["recipe=paper-toy", "patience=2", "micro_batch=4", "validate_every=5", "templates=simple"],
     ] {
-        let resolved = resolve(settings, 300).config;
-        let text = toml::to_string(&resolved).unwrap();
-        let (config, NoTask {}) = Settings::from_toml(&text, "resolved").unwrap().parse().unwrap();
-        let task = defaults();
-        let situation = Situation { samples: 300, checkpoint_temperature: 3.0, task: &task };
-        assert_eq!(config.resolve(&situation).unwrap().config, resolved, "{text}");
+        let plan = resolve(settings, 300);
+        let recorded = plan.settings().unwrap();
+        let again = plan_of(&Settings::from_table(recorded.clone(), "the record"), 300).unwrap();
+        assert_eq!((again.train, again.method.name()), (plan.train, plan.method.name()), "{settings:?}");
+        assert_eq!(again.task.settings(), plan.task.settings());
     }
+    // The same through text, as a run's file has them.
+    let plan = resolve(&["lr=0.1"], 300);
+    let text = toml::to_string(&plan.settings().unwrap()).unwrap();
+    assert_eq!(plan_of(&Settings::from_toml(&text, "text").unwrap(), 300).unwrap().train, plan.train, "{text}");
+    assert_eq!(given(&["lr=0.1"]), given(&["lr = 0.1"]));
 }

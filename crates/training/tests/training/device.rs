@@ -58,7 +58,7 @@ fn a_device_that_fails_in_a_step_ends_the_run_cleanly_and_it_is_resumed() {
     let plan = || Plan::new(&["steps=9", "save_every=2"]);
     finished(plan().train(&at("whole")).unwrap());
 
-    let mut setup = plan().setup(&at("run"));
+    let mut setup = plan().setup(&at("run")).unwrap();
     let inner = setup.objective.clone();
     setup.objective = Arc::new(Failing { inner, calls: AtomicUsize::new(0), fails_in: 6 });
     let error = train(setup).unwrap_err();
@@ -66,7 +66,7 @@ fn a_device_that_fails_in_a_step_ends_the_run_cleanly_and_it_is_resumed() {
     for part in ["step 6", "out of memory: 1073741824 bytes", "step 4 is saved", "--resume", "micro_batch"] {
         assert!(error.to_string().contains(part), "{part}: {error}");
     }
-    finished(resume(plan().setup(&at("run")), None).unwrap());
+    finished(resume(plan().setup(&at("run")).unwrap(), None).unwrap());
     let weights = |name: &str| std::fs::read(at(name).join("adapters-ema.safetensors")).unwrap();
     assert_eq!(weights("run"), weights("whole"));
     assert_eq!(read_metrics(&at("run").join("metrics.jsonl")).unwrap().len(), 9 + 3);

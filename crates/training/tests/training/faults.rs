@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use radapter_training::config::Settings;
+use radapter_methods::METHODS;
+use radapter_training::finetuned::FineTunedRun;
+use radapter_training::plan::check_resume;
 use radapter_training::{RunDir, TrainError};
 
-use crate::support::{Drawn, Plan, finished, result_files};
+use crate::support::{Drawn, Plan, Toy, finished, given, result_files};
 
 fn started(dir: &Path) -> std::path::PathBuf {
     let run = dir.join("run");
@@ -75,7 +77,7 @@ fn a_damaged_state_is_named_and_the_older_one_offered() {
 
         let whole = dir.path().join("whole");
         finished(Plan::new(&["epochs=3"]).train(&whole).unwrap());
-        let setup = Plan::new(&["epochs=3"]).setup(&run);
+        let setup = Plan::new(&["epochs=3"]).setup(&run).unwrap();
         finished(radapter_training::resume(setup, Some(older)).unwrap());
         assert_eq!(result_files(&whole), result_files(&run), "{damage}");
     }
@@ -85,7 +87,7 @@ fn a_damaged_state_is_named_and_the_older_one_offered() {
 fn missing_states_are_told() {
     let dir = tempfile::tempdir().unwrap();
     let run = started(dir.path());
-    let setup = Plan::new(&["epochs=3"]).setup(&run);
+    let setup = Plan::new(&["epochs=3"]).setup(&run).unwrap();
     let error = radapter_training::resume(setup, Some(77)).unwrap_err();
     assert!(error.to_string().contains("no state of step 77"), "{error}");
     fs::remove_dir_all(run.join("state")).unwrap();
@@ -110,7 +112,7 @@ fn another_run_cannot_be_resumed_here() {
     let mut plan = Plan::new(&["epochs=3"]);
     plan.data = Drawn::new(25);
     assert!(plan.resume(&run).unwrap_err().to_string().contains("25 samples"));
-    let mut setup = Plan::new(&["epochs=3"]).setup(&run);
+    let mut setup = Plan::new(&["epochs=3"]).setup(&run).unwrap();
     setup.base_hash = "other".to_owned();
     assert!(radapter_training::resume(setup, None).unwrap_err().to_string().contains("base model"));
     resumed(&run).unwrap();
@@ -120,12 +122,8 @@ fn another_run_cannot_be_resumed_here() {
 fn settings_given_with_a_resume_are_compared() {
     let dir = tempfile::tempdir().unwrap();
     let run = started(dir.path());
-    let record = RunDir::open(&run).unwrap().record().unwrap();
-    let check = |settings: &[&str]| {
-        let mut given = Settings::default();
-        settings.iter().for_each(|setting| given.set(setting).unwrap());
-        record.check(&given)
-    };
+    let run = RunDir::open(&run).unwrap();
+    let check = |settings: &[&str]| check_resume::<Toy>(&run, &given(settings));
     check(&["epochs=3", "lr=1e-2", "ema=auto", "loss.kind=mpm-nce", "adapter.rank=full"]).unwrap();
     for (setting, key) in
         [("lr=0.1", "lr"), ("steps=9", "steps"), ("loss.margin=0.06", "loss.margin"), ("templates=simple", "templates")]
@@ -193,16 +191,16 @@ fn a_broken_sample_stops_the_run_or_is_skipped() {
     let broken_from_the_start = || {
         let mut plan = Plan::new(&["batch_size=26", "epochs=2"]);
         plan.data.broken = Some((5, false));
-        plan.setup(&first)
+        plan
     };
-    let mut setup = broken_from_the_start();
-    setup.files = vec![("classes.json".to_owned(), b"{}".to_vec())];
-    let error = radapter_training::train(setup).unwrap_err();
+    let mut plan = broken_from_the_start();
+    plan.files = vec![("classes.json".to_owned(), b"{}".to_vec())];
+    let error = plan.train(&first).unwrap_err();
     assert!(matches!(error, TrainError::Data { index: 5, .. }), "{error}");
     assert!(!first.exists());
     // A run that has steps to lose stays.
     let _ = Plan::new(&["batch_size=26", "epochs=2"]).interrupted_at(1).train(&first).unwrap();
-    assert!(radapter_training::resume(broken_from_the_start(), None).is_err());
+    assert!(broken_from_the_start().resume(&first).is_err());
     assert!(first.join("state").is_dir());
 
     let run = dir.path().join("skips");
@@ -246,7 +244,7 @@ fn a_run_that_is_being_trained_is_left_alone() {
 fn a_state_that_is_not_there_is_told_with_those_that_are() {
     let dir = tempfile::tempdir().unwrap();
     let run = started(dir.path());
-    let error = radapter_training::resume(Plan::new(&["epochs=3"]).setup(&run), Some(1)).unwrap_err();
+    let error = radapter_training::resume(Plan::new(&["epochs=3"]).setup(&run).unwrap(), Some(1)).unwrap_err();
     let states = radapter_training::state::saved_steps(&run.join("state")).unwrap();
     assert!(error.to_string().contains(&format!("steps {}, {}", states[0], states[1])), "{error}");
 }
@@ -261,7 +259,7 @@ fn the_best_state_is_kept_on_request_and_with_early_stopping() {
     ] {
         let run = dir.path().join(name);
         finished(Plan::new(settings).train(&run).unwrap());
-        let evaluated = RunDir::open(&run).unwrap().evaluated().unwrap();
+        let evaluated = FineTunedRun::open(METHODS, &run).unwrap().evaluated("adapters");
         assert_eq!(evaluated, dir.path().join(folder).join("adapters-ema.safetensors"));
         assert!(evaluated.is_file());
     }

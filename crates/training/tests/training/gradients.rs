@@ -9,7 +9,7 @@ use safetensors::SafeTensors;
 use crate::support::{Plan, finished};
 
 /// First moments of the state after `step` steps.
-fn moments(dir: &Path, step: u64) -> BTreeMap<String, Vec<f32>> {
+pub(crate) fn moments(dir: &Path, step: u64) -> BTreeMap<String, Vec<f32>> {
     let bytes = std::fs::read(dir.join(format!("state/step-{step:08}/moments.safetensors"))).unwrap();
     SafeTensors::deserialize(&bytes)
         .unwrap()
@@ -51,7 +51,7 @@ pub(crate) fn difference(a: &BTreeMap<String, Vec<f32>>, b: &BTreeMap<String, Ve
     difference / scale
 }
 
-fn assert_equal(a: &BTreeMap<String, Vec<f32>>, b: &BTreeMap<String, Vec<f32>>, what: &str) {
+pub(crate) fn assert_equal(a: &BTreeMap<String, Vec<f32>>, b: &BTreeMap<String, Vec<f32>>, what: &str) {
     let difference = difference(a, b);
     assert!(difference <= 1e-5, "{what}: {difference} of the norm");
 }

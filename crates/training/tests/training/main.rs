@@ -3,6 +3,7 @@
 
 mod config;
 mod device;
+mod drafts;
 mod faults;
 mod gradients;
 mod precision;

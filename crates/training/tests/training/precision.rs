@@ -10,7 +10,7 @@ use radapter_training::{Contrastive, Line, Objective, Outcome, Side, read_metric
 use safetensors::SafeTensors;
 
 use crate::gradients::{difference, gradients};
-use crate::support::{Plan, base, finished, result_files, tokens_of};
+use crate::support::{Plan, base_clip, finished, result_files, tokens_of};
 
 #[test]
 fn embeddings_are_f32_and_near_those_of_f32() {
@@ -23,7 +23,7 @@ fn embeddings_are_f32_and_near_those_of_f32() {
         // Reading as f32 is refused for any other type.
         both.map(|rows| rows.into_data().try_to_vec::<f32>().unwrap()).concat()
     };
-    let (model, _) = base();
+    let model = base_clip();
     let expected = rows(&model);
     for (precision, limit) in [(Precision::Bf16, 3e-2), (Precision::F16, 4e-3)] {
         for model in [model.clone().in_precision(precision), model.clone().computing_in(precision)] {
@@ -53,7 +53,7 @@ fn weights_are_in_the_type_and_norms_are_not() {
     }
 
     let mut types = Types(Vec::new(), Vec::new());
-    base().0.in_precision(Precision::Bf16).visit(&mut types);
+    base_clip().in_precision(Precision::Bf16).visit(&mut types);
     for (path, dtype) in types.0 {
         let stays = path.contains("ln_") || path == "logit_scale";
         assert_eq!(dtype, if stays { DType::F32 } else { DType::BF16 }, "{path}");
@@ -143,7 +143,7 @@ fn gradients_too_large_for_f16_are_computed_with_a_smaller_factor() {
         let run = dir.path().join("run");
         let mut plan = Plan::new(&["steps=5", "clip_norm=1", precision]);
         plan.validate = false;
-        let mut setup = plan.setup(&run);
+        let mut setup = plan.setup(&run).unwrap();
         setup.objective = std::sync::Arc::new(Steep(Contrastive::InfoNce { temperature: 0.1 }, factor));
         finished(radapter_training::train(setup).unwrap());
         let lines = read_metrics(&run.join("metrics.jsonl")).unwrap();

@@ -28,7 +28,7 @@ fn plan(case: usize) -> Plan {
 }
 
 /// The numbers of the steps and the validations, without the times.
-fn history(dir: &Path) -> Vec<String> {
+pub(crate) fn history(dir: &Path) -> Vec<String> {
     read_metrics(&dir.join("metrics.jsonl"))
         .unwrap()
         .into_iter()

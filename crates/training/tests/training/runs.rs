@@ -8,7 +8,7 @@ use radapter_adapter::AdapterFile;
 use radapter_training::config::Decay;
 use radapter_training::{Line, ProgressEvent, Report, RunDir, Schedule, TrainLine, ValidationLine, read_metrics};
 
-use crate::support::{Drawn, Plan, base, finished, resolve};
+use crate::support::{Drawn, Plan, base, finished, plan_of, plan_of_run, resolve};
 
 struct Ran {
     report: Report,
@@ -108,7 +108,7 @@ fn the_run_directory_explains_itself() {
 
     let run = RunDir::open(ran.path()).unwrap();
     let record = run.record().unwrap();
-    let (_, hash) = base();
+    let hash = base().state.hash();
     assert_eq!((record.base_hash.as_str(), record.samples), (hash.as_str(), 26));
     assert_eq!(run.report().unwrap(), Some(ran.report.clone()));
     let states: Vec<String> = std::fs::read_dir(run.states())
@@ -123,7 +123,7 @@ fn the_run_directory_explains_itself() {
     let averaged = AdapterFile::read(ran.path().join("adapters-ema.safetensors")).unwrap();
     assert_ne!(trained.adapters, averaged.adapters);
     assert_eq!(trained.base.as_deref(), Some(hash.as_str()));
-    assert_eq!(trained.config, Some(record.train.adapter));
+    assert_eq!(trained.config, Some(record.train().unwrap().adapter));
     assert_eq!(ran.report.tuned_parameters, trained.adapters.parameters());
 }
 
@@ -255,13 +255,12 @@ fn a_run_without_validation_has_no_best() {
 fn a_run_s_config_starts_another() {
     let ran = run(Plan::new(&["epochs=1", "loss.margin=0.2", "ema=none", "adapter.rank=3"]));
     let record = RunDir::open(ran.path()).unwrap().record().unwrap();
-    let settings = radapter_training::config::Settings::from_file(&ran.path().join("config.toml")).unwrap();
-    let (config, crate::support::NoTask {}) = settings.parse().unwrap();
-    let task = crate::support::defaults();
-    let situation = radapter_training::config::Situation { samples: 26, checkpoint_temperature: 1.0, task: &task };
-    assert_eq!(config.resolve(&situation).unwrap().config, record.train);
+    let settings = radapter_settings::Settings::from_file(&ran.path().join("config.toml")).unwrap();
+    let train = record.train().unwrap();
+    assert_eq!(plan_of(&settings, 26).unwrap().train, train);
+    assert_eq!(plan_of_run(&ran.path(), 26).train, train);
     assert_eq!(
-        record.train,
+        train,
         resolve(
             &[
                 "batch_size=8",
@@ -275,6 +274,6 @@ fn a_run_s_config_starts_another() {
             ],
             26,
         )
-        .config
+        .train
     );
 }

@@ -6,13 +6,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use burn::tensor::{Device, Tensor, TensorData};
+use radapter_clip::checkpoint::{Checkpoint, Format};
 use radapter_clip::config::{Activation, ClipConfig, TextConfig, VisionConfig};
-use radapter_clip::model::{Clip, Context};
-use radapter_clip::state_dict::StateDict;
-use radapter_training::config::{LossKind, Resolved, Settings, Situation, TaskDefaults};
+use radapter_clip::model::{Clip, Context, Encoder, ModelError};
+use radapter_datasets::SkipReport;
+use radapter_methods::METHODS;
+use radapter_settings::{Settings, SettingsError, Spec, settings};
+use radapter_training::config::{Recipe, TrainSettings};
+use radapter_training::plan::Inputs;
 use radapter_training::{
-    DataError, IgnoreProgress, Outcome, ProgressListener, Report, Sample, SampleKey, Setup, TrainData, TrainError,
-    Validator,
+    DataError, IgnoreProgress, Method, Outcome, Parts, Plan as TaskPlan, ProgressEvent, ProgressListener, Report,
+    RunDir, RunOptions, Sample, SampleKey, Setup, Sources, Task, TrainData, TrainError, Validator,
 };
 
 pub(crate) const CLASSES: usize = 4;
@@ -45,15 +49,15 @@ pub(crate) fn architecture() -> ClipConfig {
     }
 }
 
-pub(crate) fn base() -> (Clip, String) {
-    static BASE: LazyLock<(StateDict, String)> = LazyLock::new(|| {
-        let state = architecture().random_state(5);
-        let hash = state.hash();
-        (state, hash)
+pub(crate) fn base() -> Checkpoint {
+    static BASE: LazyLock<Checkpoint> = LazyLock::new(|| {
+        Checkpoint::new(architecture(), architecture().random_state(5), Format::OpenClip, "random").unwrap()
     });
-    let (state, hash) = &*BASE;
-    let clip = Clip::from_state(&architecture(), state, &Device::flex()).unwrap();
-    (clip, hash.clone())
+    BASE.clone()
+}
+
+pub(crate) fn base_clip() -> Clip {
+    Clip::from_state(&base().config, &base().state, &Device::flex()).unwrap()
 }
 
 /// Images of a class share a pattern; noise is drawn from the key.
@@ -118,18 +122,17 @@ pub(crate) struct Accuracy;
 impl Validator for Accuracy {
     fn validate(
         &mut self,
-        model: &Clip,
+        model: &dyn Encoder,
         head: Option<&Tensor<2>>,
     ) -> Result<Vec<(String, f64)>, Box<dyn std::error::Error + Send + Sync>> {
-        let context = Context::inference();
         let texts: Vec<_> = (0..CLASSES).map(tokens_of).collect();
-        let head = head.cloned().unwrap_or_else(|| model.encode_text(&texts, &context));
+        let head = head.cloned().unwrap_or_else(|| model.embed_texts(&texts));
         assert!(!head.is_autodiff(), "validation is outside autodiff");
         let count = 32;
         let pixels: Vec<f32> =
             (0..count).flat_map(|index| sample(SampleKey { seed: 999, epoch: 0, index }).pixels).collect();
         let pixels = Tensor::from_data(TensorData::new(pixels, [count, 3, SIZE, SIZE]), &head.device());
-        let logits = model.encode_image(pixels, &context).matmul(head.transpose());
+        let logits = model.embed_images(pixels).matmul(head.transpose());
         let values = logits.into_data().try_to_vec::<f32>().unwrap();
         let right = (0..count)
             .filter(|index| {
@@ -143,30 +146,129 @@ impl Validator for Accuracy {
     }
 }
 
-pub(crate) fn defaults() -> TaskDefaults {
-    TaskDefaults {
-        alpha: 0.5,
-        adapters_loss: LossKind::MpmNce,
-        all_loss: LossKind::CrossEntropy,
-        margin: 0.05,
-        smoothing: 0.02,
-        best: "cosine".to_owned(),
+settings! {
+    /// A task's settings beside the trainer's.
+    pub struct ToySettings {
+        /// Templates of captions.
+        pub templates: Option<String> = Spec::unset(),
+        /// Share of the images that is validated on.
+        pub val_fraction: f64 = Spec::toml("0.1").from_to(0.0, 1.0),
     }
 }
 
-#[derive(serde::Serialize, serde::Deserialize, Debug, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct NoTask {}
+/// A task on drawn images.
+#[derive(Debug)]
+pub(crate) struct Toy {
+    settings: ToySettings,
+    data: ToyData,
+}
 
-pub(crate) fn resolve(settings: &[&str], samples: usize) -> Resolved {
-    let mut given = Settings::default();
-    for setting in settings {
-        given.set(setting).unwrap();
+/// What a [`Toy`] trains on.
+#[derive(Clone, Debug)]
+pub(crate) struct ToyData {
+    drawn: Drawn,
+    validate: bool,
+    files: Vec<(String, Vec<u8>)>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ToyError {
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+impl ToyError {
+    /// The trainer's error, which is all that a toy fails by.
+    pub(crate) fn of_training(self) -> TrainError {
+        match self {
+            Self::Train(error) => error,
+            Self::Settings(error) => error.into(),
+            Self::Model(error) => panic!("{error}"),
+        }
     }
-    let (config, NoTask {}) = given.parse().unwrap();
-    let task = defaults();
-    let situation = Situation { samples, checkpoint_temperature: 0.07, task: &task };
-    config.resolve(&situation).unwrap()
+}
+
+impl Task for Toy {
+    const NAME: &'static str = "toy";
+    const ABOUT: &'static str = "tells drawn patterns apart";
+    const EXAMPLES: &'static str = "";
+    const DEFAULTS: &'static str = "alpha = 0.5\nbest = \"cosine\"";
+    const SMOOTHING: f64 = 0.02;
+    const RECIPES: &'static [Recipe] = &[Recipe {
+        name: "paper-toy",
+        about: "a table's column",
+        settings: "epochs = 50\nbatch_size = 256\nema = 0.999\nalpha = 0.8\nloss.margin = 0.1\nadapter.rank = 4",
+    }];
+    const HAS_CLASSIFIER: bool = true;
+
+    type Settings = ToySettings;
+    type Data = ToyData;
+    type Error = ToyError;
+
+    fn prepare(settings: ToySettings, sources: Sources<'_, Self>) -> Result<Self, ToyError> {
+        Ok(Self { settings, data: sources.data.expect("a toy has its data in memory") })
+    }
+
+    fn settings(&self) -> &ToySettings {
+        &self.settings
+    }
+
+    fn samples(&self) -> usize {
+        self.data.drawn.count
+    }
+
+    fn summary(&self) -> String {
+        format!("{} drawn images", self.samples())
+    }
+
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn parts(self, model: &dyn Encoder, train: &TrainSettings, _options: &RunOptions) -> Result<Parts, ToyError> {
+        let texts: Vec<_> = (0..CLASSES).map(tokens_of).collect();
+        let head = (!train.loss.objective().needs_text()).then(|| model.embed_texts(&texts));
+        let ToyData { drawn, validate, files } = self.data;
+        let validator = validate.then(|| Box::new(Accuracy) as Box<dyn Validator>);
+        Ok(Parts { data: Arc::new(drawn), head, validator, files, skipped: SkipReport::default() })
+    }
+}
+
+/// The trainer's settings of a run over so many samples, with warnings.
+pub(crate) fn plan_of(given: &Settings, samples: usize) -> Result<TaskPlan<Toy>, TrainError> {
+    let data = ToyData { drawn: Drawn::new(samples), validate: true, files: Vec::new() };
+    planned(METHODS, given, data)
+}
+
+fn planned(
+    methods: &[&'static dyn Method],
+    given: &Settings,
+    data: ToyData,
+) -> Result<TaskPlan<Toy>, TrainError> {
+    TaskPlan::new(inputs(methods, data, &mut |_, _| {}), given).map_err(ToyError::of_training)
+}
+
+fn inputs<'a>(
+    methods: &'a [&'static dyn Method],
+    data: ToyData,
+    progress: &'a mut dyn FnMut(usize, usize),
+) -> Inputs<'a, Toy> {
+    Inputs { methods, base: base(), reference: None, data: Some(data), device: Device::flex(), progress }
+}
+
+/// Settings of `--set`.
+pub(crate) fn given(settings: &[&str]) -> Settings {
+    let mut given = Settings::default();
+    settings.iter().for_each(|setting| given.assign(setting).unwrap());
+    given
+}
+
+pub(crate) fn resolve(settings: &[&str], samples: usize) -> TaskPlan<Toy> {
+    plan_of(&given(settings), samples).unwrap()
 }
 
 /// A run to be.
@@ -174,6 +276,9 @@ pub(crate) struct Plan {
     pub(crate) settings: Vec<String>,
     pub(crate) data: Drawn,
     pub(crate) validate: bool,
+    /// The task's files in the run's folder.
+    pub(crate) files: Vec<(String, Vec<u8>)>,
+    pub(crate) methods: &'static [&'static dyn Method],
     /// How many devices share each batch: replicas on the CPU.
     pub(crate) devices: usize,
     /// Bytes that the device is said to have.
@@ -189,6 +294,8 @@ impl Plan {
             settings: common.iter().chain(settings).map(|s| (*s).to_owned()).collect(),
             data: Drawn::new(26),
             validate: true,
+            files: Vec::new(),
+            methods: METHODS,
             devices: 1,
             memory: None,
             progress: Box::new(IgnoreProgress),
@@ -196,45 +303,33 @@ impl Plan {
         }
     }
 
-    pub(crate) fn setup(self, dir: &Path) -> Setup {
-        let (base, base_hash) = base();
+    pub(crate) fn setup(self, dir: &Path) -> Result<Setup, TrainError> {
         let settings: Vec<&str> = self.settings.iter().map(String::as_str).collect();
-        let config = resolve(&settings, self.data.count).config;
-        let texts: Vec<_> = (0..CLASSES).map(tokens_of).collect();
-        let head = base.encode_text(&texts, &Context::inference());
-        let objective = config.loss.objective();
-        Setup {
-            base,
-            base_hash,
-            data: Arc::new(self.data),
-            head: (!objective.needs_text()).then_some(head),
-            objective,
-            validator: self.validate.then(|| Box::new(Accuracy) as Box<dyn Validator>),
-            config,
-            task: toml::Table::new(),
-            files: Vec::new(),
+        let data = ToyData { drawn: self.data, validate: self.validate, files: self.files };
+        let plan = planned(self.methods, &given(&settings), data)?;
+        let options = RunOptions {
             devices: vec![Device::flex(); self.devices],
             memory: self.memory,
-            run_dir: dir.to_owned(),
             progress: self.progress,
             interrupt: self.interrupt,
-        }
+            ..RunOptions::new(dir, Device::flex())
+        };
+        plan.setup(options).map_err(ToyError::of_training)
     }
 
     pub(crate) fn train(self, dir: &Path) -> Result<Outcome, TrainError> {
-        radapter_training::train(self.setup(dir))
+        radapter_training::train(self.setup(dir)?)
     }
 
     pub(crate) fn resume(self, dir: &Path) -> Result<Outcome, TrainError> {
-        radapter_training::resume(self.setup(dir), None)
+        radapter_training::resume(self.setup(dir)?, None)
     }
 
     /// Asks for the end of the run after this step.
     pub(crate) fn interrupted_at(mut self, step: u64) -> Self {
-        self.data.count = self.data.count.max(1);
         let interrupt = self.interrupt.clone();
-        self.progress = Box::new(move |event: &radapter_training::ProgressEvent| {
-            if let radapter_training::ProgressEvent::Step(progress) = event
+        self.progress = Box::new(move |event: &ProgressEvent| {
+            if let ProgressEvent::Step(progress) = event
                 && progress.step >= step
             {
                 interrupt.store(true, Ordering::Relaxed);
@@ -242,6 +337,12 @@ impl Plan {
         });
         self
     }
+}
+
+/// The plan of a run in a folder.
+pub(crate) fn plan_of_run(dir: &Path, samples: usize) -> TaskPlan<Toy> {
+    let data = ToyData { drawn: Drawn::new(samples), validate: true, files: Vec::new() };
+    TaskPlan::of_run(inputs(METHODS, data, &mut |_, _| {}), &RunDir::open(dir).unwrap()).unwrap()
 }
 
 pub(crate) fn finished(outcome: Outcome) -> Report {

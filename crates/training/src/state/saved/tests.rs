@@ -27,6 +27,11 @@ fn same(a: &Named, b: &Named) -> bool {
     a.keys().eq(b.keys()) && a.iter().all(|(key, flat)| flat.values.to_data() == b[key].values.to_data())
 }
 
+/// The newest state, or that of step `from`.
+fn loaded(states: &Path, from: Option<u64>, expected: &Named) -> Result<State, TrainError> {
+    load(states, chosen(states, from)?, expected, &Device::flex())
+}
+
 #[test]
 fn a_state_comes_back_and_the_last_two_are_kept() {
     let dir = tempfile::tempdir().unwrap();
@@ -35,7 +40,7 @@ fn a_state_comes_back_and_the_last_two_are_kept() {
     }
     assert_eq!(saved_steps(dir.path()).unwrap(), [9, 10]);
     for (from, step) in [(None, 10), (Some(9), 9)] {
-        let loaded = load(dir.path(), from, &named(0.0), &Device::flex()).unwrap();
+        let loaded = loaded(dir.path(), from, &named(0.0)).unwrap();
         let expected = state(step);
         assert_eq!(loaded.counters, expected.counters);
         assert!(same(&loaded.parameters, &expected.parameters));
@@ -58,7 +63,7 @@ fn a_disk_that_fills_leaves_the_older_states_intact() {
         assert!(error.to_string().contains("step-00000003"), "{error}");
         let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names.len(), 2, "{bytes}: {names:?}");
-        let loaded = load(dir.path(), None, &named(0.0), &Device::flex()).unwrap();
+        let loaded = loaded(dir.path(), None, &named(0.0)).unwrap();
         assert_eq!(loaded.counters.step, 2);
     }
     save(&FullAfter::bytes(size + 100), dir.path(), &state(3)).unwrap();
@@ -84,7 +89,7 @@ fn a_state_of_other_parameters_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     save(&Disk, dir.path(), &state(4)).unwrap();
     let refused = |expected: &Named| {
-        let error = load(dir.path(), None, expected, &Device::flex()).err().unwrap();
+        let error = loaded(dir.path(), None, expected).err().unwrap();
         assert!(matches!(&error, TrainError::State { older: None, .. }), "{error}");
         error.to_string()
     };
@@ -105,7 +110,7 @@ fn a_state_before_the_first_step_has_no_tensors() {
     save(&Disk, dir.path(), &State::start(Counters::start(true))).unwrap();
     assert_eq!(fs::read_dir(folder(dir.path(), 0)).unwrap().count(), 1);
     let initial = named(5.0);
-    let loaded = load(dir.path(), None, &initial, &Device::flex()).unwrap();
+    let loaded = loaded(dir.path(), None, &initial).unwrap();
     assert!(same(&loaded.parameters, &initial) && same(&loaded.memory.averages, &initial));
     assert!(loaded.memory.first.is_empty());
 }
