@@ -7,6 +7,7 @@
 mod allocator;
 mod bench;
 mod bench_recall;
+mod in_memory;
 mod page;
 mod pretrain;
 mod repro;

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_methods::METHODS;
-use radapter_settings::{Settings, SettingsError};
+use radapter_settings::Settings;
 use radapter_training::plan::Inputs;
 use radapter_training::{Outcome, Plan, Report, RunDir, RunOptions, Task, TrainOutcome};
 
@@ -28,18 +28,6 @@ pub fn train<T: Task>(
 ) -> anyhow::Result<TrainOutcome> {
     let mut ignore = |_, _| {};
     Ok(Plan::<T>::new(inputs(base, data, &options, &mut ignore), settings)?.train(options)?)
-}
-
-/// Settings from assignments, as `--set` takes them.
-///
-/// # Errors
-/// [`SettingsError`] for an assignment that is not valid.
-pub fn settings<T: AsRef<str>>(assignments: impl IntoIterator<Item = T>) -> Result<Settings, SettingsError> {
-    let mut settings = Settings::default();
-    for assignment in assignments {
-        settings.assign(assignment.as_ref())?;
-    }
-    Ok(settings)
 }
 
 /// The report of the run in the folder of `options`: a finished run is read, an unfinished one resumed, a missing one trained with

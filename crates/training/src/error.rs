@@ -100,6 +100,9 @@ pub enum TrainError {
     /// An α out of range.
     #[error(transparent)]
     Alpha(#[from] radapter_adapter::AlphaError),
+    /// The model.
+    #[error(transparent)]
+    Model(#[from] radapter_clip::model::ModelError),
     /// A run of another task.
     #[error("{path} is a run of {found}, expected one of {expected}", path = path.display())]
     OtherTask { path: PathBuf, expected: &'static str, found: String },

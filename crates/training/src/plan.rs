@@ -144,10 +144,13 @@ impl<T: Task> Plan<T> {
         let clip = Clip::from_state(&base.config, &base.state, &options.device)?;
         let parts = task.parts(&clip, &train, &options)?;
         let skipped = parts.skipped.clone();
+        let base_hash = base.state.hash();
+        // The run has its own copy on the device.
+        drop(base);
         let setup = Setup {
             task: T::NAME,
             method,
-            base_hash: base.state.hash(),
+            base_hash,
             base: clip,
             reference,
             parts,

@@ -1,3 +1,5 @@
+//! One measurement of a benchmark, and the memory of this process.
+
 use std::collections::BTreeMap;
 use std::time::Instant;
 

@@ -1,3 +1,5 @@
+//! A single measurement in this process.
+
 use radapter::clip::config::ClipConfig;
 
 use super::device::device;

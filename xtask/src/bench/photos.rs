@@ -1,3 +1,5 @@
+//! Decoding and preprocessing of photos.
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

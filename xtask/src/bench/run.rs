@@ -1,3 +1,5 @@
+//! All measurements in turn, each in a process of its own.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,23 +1,25 @@
 //! A training step with random weights, through the trainer.
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, bail};
 use burn::tensor::Device;
+use radapter::clip::checkpoint::{Checkpoint, Format};
 use radapter::clip::config::ClipConfig;
-use radapter::clip::model::Clip;
 use radapter::clip::tokenizer::Tokenizer;
 use radapter::datasets::seed;
-use radapter::training::config::{LossKind, OrNone, Situation, TaskDefaults, TrainConfig, Tune};
+use radapter::methods::METHODS;
+use radapter::settings::Settings;
+use radapter::training::plan::Inputs;
 use radapter::training::{
-    DataError, Line, Outcome, ProgressEvent, Sample, SampleKey, Setup, TrainData, TrainLine, read_metrics, train,
+    DataError, Line, Outcome, Plan, ProgressEvent, RunOptions, Sample, SampleKey, TrainData, TrainLine, read_metrics,
 };
 use rand::Rng;
 
 use super::Args;
 use super::measurement::{median, minor_faults, reset_peak};
 use super::towers::{Timed, WARM_UP, image_tower, text_tower};
+use crate::in_memory::InMemory;
 
 /// Captions of ten classes, as fine-tuning has them.
 const CLASSES: [&str; 10] =
@@ -44,7 +46,6 @@ impl TrainData for Noise {
 }
 
 pub(crate) fn run(config: &ClipConfig, args: &Args, device: &Device) -> anyhow::Result<Timed> {
-    let state = config.random_state(0);
     let tokenizer = Tokenizer::clip();
     let captions = CLASSES
         .iter()
@@ -54,54 +55,31 @@ pub(crate) fn run(config: &ClipConfig, args: &Args, device: &Device) -> anyhow::
     let steps = args.steps + WARM_UP;
     let length = args.batch_size * steps as usize;
     let data = Noise { values: 3 * config.vision.image_size.pow(2), length, captions };
-    let settings = TrainConfig {
-        steps: Some(steps),
-        batch_size: Some(args.batch_size),
-        tune: Some(if args.all { Tune::All } else { Tune::Adapters }),
-        save_every: Some(OrNone::None),
-        micro_batch: args.micro_batch.map(OrNone::Some),
-        checkpointing: Some(args.checkpointing),
-        precision: Some(args.precision),
-        ..TrainConfig::default()
-    };
-    let task = TaskDefaults {
-        alpha: 0.5,
-        adapters_loss: LossKind::MpmNce,
-        all_loss: LossKind::InfoNce,
-        margin: 0.05,
-        smoothing: 0.02,
-        best: "none".to_owned(),
-    };
-    let resolved = settings.resolve(&Situation { samples: length, checkpoint_temperature: 0.01, task: &task })?.config;
+    let settings = settings(args, steps)?;
     let faults = Arc::new(Mutex::new(Vec::new()));
     let heard = faults.clone();
     let dir = tempfile::tempdir().context("no room for a run")?;
-    let setup = Setup {
-        base_hash: state.hash(),
-        base: Clip::from_state(config, &state, device)?,
-        data: Arc::new(data),
-        objective: resolved.loss.objective(),
-        head: None,
-        validator: None,
-        config: resolved,
-        task: toml::Table::new(),
-        files: Vec::new(),
-        devices: Vec::new(),
-        memory: None,
-        run_dir: dir.path().join("run"),
-        progress: Box::new(move |event: &ProgressEvent| {
-            if let (ProgressEvent::Step(_), Ok(mut faults)) = (event, heard.lock()) {
-                if faults.is_empty() {
-                    reset_peak();
-                }
-                faults.extend(minor_faults());
+    let run_dir = dir.path().join("run");
+    let mut options = RunOptions::new(&run_dir, device.clone());
+    options.progress = Box::new(move |event: &ProgressEvent| {
+        if let (ProgressEvent::Step(_), Ok(mut faults)) = (event, heard.lock()) {
+            if faults.is_empty() {
+                reset_peak();
             }
-        }),
-        interrupt: Arc::new(AtomicBool::new(false)),
+            faults.extend(minor_faults());
+        }
+    });
+    let mut ignore = |_, _| {};
+    let inputs = Inputs {
+        methods: METHODS,
+        base: Checkpoint::new(config.clone(), config.random_state(0), Format::OpenClip, "random")?,
+        reference: None,
+        data: Some(InMemory::new(data, None)),
+        device: device.clone(),
+        progress: &mut ignore,
     };
-    drop(state);
-    let run_dir = setup.run_dir.clone();
-    let Outcome::Finished(_) = train(setup)? else { bail!("the run was interrupted") };
+    let done = Plan::<InMemory>::new(inputs, &settings)?.train(options)?;
+    let Outcome::Finished(_) = done.outcome else { bail!("the run was interrupted") };
     let lines = read_metrics(&run_dir.join("metrics.jsonl"))?;
     let timed: Vec<TrainLine> = lines
         .into_iter()
@@ -134,6 +112,23 @@ pub(crate) fn run(config: &ClipConfig, args: &Args, device: &Device) -> anyhow::
         // The other kinds of steps are not counted.
         gflop: args.plain().then_some((images + texts * text_tower(config, tokens).training()) / 1e9),
     })
+}
+
+/// R-Adapter as on classification, or all weights of both towers.
+fn settings(args: &Args, steps: u64) -> anyhow::Result<Settings> {
+    let mut settings = Settings::default();
+    settings.set("method", if args.all { "flyp" } else { "r-adapter" })?;
+    settings.set("steps", steps as i64)?;
+    settings.set("batch_size", args.batch_size as i64)?;
+    settings.set("loss.margin", 0.05)?;
+    settings.set("loss.smoothing", 0.02)?;
+    settings.set("save_every", "none")?;
+    settings.set("checkpointing", args.checkpointing)?;
+    settings.set("precision", args.precision.to_string())?;
+    if let Some(size) = args.micro_batch {
+        settings.set("micro_batch", size as i64)?;
+    }
+    Ok(settings)
 }
 
 fn captions_in_use(batch: usize) -> usize {

@@ -1,3 +1,5 @@
+//! Scenes with captions, drawn while the model trains.
+
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 

@@ -4,19 +4,19 @@ mod data;
 mod zero_shot;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use burn::tensor::Device;
 use radapter::clip::checkpoint::{Checkpoint, Format, SaveOptions};
 use radapter::clip::config::{Activation, ClipConfig, TextConfig, VisionConfig};
-use radapter::clip::model::Clip;
 use radapter::clip::state_dict::{RawTensor, StoredDtype};
-use radapter::training::config::{LossKind, Situation, TaskDefaults, TrainConfig};
-use radapter::training::{Outcome, ProgressEvent, Setup, resume, train};
+use radapter::methods::METHODS;
+use radapter::settings::Settings;
+use radapter::training::plan::{Inputs, check_resume};
+use radapter::training::{Outcome, Plan, ProgressEvent, RunDir, RunOptions};
 
+use crate::in_memory::InMemory;
 use data::Scenes;
 use zero_shot::ZeroShot;
 
@@ -78,57 +78,53 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut state = config.random_state(args.seed);
     let logit_scale = (1.0 / TEMPERATURE).ln() as f32;
     state.insert("logit_scale", RawTensor::from_f32(vec![], vec![logit_scale]));
+    let base = Checkpoint::new(config.clone(), state, Format::OpenClip, "random")?;
     let device = Device::flex();
-    let base = Clip::from_state(&config, &state, &device)?;
 
-    let data = Scenes::new(&config, args.seed, args.steps, args.batch_size);
-    let settings = TrainConfig {
-        steps: Some(args.steps),
-        batch_size: Some(args.batch_size),
-        lr: Some(args.lr),
-        seed: Some(args.seed),
-        tune: Some(radapter::training::config::Tune::All),
-        save_every: Some(radapter::training::config::OrNone::Some(200)),
-        validate_every: Some(radapter::training::config::Every::Steps(400)),
-        ..TrainConfig::default()
-    };
-    let task = TaskDefaults {
-        alpha: 1.0,
-        adapters_loss: LossKind::MpmNce,
-        all_loss: LossKind::MpmNce,
-        margin: 0.0,
-        smoothing: 0.0,
-        best: "zero_shot".to_owned(),
-    };
-    let samples = data.epoch_length();
-    let situation = Situation { samples, checkpoint_temperature: TEMPERATURE, task: &task };
-    let mut settings = settings;
-    settings.loss.temperature = Some(radapter::training::config::Temperature::Checkpoint);
-    let resolved = settings.resolve(&situation)?.config;
-
-    let started = Instant::now();
-    let setup = Setup {
-        base_hash: state.hash(),
+    let scenes = Scenes::new(&config, args.seed, args.steps, args.batch_size);
+    let validator = ZeroShot::new(&config, args.seed, 20);
+    let mut ignore = |_, _| {};
+    let inputs = Inputs {
+        methods: METHODS,
         base,
-        data: Arc::new(data),
-        objective: resolved.loss.objective(),
-        head: None,
-        validator: Some(Box::new(ZeroShot::new(&config, args.seed, 20))),
-        config: resolved,
-        task: toml::Table::new(),
-        files: Vec::new(),
-        devices: Vec::new(),
-        memory: None,
-        run_dir: args.run.clone(),
-        progress: Box::new(move |event: &ProgressEvent| report(event, started)),
-        interrupt: Arc::new(AtomicBool::new(false)),
+        reference: None,
+        data: Some(InMemory::new(scenes, Some(Box::new(validator)))),
+        device: device.clone(),
+        progress: &mut ignore,
     };
-    let outcome = if args.run.exists() { resume(setup, None)? } else { train(setup)? };
-    match outcome {
+    let settings = settings(args)?;
+    let started = Instant::now();
+    let mut options = RunOptions::new(&args.run, device);
+    options.progress = Box::new(move |event: &ProgressEvent| report(event, started));
+    let done = match RunDir::open(&args.run) {
+        Ok(run) => {
+            check_resume::<InMemory>(&run, &settings)?;
+            Plan::<InMemory>::of_run(inputs, &run)?.resume(options, None)?
+        }
+        Err(_) => Plan::<InMemory>::new(inputs, &settings)?.train(options)?,
+    };
+    match done.outcome {
         Outcome::Finished(report) => eprintln!("{} steps in {:.0} s", report.steps, report.seconds),
-        Outcome::Interrupted { step } => bail!("interrupted behind step {step}; run the same command again to go on"),
+        Outcome::Interrupted { step } => bail!("interrupted after step {step}; run the same command again to continue"),
     }
     export(args, &config)
+}
+
+/// Both towers from random weights, by a loss that knows scenes with equal captions.
+fn settings(args: &Args) -> anyhow::Result<Settings> {
+    let mut settings = Settings::default();
+    settings.set("method", "flyp")?;
+    settings.set("loss.kind", "mpm-nce")?;
+    settings.set("loss.margin", 0.0)?;
+    settings.set("loss.temperature", TEMPERATURE)?;
+    settings.set("steps", args.steps as i64)?;
+    settings.set("batch_size", args.batch_size as i64)?;
+    settings.set("lr", args.lr)?;
+    settings.set("seed", args.seed as i64)?;
+    settings.set("save_every", 200)?;
+    settings.set("validate_every", 400)?;
+    settings.set("best", "zero_shot")?;
+    Ok(settings)
 }
 
 fn report(event: &ProgressEvent, started: Instant) {

@@ -1,8 +1,10 @@
+//! Zero-shot accuracy as the pretraining's validation.
+
 use std::error::Error;
 
 use burn::tensor::{Tensor, TensorData};
 use radapter::clip::config::ClipConfig;
-use radapter::clip::model::{Clip, Context};
+use radapter::clip::model::Encoder;
 use radapter::clip::tokenizer::Tokenizer;
 use radapter::datasets::shapes::{Domain, Split, World, class_names};
 use radapter::training::Validator;
@@ -43,11 +45,10 @@ impl ZeroShot {
 impl Validator for ZeroShot {
     fn validate(
         &mut self,
-        model: &Clip,
+        model: &dyn Encoder,
         _head: Option<&Tensor<2>>,
     ) -> Result<Vec<(String, f64)>, Box<dyn Error + Send + Sync>> {
-        let context = Context::inference();
-        let head = model.encode_text(&self.tokens, &context).transpose();
+        let head = model.embed_texts(&self.tokens).transpose();
         let device = head.device();
         let stride = 3 * self.size * self.size;
         let mut values = Vec::new();
@@ -55,7 +56,7 @@ impl Validator for ZeroShot {
             let mut right = 0;
             for (pixels, classes) in pixels.chunks(128 * stride).zip(classes.chunks(128)) {
                 let data = TensorData::new(pixels.to_vec(), [classes.len(), 3, self.size, self.size]);
-                let images = model.encode_image(Tensor::from_data(data, &device), &context);
+                let images = model.embed_images(Tensor::from_data(data, &device));
                 let best = images.matmul(head.clone()).argmax(1).into_data().convert::<i64>();
                 let best = best.try_into_vec::<i64>()?;
                 right += best.iter().zip(classes).filter(|(best, class)| **best == **class as i64).count();

@@ -1,38 +1,66 @@
-//! A method of the reproduction on PACS.
+//! What the reproductions compare: methods of the registry, each with the learning rates it may have.
 
-use std::path::Path;
+use anyhow::Context as _;
+use radapter::methods::METHODS;
+use radapter::training::Method;
 
-use burn::tensor::Device;
-use radapter::classification::plan::TrainingImages;
-use radapter::clip::checkpoint::Checkpoint;
-use radapter::training::Report;
-
-use super::run::train;
-
-/// A method as a set of settings, and the learning rates it may have.
-pub(crate) struct Arm {
+/// A method with as many learning rates as the others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arm<const RATES: usize> {
+    /// The name in the table.
     pub(crate) name: &'static str,
-    pub(crate) settings: &'static [&'static str],
-    pub(crate) grid: [f64; 5],
-    /// Whether it has an α.
-    pub(crate) scaled: bool,
+    /// The method's name in the registry.
+    pub(crate) method: &'static str,
+    /// The adapters' rank; full where none is given.
+    pub(crate) rank: Option<i64>,
+    pub(crate) grid: [f64; RATES],
 }
 
-impl Arm {
-    /// The report of the run of this learning rate and seed.
-    pub(crate) fn train(
-        &self,
-        lr: f64,
-        seed: u64,
-        common: &[String],
-        base: &Checkpoint,
-        folder: &Path,
-        device: &Device,
-    ) -> anyhow::Result<Report> {
-        let mut settings = common.to_vec();
-        settings.extend(self.settings.iter().map(|&setting| setting.to_owned()));
-        settings.extend([format!("lr = {lr:e}"), format!("seed = {seed}")]);
-        let what = format!("{} lr {lr:.0e} seed {seed}", self.name);
-        train::<TrainingImages>(&what, &settings, base, folder, device)
+impl<const RATES: usize> Arm<RATES> {
+    pub(crate) const fn new(name: &'static str, method: &'static str, grid: [f64; RATES]) -> Self {
+        Self { name, method, rank: None, grid }
+    }
+
+    pub(crate) const fn with_rank(self, rank: i64) -> Self {
+        Self { rank: Some(rank), ..self }
+    }
+
+    /// The method.
+    pub(crate) fn registered(&self) -> anyhow::Result<&'static dyn Method> {
+        let found = METHODS.iter().copied().find(|method| method.name() == self.method);
+        found.with_context(|| format!("no method is named {}", self.method))
+    }
+}
+
+/// The arms of the methods that are named; all arms where none is.
+pub(crate) fn chosen<const RATES: usize>(arms: &[Arm<RATES>], methods: &[String]) -> anyhow::Result<Vec<Arm<RATES>>> {
+    for name in methods {
+        if !arms.iter().any(|arm| arm.method == name) {
+            let mut known: Vec<&str> = arms.iter().map(|arm| arm.method).collect();
+            known.dedup();
+            anyhow::bail!("--method {name} is not compared here; there are {}", known.join(", "));
+        }
+    }
+    let is_chosen = |arm: &&Arm<RATES>| methods.is_empty() || methods.iter().any(|name| name == arm.method);
+    Ok(arms.iter().filter(is_chosen).copied().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn arms_are_chosen_by_their_methods_names() {
+        let arms = [Arm::new("full fine-tuning", "full", [1.0]), Arm::new("R-Adapter", "r-adapter", [2.0])];
+        let names = |methods: &[&str]| {
+            let methods: Vec<String> = methods.iter().map(|&name| name.to_owned()).collect();
+            chosen(&arms, &methods).map(|arms| arms.iter().map(|arm| arm.name).collect::<Vec<_>>())
+        };
+        assert_eq!(names(&[]).unwrap(), ["full fine-tuning", "R-Adapter"]);
+        assert_eq!(names(&["r-adapter"]).unwrap(), ["R-Adapter"]);
+        let error = names(&["other"]).unwrap_err().to_string();
+        assert_eq!(error, "--method other is not compared here; there are full, r-adapter");
+        assert!(arms[1].registered().unwrap().is_scaled() && !arms[0].registered().unwrap().is_scaled());
     }
 }

@@ -1,56 +1,69 @@
 //! How two methods are chosen fairly: each by as many values on data held out from training.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use radapter::settings::{Settings, SettingsError};
 
-/// τ of the loss: the method's own, and the checkpoint's.
-const TEMPERATURES: [&str; 2] = ["0.01", "\"checkpoint\""];
+use super::arm;
 
-/// A method and the learning rates it may have.
-pub(crate) struct Arm {
-    pub(crate) name: &'static str,
-    pub(crate) settings: &'static [&'static str],
-    pub(crate) grid: [f64; 3],
-    /// Whether it has an α.
-    pub(crate) scaled: bool,
+/// A method with three learning rates.
+pub(crate) type Arm = arm::Arm<3>;
+
+/// τ of the loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Temperature {
+    /// The published one of R-Adapter.
+    Published,
+    /// The checkpoint's own.
+    Checkpoint,
+}
+
+impl fmt::Display for Temperature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Published => "0.01",
+            Self::Checkpoint => "checkpoint",
+        })
+    }
 }
 
 /// What is chosen of a run, and its seed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Choice {
     pub(crate) lr: f64,
-    /// τ as the setting says it.
-    pub(crate) temperature: &'static str,
+    pub(crate) temperature: Temperature,
     pub(crate) seed: u64,
 }
 
 impl Arm {
-    /// The α that are measured: without adapters there is but the model as it is.
-    pub(crate) fn alphas(&self) -> Vec<f64> {
-        if self.scaled { (0..=10).map(|tenth| f64::from(tenth) / 10.0).collect() } else { vec![1.0] }
+    /// The α that are measured: a method without scaled adapters has its model as it is.
+    pub(crate) fn alphas(&self) -> anyhow::Result<Vec<f64>> {
+        let tenths = (0..=10).map(|tenth| f64::from(tenth) / 10.0).collect();
+        Ok(if self.registered()?.is_scaled() { tenths } else { vec![1.0] })
     }
 
-    /// Where the run of a choice lies.
+    /// The folder of a choice's run.
     pub(crate) fn folder(&self, out: &Path, Choice { lr, temperature, seed }: Choice) -> PathBuf {
-        let (name, temperature) = (self.name.replace(' ', "-"), temperature.trim_matches('"'));
+        let name = self.name.replace(' ', "-");
         out.join(format!("runs/{name}-lr{lr:e}-tau-{temperature}-seed{seed}"))
     }
 
-    /// The settings of a choice.
-    pub(crate) fn settings(&self, choice: Choice) -> Vec<String> {
-        let mut settings: Vec<String> = self.settings.iter().map(|&setting| setting.to_owned()).collect();
-        settings.extend([
-            format!("lr = {:e}", choice.lr),
-            format!("loss.temperature = {}", choice.temperature),
-            format!("seed = {}", choice.seed),
-        ]);
-        settings
+    /// Sets the method and what was chosen.
+    pub(crate) fn set(&self, settings: &mut Settings, choice: Choice) -> Result<(), SettingsError> {
+        settings.set("method", self.method)?;
+        settings.set("lr", choice.lr)?;
+        settings.set("seed", choice.seed as i64)?;
+        match choice.temperature {
+            Temperature::Published => settings.set("loss.temperature", 0.01),
+            Temperature::Checkpoint => settings.set("loss.temperature", "checkpoint"),
+        }
     }
 
-    /// What a run is called while it goes on.
+    /// The name of a run in messages.
     pub(crate) fn title(&self, Choice { lr, temperature, seed }: Choice) -> String {
-        format!("{}, lr {lr:.1e}, τ {}, seed {seed}", self.name, temperature.trim_matches('"'))
+        format!("{}, lr {lr:.1e}, τ {temperature}, seed {seed}", self.name)
     }
 
     /// The learning rate and τ of the best value on held-out data, which `held_out` trains and measures; the first of those
@@ -61,14 +74,13 @@ impl Arm {
         held_out: impl Fn(Choice) -> anyhow::Result<Option<f64>>,
     ) -> anyhow::Result<Choice> {
         let [low, middle, high] = self.grid;
-        let value = |lr: f64, temperature: &'static str| -> anyhow::Result<(f64, Choice)> {
+        let value = |lr: f64, temperature: Temperature| -> anyhow::Result<(f64, Choice)> {
             let choice = Choice { lr, temperature, seed };
             let value = held_out(choice)?.context("the run did not validate")?;
             eprintln!("{}: held out {:.1} %", self.title(choice), 100.0 * value);
             Ok((value, choice))
         };
-        let [own, checkpoints] = TEMPERATURES;
-        let (first, second) = (value(middle, own)?, value(middle, checkpoints)?);
+        let (first, second) = (value(middle, Temperature::Published)?, value(middle, Temperature::Checkpoint)?);
         let mut best = if second.0 > first.0 { second } else { first };
         for lr in [low, high] {
             let found = value(lr, best.1.temperature)?;
@@ -80,44 +92,30 @@ impl Arm {
     }
 }
 
-/// The methods of these names; all of them where none is named.
-pub(crate) fn named<'a>(arms: &'a [Arm], only: Option<&str>) -> anyhow::Result<Vec<&'a Arm>> {
-    let Some(only) = only else { return Ok(arms.iter().collect()) };
-    let known = || arms.iter().map(|arm| arm.name).collect::<Vec<_>>().join("; ");
-    let arm = arms.iter().find(|arm| arm.name == only);
-    Ok(vec![arm.with_context(|| format!("`{only}` is none of {}", known()))?])
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
-    const ARM: Arm = Arm { name: "some", settings: &["tune = \"all\""], grid: [1.0, 2.0, 3.0], scaled: true };
+    const ARM: Arm = Arm::new("some", "full", [1.0, 2.0, 3.0]);
 
     #[test]
     fn the_best_temperature_is_kept_for_the_learning_rates() {
         let tried = std::cell::RefCell::new(Vec::new());
         let chosen = ARM.choose(7, |choice| {
             tried.borrow_mut().push((choice.lr, choice.temperature));
-            Ok(Some(choice.lr + f64::from(u8::from(choice.temperature != "0.01"))))
+            Ok(Some(choice.lr + f64::from(u8::from(choice.temperature == Temperature::Checkpoint))))
         });
         let chosen = chosen.unwrap();
-        assert_eq!((chosen.lr, chosen.temperature, chosen.seed), (3.0, "\"checkpoint\"", 7));
-        let own = "\"checkpoint\"";
-        assert_eq!(tried.into_inner(), [(2.0, "0.01"), (2.0, own), (1.0, own), (3.0, own)]);
+        assert_eq!((chosen.lr, chosen.temperature, chosen.seed), (3.0, Temperature::Checkpoint, 7));
+        let own = Temperature::Checkpoint;
+        assert_eq!(tried.into_inner(), [(2.0, Temperature::Published), (2.0, own), (1.0, own), (3.0, own)]);
     }
 
     #[test]
     fn of_equals_the_first_is_chosen() {
         let chosen = ARM.choose(0, |_| Ok(Some(0.5))).unwrap();
-        assert_eq!((chosen.lr, chosen.temperature), (2.0, "0.01"));
+        assert_eq!((chosen.lr, chosen.temperature), (2.0, Temperature::Published));
         assert!(ARM.choose(0, |_| Ok(None)).is_err());
-    }
-
-    #[test]
-    fn a_method_is_found_by_its_name() {
-        assert_eq!(named(&[ARM], Some("some")).unwrap().len(), 1);
-        assert!(named(&[ARM], Some("other")).err().unwrap().to_string().contains("none of some"));
     }
 }

@@ -10,15 +10,19 @@ use radapter::classification::finetuned::ClassificationRun;
 use radapter::classification::head::Head;
 use radapter::classification::read::read_labelled;
 use radapter::classification::suite::{Suite, TestSet, evaluate_suite};
+use radapter::classification::task::Classification;
 use radapter::clip::checkpoint::Checkpoint;
-use radapter::clip::model::Clip;
+use radapter::clip::model::{Clip, Encoder};
 use radapter::datasets::Templates;
 use radapter::embedding::EmbedOptions;
+use radapter::methods::METHODS;
+use radapter::settings::Settings;
+use radapter::training::Report;
 
-use super::arm::Arm;
+use super::arm::chosen;
 use super::row::Row;
-use super::run::toml_path;
-use super::write;
+use super::run::{text, train};
+use super::{arm, write};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -40,86 +44,53 @@ pub(crate) struct Args {
     /// Seeds of the runs
     #[arg(long, value_delimiter = ',', default_values_t = [0, 1, 2])]
     seeds: Vec<u64>,
-    /// Train this method alone, by its name in the table, and write no table: several processes share the work so
-    #[arg(long)]
-    only: Option<String>,
+    /// Train this method only (`radapter methods` lists them) and write no table, so that several processes can share the work
+    #[arg(long, value_name = "NAME")]
+    method: Vec<String>,
 }
 
 const SHIFTED: [&str; 3] = ["art_painting", "cartoon", "sketch"];
 
-/// The methods, each with as many learning rates.
+/// A method with five learning rates.
+type Arm = arm::Arm<5>;
+
 const ARMS: [Arm; 3] = [
-    Arm {
-        name: "full fine-tuning",
-        settings: &["tune = \"all\""],
-        grid: [3e-6, 1e-5, 3e-5, 1e-4, 3e-4],
-        scaled: false,
-    },
-    Arm {
-        name: "R-Adapter, full rank",
-        settings: &["tune = \"adapters\""],
-        grid: [1e-4, 5e-4, 2e-3, 5e-3, 1e-2],
-        scaled: true,
-    },
-    Arm {
-        name: "R-Adapter, rank 4",
-        settings: &["tune = \"adapters\"", "adapter.rank = 4"],
-        grid: [5e-4, 2e-3, 5e-3, 2e-2, 5e-2],
-        scaled: true,
-    },
+    Arm::new("full fine-tuning", "full", [3e-6, 1e-5, 3e-5, 1e-4, 3e-4]),
+    Arm::new("R-Adapter, full rank", "r-adapter", [1e-4, 5e-4, 2e-3, 5e-3, 1e-2]),
+    Arm::new("R-Adapter, rank 4", "r-adapter", [5e-4, 2e-3, 5e-3, 2e-2, 5e-2]).with_rank(4),
 ];
 
+/// What is the same in all runs.
+struct Work<'a> {
+    args: &'a Args,
+    /// The training photos.
+    photos: PathBuf,
+    base: Checkpoint,
+    suite: Suite,
+    device: Device,
+}
+
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let device = Device::flex();
-    let base = Checkpoint::open(&args.weights, None)?;
-    let train = args.data.join("train/photo");
-    let classes = Classes::new(read_labelled(&train, None)?.classes)?;
-    let suite = suite(&args.data, &classes)?;
-    let common = [
-        format!("train = {}", toml_path(&train)?),
-        "val_fraction = 0.2".to_owned(),
-        format!("epochs = {}", args.epochs),
-        "batch_size = 64".to_owned(),
-        "loss.temperature = \"checkpoint\"".to_owned(),
-    ];
-
-    let mut rows = zero_shot(&base, &classes, &suite, &args.seeds, &device)?;
-    if let Some(only) = &args.only {
-        let arm = ARMS.iter().find(|arm| arm.name == only);
-        let arm = arm.with_context(|| format!("`{only}` is none of {}", ARMS.map(|arm| arm.name).join("; ")))?;
-        return choose(arm, args, &common, &base, &device).map(|_| ());
-    }
-    for arm in &ARMS {
-        let (lr, validation) = choose(arm, args, &common, &base, &device)?;
+    let photos = args.data.join("train/photo");
+    let classes = Classes::new(read_labelled(&photos, None)?.classes)?;
+    let work = Work {
+        args,
+        photos,
+        base: Checkpoint::open(&args.weights, None)?,
+        suite: suite(&args.data, &classes)?,
+        device: Device::flex(),
+    };
+    let mut rows = work.zero_shot(&classes)?;
+    for arm in chosen(&ARMS, &args.method)? {
+        let (lr, validation) = work.choose(&arm)?;
         eprintln!("{}: learning rate {lr:.0e} by ID validation {:.1} %", arm.name, 100.0 * validation);
-        for &seed in &args.seeds {
-            rows.extend(measure(arm, lr, seed, args, &common, &base, &suite, &device)?);
+        if args.method.is_empty() {
+            for &seed in &args.seeds {
+                rows.extend(work.measure(&arm, lr, seed)?);
+            }
         }
     }
-    write::write(&rows, args.epochs, &args.out, &args.docs)
-}
-
-fn folder(args: &Args, arm: &Arm, lr: f64, seed: u64) -> PathBuf {
-    let name = arm.name.replace([' ', ','], "-");
-    args.out.join(format!("runs/{name}-lr{lr:e}-seed{seed}"))
-}
-
-/// The learning rate of best mean accuracy on the held-out photos; the smaller one of two that are equal.
-fn choose(arm: &Arm, args: &Args, common: &[String], base: &Checkpoint, device: &Device) -> anyhow::Result<(f64, f64)> {
-    let mut best = (arm.grid[0], f64::NEG_INFINITY);
-    for lr in arm.grid {
-        let mut sum = 0.0;
-        for &seed in &args.seeds {
-            let report = arm.train(lr, seed, common, base, &folder(args, arm, lr, seed), device)?;
-            sum += report.best.context("the run did not validate")?.value;
-        }
-        let mean = sum / args.seeds.len() as f64;
-        eprintln!("{}: lr {lr:.0e}: ID validation {:.1} %", arm.name, 100.0 * mean);
-        if mean > best.1 {
-            best = (lr, mean);
-        }
-    }
-    Ok(best)
+    if args.method.is_empty() { write::write(&rows, args.epochs, &args.out, &args.docs) } else { Ok(()) }
 }
 
 fn suite(data: &Path, classes: &Classes) -> anyhow::Result<Suite> {
@@ -130,52 +101,77 @@ fn suite(data: &Path, classes: &Classes) -> anyhow::Result<Suite> {
     Ok(Suite { id: open("photo")?, ood: SHIFTED.into_iter().map(open).collect::<Result<_, _>>()? })
 }
 
-fn zero_shot(
-    base: &Checkpoint,
-    classes: &Classes,
-    suite: &Suite,
-    seeds: &[u64],
-    device: &Device,
-) -> anyhow::Result<Vec<Row>> {
-    let clip = Clip::from_state(&base.config, &base.state, device)?;
-    let options = EmbedOptions::default();
-    let head = Head::zero_shot(&clip, classes, &Templates::default(), options.batch)?;
-    let outcome = evaluate_suite(&clip, &head, suite, &options, &mut |_, _| {})?;
-    Ok(seeds.iter().map(|&seed| Row::new("zero-shot", seed, &outcome.result)).collect())
-}
-
-/// The rows of one run: R-Adapter at each α, full fine-tuning as it is and mixed with the base (WiSE-FT).
-#[allow(clippy::too_many_arguments, reason = "a run is decided by that much")]
-fn measure(
-    arm: &Arm,
-    lr: f64,
-    seed: u64,
-    args: &Args,
-    common: &[String],
-    base: &Checkpoint,
-    suite: &Suite,
-    device: &Device,
-) -> anyhow::Result<Vec<Row>> {
-    let folder = folder(args, arm, lr, seed);
-    let report = arm.train(lr, seed, common, base, &folder, device)?;
-    let run = ClassificationRun::open(&folder)?;
-    let mut rows = Vec::new();
-    for tenth in 0..=10 {
-        let alpha = Alpha::new(f64::from(tenth) / 10.0)?;
-        let model = run.model(base, Some(alpha), device)?;
-        let outcome = evaluate_suite(&model.clip, &model.head, suite, &EmbedOptions::default(), &mut |_, _| {})?;
-        let name = match (arm.scaled, tenth) {
-            (true, _) => arm.name,
-            (false, 10) => arm.name,
-            (false, _) => "WiSE-FT",
-        };
-        let mut row = Row::new(name, seed, &outcome.result);
-        row.lr = Some(lr);
-        row.alpha = (arm.scaled || tenth < 10).then_some(alpha.get());
-        row.validation = report.best.as_ref().map(|best| best.value);
-        row.tuned_parameters = report.tuned_parameters;
-        row.seconds = report.seconds;
-        rows.push(row);
+impl Work<'_> {
+    fn folder(&self, arm: &Arm, lr: f64, seed: u64) -> PathBuf {
+        let name = arm.name.replace([' ', ','], "-");
+        self.args.out.join(format!("runs/{name}-lr{lr:e}-seed{seed}"))
     }
-    Ok(rows)
+
+    /// The report of the run of this learning rate and seed.
+    fn train(&self, arm: &Arm, lr: f64, seed: u64) -> anyhow::Result<Report> {
+        let mut settings = Settings::default();
+        settings.set("train", text(&self.photos)?)?;
+        settings.set("val_fraction", 0.2)?;
+        settings.set("epochs", self.args.epochs as i64)?;
+        settings.set("batch_size", 64)?;
+        settings.set("loss.temperature", "checkpoint")?;
+        settings.set("method", arm.method)?;
+        if let Some(rank) = arm.rank {
+            settings.set("adapter.rank", rank)?;
+        }
+        settings.set("lr", lr)?;
+        settings.set("seed", seed as i64)?;
+        let what = format!("{} lr {lr:.0e} seed {seed}", arm.name);
+        train::<Classification>(&what, &settings, &self.base, &self.folder(arm, lr, seed), &self.device)
+    }
+
+    /// The learning rate of best mean accuracy on the held-out photos; the smaller one of two that are equal.
+    fn choose(&self, arm: &Arm) -> anyhow::Result<(f64, f64)> {
+        let mut best = (arm.grid[0], f64::NEG_INFINITY);
+        for lr in arm.grid {
+            let mut sum = 0.0;
+            for &seed in &self.args.seeds {
+                sum += self.train(arm, lr, seed)?.best.context("the run did not validate")?.value;
+            }
+            let mean = sum / self.args.seeds.len() as f64;
+            eprintln!("{}: lr {lr:.0e}: ID validation {:.1} %", arm.name, 100.0 * mean);
+            if mean > best.1 {
+                best = (lr, mean);
+            }
+        }
+        Ok(best)
+    }
+
+    fn zero_shot(&self, classes: &Classes) -> anyhow::Result<Vec<Row>> {
+        let clip = Clip::from_state(&self.base.config, &self.base.state, &self.device)?;
+        let options = EmbedOptions::default();
+        let head = Head::zero_shot(&clip, classes, &Templates::default(), options.batch)?;
+        let outcome = evaluate_suite(&clip, &head, &self.suite, &options, &mut |_, _| {})?;
+        Ok(self.args.seeds.iter().map(|&seed| Row::new("zero-shot", seed, &outcome.result)).collect())
+    }
+
+    /// The rows of one run: R-Adapter at each α, full fine-tuning as it is and mixed with the base (WiSE-FT).
+    fn measure(&self, arm: &Arm, lr: f64, seed: u64) -> anyhow::Result<Vec<Row>> {
+        let report = self.train(arm, lr, seed)?;
+        let run = ClassificationRun::open(METHODS, &self.folder(arm, lr, seed))?;
+        let is_scaled = arm.registered()?.is_scaled();
+        let mut rows = Vec::new();
+        for tenth in 0..=10 {
+            let alpha = Alpha::new(f64::from(tenth) / 10.0)?;
+            let model = run.model(&self.base, Some(alpha), &self.device)?;
+            let evaluate = |encoder: &dyn Encoder| {
+                evaluate_suite(encoder, &model.head, &self.suite, &EmbedOptions::default(), &mut |_, _| {})
+            };
+            let outcome = model.model.with_encoder(&self.device, evaluate)??;
+            let name = if is_scaled || tenth == 10 { arm.name } else { "WiSE-FT" };
+            let mut row = Row::new(name, seed, &outcome.result);
+            row.lr = Some(lr);
+            row.alpha = (is_scaled || tenth < 10).then_some(alpha.get());
+            row.validation = report.best.as_ref().map(|best| best.value);
+            row.tuned_parameters = report.tuned_parameters;
+            row.seconds = report.seconds;
+            rows.push(row);
+        }
+        Ok(rows)
+    }
 }

@@ -1,3 +1,5 @@
+//! One model's figures on PACS.
+
 use std::collections::BTreeMap;
 
 use radapter::classification::suite::SuiteResult;

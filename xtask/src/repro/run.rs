@@ -1,17 +1,18 @@
-//! Runs of the reproductions: settings as TOML assignments, progress on stderr.
+//! Runs of the reproductions, with progress on stderr.
 
 use std::path::Path;
 
 use anyhow::Context as _;
 use burn::tensor::Device;
 use radapter::clip::checkpoint::Checkpoint;
-use radapter::training::{ProgressEvent, Report, RunOptions};
-use radapter_experiments::run::{TrainingData, complete, settings};
+use radapter::settings::Settings;
+use radapter::training::{ProgressEvent, Report, RunOptions, Task};
+use radapter_experiments::run::complete;
 
 /// The report of the run in `folder`: a finished run is read, an unfinished one resumed, a missing one trained.
-pub(crate) fn train<T: TrainingData>(
+pub(crate) fn train<T: Task>(
     what: &str,
-    assignments: &[String],
+    settings: &Settings,
     base: &Checkpoint,
     folder: &Path,
     device: &Device,
@@ -24,16 +25,10 @@ pub(crate) fn train<T: TrainingData>(
             eprintln!("{name}: step {step}: {}", values.join(", "));
         }
     });
-    complete::<T>(what, base, &settings(assignments)?, options)
+    complete::<T>(what, base, settings, options)
 }
 
-/// A path as a TOML value.
-pub(crate) fn toml_path(path: &Path) -> anyhow::Result<String> {
-    let text = path.to_str().with_context(|| format!("the path {} is not UTF-8", path.display()))?;
-    Ok(toml_text(text))
-}
-
-/// A text as a TOML value.
-pub(crate) fn toml_text(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
+/// A path as the value of a setting.
+pub(crate) fn text(path: &Path) -> anyhow::Result<&str> {
+    path.to_str().with_context(|| format!("the path {} is not UTF-8", path.display()))
 }

@@ -1,3 +1,5 @@
+//! Measures a model on CamVid: mIoU by masks, and top-1 accuracy on regions.
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;

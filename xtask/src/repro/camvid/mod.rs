@@ -12,16 +12,19 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use radapter::adapter::Alpha;
 use radapter::clip::checkpoint::Checkpoint;
-use radapter::segmentation::plan::TrainingSegments;
+use radapter::methods::METHODS;
+use radapter::segmentation::task::Segmentation;
+use radapter::settings::Settings;
 use radapter::training::Report;
 use radapter::training::finetuned::FineTunedRun;
 
 use measure::{Masks, Quality, Val};
 use row::Row;
 
+use super::arm::chosen;
 use super::cache::kept;
-use super::grid::{Arm, Choice, named};
-use super::run::{toml_path, toml_text, train};
+use super::grid::{Arm, Choice};
+use super::run::{text, train};
 
 /// The classes, in label order.
 const CLASSES: [&str; 11] =
@@ -51,21 +54,14 @@ pub(crate) struct Args {
     /// Seeds of the runs; choices are made with the first
     #[arg(long, value_delimiter = ',', default_values_t = [0, 1, 2])]
     seeds: Vec<u64>,
-    /// Train and measure this method alone, by its name in the table, and write no table: several processes share the work so
-    #[arg(long)]
-    only: Option<String>,
+    /// Train and measure this method only (`radapter methods` lists them) and write no table, so that several processes can share the
+    /// work
+    #[arg(long, value_name = "NAME")]
+    method: Vec<String>,
 }
 
-const ARMS: [Arm; 2] = [
-    Arm {
-        name: "full fine-tuning",
-        // OVSeg's: the image tower alone, texts locked.
-        settings: &["tune = \"image\"", "weight_decay = 0.1"],
-        grid: [5e-6, 5e-5, 5e-4],
-        scaled: false,
-    },
-    Arm { name: "R-Adapter", settings: &["tune = \"adapters\""], grid: [5e-4, 5e-3, 5e-2], scaled: true },
-];
+const ARMS: [Arm; 2] =
+    [Arm::new("full fine-tuning", "ovseg", [5e-6, 5e-5, 5e-4]), Arm::new("R-Adapter", "r-adapter", [5e-4, 5e-3, 5e-2])];
 
 /// What is the same in all runs.
 struct Work<'a> {
@@ -88,17 +84,19 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         rows.push(work.row("zero-shot", None, None, masks, &work.base)?);
     }
     models.insert("zero-shot", work.base.clone());
-    for arm in named(&ARMS, args.only.as_deref())? {
-        let chosen = arm.choose(args.seeds[0], |choice| Ok(work.train(arm, choice)?.best.map(|best| best.value)))?;
+    for arm in chosen(&ARMS, &args.method)? {
+        let choice = arm.choose(args.seeds[0], |choice| Ok(work.train(&arm, choice)?.best.map(|best| best.value)))?;
         for &seed in &args.seeds {
-            let choice = Choice { seed, ..chosen };
-            work.train(arm, choice)?;
-            let run = FineTunedRun::open(arm.folder(&args.out, choice))?;
-            for alpha in arm.alphas() {
-                let checkpoint = run.model(&work.base, Some(Alpha::new(alpha)?), &work.device)?.checkpoint;
-                let shown = arm.scaled.then_some(alpha);
+            let choice = Choice { seed, ..choice };
+            work.train(&arm, choice)?;
+            let run = FineTunedRun::open(METHODS, arm.folder(&args.out, choice))?;
+            let is_scaled = run.method().is_scaled();
+            for alpha in arm.alphas()? {
+                let tuned = run.model(&work.base, Some(Alpha::new(alpha)?), &work.device)?;
+                let checkpoint = tuned.model.checkpoint()?;
+                let shown = is_scaled.then_some(alpha);
                 rows.push(work.row(arm.name, Some(choice), shown, Masks::GroundTruth, &checkpoint)?);
-                if !arm.scaled || alpha == CLAIMED {
+                if !is_scaled || alpha == CLAIMED {
                     rows.push(work.row(arm.name, Some(choice), shown, Masks::Builtin, &checkpoint)?);
                     if seed == args.seeds[0] {
                         models.insert(arm.name, checkpoint);
@@ -107,7 +105,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             }
         }
     }
-    if args.only.is_some() {
+    if !args.method.is_empty() {
         return Ok(());
     }
     pictures::write(&work.val, &models, &args.out.join("pictures"), &args.docs)?;
@@ -117,21 +115,20 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 impl Work<'_> {
     fn train(&self, arm: &Arm, choice: Choice) -> anyhow::Result<Report> {
         let folder = self.args.data.join("camvid");
-        let list = |names: &[&str]| names.iter().map(|name| toml_text(name)).collect::<Vec<_>>().join(", ");
-        let mut settings = vec![
-            format!("images = {}", toml_path(&folder.join("images/train"))?),
-            format!("annotations = {}", toml_path(&folder.join("annotations/train"))?),
-            format!("classes = [{}]", list(&CLASSES)),
-            format!("exclude = [{}]", list(&UNSEEN)),
-            "val_fraction = 0.1".to_owned(),
-            format!("epochs = {}", self.args.epochs),
-            "batch_size = 64".to_owned(),
-            "keep = \"best\"".to_owned(),
-            "save_every = 50".to_owned(),
-        ];
-        settings.extend(arm.settings(choice));
+        let (images, annotations) = (folder.join("images/train"), folder.join("annotations/train"));
+        let mut settings = Settings::default();
+        settings.set("images", text(&images)?)?;
+        settings.set("annotations", text(&annotations)?)?;
+        settings.set("classes", CLASSES.to_vec())?;
+        settings.set("exclude", UNSEEN.to_vec())?;
+        settings.set("val_fraction", 0.1)?;
+        settings.set("epochs", self.args.epochs as i64)?;
+        settings.set("batch_size", 64)?;
+        settings.set("keep", "best")?;
+        settings.set("save_every", 50)?;
+        arm.set(&mut settings, choice)?;
         let folder = arm.folder(&self.args.out, choice);
-        train::<TrainingSegments>(&arm.title(choice), &settings, &self.base, &folder, &self.device)
+        train::<Segmentation>(&arm.title(choice), &settings, &self.base, &folder, &self.device)
     }
 
     /// How good the built-in masks are.
@@ -164,7 +161,7 @@ impl Work<'_> {
                 method: method.to_owned(),
                 masks: format!("{masks:?}"),
                 lr: choice.map(|choice| choice.lr),
-                temperature: choice.map(|choice| choice.temperature.trim_matches('"').to_owned()),
+                temperature: choice.map(|choice| choice.temperature.to_string()),
                 alpha,
                 seed: choice.map_or(self.args.seeds[0], |choice| choice.seed),
                 seconds: start.elapsed().as_secs_f64(),

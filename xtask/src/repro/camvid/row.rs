@@ -1,3 +1,5 @@
+//! One model's figures on CamVid.
+
 use serde::{Deserialize, Serialize};
 
 /// One model's figures on one kind of masks.

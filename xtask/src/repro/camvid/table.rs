@@ -1,3 +1,5 @@
+//! The table and the plot of CamVid.
+
 use std::fmt::Write as _;
 use std::path::Path;
 

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::repro::run::{toml_path, toml_text};
+use radapter::settings::Settings;
+
+use crate::repro::run::text;
 
 /// A set of captions in Karpathy's form, and its images.
 #[derive(Clone, Debug)]
@@ -12,12 +14,11 @@ pub(crate) struct Captions {
 }
 
 impl Captions {
-    /// The settings that train on these splits.
-    pub(crate) fn settings(&self, splits: &str) -> anyhow::Result<Vec<String>> {
-        Ok(vec![
-            format!("captions = {}", toml_path(&self.file)?),
-            format!("images = {}", toml_path(&self.images)?),
-            format!("split = {}", toml_text(splits)),
-        ])
+    /// Sets these splits as what is trained on.
+    pub(crate) fn set(&self, settings: &mut Settings, splits: &str) -> anyhow::Result<()> {
+        settings.set("captions", text(&self.file)?)?;
+        settings.set("images", text(&self.images)?)?;
+        settings.set("split", splits)?;
+        Ok(())
     }
 }

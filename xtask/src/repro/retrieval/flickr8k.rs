@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use radapter::adapter::Alpha;
 use radapter::clip::checkpoint::Checkpoint;
-use radapter::clip::model::Clip;
+use radapter::clip::model::{Clip, Encoder};
 use radapter::datasets::captions::{self, CaptionsOptions};
 use radapter::datasets::{OnError, SkipReport, Templates};
 use radapter::embedding::EmbedOptions;
+use radapter::methods::METHODS;
 use radapter::retrieval::gallery::Gallery;
-use radapter::retrieval::plan::TrainingCaptions;
+use radapter::retrieval::task::Retrieval;
+use radapter::settings::Settings;
 use radapter::training::Report;
 use radapter::training::finetuned::FineTunedRun;
 
@@ -19,8 +21,9 @@ use super::captions::Captions;
 use super::forgetting::Pacs;
 use super::row::Row;
 use super::table;
+use crate::repro::arm::chosen;
 use crate::repro::cache::kept;
-use crate::repro::grid::{Arm, Choice, named};
+use crate::repro::grid::{Arm, Choice};
 use crate::repro::run::train;
 
 #[derive(clap::Args)]
@@ -43,27 +46,21 @@ pub(crate) struct Args {
     /// Seeds of the runs; choices are made with the first
     #[arg(long, value_delimiter = ',', default_values_t = [0, 1, 2])]
     seeds: Vec<u64>,
-    /// Train and measure this method alone, by its name in the table, and write no table: several processes share the work so
-    #[arg(long)]
-    only: Option<String>,
+    /// Train and measure this method only (`radapter methods` lists them) and write no table, so that several processes can share the
+    /// work
+    #[arg(long, value_name = "NAME")]
+    method: Vec<String>,
 }
 
-const ARMS: [Arm; 2] = [
-    Arm {
-        name: "full fine-tuning",
-        settings: &["tune = \"all\"", "weight_decay = 0.1"],
-        grid: [3e-5, 1e-4, 3e-4],
-        scaled: false,
-    },
-    Arm { name: "R-Adapter", settings: &["tune = \"adapters\""], grid: [5e-4, 2e-3, 5e-3], scaled: true },
-];
+const ARMS: [Arm; 2] =
+    [Arm::new("full fine-tuning", "flyp", [3e-5, 1e-4, 3e-4]), Arm::new("R-Adapter", "r-adapter", [5e-4, 2e-3, 5e-3])];
 
 /// What is the same in all runs.
 struct Work<'a> {
     args: &'a Args,
     base: Checkpoint,
     device: Device,
-    common: Vec<String>,
+    common: Settings,
     gallery: Gallery,
     pacs: Pacs,
 }
@@ -71,17 +68,16 @@ struct Work<'a> {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let folder = args.data.join("flickr8k");
     let captions = Captions { file: folder.join("dataset_flickr8k.json"), images: folder.join("images") };
-    let mut common = captions.settings("train")?;
-    common.extend([
-        // 600 of the 6000 training images.
-        "val_fraction = 0.1".to_owned(),
-        format!("epochs = {}", args.epochs),
-        "batch_size = 128".to_owned(),
-        // Twice in an epoch of all 27,000 pairs.
-        "validate_every = 106".to_owned(),
-        "keep = \"best\"".to_owned(),
-        "save_every = 50".to_owned(),
-    ]);
+    let mut common = Settings::default();
+    captions.set(&mut common, "train")?;
+    // 600 of the 6000 training images.
+    common.set("val_fraction", 0.1)?;
+    common.set("epochs", args.epochs as i64)?;
+    common.set("batch_size", 128)?;
+    // Twice in an epoch of all 27,000 pairs.
+    common.set("validate_every", 106)?;
+    common.set("keep", "best")?;
+    common.set("save_every", 50)?;
     let options =
         CaptionsOptions { images: Some(captions.images), splits: vec!["val".to_owned()], ..CaptionsOptions::default() };
     let val = captions::read(&captions.file, &options, OnError::Fail, &SkipReport::default())?;
@@ -94,14 +90,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         pacs: Pacs::open(&args.data.join("pacs"))?,
     };
     let mut rows = vec![work.zero_shot()?];
-    for arm in named(&ARMS, args.only.as_deref())? {
-        let held_out = |choice| Ok(work.train(arm, choice)?.best.map(|best| best.value));
-        let chosen = arm.choose(args.seeds[0], held_out)?;
+    for arm in chosen(&ARMS, &args.method)? {
+        let held_out = |choice| Ok(work.train(&arm, choice)?.best.map(|best| best.value));
+        let choice = arm.choose(args.seeds[0], held_out)?;
         for &seed in &args.seeds {
-            rows.extend(work.measure(arm, Choice { seed, ..chosen })?);
+            rows.extend(work.measure(&arm, Choice { seed, ..choice })?);
         }
     }
-    if args.only.is_some() {
+    if !args.method.is_empty() {
         return Ok(());
     }
     table::write(&rows, "flickr8k", args.epochs, &args.out, &args.docs)
@@ -109,9 +105,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
 impl Work<'_> {
     fn train(&self, arm: &Arm, choice: Choice) -> anyhow::Result<Report> {
-        let settings = [self.common.clone(), arm.settings(choice)].concat();
+        let mut settings = self.common.clone();
+        arm.set(&mut settings, choice)?;
         let folder = arm.folder(&self.args.out, choice);
-        train::<TrainingCaptions>(&arm.title(choice), &settings, &self.base, &folder, &self.device)
+        train::<Retrieval>(&arm.title(choice), &settings, &self.base, &folder, &self.device)
     }
 
     /// The figures of a model; what was measured before is taken from its file.
@@ -120,11 +117,11 @@ impl Work<'_> {
         name: &str,
         method: &str,
         seed: u64,
-        clip: impl FnOnce() -> anyhow::Result<Clip>,
+        model: impl FnOnce() -> anyhow::Result<Box<dyn Encoder>>,
     ) -> anyhow::Result<Row> {
         kept(&self.args.out.join("rows"), name, || {
-            let clip = clip()?;
-            let outcome = self.gallery.evaluate(&clip, &EmbedOptions::default(), &mut |_| {})?;
+            let model = model()?;
+            let outcome = self.gallery.evaluate(&*model, &EmbedOptions::default(), &mut |_| {})?;
             eprintln!("{name}: mean recall {:.1} %", 100.0 * outcome.evaluation.mean_recall);
             Ok(Row {
                 set: "Flickr8k".to_owned(),
@@ -135,7 +132,7 @@ impl Work<'_> {
                 seed,
                 validation: None,
                 recall: outcome.evaluation,
-                forgetting: self.pacs.measure(&clip)?,
+                forgetting: self.pacs.measure(&*model)?,
                 tuned_parameters: 0,
                 seconds: 0.0,
             })
@@ -144,30 +141,30 @@ impl Work<'_> {
 
     fn zero_shot(&self) -> anyhow::Result<Row> {
         self.row("zero-shot", "zero-shot", self.args.seeds[0], || {
-            Ok(Clip::from_state(&self.base.config, &self.base.state, &self.device)?)
+            Ok(Box::new(Clip::from_state(&self.base.config, &self.base.state, &self.device)?))
         })
     }
 
     /// The rows of one run: R-Adapter at each α, full fine-tuning as it is.
     fn measure(&self, arm: &Arm, choice: Choice) -> anyhow::Result<Vec<Row>> {
         let report = self.train(arm, choice)?;
-        let run = FineTunedRun::open(arm.folder(&self.args.out, choice))?;
+        let run = FineTunedRun::open(METHODS, arm.folder(&self.args.out, choice))?;
         let row = |alpha: f64| -> anyhow::Result<Row> {
             let name = format!("{} alpha {alpha}", arm.title(choice));
-            let clip = || {
-                let checkpoint = run.model(&self.base, Some(Alpha::new(alpha)?), &self.device)?.checkpoint;
-                Ok(Clip::from_state(&checkpoint.config, &checkpoint.state, &self.device)?)
+            let model = || {
+                let tuned = run.model(&self.base, Some(Alpha::new(alpha)?), &self.device)?;
+                Ok(tuned.model.encoder(&self.device)?)
             };
             Ok(Row {
                 lr: Some(choice.lr),
                 temperature: Some(run.temperature()),
-                alpha: arm.scaled.then_some(alpha),
+                alpha: run.method().is_scaled().then_some(alpha),
                 validation: report.best.as_ref().map(|best| best.value),
                 tuned_parameters: report.tuned_parameters,
                 seconds: report.seconds,
-                ..self.row(&name, arm.name, choice.seed, clip)?
+                ..self.row(&name, arm.name, choice.seed, model)?
             })
         };
-        arm.alphas().into_iter().map(row).collect()
+        arm.alphas()?.into_iter().map(row).collect()
     }
 }

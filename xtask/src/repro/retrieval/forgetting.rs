@@ -1,3 +1,5 @@
+//! What a model that learned captions still knows: zero-shot accuracy on PACS.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -5,7 +7,7 @@ use radapter::classification::classes::Classes;
 use radapter::classification::head::Head;
 use radapter::classification::read::read_labelled;
 use radapter::classification::suite::{TestSet, evaluate};
-use radapter::clip::model::Clip;
+use radapter::clip::model::Encoder;
 use radapter::datasets::Templates;
 use radapter::embedding::EmbedOptions;
 
@@ -28,12 +30,12 @@ impl Pacs {
     }
 
     /// Zero-shot accuracy on each domain, and their mean.
-    pub(crate) fn measure(&self, clip: &Clip) -> anyhow::Result<BTreeMap<String, f64>> {
+    pub(crate) fn measure(&self, model: &dyn Encoder) -> anyhow::Result<BTreeMap<String, f64>> {
         let options = EmbedOptions::default();
-        let head = Head::zero_shot(clip, &self.classes, &Templates::default(), options.batch)?;
+        let head = Head::zero_shot(model, &self.classes, &Templates::default(), options.batch)?;
         let mut found = BTreeMap::new();
         for set in &self.sets {
-            let outcome = evaluate(clip, &head, set, &options, &mut |_| {})?;
+            let outcome = evaluate(model, &head, set, &options, &mut |_| {})?;
             found.insert(set.name.clone(), outcome.evaluation.top1);
         }
         let mean = found.values().sum::<f64>() / found.len() as f64;

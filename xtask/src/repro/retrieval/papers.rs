@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use burn::tensor::Device;
 use radapter::clip::checkpoint::Checkpoint;
-use radapter::clip::model::Clip;
+use radapter::clip::model::{Clip, Encoder};
 use radapter::datasets::captions::{self, CaptionsOptions};
 use radapter::datasets::{OnError, SkipReport, Templates};
 use radapter::embedding::EmbedOptions;
+use radapter::methods::METHODS;
 use radapter::retrieval::gallery::Gallery;
-use radapter::retrieval::plan::TrainingCaptions;
+use radapter::retrieval::task::Retrieval;
+use radapter::settings::Settings;
 use radapter::training::finetuned::FineTunedRun;
 
 use super::captions::Captions;
@@ -45,22 +47,21 @@ const SETS: [(&str, &str, &str); 2] =
 /// Where Flickr30k's images are, below its folder.
 const FLICKR_IMAGES: [&str; 3] = ["flickr30k-images", "flickr30k_images", "images"];
 
-/// The paper's recipe for both methods but for what makes them: FLYP trains all weights by CLIP's own loss.
-const ARMS: [(&str, &[&str], Option<f64>); 2] = [
-    (
-        "full fine-tuning (FLYP)",
-        &[
-            "recipe = \"paper-coco\"",
-            "tune = \"all\"",
-            "lr = 1e-5",
-            "weight_decay = 0.1",
-            "ema = \"none\"",
-            "loss.kind = \"info-nce\"",
-        ],
-        None,
-    ),
-    ("R-Adapter", &["recipe = \"paper-coco\""], Some(0.8)),
-];
+/// Both methods by the paper's recipe; where it differs for FLYP, which trains all weights by CLIP's own loss, FLYP's values win.
+const ARMS: [(&str, &str); 2] = [("full fine-tuning (FLYP)", "flyp"), ("R-Adapter", "r-adapter")];
+
+/// The settings of a method.
+fn settings(method: &str) -> anyhow::Result<Settings> {
+    let mut settings = Settings::default();
+    settings.set("method", method)?;
+    settings.set("recipe", "paper-coco")?;
+    if method == "flyp" {
+        settings.set("lr", 1e-5)?;
+        settings.set("weight_decay", 0.1)?;
+        settings.set("ema", "none")?;
+    }
+    Ok(settings)
+}
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let base = Checkpoint::open(&args.weights, None)?;
@@ -103,7 +104,7 @@ fn measure(
     };
     let test = captions::read(&captions.file, &options, OnError::Fail, &SkipReport::default())?;
     let gallery = Gallery::new(&test, &Templates::from_list(vec!["{}".to_owned()])?);
-    let row = |method: &str, clip: &Clip| -> anyhow::Result<Row> {
+    let row = |method: &str, model: &dyn Encoder| -> anyhow::Result<Row> {
         Ok(Row {
             set: set.to_owned(),
             method: method.to_owned(),
@@ -112,32 +113,34 @@ fn measure(
             alpha: None,
             seed: args.seed,
             validation: None,
-            recall: gallery.evaluate(clip, &EmbedOptions::default(), &mut |_| {})?.evaluation,
+            recall: gallery.evaluate(model, &EmbedOptions::default(), &mut |_| {})?.evaluation,
             forgetting: std::collections::BTreeMap::new(),
             tuned_parameters: 0,
             seconds: 0.0,
         })
     };
     let mut rows = vec![row("zero-shot", &Clip::from_state(&base.config, &base.state, device)?)?];
-    for (name, own, alpha) in ARMS {
-        let mut settings = captions.settings(splits)?;
-        settings.extend(own.iter().map(|&setting| setting.to_owned()));
-        settings.extend(["val_split = \"val\"".to_owned(), format!("seed = {}", args.seed)]);
-        settings.extend(args.set.iter().cloned());
-        let short = if alpha.is_some() { "r-adapter" } else { "full-fine-tuning" };
-        let folder = args.out.join(format!("runs/{set}-{short}-seed{}", args.seed));
-        let report = train::<TrainingCaptions>(&format!("{set}: {name}"), &settings, base, &folder, device)?;
-        let run = FineTunedRun::open(&folder)?;
-        let checkpoint = run.model(base, None, device)?.checkpoint;
-        let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, device)?;
+    for (name, method) in ARMS {
+        let mut given = settings(method)?;
+        captions.set(&mut given, splits)?;
+        given.set("val_split", "val")?;
+        given.set("seed", args.seed as i64)?;
+        for assignment in &args.set {
+            given.assign(assignment)?;
+        }
+        let folder = args.out.join(format!("runs/{set}-{method}-seed{}", args.seed));
+        let report = train::<Retrieval>(&format!("{set}: {name}"), &given, base, &folder, device)?;
+        let run = FineTunedRun::open(METHODS, &folder)?;
+        let tuned = run.model(base, None, device)?;
+        let alpha = run.method().is_scaled().then_some(tuned.alpha.get());
         rows.push(Row {
-            lr: Some(run.record().train.lr),
+            lr: Some(run.train().lr),
             temperature: Some(run.temperature()),
             alpha,
             validation: report.best.as_ref().map(|best| best.value),
             tuned_parameters: report.tuned_parameters,
             seconds: report.seconds,
-            ..row(name, &clip)?
+            ..row(name, &*tuned.model.encoder(device)?)?
         });
     }
     Ok(rows)

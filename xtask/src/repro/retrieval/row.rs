@@ -1,3 +1,5 @@
+//! One model's figures on a set of captions.
+
 use std::collections::BTreeMap;
 
 use radapter::retrieval::recall::Evaluation;
