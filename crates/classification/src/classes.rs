@@ -49,12 +49,12 @@ pub enum ClassesError {
         hint: String,
     },
     /// A file that could not be read.
-    #[error("{path}: {source}")]
+    #[error("{path}: {error}")]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// A file of another form.
     #[error("{path}: {message}; expected a JSON list of objects with `folder` and `text`")]
@@ -137,7 +137,7 @@ impl Classes {
     /// [`ClassesError`] if the file cannot be read, is no such list, or lists no classes.
     pub fn read(path: &Path) -> Result<Self, ClassesError> {
         let text =
-            std::fs::read_to_string(path).map_err(|source| ClassesError::Read { path: path.to_owned(), source })?;
+            std::fs::read_to_string(path).map_err(|error| ClassesError::Read { path: path.to_owned(), error })?;
         let parse = |message: String| ClassesError::Parse { path: path.to_owned(), message };
         let list = serde_json::from_str(&text).map_err(|error| parse(error.to_string()))?;
         Self::new(list).map_err(|error| parse(error.to_string()))

@@ -65,7 +65,7 @@ impl Suite {
 
 fn open(set: ImageNetSet, root: &Path, classes: &Classes) -> Result<TestSet, SuiteError> {
     let name = set.name();
-    let images = set.read(root, None).map_err(|source| SuiteError::ImageNet { set: name, source })?;
+    let images = set.read(root, None).map_err(|error| SuiteError::ImageNet { set: name, error })?;
     let wnid = |&label: &usize| imagenet::classes()[label].wnid;
     let candidates = match set.scoring() {
         Scoring::All => Candidates::subset(classes, imagenet::classes().iter().map(|c| c.wnid)),
@@ -76,6 +76,6 @@ fn open(set: ImageNetSet, root: &Path, classes: &Classes) -> Result<TestSet, Sui
             Candidates::groups(classes, folders.zip(members))
         }
     };
-    let candidates = candidates.map_err(|source| SuiteError::Classes { set: name.to_owned(), source })?;
+    let candidates = candidates.map_err(|error| SuiteError::Classes { set: name.to_owned(), error })?;
     Ok(TestSet { border: set.border(), ..TestSet::scored(name.to_owned(), images, classes, candidates)? })
 }

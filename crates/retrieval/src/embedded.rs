@@ -22,12 +22,12 @@ const UNIT: f64 = 1e-3;
 #[non_exhaustive]
 pub enum EmbeddedError {
     /// The file could not be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {error}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// The file is no safetensors file, or is cut off.
     #[error("{} is no whole safetensors file: {reason}", path.display())]
@@ -50,12 +50,12 @@ pub enum EmbeddedError {
         found: String,
     },
     /// The embeddings do not fit each other.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {error}", path.display())]
     Recall {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: RecallError,
+        error: RecallError,
     },
 }
 
@@ -99,7 +99,7 @@ impl Embedded {
     /// # Errors
     /// [`EmbeddedError::Recall`] for embeddings that do not fit each other or are not finite.
     pub fn evaluate(&self, progress: &mut dyn FnMut(usize)) -> Result<Evaluation, EmbeddedError> {
-        let wrong = |source| EmbeddedError::Recall { path: self.path.clone(), source };
+        let wrong = |error| EmbeddedError::Recall { path: self.path.clone(), error };
         let images = Rows::new(self.images.dim, &self.images.values).map_err(wrong)?;
         let texts = Rows::new(self.texts.dim, &self.texts.values).map_err(wrong)?;
         Ok(Evaluation::of(&ranks(images, texts, &self.text_image, progress).map_err(wrong)?))
@@ -113,7 +113,7 @@ impl Embedded {
 
 fn read_error(path: &Path) -> impl FnOnce(std::io::Error) -> EmbeddedError {
     let path = path.to_owned();
-    move |source| EmbeddedError::Read { path, source }
+    move |error| EmbeddedError::Read { path, error }
 }
 
 /// Where the tensors begin, and what there is. The header alone is read, so that the embeddings are in memory once.

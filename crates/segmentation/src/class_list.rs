@@ -64,12 +64,12 @@ impl std::fmt::Display for Synonyms {
 #[non_exhaustive]
 pub enum ClassListError {
     /// The file could not be read.
-    #[error("cannot read the classes {}: {source}", path.display())]
+    #[error("cannot read the classes {}: {error}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// A text that looks like a file's name, and no such file.
     #[error("there is no file `{text}`; expected a file with one class a line, or a list of classes as \"sky, road\"")]
@@ -149,7 +149,7 @@ impl ClassList {
 
     fn read(path: &Path) -> Result<Self, ClassListError> {
         let text =
-            std::fs::read_to_string(path).map_err(|source| ClassListError::Read { path: path.to_owned(), source })?;
+            std::fs::read_to_string(path).map_err(|error| ClassListError::Read { path: path.to_owned(), error })?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text).trim_end();
         let lines: Vec<&str> = if text.is_empty() { Vec::new() } else { text.lines().collect() };
         Self::of(&path.display().to_string(), &lines)

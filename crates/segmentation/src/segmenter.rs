@@ -116,12 +116,12 @@ pub enum SegmentError {
     #[error(transparent)]
     Regions(#[from] RegionError),
     /// The image's file, for the cache.
-    #[error("cannot read {name}: {source}")]
+    #[error("cannot read {name}: {error}")]
     Key {
         /// The image.
         name: String,
         /// What the system said.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// What became of a map.
     #[error(transparent)]
@@ -176,7 +176,7 @@ impl Segmenter<'_> {
             let Some(picture) = picture else { return Ok(None) };
             let key = match has_cache {
                 true => ImageKey::of(&image.source)
-                    .map_err(|source| SegmentError::Key { name: image.name.clone(), source })?,
+                    .map_err(|error| SegmentError::Key { name: image.name.clone(), error })?,
                 false => None,
             };
             let proposals = source.of(&image, &picture, Some(classes))?;

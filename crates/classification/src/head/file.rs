@@ -26,7 +26,7 @@ impl Head {
     pub fn save(&self, dir: &Path) -> Result<(), HeadError> {
         let path = dir.join(CLASSES_FILE);
         radapter_files::write(&path, self.classes().to_json().as_bytes())
-            .map_err(|error| HeadError::Write { path, source: error.error })?;
+            .map_err(|error| HeadError::Write { path, error: error.error })?;
         let shape = [self.weights().len(), self.weights().dim()];
         let weight = RawTensor::from_f32(shape, self.weights().values().to_vec());
         let tensors = StateDict::from_iter([(WEIGHT.to_owned(), weight)]);

@@ -62,12 +62,12 @@ pub enum HeadError {
     #[error(transparent)]
     File(#[from] radapter_clip::checkpoint::CheckpointError),
     /// A file that could not be written.
-    #[error("cannot write {path}: {source}", path = path.display())]
+    #[error("cannot write {path}: {error}", path = path.display())]
     Write {
         /// The file.
         path: std::path::PathBuf,
         /// Why.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// A file that holds something else.
     #[error("{path}: expected {expected}, found {found}", path = path.display())]

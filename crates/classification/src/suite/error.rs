@@ -10,12 +10,12 @@ use crate::read::ReadError;
 #[non_exhaustive]
 pub enum SuiteError {
     /// A file that could not be read.
-    #[error("cannot read {path}: {source}", path = path.display())]
+    #[error("cannot read {path}: {error}", path = path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// A file of another form.
     #[error("{path}: {message}", path = path.display())]
@@ -26,12 +26,12 @@ pub enum SuiteError {
         message: String,
     },
     /// A class that the model has not.
-    #[error("set `{set}`: {source}")]
+    #[error("set `{set}`: {error}")]
     Classes {
         /// The data set.
         set: String,
         /// Which class.
-        source: ClassesError,
+        error: ClassesError,
     },
     /// An image of a class that does not compete on its set.
     #[error(
@@ -46,20 +46,20 @@ pub enum SuiteError {
         count: usize,
     },
     /// A data set that could not be read.
-    #[error("set `{set}`: {source}")]
+    #[error("set `{set}`: {error}")]
     Data {
         /// The data set.
         set: String,
         /// Why.
-        source: ReadError,
+        error: ReadError,
     },
     /// A set of the ImageNet family that could not be read.
-    #[error("set `{set}`: {source}")]
+    #[error("set `{set}`: {error}")]
     ImageNet {
         /// The data set.
         set: &'static str,
         /// Why.
-        source: ImageNetError,
+        error: ImageNetError,
     },
     /// Sets of the ImageNet family that are not there.
     #[error("below {root}: no {missing}; expected ImageNet's usual layout (choose the sets that are there, or add these)", root = root.display())]

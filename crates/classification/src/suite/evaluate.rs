@@ -15,20 +15,20 @@ const BEST: usize = 5;
 #[non_exhaustive]
 pub enum EvaluateError {
     /// The images could not be embedded.
-    #[error("set `{set}`: {source}")]
+    #[error("set `{set}`: {error}")]
     Embed {
         /// The data set.
         set: String,
         /// Why.
-        source: EmbedError,
+        error: EmbedError,
     },
     /// The answers could not be counted.
-    #[error("set `{set}`: {source}")]
+    #[error("set `{set}`: {error}")]
     Accuracy {
         /// The data set.
         set: String,
         /// Why.
-        source: AccuracyError,
+        error: AccuracyError,
     },
     /// The set was opened for other classes than the classifier has.
     #[error("set `{set}` was opened for a model of {expected} classes, and the classifier has {found}")]
@@ -110,8 +110,8 @@ pub fn evaluate(
     }
     let images: Vec<Image> = set.samples.iter().map(Image::from).collect();
     let embedded = embed_images(model, &images, &EmbedOptions { trim: set.border, ..options.clone() }, progress)
-        .map_err(|source| EvaluateError::Embed { set: name(), source })?;
-    let accuracy = |source| EvaluateError::Accuracy { set: name(), source };
+        .map_err(|error| EvaluateError::Embed { set: name(), error })?;
+    let accuracy = |error| EvaluateError::Accuracy { set: name(), error };
     let names = set.candidates.names();
     let mut tally = Tally::new(names.iter().cloned());
     let mut predictions = Vec::with_capacity(embedded.kept.len());

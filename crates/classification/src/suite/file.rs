@@ -96,8 +96,8 @@ impl SuiteFile {
     /// [`SuiteError::Data`] if the set cannot be read, [`SuiteError::Classes`] if it is no list of classes.
     pub fn classes(&self, names: Option<&ClassNames>) -> Result<Classes, SuiteError> {
         let set = || self.id.name.clone();
-        let images = read_labelled(&self.id.data, names).map_err(|source| SuiteError::Data { set: set(), source })?;
-        Classes::new(images.classes).map_err(|source| SuiteError::Classes { set: set(), source })
+        let images = read_labelled(&self.id.data, names).map_err(|error| SuiteError::Data { set: set(), error })?;
+        Classes::new(images.classes).map_err(|error| SuiteError::Classes { set: set(), error })
     }
 
     /// All sets, the in-distribution one first.
@@ -136,7 +136,7 @@ pub fn read_class_list(path: &Path) -> Result<Vec<String>, SuiteError> {
 }
 
 fn read(path: &Path) -> Result<String, SuiteError> {
-    std::fs::read_to_string(path).map_err(|source| SuiteError::Read { path: path.to_owned(), source })
+    std::fs::read_to_string(path).map_err(|error| SuiteError::Read { path: path.to_owned(), error })
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ impl TestSet {
         let name = name.into();
         match Candidates::subset(classes, subset) {
             Ok(candidates) => Self::scored(name, images, classes, candidates),
-            Err(source) => Err(SuiteError::Classes { set: name, source }),
+            Err(error) => Err(SuiteError::Classes { set: name, error }),
         }
     }
 
@@ -51,7 +51,7 @@ impl TestSet {
     /// [`SuiteError::Data`] if it cannot be read, and those of [`new`](Self::new) and [`restricted`](Self::restricted).
     pub fn open(entry: &SetEntry, classes: &Classes) -> Result<Self, SuiteError> {
         let images =
-            read_labelled(&entry.data, None).map_err(|source| SuiteError::Data { set: entry.name.clone(), source })?;
+            read_labelled(&entry.data, None).map_err(|error| SuiteError::Data { set: entry.name.clone(), error })?;
         match &entry.classes {
             None => Self::new(&entry.name, images, classes),
             Some(subset) => {
@@ -88,7 +88,7 @@ impl TestSet {
 
 fn outside(set: String, folder: &str, classes: &Classes, candidates: &Candidates) -> SuiteError {
     match classes.position(folder) {
-        Err(source) => SuiteError::Classes { set, source },
+        Err(error) => SuiteError::Classes { set, error },
         Ok(_) => SuiteError::OutsideSubset { set, folder: folder.to_owned(), count: candidates.len() },
     }
 }

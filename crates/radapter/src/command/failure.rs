@@ -42,17 +42,17 @@ impl std::error::Error for StdoutClosed {}
 pub(crate) struct Interrupted(String);
 
 impl Interrupted {
-    /// A training, behind its last step that was done.
+    /// A training, after its last finished step.
     pub(crate) fn training(step: u64, run: &Path) -> Self {
         let run = run.display();
-        let go_on = format!("go on with `radapter train --resume --out {run}`");
-        Self(format!("interrupted after step {step}, which is saved; {go_on}"))
+        let next = format!("go on with `radapter train --resume --out {run}`");
+        Self(format!("interrupted after step {step}, which is saved; {next}"))
     }
 
     /// An index, into which some images were embedded.
     pub(crate) fn index(embedded: usize, index: &Path) -> Self {
         let index = index.display();
-        Self(format!("interrupted; {embedded} images more are in `{index}`, and the same command goes on"))
+        Self(format!("interrupted; {embedded} more images are in `{index}`; run the same command again to continue"))
     }
 }
 
@@ -81,33 +81,26 @@ pub(super) fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(FAILED)
 }
 
-/// An error and its causes, each on its own line. A cause whose text the line above already holds is not repeated:
-/// library errors differ in whether they print their source.
+/// An error and its causes, each on its own line.
 fn chain(error: &anyhow::Error) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    for cause in error.chain() {
-        let text = cause.to_string();
-        if !lines.last().is_some_and(|last| last.contains(&text)) {
-            lines.push(text);
-        }
-    }
-    lines.join("\n  because: ")
+    error.chain().map(ToString::to_string).collect::<Vec<_>>().join("\n  because: ")
 }
 
 #[cfg(test)]
 mod tests {
-    use anyhow::anyhow;
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use anyhow::Context;
+    use radapter_files::io_error;
 
     use super::*;
 
     #[test]
     fn a_cause_is_told_once() {
-        let error = anyhow!("no space left on device")
-            .context("cannot write `a`: no space left on device")
-            .context("the merged model was not saved");
-        assert_eq!(
-            chain(&error),
-            "the merged model was not saved\n  because: cannot write `a`: no space left on device"
-        );
+        let read = std::fs::read("no/such/file").map_err(io_error("read", "no/such/file"));
+        let error = read.context("--classes").unwrap_err();
+        let text = chain(&error);
+        let (first, cause) = text.split_once("\n  because: ").unwrap();
+        assert_eq!((first, cause.lines().count()), ("--classes", 1), "{text}");
+        assert!(cause.starts_with("cannot read no/such/file: "), "{text}");
     }
 }

@@ -10,14 +10,14 @@ use radapter_images::DecodeMode;
 #[non_exhaustive]
 pub enum IndexError {
     /// The operating system refused.
-    #[error("{}: cannot {action}: {source}", path.display())]
+    #[error("{}: cannot {action}: {error}", path.display())]
     Io {
         /// The file or directory.
         path: PathBuf,
         /// What was tried.
         action: &'static str,
         /// What the system said.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// The directory is no index.
     #[error("{} is no index (it has no index.json); make one with `radapter index`", path.display())]
@@ -52,10 +52,10 @@ pub enum IndexError {
         found: String,
     },
     /// A segment is damaged.
-    #[error("{source}; remove the index and make it anew")]
+    #[error("{error}; remove the index and make it anew")]
     Damaged {
         /// What is wrong.
-        source: Box<CheckpointError>,
+        error: Box<CheckpointError>,
     },
     /// The index was made by another model.
     #[error(
@@ -144,12 +144,12 @@ pub enum IndexError {
 impl IndexError {
     pub(super) fn io(path: impl Into<PathBuf>, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Io { path, action, source }
+        move |error| Self::Io { path, action, error }
     }
 }
 
 impl From<CheckpointError> for IndexError {
     fn from(error: CheckpointError) -> Self {
-        Self::Damaged { source: Box::new(error) }
+        Self::Damaged { error: Box::new(error) }
     }
 }

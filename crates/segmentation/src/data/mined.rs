@@ -39,7 +39,7 @@ pub struct Mined {
 pub enum MineError {
     /// The captions.
     #[error("training captions: {0}")]
-    Captions(#[from] Box<CaptionsError>),
+    Captions(Box<CaptionsError>),
     /// The proposals.
     #[error(transparent)]
     Proposals(#[from] ProposalError),
@@ -81,7 +81,8 @@ pub fn mine(
     skipped: &SkipReport,
 ) -> Result<Mined, MineError> {
     let path = task.captions.as_deref().unwrap_or_else(|| std::path::Path::new(""));
-    let captions = captions::read(path, &task.captions_options(), task.on_error, skipped).map_err(Box::new)?;
+    let captions = captions::read(path, &task.captions_options(), task.on_error, skipped)
+        .map_err(|error| MineError::Captions(Box::new(error)))?;
     let nouns = if task.nouns.0.is_empty() { Nouns::built_in() } else { Nouns::new(&task.nouns.0) };
     let excluded: BTreeSet<usize> = task.exclude.0.iter().filter_map(|name| nouns.named(name)).collect();
     let of_image = nouns_of(&captions, &nouns, &excluded);

@@ -7,12 +7,12 @@ use crate::mask::RleError;
 #[non_exhaustive]
 pub enum ProposalError {
     /// A file or folder could not be read.
-    #[error("cannot read the proposals {}: {source}", path.display())]
+    #[error("cannot read the proposals {}: {error}", path.display())]
     Read {
         /// The file or folder.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// A file that is larger than is sensible.
     #[error("{}: {what} of {found} bytes is refused: expected at most {most}", path.display())]
@@ -46,14 +46,14 @@ pub enum ProposalError {
         reason: String,
     },
     /// A record with a mask that is none.
-    #[error("{}, record {record}: {source}", path.display())]
+    #[error("{}, record {record}: {error}", path.display())]
     Mask {
         /// The file.
         path: PathBuf,
         /// Its place in the list.
         record: usize,
         /// What is wrong.
-        source: RleError,
+        error: RleError,
     },
     /// A mask of another size than its image.
     #[error(

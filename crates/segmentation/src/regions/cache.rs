@@ -31,14 +31,14 @@ pub struct ImageKey(String);
 #[non_exhaustive]
 pub enum CacheError {
     /// A file could not be read or written.
-    #[error("the cache of region embeddings: cannot {what} {}: {source}", path.display())]
+    #[error("the cache of region embeddings: cannot {what} {}: {error}", path.display())]
     Io {
         /// "read" or "write".
         what: &'static str,
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// A file that holds something else.
     #[error("{} is no file of the cache of region embeddings, or is damaged; delete it", path.display())]
@@ -59,7 +59,7 @@ impl Cache {
         hash.update(crop.margin.to_bits().to_le_bytes());
         hash.update([crop.resize as u8]);
         let folder = folder.join(hex(&hash.finalize()[..KEY]));
-        std::fs::create_dir_all(&folder).map_err(|source| io_error("write", &folder, source))?;
+        std::fs::create_dir_all(&folder).map_err(|error| io_error("write", &folder, error))?;
         Ok(Self { folder, dim })
     }
 
@@ -98,7 +98,7 @@ impl Cache {
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-            Err(source) => return Err(io_error("read", &path, source)),
+            Err(error) => return Err(io_error("read", &path, error)),
         };
         self.parse(&bytes).ok_or(CacheError::Damaged { path })
     }
@@ -146,6 +146,6 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn io_error(what: &'static str, path: &Path, source: io::Error) -> CacheError {
-    CacheError::Io { what, path: path.to_owned(), source }
+fn io_error(what: &'static str, path: &Path, error: io::Error) -> CacheError {
+    CacheError::Io { what, path: path.to_owned(), error }
 }

@@ -17,12 +17,12 @@ pub const SEGMENTS_FILE: &str = "segments.json";
 #[non_exhaustive]
 pub enum SegmentsError {
     /// The file could not be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {error}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// The file holds something else.
     #[error("{} is not what mining has written: {reason}; begin the run anew", path.display())]
@@ -85,7 +85,7 @@ pub(super) fn to_bytes(labels: &Labels, set: &SegmentSet) -> Result<Vec<u8>, Seg
 /// Reads the file.
 pub(super) fn read(path: &Path) -> Result<(Labels, SegmentSet), SegmentsError> {
     let damaged = |reason: String| SegmentsError::Damaged { path: path.to_owned(), reason };
-    let bytes = std::fs::read(path).map_err(|source| SegmentsError::Read { path: path.to_owned(), source })?;
+    let bytes = std::fs::read(path).map_err(|error| SegmentsError::Read { path: path.to_owned(), error })?;
     let record: Record = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     let mut set = SegmentSet::default();
     for (place, image) in record.images.into_iter().enumerate() {

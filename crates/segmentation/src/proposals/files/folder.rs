@@ -111,7 +111,7 @@ impl Folder {
 
 /// All files below a folder with their relative paths; hidden ones do not count.
 fn collect(folder: &Path, prefix: &str, take: &mut dyn FnMut(String, PathBuf)) -> Result<(), ProposalError> {
-    let read = |source| ProposalError::Read { path: folder.to_owned(), source };
+    let read = |error| ProposalError::Read { path: folder.to_owned(), error };
     for entry in std::fs::read_dir(folder).map_err(read)? {
         let entry = entry.map_err(read)?;
         let Ok(name) = entry.file_name().into_string() else { continue };

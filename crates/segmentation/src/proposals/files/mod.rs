@@ -57,7 +57,7 @@ impl ProposalFiles {
     /// # Errors
     /// [`ProposalError`] for what cannot be read or is none of the forms.
     pub fn open(path: &Path) -> Result<Self, ProposalError> {
-        let read = |source| ProposalError::Read { path: path.to_owned(), source };
+        let read = |error| ProposalError::Read { path: path.to_owned(), error };
         let kind = match std::fs::metadata(path).map_err(read)?.is_dir() {
             true => Kind::Folder(Folder::open(path)?),
             false => Kind::Results(Results::read(path)?),

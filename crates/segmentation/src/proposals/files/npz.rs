@@ -10,7 +10,7 @@ use crate::proposals::ProposalError;
 
 /// The arrays of a `numpy.savez` file, compressed or not.
 pub(super) fn read(path: &Path) -> Result<Arrays, ProposalError> {
-    let failed = |source| ProposalError::Read { path: path.to_owned(), source };
+    let failed = |error| ProposalError::Read { path: path.to_owned(), error };
     let file = BufReader::new(File::open(path).map_err(failed)?);
     let mut archive = zip::ZipArchive::new(file).map_err(|error| failed(std::io::Error::other(error)))?;
     Ok(Arrays { masks: member(path, &mut archive, "masks")?, scores: member(path, &mut archive, "scores")? })
@@ -21,7 +21,7 @@ fn member(
     archive: &mut zip::ZipArchive<BufReader<File>>,
     key: &'static str,
 ) -> Result<Option<Array>, ProposalError> {
-    let failed = |error: std::io::Error| ProposalError::Read { path: path.to_owned(), source: error };
+    let failed = |error: std::io::Error| ProposalError::Read { path: path.to_owned(), error };
     let member = match archive.by_name(&format!("{key}.npy")) {
         Ok(member) => member,
         Err(zip::result::ZipError::FileNotFound) => return Ok(None),

@@ -101,7 +101,7 @@ pub(super) fn masks(
             Counts::Compressed(text) => Rle::from_compressed(found_width, found_height, text),
             Counts::Plain(counts) => Rle::new(found_width, found_height, counts.clone()),
         };
-        let mask = mask.map_err(|source| ProposalError::Mask { path: path.clone(), record: *number, source })?;
+        let mask = mask.map_err(|error| ProposalError::Mask { path: path.clone(), record: *number, error })?;
         let score = record.score.unwrap_or(1.0);
         if !((score as f32).is_finite() && score >= 0.0) {
             return Err(ProposalError::Score { path, record: *number, found: score });

@@ -34,7 +34,7 @@ struct ImageRecord {
 }
 
 fn parse(path: &Path) -> Result<File, ProposalError> {
-    let bytes = std::fs::read(path).map_err(|source| ProposalError::Read { path: path.to_owned(), source })?;
+    let bytes = std::fs::read(path).map_err(|error| ProposalError::Read { path: path.to_owned(), error })?;
     let json = |reason: String| ProposalError::Json { path: path.to_owned(), reason };
     let value: Value = serde_json::from_slice(&bytes).map_err(|error| json(format!("no JSON: {error}")))?;
     let (records, images) = match value {

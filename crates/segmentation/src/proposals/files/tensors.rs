@@ -8,7 +8,7 @@ use crate::proposals::ProposalError;
 
 /// The arrays of a safetensors file.
 pub(super) fn read(path: &Path) -> Result<Arrays, ProposalError> {
-    let failed = |source| ProposalError::Read { path: path.to_owned(), source };
+    let failed = |error| ProposalError::Read { path: path.to_owned(), error };
     let found = std::fs::metadata(path).map_err(failed)?.len();
     if found > MOST {
         return Err(ProposalError::TooLarge { path: path.to_owned(), what: "a file", found, most: MOST });
