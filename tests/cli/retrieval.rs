@@ -71,7 +71,9 @@ fn a_training_says_what_it_is_and_leaves_a_run() {
     let again = radapter("train --resume").with("--out", flickr().run()).succeed();
     assert!(again.stdout.contains("mean_recall"), "{}", again.stdout);
     radapter("train retrieval --resume --split train").with("--out", flickr().run()).fail(1, &["split"]);
-    radapter("train classification --resume").with("--out", flickr().run()).fail(1, &["no run of classification"]);
+    radapter("train classification --resume")
+        .with("--out", flickr().run())
+        .fail(1, &["is a run of retrieval, expected one of classification"]);
 }
 
 #[test]

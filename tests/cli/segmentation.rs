@@ -96,7 +96,9 @@ fn a_training_leaves_a_run_that_knows_its_task() {
     let again = radapter("train --resume").with("--out", streets().run()).succeed();
     assert!(again.stdout.contains("segment_top1"), "{}", again.stdout);
     radapter("train segmentation --resume --set alpha=0.5").with("--out", streets().run()).fail(1, &["alpha"]);
-    radapter("train retrieval --resume").with("--out", streets().run()).fail(1, &["no run of retrieval"]);
+    radapter("train retrieval --resume")
+        .with("--out", streets().run())
+        .fail(1, &["is a run of segmentation, expected one of retrieval"]);
 }
 
 #[test]

@@ -25,10 +25,12 @@ fn a_run_leaves_everything_that_explains_it() {
         assert!(run.join(file).is_file(), "{file}");
     }
     let config: toml::Table = std::fs::read_to_string(run.join("config.toml")).unwrap().parse().unwrap();
-    assert_eq!(config["train"]["epochs"].as_integer(), Some(3));
-    assert_eq!(config["train"]["loss"]["temperature"].as_float(), Some(0.01));
-    assert_eq!(config["model"]["embed_dim"].as_integer(), Some(16));
-    assert_eq!(config["task"]["model"].as_str(), trained().model().canonicalize().unwrap().to_str());
+    assert_eq!(config["task"].as_str(), Some("classification"));
+    assert_eq!(config["settings"]["method"].as_str(), Some("r-adapter"));
+    assert_eq!(config["settings"]["epochs"].as_integer(), Some(3));
+    assert_eq!(config["settings"]["loss"]["temperature"].as_float(), Some(0.01));
+    assert_eq!(config["architecture"]["embed_dim"].as_integer(), Some(16));
+    assert_eq!(config["base"].as_str(), trained().model().canonicalize().unwrap().to_str());
 
     // 30 images, a tenth held out: 27, in whole batches of 8, for three epochs.
     let steps: Vec<u64> = lines(&run, "train").iter().map(|line| line["step"].as_u64().unwrap()).collect();
@@ -72,9 +74,9 @@ fn a_config_file_stands_below_set() {
     training(&folder, "run", "--set lr=0.001 --set epochs=1 --set batch_size=8").with("--config", config).succeed();
     let text = std::fs::read_to_string(folder.join("run/config.toml")).unwrap();
     let config: toml::Table = text.parse().unwrap();
-    assert_eq!(config["train"]["lr"].as_float(), Some(0.001));
-    assert_eq!(config["train"]["adapter"]["rank"].as_integer(), Some(2));
-    assert_eq!(config["train"]["loss"]["margin"].as_float(), Some(0.1));
+    assert_eq!(config["settings"]["lr"].as_float(), Some(0.001));
+    assert_eq!(config["settings"]["adapter"]["rank"].as_integer(), Some(2));
+    assert_eq!(config["settings"]["loss"]["margin"].as_float(), Some(0.1));
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod failure;
 mod images;
 mod interrupt;
 mod log;
+mod measure;
 mod model;
 mod output;
 mod panics;

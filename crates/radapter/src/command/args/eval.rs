@@ -2,85 +2,15 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 
-use super::{
-    AlphaArg, AlphaGrid, CaptionsArgs, ClassNamesArg, DatasetArgs, DecodeArgs, DecodingArg, DeviceBatchArg,
-    EvalRetrieval, EvalSegmentation, FusionArgs, JsonFlag, LabelMapArgs, ModelArgs, TemplatesArg,
-};
+use super::{AlphaGrid, CaptionsArgs, DatasetArgs, DecodeArgs, DecodingArg, DeviceBatchArg, FusionArgs, LabelMapArgs};
+use crate::command::measure::EvalTask;
 
 #[derive(Debug, Args)]
 pub(crate) struct EvalArgs {
     #[command(subcommand)]
     pub(crate) task: EvalTask,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum EvalTask {
-    /// Accuracy on a folder of labelled images, or on a suite of one in-distribution set and shifted ones
-    Classification(EvalClassification),
-    /// Recall at K of captions by images and of images by captions
-    Retrieval(EvalRetrieval),
-    /// mIoU of open-vocabulary segmentation, or of any label maps
-    Segmentation(EvalSegmentation),
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-A suite is a TOML file; paths are relative to it, `classes` (a JSON list of folder names) restricts the answer to a subset:
-
-  [id]
-  name = \"photo\"
-  data = \"test/photo\"
-
-  [[ood]]
-  name = \"sketch\"
-  data = \"test/sketch\"
-
-Examples:
-  radapter eval classification --model runs/pets --data pets/test
-  radapter eval classification --model runs/pets --alpha 0.3 --suite pets/suite.toml --json
-  radapter eval classification --model hf://openai/clip-vit-base-patch16 --suite imagenet --root /data/imagenet")]
-pub(crate) struct EvalClassification {
-    #[command(flatten)]
-    pub(crate) model: ModelArgs,
-    #[command(flatten)]
-    pub(crate) alpha: AlphaArg,
-    #[command(flatten)]
-    pub(crate) what: EvalWhat,
-    #[command(flatten)]
-    pub(crate) templates: TemplatesArg,
-    #[command(flatten)]
-    pub(crate) class_names: ClassNamesArg,
-    #[command(flatten)]
-    pub(crate) decode: DecodeArgs,
-    #[command(flatten)]
-    pub(crate) decoding: DecodingArg,
-    #[command(flatten)]
-    pub(crate) batch: DeviceBatchArg,
-    #[command(flatten)]
-    pub(crate) json: JsonFlag,
-    /// Write each image's label and prediction: .csv or .jsonl
-    #[arg(long, value_name = "FILE")]
-    pub(crate) predictions: Option<PathBuf>,
-    /// Write the confusion matrix of the set (of a suite's in-distribution set): rows are labels, columns predictions
-    #[arg(long, value_name = "FILE.csv")]
-    pub(crate) confusion: Option<PathBuf>,
-}
-
-/// What is measured: a suite or one set.
-#[derive(Clone, Debug, Args)]
-#[group(required = true, multiple = true)]
-pub(crate) struct EvalWhat {
-    /// A suite file, or `imagenet` for the ImageNet family in its usual layout (needs --root)
-    #[arg(long, value_name = "FILE.toml|imagenet", conflicts_with = "data")]
-    pub(crate) suite: Option<String>,
-    /// Where the built-in suite's data sets are
-    #[arg(long, value_name = "DIR", requires = "suite", conflicts_with = "data")]
-    pub(crate) root: Option<PathBuf>,
-    /// Labelled images: one folder a class, or a .csv of path and label
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -126,4 +56,11 @@ pub(crate) struct SweepArgs {
     /// Where table, plot and report go
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+}
+
+impl SweepArgs {
+    /// Whether label maps are named.
+    pub(crate) fn has_label_maps(&self) -> bool {
+        self.label_maps.annotations.is_some() || self.dataset.dataset.is_some()
+    }
 }

@@ -23,14 +23,14 @@ pub(crate) use alpha::{AlphaArg, AlphaGrid};
 pub(crate) use data::{
     ClassNamesArg, DecodeArgs, DecodingArg, DeviceBatchArg, ImagesArg, JsonFlag, PixelCacheArg, TemplatesArg,
 };
-pub(crate) use eval::{EvalArgs, EvalClassification, EvalTask, EvalWhat, SweepArgs};
+pub(crate) use eval::{EvalArgs, SweepArgs};
 pub(crate) use global::{DeviceChoice, Devices, GlobalArgs};
 pub(crate) use merge::MergeArgs;
 pub(crate) use model::{ArchArg, ModelArgs, ModelRef};
 pub(crate) use predict::{EmbedArgs, PredictArgs, ZeroShotArgs};
-pub(crate) use retrieval::{CaptionsArgs, EvalRetrieval, IndexArgs, Query, SearchArgs};
+pub(crate) use retrieval::{CaptionsArgs, IndexArgs, Query, SearchArgs};
 pub(crate) use segmentation::{
-    AnnotatedArgs, ClassesArgs, DatasetArgs, EvalSegmentation, FusionArgs, LabelMapArgs, ProposalsArgs, SegmentArgs,
+    AnnotatedArgs, ClassesArgs, DatasetArgs, FusionArgs, LabelMapArgs, ProposalsArgs, SegmentArgs,
 };
 pub(crate) use serve_device::ServeDeviceArgs;
 pub(crate) use settings::{CompletionsArgs, MethodsArgs, SettingsArgs};

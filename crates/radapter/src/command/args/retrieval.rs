@@ -1,4 +1,4 @@
-//! Arguments of `index`, `search` and `eval retrieval`.
+//! Arguments of `index` and `search`, and those that name captions.
 
 use std::path::PathBuf;
 
@@ -46,39 +46,6 @@ fn separator(text: &str) -> Result<char, String> {
         _ if text.eq_ignore_ascii_case("tab") || text == "\\t" => Ok('\t'),
         _ => Err(format!("expected one character or TAB, found `{text}`")),
     }
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Recall at 1, 5 and 10 and the median rank, both ways, over the full gallery. A candidate that scores as high as the right one
-counts against the model. With --embeddings any model's are measured: a safetensors file with `image_embeddings`,
-`text_embeddings`, and in the metadata `text_image`, a JSON list with the index of its image for each text.
-
-Examples:
-  radapter eval retrieval --model runs/flickr --captions dataset_flickr30k.json --images flickr30k --split test
-  radapter eval retrieval --model runs/flickr --alpha 0.5 --captions pairs.tsv --json
-  radapter eval retrieval --embeddings embeddings.safetensors")]
-pub(crate) struct EvalRetrieval {
-    /// embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
-    #[arg(long, value_name = "MODEL", required_unless_present = "embeddings", conflicts_with = "embeddings")]
-    pub(crate) model: Option<ModelRef>,
-    #[command(flatten)]
-    pub(crate) arch: ArchArg,
-    #[command(flatten)]
-    pub(crate) alpha: AlphaArg,
-    /// Embeddings that some model has made
-    #[arg(long, value_name = "FILE.safetensors", conflicts_with_all = ["captions", "images", "captions_format", "split", "image_ids", "csv_img_key", "csv_caption_key", "csv_separator", "max_captions", "alpha", "arch"])]
-    pub(crate) embeddings: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) captions: CaptionsArgs,
-    #[command(flatten)]
-    pub(crate) decode: DecodeArgs,
-    #[command(flatten)]
-    pub(crate) decoding: DecodingArg,
-    #[command(flatten)]
-    pub(crate) batch: DeviceBatchArg,
-    #[command(flatten)]
-    pub(crate) json: JsonFlag,
 }
 
 #[derive(Debug, Args)]

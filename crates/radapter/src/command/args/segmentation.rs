@@ -1,4 +1,4 @@
-//! Arguments of `segment`, `proposals` and `eval segmentation`.
+//! Arguments of `segment` and `proposals`, and those that name label maps.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::Args;
 use radapter_segmentation::class_list::Synonyms;
 use radapter_segmentation::crop::Resize;
 
-use super::{AlphaArg, ArchArg, DecodeArgs, DeviceBatchArg, JsonFlag, ModelArgs, ModelRef};
+use super::{AlphaArg, DecodeArgs, DeviceBatchArg, JsonFlag, ModelArgs};
 
 /// Images with label maps.
 #[derive(Clone, Debug, Default, Args)]
@@ -67,7 +67,7 @@ pub(crate) struct FusionArgs {
     /// Soft masks: the sigmoid above which a pixel belongs to the region
     #[arg(long, value_name = "P", default_value = "0.4")]
     pub(crate) threshold: f32,
-    /// By what cosines are divided to become probabilities
+    /// Softmax temperature
     #[arg(long, value_name = "T", default_value = "0.01")]
     pub(crate) temperature: f32,
     /// The weight of CLIP where the masks have class scores [default: the data set's, else 0.7]; 1 where they have none
@@ -82,56 +82,6 @@ pub(crate) struct FusionArgs {
     /// Keep the embeddings of regions in this folder, by image, mask and model
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
-}
-
-/// `eval segmentation`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-One confusion matrix over the whole set; mIoU is the mean over the classes that occur in annotations or predictions. With --maps
-anybody's label maps are scored: <stem>.png (or .tif) with class indices.
-
---proposals: `builtin` (graph-based, no weights), `ground-truth` (the annotations' own segments: the upper bound), or a path:
-COCO results JSON, or a folder of JSON files (as SAM writes them), of id maps (.png), or of .npz or .safetensors files with
-`masks [Q,h,w]` logits and optional `scores [Q,K+1]` logits (as MaskFormer gives them).
-
-Examples:
-  radapter eval segmentation --model runs/street --images images/val --annotations annotations/val --classes classes.txt
-  radapter eval segmentation --model runs/street --alpha 0 --images images/val --annotations annotations/val \\
-      --classes classes.txt --unseen unseen.txt --proposals ground-truth --json
-  radapter eval segmentation --model clip-b16 --dataset ade20k-150 --root /data --proposals maskformer
-  radapter eval segmentation --maps predictions --annotations annotations/val --classes classes.txt")]
-pub(crate) struct EvalSegmentation {
-    /// embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
-    #[arg(long, value_name = "MODEL", required_unless_present = "maps", conflicts_with = "maps")]
-    pub(crate) model: Option<ModelRef>,
-    #[command(flatten)]
-    pub(crate) arch: ArchArg,
-    #[command(flatten)]
-    pub(crate) alpha: AlphaArg,
-    /// Label maps that some model has made
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["images", "save_maps", "alpha", "arch", "proposals", "synonyms", "templates", "threshold", "temperature", "lambda", "margin", "resize", "cache"])]
-    pub(crate) maps: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) annotated: AnnotatedArgs,
-    #[command(flatten)]
-    pub(crate) dataset: DatasetArgs,
-    /// Classes that were not trained on, one a line: their mIoU stands beside that of the others
-    #[arg(long, value_name = "FILE")]
-    pub(crate) unseen: Option<PathBuf>,
-    /// Where masks come from
-    #[arg(long, value_name = "builtin|ground-truth|PATH", default_value = "builtin")]
-    pub(crate) proposals: String,
-    #[command(flatten)]
-    pub(crate) fusion: FusionArgs,
-    /// Write the label maps: PNG of class indices, 8 bits up to 254 classes, else 16
-    #[arg(long, value_name = "DIR")]
-    pub(crate) save_maps: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) decode: DecodeArgs,
-    #[command(flatten)]
-    pub(crate) batch: DeviceBatchArg,
-    #[command(flatten)]
-    pub(crate) json: JsonFlag,
 }
 
 #[derive(Debug, Args)]

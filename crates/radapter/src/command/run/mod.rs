@@ -3,26 +3,24 @@
 mod completions;
 mod devices;
 mod embed;
-mod eval;
 mod index;
 mod inspect;
 mod merge;
 mod methods;
-mod predict;
+pub(super) mod predict;
 mod proposals;
 #[cfg(feature = "embedded")]
 mod quickstart;
 mod search;
-mod segment;
+pub(super) mod segment;
 mod serve_device;
 mod settings;
-mod sweep;
 mod tokenize;
 mod train;
 mod zero_shot;
 
-use super::Session;
 use super::args::Command;
+use super::{Session, measure};
 
 /// Does what the command line says.
 pub(super) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
@@ -44,18 +42,18 @@ pub(super) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
         Command::Settings(args) => settings::run(&args),
         Command::Methods(args) => methods::run(&args),
         Command::Completions(args) => completions::run(&args),
-        Command::Eval(args) => eval::run(&args, session),
+        Command::Eval(args) => measure::eval(&args, session),
         Command::Index(args) => index::run(&args, session),
         Command::Search(args) => search::run(&args, session),
         Command::Segment(args) => segment::run(&args, session),
         Command::Proposals(args) => proposals::run(&args, session),
         Command::Merge(args) => merge::run(&args, session),
-        Command::Sweep(args) => sweep::run(&args, session),
+        Command::Sweep(args) => measure::sweep(&args, session),
     }
 }
 
 /// Names and values in two columns.
-fn aligned(lines: &[(&str, String)]) -> String {
+pub(super) fn aligned(lines: &[(&str, String)]) -> String {
     let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let line = |(name, value): &(&str, String)| format!("{name:<width$}  {value}");
     lines.iter().map(line).collect::<Vec<_>>().join("\n")

@@ -13,13 +13,13 @@ use crate::command::{Session, classes, images, model, output};
 
 /// The form of a file of predictions, by its ending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(in crate::command) enum Form {
     Csv,
     JsonLines,
 }
 
 impl Form {
-    pub(super) fn of(path: &Path) -> Result<Self, Usage> {
+    pub(in crate::command) fn of(path: &Path) -> Result<Self, Usage> {
         let ending = path.extension().and_then(|ending| ending.to_str());
         match ending.map(str::to_ascii_lowercase).as_deref() {
             Some("csv") => Ok(Self::Csv),

@@ -10,7 +10,7 @@ use crate::command::args::{ClassesArgs, DatasetArgs, LabelMapArgs};
 use crate::command::failure::Usage;
 
 /// The classes of `--classes`; what is remarkable about them is told.
-pub(in crate::command::run) fn class_list(args: &ClassesArgs) -> anyhow::Result<ClassList> {
+pub(in crate::command) fn class_list(args: &ClassesArgs) -> anyhow::Result<ClassList> {
     let Some(text) = &args.classes else {
         return Err(Usage("give --classes: a file with one class a line, or a list as \"sky, road\"".into()).into());
     };
@@ -24,22 +24,22 @@ fn noted(classes: ClassList) -> ClassList {
 
 /// Where annotated images lie and what they are annotated with: as the flags say, or as a data set by name has it.
 #[derive(Clone, Debug, Default)]
-pub(in crate::command::run) struct Annotated {
-    pub(in crate::command::run) images: Option<PathBuf>,
-    pub(in crate::command::run) annotations: Option<PathBuf>,
+pub(in crate::command) struct Annotated {
+    pub(in crate::command) images: Option<PathBuf>,
+    pub(in crate::command) annotations: Option<PathBuf>,
     /// The lines.
-    pub(in crate::command::run) classes: Option<Vec<String>>,
-    pub(in crate::command::run) synonyms: Option<Synonyms>,
-    pub(in crate::command::run) label_offset: Option<u16>,
-    pub(in crate::command::run) ignore: Option<u16>,
+    pub(in crate::command) classes: Option<Vec<String>>,
+    pub(in crate::command) synonyms: Option<Synonyms>,
+    pub(in crate::command) label_offset: Option<u16>,
+    pub(in crate::command) ignore: Option<u16>,
     /// A file that lists the images of the set.
-    pub(in crate::command::run) list: Option<PathBuf>,
+    pub(in crate::command) list: Option<PathBuf>,
     /// The weight of CLIP that OVSeg has for the data set.
-    pub(in crate::command::run) lambda: Option<f32>,
+    pub(in crate::command) lambda: Option<f32>,
 }
 
 /// What `--dataset`, or `--images`, `--annotations` and `--classes` say.
-pub(in crate::command::run) fn annotated(
+pub(in crate::command) fn annotated(
     images: Option<&Path>,
     args: &LabelMapArgs,
     dataset: &DatasetArgs,
@@ -86,7 +86,7 @@ fn lambda(dataset: &str) -> Option<f32> {
 }
 
 /// The labels of the classes in a file, one a line.
-pub(in crate::command::run) fn unseen(classes: &ClassList, file: &Path) -> anyhow::Result<Vec<usize>> {
+pub(in crate::command) fn unseen(classes: &ClassList, file: &Path) -> anyhow::Result<Vec<usize>> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
     let text = text.trim_start_matches('\u{feff}');
     let names: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();

@@ -16,8 +16,8 @@ use crate::command::skipped::report_skipped;
 use crate::command::{Session, images, model, output};
 use page::{Entry, Legend};
 
-pub(super) use classes::{annotated, class_list, unseen};
-pub(super) use parts::{Parts, Shown};
+pub(in crate::command) use classes::{annotated, class_list, unseen};
+pub(in crate::command) use parts::{Parts, Shown};
 
 /// How much of an overlay is the label's colour.
 const INK: f32 = 0.55;
@@ -59,7 +59,7 @@ pub(super) fn run(args: &SegmentArgs, session: &Session) -> anyhow::Result<()> {
 }
 
 /// The path of a model that is a run.
-pub(super) fn run_of(model: &ModelRef) -> Option<&Path> {
+pub(in crate::command) fn run_of(model: &ModelRef) -> Option<&Path> {
     match model {
         ModelRef::Path(path) if model::is_run(path) => Some(path),
         _ => None,

@@ -25,27 +25,27 @@ use crate::command::args::FusionArgs;
 use crate::command::text_cache::text_cache;
 
 /// All but the model and the images: how masks become maps, and where they come from.
-pub(in crate::command::run) struct Parts {
+pub(in crate::command) struct Parts {
     settings: SegmentSettings,
     crop: CropSettings,
     templates: Templates,
     /// What a run of segmentation was trained with.
-    pub(in crate::command::run) synonyms: Option<Synonyms>,
-    pub(in crate::command::run) source: Arc<Source>,
+    pub(in crate::command) synonyms: Option<Synonyms>,
+    pub(in crate::command) source: Arc<Source>,
     cache: Option<PathBuf>,
 }
 
 /// A model and what it is asked.
-pub(in crate::command::run) struct Shown<'a> {
-    pub(in crate::command::run) model: &'a Checkpoint,
-    pub(in crate::command::run) classes: &'a ClassList,
-    pub(in crate::command::run) synonyms: Synonyms,
-    pub(in crate::command::run) session: &'a Session,
+pub(in crate::command) struct Shown<'a> {
+    pub(in crate::command) model: &'a Checkpoint,
+    pub(in crate::command) classes: &'a ClassList,
+    pub(in crate::command) synonyms: Synonyms,
+    pub(in crate::command) session: &'a Session,
 }
 
 impl Parts {
     /// What the flags say; what they leave open a run of segmentation says, and else the defaults.
-    pub(in crate::command::run) fn open(
+    pub(in crate::command) fn open(
         args: &FusionArgs,
         proposals: &str,
         run: Option<&Path>,
@@ -56,7 +56,7 @@ impl Parts {
     }
 
     /// As [`open`](Self::open), with masks from elsewhere.
-    pub(in crate::command::run) fn with(
+    pub(in crate::command) fn with(
         args: &FusionArgs,
         source: Arc<Source>,
         run: Option<&Path>,
@@ -82,12 +82,12 @@ impl Parts {
     }
 
     /// Tells what was passed over in the proposals: at the end, as files of a folder are known when they have been read.
-    pub(in crate::command::run) fn tell_notes(&self) {
+    pub(in crate::command) fn tell_notes(&self) {
         self.source.notes().iter().for_each(|note| tracing::warn!("--proposals: {note}"));
     }
 
     /// Segments images, with progress.
-    pub(in crate::command::run) fn segment(
+    pub(in crate::command) fn segment(
         &self,
         shown: &Shown<'_>,
         images: &[Image],

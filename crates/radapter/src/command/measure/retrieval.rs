@@ -1,8 +1,9 @@
-//! `eval retrieval`: recall at K.
+//! Retrieval: recall at K, and a run over α on images with captions.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use radapter_clip::model::Encoder;
+use clap::Args;
+use radapter_clip::model::{Clip, Encoder};
 use radapter_datasets::captions::{self, CaptionsOptions};
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::{OnError, SkipReport, Templates};
@@ -15,24 +16,72 @@ use radapter_retrieval::task::Retrieval;
 use radapter_training::RunDir;
 use radapter_training::plan::recorded_if;
 
-use crate::command::args::{CaptionsArgs, EvalRetrieval, ModelArgs, ModelRef};
+use super::Measured;
+use super::sweep::{self, Point, Sweep};
+use crate::command::args::{
+    AlphaArg, ArchArg, CaptionsArgs, DecodeArgs, DecodingArg, DeviceBatchArg, JsonFlag, ModelArgs, ModelRef, SweepArgs,
+};
 use crate::command::failure::Usage;
 use crate::command::skipped::{report_left_out, report_skipped};
 use crate::command::{Session, model, output};
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Recall at 1, 5 and 10 and the median rank, both ways, over the full gallery. A candidate that scores as high as the right one
+counts against the model. With --embeddings any model's are measured: a safetensors file with `image_embeddings`,
+`text_embeddings`, and in the metadata `text_image`, a JSON list with the index of its image for each text.
+
+Examples:
+  radapter eval retrieval --model runs/flickr --captions dataset_flickr30k.json --images flickr30k --split test
+  radapter eval retrieval --model runs/flickr --alpha 0.5 --captions pairs.tsv --json
+  radapter eval retrieval --embeddings embeddings.safetensors")]
+pub(super) struct EvalArgs {
+    /// embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
+    #[arg(long, value_name = "MODEL", required_unless_present = "embeddings", conflicts_with = "embeddings")]
+    model: Option<ModelRef>,
+    #[command(flatten)]
+    arch: ArchArg,
+    #[command(flatten)]
+    alpha: AlphaArg,
+    /// Embeddings that some model has made
+    #[arg(long, value_name = "FILE.safetensors", conflicts_with_all = ["captions", "images", "captions_format", "split", "image_ids", "csv_img_key", "csv_caption_key", "csv_separator", "max_captions", "alpha", "arch"])]
+    embeddings: Option<PathBuf>,
+    #[command(flatten)]
+    captions: CaptionsArgs,
+    #[command(flatten)]
+    decode: DecodeArgs,
+    #[command(flatten)]
+    decoding: DecodingArg,
+    #[command(flatten)]
+    batch: DeviceBatchArg,
+    #[command(flatten)]
+    json: JsonFlag,
+}
+
+impl Measured for EvalArgs {
+    type Task = Retrieval;
+    const ABOUT: &'static str = "Recall at K of captions by images and of images by captions";
+
+    fn eval(&self, session: &Session) -> anyhow::Result<()> {
+        evaluate(self, session)
+    }
+
+    fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Option<Sweep>> {
+        // Label maps have their own images.
+        let has_captions = args.captions.captions.is_some() && !args.has_label_maps();
+        if has_captions { sweep(args, session).map(Some) } else { Ok(None) }
+    }
+}
+
 /// Images and captions to be measured on.
-pub(in crate::command::run) struct Source {
+struct Source {
     gallery: Gallery,
     skipped: Vec<Skipped>,
 }
 
 impl Source {
     /// What `--captions` and its relatives name; what these leave open is as a run was trained.
-    pub(in crate::command::run) fn open(
-        args: &CaptionsArgs,
-        on_error: OnError,
-        trained: &Trained,
-    ) -> anyhow::Result<Self> {
+    fn open(args: &CaptionsArgs, on_error: OnError, trained: &Trained) -> anyhow::Result<Self> {
         let Some(path) = &args.captions else {
             return Err(Usage("give --captions: images with their captions".into()).into());
         };
@@ -52,7 +101,7 @@ impl Source {
     }
 
     /// Recalls of a model, with progress; `what` says which.
-    pub(in crate::command::run) fn measure(
+    fn measure(
         &self,
         what: &str,
         clip: &dyn Encoder,
@@ -67,7 +116,7 @@ impl Source {
     }
 
     /// Tells what was left out when the captions were read, and what a model of this length cuts off.
-    pub(in crate::command::run) fn warn(&self, context_length: usize) {
+    fn warn(&self, context_length: usize) {
         report_left_out(&self.skipped);
         let long = self.gallery.truncated(context_length);
         if long > 0 {
@@ -77,7 +126,7 @@ impl Source {
     }
 }
 
-pub(super) fn run(args: &EvalRetrieval, session: &Session) -> anyhow::Result<()> {
+fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
     let evaluation = match (&args.embeddings, &args.model) {
         (Some(file), _) => {
             let embedded = Embedded::read(file)?;
@@ -100,8 +149,58 @@ pub(super) fn run(args: &EvalRetrieval, session: &Session) -> anyhow::Result<()>
     if args.json.json { output::print_json(&evaluation) } else { output::print(&table(&evaluation)) }
 }
 
+fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
+    let grid = args.alpha.get()?;
+    let run = model::open_run(&args.run)?;
+    let source = Source::open(&args.captions, args.decode.on_error, &trained_run(&args.run)?)?;
+    sweep::check_out(args)?;
+    let base = model::base_of(&run)?;
+    source.warn(base.config.text.context_length);
+    let device = session.device()?;
+    let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
+
+    let mut points = Vec::with_capacity(grid.len());
+    for (index, alpha) in grid.iter().copied().enumerate() {
+        let checkpoint = run.model(&base, Some(alpha), &device)?.model.checkpoint()?;
+        let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &device)?;
+        let what = format!("alpha {alpha} ({} of {})", index + 1, grid.len());
+        let evaluation = source.measure(&what, &clip, &options, session)?;
+        tracing::info!("alpha {alpha}: mean recall {}", percent(evaluation.mean_recall));
+        points.push(Point::new(alpha, values(&evaluation), &evaluation)?);
+    }
+    let columns = COLUMNS.map(str::to_owned).to_vec();
+    let last = columns.len() - 1;
+    let captions = args.captions.captions.as_deref().map(|path| path.display().to_string());
+    Ok(Sweep {
+        what: "Recall over alpha",
+        on: captions.unwrap_or_default(),
+        facts: vec![("mean recall", last), (COLUMNS[0], 0), (COLUMNS[3], 3)],
+        series: columns.iter().enumerate().map(|(index, name)| (name.clone(), index == last)).collect(),
+        columns,
+        points,
+        default: run.default_alpha()?,
+        more: None,
+    })
+}
+
+const COLUMNS: [&str; 7] = [
+    "image to text R@1",
+    "image to text R@5",
+    "image to text R@10",
+    "text to image R@1",
+    "text to image R@5",
+    "text to image R@10",
+    "mean recall",
+];
+
+fn values(evaluation: &Evaluation) -> Vec<f64> {
+    let three = |recalls: Recalls| [recalls.r1, recalls.r5, recalls.r10];
+    let both = [three(evaluation.image_to_text), three(evaluation.text_to_image)].concat();
+    both.into_iter().chain([evaluation.mean_recall]).collect()
+}
+
 /// How a model saw captions in training.
-pub(in crate::command::run) struct Trained {
+struct Trained {
     template: Templates,
     /// The first captions of each image alone; all where none is said.
     max_captions: Option<usize>,
@@ -116,7 +215,7 @@ fn trained(model: &ModelRef) -> anyhow::Result<Trained> {
 }
 
 /// As [`trained`], of a run.
-pub(in crate::command::run) fn trained_run(run: &Path) -> anyhow::Result<Trained> {
+fn trained_run(run: &Path) -> anyhow::Result<Trained> {
     let run = RunDir::open(run)?;
     let Some(task) = recorded_if::<Retrieval>(&run, &run.record()?)? else {
         return Ok(Trained { template: bare()?, max_captions: None });
@@ -133,7 +232,7 @@ fn bare() -> anyhow::Result<Templates> {
 }
 
 /// The recalls for people.
-pub(in crate::command::run) fn table(evaluation: &Evaluation) -> String {
+fn table(evaluation: &Evaluation) -> String {
     let Evaluation { n_images, n_texts, image_to_text, text_to_image, mean_recall } = *evaluation;
     let mut table = Table::new(&["direction", "queries>", "R@1>", "R@5>", "R@10>", "median rank>"]);
     for (name, queries, recalls) in

@@ -1,57 +1,126 @@
-//! `eval segmentation`: mIoU.
+//! Segmentation: mIoU, and a run over α on annotated images.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use clap::Args;
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_datasets::label_map::write_grey;
-use radapter_datasets::label_map::{self, Labelling};
+use radapter_datasets::SkipReport;
+use radapter_datasets::label_map::{self, Labelling, write_grey};
 use radapter_datasets::pairs::{AnnotatedImage, maps, pairs};
 use radapter_embedding::{EmbedOptions, Image};
-use radapter_images::ImageSource;
+use radapter_images::{DecodeOptions, ImageSource};
 use radapter_report::{Table, percent};
 use radapter_segmentation::class_list::{ClassList, Synonyms};
 use radapter_segmentation::confusion::Confusion;
 use radapter_segmentation::proposals::Source;
 use radapter_segmentation::scores::Scores;
+use radapter_segmentation::task::Segmentation;
 use serde::Serialize;
 
-use crate::command::args::{AnnotatedArgs, DatasetArgs, EvalSegmentation, FusionArgs, LabelMapArgs, ModelArgs};
+use super::sweep::{self, Point, Sweep};
+use crate::command::args::{
+    AlphaArg, AnnotatedArgs, ArchArg, DatasetArgs, DecodeArgs, DeviceBatchArg, FusionArgs, JsonFlag, LabelMapArgs,
+    ModelArgs, ModelRef, SweepArgs,
+};
 use crate::command::failure::Usage;
 use crate::command::run::segment::{Parts, Shown, annotated, run_of, unseen};
 use crate::command::skipped::report_skipped;
 use crate::command::{Session, model, output};
 
+/// `eval segmentation`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+One confusion matrix over the whole set; mIoU is the mean over the classes that occur in annotations or predictions. With --maps
+anybody's label maps are scored: <stem>.png (or .tif) with class indices.
+
+--proposals: `builtin` (graph-based, no weights), `ground-truth` (the annotations' own segments: the upper bound), or a path:
+COCO results JSON, or a folder of JSON files (as SAM writes them), of id maps (.png), or of .npz or .safetensors files with
+`masks [Q,h,w]` logits and optional `scores [Q,K+1]` logits (as MaskFormer gives them).
+
+Examples:
+  radapter eval segmentation --model runs/street --images images/val --annotations annotations/val --classes classes.txt
+  radapter eval segmentation --model runs/street --alpha 0 --images images/val --annotations annotations/val \\
+      --classes classes.txt --unseen unseen.txt --proposals ground-truth --json
+  radapter eval segmentation --model clip-b16 --dataset ade20k-150 --root /data --proposals maskformer
+  radapter eval segmentation --maps predictions --annotations annotations/val --classes classes.txt")]
+pub(super) struct EvalArgs {
+    /// embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
+    #[arg(long, value_name = "MODEL", required_unless_present = "maps", conflicts_with = "maps")]
+    model: Option<ModelRef>,
+    #[command(flatten)]
+    arch: ArchArg,
+    #[command(flatten)]
+    alpha: AlphaArg,
+    /// Label maps that some model has made
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["images", "save_maps", "alpha", "arch", "proposals", "synonyms", "templates", "threshold", "temperature", "lambda", "margin", "resize", "cache"])]
+    maps: Option<PathBuf>,
+    #[command(flatten)]
+    annotated: AnnotatedArgs,
+    #[command(flatten)]
+    dataset: DatasetArgs,
+    /// Classes that were not trained on, one a line: their mIoU stands beside that of the others
+    #[arg(long, value_name = "FILE")]
+    unseen: Option<PathBuf>,
+    /// Where masks come from
+    #[arg(long, value_name = "builtin|ground-truth|PATH", default_value = "builtin")]
+    proposals: String,
+    #[command(flatten)]
+    fusion: FusionArgs,
+    /// Write the label maps: PNG of class indices, 8 bits up to 254 classes, else 16
+    #[arg(long, value_name = "DIR")]
+    save_maps: Option<PathBuf>,
+    #[command(flatten)]
+    decode: DecodeArgs,
+    #[command(flatten)]
+    batch: DeviceBatchArg,
+    #[command(flatten)]
+    json: JsonFlag,
+}
+
+impl super::Measured for EvalArgs {
+    type Task = Segmentation;
+    const ABOUT: &'static str = "mIoU of open-vocabulary segmentation, or of any label maps";
+
+    fn eval(&self, session: &Session) -> anyhow::Result<()> {
+        evaluate(self, session)
+    }
+
+    fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Option<Sweep>> {
+        if args.has_label_maps() { sweep(args, session).map(Some) } else { Ok(None) }
+    }
+}
+
 /// Pixels of the smallest segment that ground-truth proposals have.
 const MIN_AREA: usize = 64;
 
 /// Annotated images to be measured on.
-pub(in crate::command::run) struct Scene {
+struct Scene {
     pairs: Vec<AnnotatedImage>,
-    pub(in crate::command::run) classes: ClassList,
+    classes: ClassList,
     synonyms: Option<Synonyms>,
     labelling: Labelling,
     /// How label maps are read that somebody has made.
     made: Labelling,
     unseen: Vec<usize>,
-    pub(in crate::command::run) lambda: Option<f32>,
+    lambda: Option<f32>,
 }
 
 /// What `--json` prints.
 #[derive(Clone, Debug, Serialize)]
-pub(in crate::command::run) struct Measured {
-    pub(in crate::command::run) n_images: usize,
+struct Measured {
+    n_images: usize,
     #[serde(flatten)]
-    pub(in crate::command::run) scores: Scores,
+    scores: Scores,
     /// Share of the pixels under no mask; none for maps that somebody else has made.
-    pub(in crate::command::run) uncovered: Option<f64>,
+    uncovered: Option<f64>,
 }
 
 impl Scene {
     /// What `--images`, `--annotations` and `--classes`, or `--dataset`, name; `maps` stands in the place of the images.
-    pub(in crate::command::run) fn open(
+    fn open(
         images: Option<&Path>,
         args: &LabelMapArgs,
         dataset: &DatasetArgs,
@@ -86,17 +155,12 @@ impl Scene {
         Ok(Self { pairs: found.images, classes, synonyms, labelling, made, unseen, lambda })
     }
 
-    pub(in crate::command::run) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.pairs.len()
     }
 
     /// Where `--proposals` has its masks.
-    pub(in crate::command::run) fn parts(
-        &self,
-        fusion: &FusionArgs,
-        proposals: &str,
-        run: Option<&Path>,
-    ) -> anyhow::Result<Parts> {
+    fn parts(&self, fusion: &FusionArgs, proposals: &str, run: Option<&Path>) -> anyhow::Result<Parts> {
         if proposals != "ground-truth" {
             return Parts::open(fusion, proposals, run, self.lambda);
         }
@@ -107,14 +171,14 @@ impl Scene {
     }
 
     /// The images that are annotated.
-    pub(in crate::command::run) fn images(&self) -> Vec<Image> {
+    fn images(&self) -> Vec<Image> {
         let image =
             |pair: &AnnotatedImage| Image { name: pair.name.clone(), source: ImageSource::File(pair.image.clone()) };
         self.pairs.iter().map(image).collect()
     }
 
     /// Measures a model; its maps are written where there is a folder for them.
-    pub(in crate::command::run) fn measure(
+    fn measure(
         &self,
         what: &str,
         model: &Checkpoint,
@@ -173,7 +237,7 @@ impl Scene {
     }
 }
 
-pub(super) fn run(args: &EvalSegmentation, session: &Session) -> anyhow::Result<()> {
+fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
     let AnnotatedArgs { images, label_maps } = &args.annotated;
     let scene =
         Scene::open(images.as_deref(), label_maps, &args.dataset, args.maps.as_deref(), args.unseen.as_deref())?;
@@ -204,6 +268,97 @@ pub(super) fn run(args: &EvalSegmentation, session: &Session) -> anyhow::Result<
         }
     };
     if args.json.json { output::print_json(&measured) } else { output::print(&table(&measured)) }
+}
+
+fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
+    if args.decoding.is_given() {
+        return Err(Usage(
+            "--decode and --pixel-cache are not for segmentation, whose masks are of whole images".into(),
+        )
+        .into());
+    }
+    let grid = args.alpha.get()?;
+    let run = model::open_run(&args.run)?;
+    let images = args.captions.images.as_deref();
+    let scene = Scene::open(images, &args.label_maps, &args.dataset, None, args.unseen.as_deref())?;
+    let parts = scene.parts(&args.fusion, &args.proposals, Some(&args.run))?;
+    sweep::check_out(args)?;
+    let base = model::base_of(&run)?;
+    let device = session.device()?;
+    let options = session.embed_options(&args.decode, args.batch);
+    // Masks do not depend on α: those that take time are made once.
+    let parts = match &*parts.source {
+        Source::Builtin(_) => Parts::with(
+            &args.fusion,
+            Arc::new(made_once(&scene, &parts, args, session)?),
+            Some(&args.run),
+            scene.lambda,
+        )?,
+        _ => parts,
+    };
+
+    let has_unseen = args.unseen.is_some();
+    let mut points = Vec::with_capacity(grid.len());
+    for (index, alpha) in grid.iter().copied().enumerate() {
+        let checkpoint = run.model(&base, Some(alpha), &device)?.model.checkpoint()?;
+        let what = format!("alpha {alpha} ({} of {})", index + 1, grid.len());
+        let measured = scene.measure(&what, &checkpoint, &parts, &options, None, session)?;
+        tracing::info!("alpha {alpha}: mIoU {}", percent(measured.scores.miou));
+        points.push(Point::new(alpha, values(&measured, has_unseen), &measured)?);
+    }
+    parts.tell_notes();
+    let columns: Vec<String> = COLUMNS[..if has_unseen { 5 } else { 2 }].iter().map(|&name| name.to_owned()).collect();
+    Ok(Sweep {
+        what: "Segmentation over alpha",
+        on: on(args),
+        facts: vec![("mIoU", 0), ("pixel accuracy", 1)],
+        series: columns.iter().enumerate().map(|(index, name)| (name.clone(), index == 0)).collect(),
+        columns,
+        points,
+        default: run.default_alpha()?,
+        more: None,
+    })
+}
+
+const COLUMNS: [&str; 5] = ["mIoU", "pixel accuracy", "mIoU seen", "mIoU unseen", "harmonic mean"];
+
+fn values(measured: &Measured, has_unseen: bool) -> Vec<f64> {
+    let scores = &measured.scores;
+    let mut values = vec![scores.miou, scores.pixel_accuracy];
+    if has_unseen {
+        let parts = [scores.seen_miou, scores.unseen_miou, scores.harmonic_miou];
+        values.extend(parts.map(|value| value.unwrap_or(0.0)));
+    }
+    values
+}
+
+/// What is measured on, by name.
+fn on(args: &SweepArgs) -> String {
+    let folder = args.label_maps.annotations.as_deref().map(|path| path.display().to_string());
+    folder.or(args.dataset.dataset.clone()).unwrap_or_default()
+}
+
+/// The masks of all images.
+fn made_once(scene: &Scene, parts: &Parts, args: &SweepArgs, session: &Session) -> anyhow::Result<Source> {
+    use rayon::prelude::*;
+
+    let images = scene.images();
+    let progress = session.progress.start("making masks", "images", images.len() as u64);
+    let report = SkipReport::default();
+    let mut known = HashMap::with_capacity(images.len());
+    for some in images.chunks(64) {
+        let of = |image: &radapter_embedding::Image| {
+            let picture =
+                args.decode.on_error.settle(&image.name, image.source.load(&DecodeOptions::default()), &report)?;
+            let Some(picture) = picture else { return Ok(None) };
+            Ok::<_, anyhow::Error>(Some((image.name.clone(), parts.source.of(image, &picture, None)?)))
+        };
+        let made = some.par_iter().map(of).collect::<Result<Vec<_>, _>>()?;
+        known.extend(made.into_iter().flatten());
+        progress.set(known.len() as u64, "");
+    }
+    progress.finish();
+    Ok(Source::Known(known))
 }
 
 /// The scores for people.

@@ -11,6 +11,13 @@ use serde_json::Value;
 use crate::command::args::SweepArgs;
 use crate::command::output;
 
+/// Refuses what cannot be written, before the work.
+pub(super) fn check_out(args: &SweepArgs) -> anyhow::Result<()> {
+    output::check_empty_dir(&args.out)?;
+    output::make_dir(&args.out)?;
+    output::check_writable(&args.out.join("sweep.json"))
+}
+
 /// A run measured at one α.
 pub(super) struct Point {
     alpha: f64,

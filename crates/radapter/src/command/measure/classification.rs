@@ -1,20 +1,103 @@
-//! `eval classification`: accuracy on one set or on a suite.
+//! Classification: accuracy on one set or on a suite, and a run over α on a suite.
 
 use std::path::PathBuf;
 
 use anyhow::Context;
+use clap::Args;
 use radapter_classification::accuracy::Evaluation;
 use radapter_classification::classes::Classes;
+use radapter_classification::finetuned::ClassificationRun;
 use radapter_classification::read::read_labelled;
-use radapter_classification::suite::{Prediction, SuiteResult, TestSet};
+use radapter_classification::suite::{NamedEvaluation, Prediction, SuiteResult, TestSet};
+use radapter_classification::task::Classification;
+use radapter_clip::model::Encoder;
 use radapter_datasets::{ClassNames, LabelledImages};
+use radapter_methods::METHODS;
+use radapter_report::{Frontier, FrontierPoint, percent};
 use serde_json::json;
 
-use crate::command::args::{EvalClassification, EvalWhat, JsonFlag};
+use super::Measured;
+use super::sweep::{self, Point, Sweep};
+use crate::command::args::{
+    AlphaArg, ClassNamesArg, DecodeArgs, DecodingArg, DeviceBatchArg, JsonFlag, ModelArgs, SweepArgs, TemplatesArg,
+};
 use crate::command::failure::Usage;
 use crate::command::run::predict::Form;
 use crate::command::suite::{Source, measure, measure_suite, set_table, suite_table};
+use crate::command::text_cache::text_cache;
 use crate::command::{Session, classes, model, output};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A suite is a TOML file; paths are relative to it, `classes` (a JSON list of folder names) restricts the answer to a subset:
+
+  [id]
+  name = \"photo\"
+  data = \"test/photo\"
+
+  [[ood]]
+  name = \"sketch\"
+  data = \"test/sketch\"
+
+Examples:
+  radapter eval classification --model runs/pets --data pets/test
+  radapter eval classification --model runs/pets --alpha 0.3 --suite pets/suite.toml --json
+  radapter eval classification --model hf://openai/clip-vit-base-patch16 --suite imagenet --root /data/imagenet")]
+pub(super) struct EvalArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    alpha: AlphaArg,
+    #[command(flatten)]
+    what: What,
+    #[command(flatten)]
+    templates: TemplatesArg,
+    #[command(flatten)]
+    class_names: ClassNamesArg,
+    #[command(flatten)]
+    decode: DecodeArgs,
+    #[command(flatten)]
+    decoding: DecodingArg,
+    #[command(flatten)]
+    batch: DeviceBatchArg,
+    #[command(flatten)]
+    json: JsonFlag,
+    /// Write each image's label and prediction: .csv or .jsonl
+    #[arg(long, value_name = "FILE")]
+    predictions: Option<PathBuf>,
+    /// Write the confusion matrix of the set (of a suite's in-distribution set): rows are labels, columns predictions
+    #[arg(long, value_name = "FILE.csv")]
+    confusion: Option<PathBuf>,
+}
+
+/// What is measured: a suite or one set.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = true)]
+struct What {
+    /// A suite file, or `imagenet` for the ImageNet family in its usual layout (needs --root)
+    #[arg(long, value_name = "FILE.toml|imagenet", conflicts_with = "data")]
+    suite: Option<String>,
+    /// Where the built-in suite's data sets are
+    #[arg(long, value_name = "DIR", requires = "suite", conflicts_with = "data")]
+    root: Option<PathBuf>,
+    /// Labelled images: one folder a class, or a .csv of path and label
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+impl Measured for EvalArgs {
+    type Task = Classification;
+    const ABOUT: &'static str =
+        "Accuracy on a folder of labelled images, or on a suite of one in-distribution set and shifted ones";
+
+    fn eval(&self, session: &Session) -> anyhow::Result<()> {
+        evaluate(self, session)
+    }
+
+    fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Option<Sweep>> {
+        args.suite.as_deref().map(|suite| sweep(args, suite, session)).transpose()
+    }
+}
 
 /// What is measured.
 enum Data {
@@ -23,7 +106,7 @@ enum Data {
 }
 
 impl Data {
-    fn open(what: &EvalWhat, names: Option<&ClassNames>) -> anyhow::Result<Self> {
+    fn open(what: &What, names: Option<&ClassNames>) -> anyhow::Result<Self> {
         match (&what.suite, &what.data) {
             (Some(suite), _) => Ok(Self::Suite(Source::new(suite, what.root.as_deref())?)),
             (None, Some(data)) => Ok(Self::Set(data.clone(), read_labelled(data, names)?)),
@@ -41,7 +124,7 @@ impl Data {
     }
 }
 
-pub(super) fn run(args: &EvalClassification, session: &Session) -> anyhow::Result<()> {
+fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
     let form = args.predictions.as_deref().map(Form::of).transpose()?;
     for file in [&args.predictions, &args.confusion].into_iter().flatten() {
         output::check_writable(file)?;
@@ -92,8 +175,59 @@ pub(super) fn run(args: &EvalClassification, session: &Session) -> anyhow::Resul
     Ok(())
 }
 
+fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Sweep> {
+    let grid = args.alpha.get()?;
+    let source = Source::new(suite, args.dataset.root.as_deref())?;
+    let run = ClassificationRun::open(METHODS, &args.run)?.with_text_cache(text_cache());
+    let sets = source.open(run.classes())?;
+    sweep::check_out(args)?;
+    let base = model::base_of(run.run())?;
+    let device = session.device()?;
+    let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
+
+    let mut points = Vec::with_capacity(grid.len());
+    let mut places = Vec::with_capacity(grid.len());
+    let mut columns = Vec::new();
+    for (index, alpha) in grid.iter().copied().enumerate() {
+        let model = run.model(&base, Some(alpha), &device)?;
+        let what = format!("alpha {alpha} ({} of {})", index + 1, grid.len());
+        let measure = |encoder: &dyn Encoder| measure_suite(&what, encoder, &model.head, &sets, &options, session);
+        let outcome = model.model.with_encoder(&device, measure)??;
+        let result = outcome.result.without_confusion();
+        tracing::info!("alpha {alpha}: {} ID, {} OOD", percent(result.id.evaluation.top1), percent(result.ood_average));
+        columns = each(&result).map(|set| set.name.clone()).chain(["OOD average".to_owned()]).collect();
+        let (id, ood) = (result.id.evaluation.top1, result.ood_average);
+        places.push(FrontierPoint { alpha: Some(alpha.get()), id, ood });
+        let values = each(&result).map(|set| set.evaluation.top1).chain([ood]).collect();
+        points.push(Point::new(alpha, values, &result)?);
+    }
+    let default = run.run().default_alpha()?;
+    let id = columns.first().cloned().unwrap_or_default();
+    let frontier =
+        Frontier::new().method("this run", &places, Some(default.get())).chart("Up and to the right is better", &id);
+    let last = columns.len().saturating_sub(1);
+    let shown = columns.iter().enumerate().map(|(index, name)| match index {
+        0 => (format!("{name} (ID)"), true),
+        _ => (name.clone(), index == last),
+    });
+    Ok(Sweep {
+        what: "Top-1 accuracy over alpha",
+        on: suite.to_owned(),
+        facts: vec![("in distribution", 0), ("out of distribution", last)],
+        series: shown.collect(),
+        columns,
+        points,
+        default,
+        more: Some(("In distribution against out of distribution", frontier.svg()?)),
+    })
+}
+
+fn each(result: &SuiteResult) -> impl Iterator<Item = &NamedEvaluation> {
+    std::iter::once(&result.id).chain(&result.ood)
+}
+
 /// One set's result; the confusion matrix has a file of its own.
-pub(in crate::command::run) fn print_set(evaluation: &Evaluation, json: JsonFlag) -> anyhow::Result<()> {
+pub(in crate::command) fn print_set(evaluation: &Evaluation, json: JsonFlag) -> anyhow::Result<()> {
     if json.json {
         output::print_json(&evaluation.clone().without_confusion())
     } else {

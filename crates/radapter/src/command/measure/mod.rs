@@ -1,0 +1,122 @@
+//! `eval` and `sweep`: what a model can do. A task is a file and a line of [`TASKS`].
+
+mod classification;
+mod retrieval;
+mod segmentation;
+mod sweep;
+
+use std::fmt::Debug;
+
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
+use radapter_training::{RunDir, Task};
+
+pub(super) use classification::print_set;
+use sweep::Sweep;
+
+use super::args::{EvalArgs, SweepArgs};
+use super::failure::Usage;
+use super::{Session, output};
+
+/// The tasks that can be measured.
+const TASKS: [Registered; 3] = [
+    Registered::of::<classification::EvalArgs>(),
+    Registered::of::<retrieval::EvalArgs>(),
+    Registered::of::<segmentation::EvalArgs>(),
+];
+
+/// The arguments of `eval TASK`, and how the task is measured.
+trait Measured: Args + Debug + 'static {
+    /// The task.
+    type Task: Task;
+    /// What `eval` does, in a line.
+    const ABOUT: &'static str;
+
+    /// Measures a model and prints the result.
+    fn eval(&self, session: &Session) -> anyhow::Result<()>;
+
+    /// A run over α; none where the arguments name nothing for this task.
+    fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Option<Sweep>>;
+}
+
+/// A task of [`TASKS`].
+struct Registered {
+    name: &'static str,
+    subcommand: fn() -> Command,
+    parse: fn(&ArgMatches) -> Result<EvalTask, clap::Error>,
+    sweep: fn(&SweepArgs, &Session) -> anyhow::Result<Option<Sweep>>,
+}
+
+impl Registered {
+    const fn of<T: Measured>() -> Self {
+        Self {
+            name: T::Task::NAME,
+            subcommand: || T::augment_args(Command::new(T::Task::NAME).about(T::ABOUT)),
+            parse: |matches| Ok(EvalTask(Box::new(T::from_arg_matches(matches)?))),
+            sweep: T::sweep,
+        }
+    }
+}
+
+/// What [`EvalTask`] needs of [`Measured`].
+trait Eval: Debug {
+    fn eval(&self, session: &Session) -> anyhow::Result<()>;
+}
+
+impl<T: Measured> Eval for T {
+    fn eval(&self, session: &Session) -> anyhow::Result<()> {
+        Measured::eval(self, session)
+    }
+}
+
+/// `eval TASK`
+#[derive(Debug)]
+pub(super) struct EvalTask(Box<dyn Eval>);
+
+impl FromArgMatches for EvalTask {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = matches.subcommand();
+        let found = given.and_then(|(name, args)| Some((TASKS.iter().find(|task| task.name == name)?, args)));
+        let (task, args) = found.ok_or_else(|| clap::Error::new(clap::error::ErrorKind::MissingSubcommand))?;
+        (task.parse)(args)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Subcommand for EvalTask {
+    fn augment_subcommands(command: Command) -> Command {
+        TASKS.iter().fold(command, |command, task| command.subcommand((task.subcommand)())).subcommand_required(true)
+    }
+
+    fn augment_subcommands_for_update(command: Command) -> Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        TASKS.iter().any(|task| task.name == name)
+    }
+}
+
+/// `eval`
+pub(super) fn eval(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
+    args.task.0.eval(session)
+}
+
+/// `sweep`
+pub(super) fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<()> {
+    for task in &TASKS {
+        if let Some(sweep) = (task.sweep)(args, session)? {
+            sweep.write(args)?;
+            return output::print(&sweep.table().to_string());
+        }
+    }
+    let task = RunDir::open(&args.run)?.record()?.task;
+    Err(Usage(format!(
+        "there is nothing to measure this run of {task} on: give --suite (accuracy), --captions and --images (recall), or --images, \
+         --annotations and --classes, or --dataset (mIoU)"
+    ))
+    .into())
+}
