@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use radapter_methods::METHODS;
+use radapter_settings::Settings;
+use radapter_settings::near::hint;
 use radapter_settings::schema::{Entry, get};
-use radapter_settings::{Settings, setting::Default};
+use radapter_settings::setting::Default;
 use radapter_training::AnyTask;
 use radapter_training::config::Recipe;
 use serde::Serialize;
@@ -52,15 +54,9 @@ pub(super) fn run(args: &SettingsArgs) -> anyhow::Result<()> {
     }
     let mut listed = list(&tasks, args.recipe.as_deref())?;
     if !args.keys.is_empty() {
-        for key in &args.keys {
-            // Its error names similar keys.
-            tasks
-                .iter()
-                .map(|task| {
-                    task.settings().entry(key, || radapter_settings::Origin::Named("the arguments".into())).map(drop)
-                })
-                .reduce(|a, b| a.or(b))
-                .unwrap_or(Ok(()))?;
+        let known = || listed.iter().map(|setting| setting.key.as_str());
+        if let Some(key) = args.keys.iter().find(|key| !known().any(|name| name == key.as_str())) {
+            return Err(Usage(format!("unknown setting `{key}`{}", hint(key, known()))).into());
         }
         listed.retain(|setting| args.keys.contains(&setting.key));
     }
