@@ -86,7 +86,7 @@ fn a_run_is_trained_resumed_and_merged_on_every_device() {
             child.wait().unwrap();
         }
         let done = losses(Path::new(&stopped)).len();
-        assert!((1..STEPS).contains(&done), "{}: stopped behind step {done}", backend.name);
+        assert!((1..STEPS).contains(&done), "{}: stopped after step {done}", backend.name);
         radapter(&["train", "--resume", "--device", backend.name, "--out", &stopped]);
         // Kernels that are chosen by timing may be other ones in another process; the CPU's never are.
         close(&losses(Path::new(&stopped)), &expected, backend.losses);

@@ -1,4 +1,4 @@
-//! Images, folders and settings that cannot be used: the message names the file or key, nothing is left behind.
+//! Images and folders that cannot be used: the message names the file or key, nothing is left behind.
 
 use crate::support::{CLASSES, Folder, classes_folder, drawn, radapter, tiny_model, training};
 
@@ -89,34 +89,6 @@ fn all_images_damaged_is_an_error_even_when_skipping() {
         folder.file(&format!("data/{class}/x.jpg"), "text");
     }
     zero_shot(&folder, "data").args(["--on-error", "skip"]).fail(1, &["data", "at least one labelled image"]);
-}
-
-#[test]
-fn settings_that_are_none() {
-    let folder = Folder::new();
-    let cases = [
-        ("learning_rate=1", vec!["learning_rate"]),
-        ("batchsize=8", vec!["batchsize", "batch_size"]),
-        ("adapter.rnk=4", vec!["adapter.rnk", "adapter.rank"]),
-        ("loss.kind=hinge", vec!["loss", "hinge"]),
-        ("lr=-1", vec!["lr", "-1"]),
-        ("lr=fast", vec!["lr"]),
-        ("alpha=2", vec!["alpha", "2"]),
-        ("alpha=nan", vec!["alpha"]),
-        ("epochs", vec!["epochs", "="]),
-        ("adapter.rank=0", vec!["rank"]),
-        ("val_fraction=1.5", vec!["1.5"]),
-        ("templates=nowhere.txt", vec!["nowhere.txt"]),
-    ];
-    for (setting, words) in cases {
-        training(&folder, "run", "").with("--set", setting).fail(1, &words);
-        assert!(!folder.join("run").exists(), "{setting}");
-    }
-    let config = folder.file("config.toml", "epochs = 1\nlearning_rate = 1\n");
-    training(&folder, "run", "").with("--config", config).fail(1, &["learning_rate", "config.toml"]);
-    training(&folder, "run", "").with("--config", folder.join("absent.toml")).fail(1, &["absent.toml"]);
-    let broken = folder.file("broken.toml", "epochs = [1\n");
-    training(&folder, "run", "").with("--config", broken).fail(1, &["broken.toml"]);
 }
 
 #[test]

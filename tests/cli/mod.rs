@@ -3,6 +3,8 @@
 mod bad_data;
 mod bad_models;
 mod bad_runs;
+mod bad_settings;
+mod completions;
 mod dashboard;
 mod embed;
 mod eval;
@@ -14,6 +16,7 @@ mod resume;
 mod retrieval;
 mod search;
 mod segmentation;
+mod settings;
 mod sweep;
 mod tokenize;
 mod train;

@@ -46,7 +46,7 @@ fn a_killed_run_ends_with_the_same_bits() {
     training(&folder, "whole", LONG).succeed();
     let total = steps(&whole);
     assert_eq!(total, 72, "27 images in batches of 4, 12 epochs");
-    // Between two saves, just behind one, and late; the exact step is chance, the result is not.
+    // Between two saves, just after one, and late; the exact step is chance, the result is not.
     for (number, wanted) in [2, 7, 20, 50].into_iter().enumerate() {
         let name = format!("killed-{number}");
         let run = folder.join(&name);
@@ -61,7 +61,7 @@ fn a_killed_run_ends_with_the_same_bits() {
         child.wait().unwrap();
         resume(&run).succeed();
         assert_eq!(steps(&run), total, "each step is told once");
-        assert!(results(&run) == results(&whole), "killed behind step {wanted}");
+        assert!(results(&run) == results(&whole), "killed after step {wanted}");
     }
 }
 

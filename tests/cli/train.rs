@@ -154,3 +154,31 @@ fn several_devices_share_each_batch_of_a_training_and_are_refused_elsewhere() {
     elsewhere.with("--out", folder.join("merged")).fail(1, &["several devices", "`train` alone"]);
     radapter("train --resume --device cpu,gpu").with("--out", folder.join("two")).fail(2, &["`gpu` is no device"]);
 }
+
+#[test]
+fn tensorboard_files_are_written_if_asked_for_and_a_resume_adds_one() {
+    let folder = Folder::new();
+    let events = |run: &str| {
+        folder.names(run).into_iter().filter(|name| name.starts_with("events.out.tfevents.")).collect::<Vec<_>>()
+    };
+    training(&folder, "without", "--set epochs=1 --set batch_size=8").succeed();
+    assert_eq!(events("without"), [""; 0]);
+
+    let run = folder.join("run");
+    let settings = "--set epochs=12 --set batch_size=4 --set save_every=3 --set log.tensorboard=true";
+    let mut child = training(&folder, "run", settings).spawn();
+    super::resume::wait_for(&run, 8, &mut child);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let first = events("run");
+    assert_eq!(first.len(), 1, "{:?}", folder.names("run"));
+    radapter("train --resume").with("--out", &run).succeed();
+    let both = events("run");
+    assert_eq!(both.len(), 2, "{both:?}");
+    assert!(both.contains(&first[0]));
+    for name in both {
+        let bytes = std::fs::read(run.join(&name)).unwrap();
+        let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        assert!(has("brain.Event:2") && has("loss"), "{name}");
+    }
+}

@@ -55,7 +55,6 @@ impl Invocation {
     }
 
     /// With this in the environment.
-    #[cfg(feature = "remote")]
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self

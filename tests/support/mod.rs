@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-/// A folder of its own for a test, removed behind it.
+/// A folder of its own for a test, removed after it.
 pub(crate) struct Folder(TempDir);
 
 impl Folder {

@@ -39,13 +39,14 @@
 //! | [`setting`] | the declaration: [`Setting`], [`Spec`], [`settings!`] |
 //! | [`kind`] | a type in words, asked of its own `Deserialize` |
 //! | [`given`] | what was given, and where: TOML files and `key=value` |
+//! | [`near`] | "did you mean" |
 //! | [`schema`] | the settings of several structs together: checks and layers |
 //! | [`value`] | types that settings share: [`OrNone`], [`AbsolutePath`], [`Names`] |
 
 pub mod error;
 pub mod given;
 pub mod kind;
-mod near;
+pub mod near;
 pub mod schema;
 pub mod setting;
 pub mod value;

@@ -1,7 +1,7 @@
 //! "Did you mean": the known words that resemble an unknown one.
 
 /// The end of a message about an unknown word: the known ones that resemble it, else all of them.
-pub(crate) fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
+pub fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     let mut known: Vec<&str> = known.collect();
     known.sort_unstable();
     let is_near = |name: &str| strsim::levenshtein(word, name) <= 1 + last_part(word).len() / 4;

@@ -54,10 +54,6 @@ impl Scenes {
             length: (steps * batch_size as u64).div_ceil(EPOCHS) as usize,
         }
     }
-
-    pub(crate) fn epoch_length(&self) -> usize {
-        self.length
-    }
 }
 
 impl TrainData for Scenes {

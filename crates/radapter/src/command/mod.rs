@@ -5,6 +5,7 @@
 
 mod args;
 mod classes;
+mod completion;
 mod device;
 mod failure;
 mod images;
@@ -25,7 +26,7 @@ mod texts;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 use radapter_embedding::EmbedOptions;
 
 /// What all subcommands share.
@@ -56,13 +57,9 @@ impl Session {
     }
 }
 
-/// The variable by which a shell asks for completions.
-const COMPLETE: &str = "RADAPTER_COMPLETE";
-
 /// Runs the command of this process's arguments.
 pub fn main() -> ExitCode {
-    // Where a shell asks for completions, they are printed and the process exits.
-    clap_complete::env::CompleteEnv::with_factory(args::Cli::command).var(COMPLETE).complete();
+    completion::answer();
     // clap exits by itself: 0 after --help and --version, 2 for a wrong command line.
     let cli = args::Cli::parse();
     log::init(&cli.global);

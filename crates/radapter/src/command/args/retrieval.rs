@@ -1,4 +1,4 @@
-//! Captions, `index` and `search`.
+//! Arguments of `index` and `search`, and those that name captions.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Label maps, mask proposals and `segment`.
+//! Arguments of `segment` and `proposals`, and those that name label maps.
 
 use std::path::PathBuf;
 

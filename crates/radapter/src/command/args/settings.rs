@@ -3,10 +3,12 @@
 use std::ffi::OsStr;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use radapter_training::AnyTask;
 
 use super::JsonFlag;
+use crate::command::completion::SHELLS;
 use crate::tasks::{TASKS, task};
 
 #[derive(Debug, Args)]
@@ -50,8 +52,8 @@ Examples:
   source <(radapter completions zsh)         # in ~/.zshrc
   radapter completions fish | source         # in ~/.config/fish/config.fish")]
 pub(crate) struct CompletionsArgs {
-    /// bash, zsh or fish
-    #[arg(value_name = "SHELL", value_parser = ["bash", "zsh", "fish"])]
+    /// The shell
+    #[arg(value_name = "SHELL", value_parser = PossibleValuesParser::new(SHELLS.names()))]
     pub(crate) shell: String,
 }
 

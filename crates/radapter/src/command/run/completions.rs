@@ -1,15 +1,14 @@
-//! `completions`: the line that makes a shell ask this command for completions.
+//! `completions`: the script that makes a shell ask this command for completions.
 
 use anyhow::Context;
-use clap_complete::env::Shells;
 
 use crate::command::args::CompletionsArgs;
-use crate::command::{COMPLETE, output};
+use crate::command::completion::{SHELLS, VARIABLE};
+use crate::command::output;
 
 pub(super) fn run(args: &CompletionsArgs) -> anyhow::Result<()> {
-    let shells = Shells::builtins();
-    let shell = shells.completer(&args.shell).context("clap allows only these shells")?;
+    let shell = SHELLS.completer(&args.shell).context("clap allows only these shells")?;
     let mut script = Vec::new();
-    shell.write_registration(COMPLETE, "radapter", "radapter", "radapter", &mut script)?;
-    output::print(String::from_utf8_lossy(&script).trim_end())
+    shell.write_registration(VARIABLE, "radapter", "radapter", "radapter", &mut script)?;
+    output::print(String::from_utf8_lossy(&script).trim())
 }

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use radapter_methods::METHODS;
+use radapter_settings::Settings;
+use radapter_settings::near::hint;
 use radapter_settings::schema::{Entry, get};
-use radapter_settings::{Settings, setting::Default};
+use radapter_settings::setting::Default;
 use radapter_training::AnyTask;
 use radapter_training::config::Recipe;
 use serde::Serialize;
+use toml::Value;
 
 use crate::command::args::SettingsArgs;
 use crate::command::failure::Usage;
@@ -52,15 +55,9 @@ pub(super) fn run(args: &SettingsArgs) -> anyhow::Result<()> {
     }
     let mut listed = list(&tasks, args.recipe.as_deref())?;
     if !args.keys.is_empty() {
-        for key in &args.keys {
-            // Its error names similar keys.
-            tasks
-                .iter()
-                .map(|task| {
-                    task.settings().entry(key, || radapter_settings::Origin::Named("the arguments".into())).map(drop)
-                })
-                .reduce(|a, b| a.or(b))
-                .unwrap_or(Ok(()))?;
+        let known = || listed.iter().map(|setting| setting.key.as_str());
+        if let Some(key) = args.keys.iter().find(|key| !known().any(|name| name == key.as_str())) {
+            return Err(Usage(format!("unknown setting `{key}`{}", hint(key, known()))).into());
         }
         listed.retain(|setting| args.keys.contains(&setting.key));
     }
@@ -107,7 +104,7 @@ fn list(tasks: &[&dyn AnyTask], chosen: Option<&str>) -> anyhow::Result<Vec<List
             setting.tasks.push(task.name());
             for (name, layer) in &layers {
                 if let Some(value) = get(layer.table(), &entry.key) {
-                    setting.set_by.insert(name.clone(), value.to_string());
+                    setting.set_by.insert(name.clone(), shown(value));
                 }
             }
         }
@@ -131,7 +128,7 @@ impl Listed {
             key: entry.key.clone(),
             kind: kind.text,
             words: kind.words,
-            default: get(chosen.table(), &entry.key).map(ToString::to_string).or(default),
+            default: get(chosen.table(), &entry.key).map(shown).or(default),
             range: entry.setting.spec.range.text(),
             help,
             tasks: Vec::new(),
@@ -147,10 +144,22 @@ impl Listed {
         if self.tasks.len() < tasks {
             lines.push(format!("    only {}", self.tasks.join(", ")));
         }
-        if !self.set_by.is_empty() {
-            let others: Vec<String> = self.set_by.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-            lines.push(format!("    {}", others.join("; ")));
+        let mut others: Vec<(&str, Vec<&str>)> = Vec::new();
+        for (name, value) in &self.set_by {
+            match others.iter_mut().find(|(other, _)| other == value) {
+                Some((_, names)) => names.push(name),
+                None => others.push((value, vec![name])),
+            }
         }
+        lines.extend(others.iter().map(|(value, names)| format!("    {value} with {}", names.join(", "))));
         lines.join("\n")
+    }
+}
+
+/// A value in TOML, small numbers as a person writes them.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Float(number) if *number != 0.0 && number.abs() < 1e-3 => format!("{number:e}"),
+        value => value.to_string(),
     }
 }

@@ -24,7 +24,7 @@ impl Shown {
         match event {
             ProgressEvent::Started { done, steps, .. } => {
                 if *done > 0 {
-                    tracing::info!("going on behind step {done}");
+                    tracing::info!("resuming after step {done}");
                 }
                 *bar = Some(self.style.start("training", "steps", *steps));
             }

@@ -1,0 +1,80 @@
+//! `settings` and `methods`: what a training can be told.
+
+use serde_json::{Value, json};
+
+use crate::support::radapter;
+
+/// The listed setting of a key.
+fn setting<'a>(listed: &'a Value, key: &str) -> Option<&'a Value> {
+    listed.as_array().unwrap().iter().find(|setting| setting["key"] == key)
+}
+
+#[test]
+fn every_setting_is_listed_with_type_default_range_and_meaning() {
+    let listed = radapter("settings --json").succeed().json();
+    let lr = setting(&listed, "lr").unwrap();
+    assert_eq!((&lr["type"], &lr["default"], &lr["range"]), (&json!("a number"), &json!("5e-4"), &json!("above 0")));
+    assert_eq!(lr["help"], "Base learning rate of the schedule.");
+    assert_eq!(lr["tasks"], json!(["classification", "retrieval", "segmentation"]));
+    assert_eq!(lr["set_by"]["method full"], "3e-5");
+    let kind = setting(&listed, "loss.kind").unwrap();
+    assert_eq!(kind["words"], json!(["mpm-nce", "info-nce", "cross-entropy"]));
+    let batch = setting(&listed, "batch_size").unwrap();
+    assert_eq!(batch["default"], "min(64, samples)");
+    for key in ["adapter.rank", "augment.flip", "log.tensorboard", "captions", "proposals", "crop.margin"] {
+        assert!(setting(&listed, key).is_some(), "{key}");
+    }
+    for setting in listed.as_array().unwrap() {
+        assert!(
+            !setting["help"].as_str().unwrap().is_empty() && !setting["type"].as_str().unwrap().is_empty(),
+            "{setting}"
+        );
+    }
+
+    let text = radapter("settings").succeed().stdout;
+    assert!(text.contains("lr = 5e-4\n") && text.contains("Base learning rate"), "{text}");
+}
+
+#[test]
+fn settings_are_listed_by_key_and_task() {
+    let text = radapter("settings lr loss.margin").succeed().stdout;
+    assert!(text.starts_with("lr = 5e-4\n") && text.contains("\nloss.margin = 0.05\n"), "{text}");
+    assert!(!text.contains("batch_size"), "{text}");
+    let of = |task: &str| radapter(&format!("settings --json --task {task}")).succeed().json();
+    let (retrieval, classification) = (of("retrieval"), of("classification"));
+    assert!(setting(&retrieval, "captions").is_some() && setting(&retrieval, "shots").is_none());
+    assert!(setting(&classification, "captions").is_none() && setting(&classification, "shots").is_some());
+    assert_eq!(setting(&retrieval, "alpha").unwrap()["set_by"]["task retrieval"], "0.8");
+
+    radapter("settings epoch").fail(2, &["unknown setting `epoch`; did you mean epochs?"]);
+    radapter("settings clas_names").fail(2, &["unknown setting `clas_names`; did you mean class_names?"]);
+    radapter("settings --task retrieval shots").fail(2, &["unknown setting `shots`"]);
+    radapter("settings --task detection").fail(2, &["detection", "classification, retrieval, segmentation"]);
+}
+
+#[test]
+fn the_values_of_a_recipe_are_listed() {
+    let listed = radapter("settings --recipe paper-16-shot --json").succeed().json();
+    assert_eq!(setting(&listed, "adapter.rank").unwrap()["default"], "4");
+    assert_eq!(setting(&listed, "templates").unwrap()["default"], "\"a photo of a {}\"");
+    // It is of classification.
+    assert!(setting(&listed, "captions").is_none());
+    let all = radapter("settings augment.flip --json").succeed().json();
+    assert_eq!(all[0]["set_by"]["recipe paper-16-shot"], "0.5");
+
+    radapter("settings --recipe paper-17-shot").fail(2, &["paper-17-shot", "paper-16-shot", "paper-coco", "ovseg"]);
+    radapter("settings --task retrieval --recipe ovseg").fail(2, &["ovseg", "retrieval: auto, paper-coco"]);
+}
+
+#[test]
+fn methods_are_listed() {
+    let text = radapter("methods").succeed().stdout;
+    for part in ["r-adapter\n", "full\n", "flyp\n", "ovseg\n", "arXiv"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let listed = radapter("methods --json").succeed().json();
+    let names: Vec<&str> = listed.as_array().unwrap().iter().map(|method| method["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["r-adapter", "full", "flyp", "ovseg"]);
+    assert_eq!(listed[1]["tasks"], json!(["classification"]));
+    assert_eq!(listed[2]["tasks"], json!(["classification", "retrieval", "segmentation"]));
+}
