@@ -196,7 +196,8 @@ impl SessionLog {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
-    use crate::metrics::{StepTimes, TrainLine, ValidationLine};
+    use crate::gradients::times::StepTimes;
+    use crate::run::metrics::{TrainLine, ValidationLine};
 
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()

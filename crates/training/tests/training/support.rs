@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use burn::tensor::{Device, Tensor, TensorData};
 use radapter_clip::checkpoint::{Checkpoint, Format};
 use radapter_clip::config::{Activation, ClipConfig, TextConfig, VisionConfig};
-use radapter_clip::model::{Clip, Context, Encoder, ModelError};
+use radapter_clip::model::{Clip, Encoder, ModelError};
 use radapter_datasets::SkipReport;
 use radapter_methods::METHODS;
 use radapter_settings::{Settings, SettingsError, Spec, settings};
