@@ -10,13 +10,13 @@ use crate::AlphaError;
 /// Why adapters could not be built, read, written or merged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum AdapterError {
     /// A setting out of range.
     #[error("{key} = {found} is refused: expected {expected}")]
     Setting {
         /// The setting's key in a configuration file.
         key: &'static str,
-        /// The value given.
         found: String,
         /// The values allowed.
         expected: String,
@@ -26,10 +26,7 @@ pub enum AdapterError {
         "`{key}` is not an adapter tensor: expected `{{visual|text}}.{{layer}}.{{attn|mlp}}.{{weight|down|up|scale}}`, as in \
          `visual.0.attn.weight`"
     )]
-    UnknownKey {
-        /// The tensor's name.
-        key: String,
-    },
+    UnknownKey { key: String },
     /// An adapter with a missing tensor.
     #[error("adapter `{place}` lacks `{missing}`: expected `weight`, or `down` and `up`")]
     Incomplete {
@@ -50,7 +47,6 @@ pub enum AdapterError {
     /// A tensor of another shape than its place asks for.
     #[error("`{key}` has shape {found:?}, expected {expected}")]
     Shape {
-        /// The tensor's name.
         key: String,
         /// The shape asked for, and by what.
         expected: String,
@@ -60,7 +56,6 @@ pub enum AdapterError {
     /// A value that is NaN or infinite.
     #[error("`{key}` holds {count} values that are NaN or infinite: the file is damaged or the training diverged")]
     NotFinite {
-        /// The tensor's name.
         key: String,
         /// Number of such values.
         count: usize,
@@ -70,7 +65,6 @@ pub enum AdapterError {
     NoSuchPlace {
         /// The adapter's place.
         place: String,
-        /// The tower's name.
         tower: String,
         /// The tower's last layer.
         last: usize,
@@ -87,10 +81,7 @@ pub enum AdapterError {
     },
     /// A file of another format.
     #[error("metadata `format` is {found}, expected `radapter-adapters-v1`: not an adapter file of this version")]
-    Format {
-        /// The value found.
-        found: String,
-    },
+    Format { found: String },
     /// Metadata that cannot be read.
     #[error("metadata `{key}` cannot be read: {reason}")]
     Metadata {
@@ -113,7 +104,6 @@ pub enum AdapterError {
     /// A model that lacks a tensor which an adapter is merged into, or holds it in another shape.
     #[error("the model's tensor `{key}` cannot take an adapter: expected {expected}, found {found}")]
     Base {
-        /// The tensor's name.
         key: String,
         /// What the adapter asks for.
         expected: String,
@@ -143,7 +133,6 @@ pub enum AdapterError {
     /// One of these errors, in a file.
     #[error("{}: {problem}", path.display())]
     In {
-        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         problem: Box<AdapterError>,

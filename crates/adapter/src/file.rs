@@ -25,8 +25,8 @@ const CONFIG_KEY: &str = "config";
 
 /// An adapter file.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct AdapterFile {
-    /// The adapters.
     pub adapters: AdapterSet,
     /// Hash of the model they were trained on; `None` in files of other programs that do not record it.
     pub base: Option<String>,

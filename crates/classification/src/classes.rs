@@ -17,6 +17,7 @@ pub struct Classes {
 /// What makes no list of classes.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum ClassesError {
     /// No classes.
     #[error("expected at least one class, found none")]
@@ -24,7 +25,6 @@ pub enum ClassesError {
     /// A name used twice.
     #[error("class `{name}` is listed twice, at positions {first} and {second}; a class's name is its folder")]
     Duplicate {
-        /// The name.
         name: String,
         /// Where it stands first.
         first: usize,
@@ -55,7 +55,6 @@ pub enum ClassesError {
     /// A file of another form.
     #[error("{path}: {message}; expected a JSON list of objects with `folder` and `text`")]
     Parse {
-        /// The file.
         path: PathBuf,
         /// What is wrong, and where.
         message: String,

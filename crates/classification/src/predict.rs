@@ -11,6 +11,7 @@ use radapter_embedding::{EmbedError, EmbedOptions, Image, embed_images};
 /// Why there are no answers.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum PredictError {
     /// The images could not be embedded.
     #[error(transparent)]
@@ -23,10 +24,7 @@ pub enum PredictError {
     Accuracy(#[from] AccuracyError),
     /// A temperature that divides nothing.
     #[error("temperature {found} is refused: it must be above 0")]
-    Temperature {
-        /// The value given.
-        found: f64,
-    },
+    Temperature { found: f64 },
 }
 
 /// The best classes for one image.
@@ -40,10 +38,10 @@ pub struct Ranking {
 
 /// A class and how likely the model takes it to be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct Ranked {
     /// The class's folder.
     pub class: String,
-    /// Its text.
     pub text: String,
     /// Its logit; a cosine, for a classifier made from texts.
     pub score: f32,

@@ -13,6 +13,7 @@ use radapter_images::ImageSource;
 /// Why a path holds no labelled images.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum ReadError {
     /// It is no image folder.
     #[error(transparent)]
@@ -22,10 +23,7 @@ pub enum ReadError {
     Table(#[from] TableError),
     /// It is a file of another kind.
     #[error("{path}: expected a folder with a sub-folder for each class, or a .csv or .tsv file with a row for each image", path = path.display())]
-    Kind {
-        /// The file.
-        path: PathBuf,
-    },
+    Kind { path: PathBuf },
 }
 
 /// Reads an image folder (a sub-folder for each class), or a `.csv` or `.tsv` file (an image and its label a row).

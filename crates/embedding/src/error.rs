@@ -5,6 +5,7 @@ use radapter_images::ImageError;
 /// Why something could not be embedded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum EmbedError {
     /// A token outside of the model's vocabulary.
     #[error(
@@ -12,7 +13,6 @@ pub enum EmbedError {
          CLIP's tokenizer"
     )]
     Token {
-        /// The text.
         text: String,
         /// The token.
         id: u32,

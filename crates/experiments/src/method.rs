@@ -49,10 +49,10 @@ impl fmt::Display for Method {
 
 /// The learning rate of each trained method.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct LearningRates {
     /// For all weights.
     pub full_fine_tuning: f64,
-    /// For adapters.
     pub r_adapter: f64,
 }
 

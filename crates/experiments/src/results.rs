@@ -9,8 +9,8 @@ use crate::{Figures, Method};
 
 /// The results of one model as fractions: top-1 accuracy in classification, mean recall in retrieval, mIoU in segmentation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct Row {
-    /// The method.
     pub method: Method,
     /// Scale of the adapters; `None` for methods without adapters.
     pub alpha: Option<f64>,

@@ -21,38 +21,27 @@ const UNIT: f64 = 1e-3;
 /// Why a file of embeddings could not be measured.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum EmbeddedError {
     /// The file could not be read.
     #[error(transparent)]
     Io(#[from] IoError),
     /// The file is no safetensors file, or is cut off.
     #[error("{} is no whole safetensors file: {reason}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
+    Damaged { path: PathBuf, reason: String },
     /// A tensor or an entry is not as it should be.
     #[error("{}: `{key}`: expected {expected}, found {found}", path.display())]
     Entry {
-        /// The file.
         path: PathBuf,
         /// The tensor, or the key of the metadata.
         key: &'static str,
         /// What should be there.
         expected: &'static str,
-        /// What is there.
         found: String,
     },
     /// The embeddings do not fit each other.
     #[error("{}: {error}", path.display())]
-    Recall {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: RecallError,
-    },
+    Recall { path: PathBuf, error: RecallError },
 }
 
 /// Embeddings of images and texts, as a file has them.

@@ -63,16 +63,14 @@ impl std::fmt::Display for Synonyms {
 /// Why there are no classes.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum ClassListError {
     /// The file could not be read.
     #[error(transparent)]
     Io(#[from] IoError),
     /// A text that looks like a file's name, and no such file.
     #[error("there is no file `{text}`; expected a file with one class a line, or a list of classes as \"sky, road\"")]
-    NoFile {
-        /// The text.
-        text: String,
-    },
+    NoFile { text: String },
     /// There are none.
     #[error("{place} has no classes; expected one a line, or a list as \"sky, road\"")]
     Empty {
@@ -106,7 +104,6 @@ pub enum ClassListError {
         "`{name}` is a synonym of `{first}` and of `{second}`; expected one class, named by its first name or its line"
     )]
     Several {
-        /// The name.
         name: String,
         /// A class.
         first: String,
@@ -116,9 +113,7 @@ pub enum ClassListError {
     /// A name that no class has.
     #[error("`{name}` is none of the {classes} classes; near it are {}", nearest.join(", "))]
     Unknown {
-        /// The name.
         name: String,
-        /// Number of classes.
         classes: usize,
         /// Names that are like it.
         nearest: Vec<String>,

@@ -13,6 +13,7 @@ pub struct Confusion {
 /// Why two maps cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum ConfusionError {
     /// The maps differ in size.
     #[error("{name}: the label map has {found_width} × {found_height} pixels, its annotation {width} × {height}")]
@@ -33,7 +34,6 @@ pub enum ConfusionError {
     Label {
         /// The image.
         name: String,
-        /// The label.
         label: u16,
         /// The pixel's column.
         x: usize,

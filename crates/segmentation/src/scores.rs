@@ -40,10 +40,9 @@ pub struct Scores {
 
 /// A class's score.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct ClassScore {
-    /// Its label.
     pub label: usize,
-    /// Its name.
     pub name: String,
     /// Intersection over union; none of a class that occurs neither in truth nor in prediction.
     pub iou: Option<f64>,

@@ -38,10 +38,9 @@ impl Default for SegmentSettings {
 /// A setting out of its range.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error("{key} = {found} is refused: expected {expected}")]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub struct SegmentSettingsError {
-    /// The setting.
     pub key: &'static str,
-    /// Its value.
     pub found: f32,
     /// What it may be.
     pub expected: &'static str,
@@ -66,8 +65,8 @@ impl SegmentSettings {
 
 /// All that turns images into maps.
 #[derive(Debug)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct Segmenter<'a> {
-    /// The model.
     pub model: &'a dyn Encoder,
     /// The classes.
     pub vocabulary: &'a Vocabulary,
@@ -85,10 +84,10 @@ pub struct Segmenter<'a> {
 
 /// A segmented image.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct Segmented {
     /// Its place among those given.
     pub index: usize,
-    /// Its name.
     pub name: String,
     /// Its pixels.
     pub image: Arc<RgbImage>,

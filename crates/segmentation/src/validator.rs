@@ -19,8 +19,8 @@ const METRICS: [&str; 2] = [METRIC, "segment_class_mean"];
 
 /// Names segments whose masks are known.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct SegmentValidator {
-    /// The segments.
     pub set: SegmentSet,
     /// All that they are told apart from.
     pub labels: Labels,

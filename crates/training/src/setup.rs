@@ -15,10 +15,9 @@ use crate::run::run_dir::{FORMAT, RunRecord};
 use crate::task::Parts;
 
 /// What a run is made of. [`Plan`](crate::plan::Plan) makes it.
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct Setup {
-    /// The task's name.
     pub task: &'static str,
-    /// The method.
     pub method: &'static dyn Method,
     /// The model that is tuned, without autodiff; the run computes on its device.
     pub base: Clip,

@@ -29,6 +29,7 @@ pub struct Head {
 /// What is no classifier.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum HeadError {
     /// Another number of rows than of classes.
     #[error("expected a row for each of {expected} classes, found {found}")]
@@ -48,10 +49,7 @@ pub enum HeadError {
     },
     /// A row that holds NaN or an infinity.
     #[error("the classifier's row for class `{class}` is not finite")]
-    NotFinite {
-        /// The class.
-        class: String,
-    },
+    NotFinite { class: String },
     /// The texts could not be embedded.
     #[error(transparent)]
     Embed(#[from] EmbedError),
@@ -67,11 +65,9 @@ pub enum HeadError {
     /// A file that holds something else.
     #[error("{path}: expected {expected}, found {found}", path = path.display())]
     Form {
-        /// The file.
         path: std::path::PathBuf,
         /// What should be there.
         expected: String,
-        /// What is there.
         found: String,
     },
 }

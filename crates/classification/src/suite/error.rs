@@ -11,6 +11,7 @@ use crate::read::ReadError;
 /// What is wrong with a suite.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum SuiteError {
     /// A file that could not be read.
     #[error(transparent)]
@@ -18,7 +19,6 @@ pub enum SuiteError {
     /// A file of another form.
     #[error("{path}: {message}", path = path.display())]
     Form {
-        /// The file.
         path: PathBuf,
         /// What is wrong, and where.
         message: String,
@@ -48,7 +48,6 @@ pub enum SuiteError {
     Data {
         /// The data set.
         set: String,
-        /// Why.
         error: ReadError,
     },
     /// A set of the ImageNet family that could not be read.
@@ -56,7 +55,6 @@ pub enum SuiteError {
     ImageNet {
         /// The data set.
         set: &'static str,
-        /// Why.
         error: ImageNetError,
     },
     /// Sets of the ImageNet family that are not there.

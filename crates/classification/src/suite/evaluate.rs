@@ -15,13 +15,13 @@ const BEST: usize = 5;
 /// Why a model could not be measured.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum EvaluateError {
     /// The images could not be embedded.
     #[error("set `{set}`: {error}")]
     Embed {
         /// The data set.
         set: String,
-        /// Why.
         error: EmbedError,
     },
     /// The answers could not be counted.
@@ -29,7 +29,6 @@ pub enum EvaluateError {
     Accuracy {
         /// The data set.
         set: String,
-        /// Why.
         error: AccuracyError,
     },
     /// The set was opened for other classes than the classifier has.

@@ -15,6 +15,7 @@ use crate::suite::SuiteError;
 /// Why a run cannot begin, or did not end well.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum ClassificationError {
     /// A setting.
     #[error(transparent)]
@@ -42,10 +43,7 @@ pub enum ClassificationError {
     Classes(#[from] ClassesError),
     /// Only one class: there is nothing to tell apart.
     #[error("the training images are all of one class, `{class}`; classification needs at least two")]
-    OneClass {
-        /// The class.
-        class: String,
-    },
+    OneClass { class: String },
     /// The model.
     #[error(transparent)]
     Model(#[from] ModelError),

@@ -29,8 +29,8 @@ pub const SPLIT_FILE: &str = "split.json";
 
 /// Images with their classes, as they are trained and validated on.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct Classification {
-    /// The settings.
     pub settings: ClassificationSettings,
     /// The classes, in the order of labels and logits.
     pub classes: Classes,

@@ -12,6 +12,7 @@ use crate::state_dict::TensorError;
 /// Why a checkpoint could not be read or written; names the file, and the key where there is one.
 #[derive(Debug, Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum CheckpointError {
     /// The operating system refused.
     #[error(transparent)]
@@ -30,14 +31,10 @@ pub enum CheckpointError {
          weights alone needs an architecture, a preset's name or a config file",
         path = path.display()
     )]
-    NoConfig {
-        /// The directory.
-        path: PathBuf,
-    },
+    NoConfig { path: PathBuf },
     /// A directory without weights.
     #[error("{path}: holds no weights; looked for {looked_for}", path = path.display())]
     NoWeights {
-        /// The directory.
         path: PathBuf,
         /// The file names tried.
         looked_for: String,
@@ -48,10 +45,7 @@ pub enum CheckpointError {
          name, such as ViT-B-32 or, for OpenAI's weights, ViT-B-32-quickgelu, or a config file",
         path = path.display()
     )]
-    NeedsArchitecture {
-        /// The file.
-        path: PathBuf,
-    },
+    NeedsArchitecture { path: PathBuf },
     /// An architecture that differs from the directory's config.
     #[error(
         "{path}: the directory's config differs from the architecture given; leave the architecture out, or give the \
@@ -77,7 +71,6 @@ pub enum CheckpointError {
     /// Neither safetensors nor a PyTorch file.
     #[error("{path}: neither a safetensors file nor one of PyTorch's: it starts with {found}", path = path.display())]
     UnknownFormat {
-        /// The file.
         path: PathBuf,
         /// Its first bytes.
         found: String,
@@ -89,7 +82,6 @@ pub enum CheckpointError {
         path = path.display()
     )]
     Damaged {
-        /// The file.
         path: PathBuf,
         /// The tensor, or the key in a JSON file, where it shows.
         key: Option<String>,
@@ -103,9 +95,7 @@ pub enum CheckpointError {
         path = path.display()
     )]
     Dtype {
-        /// The file.
         path: PathBuf,
-        /// The tensor.
         key: String,
         /// Its dtype.
         found: String,
@@ -113,7 +103,6 @@ pub enum CheckpointError {
     /// The tensors are not those of the config.
     #[error("{path}: {mismatch}", path = path.display())]
     Mismatch {
-        /// The file or directory.
         path: PathBuf,
         /// All differences.
         mismatch: Box<Mismatch>,
@@ -128,10 +117,7 @@ pub enum CheckpointError {
     },
     /// The directory to write exists and is not empty.
     #[error("{path} exists and is not empty; choose another name or ask for it to be replaced", path = path.display())]
-    Exists {
-        /// The directory.
-        path: PathBuf,
-    },
+    Exists { path: PathBuf },
     /// A hub reference that cannot be parsed.
     #[error("`{reference}` is not of the form hf://owner/name or hf://owner/name@revision")]
     HubReference {

@@ -100,8 +100,8 @@ impl fmt::Debug for HubOptions {
 
 /// How far the download of a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct Download<'a> {
-    /// The file.
     pub file: &'a str,
     /// Bytes that are there.
     pub done: u64,

@@ -22,8 +22,8 @@ const LENGTH_BYTES: usize = 8;
 /// A safetensors file's tensors, under the file's names, and its free-form metadata.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct SafetensorsFile {
-    /// The tensors.
     pub tensors: StateDict,
     /// The entries of `__metadata__`.
     pub metadata: BTreeMap<String, String>,

@@ -5,6 +5,7 @@ use thiserror::Error;
 /// Why a config is invalid; names the key.
 #[derive(Debug, Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum ConfigError {
     /// No preset has this name.
     #[error("no preset is named `{name}`; there are: {known}. Any other size can be given as a config file")]
@@ -56,7 +57,6 @@ pub enum ConfigError {
     UnknownKey {
         /// The key's path.
         key: String,
-        /// Its value.
         found: String,
     },
     /// The towers' activations differ.

@@ -22,6 +22,7 @@ pub struct Mlp {
 /// A pre-norm residual block: `x + after(attn(before(ln_1 x)))`, then `x + after(mlp(before(ln_2 x)))`, where `before` and
 /// `after` are the [`Adapter`]'s.
 #[derive(Module, Debug)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct Block<A: Adapter = NoAdapter> {
     /// Layer norm before the attention.
     pub ln_1: LayerNorm,
@@ -33,7 +34,6 @@ pub struct Block<A: Adapter = NoAdapter> {
     pub ln_2: LayerNorm,
     /// The second sublayer.
     pub mlp: Mlp,
-    /// The adapter of the MLP.
     pub adapter_mlp: A,
 }
 

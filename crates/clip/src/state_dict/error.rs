@@ -7,15 +7,14 @@ use super::StoredDtype;
 /// What is wrong with a tensor, naming it.
 #[derive(Debug, Error, PartialEq)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum TensorError {
     /// The number of bytes does not fit shape and dtype.
     #[error("tensor `{name}`: shape {shape:?} in {dtype} takes {expected} bytes, found {found}")]
     Size {
         /// The tensor's name; empty where it has none.
         name: String,
-        /// Its shape.
         shape: Vec<usize>,
-        /// Its dtype.
         dtype: StoredDtype,
         /// Bytes of that shape and dtype; a shape whose size overflows shows as the largest number.
         expected: usize,
@@ -39,10 +38,7 @@ pub enum TensorError {
     },
     /// A missing tensor.
     #[error("tensor `{name}` is missing")]
-    Missing {
-        /// The tensor's name.
-        name: String,
-    },
+    Missing { name: String },
     /// A shape that an operation does not support.
     #[error("tensor `{name}`: expected {expected}, found {found}")]
     Shape {

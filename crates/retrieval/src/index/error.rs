@@ -11,40 +11,30 @@ use radapter_images::DecodeMode;
 /// Why an index cannot be read, searched or brought up to date.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum IndexError {
     /// The operating system refused.
     #[error(transparent)]
     Io(#[from] IoError),
     /// The directory is no index.
     #[error("{} is no index (it has no index.json); make one with `radapter index`", path.display())]
-    NoIndex {
-        /// The directory.
-        path: PathBuf,
-    },
+    NoIndex { path: PathBuf },
     /// The directory has other things in it.
     #[error("{} is no index and has {found} in it; name a new or an empty directory", path.display())]
     NotEmpty {
-        /// The directory.
         path: PathBuf,
         /// Something that is in it.
         found: String,
     },
     /// The manifest cannot be read.
     #[error("{}: {reason}", path.display())]
-    Manifest {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    Manifest { path: PathBuf, reason: String },
     /// A segment is not as the manifest says.
     #[error("{}: expected {expected}, found {found}; remove the index and make it anew", path.display())]
     Segment {
-        /// The file.
         path: PathBuf,
         /// What should be there.
         expected: String,
-        /// What is there.
         found: String,
     },
     /// A segment is damaged.
@@ -85,7 +75,6 @@ pub enum IndexError {
     OtherFolder {
         /// The index.
         path: PathBuf,
-        /// Its folder.
         recorded: PathBuf,
         /// The folder at hand.
         given: PathBuf,
@@ -95,7 +84,6 @@ pub enum IndexError {
         "no image is below {}, so that the index {} is left as it was; if they are gone for good, remove the index", images.display(), path.display()
     )]
     NoneLeft {
-        /// The folder of images.
         images: PathBuf,
         /// The index.
         path: PathBuf,

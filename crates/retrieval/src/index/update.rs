@@ -30,8 +30,8 @@ const LOCK: &str = "lock";
 
 /// The images that an index is to be of.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct Folder {
-    /// The folder.
     pub path: PathBuf,
     /// Whether an index of another folder is to be taken for one of this: the images were moved.
     pub moved: bool,

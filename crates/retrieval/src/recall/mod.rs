@@ -48,10 +48,9 @@ fn median(ranks: &[u32]) -> f64 {
 /// Both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct Evaluation {
-    /// Number of images.
     pub n_images: usize,
-    /// Number of texts.
     pub n_texts: usize,
     /// Texts found by images: the best of an image's texts counts.
     pub image_to_text: Recalls,

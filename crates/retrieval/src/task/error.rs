@@ -11,6 +11,7 @@ use radapter_training::TrainError;
 /// Why a run cannot begin, or did not end well.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum RetrievalError {
     /// A setting.
     #[error(transparent)]
@@ -41,10 +42,7 @@ pub enum RetrievalError {
     Val(Box<CaptionsError>),
     /// Only one image: there is nothing to tell it from.
     #[error("there is only one image to train on, `{image}`; retrieval needs at least two")]
-    OneImage {
-        /// The image.
-        image: String,
-    },
+    OneImage { image: String },
     /// A setting that the form of the captions has no use for.
     #[error("data.samples is for tar shards; these captions are listed whole, and an epoch goes through all of them")]
     SamplesOfAList,

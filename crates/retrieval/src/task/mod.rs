@@ -26,8 +26,8 @@ pub const SPLIT_FILE: &str = "split.json";
 
 /// Images with their captions, as they are trained and validated on.
 #[derive(Debug)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct Retrieval {
-    /// The settings.
     pub settings: RetrievalSettings,
     /// Images trained on; unknown of shards that are not scanned.
     pub train_images: Option<usize>,

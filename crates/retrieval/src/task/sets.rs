@@ -30,8 +30,8 @@ pub struct SplitRecord {
 
 /// Captions in memory.
 #[derive(Clone, Debug, Default)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct TrainingCaptions {
-    /// To train on.
     pub train: CaptionedImages,
     /// To validate on, if they are given apart.
     pub val: Option<CaptionedImages>,

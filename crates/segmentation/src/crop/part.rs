@@ -9,14 +9,13 @@ const SQUARE: u32 = 1 << 12;
 
 /// A part of a region's box, in shares of its sides.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct Part {
     /// Left edge.
     pub left: f64,
     /// Upper edge.
     pub top: f64,
-    /// Width.
     pub width: f64,
-    /// Height.
     pub height: f64,
     /// Whether left and right are exchanged.
     pub flip: bool,

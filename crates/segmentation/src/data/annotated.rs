@@ -13,12 +13,11 @@ use crate::mask::{Rle, components};
 
 /// Where annotated images lie, and how they are read.
 #[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct Annotations<'a> {
-    /// The folder of images.
     pub images: &'a Path,
     /// The folder of label maps.
     pub annotations: &'a Path,
-    /// Number of classes.
     pub classes: usize,
     /// What is stored for the first class.
     pub label_offset: u16,
@@ -51,8 +50,8 @@ pub enum AnnotatedError {
 
 /// What was read.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct Annotated {
-    /// The segments.
     pub set: SegmentSet,
     /// What the user should know.
     pub notes: Vec<String>,

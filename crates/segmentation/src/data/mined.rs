@@ -24,10 +24,10 @@ use crate::vocabulary::Vocabulary;
 
 /// What was mined.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct Mined {
     /// The nouns that have segments.
     pub labels: Labels,
-    /// The segments.
     pub set: SegmentSet,
     /// What the user should know.
     pub notes: Vec<String>,

@@ -19,8 +19,8 @@ pub struct Segment {
 
 /// Regions of images.
 #[derive(Clone, Debug, Default)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct SegmentSet {
-    /// The images.
     pub images: Vec<Image>,
     /// The regions, those of an image one after the other.
     pub segments: Vec<Segment>,

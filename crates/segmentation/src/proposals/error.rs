@@ -10,6 +10,7 @@ use crate::mask::RleError;
 /// Why there are no proposals.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum ProposalError {
     /// A file or folder could not be read.
     #[error(transparent)]
@@ -17,7 +18,6 @@ pub enum ProposalError {
     /// A file that is larger than is sensible.
     #[error("{}: {what} of {found} bytes is refused: expected at most {most}", path.display())]
     TooLarge {
-        /// The file.
         path: PathBuf,
         /// What is too large.
         what: &'static str,
@@ -31,24 +31,13 @@ pub enum ProposalError {
         "{}: expected proposals of one form, as .json (run lengths), .png (id maps), .npz or .safetensors (logits), one file for each \
          image with its name; found {found}", path.display()
     )]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What is there.
-        found: String,
-    },
+    Folder { path: PathBuf, found: String },
     /// JSON of another form.
     #[error("{}: {reason}; expected COCO's results form, a list of records with `segmentation` as run lengths", path.display())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
+    Json { path: PathBuf, reason: String },
     /// A record with a mask that is none.
     #[error("{}, record {record}: {error}", path.display())]
     Mask {
-        /// The file.
         path: PathBuf,
         /// Its place in the list.
         record: usize,
@@ -61,11 +50,9 @@ pub enum ProposalError {
          have to be of the image's own size", path.display()
     )]
     Size {
-        /// The file.
         path: PathBuf,
         /// "record 3" or "the id map".
         what: String,
-        /// The image.
         image: String,
         /// The image's width.
         width: usize,
@@ -79,7 +66,6 @@ pub enum ProposalError {
     /// A score that is no weight.
     #[error("{}, record {record}: `score` is {found}: expected a number from 0 that f32 can hold", path.display())]
     Score {
-        /// The file.
         path: PathBuf,
         /// Its place in the list.
         record: usize,
@@ -88,22 +74,15 @@ pub enum ProposalError {
     },
     /// An id map that is none.
     #[error("{}: {reason}; expected an id map: a grey or palette PNG of 8 or 16 bits, 0 for no mask", path.display())]
-    IdMap {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
+    IdMap { path: PathBuf, reason: String },
     /// An array that is missing, or of another shape or type.
     #[error("{}, `{key}`: expected {expected}, found {found}", path.display())]
     Array {
-        /// The file.
         path: PathBuf,
         /// The array.
         key: &'static str,
         /// What should be there.
         expected: String,
-        /// What is there.
         found: String,
     },
     /// The proposals are those of other images.
@@ -111,9 +90,7 @@ pub enum ProposalError {
         "{} has no proposals for any of the {images} images: it is for {example}, and the first image is {image}", path.display()
     )]
     OtherImages {
-        /// The file or folder.
         path: PathBuf,
-        /// Number of images.
         images: usize,
         /// An image the proposals are for.
         example: String,
@@ -125,7 +102,6 @@ pub enum ProposalError {
         "{}: what it has for {key} may be for {first} or for {second}: name images by their paths below the images' folder", path.display()
     )]
     Ambiguous {
-        /// The file or folder.
         path: PathBuf,
         /// What the proposals are known by.
         key: String,
@@ -136,10 +112,7 @@ pub enum ProposalError {
     },
     /// Ground-truth masks of an image that has no annotation.
     #[error("the image {image} has no annotation to take its segments of")]
-    NoAnnotation {
-        /// The image.
-        image: String,
-    },
+    NoAnnotation { image: String },
     /// An annotation.
     #[error(transparent)]
     LabelMap(#[from] radapter_datasets::label_map::LabelMapError),

@@ -21,12 +21,12 @@ use crate::mask::{Mask, Rle};
 
 /// The masks of an image.
 #[derive(Clone, Debug, Default)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct Proposals {
     /// Columns of the image.
     pub width: usize,
     /// Rows of the image.
     pub height: usize,
-    /// The masks.
     pub masks: Vec<Proposal>,
     /// What the generator says of their classes, if it says anything.
     pub class_scores: Option<ClassScores>,

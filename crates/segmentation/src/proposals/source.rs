@@ -15,10 +15,10 @@ use crate::mask::Rle;
 
 /// Where masks come from.
 #[derive(Debug)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub enum Source {
     /// The built-in generator.
     Builtin(Options),
-    /// Files.
     Files(ProposalFiles),
     /// The connected parts of the annotations: the upper bound.
     GroundTruth {

@@ -32,16 +32,14 @@ pub struct ImageKey(String);
 /// Why the cache cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum CacheError {
     /// A file could not be read or written.
     #[error("the cache of region embeddings: {0}")]
     Io(IoError),
     /// A file that holds something else.
     #[error("{} is no file of the cache of region embeddings, or is damaged; delete it", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-    },
+    Damaged { path: PathBuf },
 }
 
 impl Cache {

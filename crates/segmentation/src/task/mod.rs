@@ -27,8 +27,8 @@ pub const SPLIT_FILE: &str = "split.json";
 
 /// Masked regions with their labels, as they are trained and validated on.
 #[derive(Debug)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct Segmentation {
-    /// The settings.
     pub settings: SegmentationSettings,
     /// What segments are labelled with.
     pub labels: Labels,

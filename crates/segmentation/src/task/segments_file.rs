@@ -16,18 +16,14 @@ pub const SEGMENTS_FILE: &str = "segments.json";
 /// Why the segments of a run cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum SegmentsError {
     /// The file could not be read.
     #[error(transparent)]
     Io(#[from] IoError),
     /// The file holds something else.
     #[error("{} is not what mining has written: {reason}; begin the run anew", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
+    Damaged { path: PathBuf, reason: String },
     /// An image that does not lie in a file of its own.
     #[error("the image {name} lies in a shard: segments are mined of images in files")]
     NoFile {

@@ -28,10 +28,10 @@ pub struct SplitRecord {
 
 /// Segments in memory.
 #[derive(Clone, Debug, Default)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct TrainingSegments {
     /// What they are labelled with.
     pub labels: Labels,
-    /// To train on.
     pub train: SegmentSet,
     /// To validate on, if they are given apart.
     pub val: Option<SegmentSet>,

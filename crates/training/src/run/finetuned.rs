@@ -19,6 +19,7 @@ use crate::state::parameters::HEAD;
 /// Why a run gives no model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum FineTunedError {
     /// The run's files.
     #[error(transparent)]
@@ -29,7 +30,6 @@ pub enum FineTunedError {
         run = run.display()
     )]
     OtherBase {
-        /// The run's folder.
         run: PathBuf,
         /// The hash in its record.
         expected: String,
@@ -38,10 +38,7 @@ pub enum FineTunedError {
     },
     /// A run that was stopped before it had published anything.
     #[error("{run} is not finished and has no model yet; go on with it by `radapter train --resume --out {run}`", run = run.display())]
-    Unfinished {
-        /// The run's folder.
-        run: PathBuf,
-    },
+    Unfinished { run: PathBuf },
     /// A model with modules that stay beside the weights.
     #[error(
         "this run cannot be merged: its method adds modules that a plain CLIP has no place for; use it as --model RUN"
@@ -59,13 +56,10 @@ pub enum FineTunedError {
     /// A tensor that does not fit the model.
     #[error("{path}: tensor `{key}`: expected {expected}, found {found}", path = path.display())]
     Tensor {
-        /// The file.
         path: PathBuf,
-        /// The tensor.
         key: String,
         /// What should be there.
         expected: String,
-        /// What is there.
         found: String,
     },
     /// The model.

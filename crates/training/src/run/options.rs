@@ -15,8 +15,8 @@ use crate::progress::{IgnoreProgress, ProgressListener};
 pub type FreeMemory = fn() -> Option<u64>;
 
 /// Where and how a task's plan is carried out.
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct RunOptions {
-    /// The run's folder.
     pub run_dir: PathBuf,
     /// The device, without autodiff.
     pub device: Device,
@@ -26,7 +26,6 @@ pub struct RunOptions {
     pub memory: Option<FreeMemory>,
     /// Where decoded images are kept for the next epoch.
     pub pixel_cache: Option<PixelCache>,
-    /// The progress listener.
     pub progress: Box<dyn ProgressListener>,
     /// Set to true from anywhere, it ends the run after the current step, with its state saved.
     pub interrupt: Arc<AtomicBool>,

@@ -17,10 +17,10 @@ pub enum Outcome {
 /// The summary of a finished run: `report.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct Report {
     /// Steps done.
     pub steps: u64,
-    /// Steps of an epoch.
     pub steps_per_epoch: u64,
     /// Whether early stopping ended the run.
     pub stopped_early: bool,
@@ -41,10 +41,10 @@ pub struct Report {
 /// A best validation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct Best {
     /// The metric that chose it.
     pub metric: String,
-    /// Its value.
     pub value: f64,
     /// Steps done.
     pub step: u64,

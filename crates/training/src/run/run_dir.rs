@@ -43,10 +43,10 @@ pub struct RunDir {
 /// Its section `[settings]` is what `--config` reads, so that a run's file starts another run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "names say what is not documented")]
 pub struct RunRecord {
     /// Form of this file.
     pub format: String,
-    /// The task's name.
     pub task: String,
     /// By what name the base model was opened: what opens it again when the run is resumed or evaluated.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,7 +59,6 @@ pub struct RunRecord {
     pub data: String,
     /// The trainer's and the task's settings, every value concrete.
     pub settings: Table,
-    /// The architecture.
     pub architecture: ClipConfig,
 }
 
