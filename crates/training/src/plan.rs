@@ -123,7 +123,7 @@ impl<T: Task> Plan<T> {
     /// # Errors
     /// [`TrainError::RunExists`], and whatever stops a run.
     pub fn train(self, options: RunOptions) -> Result<TrainOutcome, T::Error> {
-        self.run(options, |setup| crate::train(setup))
+        self.run(options, crate::train)
     }
 
     /// Continues the run that this plan was [made of](Self::of_run), from its newest state or that of step `from_step`.

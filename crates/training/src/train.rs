@@ -155,6 +155,7 @@ impl Start {
             window: VecDeque::new(),
             settings,
             tuning,
+            teacher,
             phases,
         };
         // A kill between the state and its best leaves the best unwritten.
@@ -165,17 +166,7 @@ impl Start {
         // A panic is the only way in which a device's library can say that it failed: in a step, or where a state is read for the
         // disk.
         let trained = catch_unwind(AssertUnwindSafe(|| {
-            let (objective, teacher) = (&*objective, teacher.as_ref());
-            run_loop::run(
-                model,
-                objective,
-                teacher,
-                &mut gradients,
-                &mut optimizer,
-                loader,
-                &mut session,
-                &mut *progress,
-            )
+            run_loop::run(model, &*objective, &mut gradients, &mut optimizer, loader, &mut session, &mut *progress)
         }));
         let trained = trained.unwrap_or_else(|panic| Err(session.device_failed(&*panic)));
         progress.event(&ProgressEvent::Ended { step: session.counters.step });

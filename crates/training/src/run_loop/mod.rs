@@ -13,7 +13,6 @@ use radapter_clip::model::Adapter;
 
 use self::loader::Loader;
 use self::session::{Session, StepResult};
-use self::teacher::TeacherModel;
 use crate::error::TrainError;
 use crate::gradients::autodiff::to_training;
 use crate::gradients::batch::Batch;
@@ -31,7 +30,6 @@ use crate::tuning::{Images, Tuning};
 pub(crate) fn run<A: Adapter + Sync>(
     mut model: TrainModel<A>,
     objective: &dyn Objective,
-    teacher: Option<&TeacherModel>,
     settings: &mut GradientSettings<A>,
     optimizer: &mut Optimizer,
     mut loader: Loader,
@@ -51,6 +49,7 @@ pub(crate) fn run<A: Adapter + Sync>(
         times.wait = clock.lap();
 
         let lr = session.lr();
+        let teacher = session.teacher.as_ref();
         let taught = teacher.map(|teacher| teacher.embed(&model, optimizer.averages(), &batch, settings, objective));
         let tuning = &*session.tuning;
         let gradients = gradients::compute(&model, objective, tuning, &batch, taught.as_ref(), settings, &mut times);

@@ -10,6 +10,7 @@ use radapter_clip::model::Adapter;
 use radapter_files::Disk;
 
 use super::loader::Batching;
+use super::teacher::TeacherModel;
 use super::validation::{Validator, evaluated};
 use crate::config::{Every, TrainSettings};
 use crate::error::TrainError;
@@ -35,6 +36,7 @@ const WINDOW: usize = 20;
 pub(crate) struct Session<A: Adapter> {
     pub(crate) settings: TrainSettings,
     pub(crate) tuning: Box<dyn Tuning<A>>,
+    pub(crate) teacher: Option<TeacherModel>,
     /// The parts of the run.
     pub(crate) phases: Vec<Phase>,
     pub(crate) batching: Batching,

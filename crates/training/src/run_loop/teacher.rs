@@ -15,7 +15,7 @@ use crate::tuning::{Teacher, TeacherEmbeddings};
 /// The teacher of a run.
 pub(crate) enum TeacherModel {
     /// The model that is tuned, without what the method attaches to it.
-    Base(Clip),
+    Base(Box<Clip>),
     /// The moving average.
     Average,
 }
@@ -24,7 +24,7 @@ impl TeacherModel {
     /// The teacher that a method asks for.
     pub(crate) fn new(teacher: Teacher, base: Clip, precision: Precision) -> Self {
         match teacher {
-            Teacher::Base => Self::Base(base.in_precision(precision)),
+            Teacher::Base => Self::Base(Box::new(base.in_precision(precision))),
             Teacher::Average => Self::Average,
         }
     }
@@ -41,7 +41,7 @@ impl TeacherModel {
         let part = settings.micro_batch.unwrap_or(batch.len()).max(1);
         let (needs_text, device) = (objective.needs_text(), model.device());
         match (self, averages) {
-            (Self::Base(clip), _) => embeddings(clip, batch, part, needs_text, &device),
+            (Self::Base(clip), _) => embeddings(&**clip, batch, part, needs_text, &device),
             (Self::Average, Some(averages)) => {
                 embeddings(&parameters::load(model.valid(), averages).clip, batch, part, needs_text, &device)
             }

@@ -59,7 +59,7 @@ fn begin(given: &Given<'_>, args: &TaskArgs, session: &Session) -> anyhow::Resul
     let model = args.common.model.as_ref().context("give --model")?;
     let reference = model::lasting_reference(model)?;
     let base = model::checkpoint(model, &args.common.arch)?;
-    let plan = prepared(session, base, Some(reference), |inputs| Ok(args.task.plan(inputs, &settings)?))?;
+    let plan = prepared(session, base, Some(reference), |inputs| args.task.plan(inputs, &settings))?;
     describe(&*plan)?;
     let (precision, keep) = (plan.train_settings().precision, plan.train_settings().keep);
     let options = run_options(given, precision, session)?;
@@ -90,7 +90,7 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
             model::base(reference, &record.architecture, &run)?
         }
     };
-    let plan = prepared(session, base, None, |inputs| Ok(task.plan_of_run(inputs, &run)?))?;
+    let plan = prepared(session, base, None, |inputs| task.plan_of_run(inputs, &run))?;
     let options = run_options(given, train.precision, session)?;
     finish(out, plan.resume(options, given.run.from_step).map_err(anyhow::Error::from_boxed)?, train.keep)
 }
