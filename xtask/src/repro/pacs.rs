@@ -153,7 +153,7 @@ impl Work<'_> {
     /// The rows of one run: R-Adapter at each α, full fine-tuning as it is and mixed with the base (WiSE-FT).
     fn measure(&self, arm: &Arm, lr: f64, seed: u64) -> anyhow::Result<Vec<Row>> {
         let report = self.train(arm, lr, seed)?;
-        let run = ClassificationRun::open(METHODS, &self.folder(arm, lr, seed))?;
+        let run = ClassificationRun::open(METHODS, self.folder(arm, lr, seed))?;
         let is_scaled = arm.registered()?.is_scaled();
         let mut rows = Vec::new();
         for tenth in 0..=10 {

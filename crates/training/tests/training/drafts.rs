@@ -67,7 +67,7 @@ impl Method for HeadThenAll {
 
     fn open(&self, run: &FineTunedRun, base: &Checkpoint, _: Alpha, _: &Device) -> Result<TunedModel, FineTunedError> {
         let mut state = base.state.clone();
-        for (name, tensor) in read_safetensors(&run.evaluated("weights"))?.tensors {
+        for (name, tensor) in read_safetensors(run.evaluated("weights"))?.tensors {
             state.insert(name, tensor);
         }
         Ok(TunedModel::Merged(Box::new(Checkpoint { state, ..base.clone() })))
