@@ -5,7 +5,7 @@
 //!
 //! use burn::tensor::Device;
 //! use radapter_clip::{config::ClipConfig, model::Clip};
-//! use radapter_datasets::ImageSource;
+//! use radapter_images::ImageSource;
 //! use radapter_embedding::{EmbedOptions, Image, embed_images, embed_texts};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

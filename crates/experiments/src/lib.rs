@@ -13,10 +13,11 @@
 //! use radapter_experiments::{Comparison, quickstart};
 //!
 //! # fn main() -> anyhow::Result<()> {
+//! let device = Device::flex();
 //! let base = Checkpoint::open("weights", None)?;
 //! let retrieval = quickstart("retrieval")?;
 //! let budget = (retrieval.full)();
-//! let comparison = Comparison::draw(retrieval, &World::new(0), budget, &base, &Device::flex())?;
+//! let comparison = Comparison::draw(retrieval, &World::new(0), budget, &base, &device)?;
 //! let compared = comparison.run("runs".as_ref(), Default::default(), &mut |piece| eprintln!("{}", piece.what))?;
 //! if let Some(claim) = comparison.claim(&compared.rows) {
 //!     println!("{claim}");

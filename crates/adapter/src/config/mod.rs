@@ -27,7 +27,6 @@ settings! {
     /// layers = "all"         # or "last:4", "6..12", [0, 1, 11]
     /// sites = "both"         # or "attn", "mlp"
     /// ```
-    #[serde(default)]
     pub struct AdapterConfig {
         /// Form of the adapters' map: full matrices, or products of rank r.
         pub rank: Rank = Spec::toml("\"full\""),

@@ -2,10 +2,16 @@
 
 use radapter_adapter::{AdapterConfig, DropMode, Layers, Rank, Scale, Sites, Towers};
 
+use radapter_settings::{Facts, Schema, Settings, SettingsError};
+
 use crate::support::config;
 
 fn parse(text: &str) -> Result<AdapterConfig, String> {
-    toml::from_str(text).map_err(|error: toml::de::Error| error.to_string())
+    let parse = || {
+        let given = Settings::from_toml(text, "test")?;
+        Schema::of::<AdapterConfig>().overlay(&[&given])?.resolve(&Facts::default()).part()
+    };
+    parse().map_err(|error: SettingsError| error.to_string())
 }
 
 #[test]
@@ -53,7 +59,7 @@ fn what_cannot_be_read_says_what_could() {
         ("drop_mode = 'batch'", "adapter"),
         ("towers = 'image'", "visual"),
         ("sites = 'ffn'", "mlp"),
-        ("ranks = 4", "unknown field `ranks`"),
+        ("ranks = 4", "unknown setting `ranks`"),
     ] {
         let message = parse(text).unwrap_err();
         assert!(message.contains(part), "{text}: {message}");

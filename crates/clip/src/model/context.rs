@@ -145,7 +145,7 @@ impl FromStr for Place {
 pub struct At<'a> {
     /// Tower, block and sublayer.
     pub place: Place,
-    /// How the rows of the activations are to be read. `tokens` counts a [`SoftPrompt`]'s tokens too, and is 1 where only the
+    /// How the rows of the activations are to be read. `tokens` counts a [`SoftPrompt`](super::SoftPrompt)'s tokens too, and is 1 where only the
     /// pooled position is computed.
     pub rows: Rows,
     /// Training or inference.

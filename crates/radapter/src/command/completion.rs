@@ -89,6 +89,7 @@ fn joined(words: impl Iterator<Item = OsString>) -> (Vec<OsString>, String) {
     if let [.., flag, key, end] = &mut joined[..]
         && flag == "--set"
         && end.is_empty()
+        && !key.to_string_lossy().contains('=')
     {
         key.push("=");
         kept = key.to_string_lossy().into_owned();
