@@ -7,10 +7,12 @@ use radapter_settings::{
     AbsolutePath, Facts, Names, OrNone, Origin, Schema, Settings, SettingsError, Spec, defaults, schema, settings,
 };
 use serde::{Deserialize, Serialize};
+use toml::Value;
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Kind {
+#[allow(missing_docs, reason = "values for a test")]
+pub enum Kind {
     MpmNce,
     InfoNce,
 }
@@ -99,13 +101,14 @@ fn what_nobody_gave_is_the_default_or_follows_from_the_run() {
 
 #[test]
 fn the_last_layer_is_on_top_key_by_key() {
-    let recipe = Settings::from_toml("lr = 1e-3\nema = 0.999\n[loss]\nmargin = 0.1\nkind = \"info-nce\"", "paper").unwrap();
+    let recipe =
+        Settings::from_toml("lr = 1e-3\nema = 0.999\n[loss]\nmargin = 0.1\nkind = \"info-nce\"", "paper").unwrap();
     let found = train(&[&recipe, &given(&["loss.margin=0.2", "ema=auto"])]);
     assert_eq!((found.lr, found.ema), (1e-3, OrNone::Some(0.95)));
     assert_eq!(found.loss, Loss { kind: Kind::InfoNce, margin: 0.2, temperature: 0.01 });
     assert_eq!(train(&[&given(&["loss.margin=0.2"]), &recipe]).loss.margin, 0.1);
-    let seed: f64 = all().overlay(&[&recipe]).unwrap().get("lr").unwrap();
-    assert_eq!(seed, 1e-3);
+    let lr: f64 = all().overlay(&[&recipe]).unwrap().get("lr").unwrap();
+    assert_eq!(lr, 1e-3);
 }
 
 #[test]
@@ -124,11 +127,9 @@ fn a_length_displaces_the_other_one_of_a_lower_layer() {
 
 #[test]
 fn words_stand_for_values() {
-    for (assignment, expected) in [
-        ("ema=auto", OrNone::Some(0.95)),
-        ("ema=none", OrNone::None),
-        ("ema=0.5", OrNone::Some(0.5)),
-    ] {
+    for (assignment, expected) in
+        [("ema=auto", OrNone::Some(0.95)), ("ema=none", OrNone::None), ("ema=0.5", OrNone::Some(0.5))]
+    {
         assert_eq!(train(&[&given(&[assignment])]).ema, expected, "{assignment}");
     }
     assert_eq!(train(&[&given(&["loss.temperature=checkpoint"])]).loss.temperature, 0.07);
@@ -137,16 +138,15 @@ fn words_stand_for_values() {
 #[test]
 fn assignments_are_toml_or_a_word() {
     for (assignment, key, expected) in [
-        ("lr=1e-4", "lr", "0.0001"),
-        (" lr = 1 ", "lr", "1"),
-        ("betas=[0.5, 0.6]", "betas", "[0.5, 0.6]"),
-        ("splits=train,restval", "splits", "\"train,restval\""),
-        ("splits=\"a b\"", "splits", "\"a b\""),
-        ("checkpointing=true", "checkpointing", "true"),
-        ("a=1\nb=2", "a", "\"1\\nb=2\""),
+        ("lr=1e-4", "lr", Value::Float(1e-4)),
+        (" lr = 1 ", "lr", Value::Integer(1)),
+        ("betas=[0.5, 0.6]", "betas", Value::from(vec![0.5, 0.6])),
+        ("splits=train,restval", "splits", Value::from("train,restval")),
+        ("splits=\"a b\"", "splits", Value::from("a b")),
+        ("splits=a\nlr=2", "splits", Value::from("a\nlr=2")),
+        ("checkpointing=true", "checkpointing", Value::Boolean(true)),
     ] {
-        let found = given(&[assignment]).get(key).map(|value| value.to_string().replace("\"\"\"\n", "\"").replace("\"\"\"", "\"").replace("\n", "\\n"));
-        assert_eq!(found.as_deref(), Some(expected), "{assignment:?}");
+        assert_eq!(given(&[assignment]).get(key), Some(&expected), "{assignment:?}");
     }
     let mut given = Settings::default();
     for (assignment, expected) in [
@@ -168,14 +168,8 @@ fn unknown_keys_are_named_with_those_like_them() {
         ("epoch=3", "unknown setting `epoch` in --set; did you mean epochs?"),
         ("margin=3", "unknown setting `margin` in --set; did you mean loss.margin?"),
         ("loss.margn=3", "unknown setting `loss.margn` in --set; did you mean loss.margin?"),
-        ("lr.x=3", "unknown setting `lr` in --set; did you mean lr?"),
     ] {
-        let error = refused(&given(&[assignment]));
-        if assignment == "lr.x=3" {
-            assert!(error.contains("lr = { x = 3 } in --set is refused: expected a number, above 0"), "{error}");
-        } else {
-            assert_eq!(error, expected);
-        }
+        assert_eq!(refused(&given(&[assignment])), expected);
     }
     let mut typed = Settings::default();
     typed.set("nonsense", 3).unwrap();
@@ -187,6 +181,7 @@ fn values_are_refused_with_what_is_expected() {
     for (assignment, expected) in [
         ("lr=0", "lr = 0 in --set is refused: expected a number, above 0"),
         ("lr=fast", "lr = \"fast\" in --set is refused: expected a number, above 0"),
+        ("lr.x=3", "lr = { x = 3 } in --set is refused: expected a number, above 0"),
         ("lr=nan", "expected a number, above 0"),
         ("lr=inf", "expected a number, above 0"),
         ("epochs=0", "expected a whole number, at least 1"),
@@ -194,8 +189,8 @@ fn values_are_refused_with_what_is_expected() {
         ("batch_size=-1", "expected a whole number, at least 1"),
         ("betas=[0.9, 1.0]", "expected a list of 2 numbers, at least 0 and below 1"),
         ("betas=[0.9]", "expected a list of 2 numbers"),
-        ("ema=1", "expected a number, \"none\" or \"auto\", at least 0 and below 1"),
-        ("ema=often", "expected a number, \"none\" or \"auto\""),
+        ("ema=1", "expected a number, \"auto\" or \"none\", at least 0 and below 1"),
+        ("ema=often", "expected a number, \"auto\" or \"none\""),
         ("checkpointing=1", "expected true or false"),
         ("loss=3", "unknown setting `loss`"),
         ("loss.kind=hinge", "loss.kind = \"hinge\" in --set is refused: expected \"mpm-nce\" or \"info-nce\""),
@@ -224,7 +219,11 @@ fn a_file_is_named_with_the_line() {
         ("[loss]\nmargin = 0.1\ntau = 1\n", "`loss.tau`", 3),
         ("lr = 1\n\nloss.margin = -1\n", "loss.margin = -1", 3),
         ("loss = { margin = \"wide\" }", "loss.margin = \"wide\"", 1),
-        ("format = \"v1\"\n\n[settings]\nlr = 1\n\n[settings.loss]\nmargin = -1\n[architecture]\nwidth = 3\n", "loss.margin = -1", 7),
+        (
+            "format = \"v1\"\n\n[settings]\nlr = 1\n\n[settings.loss]\nmargin = -1\n[architecture]\nwidth = 3\n",
+            "loss.margin = -1",
+            7,
+        ),
     ] {
         let error = refused(&of(text).unwrap());
         assert!(error.contains(key) && error.contains(&at(line)), "{text}: {error}");
@@ -281,14 +280,25 @@ fn settings_are_listed_with_kind_range_and_help() {
     let schema = all();
     let keys: Vec<&str> = schema.entries().iter().map(|entry| entry.key.as_str()).collect();
     let expected = [
-        "epochs", "steps", "batch_size", "lr", "betas", "ema", "checkpointing", "loss.kind", "loss.margin",
-        "loss.temperature", "splits", "images", "fraction",
+        "epochs",
+        "steps",
+        "batch_size",
+        "lr",
+        "betas",
+        "ema",
+        "checkpointing",
+        "loss.kind",
+        "loss.margin",
+        "loss.temperature",
+        "splits",
+        "images",
+        "fraction",
     ];
     assert_eq!(keys, expected);
     for (key, expected, help) in [
         ("epochs", "expected a whole number, at least 1", "Epochs."),
         ("betas", "expected a list of 2 numbers, at least 0 and below 1", "Decay rates."),
-        ("ema", "expected a number, \"none\" or \"auto\", at least 0 and below 1", "Decay of the average."),
+        ("ema", "expected a number, \"auto\" or \"none\", at least 0 and below 1", "Decay of the average."),
         ("loss.kind", "expected \"mpm-nce\" or \"info-nce\"", "Which one."),
         ("images", "expected a path", "Images."),
     ] {

@@ -20,11 +20,7 @@ pub use saved::saved_steps;
 ///
 /// # Errors
 /// Those of the writer.
-pub fn write_parameters<A: Adapter>(
-    clip: &Clip<A>,
-    has: impl Fn(&str) -> bool,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+pub fn write_parameters<A: Adapter>(clip: &Clip<A>, has: impl Fn(&str) -> bool, out: &mut dyn Write) -> io::Result<()> {
     let named = selected(clip, has);
     tensor_file::write(out, named.iter().map(|(key, flat)| (key.clone(), flat)), &Default::default())
 }

@@ -352,8 +352,11 @@ fn tokens_alone_are_trained_and_their_run_is_a_model_that_cannot_be_merged() {
     assert!(matches!(refused, FineTunedError::NotMergeable), "{refused}");
     assert!(refused.to_string().contains("--model RUN"), "{refused}");
 
-    std::fs::copy(run.join("state").join(format!("step-{:08}/moments.safetensors", report.steps)), opened.evaluated("tokens"))
-        .unwrap();
+    std::fs::copy(
+        run.join("state").join(format!("step-{:08}/moments.safetensors", report.steps)),
+        opened.evaluated("tokens"),
+    )
+    .unwrap();
     let error = opened.model(&base, None, &device).unwrap_err().to_string();
     assert!(error.contains("tokens-ema.safetensors") && error.contains(&format!("`{TOKENS}` is missing")), "{error}");
 }

@@ -244,11 +244,7 @@ pub(crate) fn plan_of(given: &Settings, samples: usize) -> Result<TaskPlan<Toy>,
     planned(METHODS, given, data)
 }
 
-fn planned(
-    methods: &[&'static dyn Method],
-    given: &Settings,
-    data: ToyData,
-) -> Result<TaskPlan<Toy>, TrainError> {
+fn planned(methods: &[&'static dyn Method], given: &Settings, data: ToyData) -> Result<TaskPlan<Toy>, TrainError> {
     TaskPlan::new(inputs(methods, data, &mut |_, _| {}), given).map_err(ToyError::of_training)
 }
 
