@@ -1,4 +1,4 @@
-//! What a data set's images are scored over: a view of the model's logits.
+//! The answers that are possible on a data set: a view of the model's logits.
 
 use crate::classes::{Classes, ClassesError};
 
@@ -27,7 +27,7 @@ impl Candidates {
     /// Some of the model's classes, by name; they keep the model's order, whatever order they are given in.
     ///
     /// # Errors
-    /// [`ClassesError`] for a name that the model has not, a name given twice, and no name at all.
+    /// [`ClassesError`] for a name that the model lacks, a name given twice, and no name at all.
     pub fn subset<'a>(classes: &Classes, names: impl IntoIterator<Item = &'a str>) -> Result<Self, ClassesError> {
         let mut positions = Vec::new();
         for (second, name) in names.into_iter().enumerate() {
@@ -53,7 +53,7 @@ impl Candidates {
     /// Groups of the model's classes under names of their own, in this order.
     ///
     /// # Errors
-    /// [`ClassesError`] for a class that the model has not, a group named twice, no group, and a group of nothing.
+    /// [`ClassesError`] for a class that the model lacks, a group named twice, no group, and an empty group.
     pub fn groups<'a, M: IntoIterator<Item = &'a str>>(
         classes: &Classes,
         groups: impl IntoIterator<Item = (&'a str, M)>,
@@ -95,7 +95,7 @@ impl Candidates {
         self.classes
     }
 
-    /// Where the candidate of this name stands.
+    /// The position of the candidate of this name.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.names.iter().position(|known| known == name)
     }

@@ -26,9 +26,9 @@ pub enum ClassesError {
     #[error("class `{name}` is listed twice, at positions {first} and {second}; a class's name is its folder")]
     Duplicate {
         name: String,
-        /// Where it stands first.
+        /// Its first position.
         first: usize,
-        /// Where it stands again.
+        /// Its second position.
         second: usize,
     },
     /// A class without a text.
@@ -118,7 +118,7 @@ impl Classes {
         self.list.iter().map(|class| class.text.as_str())
     }
 
-    /// Where the class of this name stands.
+    /// The position of the class of this name.
     ///
     /// # Errors
     /// [`ClassesError::Unknown`] with the classes there are, and the nearest one if it is near.

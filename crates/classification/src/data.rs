@@ -17,7 +17,7 @@ use radapter_training::{DataError, Sample, SampleKey, TrainData};
 #[derive(Debug)]
 pub struct ClassificationData {
     images: LabelledImages,
-    /// Of each class in each template; no template where the loss needs no text.
+    /// Tokens by class and template; no template where the loss needs no text.
     captions: Vec<Vec<Vec<u32>>>,
     augment: Augment,
     preprocess: Preprocess,
@@ -68,7 +68,7 @@ impl ClassificationData {
         Self { pixel_cache, ..self }
     }
 
-    /// The images that could not be read so far; a clone shares the list, so that it can be asked after training.
+    /// The images that could not be read so far; clones share the list, so that it can be read after training.
     pub fn skip_report(&self) -> SkipReport {
         self.skipped.clone()
     }

@@ -62,12 +62,12 @@ pub struct Classifier {
     pub model: TunedModel,
     /// The classifier: made from the model's text tower, or the trained one.
     pub head: Head,
-    /// How much of what was trained is in it.
+    /// The share of the trained change in it.
     pub alpha: Alpha,
 }
 
 impl ClassificationRun {
-    /// Opens a run's folder. The run need not be finished: what was published last counts.
+    /// Opens a run's folder. The run need not be finished: the last published state counts.
     ///
     /// # Errors
     /// [`ClassifierError`] naming the file that is missing or unreadable, or if the run is of another task.
@@ -78,12 +78,12 @@ impl ClassificationRun {
         Ok(Self { run, task, classes, texts: None })
     }
 
-    /// The same run, whose classifiers of many texts come from a cache.
+    /// The same run; classifiers of many texts are cached.
     pub fn with_text_cache(self, texts: Option<TextCache>) -> Self {
         Self { texts, ..self }
     }
 
-    /// The run without what makes it one of classification.
+    /// The run, without classification's part.
     pub fn run(&self) -> &FineTunedRun {
         &self.run
     }

@@ -1,6 +1,6 @@
 //! Classification with CLIP: zero-shot classifiers, accuracy in and out of distribution, and robust fine-tuning.
 //!
-//! The parts, from the ground up:
+//! Modules, from the bottom up:
 //!
 //! * [`accuracy`]: top-1, top-5, accuracy of each class, confusion, as functions of scores on the host.
 //! * [`classes`] and [`candidates`]: the classes of a model in the order of its logits, and the answers that a data set allows.
@@ -10,7 +10,7 @@
 //! * [`config`], [`data`], [`validator`], [`task`]: what the trainer needs to know of the task; [`finetuned`]: from a run back to a
 //!   model.
 //!
-//! The optimizer is none of this crate's business: that is [`radapter_training`]'s, which in turn knows no classes.
+//! This crate never touches the optimizer: that is in [`radapter_training`], which in turn knows no classes.
 //!
 //! # A classifier without training
 //!

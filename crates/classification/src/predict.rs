@@ -22,7 +22,7 @@ pub enum PredictError {
     /// A score is NaN.
     #[error(transparent)]
     Accuracy(#[from] AccuracyError),
-    /// A temperature that divides nothing.
+    /// A temperature that is not above 0.
     #[error("temperature {found} is refused: it must be above 0")]
     Temperature { found: f64 },
 }
@@ -61,7 +61,7 @@ pub struct Predictions {
 /// The `top` best classes for each image, with the softmax of logits over `temperature` as probabilities.
 ///
 /// `temperature` is what the model was trained with: exp(−logit_scale) for a checkpoint, `loss.temperature` for a
-/// fine-tuned one. It changes probabilities, no order. `progress` is called with the number of images done.
+/// fine-tuned one. It changes probabilities, not their order. `progress` is called with the number of images done.
 ///
 /// # Errors
 /// [`PredictError`] for an image that cannot be read (under `on_error = fail`), a classifier of another model, and a

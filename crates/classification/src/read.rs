@@ -26,12 +26,12 @@ pub enum ReadError {
     Kind { path: PathBuf },
 }
 
-/// Reads an image folder (a sub-folder for each class), or a `.csv` or `.tsv` file (an image and its label a row).
+/// Reads an image folder (a sub-folder for each class), or a `.csv` or `.tsv` file (a row for each image and its label).
 ///
 /// Classes are sorted by the bytes of their folders or labels; `names` gives them other texts.
 ///
 /// # Errors
-/// [`ReadError`] naming the path: nothing there, a class without image, an image of a row that is not there, ….
+/// [`ReadError`] naming the path that is missing, empty or of another form.
 pub fn read_labelled(path: &Path, names: Option<&ClassNames>) -> Result<LabelledImages, ReadError> {
     if !path.is_file() {
         return Ok(folder::read(path, names)?);

@@ -32,7 +32,7 @@ impl ClassificationValidator {
     /// A validator on these images.
     ///
     /// # Errors
-    /// [`SuiteError::Classes`] if an image is of a class that `classes` has not.
+    /// [`SuiteError::Classes`] for an image of a class that is not in `classes`.
     pub fn new(
         images: LabelledImages,
         classes: Classes,

@@ -116,8 +116,8 @@ impl RetrievalSettings {
         }
     }
 
-    /// How the validation captions are read, and from where; none where images are held out. The form of captions of their own
-    /// is still to be detected.
+    /// Where the validation captions are read from, and how; `None` where images are held out. The form of separate validation
+    /// captions is not detected yet.
     pub(crate) fn validation(&self) -> Option<(&Path, CaptionsOptions)> {
         let splits = self.val_split.0.clone();
         let image_ids = self.val_image_ids.as_deref().map(Path::to_owned);

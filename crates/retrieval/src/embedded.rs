@@ -13,7 +13,7 @@ use crate::recall::{Evaluation, RecallError, Rows, ranks};
 
 /// Bytes that are read at a time.
 const PIECE: usize = 1 << 22;
-/// The longest header that is read: 1 M texts need some 10 MB.
+/// The longest header that is read: 1 M texts need about 10 MB.
 const LONGEST_HEADER: u64 = 1 << 30;
 /// How far a row's length may be from 1.
 const UNIT: f64 = 1e-3;
@@ -79,7 +79,7 @@ impl Embedded {
         })
     }
 
-    /// Recalls both ways. `progress` hears how many texts are done.
+    /// Recalls both ways. `progress` is called with the number of texts done.
     ///
     /// # Errors
     /// [`EmbeddedError::Recall`] for embeddings that do not fit each other or are not finite.
@@ -96,7 +96,7 @@ impl Embedded {
     }
 }
 
-/// Where the tensors begin, and what there is. The header alone is read, so that the embeddings are in memory once.
+/// The offset of the tensors, and the header. Only the header is read, so that the embeddings are in memory once.
 fn header(path: &Path, file: &mut File) -> Result<(u64, Metadata), EmbeddedError> {
     let damaged = |reason: String| EmbeddedError::Damaged { path: path.to_owned(), reason };
     let whole = file.metadata().map_err(io_error("read", path))?.len();
@@ -174,7 +174,7 @@ fn tensor(
     Ok(Tensor { dim, values })
 }
 
-/// Makes every row as long as 1, if some are not. Zero stays zero, and what is not finite is found when it is ranked.
+/// Normalises all rows, if some are not of length 1. Zero stays zero; values that are not finite are refused by the ranking.
 fn normalise(values: &mut [f32], dim: usize) {
     let length = |row: &[f32]| row.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
     if values.par_chunks(dim).all(|row| (length(row) - 1.0).abs() <= UNIT) {

@@ -23,7 +23,7 @@ pub struct Gallery {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GalleryError {
-    /// Something could not be embedded.
+    /// An image or text could not be embedded.
     #[error(transparent)]
     Embed(#[from] EmbedError),
     /// The embeddings could not be ranked.
@@ -76,7 +76,7 @@ impl Gallery {
         truncated(&self.texts, context_length)
     }
 
-    /// Recalls of a model over the whole gallery. `progress` hears how many images are done.
+    /// Recalls of a model over the whole gallery. `progress` is called with the number of images done.
     ///
     /// # Errors
     /// [`GalleryError`] for an image that cannot be read, under `on_error = fail`, and embeddings that are not finite.
@@ -90,7 +90,7 @@ impl Gallery {
         if embedded.kept.is_empty() {
             return Err(GalleryError::NoImages { images: self.images.len() });
         }
-        // An image that is left out takes its texts with it.
+        // The texts of an image that is left out are left out too.
         let mut place = vec![None; self.images.len()];
         for (row, &image) in embedded.kept.iter().enumerate() {
             place[image] = Some(row);

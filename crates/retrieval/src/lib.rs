@@ -3,7 +3,8 @@
 //! * [`recall`]: R@1, R@5, R@10 and the median rank both ways over the full gallery, in blocks; [`embedded`]: of any
 //!   model's embeddings in a file.
 //! * [`gallery`]: images with their captions, embedded and measured.
-//! * [`config`], [`data`], [`validator`], [`task`]: what the trainer needs to know of the task. A run becomes a model by [`radapter_training::finetuned`].
+//! * [`config`], [`data`], [`validator`], [`task`]: the task for the trainer. [`radapter_training::finetuned`] turns a run into a
+//!   model.
 //! * [`index`]: embeddings of a folder of images, kept on disk, brought up to date and searched.
 //!
 //! # Recall at K

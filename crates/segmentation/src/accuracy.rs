@@ -1,4 +1,4 @@
-//! How well a model names segments whose masks are given: OVSeg's own measure of its CLIP.
+//! Accuracy of naming segments whose masks are given: OVSeg's measure of its CLIP.
 
 use radapter_clip::model::Encoder;
 use radapter_datasets::on_error::Skipped;
@@ -16,7 +16,7 @@ use crate::vocabulary::Vocabulary;
 /// Top-1 over segments.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SegmentAccuracy {
-    /// For each label the segments that are named rightly, and all of them.
+    /// For each label, the correctly named segments and all segments.
     pub per_class: Vec<(usize, usize)>,
 }
 
@@ -39,7 +39,7 @@ pub enum AccuracyError {
 }
 
 impl SegmentAccuracy {
-    /// The share of segments that are named rightly, of those whose label `counts`; none where there are none.
+    /// The share of correctly named segments among those whose label `counts`; `None` without any.
     pub fn top1(&self, counts: impl Fn(usize) -> bool) -> Option<f64> {
         let counted = self.per_class.iter().enumerate().filter(|(label, _)| counts(*label));
         let (right, all) = counted.fold((0, 0), |(right, all), (_, (r, a))| (right + r, all + a));
@@ -60,7 +60,7 @@ impl SegmentAccuracy {
     }
 }
 
-/// Names every segment by the label of highest cosine. `progress` hears how many images are done.
+/// Names every segment by the label of highest cosine. `progress` is called with the number of images done.
 ///
 /// # Errors
 /// [`AccuracyError`] for an image that cannot be read, under `on_error = fail`, masks of another size, and embeddings that are

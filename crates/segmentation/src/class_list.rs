@@ -6,7 +6,7 @@ use std::path::Path;
 use radapter_files::{IoError, io_error};
 use serde::{Deserialize, Serialize};
 
-/// What stands beside a class that would be alone: there has to be something else for pixels to be.
+/// The second class of a list of one: pixels need an alternative.
 const OTHERS: &str = "others";
 /// Names that an error proposes.
 const NEAREST: usize = 3;
@@ -32,7 +32,7 @@ pub struct SegmentationClass {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Synonyms {
-    /// Each is a text of its own, and the class the mean of their embeddings.
+    /// Each synonym is a text, and the class the mean of their embeddings.
     #[default]
     Mean,
     /// The line is one text, commas and all, as OVSeg's figures are made.
@@ -203,7 +203,7 @@ impl ClassList {
         self.classes.len()
     }
 
-    /// Whether there are none; never, of a list that was made.
+    /// Always false: a list has at least one class.
     pub fn is_empty(&self) -> bool {
         self.classes.is_empty()
     }

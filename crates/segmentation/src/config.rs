@@ -26,11 +26,11 @@ settings! {
         /// Synonyms of a line: the mean of their embeddings, or the line as one text, as OVSeg's figures are made.
         pub synonyms: Synonyms = Spec::toml("\"mean\"").flag("mean|joined"),
         /// What is stored for the first class: 0, or 1 where 0 is ignored (ADE's originals).
-        pub label_offset: u16 = Spec::toml("0").flag("N"),
+        pub label_offset: u16 = Spec::toml("0").from_to(0.0, 65535.0).flag("N"),
         /// Stored label that is ignored; 65535 where classes exceed 254, else 255.
-        pub ignore: Option<u16> = Spec::unset().flag("N"),
+        pub ignore: Option<u16> = Spec::unset().from_to(0.0, 65535.0).flag("N"),
         /// Pixels of the smallest segment that is trained and validated on.
-        pub min_area: usize = Spec::toml("64"),
+        pub min_area: usize = Spec::toml("64").at_least(0.0),
         /// Images with captions instead of annotations, whose nouns are the classes: Karpathy or COCO JSON, CSV or TSV.
         pub captions: Option<AbsolutePath> = Spec::unset().flag("FILE"),
         /// Form of the captions; detected where not given.

@@ -55,7 +55,7 @@ impl Confusion {
         self.classes
     }
 
-    /// Adds an image. Pixels whose true label is ignored count for nothing; a predicted label that is ignored is no class, and
+    /// Adds an image. Pixels whose true label is ignored do not count; a predicted label that is ignored is no class, and
     /// wrong.
     ///
     /// # Errors

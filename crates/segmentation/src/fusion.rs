@@ -59,7 +59,7 @@ pub enum Cover {
     Soft(Vec<f32>),
 }
 
-/// A mask and what it says of each class, its own weight included.
+/// A mask with a value for each class, its weight included.
 #[derive(Clone, Debug)]
 pub struct Vote {
     /// Where.
@@ -99,7 +99,7 @@ fn check(width: usize, height: usize, votes: &[Vote]) -> usize {
 /// nested; cells are few.
 fn by_cells(pixels: usize, votes: &[Vote]) -> Vec<Option<u16>> {
     let mut cell_of = vec![0_u32; pixels];
-    // Of each cell the cell it was cut from and the mask that cut it.
+    // For each cell, the cell it was cut from and the mask that cut it.
     let mut cells: Vec<Option<(u32, usize)>> = vec![None];
     for (index, vote) in votes.iter().enumerate() {
         let Cover::Binary(mask) = &vote.cover else { continue };
@@ -108,7 +108,7 @@ fn by_cells(pixels: usize, votes: &[Vote]) -> Vec<Option<u16>> {
         let mut cut: HashMap<u32, u32> = HashMap::new();
         let mut last = None;
         for (cell, _) in cell_of.iter_mut().zip(mask.bits()).filter(|(_, inside)| **inside) {
-            // Neighbours mostly lie in one cell.
+            // Neighbouring pixels are mostly of one cell.
             let new = match last {
                 Some((from, to)) if from == *cell => to,
                 _ => *cut.entry(*cell).or_insert_with(|| {
@@ -130,7 +130,7 @@ fn by_cells(pixels: usize, votes: &[Vote]) -> Vec<Option<u16>> {
             at = from as usize;
         }
         let mut sums = vec![0.0_f32; votes.first().map_or(0, |vote| vote.classes.len())];
-        // In the masks' order, whichever way a cell came about.
+        // In the masks' order, however a cell came about.
         for index in under.iter().rev() {
             sums.iter_mut().zip(&votes[*index].classes).for_each(|(sum, value)| *sum += value);
         }

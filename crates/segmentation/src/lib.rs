@@ -1,11 +1,12 @@
 //! Open-vocabulary segmentation with CLIP in the manner of OVSeg (Liang et al., CVPR 2023): a label map of any words.
 //!
-//! * [`proposals`]: class-agnostic masks, from files or the built-in generator; [`mask`]: what a mask is.
+//! * [`proposals`]: class-agnostic masks, from files or the built-in generator; [`mask`]: masks and run lengths.
 //! * [`crop`], [`regions`], [`vocabulary`], [`fusion`], [`segmenter`]: masked regions as the model sees them, their embeddings, the
 //!   classes', and how both become a class for each pixel.
 //! * [`confusion`], [`scores`]: mIoU and its relatives; [`accuracy`]: how well regions with known masks are named.
-//! * [`class_list`], [`nouns`]: what pixels may be, and what captions speak of.
-//! * [`config`], [`data`], [`validator`], [`task`]: what the trainer needs to know of the task. A run becomes a model by [`radapter_training::finetuned`].
+//! * [`class_list`], [`nouns`]: the classes of pixels, and the nouns of captions.
+//! * [`config`], [`data`], [`validator`], [`task`]: the task for the trainer. [`radapter_training::finetuned`] turns a run into a
+//!   model.
 //!
 //! # From masks to a map
 //!

@@ -22,7 +22,7 @@ const METRICS: [&str; 2] = [METRIC, "segment_class_mean"];
 #[allow(missing_docs, reason = "names say what is not documented")]
 pub struct SegmentValidator {
     pub set: SegmentSet,
-    /// All that they are told apart from.
+    /// The labels to choose from.
     pub labels: Labels,
     /// The texts of a label.
     pub templates: Templates,
@@ -30,7 +30,7 @@ pub struct SegmentValidator {
     pub cropper: Cropper,
     /// How they are embedded.
     pub options: EmbedOptions,
-    /// Where images that cannot be read are noted, under `on_error = skip`.
+    /// The report of images that cannot be read, under `on_error = skip`.
     pub skipped: SkipReport,
 }
 

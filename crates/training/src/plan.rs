@@ -71,8 +71,8 @@ impl<T: Task> Plan<T> {
         let resolved = |samples| -> Result<TrainSettings, SettingsError> {
             let facts = Facts { samples, checkpoint_temperature: base.temperature(), smoothing: T::SMOOTHING };
             let train: TrainSettings = overlaid.resolve(&facts).part()?;
-            train.check()?;
             check_method(method, &train)?;
+            train.check()?;
             Ok(train)
         };
         // Reading data can take long, so settings are checked before. Of the trainer's, the data depend on the seed alone.

@@ -1,7 +1,7 @@
 //! Top-1 and top-5 accuracy, accuracy of each class, confusion.
 //!
-//! Everything here is a function of scores on the host. Equal scores are broken by the lower class index and NaN is
-//! refused, so that a number never depends on how a sort happened to go.
+//! Everything here is a function of scores on the host. Ties go to the lower class index and NaN is
+//! refused, so that results never depend on the sort.
 
 mod error;
 mod evaluation;

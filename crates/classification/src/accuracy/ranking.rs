@@ -2,7 +2,7 @@
 
 use super::AccuracyError;
 
-/// How many classes stand before `label`: those with a higher score, and those with an equal score and a lower index.
+/// The number of classes ranked before `label`: those with a higher score, and those with an equal score and a lower index.
 ///
 /// Rank 0 is the prediction. Breaking ties by the index makes every rank a pure function of the scores, so that a model
 /// that scores all classes alike is right on one class in C and not on all of them.

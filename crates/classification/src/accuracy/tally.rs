@@ -32,12 +32,12 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Nothing counted yet; the classes' names in class order, each used once.
+    /// An empty tally of these classes, in class order; names are unique.
     pub fn new(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self { names: names.into_iter().map(Into::into).collect(), total: 0, top1: 0, top5: 0, pairs: BTreeMap::new() }
     }
 
-    /// Counts an image of class `label` with these scores, one for each class; gives back the predicted class.
+    /// Counts an image of class `label` with these scores, one for each class; returns the predicted class.
     ///
     /// # Errors
     /// [`AccuracyError`] for a NaN, another number of scores than of classes, and a label that is no class. Nothing is

@@ -74,7 +74,7 @@ impl Head {
         }
         let weights = Embeddings::new(dim, weight.to_f32());
         let head = Self::new(classes, list("templates")?, weights)?;
-        // A file without it was written before there were trained ones.
+        // Absent in files from before trained classifiers were saved.
         Ok(Self { trained: file.metadata.get("trained").is_some_and(|text| text == "true"), ..head })
     }
 }

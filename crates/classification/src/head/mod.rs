@@ -17,7 +17,7 @@ const ROWS: usize = 4096;
 /// A linear classifier on image embeddings, without bias: logit = image · row.
 ///
 /// Made from texts ([`Head::zero_shot`]) its rows are unit vectors and logits are cosines; a trained one need not be
-/// normalised. Logits are not divided by a temperature, which changes no order.
+/// normalised. Logits are not divided by a temperature, which would not change their order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Head {
     classes: Classes,
@@ -120,7 +120,7 @@ impl Head {
         Ok(Self { trained: true, ..Self::new(self.classes.clone(), self.templates.clone(), weights)? })
     }
 
-    /// Computes logits on `device` and hands them out row by row, with the row's position.
+    /// Computes logits on `device` and passes them to `take` row by row, with the row's position.
     ///
     /// # Shapes
     /// `[n, embed_dim]` → `n` times `[classes]`

@@ -23,7 +23,7 @@ pub enum SuiteError {
         /// What is wrong, and where.
         message: String,
     },
-    /// A class that the model has not.
+    /// A class that the model lacks.
     #[error("set `{set}`: {error}")]
     Classes {
         /// The data set.
@@ -67,7 +67,8 @@ pub enum SuiteError {
     },
     /// A model that does not know ImageNet's classes.
     #[error(
-        "the model lacks {missing} of ImageNet's 1000 classes (the first is `{first}`), so that its numbers would compare with no others; use a zero-shot classifier or a run on all classes, whose folders are WordNet ids"
+        "the model lacks {missing} of ImageNet's 1000 classes (the first is `{first}`), so that its numbers cannot be compared with \
+         others; use a zero-shot classifier or a run on all classes, whose folders are WordNet ids"
     )]
     NotImageNet {
         /// How many classes it lacks.

@@ -38,7 +38,7 @@ pub struct SuiteFile {
 /// One data set of a suite, with its paths resolved and its subset read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetEntry {
-    /// What the set is called in results; unique in the suite.
+    /// Its name in results; unique in the suite.
     pub name: String,
     /// The image folder or the CSV file.
     pub data: PathBuf,
@@ -91,7 +91,7 @@ impl SuiteFile {
         })
     }
 
-    /// The classes of the in-distribution set, for a model that brings none of its own.
+    /// The classes of the in-distribution set, for a model without classes.
     ///
     /// # Errors
     /// [`SuiteError::Data`] if the set cannot be read, [`SuiteError::Classes`] if it is no list of classes.

@@ -16,7 +16,7 @@ pub struct TestSet {
     pub samples: Vec<Sample>,
     /// The possible answers.
     pub candidates: Candidates,
-    /// Pixels to cut off at each side of every image before anything else.
+    /// Pixels cut off at each side of every image before preprocessing.
     pub border: u32,
 }
 

@@ -20,10 +20,10 @@ pub struct SplitRecord {
     pub val: usize,
     /// The images held out from the training images for validation.
     pub held_out: Vec<String>,
-    /// The images chosen under `shots`; absent where all that were not held out are trained on.
+    /// The images chosen under `shots`; absent where every image that is not held out is trained on.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub chosen: Option<Vec<String>>,
-    /// Classes that have fewer images than `shots`, with the number they have.
+    /// Classes with fewer images than `shots`, with their number of images.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub short: Vec<(usize, usize)>,
 }

@@ -1,6 +1,5 @@
 //! Settings: defaults, recipes, methods, refusals, records.
 
-use radapter_adapter::Alpha;
 use radapter_classification::config::{ClassTexts, ClassificationSettings};
 use radapter_classification::finetuned::ClassificationRun;
 use radapter_classification::task::{Classification, ClassificationError, TrainingImages};
@@ -230,15 +229,4 @@ fn a_run_of_another_task_is_refused() {
     assert!(matches!(&error, ClassificationError::Training(error) if is_refused(error)), "{error}");
     let message = ClassificationRun::open(METHODS, dir.path()).unwrap_err().to_string();
     assert!(message.contains("retrieval") && message.contains("classification"), "{message}");
-}
-
-#[test]
-fn a_run_s_default_alpha_is_the_task_s_or_one() {
-    for (toml, alpha) in [("alpha = 0.25", 0.25), ("method = \"full\"", 1.0)] {
-        let dir = tempfile::tempdir().unwrap();
-        let toml = format!("steps = 1\nbatch_size = 4\n{toml}");
-        plan(&toml).train(RunOptions::new(dir.path(), device())).unwrap();
-        let run = ClassificationRun::open(METHODS, dir.path()).unwrap();
-        assert_eq!(run.run().default_alpha().unwrap(), Alpha::new(alpha).unwrap());
-    }
 }

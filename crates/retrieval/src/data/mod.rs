@@ -19,7 +19,7 @@ struct Pair {
     name: String,
     image: ImageSource,
     caption: String,
-    /// What the pairs of one image share, and only they.
+    /// The label that the pairs of one image share.
     label: i64,
 }
 
@@ -34,13 +34,13 @@ trait Pairs: Send + Sync + std::fmt::Debug {
     /// A pair of the order.
     fn pair(&self, key: SampleKey) -> Result<Pair, DataError>;
 
-    /// A text that changes when the pairs do.
+    /// A text that differs for different pairs.
     fn fingerprint(&self) -> String;
 }
 
 /// Images and captions as training samples: positives are the captions of one image (Kim et al., ECCV 2024).
 ///
-/// The pairs of an epoch, their order, an image's crop and flip, and the caption that stands for it are functions of (seed,
+/// The pairs of an epoch, their order, an image's crop and flip, and the caption drawn for it are functions of (seed,
 /// epoch, index) alone, whichever thread loads them.
 #[derive(Debug)]
 pub struct RetrievalData {
@@ -130,7 +130,7 @@ impl TrainData for RetrievalData {
             self.preprocess.normalize(&augmented)
         });
         let pixels = self.on_error.settle(&pair.name, pixels, &self.skipped)?;
-        // There is exactly one template; a caption may have braces, which are its own.
+        // There is exactly one template; braces in a caption are not placeholders.
         let text = self.template.prompts(&pair.caption).concat();
         let tokens = self.tokenizer.encode_unpadded(&text, self.context_length);
         Ok(pixels.map(|pixels| Sample { pixels, tokens, label: pair.label }))

@@ -13,7 +13,7 @@ use crate::config;
 #[derive(Debug)]
 pub(crate) struct PairSet {
     images: CaptionedImages,
-    /// Of each pair its image and caption; under `pairs = one` there are none, as each image is one sample.
+    /// Image and caption of each pair; empty under `pairs = one`, where each image is one sample.
     pairs: Vec<(u32, u32)>,
     which: config::Pairs,
 }
@@ -31,7 +31,7 @@ impl PairSet {
     }
 }
 
-/// The caption that stands for an image in an epoch.
+/// The caption drawn for an image in an epoch.
 pub(super) fn drawn(key: SampleKey, captions: usize) -> usize {
     seed::rng("caption", &[key.seed, key.epoch, key.index as u64]).below(captions)
 }

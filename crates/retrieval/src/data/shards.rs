@@ -26,7 +26,7 @@ pub(crate) struct ShardPairs {
     shards: Shards,
     which: config::Pairs,
     buffer: usize,
-    /// What all samples are together, where they were scanned.
+    /// Totals over all samples, where they were scanned.
     known: Option<Arc<Known>>,
     len: usize,
 }
@@ -40,7 +40,7 @@ struct Known {
 }
 
 impl ShardPairs {
-    /// All pairs but those of the images held out. Samples of one key are one image, wherever they lie.
+    /// All pairs but those of the images held out. Samples of one key are one image, in whichever shards.
     pub(crate) fn scanned(
         shards: Shards,
         grouped: Grouped,
@@ -54,8 +54,7 @@ impl ShardPairs {
         Self { shards, which, buffer, known: Some(Arc::new(known)), len }
     }
 
-    /// So many pairs an epoch, whatever the shards have: they are gone through again where there are fewer. Each sample is
-    /// taken by itself, with the captions that it has.
+    /// Epochs of a given number of pairs: shards with fewer are read again. Each sample is an image with its own captions.
     pub(crate) fn of_len(shards: Shards, which: config::Pairs, buffer: usize, len: usize) -> Self {
         Self { shards, which, buffer, known: None, len }
     }
@@ -63,7 +62,7 @@ impl ShardPairs {
     /// The pairs of one pass over the shards, shard by shard.
     fn pass(&self, seed: u64, pass: u64) -> impl Iterator<Item = Result<usize, ShardsError>> + Send + use<> {
         let this = self.clone();
-        // Of each key in this pass the bytes of its image: what a scan would have found out.
+        // Bytes of the image of each key in this pass, as a scan would have found.
         let mut bytes = HashMap::new();
         self.shards.order(seed, pass, 1).flat_map(move |place| {
             let pairs = place.and_then(|(shard, position)| this.pairs_of(shard, position, &mut bytes));
@@ -159,7 +158,7 @@ impl Pairs for ShardPairs {
     fn fingerprint(&self) -> String {
         let mut fingerprint = Fingerprint::default();
         for file in self.shards.files() {
-            // Where the shards lie may change; which they are may not.
+            // The shards may move; they must stay the same shards.
             fingerprint.text(&file.file_name().unwrap_or_default().to_string_lossy());
             fingerprint.file_size(file);
         }
@@ -167,7 +166,7 @@ impl Pairs for ShardPairs {
     }
 }
 
-/// What stands for a pass in the shards' order: the epoch for the first, so that passes of all epochs differ.
+/// The seed of a pass in the shards' order: the epoch for the first, so that passes of all epochs differ.
 fn pass_seed(epoch: u64, pass: u64) -> u64 {
     epoch | pass << 40
 }
@@ -182,7 +181,7 @@ fn label(key: &str) -> i64 {
 
 /// No pair in a whole pass.
 #[derive(Debug, thiserror::Error)]
-#[error("the shards have no pair that could be trained on")]
+#[error("the shards have no pair to train on")]
 struct NoPairs;
 
 /// An epoch's order: a buffer over as many passes as it takes.
@@ -224,7 +223,7 @@ impl Iterator for Order {
         if self.left == 0 {
             return None;
         }
-        // No more than the epoch needs: what is behind its end is not read.
+        // No more than the epoch needs: nothing after its end is read.
         while self.waiting.len() < self.pairs.buffer.min(self.left) {
             match self.pull() {
                 Ok(pair) => self.waiting.push(pair),

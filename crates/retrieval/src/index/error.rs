@@ -19,11 +19,11 @@ pub enum IndexError {
     /// The directory is no index.
     #[error("{} is no index (it has no index.json); make one with `radapter index`", path.display())]
     NoIndex { path: PathBuf },
-    /// The directory has other things in it.
+    /// A directory that is neither an index nor empty.
     #[error("{} is no index and has {found} in it; name a new or an empty directory", path.display())]
     NotEmpty {
         path: PathBuf,
-        /// Something that is in it.
+        /// One of its entries.
         found: String,
     },
     /// The manifest cannot be read.
@@ -100,7 +100,7 @@ pub enum IndexError {
         /// The index.
         path: PathBuf,
     },
-    /// There is nothing to find.
+    /// An index without images.
     #[error("the index {} has no images", path.display())]
     Empty {
         /// The index.

@@ -32,11 +32,11 @@ pub struct Manifest {
     pub segments: Vec<SegmentEntry>,
 }
 
-/// By what a model is opened, and by what it is known.
+/// How a model is opened, and what identifies it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelId {
-    /// What names the model from any working directory.
+    /// The model's name, valid in any working directory.
     pub reference: String,
     /// The α at which a run was merged; none for a plain model, and for a run at its own.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -103,7 +103,7 @@ impl Manifest {
         }
     }
 
-    /// Puts it in the place of the one that is there: from now on the index is this.
+    /// Replaces the manifest in the directory; the index has changed from then on.
     pub(super) fn write(&self, dir: &Path) -> Result<(), IndexError> {
         let path = dir.join(FILE);
         let text = serde_json::to_vec_pretty(self).map_err(|error| io_error("write", &path)(error.into()))?;

@@ -2,9 +2,9 @@
 //!
 //! An index is a directory: `index.json`, the [manifest](Manifest), and `segments/`, safetensors files with the embeddings
 //! of a few thousand images each, which are mapped into memory. A segment is written whole, and then the manifest that
-//! names it; so that an index is at every moment, behind a kill or a full disk too, what its manifest says.
+//! names it, so that at every moment, also after a kill or with a full disk, the index is what its manifest says.
 //!
-//! [`update`] brings an index up to date with its folder, [`Index::search`] looks into it.
+//! [`update`] brings an index up to date with its folder, [`Index::search`] searches it.
 
 mod error;
 mod manifest;
@@ -42,7 +42,7 @@ impl Index {
         let mut manifest = Manifest::read(&dir)?;
         let segments = match open(&manifest) {
             Ok(segments) => segments,
-            // An update may have put other segments in the place of these: then the manifest is another one now.
+            // An update may have replaced these segments; then the manifest has changed as well.
             Err(error) => {
                 let now = Manifest::read(&dir)?;
                 if now == manifest {

@@ -21,7 +21,7 @@ const EMBEDDINGS: &str = "embeddings";
 const NAMES: &str = "image_names";
 const STAMPS: &str = "stamps";
 
-/// By what a file is known to be the same: its size, and when it was changed, in nanoseconds since 1970.
+/// Identifies the version of a file: its size and its time of change, in nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stamp(u64, i64);
 

@@ -20,10 +20,11 @@ use super::{IndexError, Manifest, ModelId};
 
 /// Images of a full segment.
 const SEGMENT: usize = 4096;
-/// Images that are embedded between two looks at the clock, at most and at least.
+/// Most images that are embedded between two checks of the clock.
 const PIECE: usize = 256;
+/// Fewest such images.
 const LEAST: usize = 8;
-/// How often work is saved, where nothing else is said.
+/// How often work is saved by default.
 pub const SAVE_EVERY: Duration = Duration::from_secs(20);
 
 const LOCK: &str = "lock";
@@ -42,36 +43,36 @@ pub struct Folder {
 pub struct UpdateOptions<'a> {
     /// How images are read and embedded.
     pub embed: EmbedOptions,
-    /// Set to true from anywhere, it ends the work behind some images, a few seconds' worth, with what was done saved.
+    /// Set to true, it stops the work within a few seconds, with finished embeddings saved.
     pub interrupt: &'a AtomicBool,
-    /// How often what was done is saved: the work that a kill may cost.
+    /// How often finished embeddings are saved: the work that a kill can cost.
     pub save_every: Duration,
 }
 
-/// What has become of the images.
+/// What an update did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Updated {
     /// Images that were embedded: new ones, and those that had changed.
     pub embedded: usize,
     /// Images that were there already.
     pub kept: usize,
-    /// Images that are gone, or were changed.
+    /// Images that were removed or changed.
     pub dropped: usize,
     /// Images that could not be read and are not in the index.
     pub skipped: Vec<Skipped>,
-    /// Whether there is more to do: the work was interrupted.
+    /// Whether the work was interrupted before its end.
     pub interrupted: bool,
 }
 
-/// Brings the index in `dir` up to date with a folder of images, or makes it: embeds new and changed images, and drops those
-/// that are gone. A file is the same as long as its size and time of change are.
+/// Brings the index in `dir` up to date with a folder of images, or makes it: embeds new and changed images and drops those
+/// that were removed. A file counts as unchanged while its size and time of change are the same.
 ///
-/// What was embedded is saved every few seconds; behind a kill the next call goes on from there. `progress` hears how many
-/// images are done, of how many that have to be embedded.
+/// Embeddings are saved every few seconds; after a kill the next call continues from there. `progress` is called with the number of
+/// images done and the number to embed.
 ///
 /// # Errors
 /// [`IndexError::OtherModel`] and [`IndexError::OtherFolder`] if the index is of others, [`IndexError::Busy`] if another
-/// process is at it, and for images that cannot be read under `on_error = fail`: what was embedded before is saved.
+/// process updates it, and for images that cannot be read under `on_error = fail`: embeddings made before are saved.
 pub fn update(
     dir: &Path,
     folder: &Folder,
@@ -82,7 +83,7 @@ pub fn update(
 ) -> Result<Updated, IndexError> {
     let root = folder.path.canonicalize().map_err(io_error("read", &folder.path))?;
     let images = match folder::images(&root) {
-        // An index is not emptied because a disk is not there.
+        // An index is not emptied because a disk is not mounted.
         Err(FolderError::NoImages { path }) if Manifest::read(dir).is_ok() => {
             return Err(IndexError::NoneLeft { images: path, path: dir.to_owned() });
         }
@@ -93,7 +94,7 @@ pub fn update(
     let report = SkipReport::default();
     let mut wanted = Vec::with_capacity(images.len());
     for FoundImage { path, name } in images {
-        // Names are keys: two that differ in what is no text would be one.
+        // Names are keys: two that differ only in bytes that are not UTF-8 would be one.
         let is_text = if path.to_str().is_some() { Ok(()) } else { Err(IndexError::Name { path: path.clone() }) };
         if options.embed.on_error.settle(&name, is_text, &report)?.is_none() {
             continue;
@@ -106,7 +107,7 @@ pub fn update(
     let there = tidy(dir, &mut manifest, &wanted, &mut updated)?;
     wanted.retain(|(name, ..)| !there.contains_key(name));
     let outcome = embed(dir, &mut manifest, &wanted, model, options, &mut updated, progress);
-    // Small segments that were saved against a kill become large ones.
+    // Small segments, saved in case of a kill, become large ones.
     merge_small(dir, &mut manifest)?;
     outcome?;
     Ok(updated)
@@ -136,11 +137,11 @@ fn begin(
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(IndexError::Busy { path: dir.to_owned() }),
-        // Some network file systems know no locks; there the user has to take care.
+        // Some network file systems have no locks; there the user has to take care.
         Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {}
         Err(TryLockError::Error(error)) => return Err(io_error("lock", path)(error).into()),
     }
-    // Another process may have made or changed it before the lock was had.
+    // Another process may have made or changed it before the lock was taken.
     let Some(mut manifest) = read()? else {
         let images = root.to_owned();
         let (format, segments) = (FORMAT.to_owned(), Vec::new());
@@ -154,7 +155,7 @@ fn begin(
         let (path, recorded, given) = (dir.to_owned(), manifest.images, root.to_owned());
         return Err(IndexError::OtherFolder { path, recorded, given });
     }
-    // The same model may lie somewhere else now.
+    // The same model may have moved.
     root.clone_into(&mut manifest.images);
     manifest.model = id;
     Ok((lock, manifest))
@@ -177,14 +178,14 @@ fn check_empty(dir: &Path) -> Result<(), IndexError> {
     Ok(())
 }
 
-/// Whether a file is one that was to get its name when it was whole.
+/// Whether a file is a temporary one that was never renamed.
 fn is_temporary(name: &std::ffi::OsStr) -> bool {
     name.to_str().is_some_and(|name| name.starts_with(".radapter-") && name.ends_with(".tmp"))
 }
 
 type Wanted = [(String, PathBuf, Stamp)];
 
-/// Removes what a kill left, and drops the images that are gone or changed. What stays is given by name.
+/// Removes what a kill left, and drops images that were removed or changed. Returns the names of those that stay.
 fn tidy(
     dir: &Path,
     manifest: &mut Manifest,
@@ -218,7 +219,7 @@ fn tidy(
     Ok(there)
 }
 
-/// Puts the rows that stay of some segments into new ones, in the place of the old.
+/// Replaces segments by new ones with the rows that stay.
 fn rewrite(
     dir: &Path,
     manifest: &mut Manifest,
@@ -325,7 +326,7 @@ fn embed(
             rows.values.extend_from_slice(row);
         }
         updated.skipped.extend(embedded.skipped);
-        // Large pieces keep all threads busy, small ones hear of an interruption soon: some seconds are right.
+        // Large pieces keep all threads busy, small ones notice an interruption soon; a few seconds serve both.
         match begun.elapsed().as_secs() {
             0 => size = (2 * size).min(PIECE),
             1..=4 => {}

@@ -6,7 +6,7 @@
 #[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum RecallError {
     /// Values that are not whole rows.
-    #[error("{values} values are no rows of {dim}")]
+    #[error("{values} is not a multiple of {dim}")]
     Rows {
         /// Length of a row.
         dim: usize,

@@ -45,7 +45,7 @@ pub(super) struct Chunk<'a> {
     pub(super) text_least: &'a [f32],
 }
 
-/// The work as something to be compiled for each of the vector widths that processors have.
+/// The computation, compiled for each vector width that processors have.
 struct Count<'a, 'b> {
     chunk: &'a Chunk<'b>,
     for_images: &'a mut [u32],

@@ -10,7 +10,7 @@ const BLOCK_VALUES: usize = 2 << 20;
 /// Images that a thread takes at a time: their embeddings stay in its cache while the panels go by.
 const CHUNK: usize = 96;
 
-/// Rows of embeddings of one length, wherever they lie.
+/// Borrowed rows of embeddings of one length.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a> {
     dim: usize,
@@ -44,7 +44,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Of each query, the rank of its best right candidate, from 1.
+/// For each query, the rank of its best right candidate, from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ranks {
     /// Of each image, among the texts.
@@ -60,7 +60,7 @@ pub struct Ranks {
 /// equally wherever they stand.
 ///
 /// Both directions come from one pass over all pairs, in blocks: beside the embeddings the memory is that of the ranks and
-/// some 10 MiB a thread. `progress` hears, now and then, how many texts are done.
+/// some 10 MiB a thread. `progress` is called now and then with the number of texts done.
 ///
 /// # Shapes
 /// * `images`: `[n, dim]`, `texts`: `[m, dim]`
@@ -77,7 +77,7 @@ pub fn ranks(
 ) -> Result<Ranks, RecallError> {
     check(images, texts, text_image)?;
     let dim = images.dim;
-    // What the right ones reach. Of an image the best of its texts, and how many of its texts reach that.
+    // The scores of the right candidates: for an image the best of its texts, and how many of its texts reach that.
     let text_least: Vec<f32> =
         text_image.par_iter().enumerate().map(|(text, &image)| score(images.row(image), texts.row(text))).collect();
     let mut image_least = vec![f32::NEG_INFINITY; images.len()];

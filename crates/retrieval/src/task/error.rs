@@ -40,13 +40,13 @@ pub enum RetrievalError {
     /// The validation captions.
     #[error("validation captions: {0}")]
     Val(Box<CaptionsError>),
-    /// Only one image: there is nothing to tell it from.
+    /// Only one image: a contrastive loss needs two.
     #[error("there is only one image to train on, `{image}`; retrieval needs at least two")]
     OneImage { image: String },
     /// A setting that the form of the captions has no use for.
     #[error("data.samples is for tar shards; these captions are listed whole, and an epoch goes through all of them")]
     SamplesOfAList,
-    /// Images can only be held out of a set that is known.
+    /// Images can only be held out of captions that are scanned.
     #[error(
         "val_fraction = {fraction} cannot be held out of shards that are not scanned (data.samples): give --val-captions, \
          or val_fraction = 0"

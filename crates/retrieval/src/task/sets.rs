@@ -62,7 +62,7 @@ enum Train {
     Shards(Shards),
 }
 
-/// Reads the captions, or takes those given, and holds out images where validation has none of its own.
+/// Reads the captions, or takes the given ones, and holds out images where no validation captions are given.
 pub(super) fn read(
     settings: &RetrievalSettings,
     given: Option<TrainingCaptions>,
@@ -110,7 +110,7 @@ fn validation(settings: &RetrievalSettings, report: &SkipReport) -> Result<Optio
     if settings.val_captions.is_some() {
         let format = captions::detect(path).map_err(failed)?;
         options.format = Some(format);
-        // What the training captions' columns are called says nothing of captions of another form.
+        // The names of the training captions' columns do not apply to captions of another form.
         if format != CaptionsFormat::Csv {
             (options.csv_img_key, options.csv_caption_key, options.csv_separator) = (None, None, None);
         }
@@ -118,7 +118,7 @@ fn validation(settings: &RetrievalSettings, report: &SkipReport) -> Result<Optio
     Ok(Some(captions::read(path, &options, settings.on_error, report).map_err(failed)?))
 }
 
-/// What an image is told from others by: its file, and where in it; none of an image in memory.
+/// What identifies an image: its file and the offset in it; `None` for an image in memory.
 fn place(source: &ImageSource) -> Option<(&Path, u64)> {
     match source {
         ImageSource::File(path) => Some((path, 0)),
@@ -146,7 +146,7 @@ fn listed(
     let mut split = SplitRecord { seed, ..SplitRecord::default() };
     let mut notes = Vec::new();
     let (train, val) = match val {
-        // All splits but those that are validated on: who names only these means the others.
+        // A user who names only validation splits means to train on all others.
         Some(val) if settings.val_captions.is_none() && settings.split.0.is_empty() => {
             let known: HashSet<_> = val.images.iter().filter_map(|image| place(&image.source)).collect();
             let is_known =

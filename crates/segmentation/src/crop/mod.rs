@@ -1,4 +1,4 @@
-//! From an image and a mask to what the image tower sees: the mask's box, with everything outside of the mask filled.
+//! From an image and a mask to the image tower's input: the mask's box, with everything outside of the mask filled.
 //!
 //! The box is resized to the input without keeping its proportions and the background is CLIP's mean colour, as OVSeg (Liang
 //! et al., CVPR 2023) has it.

@@ -11,7 +11,7 @@ use radapter_images::ImageSource;
 use super::{Segment, SegmentSet};
 use crate::mask::{Rle, components};
 
-/// Where annotated images lie, and how they are read.
+/// The folders of annotated images, and how they are read.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "names say what is not documented")]
 pub struct Annotations<'a> {
@@ -40,7 +40,7 @@ pub enum AnnotatedError {
     /// The settings of the labels.
     #[error(transparent)]
     Labelling(#[from] LabellingError),
-    /// A thread that reads annotations ended by a panic.
+    /// A thread that reads annotations panicked.
     #[error("reading annotations stopped unexpectedly: {message}")]
     Worker {
         /// The panic's message.
@@ -67,8 +67,8 @@ impl Annotations<'_> {
     }
 }
 
-/// Reads all annotations and cuts them into segments, without those of excluded classes. `progress` hears how many of how many
-/// annotations are read.
+/// Reads all annotations and cuts them into segments, without those of excluded classes. `progress` is
+/// called with the number of annotations read and of all.
 ///
 /// # Errors
 /// [`AnnotatedError`] for folders that do not fit together and annotations that are none.

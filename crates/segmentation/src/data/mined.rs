@@ -59,7 +59,7 @@ pub enum MineError {
     #[error(transparent)]
     Regions(#[from] RegionError),
     /// No caption has a noun.
-    #[error("no caption of the {images} images has one of the {nouns} nouns that are looked for; give --nouns FILE")]
+    #[error("no caption of the {images} images has one of the {nouns} known nouns; give --nouns FILE")]
     NoNouns {
         /// How many images there are.
         images: usize,
@@ -68,7 +68,7 @@ pub enum MineError {
     },
 }
 
-/// Mines segments by the base model. `progress` hears how many of how many images are done.
+/// Mines segments by the base model. `progress` is called with the number of images done and of all.
 ///
 /// # Errors
 /// [`MineError`] for captions, proposals and images that cannot be read, and captions without nouns.
@@ -144,11 +144,11 @@ pub fn mine(
         Ok(())
     })?;
     let mut notes = source_notes.notes();
-    // One list may serve annotations and captions: what nobody looks for enters no batch anyway.
+    // One list may serve annotations and captions, so unknown nouns are a note and not an error.
     let unknown: Vec<&str> =
         task.exclude.0.iter().filter(|name| nouns.named(name).is_none()).map(String::as_str).collect();
     if !unknown.is_empty() {
-        notes.push(format!("exclude: none of the nouns that are looked for is {}", unknown.join(", ")));
+        notes.push(format!("exclude: not among the known nouns: {}", unknown.join(", ")));
     }
     let silent = captions.len() - count;
     if silent > 0 {

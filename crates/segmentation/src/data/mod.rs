@@ -22,7 +22,7 @@ pub use set::{Segment, SegmentSet, SizeError};
 
 /// Regions as training samples: positives share a label (Kim et al., ECCV 2024, on OVSeg's pairs of masked crops and nouns).
 ///
-/// The part of a region that is seen, its flip, and the text that stands for it, one of its label's in one of the templates,
+/// The crop of a region, its flip, and its text, one of its label's in one of the templates,
 /// are functions of (seed, epoch, index) alone, whichever thread loads them.
 #[derive(Debug)]
 pub struct SegmentData {
@@ -37,7 +37,7 @@ pub struct SegmentData {
 }
 
 impl SegmentData {
-    /// Samples for a model of these sizes, with the task's templates, augmentation and way with images that cannot be read.
+    /// Samples for a model of these sizes, with the task's templates, augmentation and `on_error`.
     pub fn new(
         set: SegmentSet,
         labels: &Labels,

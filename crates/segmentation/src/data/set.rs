@@ -66,12 +66,12 @@ impl SegmentSet {
         Ok(mask.decode())
     }
 
-    /// Holds out a share of the *images*, chosen by the seed, with all their segments: first what is left, then what is held out.
+    /// Holds out a share of the *images*, chosen by the seed, with all their segments; returns the rest and the held-out part.
     ///
     /// # Errors
     /// [`FractionError`] for a share out of range.
     pub fn hold_out(&self, fraction: f64, seed: u64) -> Result<[Self; 2], FractionError> {
-        // Images without a segment have nothing to say; all the others are of one kind.
+        // Images without a segment do not count; all others are of one class, so that the split is by image.
         let used = self.used();
         let parts = hold_out(&vec![0; used.len()], fraction, seed)?;
         let places = |part: &[usize]| part.iter().map(|&at| used[at]).collect::<Vec<_>>();

@@ -22,9 +22,9 @@ pub struct Bounds {
     pub left: usize,
     /// First row.
     pub top: usize,
-    /// Column behind the last.
+    /// Column after the last.
     pub right: usize,
-    /// Row behind the last.
+    /// Row after the last.
     pub bottom: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Class-agnostic masks: where things may be, before anything says what they are.
+//! Class-agnostic masks: regions that may be objects, of any class.
 //!
 //! They come from [files](ProposalFiles) that some generator has written, from the [built-in generator](builtin), or, as an upper
 //! bound, from annotations. A [`Source`] is any of them.
@@ -28,7 +28,7 @@ pub struct Proposals {
     /// Rows of the image.
     pub height: usize,
     pub masks: Vec<Proposal>,
-    /// What the generator says of their classes, if it says anything.
+    /// The generator's class scores, if it has any.
     pub class_scores: Option<ClassScores>,
 }
 
@@ -72,7 +72,7 @@ impl ClassScores {
 }
 
 impl Proposals {
-    /// Of each mask the pixels that belong to it, soft ones above a probability; none of an empty one.
+    /// The pixels of each mask, of soft ones those above a probability; `None` for an empty mask.
     pub fn binary(&self, threshold: f32) -> Vec<Option<Mask>> {
         self.regions(threshold).into_iter().map(|region| region.map(|rle| rle.decode())).collect()
     }
@@ -89,7 +89,7 @@ impl Proposals {
         self.masks.iter().map(|proposal| region(proposal).filter(|rle| !rle.is_empty())).collect()
     }
 
-    /// Whether every pixel is in a mask for certain: what a soft mask says of a pixel can be nothing.
+    /// Whether every pixel is in a binary mask; soft masks do not count, as their values can be zero.
     pub fn cover_all(&self) -> bool {
         let mut changes = vec![0_i32; self.width * self.height + 1];
         for proposal in &self.masks {

@@ -1,4 +1,4 @@
-//! Sources of masks: the built-in generator, files, annotations, or given ones.
+//! Sources of masks: the built-in generator, files, annotations, or masks in memory.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -20,16 +20,16 @@ pub enum Source {
     /// The built-in generator.
     Builtin(Options),
     Files(ProposalFiles),
-    /// The connected parts of the annotations: the upper bound.
+    /// The connected parts of the annotations, as an upper bound.
     GroundTruth {
-        /// Of each image's name its annotation.
+        /// Annotations by the image's name.
         annotations: HashMap<String, PathBuf>,
         /// How they are read.
         labelling: Labelling,
         /// Pixels of the smallest part.
         min_area: usize,
     },
-    /// Made before, by the images' names.
+    /// In memory, by the image's name.
     Known(HashMap<String, Proposals>),
 }
 
@@ -64,7 +64,7 @@ impl Source {
         }
     }
 
-    /// The proposals of an image. `classes`: how many classes the class scores shall be for.
+    /// The proposals of an image. `classes`: the number of classes that class scores must have.
     ///
     /// # Errors
     /// [`ProposalError`] for masks that cannot be read or do not fit the image.

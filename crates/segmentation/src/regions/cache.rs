@@ -25,7 +25,7 @@ pub struct Cache {
     dim: usize,
 }
 
-/// By what an image is known: the hash of its file.
+/// Identifies an image: the hash of its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageKey(String);
 
@@ -37,8 +37,8 @@ pub enum CacheError {
     /// A file could not be read or written.
     #[error("the cache of region embeddings: {0}")]
     Io(IoError),
-    /// A file that holds something else.
-    #[error("{} is no file of the cache of region embeddings, or is damaged; delete it", path.display())]
+    /// A file of another form.
+    #[error("{} is damaged, or not a file of the cache of region embeddings; delete it", path.display())]
     Damaged { path: PathBuf },
 }
 
@@ -60,7 +60,7 @@ impl Cache {
     /// The rows of those masks that are there.
     ///
     /// # Errors
-    /// [`CacheError`] for a file that cannot be read or is none of the cache's.
+    /// [`CacheError`] for a file that cannot be read or is damaged.
     pub(super) fn read(&self, image: &ImageKey, masks: &[Rle]) -> Result<Rows, CacheError> {
         let rows = self.rows(image)?;
         Ok(masks.iter().map(|mask| rows.get(&mask_key(mask)).cloned()).collect())
@@ -117,7 +117,7 @@ impl Cache {
 }
 
 impl ImageKey {
-    /// The key of an image that lies in a file.
+    /// The key of an image; `None` if it is not a file of its own.
     ///
     /// # Errors
     /// [`IoError`] if the file cannot be read.

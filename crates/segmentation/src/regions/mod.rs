@@ -26,7 +26,7 @@ pub struct ImageRegions<T> {
     pub image: Arc<RgbImage>,
     /// The masks, of the image's size.
     pub masks: Vec<Rle>,
-    /// By what a cache knows the image; none where there is no cache.
+    /// The image's key in the cache; `None` without a cache.
     pub key: Option<ImageKey>,
     /// What goes with it, untouched.
     pub payload: T,

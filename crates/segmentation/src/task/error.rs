@@ -37,7 +37,7 @@ pub enum SegmentationError {
     /// Nothing to train on.
     #[error("no training images: give their folder (`images`)")]
     NoImages,
-    /// Nothing says what the images show.
+    /// Neither annotations nor captions.
     #[error("nothing says what the training images show: give `annotations` and `classes`, or `captions`")]
     NoAnnotations,
     /// The annotations.

@@ -34,7 +34,7 @@ pub struct Segmentation {
     pub labels: Labels,
     /// Images trained on.
     pub train_images: usize,
-    /// What validation segments are labelled with, and told apart by.
+    /// Labels of the validation segments.
     pub val_labels: Labels,
     /// The segments validated on, if there are any.
     pub val: Option<SegmentSet>,
@@ -93,7 +93,7 @@ impl Task for Segmentation {
     type Data = TrainingSegments;
     type Error = SegmentationError;
 
-    /// Nouns of captions are given to masks by the base model, which takes its time; a resumed run reads what was mined.
+    /// The base model matches nouns of captions with masks, which takes long; a resumed run reads the result.
     fn prepare(settings: SegmentationSettings, sources: Sources<'_, Self>) -> Result<Self, SegmentationError> {
         settings.check()?;
         let skipped = SkipReport::default();

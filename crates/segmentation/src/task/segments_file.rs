@@ -1,4 +1,4 @@
-//! The segments that a run mined from captions, as they are kept in its folder.
+//! The segments that a run mined from captions, saved in its folder.
 
 use std::path::{Path, PathBuf};
 
@@ -21,11 +21,11 @@ pub enum SegmentsError {
     /// The file could not be read.
     #[error(transparent)]
     Io(#[from] IoError),
-    /// The file holds something else.
+    /// A file of another form.
     #[error("{} is not what mining has written: {reason}; begin the run anew", path.display())]
     Damaged { path: PathBuf, reason: String },
-    /// An image that does not lie in a file of its own.
-    #[error("the image {name} lies in a shard: segments are mined of images in files")]
+    /// An image that is not a file.
+    #[error("the image {name} is in a shard; segments are mined from images in files")]
     NoFile {
         /// The image.
         name: String,

@@ -41,7 +41,7 @@ pub struct TrainingSegments {
 pub(super) struct Sets {
     pub(super) labels: Labels,
     pub(super) train: SegmentSet,
-    /// What validation segments are labelled with, and told apart by.
+    /// Labels of the validation segments.
     pub(super) val_labels: Labels,
     pub(super) val: Option<SegmentSet>,
     pub(super) split: SplitRecord,
@@ -52,8 +52,8 @@ pub(super) struct Sets {
 /// Progress of reading: so many of so many images.
 type Progress<'a> = &'a mut dyn FnMut(usize, usize);
 
-/// Reads the segments, or takes those given or mined when the run was begun, and holds out images where validation has none of its
-/// own.
+/// Reads the segments, or takes the given ones or those mined when the run began, and holds out images where
+/// no validation images are given.
 pub(super) fn read(
     settings: &SegmentationSettings,
     sources: Sources<'_, Segmentation>,

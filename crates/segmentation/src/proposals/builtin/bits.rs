@@ -23,7 +23,7 @@ impl Bits {
         Self { words: self.words.iter().zip(&other.words).map(|(a, b)| a | b).collect() }
     }
 
-    /// Pixels in both, which are known to lie within a range.
+    /// Number of pixels in both, of which all are within a range.
     pub(super) fn both(&self, other: &Self, within: std::ops::Range<usize>) -> usize {
         let words = within.start / 64..within.end.div_ceil(64);
         let pairs = self.words[words.clone()].iter().zip(&other.words[words]);

@@ -2,7 +2,7 @@
 
 use radapter_images::RgbImage;
 
-/// Three values of each pixel, each in a plane of its own, of about 0 to 255.
+/// Three planes of values, each of about 0 to 255.
 pub(super) type Planes = [Vec<f32>; 3];
 
 /// What colours are compared in.

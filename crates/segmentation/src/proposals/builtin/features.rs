@@ -26,7 +26,7 @@ pub(super) fn of(planes: &Planes, (width, height): (usize, usize), regions: &Reg
     let none = Features { size: 0.0, bounds: [f32::MAX, f32::MAX, 0.0, 0.0], histogram: [0.0; VALUES] };
     let mut features = vec![none; regions.count];
     let bin = |value: f32| ((value * (COLOURS as f32 / 256.0)) as usize).min(COLOURS - 1);
-    // Brightness is the first plane of one space and the last of the other; both have edges where things end.
+    // Brightness is the first plane of one space and the last of the other; both have edges at the borders of objects.
     let light = &planes[0];
     for (pixel, &region) in regions.of.iter().enumerate() {
         let (x, y) = (pixel % width, pixel / width);
@@ -59,7 +59,7 @@ fn direction(dx: f32, dy: f32) -> usize {
 }
 
 impl Features {
-    /// How much two neighbours are like each other: the intersections of their histograms, and how small and how compact both
+    /// The similarity of two neighbours: the intersections of their histograms, and how small and how compact both
     /// together are (Uijlings et al., 2013, §3.2); 0 to 4.
     pub(super) fn similarity(&self, other: &Self, pixels: f32) -> f32 {
         let (colours, directions) = (0..3 * COLOURS, 3 * COLOURS..VALUES);

@@ -1,7 +1,7 @@
 //! Masks without weights: graph-based segmentation (Felzenszwalb and Huttenlocher, 2004) at several scales and in several colour
 //! spaces, each grouped hierarchically (Uijlings et al., Selective Search, 2013).
 //!
-//! Every region of every hierarchy is a candidate. Those that are nearly equal are one, and count the more for it; the best of
+//! Every region of every hierarchy is a candidate. Near-duplicates are merged and ranked higher; the best of
 //! the rest are the proposals. The result is a function of pixels and options.
 
 mod bits;
@@ -42,7 +42,7 @@ impl Default for Options {
 pub struct Scored {
     /// The mask, of the image's size.
     pub mask: Rle,
-    /// Its weight; all are 1: where a thing ends says nothing of what it is.
+    /// Its weight; always 1.
     pub score: f32,
 }
 
@@ -85,7 +85,7 @@ fn reduced(image: &RgbImage, longest: u32) -> RgbImage {
     resize(image, side(width), side(height), Interpolation::Bilinear)
 }
 
-/// A mask at the image's size: each pixel has that of the reduced image it lies in.
+/// A mask at the image's size, by the nearest pixel of the reduced image.
 fn enlarged(bits: &Bits, (small_width, small_height): (usize, usize), (width, height): (usize, usize)) -> Rle {
     let mut rows = vec![0_u32; small_height];
     (0..height).for_each(|y| rows[y * small_height / height] += 1);

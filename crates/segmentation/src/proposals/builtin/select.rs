@@ -17,13 +17,13 @@ pub(super) struct Candidate {
 pub(super) struct Extent {
     left: usize,
     top: usize,
-    /// Behind the last column and row.
+    /// After the last column and row.
     right: usize,
     bottom: usize,
 }
 
 impl Extent {
-    /// Around nothing.
+    /// An empty box.
     pub(super) const NONE: Self = Self { left: usize::MAX, top: usize::MAX, right: 0, bottom: 0 };
 
     pub(super) fn of_pixel(x: usize, y: usize) -> Self {
@@ -70,7 +70,7 @@ pub(super) fn select(
     most: usize,
 ) -> Vec<Candidate> {
     candidates.retain(|candidate| candidate.area >= smallest);
-    // By size, so that those that may be equal stand together.
+    // By size, so that near-duplicates are close in the list.
     candidates.sort_by(|a, b| b.area.cmp(&a.area).then(b.contrast.total_cmp(&a.contrast)));
     let mut kept: Vec<Kept> = Vec::new();
     let mut first = 0;
@@ -90,8 +90,8 @@ pub(super) fn select(
     kept.into_iter().map(|kept| kept.candidate).collect()
 }
 
-/// How far a region stands out of its surroundings, a little more of a larger one. Found by several hierarchies it counts as often.
-/// Roots alone, which IEEE 754 fixes on all machines: what decides is mostly the number of hierarchies.
+/// How far a region stands out from its surroundings, a little more for a larger one. It counts once for each hierarchy that found
+/// it, which mostly decides. Only square roots, which IEEE 754 defines exactly on all machines.
 fn rank(candidate: &Candidate) -> f32 {
     candidate.contrast.sqrt().sqrt() * (candidate.area as f32).sqrt().sqrt().sqrt()
 }

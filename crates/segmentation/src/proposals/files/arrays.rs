@@ -20,7 +20,7 @@ pub(super) struct Arrays {
     pub(super) scores: Option<Array>,
 }
 
-/// Bytes of the largest array: what a hostile file could make us hold.
+/// Bytes of the largest array, a limit for hostile files.
 pub(super) const MOST: u64 = 4 << 30;
 
 /// The largest logit of a mask.
@@ -63,7 +63,7 @@ pub(super) fn proposals(
             return Err(wrong("scores", expected, shape(&arrays.scores)));
         }
     };
-    // A class may be out of the question, but none can be beyond all others.
+    // A class may be impossible (−∞), but none can be infinitely likely.
     if let Some(score) = scores.values.iter().find(|score| score.is_nan() || **score == f32::INFINITY) {
         return Err(wrong("scores", "numbers below infinity".to_owned(), score.to_string()));
     }

@@ -17,7 +17,7 @@ use super::{ProposalError, Proposals};
 use folder::{Folder, Form};
 use results::Results;
 
-/// Proposals in files; their form is found out.
+/// Proposals in files; their form is detected.
 ///
 /// | form | masks | which image |
 /// |---|---|---|
@@ -26,7 +26,7 @@ use results::Results;
 /// | a folder of PNG files | id maps: each value but 0 is a mask | the file's name |
 /// | a folder of `.npz` or `.safetensors` files | `masks [Q, h, w]` logits, and `scores [Q, K + 1]` logits of the classes | the file's name |
 ///
-/// A record's `score` weighs its mask. Polygons are passed over, and so are categories: proposals know no classes.
+/// A record's `score` weighs its mask. Polygons and categories are ignored.
 #[derive(Debug)]
 pub struct ProposalFiles {
     path: PathBuf,
@@ -48,7 +48,7 @@ pub struct Wanted<'a> {
     pub width: usize,
     /// Rows.
     pub height: usize,
-    /// Number of classes, if class scores shall be for that many.
+    /// Number of classes that class scores must have, if known.
     pub classes: Option<usize>,
 }
 
@@ -56,7 +56,7 @@ impl ProposalFiles {
     /// Opens a file or a folder. A results file is read whole, a folder listed.
     ///
     /// # Errors
-    /// [`ProposalError`] for what cannot be read or is none of the forms.
+    /// [`ProposalError`] for files that cannot be read or are of another form.
     pub fn open(path: &Path) -> Result<Self, ProposalError> {
         let kind = match std::fs::metadata(path).map_err(read_error(path))?.is_dir() {
             true => Kind::Folder(Folder::open(path)?),
@@ -65,12 +65,12 @@ impl ProposalFiles {
         Ok(Self { path: path.to_owned(), kind })
     }
 
-    /// Where they lie.
+    /// The file or folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What was passed over, in words; of a folder, in the files that were read so far.
+    /// What was ignored, in words; of a folder, in the files read so far.
     pub fn notes(&self) -> Vec<String> {
         match &self.kind {
             Kind::Results(results) => results.notes(),
@@ -78,7 +78,7 @@ impl ProposalFiles {
         }
     }
 
-    /// Whether there is something for an image.
+    /// Whether there are proposals for an image.
     pub fn has(&self, name: &str) -> bool {
         match &self.kind {
             Kind::Results(results) => !results.of(name).is_empty(),
@@ -86,7 +86,7 @@ impl ProposalFiles {
         }
     }
 
-    /// Refuses proposals that are for none of these images, or may be for one or for another.
+    /// Refuses proposals that are for none of these images, or match two of them.
     ///
     /// # Errors
     /// [`ProposalError::OtherImages`] and [`ProposalError::Ambiguous`]; not for no images at all, or proposals for none at all.
@@ -117,7 +117,7 @@ impl ProposalFiles {
         Err(ProposalError::OtherImages { path: self.path.clone(), images, example, image: image.to_owned() })
     }
 
-    /// The proposals of an image; none at all where nothing is said of it.
+    /// The proposals of an image; empty if the files do not have it.
     ///
     /// # Errors
     /// [`ProposalError`] for masks that are damaged or do not fit the image, and scores that do not fit the classes.

@@ -1,4 +1,4 @@
-//! By what proposals and images find each other.
+//! Matching of proposals and images by name.
 
 /// Extensions that are not part of a name.
 const EXTENSIONS: [&str; 9] = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "ppm", "gif"];
@@ -23,7 +23,7 @@ pub(super) fn base(stem: &str) -> &str {
     stem.rsplit('/').next().unwrap_or(stem)
 }
 
-/// A number without leading zeros, as COCO's ids stand to its file names.
+/// A number without leading zeros: COCO's file names are its ids with leading zeros.
 pub(super) fn without_zeros(text: &str) -> &str {
     let trimmed = text.trim_start_matches('0');
     if trimmed.is_empty() && !text.is_empty() { "0" } else { trimmed }

@@ -108,7 +108,7 @@ pub(super) fn masks(
         if !((score as f32).is_finite() && score >= 0.0) {
             return Err(ProposalError::Score { path, record: *number, found: score });
         }
-        // What weighs nothing says nothing, and its pixels are not covered.
+        // A mask of weight 0 is dropped, and its pixels are not covered.
         if score as f32 == 0.0 {
             continue;
         }

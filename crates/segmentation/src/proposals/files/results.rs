@@ -117,7 +117,7 @@ impl Results {
         self.by_name.get_key_value(base).or_else(|| self.by_id.get_key_value(without_zeros(base)))
     }
 
-    /// What an image's records are known by, where it is not its whole path.
+    /// The key of an image's records, where it is not the whole path.
     pub(super) fn loose(&self, name: &str) -> Option<&str> {
         let is_known = self.by_file.contains_key(&slashed(name)) || self.by_name.contains_key(&stem(name));
         if is_known { None } else { self.by_base(name).map(|(key, _)| key.as_str()) }
@@ -125,7 +125,7 @@ impl Results {
 
     pub(super) fn example(&self) -> Option<String> {
         let id = |id: &String| format!("image_id {id}");
-        // The least, so that the message does not change from run to run.
+        // The smallest, so that the message is the same in every run.
         self.by_name.keys().min().cloned().or_else(|| self.by_id.keys().min().map(id))
     }
 
@@ -134,7 +134,7 @@ impl Results {
     }
 }
 
-/// The masks of a file that is for one image, and what was passed over.
+/// The masks of a file that is for one image, and what was ignored.
 pub(super) fn of_image(path: &Path, image: Wanted<'_>) -> Result<(Vec<Proposal>, Passed), ProposalError> {
     let File { records, .. } = parse(path)?;
     let masks = masks(path, &records.iter().enumerate().collect::<Vec<_>>(), image)?;
