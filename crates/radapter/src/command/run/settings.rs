@@ -146,7 +146,8 @@ impl Listed {
         }
         let mut others: Vec<(&str, Vec<&str>)> = Vec::new();
         for (name, value) in &self.set_by {
-            match others.iter_mut().find(|(other, _)| other == value) {
+            let (name, value) = (name.as_str(), value.as_str());
+            match others.iter_mut().find(|(other, _)| *other == value) {
                 Some((_, names)) => names.push(name),
                 None => others.push((value, vec![name])),
             }
