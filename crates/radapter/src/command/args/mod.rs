@@ -193,7 +193,8 @@ mod tests {
             let path = format!("{path} {}", command.get_name());
             if command.get_subcommands().next().is_none() {
                 let help = command.get_after_help().map(ToString::to_string);
-                assert!(help.unwrap_or_default().contains("Examples:"), "`{path}` has no examples");
+                let help = help.unwrap_or_default();
+                assert!(help.contains("Examples:\n  radapter "), "`{path}` has no examples: {help}");
             }
             command.get_subcommands().for_each(|sub| visit(sub, &path));
         }

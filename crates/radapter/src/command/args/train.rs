@@ -128,15 +128,16 @@ fn flags(task: &dyn AnyTask) -> Vec<Flag> {
 }
 
 fn subcommand(task: &'static dyn AnyTask) -> Command {
-    let command = CommonArgs::augment_args(Command::new(task.name()).about(task.about()));
+    // After the arguments, whose own documentation would take its place.
+    let command = CommonArgs::augment_args(Command::new(task.name())).about(task.about());
     let flag = |Flag { key, value_name, help }| {
         Arg::new(key).long(clap::builder::Str::from(key.replace('_', "-"))).value_name(value_name).help(help)
     };
     command.args(flags(task).into_iter().map(flag)).after_help(format!(
         "Every setting is a key of --config FILE.toml and of --set; these flags are settings too. List them with their defaults by \
          `radapter settings --task {name}`. The values a run ends up with are printed and saved in its config.toml.\n\n\
-         Examples:\n{}\n  radapter train --resume --out RUN",
-        task.examples(),
+         Examples:\n  {}\n  radapter train --resume --out RUN",
+        task.examples().trim_start(),
         name = task.name(),
     ))
 }

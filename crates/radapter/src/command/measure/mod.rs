@@ -50,7 +50,8 @@ impl Registered {
     const fn of<T: Measured>() -> Self {
         Self {
             name: T::Task::NAME,
-            subcommand: || T::augment_args(Command::new(T::Task::NAME).about(T::ABOUT)),
+            // After the arguments, whose own documentation would take its place.
+            subcommand: || T::augment_args(Command::new(T::Task::NAME)).about(T::ABOUT),
             parse: |matches| Ok(EvalTask(Box::new(T::from_arg_matches(matches)?))),
             sweep: T::sweep,
         }
