@@ -44,7 +44,7 @@ fn unknown_keys_are_told_with_the_nearest_ones() {
     // In a file: at the top, in a table, and as a dotted key; the line is told.
     for (text, line, error) in [
         ("lr = 1e-3\nbatchsize = 8\n", 2, "unknown setting `batchsize`"),
-        ("[loss]\nmargin = 0.1\nsmooth = 0.1\n", 3, "unknown setting `loss.smooth`"),
+        ("[loss]\nmargin = 0.1\nsmothing = 0.1\n", 3, "unknown setting `loss.smothing`"),
         ("\nadapter.rnk = 2\n", 2, "unknown setting `adapter.rnk`"),
     ] {
         let config = folder.file("settings.toml", text);

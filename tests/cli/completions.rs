@@ -19,11 +19,7 @@ fn scripts_are_printed() {
         ("fish", "complete --keep-order --exclusive --command radapter"),
     ] {
         let script = radapter(&format!("completions {shell}")).succeed().stdout;
-        assert!(
-            script.contains(part) && script.contains(&format!("RADAPTER_COMPLETE=\"{shell}\""))
-                || script.contains("RADAPTER_COMPLETE=fish"),
-            "{script}"
-        );
+        assert!(script.contains(part) && script.contains("RADAPTER_COMPLETE="), "{script}");
     }
     radapter("completions tcsh").fail(2, &["tcsh", "bash, zsh, fish"]);
 }
