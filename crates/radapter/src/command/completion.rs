@@ -88,7 +88,6 @@ fn joined(words: impl Iterator<Item = OsString>) -> (Vec<OsString>, String) {
     // Directly after `=`, bash gives an empty word in its place.
     if let [.., flag, key, end] = &mut joined[..]
         && flag == "--set"
-        && !key.to_string_lossy().contains('=')
         && end.is_empty()
         && !key.to_string_lossy().contains('=')
     {
