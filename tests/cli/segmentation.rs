@@ -317,7 +317,7 @@ fn what_does_not_fit_is_told() {
     streets.eval("--temperature 0").fail(1, &["temperature"]);
     streets.eval("").with("--unseen", folder.file("unseen.txt", "purple\n")).fail(1, &["unseen.txt", "purple"]);
     radapter("train segmentation --model x --dataset ade20k-150 --root y --out z").fail(2, &["--dataset"]);
-    radapter("sweep --out x").with("--run", streets.run()).fail(2, &["a run of segmentation", "--annotations"]);
+    radapter("sweep --out x").with("--run", streets.run()).fail(2, &["this run of segmentation", "--annotations"]);
     let maps = radapter("eval segmentation --proposals builtin").with("--maps", folder.join("tiny"));
     maps.with("--annotations", folder.join("tiny"))
         .with("--classes", "blue, green")

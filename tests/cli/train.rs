@@ -52,7 +52,7 @@ fn inspect_tells_step_settings_and_metrics() {
     let json = radapter("inspect --json").args([trained().run()]).succeed().json();
     assert_eq!(json["kind"], "run");
     assert_eq!((&json["step"], &json["steps"], &json["finished"]), (&9.into(), &9.into(), &true.into()));
-    assert_eq!(json["config"]["train"]["lr"], 0.01);
+    assert_eq!(json["config"]["settings"]["lr"], 0.01);
     assert!(json["metrics"]["train"]["loss"].is_number());
     assert!(json["metrics"]["validation"]["values"]["top1"].is_number());
 }
