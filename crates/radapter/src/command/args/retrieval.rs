@@ -16,7 +16,7 @@ pub(crate) struct CaptionsArgs {
     /// The folder the images lie in; tar shards need none
     #[arg(long, value_name = "DIR")]
     pub(crate) images: Option<PathBuf>,
-    /// The form of --captions: karpathy, coco, csv or shards; found out where not given
+    /// The form of --captions: karpathy, coco, csv or shards [default: detected]
     #[arg(long, value_name = "FORM")]
     pub(crate) captions_format: Option<CaptionsFormat>,
     /// Splits of Karpathy's JSON, as train,restval; all where not given
@@ -25,13 +25,13 @@ pub(crate) struct CaptionsArgs {
     /// COCO's JSON: only the images with these ids (a JSON list, or one a line)
     #[arg(long, value_name = "FILE")]
     pub(crate) image_ids: Option<PathBuf>,
-    /// CSV: the column of paths [default: filepath, or what is found out]
+    /// CSV: the column of paths [default: filepath, or as detected]
     #[arg(long, value_name = "NAME")]
     pub(crate) csv_img_key: Option<String>,
-    /// CSV: the column of captions [default: title, or what is found out]
+    /// CSV: the column of captions [default: title, or as detected]
     #[arg(long, value_name = "NAME")]
     pub(crate) csv_caption_key: Option<String>,
-    /// CSV: the separator, a character or TAB [default: TAB, or what is found out]
+    /// CSV: the separator, a character or TAB [default: TAB, or as detected]
     #[arg(long, value_name = "CHAR|TAB", value_parser = separator, allow_hyphen_values = true)]
     pub(crate) csv_separator: Option<char>,
     /// Use the first N captions of each image [default: what a run was trained with, else all]
