@@ -1,4 +1,4 @@
-//! A run that is resumed on a machine with more cores is the same run: no kernel's result hangs on their number.
+//! A run that is resumed on a machine with more cores is the same run: no kernel's result depends on their number.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use radapter_kernels::{Heads, attention, layer_norm, linear, quick_gelu, square_sums};

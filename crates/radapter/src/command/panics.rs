@@ -11,7 +11,7 @@ static PLACE: Mutex<Option<String>> = Mutex::new(None);
 /// Whether the hook is [`remember`].
 static IS_QUIET: AtomicBool = AtomicBool::new(false);
 
-/// From here on a panic is told by whoever catches it, unless `verbose` or `RUST_BACKTRACE` asks for the whole of it.
+/// From here on a panic is reported by the code that catches it, unless `verbose` or `RUST_BACKTRACE` asks for the whole of it.
 pub(super) fn keep_quiet(verbose: bool) {
     if verbose || std::env::var_os("RUST_BACKTRACE").is_some_and(|asked| asked != "0") {
         return;

@@ -10,7 +10,7 @@ use super::{AlphaArg, ArchArg, ModelRef};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The result is a plain CLIP: `W' = (I + alpha F) W` behind each adapter, which open_clip and transformers load as any other. A
+The result is a plain CLIP: `W' = (I + alpha F) W` for the weights before each adapter, which open_clip and transformers load as any other. A
 run's export also has `classes.json` and `classifier.safetensors`, so that `radapter predict` needs nothing else.
 
 Examples:

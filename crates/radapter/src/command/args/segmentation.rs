@@ -122,7 +122,7 @@ pub(crate) struct SegmentArgs {
 #[command(after_help = "\
 Graph-based segmentation at several scales and in several colour spaces with hierarchical grouping: class-agnostic masks
 without any weights. The file is a COCO results JSON with compressed run lengths, which every command that takes --proposals
-reads again. With --annotations it is told how well the masks fit the annotations' own segments.
+reads again. With --annotations, how well the masks fit the annotations' own segments is measured and printed.
 
 Examples:
   radapter proposals --images images/val --out proposals.json

@@ -70,7 +70,7 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
     let out = &given.run.out;
     let run = RunDir::open(out)?;
     let record = run.record()?;
-    // A command that names another task than the run's is told so by that task.
+    // If the command names another task than the run's, that task refuses the run.
     let task = given.task.map(|args| args.task).or_else(|| task(&record.task)).with_context(|| {
         format!("the run `{}` is of a task that this version does not know: {}", out.display(), record.task)
     })?;
