@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use radapter_settings::SettingsError;
 use serde::{Deserialize, Serialize};
 
 /// Beyond this a model is no longer a mixture in any useful sense, and a larger number is a slip of the finger.
@@ -16,16 +17,6 @@ const LARGEST: f64 = 1.5;
 #[serde(try_from = "f64", into = "f64")]
 pub struct Alpha(f64);
 
-/// A number or text that is not an α.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error(
-    "alpha = {found} is refused: expected a number from 0 (the pretrained model) to 1 (the adapted one), at most 1.5"
-)]
-pub struct AlphaError {
-    #[allow(missing_docs, reason = "the name says it")]
-    pub found: String,
-}
-
 impl Alpha {
     /// The pretrained model.
     pub const ZERO: Self = Self(0.0);
@@ -35,11 +26,11 @@ impl Alpha {
     /// Checks a number, and warns about one that extrapolates.
     ///
     /// # Errors
-    /// [`AlphaError`] for NaN, a negative number and one above 1.5.
-    pub fn new(value: f64) -> Result<Self, AlphaError> {
+    /// [`SettingsError`] for NaN, a negative number and one above 1.5.
+    pub fn new(value: f64) -> Result<Self, SettingsError> {
         // A NaN is in no range.
         if !(0.0..=LARGEST).contains(&value) {
-            return Err(AlphaError { found: value.to_string() });
+            return Err(refused(value.to_string()));
         }
         // −0 is in the range, and is 0.
         let alpha = Self(value.abs());
@@ -60,6 +51,11 @@ impl Alpha {
     }
 }
 
+fn refused(found: String) -> SettingsError {
+    let expected = "expected a number from 0 (the pretrained model) to 1 (the adapted one), at most 1.5";
+    SettingsError::Conflict { key: "alpha", found, expected }
+}
+
 impl Default for Alpha {
     fn default() -> Self {
         Self::ONE
@@ -73,16 +69,16 @@ impl fmt::Display for Alpha {
 }
 
 impl FromStr for Alpha {
-    type Err = AlphaError;
+    type Err = SettingsError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let value = text.trim().parse().map_err(|_| AlphaError { found: format!("`{text}`") })?;
+        let value = text.trim().parse().map_err(|_| refused(format!("`{text}`")))?;
         Self::new(value)
     }
 }
 
 impl TryFrom<f64> for Alpha {
-    type Error = AlphaError;
+    type Error = SettingsError;
 
     fn try_from(value: f64) -> Result<Self, Self::Error> {
         Self::new(value)

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use radapter_clip::checkpoint::CheckpointError;
 use radapter_clip::model::ModelError;
-
-use crate::AlphaError;
+use radapter_settings::SettingsError;
 
 /// Why adapters could not be built, read, written or merged.
 #[derive(Debug, thiserror::Error)]
@@ -123,7 +122,7 @@ pub enum AdapterError {
     },
     /// An α out of range.
     #[error(transparent)]
-    Alpha(#[from] AlphaError),
+    Alpha(#[from] SettingsError),
     /// A checkpoint that does not fit its architecture.
     #[error(transparent)]
     Model(#[from] ModelError),

@@ -54,7 +54,7 @@ mod radapter;
 mod set;
 mod weights;
 
-pub use alpha::{Alpha, AlphaError};
+pub use alpha::Alpha;
 pub use attach::{attach, attach_trained, with_alpha};
 pub use config::{AdapterConfig, Layers, Rank, Scale, Sites, Towers};
 pub use dropping::{DropMode, Dropping};

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use radapter_datasets::DatasetError;
 use radapter_datasets::augment::Augment;
-use radapter_datasets::class_names::ClassNamesError;
 use radapter_datasets::{ClassNames, OnError, Templates};
 use radapter_images::DecodeMode;
 use radapter_settings::value::AnyValue;
@@ -124,8 +124,8 @@ impl ClassTexts {
     /// The texts that a name stands for.
     ///
     /// # Errors
-    /// [`ClassNamesError`] for a file that cannot be read or is not one of class names.
-    pub fn named(name: &str) -> Result<Self, ClassNamesError> {
+    /// [`DatasetError`] for a file that cannot be read or is not one of class names.
+    pub fn named(name: &str) -> Result<Self, DatasetError> {
         Ok(Self(if name == "imagenet" { imagenet::class_names() } else { ClassNames::read(Path::new(name))? }))
     }
 }

@@ -44,7 +44,7 @@ impl Suite {
     ///
     /// # Errors
     /// [`SuiteError::NotImageNet`] for a model without all 1000 classes, [`SuiteError::MissingSets`] naming all sets that
-    /// are not there, [`SuiteError::ImageNet`] for a set that cannot be read.
+    /// are not there, [`SuiteError::Data`] for a set that cannot be read.
     pub fn imagenet(root: &Path, shifted: &[ImageNetSet], classes: &Classes) -> Result<Self, SuiteError> {
         let mut missing = imagenet::classes().iter().filter(|class| classes.position(class.wnid).is_err());
         if let Some(first) = missing.next() {
@@ -65,7 +65,7 @@ impl Suite {
 
 fn open(set: ImageNetSet, root: &Path, classes: &Classes) -> Result<TestSet, SuiteError> {
     let name = set.name();
-    let images = set.read(root, None).map_err(|error| SuiteError::ImageNet { set: name, error })?;
+    let images = set.read(root, None).map_err(|error| SuiteError::Data { set: name.to_owned(), error })?;
     let wnid = |&label: &usize| imagenet::classes()[label].wnid;
     let candidates = match set.scoring() {
         Scoring::All => Candidates::subset(classes, imagenet::classes().iter().map(|c| c.wnid)),

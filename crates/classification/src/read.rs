@@ -1,45 +1,30 @@
 //! Labelled images: from a path, or drawn.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use radapter_datasets::folder::{self, FolderError};
+use radapter_datasets::folder;
 use radapter_datasets::shapes::{self, Domain, Split, World};
-use radapter_datasets::table::{Table, TableError, TableOptions};
-use radapter_datasets::{Class, ClassNames, LabelledImages, Sample};
+use radapter_datasets::table::{Table, TableOptions};
+use radapter_datasets::{Class, ClassNames, DatasetError, LabelledImages, Sample};
 use radapter_images::ImageSource;
-
-/// Why a path holds no labelled images.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "fields are named for what they hold")]
-pub enum ReadError {
-    /// It is no image folder.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// It is no table of images and labels.
-    #[error(transparent)]
-    Table(#[from] TableError),
-    /// It is a file of another kind.
-    #[error("{path}: expected a folder with a sub-folder for each class, or a .csv or .tsv file with a row for each image", path = path.display())]
-    Kind { path: PathBuf },
-}
 
 /// Reads an image folder (a sub-folder for each class), or a `.csv` or `.tsv` file (a row for each image and its label).
 ///
 /// Classes are sorted by the bytes of their folders or labels; `names` gives them other texts.
 ///
 /// # Errors
-/// [`ReadError`] naming the path that is missing, empty or of another form.
-pub fn read_labelled(path: &Path, names: Option<&ClassNames>) -> Result<LabelledImages, ReadError> {
+/// [`DatasetError`] naming the path that is missing, empty or of another form.
+pub fn read_labelled(path: &Path, names: Option<&ClassNames>) -> Result<LabelledImages, DatasetError> {
     if !path.is_file() {
-        return Ok(folder::read(path, names)?);
+        return folder::read(path, names);
     }
     let extension = path.extension().and_then(|extension| extension.to_str());
     if !extension.is_some_and(|e| e.eq_ignore_ascii_case("csv") || e.eq_ignore_ascii_case("tsv")) {
-        let path = path.to_owned();
-        return Err(ReadError::Kind { path });
+        let expected =
+            "expected a folder with a sub-folder for each class, or a .csv or .tsv file with a row for each image";
+        return Err(DatasetError::new(path, expected));
     }
     let table = Table::read(path, &TableOptions::default())?;
     table.check_files()?;
@@ -93,7 +78,7 @@ mod tests {
         let message = read_labelled(&gone, None).unwrap_err().to_string();
         assert!(message.contains("c/1.png"), "{message}");
         let text = write("notes.txt", "hello");
-        assert!(matches!(read_labelled(&text, None), Err(ReadError::Kind { .. })));
+        assert!(matches!(read_labelled(&text, None), Err(DatasetError::Content { .. })));
         let absent = read_labelled(&dir.path().join("absent"), None).unwrap_err();
         assert!(absent.to_string().contains("absent"), "{absent}");
     }

@@ -4,7 +4,7 @@
 //! an interruption changes it.
 
 use radapter_images::{Interpolation, RgbImage, crop, flip_horizontal, resize};
-use radapter_settings::{Spec, settings};
+use radapter_settings::{SettingsError, Spec, settings};
 
 use crate::seed::{self, Draw};
 
@@ -30,24 +30,6 @@ impl Default for Augment {
     }
 }
 
-/// A setting out of range.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AugmentError {
-    /// The shares of the area are not in order, or out of range.
-    #[error("augmentation: scale must be two numbers 0 < from <= to <= 1, found {found:?}")]
-    Scale {
-        /// The setting.
-        found: [f64; 2],
-    },
-    /// The probability is out of range.
-    #[error("augmentation: flip must be a probability from 0 to 1, found {found}")]
-    Flip {
-        /// The setting.
-        found: f64,
-    },
-}
-
 /// The augmentation of one image: a box in whole pixels, and whether it is flipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crop {
@@ -68,13 +50,15 @@ impl Augment {
     ///
     /// # Errors
     /// If the scale is not `0 < from <= to <= 1` or the probability not in `0..=1`; NaN is neither.
-    pub fn validate(self) -> Result<Self, AugmentError> {
+    pub fn validate(self) -> Result<Self, SettingsError> {
         let [from, to] = self.scale;
         if !(from > 0.0 && from <= to && to <= 1.0) {
-            return Err(AugmentError::Scale { found: self.scale });
+            let (found, expected) = (format!("{:?}", self.scale), "expected two numbers 0 < from <= to <= 1");
+            return Err(SettingsError::Conflict { key: "augment.scale", found, expected });
         }
         if !(0.0..=1.0).contains(&self.flip) {
-            return Err(AugmentError::Flip { found: self.flip });
+            let (found, expected) = (self.flip.to_string(), "expected a probability from 0 to 1");
+            return Err(SettingsError::Conflict { key: "augment.flip", found, expected });
         }
         Ok(self)
     }

@@ -4,27 +4,12 @@
 //! rather than an error, so that one file serves a data set and its subsets.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use radapter_files::{IoError, folder_of, io_error};
+use radapter_files::{folder_of, io_error};
 use serde::{Deserialize, Serialize};
 
-/// Why class names could not be read or written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClassNamesError {
-    /// The file could not be read or written.
-    #[error(transparent)]
-    Io(#[from] IoError),
-    /// The file is not TOML, names a folder twice, or gives something other than a text.
-    #[error("{path} is not a file of class names (lines of `folder = \"text\"`): {problem}", path = path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, with the line where the parser knows it.
-        problem: String,
-    },
-}
+use crate::DatasetError;
 
 /// Texts of classes by folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,9 +23,11 @@ impl ClassNames {
     ///
     /// # Errors
     /// If the file cannot be read, is not such a file, names a folder twice, or has an empty text.
-    pub fn read(path: &Path) -> Result<Self, ClassNamesError> {
+    pub fn read(path: &Path) -> Result<Self, DatasetError> {
         let file = std::fs::read_to_string(path).map_err(io_error("read the class names", path))?;
-        let wrong = |problem: String| ClassNamesError::Content { path: path.to_owned(), problem };
+        let wrong = |problem: String| {
+            DatasetError::about(path, format!("is not a file of class names (lines of `folder = \"text\"`): {problem}"))
+        };
         let names: Self = toml::from_str(&file).map_err(|error| wrong(error.to_string()))?;
         match names.texts.iter().find(|(_, text)| text.trim().is_empty()) {
             Some((folder, _)) => Err(wrong(format!("the text of `{folder}` is empty"))),
@@ -52,7 +39,7 @@ impl ClassNames {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write(&self, path: &Path) -> Result<(), ClassNamesError> {
+    pub fn write(&self, path: &Path) -> Result<(), DatasetError> {
         let mut file = String::new();
         for (folder, text) in &self.texts {
             // A JSON string is a TOML basic string, and a quoted key takes any folder name.
@@ -86,7 +73,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
     use super::*;
 
-    fn read(content: &str) -> Result<ClassNames, ClassNamesError> {
+    fn read(content: &str) -> Result<ClassNames, DatasetError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("names.toml");
         std::fs::write(&path, content).unwrap();

@@ -7,9 +7,10 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use radapter_files::{IoError, io_error};
+use radapter_files::io_error;
 use radapter_images::ImageSource;
 
+use crate::DatasetError;
 use crate::class_names::ClassNames;
 use crate::labelled::{LabelledImages, Sample, Warning, some};
 
@@ -19,49 +20,20 @@ pub const EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
 /// What errors expect.
 const CLASSES: &str = "a folder with a sub-folder for each class and images in it";
 
-/// Why a folder is not a set of labelled images.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FolderError {
-    /// A folder could not be read.
-    #[error(transparent)]
-    Io(#[from] IoError),
-    /// There is no image in a folder, at any depth.
-    #[error("{} has no image at any depth; expected files ending in {}", path.display(), EXTENSIONS.join(", "))]
-    NoImages {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A folder does not hold what was expected.
-    #[error("{path} {problem}", path = path.display())]
-    Content {
-        /// The folder, or the file or link in its place.
-        path: PathBuf,
-        /// A predicate, with what was expected: `is empty; expected ...`.
-        problem: String,
-    },
-}
-
-impl FolderError {
-    fn content(path: &Path, problem: impl Into<String>) -> Self {
-        Self::Content { path: path.to_owned(), problem: problem.into() }
-    }
-}
-
 /// Reads an image folder.
 ///
 /// # Errors
 /// If it does not exist, is empty or has no sub-folders, if a class has no image, or if something in it cannot be read.
-pub fn read(root: &Path, names: Option<&ClassNames>) -> Result<LabelledImages, FolderError> {
+pub fn read(root: &Path, names: Option<&ClassNames>) -> Result<LabelledImages, DatasetError> {
     let entries = entries(root)?;
     if entries.is_empty() {
-        return Err(FolderError::content(root, format!("is empty; expected {CLASSES}")));
+        return Err(DatasetError::about(root, format!("is empty; expected {CLASSES}")));
     }
     let loose = entries.iter().filter(|entry| !entry.is_dir && is_image(&entry.path)).count();
     let classes: Vec<&Entry> = entries.iter().filter(|entry| entry.is_dir).collect();
     if classes.is_empty() {
         let found = found(&entries);
-        return Err(FolderError::content(root, format!("has no sub-folders; found {found}; expected {CLASSES}")));
+        return Err(DatasetError::about(root, format!("has no sub-folders; found {found}; expected {CLASSES}")));
     }
     let mut samples = Vec::new();
     let mut folders = Vec::with_capacity(classes.len());
@@ -70,7 +42,7 @@ pub fn read(root: &Path, names: Option<&ClassNames>) -> Result<LabelledImages, F
         if images.is_empty() {
             let found = found(&self::entries(&class.path)?);
             let problem = format!("has no image; found {found}; expected files ending in {}", EXTENSIONS.join(", "));
-            return Err(FolderError::content(&class.path, problem));
+            return Err(DatasetError::about(&class.path, problem));
         }
         let folder = class.name.clone();
         samples.extend(images.into_iter().map(|image| Sample {
@@ -97,9 +69,13 @@ pub struct FoundImage {
 ///
 /// # Errors
 /// If the folder does not exist, has no image, or something in it cannot be read.
-pub fn images(root: &Path) -> Result<Vec<FoundImage>, FolderError> {
+pub fn images(root: &Path) -> Result<Vec<FoundImage>, DatasetError> {
     let images = files(root, &EXTENSIONS)?;
-    if images.is_empty() { Err(FolderError::NoImages { path: root.to_owned() }) } else { Ok(images) }
+    if images.is_empty() {
+        Err(DatasetError::NoImages { path: root.to_owned(), extensions: &EXTENSIONS })
+    } else {
+        Ok(images)
+    }
 }
 
 /// Whether a file's extension is one of [`EXTENSIONS`].
@@ -119,14 +95,14 @@ struct Entry {
 }
 
 /// The entries of a folder without hidden ones, by the bytes of their names. Links are followed.
-fn entries(folder: &Path) -> Result<Vec<Entry>, FolderError> {
+fn entries(folder: &Path) -> Result<Vec<Entry>, DatasetError> {
     let listing = match std::fs::read_dir(folder) {
         Ok(listing) => listing,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(FolderError::content(folder, "does not exist"));
+            return Err(DatasetError::about(folder, "does not exist"));
         }
         Err(_) if folder.is_file() => {
-            return Err(FolderError::content(folder, format!("is a file; expected {CLASSES}")));
+            return Err(DatasetError::about(folder, format!("is a file; expected {CLASSES}")));
         }
         Err(error) => return Err(io_error("read", folder)(error).into()),
     };
@@ -140,7 +116,7 @@ fn entries(folder: &Path) -> Result<Vec<Entry>, FolderError> {
         let kind = entry.file_type().map_err(io_error("read", folder))?;
         let is_dir = if kind.is_symlink() { path.is_dir() } else { kind.is_dir() };
         if kind.is_symlink() && is_dir && leads_back(&path).map_err(io_error("read", &path))? {
-            return Err(FolderError::content(&path, "links back to a folder that it lies in"));
+            return Err(DatasetError::about(&path, "links back to a folder that it lies in"));
         }
         entries.push((entry.file_name(), path, is_dir));
     }
@@ -162,7 +138,7 @@ fn leads_back(link: &Path) -> std::io::Result<bool> {
 
 /// All files below a folder with one of these extensions, in any case, at any depth, in the order of their relative paths'
 /// bytes; possibly none.
-pub(crate) fn files(root: &Path, extensions: &[&str]) -> Result<Vec<FoundImage>, FolderError> {
+pub(crate) fn files(root: &Path, extensions: &[&str]) -> Result<Vec<FoundImage>, DatasetError> {
     let mut images = Vec::new();
     let mut pending = vec![(root.to_owned(), String::new())];
     while let Some((folder, prefix)) = pending.pop() {

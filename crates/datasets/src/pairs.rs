@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::folder::{self, FolderError};
+use crate::DatasetError;
+use crate::folder;
 
 /// Extensions of label maps, in any case.
 pub const ANNOTATIONS: [&str; 3] = ["png", "tif", "tiff"];
@@ -31,61 +32,11 @@ pub struct Pairs {
     pub without_annotation: usize,
 }
 
-/// Why two folders cannot be paired.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PairsError {
-    /// A folder cannot be read, or has no images.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// A folder has no label map.
-    #[error("{} has no label map at any depth; expected files ending in {}", path.display(), ANNOTATIONS.join(", "))]
-    NoAnnotations {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// Two files have one name.
-    #[error("{} and {} have one name; remove one of them", first.display(), second.display())]
-    Twice {
-        /// A file.
-        first: PathBuf,
-        /// The other.
-        second: PathBuf,
-    },
-    /// A list of names cannot be read, is empty, or has an unknown name.
-    #[error("cannot use the list of images {}: {reason}", path.display())]
-    List {
-        /// The list.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
-    /// Annotations have no images.
-    #[error(
-        "the annotation {} has no {what}: expected {name} with one of the extensions {extensions} in {}{}", annotation.display(), images.display(),
-        if *others == 0 { String::new() } else { format!("; so do {others} others") }
-    )]
-    NoImage {
-        /// "image", or "label map".
-        what: &'static str,
-        /// The annotation.
-        annotation: PathBuf,
-        /// Its name.
-        name: String,
-        /// What an image may end in.
-        extensions: String,
-        /// The folder of images.
-        images: PathBuf,
-        /// How many more there are.
-        others: usize,
-    },
-}
-
 /// Pairs images with their label maps.
 ///
 /// # Errors
 /// If a folder cannot be read or has none, two files have one name, or an annotation has no image.
-pub fn pairs(images: &Path, annotations: &Path) -> Result<Pairs, PairsError> {
+pub fn pairs(images: &Path, annotations: &Path) -> Result<Pairs, DatasetError> {
     let found = folder::images(images)?.into_iter().map(|image| (image.name, image.path));
     pair("image", images, by_name(found)?, &folder::EXTENSIONS, annotations)
 }
@@ -94,9 +45,11 @@ impl Pairs {
     /// Keeps the pairs that a file lists, one name in each line, as Pascal VOC's `ImageSets` do.
     ///
     /// # Errors
-    /// [`PairsError::List`] if the file cannot be read, is empty, or has an unknown name.
-    pub fn keep_listed(&mut self, list: &Path) -> Result<(), PairsError> {
-        let failed = |reason: String| PairsError::List { path: list.to_owned(), reason };
+    /// If the file cannot be read, is empty, or has an unknown name.
+    pub fn keep_listed(&mut self, list: &Path) -> Result<(), DatasetError> {
+        let failed = |reason: String| {
+            DatasetError::Option(format!("cannot use the list of images {}: {reason}", list.display()))
+        };
         let content = std::fs::read_to_string(list).map_err(|error| failed(error.to_string()))?;
         let names = content.trim_start_matches('\u{feff}').lines().map(str::trim);
         let wanted: BTreeSet<&str> = names.filter(|name| !name.is_empty()).collect();
@@ -118,7 +71,7 @@ impl Pairs {
 ///
 /// # Errors
 /// As [`pairs`].
-pub fn maps(made: &Path, annotations: &Path) -> Result<Pairs, PairsError> {
+pub fn maps(made: &Path, annotations: &Path) -> Result<Pairs, DatasetError> {
     pair("label map", made, label_maps(made)?, &ANNOTATIONS, annotations)
 }
 
@@ -128,7 +81,7 @@ fn pair(
     mut found: BTreeMap<String, PathBuf>,
     extensions: &[&str],
     annotations: &Path,
-) -> Result<Pairs, PairsError> {
+) -> Result<Pairs, DatasetError> {
     let mut pairs = Pairs::default();
     let mut missing = Vec::new();
     for (name, annotation) in label_maps(annotations)? {
@@ -139,28 +92,34 @@ fn pair(
     }
     let others = missing.len().saturating_sub(1);
     if let Some((name, annotation)) = missing.into_iter().next() {
-        let (images, extensions) = (images.to_owned(), extensions.join(", "));
-        return Err(PairsError::NoImage { what, annotation, name, extensions, images, others });
+        let extensions = extensions.join(", ");
+        let (annotation, images) = (annotation.display(), images.display());
+        let more = if others == 0 { String::new() } else { format!("; so do {others} others") };
+        return Err(DatasetError::Option(format!(
+            "the annotation {annotation} has no {what}: expected {name} with one of the extensions {extensions} in {images}{more}"
+        )));
     }
     pairs.without_annotation = found.len();
     Ok(pairs)
 }
 
-fn label_maps(folder: &Path) -> Result<BTreeMap<String, PathBuf>, PairsError> {
+fn label_maps(folder: &Path) -> Result<BTreeMap<String, PathBuf>, DatasetError> {
     let found = folder::files(folder, &ANNOTATIONS)?;
     if found.is_empty() {
-        return Err(PairsError::NoAnnotations { path: folder.to_owned() });
+        let problem = format!("has no label map at any depth; expected files ending in {}", ANNOTATIONS.join(", "));
+        return Err(DatasetError::about(folder, problem));
     }
     by_name(found.into_iter().map(|file| (file.name, file.path)))
 }
 
 /// Files by their names without extension.
-fn by_name(files: impl Iterator<Item = (String, PathBuf)>) -> Result<BTreeMap<String, PathBuf>, PairsError> {
+fn by_name(files: impl Iterator<Item = (String, PathBuf)>) -> Result<BTreeMap<String, PathBuf>, DatasetError> {
     let mut named = BTreeMap::new();
     for (name, path) in files {
         let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem).to_owned();
         if let Some(first) = named.insert(stem, path.clone()) {
-            return Err(PairsError::Twice { first, second: path });
+            let problem = format!("and {} have one name; remove one of them", path.display());
+            return Err(DatasetError::about(first, problem));
         }
     }
     Ok(named)
@@ -185,7 +144,7 @@ mod tests {
         root
     }
 
-    fn read(root: &tempfile::TempDir) -> Result<Pairs, PairsError> {
+    fn read(root: &tempfile::TempDir) -> Result<Pairs, DatasetError> {
         pairs(&root.path().join("images"), &root.path().join("annotations"))
     }
 

@@ -1,5 +1,6 @@
 //! Parts of a labelled set, by seed: K images of each class, and a stratified held-out set.
 
+use radapter_settings::SettingsError;
 use serde::{Deserialize, Serialize};
 
 use crate::seed::{self, Draw};
@@ -45,14 +46,6 @@ pub struct HoldOut {
     pub val: Vec<usize>,
 }
 
-/// A fraction that is out of range.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("val_fraction must be at least 0 and below 1, found {found}")]
-pub struct FractionError {
-    /// The setting.
-    pub found: f64,
-}
-
 /// Holds out `fraction` of the images, as evenly from all classes as whole images allow.
 ///
 /// Each class gives the whole part of its share; the images that are still missing to `fraction` of all come from the classes with the
@@ -60,9 +53,10 @@ pub struct FractionError {
 ///
 /// # Errors
 /// If `fraction` is not at least 0 and below 1.
-pub fn hold_out(labels: &[usize], fraction: f64, seed: u64) -> Result<HoldOut, FractionError> {
+pub fn hold_out(labels: &[usize], fraction: f64, seed: u64) -> Result<HoldOut, SettingsError> {
     if !(0.0..1.0).contains(&fraction) {
-        return Err(FractionError { found: fraction });
+        let (found, expected) = (fraction.to_string(), "expected a fraction of at least 0 and below 1");
+        return Err(SettingsError::Conflict { key: "val_fraction", found, expected });
     }
     let mut classes = by_class(labels);
     let share = |count: usize| count as f64 * fraction;

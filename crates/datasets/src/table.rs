@@ -7,10 +7,11 @@
 use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord};
-use radapter_files::{IoError, io_error};
+use radapter_files::io_error;
 use radapter_images::ImageSource;
 use serde::{Deserialize, Serialize};
 
+use crate::DatasetError;
 use crate::class_names::ClassNames;
 use crate::folder::is_image;
 use crate::labelled::{LabelledImages, Sample};
@@ -70,54 +71,12 @@ pub struct Table {
     pub rows: Vec<Row>,
 }
 
-/// Why a table could not be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TableError {
-    /// The file could not be read.
-    #[error(transparent)]
-    Io(#[from] IoError),
-    /// The separator is not one byte.
-    #[error("the separator must be a single ASCII character, found `{found}`")]
-    Separator {
-        /// The setting.
-        found: char,
-    },
-    /// The file has no rows, or not the columns that were looked for.
-    #[error("{path} has no {problem}", path = path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// What it lacks, what was found and what was expected.
-        problem: String,
-    },
-    /// A row is not as it should be.
-    #[error("{path}, line {line}, column {column}: {problem}", path = path.display())]
-    Row {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u64,
-        /// The column's name or number.
-        column: String,
-        /// What is wrong.
-        problem: String,
-    },
-}
-
-impl TableError {
-    fn empty(path: &Path) -> Self {
-        let problem = "rows; expected an image path and a label or caption on each line".to_owned();
-        Self::Content { path: path.to_owned(), problem }
-    }
-}
-
 impl Table {
     /// Reads a file.
     ///
     /// # Errors
     /// If the file cannot be read or has no rows, a column is not there, or a row has no path or no text; the error names line and column.
-    pub fn read(path: &Path, options: &TableOptions) -> Result<Self, TableError> {
+    pub fn read(path: &Path, options: &TableOptions) -> Result<Self, DatasetError> {
         Self::read_as(path, options, &LABELS)
     }
 
@@ -125,7 +84,7 @@ impl Table {
     ///
     /// # Errors
     /// As [`Table::read`], except for empty fields where these are wanted.
-    pub(crate) fn read_as(path: &Path, options: &TableOptions, wanted: &Wanted) -> Result<Self, TableError> {
+    pub(crate) fn read_as(path: &Path, options: &TableOptions, wanted: &Wanted) -> Result<Self, DatasetError> {
         let bytes = std::fs::read(path).map_err(io_error("read", path))?;
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         let separator = separator(bytes, options)?;
@@ -143,12 +102,12 @@ impl Table {
                         csv::ErrorKind::Utf8 { err, .. } => format!("field {} is not UTF-8", err.field() + 1),
                         _ => error.to_string(),
                     };
-                    return Err(TableError::Row { path: path.to_owned(), line, column: "any".to_owned(), problem });
+                    return Err(wrong(path, line, "any", problem));
                 }
             }
         }
         check_quotes(path, bytes, &records, separator)?;
-        let Some(first) = records.first().cloned() else { return Err(TableError::empty(path)) };
+        let Some(first) = records.first().cloned() else { return Err(empty(path)) };
         let header = options.header.unwrap_or_else(|| is_header(&first, options));
         let columns = Columns { path, first: &first, header };
         let path_at = columns.find(options.path_column.as_deref(), &PATH_COLUMNS, 0)?;
@@ -158,14 +117,12 @@ impl Table {
         let field = |record: &StringRecord, at: usize, name: &str| match record.get(at).map(str::trim) {
             Some(field) if !field.is_empty() => Ok(field.to_owned()),
             _ if wanted.empty_fields => Ok(String::new()),
-            other => Err(TableError::Row {
-                path: path.to_owned(),
-                line: line(record),
-                column: name.to_owned(),
-                problem: if other.is_some() { "it is empty" } else { "the line has no such field" }.to_owned(),
-            }),
+            other => {
+                let problem = if other.is_some() { "it is empty" } else { "the line has no such field" };
+                Err(wrong(path, line(record), name, problem))
+            }
         };
-        let rows: Result<Vec<Row>, TableError> = records
+        let rows: Result<Vec<Row>, DatasetError> = records
             .iter()
             .skip(usize::from(header))
             .map(|record| {
@@ -175,7 +132,7 @@ impl Table {
             })
             .collect();
         match rows? {
-            rows if rows.is_empty() => Err(TableError::empty(path)),
+            rows if rows.is_empty() => Err(empty(path)),
             rows => Ok(Self { path: path.to_owned(), columns: names, rows }),
         }
     }
@@ -184,15 +141,13 @@ impl Table {
     ///
     /// # Errors
     /// For the first image that does not, with its line.
-    pub fn check_files(&self) -> Result<(), TableError> {
+    pub fn check_files(&self) -> Result<(), DatasetError> {
         match self.rows.iter().find(|row| !row.path.is_file()) {
             None => Ok(()),
-            Some(row) => Err(TableError::Row {
-                path: self.path.clone(),
-                line: row.line,
-                column: self.columns[0].clone(),
-                problem: format!("there is no file {}", row.path.display()),
-            }),
+            Some(row) => {
+                let problem = format!("there is no file {}", row.path.display());
+                Err(wrong(&self.path, row.line, &self.columns[0], problem))
+            }
         }
     }
 
@@ -210,19 +165,26 @@ impl Table {
     }
 }
 
+fn empty(path: &Path) -> DatasetError {
+    DatasetError::about(path, "has no rows; expected an image path and a label or caption on each line")
+}
+
+fn wrong(path: &Path, line: u64, column: &str, problem: impl std::fmt::Display) -> DatasetError {
+    DatasetError::at(path, format!("line {line}, column {column}"), problem)
+}
+
 /// A quote that opens a field and is never closed swallows all that follows, which would be lost silently.
-fn check_quotes(path: &Path, bytes: &[u8], records: &[StringRecord], separator: u8) -> Result<(), TableError> {
+fn check_quotes(path: &Path, bytes: &[u8], records: &[StringRecord], separator: u8) -> Result<(), DatasetError> {
     let breaks = |record: &StringRecord| record.iter().any(|field| field.contains('\n'));
     let is_odd = bytes.iter().filter(|&&byte| byte == b'"').count() % 2 == 1;
     if let Some(last) = records.last().filter(|last| is_odd && breaks(last)) {
-        return Err(TableError::Row {
-            path: path.to_owned(),
-            line: line(last),
-            column: "any".to_owned(),
-            problem: "a quote opens a field and is never closed, so that all lines after it would be one text; double the quote \
-                      (\"\"), or put the whole field in quotes"
-                .to_owned(),
-        });
+        return Err(wrong(
+            path,
+            line(last),
+            "any",
+            "a quote opens a field and is never closed, so that all lines after it would be one text; double the quote (\"\"), or \
+             put the whole field in quotes",
+        ));
     }
     // Two such quotes close each other: what is between them looks like lines of the table.
     let is_swallowed = |field: &str| field.lines().skip(1).any(|line| line.contains(char::from(separator)));
@@ -240,9 +202,11 @@ fn line(record: &StringRecord) -> u64 {
     record.position().map_or(0, csv::Position::line)
 }
 
-fn separator(bytes: &[u8], options: &TableOptions) -> Result<u8, TableError> {
+fn separator(bytes: &[u8], options: &TableOptions) -> Result<u8, DatasetError> {
     if let Some(given) = options.separator {
-        return u8::try_from(given).ok().filter(u8::is_ascii).ok_or(TableError::Separator { found: given });
+        return u8::try_from(given).ok().filter(u8::is_ascii).ok_or_else(|| {
+            DatasetError::Option(format!("the separator must be a single ASCII character, found `{given}`"))
+        });
     }
     let first = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let mut quoted = false;
@@ -274,7 +238,7 @@ struct Columns<'a> {
 
 impl Columns<'_> {
     /// The column that was asked for by name or number, else one with a known name, else (without a header) the usual one.
-    fn find(&self, asked: Option<&str>, known: &[&str], usual: usize) -> Result<usize, TableError> {
+    fn find(&self, asked: Option<&str>, known: &[&str], usual: usize) -> Result<usize, DatasetError> {
         let by_name = |wanted: &dyn Fn(&str) -> bool| self.first.iter().position(|field| wanted(field.trim()));
         let found = match asked {
             Some(name) => {
@@ -292,8 +256,9 @@ impl Columns<'_> {
                 None => format!("{}", usual + 1),
             };
             let found = (0..self.first.len()).map(|at| self.name(at)).collect::<Vec<_>>().join(", ");
-            let problem = format!("column {column}; found {found}; name it (or give its number) in the settings");
-            TableError::Content { path: self.path.to_owned(), problem }
+            let problem =
+                format!("has no column {column}; found {found}; name it (or give its number) in the settings");
+            DatasetError::about(self.path, problem)
         })
     }
 

@@ -3,41 +3,18 @@
 //! Built in are `simple` (`a photo of a {}.`), `openai-80` (the 80 of CLIP's ImageNet evaluation) and `vild-14` (the 14 of ViLD, used
 //! for segmentation). Others come from a file with a template in each line, or a JSON list.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use radapter_settings::value::text_or_list;
 use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::DatasetError;
 
 const OPENAI_80: &str = include_str!("../assets/templates/openai-80.txt");
 const VILD_14: &str = include_str!("../assets/templates/vild-14.txt");
 
 /// The names of the built-in sets.
 pub const BUILT_IN: [&str; 3] = ["simple", "openai-80", "vild-14"];
-
-/// Why there are no templates.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TemplatesError {
-    /// Neither a built-in set, nor a template, nor a file.
-    #[error(
-        "no templates named `{name}`: neither a built-in set ({}) nor a text with `{{}}` nor a file that can be read ({error})",
-        BUILT_IN.join(", ")
-    )]
-    Unknown {
-        /// What was asked for.
-        name: String,
-        /// Why it cannot be read as a file.
-        error: std::io::Error,
-    },
-    /// A template without exactly one `{}`, a file without templates, or a JSON file that is not a list of texts.
-    #[error("{path}{problem}", path = path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, with the line or the entry.
-        problem: String,
-    },
-}
 
 /// A set of templates. A run saves the templates themselves, so that it does not depend on a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -58,7 +35,7 @@ impl Templates {
     ///
     /// # Errors
     /// If it is none of these, or a template has not exactly one `{}`; the error names file and line.
-    pub fn resolve(name: &str) -> Result<Self, TemplatesError> {
+    pub fn resolve(name: &str) -> Result<Self, DatasetError> {
         if let Some(templates) = Self::built_in(name) {
             return Ok(templates);
         }
@@ -68,12 +45,15 @@ impl Templates {
         }
         let path = Path::new(name);
         let content =
-            std::fs::read_to_string(path).map_err(|error| TemplatesError::Unknown { name: name.to_owned(), error })?;
+            std::fs::read_to_string(path).map_err(|error| {
+            let sets = BUILT_IN.join(", ");
+            DatasetError::Option(format!(
+                "no templates named `{name}`: neither a built-in set ({sets}) nor a text with `{{}}` nor a file that can be read ({error})"
+            ))
+        })?;
         if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
-            let list: Vec<String> = serde_json::from_str(&content).map_err(|error| TemplatesError::Content {
-                path: path.to_owned(),
-                problem: format!(": expected a JSON list of templates: {error}"),
-            })?;
+            let list: Vec<String> = serde_json::from_str(&content)
+                .map_err(|error| DatasetError::new(path, format!("expected a JSON list of templates: {error}")))?;
             checked(path, list.into_iter().enumerate().map(|(at, text)| (format!("entry {}", at + 1), text)))
         } else {
             let content = content.trim_start_matches('\u{feff}');
@@ -86,8 +66,8 @@ impl Templates {
     /// Checks that each template has one `{}`.
     ///
     /// # Errors
-    /// [`TemplatesError`] if there are none, or one has not exactly one `{}`.
-    pub fn from_list(list: Vec<String>) -> Result<Self, TemplatesError> {
+    /// [`DatasetError`] if there are none, or one has not exactly one `{}`.
+    pub fn from_list(list: Vec<String>) -> Result<Self, DatasetError> {
         let entries = list.into_iter().enumerate().map(|(at, text)| (format!("entry {}", at + 1), text));
         checked(Path::new("templates"), entries)
     }
@@ -127,18 +107,18 @@ pub fn fill(template: &str, name: &str) -> String {
     template.replacen("{}", name, 1)
 }
 
-fn checked(path: &Path, templates: impl Iterator<Item = (String, String)>) -> Result<Templates, TemplatesError> {
-    let wrong = |problem: String| Err(TemplatesError::Content { path: path.to_owned(), problem });
+fn checked(path: &Path, templates: impl Iterator<Item = (String, String)>) -> Result<Templates, DatasetError> {
     let mut list = Vec::new();
     for (place, template) in templates {
         let braces = template.matches(['{', '}']).count();
         if braces != 2 || !template.contains("{}") {
-            return wrong(format!(", {place}: a template needs exactly one `{{}}`, found \"{template}\""));
+            let problem = format!("a template needs exactly one `{{}}`, found \"{template}\"");
+            return Err(DatasetError::at(path, place, problem));
         }
         list.push(template);
     }
     match list.is_empty() {
-        true => wrong(" has no templates; expected one a line, each with one `{}`".to_owned()),
+        true => Err(DatasetError::about(path, "has no templates; expected one a line, each with one `{}`")),
         false => Ok(Templates { templates: list }),
     }
 }
@@ -148,7 +128,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
     use super::*;
 
-    fn file(name: &str, content: &str) -> Result<Templates, TemplatesError> {
+    fn file(name: &str, content: &str) -> Result<Templates, DatasetError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, content).unwrap();

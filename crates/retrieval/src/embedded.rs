@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use radapter_files::{IoError, io_error};
+use radapter_datasets::DatasetError;
+use radapter_files::io_error;
 use rayon::prelude::*;
 use safetensors::tensor::{Dtype, Metadata};
 
@@ -17,32 +18,6 @@ const PIECE: usize = 1 << 22;
 const LONGEST_HEADER: u64 = 1 << 30;
 /// How far a row's length may be from 1.
 const UNIT: f64 = 1e-3;
-
-/// Why a file of embeddings could not be measured.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "fields are named for what they hold")]
-pub enum EmbeddedError {
-    /// The file could not be read.
-    #[error(transparent)]
-    Io(#[from] IoError),
-    /// The file is no safetensors file, or is cut off.
-    #[error("{} is no whole safetensors file: {reason}", path.display())]
-    Damaged { path: PathBuf, reason: String },
-    /// A tensor or an entry is not as it should be.
-    #[error("{}: `{key}`: expected {expected}, found {found}", path.display())]
-    Entry {
-        path: PathBuf,
-        /// The tensor, or the key of the metadata.
-        key: &'static str,
-        /// What should be there.
-        expected: &'static str,
-        found: String,
-    },
-    /// The embeddings do not fit each other.
-    #[error("{}: {error}", path.display())]
-    Recall { path: PathBuf, error: RecallError },
-}
 
 /// Embeddings of images and texts, as a file has them.
 #[derive(Clone, Debug)]
@@ -65,8 +40,8 @@ impl Embedded {
     /// scores are cosines. The memory is that of the embeddings in f32.
     ///
     /// # Errors
-    /// [`EmbeddedError`] naming the tensor or key that is missing or misshapen.
-    pub fn read(path: &Path) -> Result<Self, EmbeddedError> {
+    /// [`DatasetError`] naming the tensor or key that is missing or misshapen.
+    pub fn read(path: &Path) -> Result<Self, DatasetError> {
         let mut file = File::open(path).map_err(io_error("read", path))?;
         let (start, metadata) = header(path, &mut file)?;
         let text_image = text_image(path, &metadata)?;
@@ -82,9 +57,9 @@ impl Embedded {
     /// Recalls both ways. `progress` is called with the number of texts done.
     ///
     /// # Errors
-    /// [`EmbeddedError::Recall`] for embeddings that do not fit each other or are not finite.
-    pub fn evaluate(&self, progress: &mut dyn FnMut(usize)) -> Result<Evaluation, EmbeddedError> {
-        let wrong = |error| EmbeddedError::Recall { path: self.path.clone(), error };
+    /// For embeddings that do not fit each other or are not finite.
+    pub fn evaluate(&self, progress: &mut dyn FnMut(usize)) -> Result<Evaluation, DatasetError> {
+        let wrong = |error: RecallError| DatasetError::new(&self.path, error);
         let images = Rows::new(self.images.dim, &self.images.values).map_err(wrong)?;
         let texts = Rows::new(self.texts.dim, &self.texts.values).map_err(wrong)?;
         Ok(Evaluation::of(&ranks(images, texts, &self.text_image, progress).map_err(wrong)?))
@@ -97,8 +72,8 @@ impl Embedded {
 }
 
 /// The offset of the tensors, and the header. Only the header is read, so that the embeddings are in memory once.
-fn header(path: &Path, file: &mut File) -> Result<(u64, Metadata), EmbeddedError> {
-    let damaged = |reason: String| EmbeddedError::Damaged { path: path.to_owned(), reason };
+fn header(path: &Path, file: &mut File) -> Result<(u64, Metadata), DatasetError> {
+    let damaged = |reason: String| DatasetError::about(path, format!("is no whole safetensors file: {reason}"));
     let whole = file.metadata().map_err(io_error("read", path))?.len();
     let mut length = [0; 8];
     file.read_exact(&mut length).map_err(|_| damaged("it is shorter than a header".to_owned()))?;
@@ -116,13 +91,9 @@ fn header(path: &Path, file: &mut File) -> Result<(u64, Metadata), EmbeddedError
     Ok((8 + header, metadata))
 }
 
-fn text_image(path: &Path, metadata: &Metadata) -> Result<Vec<usize>, EmbeddedError> {
-    let wrong = |found: String| EmbeddedError::Entry {
-        path: path.to_owned(),
-        key: "text_image",
-        expected: "in the metadata a JSON list with the index of its image for each text",
-        found,
-    };
+fn text_image(path: &Path, metadata: &Metadata) -> Result<Vec<usize>, DatasetError> {
+    let expected = "expected in the metadata a JSON list with the index of its image for each text";
+    let wrong = |found: String| DatasetError::new(path, format!("`text_image`: {expected}, found {found}"));
     let text = metadata.metadata().as_ref().and_then(|entries| entries.get("text_image"));
     let text = text.ok_or_else(|| wrong("none".to_owned()))?;
     serde_json::from_str(text).map_err(|error| wrong(error.to_string()))
@@ -134,13 +105,9 @@ fn tensor(
     start: u64,
     metadata: &Metadata,
     key: &'static str,
-) -> Result<Tensor, EmbeddedError> {
-    let wrong = |found: String| EmbeddedError::Entry {
-        path: path.to_owned(),
-        key,
-        expected: "a tensor [rows, dim] of F32, F16 or BF16",
-        found,
-    };
+) -> Result<Tensor, DatasetError> {
+    let expected = "a tensor [rows, dim] of F32, F16 or BF16";
+    let wrong = |found: String| DatasetError::new(path, format!("`{key}`: expected {expected}, found {found}"));
     let info = metadata.info(key).ok_or_else(|| {
         let mut names: Vec<String> = metadata.tensors().into_keys().collect();
         names.sort_unstable();

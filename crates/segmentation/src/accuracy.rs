@@ -4,13 +4,13 @@ use radapter_clip::model::Encoder;
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::prefetch::{Ahead, Prefetch};
 use radapter_datasets::{SkipReport, Templates};
-use radapter_embedding::{EmbedError, EmbedOptions};
-use radapter_images::ImageError;
+use radapter_embedding::EmbedOptions;
 use serde::Serialize;
 
 use crate::crop::Cropper;
-use crate::data::{Labels, SegmentSet, SizeError};
-use crate::regions::{ImageRegions, RegionEmbedder, RegionError, embed_all};
+use crate::data::{Labels, SegmentSet, check_size};
+use crate::error::SegmentError;
+use crate::regions::{ImageRegions, RegionEmbedder, embed_all};
 use crate::vocabulary::Vocabulary;
 
 /// Top-1 over segments.
@@ -18,24 +18,6 @@ use crate::vocabulary::Vocabulary;
 pub struct SegmentAccuracy {
     /// For each label, the correctly named segments and all segments.
     pub per_class: Vec<(usize, usize)>,
-}
-
-/// Why segments could not be named.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AccuracyError {
-    /// The texts.
-    #[error(transparent)]
-    Embed(#[from] EmbedError),
-    /// The regions.
-    #[error(transparent)]
-    Regions(#[from] RegionError),
-    /// An image.
-    #[error(transparent)]
-    Image(#[from] ImageError),
-    /// Masks of another size than their image.
-    #[error(transparent)]
-    Size(#[from] SizeError),
 }
 
 impl SegmentAccuracy {
@@ -63,7 +45,7 @@ impl SegmentAccuracy {
 /// Names every segment by the label of highest cosine. `progress` is called with the number of images done.
 ///
 /// # Errors
-/// [`AccuracyError`] for an image that cannot be read, under `on_error = fail`, masks of another size, and embeddings that are
+/// [`SegmentError`] for an image that cannot be read, under `on_error = fail`, masks of another size, and embeddings that are
 /// not finite.
 pub fn measure(
     model: &dyn Encoder,
@@ -73,7 +55,7 @@ pub fn measure(
     cropper: &Cropper,
     options: &EmbedOptions,
     progress: &mut dyn FnMut(usize),
-) -> Result<(SegmentAccuracy, Vec<Skipped>), AccuracyError> {
+) -> Result<(SegmentAccuracy, Vec<Skipped>), SegmentError> {
     let vocabulary = Vocabulary::new(model, labels.texts(), templates, options.batch)?;
     let mut accuracy = SegmentAccuracy { per_class: vec![(0, 0); labels.len()] };
     let report = SkipReport::default();
@@ -99,7 +81,7 @@ fn loaded(
     set: &SegmentSet,
     options: &EmbedOptions,
     report: &SkipReport,
-) -> Prefetch<Option<ImageRegions<Vec<usize>>>, AccuracyError> {
+) -> Prefetch<Option<ImageRegions<Vec<usize>>>, SegmentError> {
     let jobs = set.by_image().into_iter().enumerate().filter(|(_, places)| !places.is_empty());
     let jobs: Vec<_> = jobs
         .map(|(image, places)| {
@@ -114,7 +96,7 @@ fn loaded(
         let Some(picture) = on_error.settle(&image.name, picture, &report)? else { return Ok(None) };
         let mut masks = Vec::with_capacity(segments.len());
         for segment in &segments {
-            SizeError::check(&image.name, (segment.mask.width(), segment.mask.height()), &picture)?;
+            check_size(&image.name, (segment.mask.width(), segment.mask.height()), &picture)?;
             masks.push(segment.mask.clone());
         }
         let payload = segments.iter().map(|segment| segment.label).collect();

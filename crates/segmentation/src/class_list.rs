@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use radapter_files::{IoError, io_error};
+use radapter_datasets::DatasetError;
+use radapter_files::io_error;
 use serde::{Deserialize, Serialize};
 
 /// The second class of a list of one: pixels need an alternative.
@@ -60,85 +61,27 @@ impl std::fmt::Display for Synonyms {
     }
 }
 
-/// Why there are no classes.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "fields are named for what they hold")]
-pub enum ClassListError {
-    /// The file could not be read.
-    #[error(transparent)]
-    Io(#[from] IoError),
-    /// A text that looks like a file's name, and no such file.
-    #[error("there is no file `{text}`; expected a file with one class a line, or a list of classes as \"sky, road\"")]
-    NoFile { text: String },
-    /// There are none.
-    #[error("{place} has no classes; expected one a line, or a list as \"sky, road\"")]
-    Empty {
-        /// The file, or "the list".
-        place: String,
-    },
-    /// A line without a name.
-    #[error("{place}, line {line}: no name; expected a class, as line numbers are labels")]
-    Blank {
-        /// The file, or "the list".
-        place: String,
-        /// Counted from 1.
-        line: usize,
-    },
-    /// Two classes of one name.
-    #[error(
-        "{place}: line {second} repeats line {first}, `{name}`: two labels cannot be told apart; remove or rename one"
-    )]
-    Twice {
-        /// The file, or "the list".
-        place: String,
-        /// Counted from 1.
-        first: usize,
-        /// Counted from 1.
-        second: usize,
-        /// The line.
-        name: String,
-    },
-    /// A synonym of several classes.
-    #[error(
-        "`{name}` is a synonym of `{first}` and of `{second}`; expected one class, named by its first name or its line"
-    )]
-    Several {
-        name: String,
-        /// A class.
-        first: String,
-        /// Another.
-        second: String,
-    },
-    /// A name that no class has.
-    #[error("`{name}` is none of the {classes} classes; near it are {}", nearest.join(", "))]
-    Unknown {
-        name: String,
-        classes: usize,
-        /// Names that are like it.
-        nearest: Vec<String>,
-    },
-}
-
 impl ClassList {
     /// The classes that a text names: a file with a class a line and commas between its synonyms, if there is one of that name,
     /// else names with commas between.
     ///
     /// # Errors
-    /// [`ClassListError`] for a file that cannot be read, a blank or repeated line, and no classes at all.
-    pub fn resolve(text: &str) -> Result<Self, ClassListError> {
+    /// [`DatasetError`] for a file that cannot be read, a blank or repeated line, and no classes at all.
+    pub fn resolve(text: &str) -> Result<Self, DatasetError> {
         let path = Path::new(text);
         if path.is_file() {
             return Self::read(path);
         }
         if !text.contains(',') && (path.is_dir() || looks_like_a_file(text)) {
-            return Err(ClassListError::NoFile { text: text.to_owned() });
+            return Err(DatasetError::Option(format!(
+                "there is no file `{text}`; expected a file with one class a line, or a list of classes as \"sky, road\""
+            )));
         }
         let names: Vec<&str> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
         Self::of("the list", &names)
     }
 
-    fn read(path: &Path) -> Result<Self, ClassListError> {
+    fn read(path: &Path) -> Result<Self, DatasetError> {
         let text = std::fs::read_to_string(path).map_err(io_error("read the classes", path))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text).trim_end();
         let lines: Vec<&str> = if text.is_empty() { Vec::new() } else { text.lines().collect() };
@@ -149,14 +92,14 @@ impl ClassList {
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve).
-    pub fn from_lines<T: AsRef<str>>(lines: &[T]) -> Result<Self, ClassListError> {
+    pub fn from_lines<T: AsRef<str>>(lines: &[T]) -> Result<Self, DatasetError> {
         Self::of("the list", lines)
     }
 
-    fn of<T: AsRef<str>>(place: &str, lines: &[T]) -> Result<Self, ClassListError> {
-        let place = place.to_owned();
+    fn of<T: AsRef<str>>(place: &str, lines: &[T]) -> Result<Self, DatasetError> {
+        let wrong = |line: usize, problem: &str| DatasetError::at(place, format!("line {line}"), problem);
         if lines.is_empty() {
-            return Err(ClassListError::Empty { place });
+            return Err(DatasetError::about(place, "has no classes; expected one a line, or a list as \"sky, road\""));
         }
         let mut list = Self { classes: Vec::with_capacity(lines.len()), notes: Vec::new() };
         let mut seen: HashMap<String, usize> = HashMap::new();
@@ -165,11 +108,15 @@ impl ClassList {
             let line = line.as_ref().trim();
             let names: Vec<&str> = line.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
             if names.is_empty() {
-                return Err(ClassListError::Blank { place, line: number + 1 });
+                return Err(wrong(number + 1, "no name; expected a class, as line numbers are labels"));
             }
             if let Some(first) = seen.insert(names.join(",").to_lowercase(), number) {
-                let name = line.to_owned();
-                return Err(ClassListError::Twice { place, first: first + 1, second: number + 1, name });
+                let problem = format!(
+                    "line {} repeats line {}, `{line}`: two labels cannot be told apart; remove or rename one",
+                    number + 1,
+                    first + 1
+                );
+                return Err(DatasetError::new(place, problem));
             }
             let mut synonyms: Vec<String> = Vec::new();
             for name in names {
@@ -236,15 +183,15 @@ impl ClassList {
     /// each once.
     ///
     /// # Errors
-    /// [`ClassListError::Unknown`] for a name that no class has, [`ClassListError::Several`] for a synonym of several.
-    pub fn labels_of(&self, names: &[String]) -> Result<Vec<usize>, ClassListError> {
+    /// For a name that no class has, and for a synonym of several.
+    pub fn labels_of(&self, names: &[String]) -> Result<Vec<usize>, DatasetError> {
         let mut labels = names.iter().map(|name| self.label_of(name)).collect::<Result<Vec<_>, _>>()?;
         labels.sort_unstable();
         labels.dedup();
         Ok(labels)
     }
 
-    fn label_of(&self, name: &str) -> Result<usize, ClassListError> {
+    fn label_of(&self, name: &str) -> Result<usize, DatasetError> {
         let wanted = name.trim().to_lowercase();
         let rank = |class: &SegmentationClass| {
             let place = class.synonyms.iter().position(|known| known.to_lowercase() == wanted);
@@ -255,19 +202,19 @@ impl ClassList {
         let Some((best, label)) = ranked.iter().copied().min() else { return Err(self.unknown(name)) };
         match ranked.iter().find(|(rank, other)| *rank == best && *other != label) {
             None => Ok(label),
-            Some((_, other)) => Err(ClassListError::Several {
-                name: name.to_owned(),
-                first: self.classes[label].line.clone(),
-                second: self.classes[*other].line.clone(),
-            }),
+            Some((_, other)) => Err(DatasetError::Option(format!(
+                "`{name}` is a synonym of `{}` and of `{}`; expected one class, named by its first name or its line",
+                self.classes[label].line, self.classes[*other].line
+            ))),
         }
     }
 
-    fn unknown(&self, name: &str) -> ClassListError {
+    fn unknown(&self, name: &str) -> DatasetError {
         let mut nearest: Vec<&String> = self.classes.iter().flat_map(|class| &class.synonyms).collect();
         nearest.sort_by_key(|known| strsim::levenshtein(&known.to_lowercase(), &name.to_lowercase()));
-        let nearest = nearest.into_iter().take(NEAREST).cloned().collect();
-        ClassListError::Unknown { name: name.to_owned(), classes: self.len(), nearest }
+        let nearest: Vec<&str> = nearest.into_iter().take(NEAREST).map(String::as_str).collect();
+        let (classes, nearest) = (self.len(), nearest.join(", "));
+        DatasetError::Option(format!("`{name}` is none of the {classes} classes; near it are {nearest}"))
     }
 }
 
@@ -283,7 +230,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
     use super::*;
 
-    fn file(content: &str) -> Result<ClassList, ClassListError> {
+    fn file(content: &str) -> Result<ClassList, DatasetError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("classes.txt");
         std::fs::write(&path, content).unwrap();

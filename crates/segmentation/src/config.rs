@@ -4,14 +4,14 @@ use std::path::Path;
 
 use radapter_datasets::augment::Augment;
 use radapter_datasets::captions::{CaptionsFormat, CaptionsOptions};
-use radapter_datasets::{OnError, Templates};
+use radapter_datasets::{DatasetError, OnError, Templates};
 use radapter_settings::value::{AnyValue, text_or_list};
 use radapter_settings::{AbsolutePath, Names, Spec, settings};
 use radapter_training::config::Recipe;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::class_list::{ClassList, ClassListError, Synonyms};
+use crate::class_list::{ClassList, Synonyms};
 use crate::crop::CropSettings;
 
 settings! {
@@ -128,8 +128,8 @@ impl SegmentationSettings {
     /// The classes of the annotations.
     ///
     /// # Errors
-    /// [`ClassListError`] for lines that a hand-written record has twice.
-    pub fn class_list(&self) -> Result<ClassList, ClassListError> {
+    /// [`DatasetError`] for lines that a hand-written record has twice.
+    pub fn class_list(&self) -> Result<ClassList, DatasetError> {
         let lines = self.classes.as_ref().map(|ClassLines(lines)| lines.as_slice());
         ClassList::from_lines(lines.unwrap_or_default())
     }

@@ -1,5 +1,6 @@
 //! Which class was taken for which, pixel by pixel.
 
+use radapter_datasets::DatasetError;
 use radapter_datasets::label_map::{IGNORED, LabelMap};
 
 /// A confusion matrix over a set of label maps.
@@ -8,40 +9,6 @@ pub struct Confusion {
     classes: usize,
     /// `[classes, classes + 1]`: rows are true classes, columns predicted ones, the last column no class.
     pixels: Vec<u64>,
-}
-
-/// Why two maps cannot be compared.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "fields are named for what they hold")]
-pub enum ConfusionError {
-    /// The maps differ in size.
-    #[error("{name}: the label map has {found_width} × {found_height} pixels, its annotation {width} × {height}")]
-    Size {
-        /// The image.
-        name: String,
-        /// The annotation's width.
-        width: usize,
-        /// The annotation's height.
-        height: usize,
-        /// The map's width.
-        found_width: usize,
-        /// The map's height.
-        found_height: usize,
-    },
-    /// A label that is no class.
-    #[error("{name}: label {label} at the pixel ({x}, {y}), but there are {classes} classes")]
-    Label {
-        /// The image.
-        name: String,
-        label: u16,
-        /// The pixel's column.
-        x: usize,
-        /// The pixel's row.
-        y: usize,
-        /// How many classes there are.
-        classes: usize,
-    },
 }
 
 impl Confusion {
@@ -59,16 +26,18 @@ impl Confusion {
     /// wrong.
     ///
     /// # Errors
-    /// [`ConfusionError`] for maps of different sizes and labels that are no classes; nothing is added then.
-    pub fn add(&mut self, name: &str, truth: &LabelMap, prediction: &LabelMap) -> Result<(), ConfusionError> {
+    /// [`DatasetError`] for maps of different sizes and labels that are no classes; nothing is added then.
+    pub fn add(&mut self, name: &str, truth: &LabelMap, prediction: &LabelMap) -> Result<(), DatasetError> {
         let size = |map: &LabelMap| (map.width(), map.height());
         if size(truth) != size(prediction) {
             let ((width, height), (found_width, found_height)) = (size(truth), size(prediction));
-            return Err(ConfusionError::Size { name: name.to_owned(), width, height, found_width, found_height });
+            let found = format!("the label map has {found_width} × {found_height} pixels");
+            return Err(DatasetError::new(name, format!("{found}, its annotation {width} × {height}")));
         }
         for map in [truth, prediction] {
             if let Some((label, x, y)) = map.first_out_of_range(self.classes) {
-                return Err(ConfusionError::Label { name: name.to_owned(), label, x, y, classes: self.classes });
+                let problem = format!("label {label} at the pixel ({x}, {y}), but there are {} classes", self.classes);
+                return Err(DatasetError::new(name, problem));
             }
         }
         for (&truth, &prediction) in truth.labels().iter().zip(prediction.labels()) {

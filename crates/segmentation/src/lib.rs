@@ -30,6 +30,7 @@ pub mod config;
 pub mod confusion;
 pub mod crop;
 pub mod data;
+mod error;
 pub mod fusion;
 pub mod mask;
 pub mod nouns;

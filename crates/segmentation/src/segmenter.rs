@@ -7,15 +7,16 @@ use radapter_datasets::SkipReport;
 use radapter_datasets::label_map::{IGNORED, LabelMap};
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::prefetch::{Ahead, Prefetch};
-use radapter_embedding::{EmbedError, EmbedOptions, Image};
-use radapter_files::IoError;
-use radapter_images::{ImageError, RgbImage};
+use radapter_embedding::{EmbedOptions, Image};
+use radapter_images::RgbImage;
+use radapter_settings::SettingsError;
 
 use crate::crop::Cropper;
+pub use crate::error::SegmentError;
 use crate::fusion::{Cover, Vote, fuse, generator_probabilities, label_pixels, probabilities};
 use crate::mask::Rle;
-use crate::proposals::{ProposalError, Proposals, Region, Source};
-use crate::regions::{Cache, CacheError, ImageKey, ImageRegions, RegionEmbedder, RegionError, Rows, embed_all};
+use crate::proposals::{Proposals, Region, Source};
+use crate::regions::{Cache, ImageKey, ImageRegions, RegionEmbedder, Rows, embed_all};
 use crate::vocabulary::Vocabulary;
 
 /// How masks become a map.
@@ -35,30 +36,19 @@ impl Default for SegmentSettings {
     }
 }
 
-/// A setting out of its range.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("{key} = {found} is refused: expected {expected}")]
-#[allow(missing_docs, reason = "fields are named for what they hold")]
-pub struct SegmentSettingsError {
-    pub key: &'static str,
-    pub found: f32,
-    /// What it may be.
-    pub expected: &'static str,
-}
-
 impl SegmentSettings {
     /// The settings, if they make sense.
     ///
     /// # Errors
-    /// [`SegmentSettingsError`] for the first that does not.
-    pub fn validate(self) -> Result<Self, SegmentSettingsError> {
+    /// [`SettingsError`] for the first that does not.
+    pub fn validate(self) -> Result<Self, SettingsError> {
         let Self { threshold, temperature, lambda } = self;
         let check = |key, found: f32, fits: bool, expected| {
-            if fits { Ok(()) } else { Err(SegmentSettingsError { key, found, expected }) }
+            if fits { Ok(()) } else { Err(SettingsError::Conflict { key, found: found.to_string(), expected }) }
         };
-        check("threshold", threshold, threshold > 0.0 && threshold < 1.0, "a number between 0 and 1")?;
-        check("temperature", temperature, (1e-6..=1e6).contains(&temperature), "a number from 1e-6 to 1e6")?;
-        check("lambda", lambda, (0.0..=1.0).contains(&lambda), "a number from 0 to 1")?;
+        check("threshold", threshold, threshold > 0.0 && threshold < 1.0, "expected a number between 0 and 1")?;
+        check("temperature", temperature, (1e-6..=1e6).contains(&temperature), "expected a number from 1e-6 to 1e6")?;
+        check("lambda", lambda, (0.0..=1.0).contains(&lambda), "expected a number from 0 to 1")?;
         Ok(self)
     }
 }
@@ -97,36 +87,6 @@ pub struct Segmented {
     pub uncovered: usize,
     /// Masks that took part.
     pub masks: usize,
-}
-
-/// Why an image could not be segmented.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SegmentError {
-    /// The image.
-    #[error(transparent)]
-    Image(#[from] ImageError),
-    /// The masks.
-    #[error(transparent)]
-    Proposals(#[from] ProposalError),
-    /// The model.
-    #[error(transparent)]
-    Embed(#[from] EmbedError),
-    /// The regions.
-    #[error(transparent)]
-    Regions(#[from] RegionError),
-    /// The image's file, for the cache.
-    #[error(transparent)]
-    Io(#[from] IoError),
-    /// What became of a map.
-    #[error(transparent)]
-    Take(Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl From<CacheError> for SegmentError {
-    fn from(error: CacheError) -> Self {
-        Self::Regions(error.into())
-    }
 }
 
 /// What waits for its embeddings.

@@ -97,9 +97,6 @@ pub enum TrainError {
     /// A setting cannot be used.
     #[error(transparent)]
     Settings(#[from] radapter_settings::SettingsError),
-    /// An α out of range.
-    #[error(transparent)]
-    Alpha(#[from] radapter_adapter::AlphaError),
     /// The model.
     #[error(transparent)]
     Model(#[from] radapter_clip::model::ModelError),

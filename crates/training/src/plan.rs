@@ -152,7 +152,7 @@ impl<T: Task> Plan<T> {
     pub fn setup(self, options: RunOptions) -> Result<Setup, T::Error> {
         let settings = self.settings()?;
         let Self { base, reference, method, train, task, .. } = self;
-        let clip = Clip::from_state(&base.config, &base.state, &options.device)?;
+        let clip = Clip::from_state(&base.config, &base.state, &options.device).map_err(TrainError::from)?;
         let parts = task.parts(&clip, &train, &options)?;
         let base_hash = base.state.hash();
         // The run has its own copy on the device.

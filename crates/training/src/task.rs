@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_clip::model::{Encoder, ModelError};
+use radapter_clip::model::Encoder;
 use radapter_datasets::SkipReport;
 use radapter_settings::{Declared, SettingsError};
 
@@ -42,7 +42,7 @@ pub trait Task: Sized + 'static {
     /// Data in memory, which take the place of files.
     type Data;
     /// Why it cannot be trained.
-    type Error: std::error::Error + From<SettingsError> + From<TrainError> + From<ModelError> + Send + Sync + 'static;
+    type Error: std::error::Error + From<SettingsError> + From<TrainError> + Send + Sync + 'static;
 
     /// Reads and splits the data.
     ///

@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use radapter_datasets::imagenet::ImageNetError;
+use radapter_datasets::DatasetError;
 use radapter_files::IoError;
 
 use crate::classes::ClassesError;
-use crate::read::ReadError;
 
 /// What is wrong with a suite.
 #[derive(Debug, thiserror::Error)]
@@ -48,14 +47,7 @@ pub enum SuiteError {
     Data {
         /// The data set.
         set: String,
-        error: ReadError,
-    },
-    /// A set of the ImageNet family that could not be read.
-    #[error("set `{set}`: {error}")]
-    ImageNet {
-        /// The data set.
-        set: &'static str,
-        error: ImageNetError,
+        error: DatasetError,
     },
     /// Sets of the ImageNet family that are not there.
     #[error("below {root}: no {missing}; expected ImageNet's usual layout (choose the sets that are there, or add these)", root = root.display())]

@@ -1,15 +1,12 @@
 //! Why classification cannot be trained.
 
-use radapter_clip::model::ModelError;
-use radapter_datasets::augment::AugmentError;
+use radapter_datasets::DatasetError;
 use radapter_datasets::labelled::UnknownClasses;
-use radapter_datasets::subset::FractionError;
 use radapter_settings::SettingsError;
 use radapter_training::TrainError;
 
 use crate::classes::ClassesError;
 use crate::head::HeadError;
-use crate::read::ReadError;
 use crate::suite::SuiteError;
 
 /// Why a run cannot begin, or did not end well.
@@ -20,21 +17,15 @@ pub enum ClassificationError {
     /// A setting.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The augmentation.
-    #[error(transparent)]
-    Augment(#[from] AugmentError),
-    /// The share that is held out.
-    #[error(transparent)]
-    Fraction(#[from] FractionError),
     /// No images to train on.
     #[error("no training images: give their folder (`train`)")]
     NoTrainingImages,
     /// The training images.
     #[error("training images: {0}")]
-    Train(ReadError),
+    Train(DatasetError),
     /// The validation images.
     #[error("validation images: {0}")]
-    Val(ReadError),
+    Val(DatasetError),
     /// Validation images of classes that are not trained.
     #[error("validation images: {0}")]
     ValClasses(UnknownClasses),
@@ -44,9 +35,6 @@ pub enum ClassificationError {
     /// Only one class: there is nothing to tell apart.
     #[error("the training images are all of one class, `{class}`; classification needs at least two")]
     OneClass { class: String },
-    /// The model.
-    #[error(transparent)]
-    Model(#[from] ModelError),
     /// The classifier that training starts from.
     #[error(transparent)]
     Head(#[from] HeadError),

@@ -10,9 +10,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
+use super::CaptionsFormat;
 use super::gather::{Entry, Gather};
 use super::json::{Json, Lists, file_name, parse};
-use super::{CaptionsError, CaptionsFormat};
+use crate::DatasetError;
 use crate::captioned::CaptionedImages;
 use crate::labelled::some;
 
@@ -55,11 +56,11 @@ pub(super) fn read(
     folder: &Path,
     image_ids: Option<&Path>,
     mut gather: Gather<'_>,
-) -> Result<CaptionedImages, CaptionsError> {
+) -> Result<CaptionedImages, DatasetError> {
     let json = Json::read(path)?;
     json.check(CaptionsFormat::Coco)?;
     let Coco { images, annotations } = json.lists()?;
-    let wrong = |place: String, problem: String| Err(CaptionsError::place(path, place, problem));
+    let wrong = |place: String, problem: String| Err(DatasetError::at(path, place, problem));
     let mut by_id: HashMap<&str, usize> = HashMap::with_capacity(images.len());
     for (index, Image { id: Id(id), .. }) in images.iter().enumerate() {
         if by_id.insert(id, index).is_some() {
@@ -98,7 +99,7 @@ pub(super) fn read(
 }
 
 /// Which images the file of ids lists; all its ids must be in the captions.
-fn chosen(file: &Path, captions: &Path, by_id: &HashMap<&str, usize>) -> Result<Vec<bool>, CaptionsError> {
+fn chosen(file: &Path, captions: &Path, by_id: &HashMap<&str, usize>) -> Result<Vec<bool>, DatasetError> {
     let mut chosen = vec![false; by_id.len()];
     let mut unknown = Vec::new();
     for id in read_ids(file)? {
@@ -111,11 +112,11 @@ fn chosen(file: &Path, captions: &Path, by_id: &HashMap<&str, usize>) -> Result<
         return Ok(chosen);
     }
     let (count, captions) = (unknown.len(), captions.display());
-    Err(CaptionsError::file(file, format!("lists {count} image ids that {captions} does not have: {}", some(&unknown))))
+    Err(DatasetError::about(file, format!("lists {count} image ids that {captions} does not have: {}", some(&unknown))))
 }
 
 /// A JSON list, or one id on each line.
-fn read_ids(path: &Path) -> Result<Vec<String>, CaptionsError> {
+fn read_ids(path: &Path) -> Result<Vec<String>, DatasetError> {
     let text = std::fs::read_to_string(path).map_err(io_error("read", path))?;
     let text = text.trim_start_matches('\u{feff}');
     let ids: Vec<String> = if text.trim_start().starts_with('[') {
@@ -125,7 +126,7 @@ fn read_ids(path: &Path) -> Result<Vec<String>, CaptionsError> {
         text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
     };
     match ids.is_empty() {
-        true => Err(CaptionsError::file(path, "has no image ids; expected a JSON list or one on each line".to_owned())),
+        true => Err(DatasetError::about(path, "has no image ids; expected a JSON list or one on each line".to_owned())),
         false => Ok(ids),
     }
 }

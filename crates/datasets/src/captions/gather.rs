@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use radapter_images::ImageSource;
 
-use super::CaptionsError;
+use crate::DatasetError;
 use crate::captioned::{CaptionedImage, CaptionedImages};
 use crate::on_error::{OnError, SkipReport};
 
@@ -55,7 +55,7 @@ impl<'a> Gather<'a> {
     }
 
     /// Adds an entry; later ones of the same file add their captions.
-    pub(super) fn add(&mut self, entry: Entry<'_>) -> Result<(), CaptionsError> {
+    pub(super) fn add(&mut self, entry: Entry<'_>) -> Result<(), DatasetError> {
         let Some(at) = self.find(&entry)? else { return Ok(()) };
         for (index, caption) in entry.captions.into_iter().enumerate() {
             self.images[at].seen += 1;
@@ -72,7 +72,7 @@ impl<'a> Gather<'a> {
     }
 
     /// The index of an entry's image, or `None` if it is left out because its file is missing.
-    fn find(&mut self, entry: &Entry<'_>) -> Result<Option<usize>, CaptionsError> {
+    fn find(&mut self, entry: &Entry<'_>) -> Result<Option<usize>, DatasetError> {
         let Some(first) = entry.tried.first() else { return Ok(None) };
         if let Some(&known) = self.by_path.get(first) {
             return Ok(known);
@@ -97,8 +97,8 @@ impl<'a> Gather<'a> {
     }
 
     /// Reports a damaged sample, or returns the error.
-    pub(super) fn leave_out(&mut self, name: &str, place: String, problem: String) -> Result<(), CaptionsError> {
-        let error = CaptionsError::place(self.file, place, problem);
+    pub(super) fn leave_out(&mut self, name: &str, place: String, problem: String) -> Result<(), DatasetError> {
+        let error = DatasetError::at(self.file, place, problem);
         if self.left_out.0 == 0 {
             self.left_out.1 = error.to_string();
         }
@@ -107,7 +107,7 @@ impl<'a> Gather<'a> {
     }
 
     /// The set.
-    pub(super) fn finish(mut self) -> Result<CaptionedImages, CaptionsError> {
+    pub(super) fn finish(mut self) -> Result<CaptionedImages, DatasetError> {
         let mut images = Vec::with_capacity(self.images.len());
         for Image { mut image, place, .. } in std::mem::take(&mut self.images) {
             if image.captions.is_empty() {
@@ -123,7 +123,7 @@ impl<'a> Gather<'a> {
                 (0, _) => "it has no images".to_owned(),
                 (count, first) => format!("{count} were left out, the first because of this: {first}"),
             };
-            return Err(CaptionsError::file(self.file, format!("gives no image with a caption: {why}")));
+            return Err(DatasetError::about(self.file, format!("gives no image with a caption: {why}")));
         }
         Ok(CaptionedImages { images })
     }

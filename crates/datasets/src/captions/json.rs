@@ -11,7 +11,8 @@ use serde::de::{
 };
 use serde_json::Value;
 
-use super::{CaptionsError, CaptionsFormat};
+use super::CaptionsFormat;
+use crate::DatasetError;
 
 /// A JSON file in memory.
 pub(super) struct Json {
@@ -29,13 +30,13 @@ pub(super) trait Lists: Default {
 }
 
 impl Json {
-    pub(super) fn read(path: &Path) -> Result<Self, CaptionsError> {
+    pub(super) fn read(path: &Path) -> Result<Self, DatasetError> {
         let bytes = std::fs::read(path).map_err(io_error("read", path))?;
         Ok(Self { path: path.to_owned(), bytes })
     }
 
     /// The form that the file has by its keys, or what it has instead of those of a known form.
-    fn form(&self) -> Result<Result<CaptionsFormat, String>, CaptionsError> {
+    fn form(&self) -> Result<Result<CaptionsFormat, String>, DatasetError> {
         let (Head { first }, keys) = self.object::<Head>()?;
         let top = |key: &str| keys.iter().any(|known| known == key);
         let in_first = |key: &str| first.as_ref().is_some_and(|image| image.get(key).is_some());
@@ -60,42 +61,42 @@ impl Json {
     }
 
     /// The form that the file has by its keys.
-    pub(super) fn detect(&self) -> Result<CaptionsFormat, CaptionsError> {
+    pub(super) fn detect(&self) -> Result<CaptionsFormat, DatasetError> {
         self.form()?.map_err(|found| {
             let problem = format!(
                 "is JSON without captions of a known form: expected `images` with `filename` and `sentences` (Karpathy), or \
                  `images` with `file_name` beside `annotations` (COCO), found {found}"
             );
-            CaptionsError::file(&self.path, problem)
+            DatasetError::about(&self.path, problem)
         })
     }
 
     /// An error if the file is plainly of the other form. If it is of none, reading it names the first place that is wrong.
-    pub(super) fn check(&self, asked: CaptionsFormat) -> Result<(), CaptionsError> {
+    pub(super) fn check(&self, asked: CaptionsFormat) -> Result<(), DatasetError> {
         match self.form()? {
             Ok(found) if found != asked => {
                 let problem =
                     format!("has the form `{found}`, not `{asked}`; leave the format out or set it to `{found}`");
-                Err(CaptionsError::file(&self.path, problem))
+                Err(DatasetError::about(&self.path, problem))
             }
             _ => Ok(()),
         }
     }
 
     /// The lists, all of which must be there.
-    pub(super) fn lists<L: Lists>(&self) -> Result<L, CaptionsError> {
+    pub(super) fn lists<L: Lists>(&self) -> Result<L, DatasetError> {
         let (lists, keys) = self.object::<L>()?;
         match L::NAMES.iter().find(|name| !keys.iter().any(|key| key == **name)) {
             None => Ok(lists),
             Some(missing) => {
                 let problem = format!("expected a list, found nothing; the file's keys are {}", keys.join(", "));
-                Err(CaptionsError::place(&self.path, (*missing).to_owned(), problem))
+                Err(DatasetError::at(&self.path, (*missing).to_owned(), problem))
             }
         }
     }
 
     /// The lists that are there, and all keys.
-    fn object<L: Lists>(&self) -> Result<(L, Vec<String>), CaptionsError> {
+    fn object<L: Lists>(&self) -> Result<(L, Vec<String>), DatasetError> {
         parse(&self.path, &self.bytes, Object(PhantomData))
     }
 }
@@ -105,15 +106,15 @@ pub(super) fn parse<'de, S: DeserializeSeed<'de>>(
     path: &Path,
     bytes: &'de [u8],
     seed: S,
-) -> Result<S::Value, CaptionsError> {
+) -> Result<S::Value, DatasetError> {
     let mut reader = serde_json::Deserializer::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
     let mut track = serde_path_to_error::Track::new();
     let value = seed.deserialize(serde_path_to_error::Deserializer::new(&mut reader, &mut track));
     value.and_then(|value| reader.end().map(|()| value)).map_err(|error| match track.path() {
         place if error.is_data() && place.iter().len() > 0 => {
-            CaptionsError::place(path, place.to_string(), error.to_string())
+            DatasetError::at(path, place.to_string(), error.to_string())
         }
-        _ => CaptionsError::file(path, format!("cannot be read as JSON: {error}")),
+        _ => DatasetError::about(path, format!("cannot be read as JSON: {error}")),
     })
 }
 

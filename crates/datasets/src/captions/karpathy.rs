@@ -6,9 +6,10 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::MapAccess;
 
+use super::CaptionsFormat;
 use super::gather::{Entry, Gather};
 use super::json::{Json, Lists, file_name};
-use super::{CaptionsError, CaptionsFormat};
+use crate::DatasetError;
 use crate::captioned::CaptionedImages;
 
 #[derive(Default)]
@@ -46,7 +47,7 @@ pub(super) fn read(
     folder: &Path,
     splits: &[String],
     mut gather: Gather<'_>,
-) -> Result<CaptionedImages, CaptionsError> {
+) -> Result<CaptionedImages, DatasetError> {
     let json = Json::read(path)?;
     json.check(CaptionsFormat::Karpathy)?;
     let Karpathy { images } = json.lists()?;
@@ -76,12 +77,12 @@ pub(super) fn read(
 }
 
 /// Each image must have a split, and each of `splits` an image.
-fn check_splits(path: &Path, splits: &[String], images: &[Image]) -> Result<(), CaptionsError> {
+fn check_splits(path: &Path, splits: &[String], images: &[Image]) -> Result<(), DatasetError> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, image) in images.iter().enumerate() {
         let Some(split) = &image.split else {
             let problem = "expected a split's name, found nothing";
-            return Err(CaptionsError::place(path, format!("images[{index}].split"), problem.to_owned()));
+            return Err(DatasetError::at(path, format!("images[{index}].split"), problem.to_owned()));
         };
         *counts.entry(split).or_default() += 1;
     }
@@ -92,5 +93,5 @@ fn check_splits(path: &Path, splits: &[String], images: &[Image]) -> Result<(), 
     }
     let found: Vec<String> = counts.iter().map(|(split, count)| format!("`{split}` ({count} images)")).collect();
     let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
-    Err(CaptionsError::file(path, format!("has no split {}; it has {found}", unknown.join(", "))))
+    Err(DatasetError::about(path, format!("has no split {}; it has {found}", unknown.join(", "))))
 }

@@ -27,76 +27,18 @@ mod table;
 
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use radapter_files::{IoError, io_error};
+use radapter_files::io_error;
 
 pub use options::{CaptionsFormat, CaptionsOptions};
 
+use crate::DatasetError;
 use crate::captioned::CaptionedImages;
 use crate::on_error::{OnError, SkipReport};
-use crate::shards::{self, Shards, ShardsError};
-use crate::table::TableError;
+use crate::shards::{self, Shards};
 use gather::Gather;
 use json::Json;
-
-/// Why captions could not be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CaptionsError {
-    /// A file could not be read.
-    #[error(transparent)]
-    Io(#[from] IoError),
-    /// A table could not be read.
-    #[error(transparent)]
-    Table(#[from] TableError),
-    /// Shards could not be read.
-    #[error(transparent)]
-    Shards(#[from] ShardsError),
-    /// A setting is for another form.
-    #[error(
-        "the setting `{setting}` is for the form `{only}`, but these captions have the form `{format}`; leave it out"
-    )]
-    Setting {
-        /// The setting.
-        setting: &'static str,
-        /// The only form that it is for.
-        only: CaptionsFormat,
-        /// The form of the captions.
-        format: CaptionsFormat,
-    },
-    /// A setting is missing or out of range.
-    #[error("{0}")]
-    Options(String),
-    /// A file as a whole is not as expected.
-    #[error("{path} {problem}", path = path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// A predicate: `has no split ...`.
-        problem: String,
-    },
-    /// A place in a file is not as expected.
-    #[error("{path}, {place}: {problem}", path = path.display())]
-    Place {
-        /// The file.
-        path: PathBuf,
-        /// Where in it: `images[17].sentences[2].raw`, `line 3`.
-        place: String,
-        /// What is wrong, and what was expected.
-        problem: String,
-    },
-}
-
-impl CaptionsError {
-    fn file(path: &Path, problem: String) -> Self {
-        Self::File { path: path.to_owned(), problem }
-    }
-
-    fn place(path: &Path, place: String, problem: String) -> Self {
-        Self::Place { path: path.to_owned(), place, problem }
-    }
-}
 
 /// Reads a set; `captions` is a file or, for shards, a pattern or a folder (see [`Shards::open`]).
 ///
@@ -108,7 +50,7 @@ pub fn read(
     options: &CaptionsOptions,
     on_error: OnError,
     report: &SkipReport,
-) -> Result<CaptionedImages, CaptionsError> {
+) -> Result<CaptionedImages, DatasetError> {
     let format = options.format.map_or_else(|| detect(captions), Ok)?;
     options.check(format)?;
     let gather = Gather::new(captions, on_error, report, options.max_captions);
@@ -127,7 +69,7 @@ pub fn read(
 ///
 /// # Errors
 /// If the file cannot be read, or is JSON with other keys.
-pub fn detect(captions: &Path) -> Result<CaptionsFormat, CaptionsError> {
+pub fn detect(captions: &Path) -> Result<CaptionsFormat, DatasetError> {
     if captions.is_dir() || shards::is_pattern(captions) {
         return Ok(CaptionsFormat::Shards);
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::CaptionsError;
+use crate::DatasetError;
 
 /// A form that captions come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,14 +77,11 @@ impl CaptionsOptions {
     /// Checks that the options fit a form.
     ///
     /// # Errors
-    /// [`CaptionsError`] for a setting of another form, and a folder that does not exist.
-    pub fn check(&self, format: CaptionsFormat) -> Result<(), CaptionsError> {
+    /// [`DatasetError`] for a setting of another form, and a folder that does not exist.
+    pub fn check(&self, format: CaptionsFormat) -> Result<(), DatasetError> {
         use CaptionsFormat::{Coco, Csv, Karpathy, Shards};
         if self.max_captions == Some(0) {
-            return Err(CaptionsError::Options(
-                "max_captions is 0, which leaves no caption; expected at least 1, or leave it out to keep all"
-                    .to_owned(),
-            ));
+            return Err(crate::shards::no_captions());
         }
         for (setting, given, only) in [
             ("split", !self.splits.is_empty(), Karpathy),
@@ -94,7 +91,7 @@ impl CaptionsOptions {
             ("csv_separator", self.csv_separator.is_some(), Csv),
         ] {
             if given && only != format {
-                return Err(CaptionsError::Setting { setting, only, format });
+                return Err(DatasetError::OtherForm { setting, only: only.name(), format: format.name() });
             }
         }
         match &self.images {
@@ -103,16 +100,16 @@ impl CaptionsOptions {
                 Ok(())
             }
             Some(folder) if !folder.is_dir() => {
-                Err(CaptionsError::file(folder, "is not a folder; expected the folder of the images".to_owned()))
+                Err(DatasetError::about(folder, "is not a folder; expected the folder of the images".to_owned()))
             }
             _ => Ok(()),
         }
     }
 
     /// The folder of images, for a form that needs one.
-    pub(super) fn folder(&self, format: CaptionsFormat) -> Result<&Path, CaptionsError> {
+    pub(super) fn folder(&self, format: CaptionsFormat) -> Result<&Path, DatasetError> {
         let problem = || format!("captions of the form `{format}` need the folder of the images; set it with `images`");
-        self.images.as_deref().ok_or_else(|| CaptionsError::Options(problem()))
+        self.images.as_deref().ok_or_else(|| DatasetError::Option(problem()))
     }
 }
 

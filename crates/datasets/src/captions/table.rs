@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use super::CaptionsOptions;
 use super::gather::{Entry, Gather};
-use super::{CaptionsError, CaptionsOptions};
+use crate::DatasetError;
 use crate::captioned::CaptionedImages;
 use crate::folder::is_image;
 use crate::table::{Row, Table, TableOptions, Wanted};
@@ -17,7 +18,7 @@ pub(super) fn read(
     path: &Path,
     options: &CaptionsOptions,
     mut gather: Gather<'_>,
-) -> Result<CaptionedImages, CaptionsError> {
+) -> Result<CaptionedImages, DatasetError> {
     let keys = [&options.csv_img_key, &options.csv_caption_key];
     // Where a column is asked for by name, the first line names the columns, so that an error can list them.
     let named = keys.into_iter().flatten().any(|key| key.parse::<usize>().is_err());
@@ -35,7 +36,7 @@ pub(super) fn read(
              give their numbers) with `csv_img_key` and `csv_caption_key`",
             row.name, row.text
         );
-        return Err(CaptionsError::place(path, "line 1".to_owned(), problem));
+        return Err(DatasetError::at(path, "line 1".to_owned(), problem));
     }
     let [path_column, text_column] = table.columns;
     for Row { path: image, name, text, line } in table.rows {

@@ -5,7 +5,7 @@ mod sets;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-pub use sets::{ImageNetError, ImageNetSet, Scoring};
+pub use sets::{ImageNetSet, Scoring};
 
 /// One of the 1000 classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

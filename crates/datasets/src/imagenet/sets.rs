@@ -1,10 +1,11 @@
 //! The ImageNet family on disk.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{class_of, classes, objectnet, subset_a, subset_r};
+use crate::DatasetError;
 use crate::class_names::ClassNames;
-use crate::folder::{self, FolderError};
+use crate::folder;
 use crate::labelled::{Class, LabelledImages, Warning, same_texts, some};
 
 /// A set that a model with ImageNet's 1000 classes is measured on.
@@ -37,23 +38,9 @@ pub enum Scoring {
     MaxOver(Vec<&'static [usize]>),
 }
 
-/// Why a set could not be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ImageNetError {
-    /// The folder is not an image folder.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// Some folders are not classes of the set.
-    #[error("{}: these folders are not classes of the set: {}; expected {expected}", path.display(), some(folders))]
-    UnknownFolders {
-        /// The set's folder.
-        path: PathBuf,
-        /// The folders.
-        folders: Vec<String>,
-        /// What names they should have.
-        expected: &'static str,
-    },
+fn unknown_folders(path: &Path, folders: &[String], expected: &str) -> DatasetError {
+    let folders = some(folders);
+    DatasetError::new(path, format!("these folders are not classes of the set: {folders}; expected {expected}"))
 }
 
 impl ImageNetSet {
@@ -108,7 +95,7 @@ impl ImageNetSet {
     ///
     /// # Errors
     /// If the folder is not an image folder, or has folders that are not classes of the set.
-    pub fn read(self, root: &Path, names: Option<&ClassNames>) -> Result<LabelledImages, ImageNetError> {
+    pub fn read(self, root: &Path, names: Option<&ClassNames>) -> Result<LabelledImages, DatasetError> {
         let path = root.join(self.folder());
         let mut set = folder::read(&path, None)?;
         // Warnings about the folders' names do not apply, because the texts come from the tables.
@@ -120,7 +107,7 @@ impl ImageNetSet {
             if !folders.is_empty() {
                 let expected =
                     if self == Self::V2 { "integers from 0 to 999" } else { "WordNet ids such as n01440764" };
-                return Err(ImageNetError::UnknownFolders { path, folders, expected });
+                return Err(unknown_folders(&path, &folders, expected));
             }
         }
         set.samples.retain_mut(|sample| match labels[sample.label] {
@@ -131,8 +118,8 @@ impl ImageNetSet {
             None => false,
         });
         if set.samples.is_empty() {
-            let folders = set.classes.into_iter().map(|class| class.folder).collect();
-            return Err(ImageNetError::UnknownFolders { path, folders, expected: "ObjectNet's folders" });
+            let folders: Vec<String> = set.classes.into_iter().map(|class| class.folder).collect();
+            return Err(unknown_folders(&path, &folders, "ObjectNet's folders"));
         }
         set.classes = self.classes(names);
         let missing: Vec<String> = self

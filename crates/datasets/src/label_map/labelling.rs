@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{IGNORED, LabelMap, LabelMapError, Stored};
+use super::problem::{corrupt, out_of_range};
+use super::{IGNORED, LabelMap, Stored};
+use crate::DatasetError;
 
 /// The most classes that fit into 16 bits beside the value of an ignored pixel, whether values count from 0 or 1.
 pub const MAX_CLASSES: usize = 65_534;
@@ -10,24 +12,6 @@ pub const MAX_CLASSES: usize = 65_534;
 /// The default for the stored value of an ignored pixel: 65535 for more than 254 classes, else 255.
 pub fn default_ignore(classes: usize) -> u16 {
     if classes > 254 { 65_535 } else { 255 }
-}
-
-/// Why a [`Labelling`] is impossible.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LabellingError {
-    /// No classes, or more than a label map can store.
-    #[error("{classes} classes: a label map has 1 to {MAX_CLASSES}")]
-    Classes {
-        /// The number of classes asked for.
-        classes: usize,
-    },
-    /// Neither 0 nor 1.
-    #[error("`--label-offset {offset}`: expected 0 (labels count from 0) or 1 (they count from 1, and 0 is ignored)")]
-    Offset {
-        #[allow(missing_docs, reason = "the name says it all")]
-        offset: u16,
-    },
 }
 
 /// How stored values become labels.
@@ -47,13 +31,15 @@ impl Labelling {
     /// the stored value of the first class, 0 or 1.
     ///
     /// # Errors
-    /// [`LabellingError`] for no classes, more than [`MAX_CLASSES`], or another offset.
-    pub fn new(classes: usize, ignore: Option<u16>, offset: u16) -> Result<Self, LabellingError> {
+    /// [`DatasetError`] for no classes, more than [`MAX_CLASSES`], or another offset.
+    pub fn new(classes: usize, ignore: Option<u16>, offset: u16) -> Result<Self, DatasetError> {
         if classes == 0 || classes > MAX_CLASSES {
-            return Err(LabellingError::Classes { classes });
+            return Err(DatasetError::Option(format!("{classes} classes: a label map has 1 to {MAX_CLASSES}")));
         }
         if offset > 1 {
-            return Err(LabellingError::Offset { offset });
+            return Err(DatasetError::Option(format!(
+                "`--label-offset {offset}`: expected 0 (labels count from 0) or 1 (they count from 1, and 0 is ignored)"
+            )));
         }
         Ok(Self { classes, ignore: ignore.unwrap_or_else(|| default_ignore(classes)), offset })
     }
@@ -88,20 +74,19 @@ impl Labelling {
     /// Turns stored values into a label map; an error names `path`.
     ///
     /// # Errors
-    /// [`LabelMapError::Content`] for a value that is neither a class nor ignored.
-    pub fn apply(&self, path: &Path, stored: Stored) -> Result<LabelMap, LabelMapError> {
+    /// [`DatasetError`] for a value that is neither a class nor ignored.
+    pub fn apply(&self, path: &Path, stored: Stored) -> Result<LabelMap, DatasetError> {
         let Stored { width, height, mut values } = stored;
         for (at, value) in values.iter_mut().enumerate() {
             let found = *value;
             *value = self.label(found).ok_or_else(|| {
                 let (label, place) = (found - self.offset, (at % width, at / width));
-                LabelMapError::out_of_range(path, label, place, self.classes, &self.explain(found))
+                out_of_range(path, label, place, self.classes, &self.explain(found))
             })?;
         }
         let found = values.len();
-        LabelMap::new(width, height, values).ok_or_else(|| {
-            LabelMapError::corrupt(path, "label map", format!("{found} values for {width}×{height} pixels"))
-        })
+        LabelMap::new(width, height, values)
+            .ok_or_else(|| corrupt(path, "label map", format!("{found} values for {width}×{height} pixels")))
     }
 
     /// Explains a stored value that is not a class, and what may be wrong.

@@ -7,17 +7,16 @@
 mod colour;
 mod labelling;
 mod png_file;
+mod problem;
+mod read;
 mod stored;
 mod tiff_file;
 mod write;
 
-use std::path::{Path, PathBuf};
-
-use radapter_files::IoError;
-
 pub use colour::colour;
-pub use labelling::{Labelling, LabellingError, MAX_CLASSES, default_ignore};
-pub use stored::{MAX_BYTES, MAX_PIXELS, Stored, read_stored};
+pub use labelling::{Labelling, MAX_CLASSES, default_ignore};
+pub use read::{MAX_BYTES, read, read_stored};
+pub use stored::{MAX_PIXELS, Stored};
 pub use write::{write_grey, write_palette};
 
 /// The label of a pixel without a class: not scored in an annotation, "none" in a prediction.
@@ -59,57 +58,6 @@ impl LabelMap {
         let at = self.labels.iter().position(|&label| label != IGNORED && usize::from(label) >= classes)?;
         Some((self.labels[at], at % self.width, at / self.width))
     }
-}
-
-/// Why a label map could not be read or written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LabelMapError {
-    /// The file could not be read or written.
-    #[error(transparent)]
-    Io(#[from] IoError),
-    /// The file is not a label map, is too large, is damaged, or has a label that is neither a class nor ignored.
-    #[error("{path}: {problem}", path = path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// What was found, what was expected, and what to do.
-        problem: String,
-    },
-}
-
-impl LabelMapError {
-    fn content(path: &Path, problem: impl Into<String>) -> Self {
-        Self::Content { path: path.to_owned(), problem: problem.into() }
-    }
-
-    fn corrupt(path: &Path, format: &str, message: impl std::fmt::Display) -> Self {
-        let advice = "the file was perhaps not copied or downloaded in full";
-        Self::content(path, format!("the {format} is cut off or broken: {message}; {advice}"))
-    }
-
-    fn colours(path: &Path, found: &str) -> Self {
-        let problem = format!(
-            "{found}; the labels of a label map must be class indices, but this stores colours; write one channel of indices \
-             instead (a grey PNG of 8 or 16 bits, a PNG with a palette, or a grey TIFF), with each colour replaced by its \
-             class's number"
-        );
-        Self::content(path, problem)
-    }
-
-    fn out_of_range(path: &Path, label: u16, (x, y): (usize, usize), classes: usize, reason: &str) -> Self {
-        let problem = format!("label {label} at the pixel ({x}, {y}), but there are {classes} classes: {reason}");
-        Self::content(path, problem)
-    }
-}
-
-/// Reads a label map.
-///
-/// # Errors
-/// [`LabelMapError`], naming the file: it cannot be read, is not a map of indices, is larger than [`MAX_PIXELS`] or
-/// [`MAX_BYTES`], is truncated or damaged, or has a label that is neither a class nor ignored.
-pub fn read(path: &Path, labelling: &Labelling) -> Result<LabelMap, LabelMapError> {
-    labelling.apply(path, read_stored(path)?)
 }
 
 #[cfg(test)]

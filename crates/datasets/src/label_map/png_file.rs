@@ -5,25 +5,26 @@ use std::path::Path;
 
 use png::{BitDepth, ColorType, Decoder, DecodingError, Transformations};
 
-use super::LabelMapError;
+use super::problem::{colours, corrupt};
 use super::stored::{Stored, check_size};
+use crate::DatasetError;
 
 /// The indices of a PNG.
-pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Stored, LabelMapError> {
-    let broken = |error: DecodingError| LabelMapError::corrupt(path, "PNG", error);
+pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Stored, DatasetError> {
+    let broken = |error: DecodingError| corrupt(path, "PNG", error);
     let mut decoder = Decoder::new(Cursor::new(bytes));
     decoder.set_transformations(Transformations::IDENTITY);
     let header = decoder.read_header_info().map_err(broken)?;
     let (width, height) = check_size(path, header.width, header.height)?;
     let (colour, depth) = (header.color_type, header.bit_depth);
-    let colours = match colour {
+    let unfit = match colour {
         ColorType::Grayscale | ColorType::Indexed => None,
         ColorType::GrayscaleAlpha => Some("a grey PNG with transparency"),
         ColorType::Rgb => Some("an RGB PNG"),
         ColorType::Rgba => Some("an RGBA PNG"),
     };
-    if let Some(found) = colours {
-        return Err(LabelMapError::colours(path, found));
+    if let Some(found) = unfit {
+        return Err(colours(path, found));
     }
     let mut reader = decoder.read_info().map_err(broken)?;
     let size = reader.output_buffer_size().unwrap_or(0);

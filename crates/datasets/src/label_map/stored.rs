@@ -1,18 +1,11 @@
-//! Reads the values stored in a file.
+//! Values as a file stores them.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
-use radapter_files::io_error;
-
-use super::{LabelMapError, png_file, tiff_file};
+use crate::DatasetError;
 
 /// The most pixels of a label map; checked on the header, before the map is allocated.
 pub const MAX_PIXELS: u64 = 100_000_000;
-
-/// The size of the largest file that is read.
-pub const MAX_BYTES: u64 = 1 << 30;
 
 /// The values of a file as they are stored: indices of a palette, or unscaled grey values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,61 +18,14 @@ pub struct Stored {
     pub values: Vec<u16>,
 }
 
-/// Reads the values of a grey PNG or TIFF or of a PNG with a palette, without interpreting them. The content decides the format.
-///
-/// # Errors
-/// As [`super::read`], except for labels out of range.
-pub fn read_stored(path: &Path) -> Result<Stored, LabelMapError> {
-    let failed = || io_error("read the label map", path);
-    let too_large = |bytes: u64| {
-        LabelMapError::content(path, format!("{bytes} bytes or more; the limit for a label map is {MAX_BYTES}"))
-    };
-    let file = File::open(path).map_err(failed())?;
-    let size = file.metadata().map_err(failed())?.len();
-    if size > MAX_BYTES {
-        return Err(too_large(size));
-    }
-    let mut bytes = Vec::new();
-    // The limit also holds for what has no size: a pipe, or a file that grows.
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed())?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(too_large(bytes.len() as u64));
-    }
-    match bytes.as_slice() {
-        bytes if bytes.starts_with(b"\x89PNG\r\n\x1a\n") => png_file::decode(bytes, path),
-        // The last two are BigTIFF's.
-        bytes if [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| bytes.starts_with(*magic)) => {
-            tiff_file::decode(bytes, path)
-        }
-        bytes => {
-            let found = describe(bytes);
-            let expected = "a PNG (grey or with a palette) or a TIFF (grey)";
-            Err(LabelMapError::content(path, format!("{found}, not a label map; expected {expected}")))
-        }
-    }
-}
-
 /// Width and height as sizes, if they are within the limit.
-pub(super) fn check_size(path: &Path, width: u32, height: u32) -> Result<(usize, usize), LabelMapError> {
+pub(super) fn check_size(path: &Path, width: u32, height: u32) -> Result<(usize, usize), DatasetError> {
     if u64::from(width) * u64::from(height) > MAX_PIXELS {
         let problem = format!(
             "{width}×{height} pixels are more than the limit of {MAX_PIXELS} for a label map; scale it down or leave it out; a \
              small file that claims so many is a decompression bomb"
         );
-        return Err(LabelMapError::content(path, problem));
+        return Err(DatasetError::new(path, problem));
     }
     Ok((width as usize, height as usize))
-}
-
-/// Describes common files that are not label maps.
-fn describe(bytes: &[u8]) -> &'static str {
-    const KNOWN: [(&[u8], &str); 5] = [
-        (b"\xff\xd8\xff", "a JPEG, whose compression changes values"),
-        (b"BM", "a BMP"),
-        (b"GIF8", "a GIF"),
-        (b"RIFF", "a WebP or another RIFF file"),
-        (b"version https://git-lfs", "a Git LFS pointer; fetch the file itself with `git lfs pull`"),
-    ];
-    let known = KNOWN.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, name)| *name);
-    known.unwrap_or(if bytes.is_empty() { "an empty file" } else { "unknown data" })
 }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use tiff::encoder::{TiffEncoder, colortype};
 
 use super::*;
+use crate::DatasetError;
 
 struct Folder(tempfile::TempDir);
 
@@ -49,7 +50,7 @@ where
     bytes.into_inner()
 }
 
-fn stored(bytes: &[u8]) -> Result<Stored, LabelMapError> {
+fn stored(bytes: &[u8]) -> Result<Stored, DatasetError> {
     read_stored(&Folder::new().file("map", bytes))
 }
 

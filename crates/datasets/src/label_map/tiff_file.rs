@@ -7,18 +7,19 @@ use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::{PhotometricInterpretation, Tag};
 use tiff::{ColorType, TiffError};
 
-use super::LabelMapError;
+use super::problem::{colours, corrupt};
 use super::stored::{MAX_PIXELS, Stored, check_size};
+use crate::DatasetError;
 
 /// The values of a grey TIFF, those of the first image if there are several.
-pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Stored, LabelMapError> {
+pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Stored, DatasetError> {
     let unsupported = |found: String| {
         let problem = format!("{found} is not supported; convert it to a grey PNG or TIFF of 8 or 16 bits");
-        LabelMapError::content(path, problem)
+        DatasetError::new(path, problem)
     };
     let broken = |error: TiffError| match error {
         TiffError::UnsupportedError(error) => unsupported(format!("this TIFF ({error})")),
-        error => LabelMapError::corrupt(path, "TIFF", error),
+        error => corrupt(path, "TIFF", error),
     };
     let mut limits = Limits::default();
     // The pixels are counted below. They have two bytes each, and one tile or strip may be the whole image.
@@ -35,7 +36,7 @@ pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Stored, LabelMapError>
     match decoder.colortype().map_err(broken)? {
         ColorType::Gray(8 | 16) => {}
         ColorType::Gray(bits) => return Err(unsupported(format!("a grey TIFF of {bits} bits"))),
-        other => return Err(LabelMapError::colours(path, &format!("a TIFF in {}", name(other)))),
+        other => return Err(colours(path, &format!("a TIFF in {}", name(other)))),
     }
     let values = match decoder.read_image().map_err(broken)? {
         DecodingResult::U8(values) => values.into_iter().map(u16::from).collect(),

@@ -8,7 +8,9 @@ use radapter_files::io_error;
 
 use super::colour::colour;
 use super::labelling::{Labelling, default_ignore};
-use super::{IGNORED, LabelMap, LabelMapError};
+use super::problem::out_of_range;
+use super::{IGNORED, LabelMap};
+use crate::DatasetError;
 
 /// The most colours of a palette.
 const PALETTE: usize = 256;
@@ -17,8 +19,8 @@ const PALETTE: usize = 256;
 /// [`default_ignore`], so that a [`Labelling`] with the defaults reads what was written. The folder must exist.
 ///
 /// # Errors
-/// [`LabelMapError`] if a label is not a class or the file cannot be written; one that was there stays.
-pub fn write_grey(path: &Path, map: &LabelMap, classes: usize) -> Result<(), LabelMapError> {
+/// [`DatasetError`] if a label is not a class or the file cannot be written; one that was there stays.
+pub fn write_grey(path: &Path, map: &LabelMap, classes: usize) -> Result<(), DatasetError> {
     check(path, map, classes)?;
     grey(path, map, classes)
 }
@@ -30,7 +32,7 @@ pub fn write_grey(path: &Path, map: &LabelMap, classes: usize) -> Result<(), Lab
 ///
 /// # Errors
 /// As [`write_grey`].
-pub fn write_palette(path: &Path, map: &LabelMap, classes: usize) -> Result<(), LabelMapError> {
+pub fn write_palette(path: &Path, map: &LabelMap, classes: usize) -> Result<(), DatasetError> {
     check(path, map, classes)?;
     let ignored = map.labels().contains(&IGNORED);
     if classes > PALETTE || ignored && default_ignore(classes) != 255 {
@@ -45,7 +47,7 @@ pub fn write_palette(path: &Path, map: &LabelMap, classes: usize) -> Result<(), 
     write(path, map, ColorType::Indexed, BitDepth::Eight, Some(palette), &indices)
 }
 
-fn grey(path: &Path, map: &LabelMap, classes: usize) -> Result<(), LabelMapError> {
+fn grey(path: &Path, map: &LabelMap, classes: usize) -> Result<(), DatasetError> {
     let labels = map.labels().iter();
     if default_ignore(classes) == 255 {
         let bytes: Vec<u8> = labels.map(|&label| label as u8).collect();
@@ -63,7 +65,7 @@ fn write(
     depth: BitDepth,
     palette: Option<Vec<u8>>,
     bytes: &[u8],
-) -> Result<(), LabelMapError> {
+) -> Result<(), DatasetError> {
     let side = |side: usize| u32::try_from(side).map_err(io::Error::other).map_err(failed(path));
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, side(map.width())?, side(map.height())?);
@@ -83,17 +85,17 @@ fn write(
     Ok(radapter_files::write(path, &file)?)
 }
 
-fn failed(path: &Path) -> impl FnOnce(io::Error) -> LabelMapError {
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> DatasetError {
     move |error| io_error("write the label map", path)(error).into()
 }
 
-fn check(path: &Path, map: &LabelMap, classes: usize) -> Result<(), LabelMapError> {
-    Labelling::new(classes, None, 0).map_err(|error| LabelMapError::content(path, error.to_string()))?;
+fn check(path: &Path, map: &LabelMap, classes: usize) -> Result<(), DatasetError> {
+    Labelling::new(classes, None, 0).map_err(|error| DatasetError::new(path, error.to_string()))?;
     match map.first_out_of_range(classes) {
         None => Ok(()),
         Some((label, x, y)) => {
             let reason = format!("labels are 0 to {}; nothing was written", classes - 1);
-            Err(LabelMapError::out_of_range(path, label, (x, y), classes, &reason))
+            Err(out_of_range(path, label, (x, y), classes, &reason))
         }
     }
 }

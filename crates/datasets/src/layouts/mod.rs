@@ -7,27 +7,7 @@ use std::path::{Path, PathBuf};
 
 use known::KNOWN;
 
-/// Why a data set cannot be found.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LayoutError {
-    /// No data set has that name.
-    #[error("no data set is called `{name}`; known are {}; others are read with `--images` and `--annotations`", known.join(", "))]
-    Unknown {
-        /// The name.
-        name: String,
-        /// The names there are.
-        known: Vec<&'static str>,
-    },
-    /// A data set has no such split, or a folder of it is missing.
-    #[error("{dataset} {problem}")]
-    Content {
-        /// The data set.
-        dataset: &'static str,
-        /// What is wrong, and what makes the folder that is missing.
-        problem: String,
-    },
-}
+use crate::DatasetError;
 
 /// The folders, classes and labels of a data set.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,10 +54,15 @@ impl Layout {
     /// A data set by its name.
     ///
     /// # Errors
-    /// [`LayoutError::Unknown`] lists the names.
-    pub fn named(name: &str) -> Result<&'static Self, LayoutError> {
+    /// If there is none; the error lists the names.
+    pub fn named(name: &str) -> Result<&'static Self, DatasetError> {
         let found = KNOWN.iter().find(|layout| layout.name == name);
-        found.ok_or_else(|| LayoutError::Unknown { name: name.to_owned(), known: Self::names().collect() })
+        found.ok_or_else(|| {
+            let known = Self::names().collect::<Vec<_>>().join(", ");
+            DatasetError::Option(format!(
+                "no data set is called `{name}`; known are {known}; others are read with `--images` and `--annotations`"
+            ))
+        })
     }
 
     /// The names of all data sets.
@@ -113,9 +98,9 @@ impl Layout {
     /// The set's folders below the folder of all data sets. Original annotations are used where the prepared ones are missing.
     ///
     /// # Errors
-    /// [`LayoutError`] for an unknown split, and for missing folders, with what creates them.
-    pub fn folders(&self, root: &Path, split: Option<&str>) -> Result<Folders, LayoutError> {
-        let wrong = |problem: String| LayoutError::Content { dataset: self.name, problem };
+    /// [`DatasetError`] for an unknown split, and for missing folders, with what creates them.
+    pub fn folders(&self, root: &Path, split: Option<&str>) -> Result<Folders, DatasetError> {
+        let wrong = |problem: String| DatasetError::Option(format!("{} {problem}", self.name));
         let missing = |what: &str, path: PathBuf, from: String| match root.is_dir() {
             true => wrong(format!("lacks its {what}: {} does not exist; {from}", path.display())),
             // A missing root explains more than a missing folder in it.

@@ -16,7 +16,7 @@ fn root(folders: &[&str], files: &[&str]) -> tempfile::TempDir {
 }
 
 #[track_caller]
-fn contains(error: LayoutError, parts: &[&str]) {
+fn contains(error: DatasetError, parts: &[&str]) {
     let message = error.to_string();
     for part in parts {
         assert!(message.contains(part), "{part:?} is not in: {message}");

@@ -46,7 +46,7 @@ pub use domain::{Domain, Split};
 pub use noun::{Shape, class_names};
 pub use plan::{Ground, Object, habit};
 pub use stuff::Stuff;
-pub use write::{WriteError, write};
+pub use write::write;
 
 use crate::seed;
 use plan::Plan;

@@ -1,30 +1,14 @@
 //! The world as folders of files, to look at or for other programs.
 
 use std::io::Cursor;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use image::{ImageBuffer, ImageFormat, PixelWithColorType};
-use radapter_files::{IoError, folder_of, io_error};
+use radapter_files::{folder_of, io_error};
 use serde::Serialize;
 
 use super::{Domain, Scene, Shape, Split, World, label_names};
-
-/// Why a world could not be written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WriteError {
-    /// A folder or file could not be written.
-    #[error(transparent)]
-    Io(#[from] IoError),
-    /// An image could not be encoded.
-    #[error("cannot encode {path}: {error}", path = path.display())]
-    Encode {
-        /// The image.
-        path: PathBuf,
-        /// What the encoder said.
-        error: image::ImageError,
-    },
-}
+use crate::DatasetError;
 
 /// One image in the captions file: the form of Karpathy's splits, which retrieval tools read.
 #[derive(Serialize)]
@@ -68,7 +52,7 @@ pub fn write(
     domains: &[Domain],
     count: u64,
     compositions: bool,
-) -> Result<(), WriteError> {
+) -> Result<(), DatasetError> {
     json(&dir.join("labels.json"), &label_names())?;
     for &domain in domains {
         let mut images = Vec::new();
@@ -97,25 +81,25 @@ fn entry(scene: Scene, filepath: String, filename: String, split: Split, imgid: 
 }
 
 /// An RGB image or a grey mask.
-fn png<P>(path: &Path, image: &ImageBuffer<P, Vec<u8>>) -> Result<(), WriteError>
+fn png<P>(path: &Path, image: &ImageBuffer<P, Vec<u8>>) -> Result<(), DatasetError>
 where
     P: PixelWithColorType<Subpixel = u8>,
 {
     let mut bytes = Cursor::new(Vec::new());
     let encoded = image.write_to(&mut bytes, ImageFormat::Png);
-    encoded.map_err(|error| WriteError::Encode { path: path.to_owned(), error })?;
+    encoded.map_err(|error| DatasetError::Option(format!("cannot encode {}: {error}", path.display())))?;
     make_folder(path)?;
     // Syncing thousands of images one by one is slow. The captions are written last: a folder that has them is complete.
     Ok(std::fs::write(path, bytes.get_ref()).map_err(io_error("write", path))?)
 }
 
-fn json(path: &Path, value: &impl Serialize) -> Result<(), WriteError> {
+fn json(path: &Path, value: &impl Serialize) -> Result<(), DatasetError> {
     make_folder(path)?;
     let bytes = serde_json::to_vec_pretty(value).map_err(|error| io_error("write", path)(error.into()))?;
     Ok(radapter_files::write(path, &bytes)?)
 }
 
-fn make_folder(path: &Path) -> Result<(), WriteError> {
+fn make_folder(path: &Path) -> Result<(), DatasetError> {
     let folder = folder_of(path);
     Ok(std::fs::create_dir_all(folder).map_err(io_error("create", folder))?)
 }

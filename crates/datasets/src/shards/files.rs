@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use radapter_files::io_error;
 
-use super::error::ShardsError;
 use super::pattern;
+use crate::DatasetError;
 use crate::labelled::some;
 
 /// The first bytes of files of general compressors.
@@ -30,7 +30,7 @@ fn compressor(head: &[u8]) -> Option<&'static str> {
 }
 
 /// The files that a path stands for, all of which exist and are not compressed.
-pub(super) fn find(path: &Path) -> Result<Vec<PathBuf>, ShardsError> {
+pub(super) fn find(path: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     let files = match path.to_str() {
         _ if path.is_dir() => in_folder(path)?,
         Some(text) if is_pattern(path) => {
@@ -64,12 +64,12 @@ pub(super) fn find(path: &Path) -> Result<Vec<PathBuf>, ShardsError> {
     Ok(files)
 }
 
-fn wrong(path: &Path, problem: String) -> ShardsError {
-    ShardsError::Find { path: path.to_owned(), problem }
+fn wrong(path: &Path, problem: String) -> DatasetError {
+    DatasetError::about(path, problem)
 }
 
 /// The tar files of a folder, by the bytes of their names.
-fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, ShardsError> {
+fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(io_error("read", folder))? {
         let name = entry.map_err(io_error("read", folder))?.file_name();

@@ -8,15 +8,15 @@ use radapter_files::io_error;
 use radapter_images::Member;
 use tar::{Archive, Entry};
 
-use super::error::ShardsError;
 use super::sample::{Group, Kind, Rules, ShardSample};
+use crate::DatasetError;
 
 const BLOCK: u64 = 512;
 /// The longest text, in bytes.
 const MAX_TEXT: u64 = 16 << 20;
 
 /// Reads a shard.
-pub(super) fn read(shard: &Path, rules: &Rules) -> Result<Vec<ShardSample>, ShardsError> {
+pub(super) fn read(shard: &Path, rules: &Rules) -> Result<Vec<ShardSample>, DatasetError> {
     let file = File::open(shard).map_err(io_error("read", shard))?;
     let length = file.metadata().map_err(io_error("read", shard))?.len();
     let mut archive = Archive::new(file);
@@ -54,7 +54,7 @@ struct Index<'a> {
 
 impl Index<'_> {
     /// Adds a member; the inner error says why the shard cannot be read any further.
-    fn take<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> Result<Result<(), String>, ShardsError> {
+    fn take<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> Result<Result<(), String>, DatasetError> {
         let kind = entry.header().entry_type();
         if kind.is_gnu_sparse() {
             return Ok(Ok(()));
@@ -99,7 +99,7 @@ impl Index<'_> {
     }
 
     /// Ends the current sample.
-    fn close(&mut self) -> Result<(), ShardsError> {
+    fn close(&mut self) -> Result<(), DatasetError> {
         let Some(group) = self.group.take() else { return Ok(()) };
         let key = group.key.clone();
         let sample = group.sample(self.shard, self.rules);
@@ -111,14 +111,22 @@ impl Index<'_> {
     }
 
     /// The samples, those before the break if there is one.
-    fn finish(mut self, problem: Option<String>) -> Result<Vec<ShardSample>, ShardsError> {
+    fn finish(mut self, problem: Option<String>) -> Result<Vec<ShardSample>, DatasetError> {
         // A sample that is incomplete at the break is lost with the rest.
         if problem.is_none() || self.group.as_ref().is_some_and(Group::is_whole) {
             self.close()?;
         }
         if let Some(problem) = problem {
             let Self { shard, end: offset, last, .. } = self;
-            let error = ShardsError::Broken { shard: shard.to_owned(), offset, last, problem };
+            let last =
+                last.map_or_else(|| "before the first sample".to_owned(), |key| format!("after the sample `{key}`"));
+            let error = DatasetError::about(
+                shard,
+                format!(
+                    "is broken at byte {offset}, {last}: {problem}; copy or create it again, or skip damaged samples to use \
+                     those before it"
+                ),
+            );
             let name = shard.display().to_string();
             self.rules.on_error.settle(&name, Err::<(), _>(error), &self.rules.report)?;
         }

@@ -14,7 +14,6 @@
 //! about truncated shards. The samples before the break of a truncated shard are used; the rest is one entry of the report.
 
 mod captions;
-mod error;
 mod files;
 mod index;
 mod order;
@@ -25,7 +24,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use error::ShardsError;
+use crate::DatasetError;
+
 pub use order::ShardOrder;
 pub use sample::ShardSample;
 
@@ -62,9 +62,9 @@ impl Shards {
         on_error: OnError,
         report: &SkipReport,
         max_captions: Option<usize>,
-    ) -> Result<Self, ShardsError> {
+    ) -> Result<Self, DatasetError> {
         if max_captions == Some(0) {
-            return Err(ShardsError::NoneWanted);
+            return Err(no_captions());
         }
         let files = files::find(pattern)?;
         let scanned = files.iter().map(|_| Mutex::default()).collect();
@@ -84,7 +84,7 @@ impl Shards {
     ///
     /// # Panics
     /// If `index` is not below the number of files.
-    pub fn shard(&self, index: usize) -> Result<Arc<Vec<ShardSample>>, ShardsError> {
+    pub fn shard(&self, index: usize) -> Result<Arc<Vec<ShardSample>>, DatasetError> {
         let mut scanned = self.inner.scanned[index].lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(samples) = &*scanned {
             return Ok(Arc::clone(samples));
@@ -98,7 +98,7 @@ impl Shards {
     ///
     /// # Errors
     /// Those of [`Shards::shard`], and if there is no sample.
-    pub fn count(&self) -> Result<usize, ShardsError> {
+    pub fn count(&self) -> Result<usize, DatasetError> {
         let mut count = 0;
         for index in 0..self.files().len() {
             count += self.shard(index)?.len();
@@ -118,7 +118,7 @@ impl Shards {
     ///
     /// # Errors
     /// As [`Shards::grouped`].
-    pub fn images(&self) -> Result<CaptionedImages, ShardsError> {
+    pub fn images(&self) -> Result<CaptionedImages, DatasetError> {
         Ok(self.grouped()?.images)
     }
 
@@ -127,7 +127,7 @@ impl Shards {
     /// # Errors
     /// Those of [`Shards::shard`], and if there is no sample. Under [`OnError::Fail`] also if samples with one key have images of different
     /// lengths.
-    pub fn grouped(&self) -> Result<Grouped, ShardsError> {
+    pub fn grouped(&self) -> Result<Grouped, DatasetError> {
         let most = self.inner.rules.max_captions;
         let mut images: Vec<CaptionedImage> = Vec::new();
         let mut by_key: HashMap<String, usize> = HashMap::new();
@@ -165,17 +165,24 @@ impl Shards {
     ///
     /// # Errors
     /// Under [`OnError::Fail`], if it has not: a key names one image.
-    pub fn is_image_of(&self, shard: usize, sample: &ShardSample, bytes: u64) -> Result<bool, ShardsError> {
+    pub fn is_image_of(&self, shard: usize, sample: &ShardSample, bytes: u64) -> Result<bool, DatasetError> {
         let (file, key, lengths) = (&self.files()[shard], &sample.key, [bytes, sample.image_bytes()]);
         if lengths[0] == lengths[1] {
             return Ok(true);
         }
-        let error = ShardsError::TwoImages { shard: file.clone(), key: key.clone(), lengths };
+        let problem = format!(
+            "an earlier sample of this key has another image ({} and {} bytes); a key must name one image",
+            lengths[0], lengths[1]
+        );
+        let error = DatasetError::at(file, format!("sample `{key}`"), problem);
         Ok(self.inner.rules.settle::<()>(file, key, Err(error))?.is_some())
     }
 
-    fn nothing(&self) -> ShardsError {
-        ShardsError::Nothing { files: files::named(self.files()) }
+    fn nothing(&self) -> DatasetError {
+        DatasetError::Option(format!(
+            "no sample is in {}, or none is left; expected members `key.jpg` with `key.txt` or `key.json`",
+            files::named(self.files())
+        ))
     }
 }
 
@@ -212,6 +219,11 @@ fn length(source: &ImageSource) -> u64 {
         ImageSource::Member(member) => member.length,
         ImageSource::File(_) | ImageSource::Pixels(_) => 0,
     }
+}
+
+pub(crate) fn no_captions() -> DatasetError {
+    let problem = "max_captions is 0, which leaves no caption; expected at least 1, or leave it out to keep all";
+    DatasetError::Option(problem.to_owned())
 }
 
 #[cfg(test)]

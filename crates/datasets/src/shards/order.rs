@@ -2,7 +2,8 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::{Shards, ShardsError};
+use super::Shards;
+use crate::DatasetError;
 use crate::seed::{self, Draw};
 
 /// The order of an epoch, see [`Shards::order`]. It ends after the first error.
@@ -36,7 +37,7 @@ impl ShardOrder {
     }
 
     /// The next sample in the order of the shards.
-    fn pull(&mut self) -> Result<Option<(usize, usize)>, ShardsError> {
+    fn pull(&mut self) -> Result<Option<(usize, usize)>, DatasetError> {
         loop {
             let (shard, position, count) = self.current;
             if position < count {
@@ -50,7 +51,7 @@ impl ShardOrder {
 }
 
 impl Iterator for ShardOrder {
-    type Item = Result<(usize, usize), ShardsError>;
+    type Item = Result<(usize, usize), DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.waiting.len() < self.buffer {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use radapter_images::{ImageSource, Member};
 
 use super::captions;
-use super::error::ShardsError;
+use crate::DatasetError;
 use crate::on_error::{OnError, SkipReport};
 
 /// A sample of a shard.
@@ -37,8 +37,8 @@ impl Rules {
         &self,
         shard: &Path,
         part: &str,
-        result: Result<T, ShardsError>,
-    ) -> Result<Option<T>, ShardsError> {
+        result: Result<T, DatasetError>,
+    ) -> Result<Option<T>, DatasetError> {
         if result.is_ok() {
             return result.map(Some);
         }
@@ -126,9 +126,9 @@ impl Group {
     }
 
     /// The sample.
-    pub(super) fn sample(self, shard: &Path, rules: &Rules) -> Result<ShardSample, ShardsError> {
+    pub(super) fn sample(self, shard: &Path, rules: &Rules) -> Result<ShardSample, DatasetError> {
         let Self { key, offset, image, text, json, extensions, problem } = self;
-        let damaged = |problem| ShardsError::Sample { shard: shard.to_owned(), key: key.clone(), offset, problem };
+        let damaged = |problem| DatasetError::at(shard, format!("sample `{key}` at byte {offset}"), problem);
         let there = || extensions.iter().map(|extension| format!("`.{extension}`")).collect::<Vec<_>>().join(", ");
         if let Some(problem) = problem {
             return Err(damaged(problem));

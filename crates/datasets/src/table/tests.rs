@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 use super::*;
 
-fn read(content: &str, options: &TableOptions) -> Result<Table, TableError> {
+fn read(content: &str, options: &TableOptions) -> Result<Table, DatasetError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data.csv");
     std::fs::write(&path, content).unwrap();

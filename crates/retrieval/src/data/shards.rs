@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use radapter_datasets::DatasetError;
 use radapter_datasets::fingerprint::Fingerprint;
 use radapter_datasets::seed::{self, Draw};
-use radapter_datasets::shards::{Grouped, Part, Shards, ShardsError};
+use radapter_datasets::shards::{Grouped, Part, Shards};
 use radapter_training::{DataError, SampleKey, SampleOrder};
 use sha2::{Digest, Sha256};
 
@@ -60,7 +61,7 @@ impl ShardPairs {
     }
 
     /// The pairs of one pass over the shards, shard by shard.
-    fn pass(&self, seed: u64, pass: u64) -> impl Iterator<Item = Result<usize, ShardsError>> + Send + use<> {
+    fn pass(&self, seed: u64, pass: u64) -> impl Iterator<Item = Result<usize, DatasetError>> + Send + use<> {
         let this = self.clone();
         // Bytes of the image of each key in this pass, as a scan would have found.
         let mut bytes = HashMap::new();
@@ -78,7 +79,7 @@ impl ShardPairs {
         shard: usize,
         position: usize,
         bytes: &mut HashMap<i64, u64>,
-    ) -> Result<Vec<usize>, ShardsError> {
+    ) -> Result<Vec<usize>, DatasetError> {
         let count = match &self.known {
             Some(known) => known.pairs(known.grouped.samples[shard][position], self.which),
             None => {
@@ -190,7 +191,7 @@ struct Order {
     seed: u64,
     epoch: u64,
     pass: u64,
-    current: Box<dyn Iterator<Item = Result<usize, ShardsError>> + Send>,
+    current: Box<dyn Iterator<Item = Result<usize, DatasetError>> + Send>,
     /// Pairs of the current pass so far.
     of_pass: usize,
     waiting: Vec<usize>,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use radapter_clip::checkpoint::CheckpointError;
-use radapter_datasets::folder::FolderError;
+use radapter_datasets::DatasetError;
 use radapter_embedding::EmbedError;
 use radapter_files::IoError;
 use radapter_images::DecodeMode;
@@ -116,7 +116,7 @@ pub enum IndexError {
     },
     /// The folder of images.
     #[error(transparent)]
-    Folder(#[from] FolderError),
+    Folder(#[from] DatasetError),
     /// The images.
     #[error(transparent)]
     Embed(#[from] EmbedError),

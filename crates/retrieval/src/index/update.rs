@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use radapter_clip::model::Encoder;
+use radapter_datasets::DatasetError;
 use radapter_datasets::SkipReport;
-use radapter_datasets::folder::{self, FolderError, FoundImage};
+use radapter_datasets::folder::{self, FoundImage};
 use radapter_datasets::on_error::Skipped;
 use radapter_embedding::{EmbedOptions, Image, embed_images};
 use radapter_files::io_error;
@@ -84,7 +85,7 @@ pub fn update(
     let root = folder.path.canonicalize().map_err(io_error("read", &folder.path))?;
     let images = match folder::images(&root) {
         // An index is not emptied because a disk is not mounted.
-        Err(FolderError::NoImages { path }) if Manifest::read(dir).is_ok() => {
+        Err(DatasetError::NoImages { path, .. }) if Manifest::read(dir).is_ok() => {
             return Err(IndexError::NoneLeft { images: path, path: dir.to_owned() });
         }
         images => images?,

@@ -1,10 +1,6 @@
 //! Why retrieval cannot be trained.
 
-use radapter_clip::model::ModelError;
-use radapter_datasets::augment::AugmentError;
-use radapter_datasets::captions::CaptionsError;
-use radapter_datasets::shards::ShardsError;
-use radapter_datasets::subset::FractionError;
+use radapter_datasets::DatasetError;
 use radapter_settings::SettingsError;
 use radapter_training::TrainError;
 
@@ -16,12 +12,6 @@ pub enum RetrievalError {
     /// A setting.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The augmentation.
-    #[error(transparent)]
-    Augment(#[from] AugmentError),
-    /// The share that is held out.
-    #[error(transparent)]
-    Fraction(#[from] FractionError),
     /// More than one template, or none.
     #[error("templates: retrieval takes one template for all captions, found {found}")]
     TemplateCount {
@@ -33,13 +23,10 @@ pub enum RetrievalError {
     NoCaptions,
     /// The training captions.
     #[error("training captions: {0}")]
-    Train(Box<CaptionsError>),
-    /// The training captions, in shards.
-    #[error("training captions: {0}")]
-    Shards(Box<ShardsError>),
+    Train(DatasetError),
     /// The validation captions.
     #[error("validation captions: {0}")]
-    Val(Box<CaptionsError>),
+    Val(DatasetError),
     /// Only one image: a contrastive loss needs two.
     #[error("there is only one image to train on, `{image}`; retrieval needs at least two")]
     OneImage { image: String },
@@ -55,9 +42,6 @@ pub enum RetrievalError {
         /// The setting.
         fraction: f64,
     },
-    /// The model.
-    #[error(transparent)]
-    Model(#[from] ModelError),
     /// The training.
     #[error(transparent)]
     Training(#[from] TrainError),

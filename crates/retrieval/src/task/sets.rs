@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use radapter_datasets::captions::{self, CaptionsError, CaptionsFormat};
+use radapter_datasets::DatasetError;
+use radapter_datasets::captions::{self, CaptionsFormat};
 use radapter_datasets::shards::Shards;
 use radapter_datasets::subset::hold_out;
 use radapter_datasets::{CaptionedImages, SkipReport};
@@ -81,7 +82,7 @@ pub(super) fn read(
 
 fn open(settings: &RetrievalSettings, report: &SkipReport) -> Result<Train, RetrievalError> {
     let path = settings.captions.as_deref().ok_or(RetrievalError::NoCaptions)?;
-    let failed = |error| RetrievalError::Train(Box::new(error));
+    let failed = RetrievalError::Train;
     let options = settings.options();
     let format = match options.format {
         Some(format) => format,
@@ -90,7 +91,7 @@ fn open(settings: &RetrievalSettings, report: &SkipReport) -> Result<Train, Retr
     if format == CaptionsFormat::Shards {
         options.check(format).map_err(failed)?;
         let shards = Shards::open(path, settings.on_error, report, options.max_captions);
-        return Ok(Train::Shards(shards.map_err(|error| RetrievalError::Shards(Box::new(error)))?));
+        return Ok(Train::Shards(shards.map_err(failed)?));
     }
     Ok(Train::Listed(captions::read(path, &options, settings.on_error, report).map_err(failed)?))
 }
@@ -98,15 +99,15 @@ fn open(settings: &RetrievalSettings, report: &SkipReport) -> Result<Train, Retr
 fn validation(settings: &RetrievalSettings, report: &SkipReport) -> Result<Option<CaptionedImages>, RetrievalError> {
     let Some((path, mut options)) = settings.validation() else { return Ok(None) };
     let failed = |error| match error {
-        CaptionsError::Setting { setting: "split", only, format } => {
-            CaptionsError::Setting { setting: "val_split", only, format }
+        DatasetError::OtherForm { setting: "split", only, format } => {
+            DatasetError::OtherForm { setting: "val_split", only, format }
         }
-        CaptionsError::Setting { setting: "image_ids", only, format } => {
-            CaptionsError::Setting { setting: "val_image_ids", only, format }
+        DatasetError::OtherForm { setting: "image_ids", only, format } => {
+            DatasetError::OtherForm { setting: "val_image_ids", only, format }
         }
         other => other,
     };
-    let failed = |error| RetrievalError::Val(Box::new(failed(error)));
+    let failed = |error| RetrievalError::Val(failed(error));
     if settings.val_captions.is_some() {
         let format = captions::detect(path).map_err(failed)?;
         options.format = Some(format);
@@ -185,7 +186,7 @@ fn streamed(
     val: Option<CaptionedImages>,
     seed: u64,
 ) -> Result<Sets, RetrievalError> {
-    let failed = |error| RetrievalError::Shards(Box::new(error));
+    let failed = RetrievalError::Train;
     let (which, buffer) = (settings.data.pairs, settings.data.shuffle_buffer);
     let mut split = SplitRecord { seed, ..SplitRecord::default() };
     if let Some(samples) = settings.data.samples.value() {

@@ -8,7 +8,7 @@ mod part;
 
 use radapter_clip::config::ClipConfig;
 use radapter_images::{Interpolation, Preprocess, RgbImage, crop, flip_horizontal, resize};
-use radapter_settings::{Spec, settings};
+use radapter_settings::{SettingsError, Spec, settings};
 use serde::{Deserialize, Serialize};
 
 use crate::mask::{Bounds, Mask};
@@ -55,14 +55,6 @@ impl std::str::FromStr for Resize {
     }
 }
 
-/// A margin that is none.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("crop.margin = {found} is refused: expected a share of the box's side from 0 to 4")]
-pub struct MarginError {
-    /// The setting.
-    pub found: f64,
-}
-
 /// Makes the inputs of a model.
 #[derive(Clone, Debug)]
 pub struct Cropper {
@@ -77,10 +69,11 @@ impl Cropper {
     /// For the inputs that a model takes.
     ///
     /// # Errors
-    /// [`MarginError`] for a margin out of range.
-    pub fn new(model: &ClipConfig, settings: CropSettings) -> Result<Self, MarginError> {
+    /// [`SettingsError`] for a margin out of range.
+    pub fn new(model: &ClipConfig, settings: CropSettings) -> Result<Self, SettingsError> {
         if !(0.0..=4.0).contains(&settings.margin) {
-            return Err(MarginError { found: settings.margin });
+            let (found, expected) = (settings.margin.to_string(), "expected a share of the box's side from 0 to 4");
+            return Err(SettingsError::Conflict { key: "crop.margin", found, expected });
         }
         let preprocess = model.preprocessor();
         let fill = model.preprocess.mean.map(|mean| (255.0 * mean).round().clamp(0.0, 255.0) as u8);

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use radapter_datasets::label_map::{self, IGNORED, LabelMap, LabelMapError, Labelling, LabellingError};
-use radapter_datasets::pairs::{AnnotatedImage, PairsError, pairs};
+use radapter_datasets::DatasetError;
+use radapter_datasets::label_map::{self, IGNORED, LabelMap, Labelling};
+use radapter_datasets::pairs::{AnnotatedImage, pairs};
 use radapter_datasets::prefetch::{Ahead, Prefetch, PrefetchError};
 use radapter_embedding::Image;
 use radapter_images::ImageSource;
@@ -27,27 +28,6 @@ pub struct Annotations<'a> {
     pub min_area: usize,
 }
 
-/// Why annotated images could not be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AnnotatedError {
-    /// The folders.
-    #[error(transparent)]
-    Pairs(#[from] PairsError),
-    /// An annotation.
-    #[error(transparent)]
-    LabelMap(#[from] LabelMapError),
-    /// The settings of the labels.
-    #[error(transparent)]
-    Labelling(#[from] LabellingError),
-    /// A thread that reads annotations panicked.
-    #[error("reading annotations stopped unexpectedly: {message}")]
-    Worker {
-        /// The panic's message.
-        message: String,
-    },
-}
-
 /// What was read.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "names say what is not documented")]
@@ -62,7 +42,7 @@ impl Annotations<'_> {
     ///
     /// # Errors
     /// If the settings contradict each other.
-    pub fn labelling(&self) -> Result<Labelling, LabellingError> {
+    pub fn labelling(&self) -> Result<Labelling, DatasetError> {
         Labelling::new(self.classes, self.ignore, self.label_offset)
     }
 }
@@ -71,12 +51,12 @@ impl Annotations<'_> {
 /// called with the number of annotations read and of all.
 ///
 /// # Errors
-/// [`AnnotatedError`] for folders that do not fit together and annotations that are none.
+/// [`DatasetError`] for folders that do not fit together and annotations that are none.
 pub fn read(
     annotations: &Annotations<'_>,
     excluded: &[usize],
     progress: &mut dyn FnMut(usize, usize),
-) -> Result<Annotated, AnnotatedError> {
+) -> Result<Annotated, DatasetError> {
     let labelling = annotations.labelling()?;
     let pairs = pairs(annotations.images, annotations.annotations)?;
     let (count, min_area) = (pairs.images.len(), annotations.min_area);
@@ -90,8 +70,8 @@ pub fn read(
     let mut set = SegmentSet::default();
     for read in Prefetch::new(pairs.images, Ahead { threads, jobs: 8 * threads }, work) {
         let (pair, segments) = read.map_err(|error| match error {
-            PrefetchError::Work(error) => AnnotatedError::LabelMap(error),
-            PrefetchError::Panicked { message } => AnnotatedError::Worker { message },
+            PrefetchError::Work(error) => error,
+            PrefetchError::Panicked { message } => DatasetError::Panicked { what: "annotations", message },
         })?;
         let image = set.images.len();
         set.segments.extend(segments.into_iter().map(|(label, mask)| Segment { image, mask, label }));

@@ -6,20 +6,20 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_clip::model::{Clip, ModelError};
-use radapter_datasets::captions::{self, CaptionsError};
+use radapter_clip::model::Clip;
+use radapter_datasets::captions;
 use radapter_datasets::prefetch::{Ahead, Prefetch};
-use radapter_datasets::{CaptionedImages, SkipReport};
-use radapter_embedding::{EmbedError, EmbedOptions, Image};
-use radapter_images::ImageError;
+use radapter_datasets::{CaptionedImages, DatasetError, SkipReport};
+use radapter_embedding::{EmbedOptions, Image};
 
 use super::{Labels, Segment, SegmentSet};
 use crate::config::SegmentationSettings;
-use crate::crop::{Cropper, MarginError};
+use crate::crop::Cropper;
+use crate::error::SegmentError;
 use crate::mask::Rle;
 use crate::nouns::Nouns;
-use crate::proposals::{ProposalError, Source};
-use crate::regions::{ImageRegions, RegionEmbedder, RegionError, embed_all};
+use crate::proposals::Source;
+use crate::regions::{ImageRegions, RegionEmbedder, embed_all};
 use crate::vocabulary::Vocabulary;
 
 /// What was mined.
@@ -33,45 +33,10 @@ pub struct Mined {
     pub notes: Vec<String>,
 }
 
-/// Why nothing could be mined.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum MineError {
-    /// The captions.
-    #[error("training captions: {0}")]
-    Captions(Box<CaptionsError>),
-    /// The proposals.
-    #[error(transparent)]
-    Proposals(#[from] ProposalError),
-    /// An image.
-    #[error(transparent)]
-    Image(#[from] ImageError),
-    /// The cropping.
-    #[error(transparent)]
-    Margin(#[from] MarginError),
-    /// The model.
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    /// The texts.
-    #[error(transparent)]
-    Embed(#[from] EmbedError),
-    /// The regions.
-    #[error(transparent)]
-    Regions(#[from] RegionError),
-    /// No caption has a noun.
-    #[error("no caption of the {images} images has one of the {nouns} known nouns; give --nouns FILE")]
-    NoNouns {
-        /// How many images there are.
-        images: usize,
-        /// How many nouns.
-        nouns: usize,
-    },
-}
-
 /// Mines segments by the base model. `progress` is called with the number of images done and of all.
 ///
 /// # Errors
-/// [`MineError`] for captions, proposals and images that cannot be read, and captions without nouns.
+/// [`SegmentError`] for captions, proposals and images that cannot be read, and captions without nouns.
 pub fn mine(
     base: &Checkpoint,
     task: &SegmentationSettings,
@@ -79,16 +44,20 @@ pub fn mine(
     options: &EmbedOptions,
     progress: &mut dyn FnMut(usize, usize),
     skipped: &SkipReport,
-) -> Result<Mined, MineError> {
+) -> Result<Mined, SegmentError> {
     let path = task.captions.as_deref().unwrap_or_else(|| std::path::Path::new(""));
-    let captions = captions::read(path, &task.captions_options(), task.on_error, skipped)
-        .map_err(|error| MineError::Captions(Box::new(error)))?;
+    let captions =
+        captions::read(path, &task.captions_options(), task.on_error, skipped).map_err(SegmentError::Captions)?;
     let nouns = if task.nouns.0.is_empty() { Nouns::built_in() } else { Nouns::new(&task.nouns.0) };
     let excluded: BTreeSet<usize> = task.exclude.0.iter().filter_map(|name| nouns.named(name)).collect();
     let of_image = nouns_of(&captions, &nouns, &excluded);
     let used: Vec<usize> = of_image.iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect();
     if used.is_empty() {
-        return Err(MineError::NoNouns { images: captions.len(), nouns: nouns.names().len() });
+        let (images, nouns) = (captions.len(), nouns.names().len());
+        return Err(DatasetError::Option(format!(
+            "no caption of the {images} images has one of the {nouns} known nouns; give --nouns FILE"
+        ))
+        .into());
     }
     let labels = Labels::of_names(used.iter().map(|&noun| nouns.names()[noun].clone()).collect());
     let source = Arc::new(Source::open(&task.proposals.0)?);
@@ -117,7 +86,7 @@ pub fn mine(
         let proposals = source.of(&image, &picture, None)?;
         let masks: Vec<Rle> = proposals.regions(THRESHOLD).into_iter().flatten().collect();
         let name = image.name.clone();
-        Ok::<_, MineError>(Some(ImageRegions { name, image: picture, masks, key: None, payload: (image, labels) }))
+        Ok::<_, SegmentError>(Some(ImageRegions { name, image: picture, masks, key: None, payload: (image, labels) }))
     });
 
     let mut set = SegmentSet::default();

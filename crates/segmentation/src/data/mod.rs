@@ -18,7 +18,8 @@ use crate::config::SegmentationSettings;
 use crate::crop::{Cropper, Part};
 
 pub use labels::Labels;
-pub use set::{Segment, SegmentSet, SizeError};
+pub(crate) use set::check_size;
+pub use set::{Segment, SegmentSet};
 
 /// Regions as training samples: positives share a label (Kim et al., ECCV 2024, on OVSeg's pairs of masked crops and nouns).
 ///

@@ -1,8 +1,10 @@
 //! Sets of labelled regions.
 
-use radapter_datasets::subset::{FractionError, hold_out};
+use radapter_datasets::DatasetError;
+use radapter_datasets::subset::hold_out;
 use radapter_embedding::Image;
 use radapter_images::RgbImage;
+use radapter_settings::SettingsError;
 
 use crate::mask::{Mask, Rle};
 
@@ -26,51 +28,33 @@ pub struct SegmentSet {
     pub segments: Vec<Segment>,
 }
 
-/// Masks and image differ in size.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the image {name} has {found_width} × {found_height} pixels and its masks {width} × {height}: annotations or proposals belong to \
-     images of the same size"
-)]
-pub struct SizeError {
-    /// The image.
-    pub name: String,
-    /// The masks' width.
-    pub width: usize,
-    /// The masks' height.
-    pub height: usize,
-    /// The image's width.
-    pub found_width: usize,
-    /// The image's height.
-    pub found_height: usize,
-}
-
-impl SizeError {
-    /// Compares a mask's size with its image's.
-    ///
-    /// # Errors
-    /// If they differ.
-    pub fn check(name: &str, (width, height): (usize, usize), image: &RgbImage) -> Result<(), Self> {
-        let (found_width, found_height) = (image.width() as usize, image.height() as usize);
-        if (width, height) == (found_width, found_height) {
-            return Ok(());
-        }
-        Err(Self { name: name.to_owned(), width, height, found_width, found_height })
+/// Compares the columns and rows of an image's masks with its own.
+///
+/// # Errors
+/// If they differ.
+pub(crate) fn check_size(name: &str, masks: (usize, usize), image: &RgbImage) -> Result<(), DatasetError> {
+    let found = (image.width() as usize, image.height() as usize);
+    if masks == found {
+        return Ok(());
     }
+    Err(DatasetError::Option(format!(
+        "the image {name} has {} × {} pixels and its masks {} × {}: annotations or proposals belong to images of the same size",
+        found.0, found.1, masks.0, masks.1
+    )))
 }
 
 impl SegmentSet {
     /// The mask of a segment, which is of its image's size.
-    pub(crate) fn mask(&self, mask: &Rle, image: &Image, picture: &RgbImage) -> Result<Mask, SizeError> {
-        SizeError::check(&image.name, (mask.width(), mask.height()), picture)?;
+    pub(crate) fn mask(&self, mask: &Rle, image: &Image, picture: &RgbImage) -> Result<Mask, DatasetError> {
+        check_size(&image.name, (mask.width(), mask.height()), picture)?;
         Ok(mask.decode())
     }
 
     /// Holds out a share of the *images*, chosen by the seed, with all their segments; returns the rest and the held-out part.
     ///
     /// # Errors
-    /// [`FractionError`] for a share out of range.
-    pub fn hold_out(&self, fraction: f64, seed: u64) -> Result<[Self; 2], FractionError> {
+    /// [`SettingsError`] for a share out of range.
+    pub fn hold_out(&self, fraction: f64, seed: u64) -> Result<[Self; 2], SettingsError> {
         // Images without a segment do not count; all others are of one class, so that the split is by image.
         let used = self.used();
         let parts = hold_out(&vec![0; used.len()], fraction, seed)?;

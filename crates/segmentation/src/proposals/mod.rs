@@ -4,14 +4,12 @@
 //! bound, from annotations. A [`Source`] is any of them.
 
 pub mod builtin;
-mod error;
 mod files;
 mod grid;
 pub mod recall;
 mod source;
 mod write;
 
-pub use error::ProposalError;
 pub use files::{ProposalFiles, Wanted};
 pub use grid::Grid;
 pub use source::Source;

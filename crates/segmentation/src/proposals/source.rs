@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use radapter_datasets::DatasetError;
 use radapter_datasets::label_map::{self, Labelling};
 use radapter_embedding::Image;
 use radapter_images::RgbImage;
 
 use super::builtin::{self, Options};
 use super::files::Wanted;
-use super::{Proposal, ProposalError, ProposalFiles, Proposals, Region};
+use super::{Proposal, ProposalFiles, Proposals, Region};
 use crate::data::annotated::segments;
 use crate::mask::Rle;
 
@@ -38,7 +39,7 @@ impl Source {
     ///
     /// # Errors
     /// As [`ProposalFiles::open`].
-    pub fn open(what: &str) -> Result<Self, ProposalError> {
+    pub fn open(what: &str) -> Result<Self, DatasetError> {
         match what {
             "builtin" => Ok(Self::Builtin(Options::default())),
             path => Ok(Self::Files(ProposalFiles::open(Path::new(path))?)),
@@ -57,7 +58,7 @@ impl Source {
     ///
     /// # Errors
     /// As [`ProposalFiles::check`].
-    pub fn check_names<'a>(&self, names: impl Iterator<Item = &'a str> + Clone) -> Result<(), ProposalError> {
+    pub fn check_names<'a>(&self, names: impl Iterator<Item = &'a str> + Clone) -> Result<(), DatasetError> {
         match self {
             Self::Files(files) => files.check(names),
             _ => Ok(()),
@@ -67,8 +68,8 @@ impl Source {
     /// The proposals of an image. `classes`: the number of classes that class scores must have.
     ///
     /// # Errors
-    /// [`ProposalError`] for masks that cannot be read or do not fit the image.
-    pub fn of(&self, image: &Image, picture: &RgbImage, classes: Option<usize>) -> Result<Proposals, ProposalError> {
+    /// [`DatasetError`] for masks that cannot be read or do not fit the image.
+    pub fn of(&self, image: &Image, picture: &RgbImage, classes: Option<usize>) -> Result<Proposals, DatasetError> {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         let binary = |mask: Rle, score| Proposal { region: Region::Binary(mask), score };
         let of = |masks| Proposals { width, height, masks, class_scores: None };
@@ -79,20 +80,16 @@ impl Source {
             }
             Self::Files(files) => files.of(Wanted { name: &image.name, width, height, classes }),
             Self::GroundTruth { annotations, labelling, min_area } => {
-                let missing = || ProposalError::NoAnnotation { image: image.name.clone() };
+                let missing = || {
+                    DatasetError::Option(format!(
+                        "the image {} has no annotation to take its segments from",
+                        image.name
+                    ))
+                };
                 let path = annotations.get(&image.name).ok_or_else(missing)?;
                 let map = label_map::read(path, labelling)?;
-                if (map.width(), map.height()) != (width, height) {
-                    return Err(ProposalError::Size {
-                        path: path.clone(),
-                        what: "the annotation".to_owned(),
-                        image: image.name.clone(),
-                        width,
-                        height,
-                        found_width: map.width(),
-                        found_height: map.height(),
-                    });
-                }
+                let wanted = Wanted { name: &image.name, width, height, classes };
+                wanted.check_size(path, "the annotation", (map.width(), map.height()))?;
                 Ok(of(segments(&map, *min_area).into_iter().map(|(_, mask)| binary(mask, 1.0)).collect()))
             }
             Self::Known(known) => Ok(known.get(&image.name).cloned().unwrap_or_else(|| of(Vec::new()))),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use radapter_files::{IoError, io_error};
+use radapter_datasets::DatasetError;
+use radapter_files::io_error;
 use radapter_images::ImageSource;
 use sha2::{Digest, Sha256};
 
@@ -29,39 +30,26 @@ pub struct Cache {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageKey(String);
 
-/// Why the cache cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "fields are named for what they hold")]
-pub enum CacheError {
-    /// A file could not be read or written.
-    #[error("the cache of region embeddings: {0}")]
-    Io(IoError),
-    /// A file of another form.
-    #[error("{} is damaged, or not a file of the cache of region embeddings; delete it", path.display())]
-    Damaged { path: PathBuf },
-}
-
 impl Cache {
     /// The cache in a folder, which is made, for a model of this hash and embedding size that sees regions so cropped.
     ///
     /// # Errors
-    /// [`CacheError::Io`] if the folder cannot be made.
-    pub fn open(folder: &Path, model: &str, dim: usize, crop: CropSettings) -> Result<Self, CacheError> {
+    /// If the folder cannot be made.
+    pub fn open(folder: &Path, model: &str, dim: usize, crop: CropSettings) -> Result<Self, DatasetError> {
         let mut hash = Sha256::new();
         hash.update(model.as_bytes());
         hash.update(crop.margin.to_bits().to_le_bytes());
         hash.update([crop.resize as u8]);
         let folder = folder.join(hex(&hash.finalize()[..KEY]));
-        std::fs::create_dir_all(&folder).map_err(io_error("create", &folder)).map_err(CacheError::Io)?;
+        std::fs::create_dir_all(&folder).map_err(io_error("create the cache of region embeddings", &folder))?;
         Ok(Self { folder, dim })
     }
 
     /// The rows of those masks that are there.
     ///
     /// # Errors
-    /// [`CacheError`] for a file that cannot be read or is damaged.
-    pub(super) fn read(&self, image: &ImageKey, masks: &[Rle]) -> Result<Rows, CacheError> {
+    /// [`DatasetError`] for a file that cannot be read or is damaged.
+    pub(super) fn read(&self, image: &ImageKey, masks: &[Rle]) -> Result<Rows, DatasetError> {
         let rows = self.rows(image)?;
         Ok(masks.iter().map(|mask| rows.get(&mask_key(mask)).cloned()).collect())
     }
@@ -70,7 +58,7 @@ impl Cache {
     ///
     /// # Errors
     /// As [`read`](Self::read).
-    pub(super) fn write(&self, image: &ImageKey, masks: &[Rle], rows: &Rows) -> Result<(), CacheError> {
+    pub(super) fn write(&self, image: &ImageKey, masks: &[Rle], rows: &Rows) -> Result<(), DatasetError> {
         let mut all = self.rows(image)?;
         for (mask, row) in masks.iter().zip(rows) {
             if let Some(row) = row {
@@ -84,17 +72,20 @@ impl Cache {
             row.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
         }
         let path = self.path(image);
-        radapter_files::write(&path, &bytes).map_err(CacheError::Io)
+        Ok(radapter_files::write(&path, &bytes)?)
     }
 
-    fn rows(&self, image: &ImageKey) -> Result<BTreeMap<[u8; KEY], Vec<f32>>, CacheError> {
+    fn rows(&self, image: &ImageKey) -> Result<BTreeMap<[u8; KEY], Vec<f32>>, DatasetError> {
         let path = self.path(image);
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-            Err(error) => return Err(CacheError::Io(io_error("read", &path)(error))),
+            Err(error) => return Err(io_error("read the cache of region embeddings", &path)(error).into()),
         };
-        self.parse(&bytes).ok_or(CacheError::Damaged { path })
+        self.parse(&bytes).ok_or_else(|| {
+            let problem = "is damaged, or not a file of the cache of region embeddings; delete it";
+            DatasetError::about(path, problem)
+        })
     }
 
     fn parse(&self, bytes: &[u8]) -> Option<BTreeMap<[u8; KEY], Vec<f32>>> {
@@ -120,8 +111,8 @@ impl ImageKey {
     /// The key of an image; `None` if it is not a file of its own.
     ///
     /// # Errors
-    /// [`IoError`] if the file cannot be read.
-    pub fn of(source: &ImageSource) -> Result<Option<Self>, IoError> {
+    /// If the file cannot be read.
+    pub fn of(source: &ImageSource) -> Result<Option<Self>, DatasetError> {
         let ImageSource::File(path) = source else { return Ok(None) };
         let bytes = std::fs::read(path).map_err(io_error("read", path))?;
         Ok(Some(Self(hex(&Sha256::digest(bytes)[..KEY]))))

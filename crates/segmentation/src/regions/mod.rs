@@ -13,9 +13,10 @@ use radapter_images::RgbImage;
 use rayon::prelude::*;
 
 use crate::crop::Cropper;
+use crate::error::SegmentError;
 use crate::mask::Rle;
 
-pub use cache::{Cache, CacheError, ImageKey};
+pub use cache::{Cache, ImageKey};
 
 /// An image with the regions of it that are to be embedded.
 #[derive(Clone, Debug)]
@@ -63,18 +64,6 @@ struct Pending {
     pixels: Vec<f32>,
 }
 
-/// Why regions could not be embedded.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RegionError {
-    /// The model.
-    #[error(transparent)]
-    Embed(#[from] EmbedError),
-    /// The cache.
-    #[error(transparent)]
-    Cache(#[from] CacheError),
-}
-
 impl<'a, T> RegionEmbedder<'a, T> {
     /// Runs `batch` regions at a time through the model.
     pub fn new(model: &'a dyn Encoder, cropper: &'a Cropper, cache: Option<&'a Cache>, batch: usize) -> Self {
@@ -85,8 +74,8 @@ impl<'a, T> RegionEmbedder<'a, T> {
     /// Takes an image; gives those that are done.
     ///
     /// # Errors
-    /// [`RegionError`] for embeddings that are not finite, and a cache that cannot be read or written.
-    pub fn push(&mut self, regions: ImageRegions<T>) -> Result<Vec<(ImageRegions<T>, Rows)>, RegionError> {
+    /// [`SegmentError`] for embeddings that are not finite, and a cache that cannot be read or written.
+    pub fn push(&mut self, regions: ImageRegions<T>) -> Result<Vec<(ImageRegions<T>, Rows)>, SegmentError> {
         let mut rows: Rows = vec![None; regions.masks.len()];
         if let (Some(cache), Some(key)) = (self.cache, &regions.key) {
             rows = cache.read(key, &regions.masks)?;
@@ -121,7 +110,7 @@ impl<'a, T> RegionEmbedder<'a, T> {
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    pub fn finish(mut self) -> Result<Vec<(ImageRegions<T>, Rows)>, RegionError> {
+    pub fn finish(mut self) -> Result<Vec<(ImageRegions<T>, Rows)>, SegmentError> {
         self.run()?;
         let mut done = Vec::new();
         self.hand_back(&mut done)?;
@@ -129,7 +118,7 @@ impl<'a, T> RegionEmbedder<'a, T> {
     }
 
     /// Embeds the regions that wait.
-    fn run(&mut self) -> Result<(), RegionError> {
+    fn run(&mut self) -> Result<(), SegmentError> {
         let pending = std::mem::take(&mut self.pending);
         if pending.is_empty() {
             return Ok(());
@@ -153,7 +142,7 @@ impl<'a, T> RegionEmbedder<'a, T> {
         Ok(())
     }
 
-    fn hand_back(&mut self, done: &mut Vec<(ImageRegions<T>, Rows)>) -> Result<(), RegionError> {
+    fn hand_back(&mut self, done: &mut Vec<(ImageRegions<T>, Rows)>) -> Result<(), SegmentError> {
         while self.waiting.front().is_some_and(|waiting| waiting.left == 0) {
             let Some(Waiting { regions, rows, is_new, .. }) = self.waiting.pop_front() else { break };
             self.done += 1;
@@ -170,11 +159,11 @@ impl<'a, T> RegionEmbedder<'a, T> {
 ///
 /// # Errors
 /// Those of the images, of the embedder and of `take`.
-pub fn embed_all<T, E: From<RegionError> + From<EmbedError>>(
+pub fn embed_all<T>(
     mut embedder: RegionEmbedder<'_, T>,
-    images: Prefetch<Option<ImageRegions<T>>, E>,
-    take: &mut dyn FnMut(ImageRegions<T>, Rows) -> Result<(), E>,
-) -> Result<(), E> {
+    images: Prefetch<Option<ImageRegions<T>>, SegmentError>,
+    take: &mut dyn FnMut(ImageRegions<T>, Rows) -> Result<(), SegmentError>,
+) -> Result<(), SegmentError> {
     for image in images {
         let image = image.map_err(|error| match error {
             PrefetchError::Work(error) => error,

@@ -1,16 +1,10 @@
 //! Why segmentation cannot be trained.
 
-use radapter_clip::model::ModelError;
-use radapter_datasets::augment::AugmentError;
-use radapter_datasets::subset::FractionError;
+use radapter_datasets::DatasetError;
 use radapter_settings::SettingsError;
 use radapter_training::TrainError;
 
-use super::SegmentsError;
-use crate::class_list::ClassListError;
-use crate::crop::MarginError;
-use crate::data::annotated::AnnotatedError;
-use crate::data::mined::MineError;
+use crate::error::SegmentError;
 
 /// Why a run cannot begin, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -19,18 +13,6 @@ pub enum SegmentationError {
     /// A setting.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The augmentation.
-    #[error(transparent)]
-    Augment(#[from] AugmentError),
-    /// The cropping.
-    #[error(transparent)]
-    Margin(#[from] MarginError),
-    /// The classes.
-    #[error(transparent)]
-    Classes(#[from] ClassListError),
-    /// The share that is held out.
-    #[error(transparent)]
-    Fraction(#[from] FractionError),
     /// Settings that exclude each other, or one that needs another.
     #[error("{0}")]
     Together(&'static str),
@@ -40,15 +22,12 @@ pub enum SegmentationError {
     /// Neither annotations nor captions.
     #[error("nothing says what the training images show: give `annotations` and `classes`, or `captions`")]
     NoAnnotations,
-    /// The annotations.
+    /// The classes, the annotations, or the segments that a run mined.
     #[error(transparent)]
-    Annotated(#[from] AnnotatedError),
-    /// The captions.
+    Data(#[from] DatasetError),
+    /// Mining.
     #[error(transparent)]
-    Mined(#[from] MineError),
-    /// The mined segments of a run.
-    #[error(transparent)]
-    Segments(#[from] SegmentsError),
+    Mined(#[from] SegmentError),
     /// No segment is left.
     #[error(
         "there is no segment to train on: none has {min_area} pixels (`min_area`) and a class that is not excluded"
@@ -63,9 +42,6 @@ pub enum SegmentationError {
         /// What they show.
         label: String,
     },
-    /// The model.
-    #[error(transparent)]
-    Model(#[from] ModelError),
     /// The training.
     #[error(transparent)]
     Training(#[from] TrainError),

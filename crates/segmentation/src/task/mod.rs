@@ -13,7 +13,7 @@ use radapter_training::config::{Recipe, TrainSettings};
 use radapter_training::{Parts, RunOptions, Sources, Task, TrainData, TrainError, Validator};
 
 pub use error::SegmentationError;
-pub use segments_file::{SEGMENTS_FILE, SegmentsError};
+pub use segments_file::SEGMENTS_FILE;
 pub use sets::{SplitRecord, TrainingSegments};
 
 use crate::config::{RECIPES, SegmentationSettings};

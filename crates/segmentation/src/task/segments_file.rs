@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use radapter_datasets::DatasetError;
 use radapter_embedding::Image;
-use radapter_files::{IoError, io_error};
+use radapter_files::io_error;
 use radapter_images::ImageSource;
 use serde::{Deserialize, Serialize};
 
@@ -12,25 +13,6 @@ use crate::mask::Rle;
 
 /// The file, in a run's folder, with the segments that were mined from captions: a resumed run must see the same ones.
 pub const SEGMENTS_FILE: &str = "segments.json";
-
-/// Why the segments of a run cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "fields are named for what they hold")]
-pub enum SegmentsError {
-    /// The file could not be read.
-    #[error(transparent)]
-    Io(#[from] IoError),
-    /// A file of another form.
-    #[error("{} is not what mining has written: {reason}; begin the run anew", path.display())]
-    Damaged { path: PathBuf, reason: String },
-    /// An image that is not a file.
-    #[error("the image {name} is in a shard; segments are mined from images in files")]
-    NoFile {
-        /// The image.
-        name: String,
-    },
-}
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,10 +40,11 @@ struct SegmentRecord {
 }
 
 /// The bytes of the file.
-pub(super) fn to_bytes(labels: &Labels, set: &SegmentSet) -> Result<Vec<u8>, SegmentsError> {
+pub(super) fn to_bytes(labels: &Labels, set: &SegmentSet) -> Result<Vec<u8>, DatasetError> {
     let image = |(image, places): (&Image, Vec<usize>)| {
         let ImageSource::File(path) = &image.source else {
-            return Err(SegmentsError::NoFile { name: image.name.clone() });
+            let problem = format!("the image {} is in a shard; segments are mined from images in files", image.name);
+            return Err(DatasetError::Option(problem));
         };
         let segments: Vec<&Segment> = places.iter().map(|&place| &set.segments[place]).collect();
         let (width, height) = segments.first().map_or((0, 0), |segment| (segment.mask.width(), segment.mask.height()));
@@ -75,8 +58,10 @@ pub(super) fn to_bytes(labels: &Labels, set: &SegmentSet) -> Result<Vec<u8>, Seg
 }
 
 /// Reads the file.
-pub(super) fn read(path: &Path) -> Result<(Labels, SegmentSet), SegmentsError> {
-    let damaged = |reason: String| SegmentsError::Damaged { path: path.to_owned(), reason };
+pub(super) fn read(path: &Path) -> Result<(Labels, SegmentSet), DatasetError> {
+    let damaged = |reason: String| {
+        DatasetError::about(path, format!("is not what mining has written: {reason}; begin the run anew"))
+    };
     let bytes = std::fs::read(path).map_err(io_error("read", path))?;
     let record: Record = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     let mut set = SegmentSet::default();

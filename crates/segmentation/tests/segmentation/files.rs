@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use radapter_datasets::DatasetError;
 use radapter_segmentation::mask::{Mask, Rle};
-use radapter_segmentation::proposals::{ProposalError, ProposalFiles, Proposals, Region, ResultsWriter, Wanted};
+use radapter_segmentation::proposals::{ProposalFiles, Proposals, Region, ResultsWriter, Wanted};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ fn runs(count: usize) -> Value {
     json!({ "size": [3, 4], "counts": [0, count, 12 - count] })
 }
 
-fn of(content: &Value, name: &str) -> Result<Proposals, ProposalError> {
+fn of(content: &Value, name: &str) -> Result<Proposals, DatasetError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("proposals.json");
     std::fs::write(&path, content.to_string()).unwrap();

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use radapter_adapter::{AdapterError, Alpha, AlphaError};
+use radapter_adapter::{AdapterError, Alpha};
 use radapter_clip::checkpoint::{Checkpoint, CheckpointError, read_safetensors};
 use radapter_clip::model::{Clip, Encoder, ModelError};
 use radapter_clip::state_dict::RawTensor;
-use radapter_settings::Origin;
+use radapter_settings::{Origin, SettingsError};
 
 use super::results::file_name;
 use super::run_dir::{RunDir, RunRecord};
@@ -46,7 +46,7 @@ pub enum FineTunedError {
     NotMergeable,
     /// A mixing coefficient out of range.
     #[error(transparent)]
-    Alpha(#[from] AlphaError),
+    Alpha(#[from] SettingsError),
     /// The adapters.
     #[error(transparent)]
     Adapters(#[from] AdapterError),
@@ -176,8 +176,8 @@ impl FineTunedRun {
     /// The α of a model for which none is given: the run's own for scaled adapters, else 1.
     ///
     /// # Errors
-    /// [`AlphaError`] if the record's is out of range.
-    pub fn default_alpha(&self) -> Result<Alpha, AlphaError> {
+    /// [`SettingsError`] if the record's is out of range.
+    pub fn default_alpha(&self) -> Result<Alpha, SettingsError> {
         if self.method.is_scaled() { Alpha::new(self.train.alpha) } else { Ok(Alpha::ONE) }
     }
 

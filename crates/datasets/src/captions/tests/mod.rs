@@ -46,11 +46,11 @@ impl Data {
     }
 
     /// Reads a file with this content.
-    fn read(&self, name: &str, content: &str, options: &CaptionsOptions) -> Result<CaptionedImages, CaptionsError> {
+    fn read(&self, name: &str, content: &str, options: &CaptionsOptions) -> Result<CaptionedImages, DatasetError> {
         super::read(&self.write(name, content), options, OnError::Fail, &self.report)
     }
 
-    fn skip(&self, name: &str, content: &str, options: &CaptionsOptions) -> Result<CaptionedImages, CaptionsError> {
+    fn skip(&self, name: &str, content: &str, options: &CaptionsOptions) -> Result<CaptionedImages, DatasetError> {
         super::read(&self.write(name, content), options, OnError::Skip, &self.report)
     }
 
@@ -78,7 +78,7 @@ fn expected(images: &[(&str, &str, &[&str])]) -> Vec<(String, String, Vec<String
 }
 
 /// That a message has these parts.
-fn assert_says(error: &CaptionsError, parts: &[&str]) {
+fn assert_says(error: &DatasetError, parts: &[&str]) {
     let message = error.to_string();
     for part in parts {
         assert!(message.contains(part), "`{part}` is not in: {message}");

@@ -12,7 +12,7 @@ fn three(folder: &Folder) -> Vec<u8> {
 }
 
 /// The error, the keys that are kept, and what is on the report.
-fn broken(folder: &Folder, bytes: &[u8]) -> (ShardsError, Vec<String>) {
+fn broken(folder: &Folder, bytes: &[u8]) -> (DatasetError, Vec<String>) {
     std::fs::write(folder.path("s.tar"), bytes).unwrap();
     let error = folder.open("s.tar").unwrap().shard(0).unwrap_err();
     let again = folder.open("s.tar").unwrap().count().unwrap_err();
@@ -89,7 +89,7 @@ fn other_shards_go_on_behind_a_broken_one() {
     std::fs::write(folder.path("1.tar"), &whole[..9 * BLOCK]).unwrap();
     folder.plain("2", 2);
     let shards = folder.open("{0..2}.tar").unwrap();
-    assert!(matches!(shards.count(), Err(ShardsError::Broken { .. })));
+    assert!(matches!(shards.count(), Err(DatasetError::Content { .. })));
     // The order ends with the error.
     let order: Vec<_> = shards.order(1, 0, 3).collect();
     assert!(order.last().unwrap().is_err() && order.iter().filter(|sample| sample.is_err()).count() == 1);

@@ -52,7 +52,8 @@ fn shards_that_are_not_there_are_errors() {
 
 #[test]
 fn captions_are_read_from_shards() {
-    use crate::captions::{CaptionsError, CaptionsOptions};
+    use crate::DatasetError;
+    use crate::captions::CaptionsOptions;
     let folder = Folder::new();
     folder.plain("0", 2);
     folder.plain("1", 1);
@@ -66,6 +67,6 @@ fn captions_are_read_from_shards() {
         assert_eq!((names, set.captions()), (vec!["0-0", "0-1", "1-0"], 3));
     }
     let split = CaptionsOptions { splits: vec!["train".to_owned()], ..Default::default() };
-    assert!(matches!(read("0.tar", &split), Err(CaptionsError::Setting { setting: "split", .. })));
-    assert!(matches!(read("{2..3}.tar", &Default::default()), Err(CaptionsError::Shards(ShardsError::Find { .. }))));
+    assert!(matches!(read("0.tar", &split), Err(DatasetError::OtherForm { setting: "split", .. })));
+    assert!(matches!(read("{2..3}.tar", &Default::default()), Err(DatasetError::Content { .. })));
 }

@@ -53,7 +53,7 @@ impl Folder {
         self.write(&format!("{name}.tar"), &members.collect::<Vec<_>>())
     }
 
-    fn open(&self, pattern: &str) -> Result<Shards, ShardsError> {
+    fn open(&self, pattern: &str) -> Result<Shards, DatasetError> {
         Shards::open(&self.path(pattern), OnError::Fail, &self.report, None)
     }
 
@@ -83,7 +83,7 @@ fn keys(samples: &[ShardSample]) -> Vec<&str> {
     samples.iter().map(|sample| &sample.key[..]).collect()
 }
 
-fn assert_says(error: &ShardsError, parts: &[&str]) {
+fn assert_says(error: &DatasetError, parts: &[&str]) {
     let message = error.to_string();
     for part in parts {
         assert!(message.contains(part), "`{part}` is not in: {message}");

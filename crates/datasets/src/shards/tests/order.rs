@@ -75,7 +75,7 @@ fn shards_are_read_when_they_are_needed() {
     }
     // The buffer holds 4 of 5, so that one more comes out before the next shard is read.
     assert_eq!(order.next().unwrap().unwrap().0, first);
-    assert!(matches!(order.next(), Some(Err(ShardsError::Io(_)))));
+    assert!(matches!(order.next(), Some(Err(DatasetError::Io(_)))));
     assert!(order.next().is_none());
     drop(folder);
 }

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use radapter_datasets::DatasetError;
+
 use super::Wanted;
-use crate::proposals::{ClassScores, Grid, Proposal, ProposalError, Region};
+use crate::proposals::{ClassScores, Grid, Proposal, Region};
 
 /// An array of numbers as a file has it.
 #[derive(Clone, Debug)]
@@ -26,26 +28,30 @@ pub(super) const MOST: u64 = 4 << 30;
 /// The largest logit of a mask.
 const LARGEST: f32 = 1e4;
 
+/// The error of an array that is missing, or of another shape or type.
+pub(super) fn unfit(path: &Path, key: &str, expected: &str, found: &str) -> DatasetError {
+    DatasetError::at(path, format!("`{key}`"), format!("expected {expected}, found {found}"))
+}
+
 /// Masks and class scores, their shapes checked.
 pub(super) fn proposals(
     path: &Path,
     arrays: Arrays,
     image: Wanted<'_>,
-) -> Result<(Vec<Proposal>, Option<ClassScores>), ProposalError> {
-    let wrong =
-        |key, expected: String, found: String| ProposalError::Array { path: path.to_owned(), key, expected, found };
+) -> Result<(Vec<Proposal>, Option<ClassScores>), DatasetError> {
+    let wrong = |key, expected: &str, found: &str| unfit(path, key, expected, found);
     let shape =
         |array: &Option<Array>| array.as_ref().map_or("none".to_owned(), |array| format!("shape {:?}", array.shape));
-    let expected = || "logits of shape [masks, height, width]".to_owned();
-    let Some(masks) = &arrays.masks else { return Err(wrong("masks", expected(), "none".to_owned())) };
-    let [count, height, width] = masks.shape[..] else { return Err(wrong("masks", expected(), shape(&arrays.masks))) };
+    let expected = "logits of shape [masks, height, width]";
+    let Some(masks) = &arrays.masks else { return Err(wrong("masks", expected, "none")) };
+    let [count, height, width] = masks.shape[..] else { return Err(wrong("masks", expected, &shape(&arrays.masks))) };
     if height == 0 || width == 0 {
-        return Err(wrong("masks", expected(), shape(&arrays.masks)));
+        return Err(wrong("masks", expected, &shape(&arrays.masks)));
     }
     let mut found = Vec::with_capacity(count);
     for (number, logits) in masks.values.chunks_exact(height * width).enumerate() {
         if logits.iter().any(|logit| logit.is_nan()) {
-            return Err(wrong("masks", "numbers".to_owned(), format!("NaN in mask {number}")));
+            return Err(wrong("masks", "numbers", &format!("NaN in mask {number}")));
         }
         // Infinite logits would not survive interpolation; a sigmoid is 0 or 1 long before the limit.
         let logits: Vec<f32> = logits.iter().map(|logit| logit.clamp(-LARGEST, LARGEST)).collect();
@@ -60,15 +66,15 @@ pub(super) fn proposals(
             let columns = classes.map_or("classes + 1".to_owned(), |classes| format!("{classes} + 1"));
             let expected =
                 format!("logits of shape [{count}, {columns}], a row for each mask and the last column for no object");
-            return Err(wrong("scores", expected, shape(&arrays.scores)));
+            return Err(wrong("scores", &expected, &shape(&arrays.scores)));
         }
     };
     // A class may be impossible (−∞), but none can be infinitely likely.
     if let Some(score) = scores.values.iter().find(|score| score.is_nan() || **score == f32::INFINITY) {
-        return Err(wrong("scores", "numbers below infinity".to_owned(), score.to_string()));
+        return Err(wrong("scores", "numbers below infinity", &score.to_string()));
     }
     if scores.values.chunks_exact(columns).any(|row| row.iter().all(|score| *score == f32::NEG_INFINITY)) {
-        return Err(wrong("scores", "a number in each row".to_owned(), "a row of -inf alone".to_owned()));
+        return Err(wrong("scores", "a number in each row", "a row of -inf alone"));
     }
     Ok((found, ClassScores::new(columns, scores.values.clone())))
 }

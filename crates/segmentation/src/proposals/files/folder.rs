@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use radapter_datasets::DatasetError;
+
 use super::names::{base, slashed, stem};
+use super::read_error;
 use super::records::Passed;
-use crate::proposals::ProposalError;
-use crate::proposals::error::read_error;
 
 /// What the files of a folder hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,7 +51,7 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    pub(super) fn open(path: &Path) -> Result<Self, ProposalError> {
+    pub(super) fn open(path: &Path) -> Result<Self, DatasetError> {
         let mut found: BTreeMap<Form, BTreeMap<String, PathBuf>> = BTreeMap::new();
         let mut others = 0;
         collect(path, "", &mut |name, file| match Form::of(&file) {
@@ -63,14 +64,11 @@ impl Folder {
         let mut forms = found.into_iter();
         match (forms.next(), forms.next()) {
             (Some((form, files)), None) => Ok(Self { form, files, passed: Mutex::default() }),
-            (None, _) => {
-                let found = format!("{others} other files");
-                Err(ProposalError::Folder { path: path.to_owned(), found })
-            }
+            (None, _) => Err(wrong(path, &format!("{others} other files"))),
             (Some((a, first)), Some((b, second))) => {
                 let (a, b) = (a.extension(), b.extension());
                 let found = format!("{} {a} files and {} {b} files", first.len(), second.len());
-                Err(ProposalError::Folder { path: path.to_owned(), found })
+                Err(wrong(path, &found))
             }
         }
     }
@@ -112,8 +110,14 @@ impl Folder {
     }
 }
 
+fn wrong(path: &Path, found: &str) -> DatasetError {
+    let expected = "expected proposals of one form, as .json (run lengths), .png (id maps), .npz or .safetensors (logits), one file \
+                    for each image with its name";
+    DatasetError::new(path, format!("{expected}; found {found}"))
+}
+
 /// All files below a folder with their relative paths; hidden ones do not count.
-fn collect(folder: &Path, prefix: &str, take: &mut dyn FnMut(String, PathBuf)) -> Result<(), ProposalError> {
+fn collect(folder: &Path, prefix: &str, take: &mut dyn FnMut(String, PathBuf)) -> Result<(), DatasetError> {
     let read = read_error(folder);
     for entry in std::fs::read_dir(folder).map_err(read)? {
         let entry = entry.map_err(read)?;

@@ -3,22 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use radapter_datasets::DatasetError;
 use radapter_datasets::label_map::read_stored;
 
 use super::Wanted;
 use crate::mask::{Mask, Rle};
-use crate::proposals::{Proposal, ProposalError, Region};
+use crate::proposals::{Proposal, Region};
 
 /// The masks of an id map, by their values.
-pub(super) fn masks(path: &Path, image: Wanted<'_>) -> Result<Vec<Proposal>, ProposalError> {
-    let map =
-        read_stored(path).map_err(|error| ProposalError::IdMap { path: path.to_owned(), reason: error.to_string() })?;
+pub(super) fn masks(path: &Path, image: Wanted<'_>) -> Result<Vec<Proposal>, DatasetError> {
+    let expected = "expected an id map: a grey or palette PNG of 8 or 16 bits, 0 for no mask";
+    let map = read_stored(path).map_err(|error| DatasetError::new(path, format!("{error}; {expected}")))?;
     let (found_width, found_height) = (map.width, map.height);
-    if (found_width, found_height) != (image.width, image.height) {
-        let Wanted { name, width, height, .. } = image;
-        let (path, what, image) = (path.to_owned(), "the id map".to_owned(), name.to_owned());
-        return Err(ProposalError::Size { path, what, image, width, height, found_width, found_height });
-    }
+    image.check_size(path, "the id map", (map.width, map.height))?;
     let mut bits: BTreeMap<u16, Vec<bool>> = BTreeMap::new();
     for (pixel, &value) in map.values.iter().enumerate().filter(|(_, value)| **value != 0) {
         bits.entry(value).or_insert_with(|| vec![false; map.values.len()])[pixel] = true;

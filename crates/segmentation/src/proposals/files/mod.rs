@@ -10,10 +10,13 @@ mod results;
 mod tensors;
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::error::read_error;
-use super::{ProposalError, Proposals};
+use radapter_datasets::DatasetError;
+use radapter_files::io_error;
+
+use super::Proposals;
 use folder::{Folder, Form};
 use results::Results;
 
@@ -52,12 +55,39 @@ pub struct Wanted<'a> {
     pub classes: Option<usize>,
 }
 
+impl Wanted<'_> {
+    /// Refuses a mask, called `what`, whose columns and rows are not the image's.
+    pub(super) fn check_size(&self, path: &Path, what: &str, found: (usize, usize)) -> Result<(), DatasetError> {
+        let Self { name, width, height, .. } = *self;
+        if found == (width, height) {
+            return Ok(());
+        }
+        let problem = format!(
+            "{} × {} pixels, and the image {name} has {width} × {height}: run lengths and id maps have to be of the image's own size",
+            found.0, found.1
+        );
+        Err(DatasetError::at(path, what, problem))
+    }
+}
+
+/// Refuses what is larger than `most` bytes.
+fn check_bytes(path: &Path, what: &str, found: u64, most: u64) -> Result<(), DatasetError> {
+    match found <= most {
+        true => Ok(()),
+        false => Err(DatasetError::new(path, format!("{what} of {found} bytes is refused: expected at most {most}"))),
+    }
+}
+
+fn read_error(path: &Path) -> impl Fn(io::Error) -> DatasetError + Copy {
+    move |error| io_error("read the proposals", path)(error).into()
+}
+
 impl ProposalFiles {
     /// Opens a file or a folder. A results file is read whole, a folder listed.
     ///
     /// # Errors
-    /// [`ProposalError`] for files that cannot be read or are of another form.
-    pub fn open(path: &Path) -> Result<Self, ProposalError> {
+    /// [`DatasetError`] for files that cannot be read or are of another form.
+    pub fn open(path: &Path) -> Result<Self, DatasetError> {
         let kind = match std::fs::metadata(path).map_err(read_error(path))?.is_dir() {
             true => Kind::Folder(Folder::open(path)?),
             false => Kind::Results(Results::read(path)?),
@@ -89,8 +119,8 @@ impl ProposalFiles {
     /// Refuses proposals that are for none of these images, or match two of them.
     ///
     /// # Errors
-    /// [`ProposalError::OtherImages`] and [`ProposalError::Ambiguous`]; not for no images at all, or proposals for none at all.
-    pub fn check<'a>(&self, mut names: impl Iterator<Item = &'a str> + Clone) -> Result<(), ProposalError> {
+    /// [`DatasetError`]; not for no images at all, or proposals for none at all.
+    pub fn check<'a>(&self, mut names: impl Iterator<Item = &'a str> + Clone) -> Result<(), DatasetError> {
         let mut loose: HashMap<&str, &str> = HashMap::new();
         for name in names.clone() {
             let key = match &self.kind {
@@ -100,8 +130,9 @@ impl ProposalFiles {
             if let Some(key) = key
                 && let Some(first) = loose.insert(key, name)
             {
-                let [first, second] = [first, name].map(str::to_owned);
-                return Err(ProposalError::Ambiguous { path: self.path.clone(), key: key.to_owned(), first, second });
+                let advice = "name images by their paths below the images' folder";
+                let problem = format!("what it has for {key} may be for {first} or for {name}: {advice}");
+                return Err(DatasetError::new(&self.path, problem));
             }
         }
         let Some(image) = names.clone().next() else { return Ok(()) };
@@ -114,14 +145,17 @@ impl ProposalFiles {
         if names.any(|name| self.has(name)) {
             return Ok(());
         }
-        Err(ProposalError::OtherImages { path: self.path.clone(), images, example, image: image.to_owned() })
+        let problem = format!(
+            "has no proposals for any of the {images} images: it is for {example}, and the first image is {image}"
+        );
+        Err(DatasetError::about(&self.path, problem))
     }
 
     /// The proposals of an image; empty if the files do not have it.
     ///
     /// # Errors
-    /// [`ProposalError`] for masks that are damaged or do not fit the image, and scores that do not fit the classes.
-    pub fn of(&self, image: Wanted<'_>) -> Result<Proposals, ProposalError> {
+    /// [`DatasetError`] for masks that are damaged or do not fit the image, and scores that do not fit the classes.
+    pub fn of(&self, image: Wanted<'_>) -> Result<Proposals, DatasetError> {
         let mut found = Proposals { width: image.width, height: image.height, ..Proposals::default() };
         match &self.kind {
             Kind::Results(results) => found.masks = records::masks(&self.path, &results.of(image.name), image)?,

@@ -7,12 +7,13 @@ use std::path::Path;
 use half::f16;
 use npyz::{DType, NpyFile, Order};
 
-use super::arrays::{Array, Arrays, MOST};
-use crate::proposals::ProposalError;
-use crate::proposals::error::read_error;
+use radapter_datasets::DatasetError;
+
+use super::arrays::{Array, Arrays, MOST, unfit};
+use super::{check_bytes, read_error};
 
 /// The arrays of a `numpy.savez` file, compressed or not.
-pub(super) fn read(path: &Path) -> Result<Arrays, ProposalError> {
+pub(super) fn read(path: &Path) -> Result<Arrays, DatasetError> {
     let failed = read_error(path);
     let file = BufReader::new(File::open(path).map_err(failed)?);
     let mut archive = zip::ZipArchive::new(file).map_err(|error| failed(std::io::Error::other(error)))?;
@@ -23,7 +24,7 @@ fn member(
     path: &Path,
     archive: &mut zip::ZipArchive<BufReader<File>>,
     key: &'static str,
-) -> Result<Option<Array>, ProposalError> {
+) -> Result<Option<Array>, DatasetError> {
     let failed = read_error(path);
     let member = match archive.by_name(&format!("{key}.npy")) {
         Ok(member) => member,
@@ -32,28 +33,25 @@ fn member(
     };
     let file = NpyFile::new(member).map_err(failed)?;
     let header = file.header();
-    let expected = || "floating point numbers, as numpy's float16, float32 or float64, in C's order".to_owned();
-    let wrong = |found: String| ProposalError::Array { path: path.to_owned(), key, expected: expected(), found };
+    let expected = "floating point numbers, as numpy's float16, float32 or float64, in C's order";
+    let wrong = |found: &str| unfit(path, key, expected, found);
     if header.order() == Order::Fortran && header.shape().len() > 1 {
-        return Err(wrong("Fortran's order (numpy.ascontiguousarray turns it)".to_owned()));
+        return Err(wrong("Fortran's order (numpy.ascontiguousarray turns it)"));
     }
     // The header says how much there is to hold, before it is held.
     let bytes = header.shape().iter().try_fold(8_u64, |bytes, &length| bytes.checked_mul(length));
-    let Some(_) = bytes.filter(|&bytes| bytes <= MOST) else {
-        let found = bytes.unwrap_or(u64::MAX);
-        return Err(ProposalError::TooLarge { path: path.to_owned(), what: "an array", found, most: MOST });
-    };
+    check_bytes(path, "an array", bytes.unwrap_or(u64::MAX), MOST)?;
     let shape = header.shape().iter().map(|&length| length as usize).collect();
     let dtype = header.dtype();
     let code = match &dtype {
         DType::Plain(code) => code.to_string(),
-        other => return Err(wrong(other.descr())),
+        other => return Err(wrong(&other.descr())),
     };
     let values = match &code[1..] {
         "f2" => floats::<f16, _>(file, f32::from),
         "f4" => floats::<f32, _>(file, |value| value),
         "f8" => floats::<f64, _>(file, |value| value as f32),
-        _ => return Err(wrong(code)),
+        _ => return Err(wrong(&code)),
     };
     Ok(Some(Array { shape, values: values.map_err(failed)? }))
 }

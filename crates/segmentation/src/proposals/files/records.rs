@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use radapter_datasets::DatasetError;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::Wanted;
 use crate::mask::Rle;
-use crate::proposals::{Proposal, ProposalError, Region};
+use crate::proposals::{Proposal, Region};
 
 /// A record of COCO's results form. What is not named here does not matter.
 #[derive(Clone, Debug, Deserialize)]
@@ -86,27 +87,24 @@ pub(super) fn masks(
     path: &Path,
     records: &[(usize, &Record)],
     image: Wanted<'_>,
-) -> Result<Vec<Proposal>, ProposalError> {
+) -> Result<Vec<Proposal>, DatasetError> {
     let mut masks = Vec::with_capacity(records.len());
     for (number, record) in records {
         let Some(Segmentation::Runs { size: [found_height, found_width], counts }) = &record.segmentation else {
             continue;
         };
         let (found_width, found_height) = (*found_width, *found_height);
-        let (path, what) = (path.to_owned(), format!("record {number}"));
-        if (found_width, found_height) != (image.width, image.height) {
-            let Wanted { name, width, height, .. } = image;
-            let image = name.to_owned();
-            return Err(ProposalError::Size { path, what, image, width, height, found_width, found_height });
-        }
+        let what = format!("record {number}");
+        image.check_size(path, &what, (found_width, found_height))?;
         let mask = match counts {
             Counts::Compressed(text) => Rle::from_compressed(found_width, found_height, text),
             Counts::Plain(counts) => Rle::new(found_width, found_height, counts.clone()),
         };
-        let mask = mask.map_err(|error| ProposalError::Mask { path: path.clone(), record: *number, error })?;
+        let mask = mask.map_err(|error| DatasetError::at(path, &what, error))?;
         let score = record.score.unwrap_or(1.0);
         if !((score as f32).is_finite() && score >= 0.0) {
-            return Err(ProposalError::Score { path, record: *number, found: score });
+            let problem = format!("`score` is {score}: expected a number from 0 that f32 can hold");
+            return Err(DatasetError::at(path, what, problem));
         }
         // A mask of weight 0 is dropped, and its pixels are not covered.
         if score as f32 == 0.0 {

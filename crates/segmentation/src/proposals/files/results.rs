@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use radapter_datasets::DatasetError;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Wanted;
 use super::names::{base, slashed, stem, without_zeros};
 use super::records::{Passed, Record, masks};
-use crate::proposals::error::read_error;
-use crate::proposals::{Proposal, ProposalError};
+use super::{Wanted, read_error};
+use crate::proposals::Proposal;
 
 /// A results file, read whole and indexed by image.
 #[derive(Debug)]
@@ -36,9 +36,9 @@ struct ImageRecord {
     file_name: String,
 }
 
-fn parse(path: &Path) -> Result<File, ProposalError> {
+fn parse(path: &Path) -> Result<File, DatasetError> {
     let bytes = std::fs::read(path).map_err(read_error(path))?;
-    let json = |reason: String| ProposalError::Json { path: path.to_owned(), reason };
+    let json = |reason: String| wrong(path, &reason);
     let value: Value = serde_json::from_slice(&bytes).map_err(|error| json(format!("no JSON: {error}")))?;
     let (records, images) = match value {
         Value::Array(records) => (records, Vec::new()),
@@ -68,6 +68,11 @@ fn parse(path: &Path) -> Result<File, ProposalError> {
     })
 }
 
+fn wrong(path: &Path, reason: &str) -> DatasetError {
+    let expected = "expected COCO's results form, a list of records with `segmentation` as run lengths";
+    DatasetError::new(path, format!("{reason}; {expected}"))
+}
+
 /// A number or text as COCO's ids are compared: without leading zeros.
 fn id(value: &Value) -> Option<String> {
     match value {
@@ -78,7 +83,7 @@ fn id(value: &Value) -> Option<String> {
 }
 
 impl Results {
-    pub(super) fn read(path: &Path) -> Result<Self, ProposalError> {
+    pub(super) fn read(path: &Path) -> Result<Self, DatasetError> {
         let File { records, images } = parse(path)?;
         let names: HashMap<String, String> =
             images.into_iter().filter_map(|image| Some((id(&image.id)?, image.file_name))).collect();
@@ -96,7 +101,7 @@ impl Results {
                 (None, Some(image)) => results.by_id.entry(image).or_default().push(number),
                 (None, None) => {
                     let reason = format!("record {number} has neither `file_name` nor `image_id`");
-                    return Err(ProposalError::Json { path: path.to_owned(), reason });
+                    return Err(wrong(path, &reason));
                 }
             }
         }
@@ -135,7 +140,7 @@ impl Results {
 }
 
 /// The masks of a file that is for one image, and what was ignored.
-pub(super) fn of_image(path: &Path, image: Wanted<'_>) -> Result<(Vec<Proposal>, Passed), ProposalError> {
+pub(super) fn of_image(path: &Path, image: Wanted<'_>) -> Result<(Vec<Proposal>, Passed), DatasetError> {
     let File { records, .. } = parse(path)?;
     let masks = masks(path, &records.iter().enumerate().collect::<Vec<_>>(), image)?;
     Ok((masks, passed_over(&records)))
