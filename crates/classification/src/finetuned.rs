@@ -73,8 +73,8 @@ impl ClassificationRun {
     /// [`ClassifierError`] naming the file that is missing or unreadable, or if the run is of another task.
     pub fn open(methods: &[&'static dyn Method], path: impl Into<PathBuf>) -> Result<Self, ClassifierError> {
         let run = FineTunedRun::open(methods, path)?;
-        let task = recorded::<Classification>(run.dir(), run.record())?;
-        let classes = Classes::read(&run.dir().path().join(CLASSES_FILE))?;
+        let task = recorded::<Classification>(run.files().dir(), run.files().record())?;
+        let classes = Classes::read(&run.files().dir().path().join(CLASSES_FILE))?;
         Ok(Self { run, task, classes, texts: None })
     }
 
@@ -90,12 +90,12 @@ impl ClassificationRun {
 
     /// The run's folder.
     pub fn dir(&self) -> &RunDir {
-        self.run.dir()
+        self.run.files().dir()
     }
 
     /// The run's record.
     pub fn record(&self) -> &RunRecord {
-        self.run.record()
+        self.run.files().record()
     }
 
     /// Classification's part of the record.
@@ -128,7 +128,7 @@ impl ClassificationRun {
                 None => Head::zero_shot(clip, classes, templates, batch),
             }
         };
-        let head = if self.run.train().loss.objective().needs_text() {
+        let head = if self.run.files().train().loss.objective().needs_text() {
             model.with_encoder(device, |encoder| zero_shot(encoder))??
         } else {
             let start = zero_shot(&Clip::from_state(&base.config, &base.state, device)?)?;

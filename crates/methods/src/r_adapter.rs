@@ -9,7 +9,7 @@ use radapter_adapter::{
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::{Clip, Encoder, Place};
 use radapter_training::config::Tune;
-use radapter_training::finetuned::{FineTunedError, FineTunedRun, TunedModel};
+use radapter_training::finetuned::{FineTunedError, RunFiles, TunedModel};
 use radapter_training::method::Output;
 use radapter_training::state::HEAD;
 use radapter_training::{Method, Outcome, Start, TrainError, Tuning};
@@ -68,7 +68,7 @@ impl Method for RAdapterMethod {
     /// Adapters are merged, scaled by α, and the merge is checked on `device`.
     fn open(
         &self,
-        run: &FineTunedRun,
+        run: &RunFiles,
         base: &Checkpoint,
         alpha: Alpha,
         device: &Device,

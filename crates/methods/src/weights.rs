@@ -8,7 +8,7 @@ use radapter_clip::checkpoint::{Checkpoint, read_safetensors};
 use radapter_clip::model::{Clip, Encoder, NoAdapter};
 use radapter_clip::state_dict::RawTensor;
 use radapter_training::config::Tune;
-use radapter_training::finetuned::{FineTunedError, FineTunedRun, TunedModel, misfit, mix};
+use radapter_training::finetuned::{FineTunedError, RunFiles, TunedModel, misfit, mix};
 use radapter_training::method::Output;
 use radapter_training::state::{HEAD, write_parameters};
 use radapter_training::{Method, Outcome, Start, TrainError, Tuning};
@@ -69,7 +69,7 @@ impl Method for WeightTuning {
     /// The base's tensors mixed with the tuned ones: `(1 − α)·θ_base + α·θ_tuned` (WiSE-FT; Wortsman et al., CVPR 2022).
     fn open(
         &self,
-        run: &FineTunedRun,
+        run: &RunFiles,
         base: &Checkpoint,
         alpha: Alpha,
         _device: &Device,

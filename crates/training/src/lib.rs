@@ -41,12 +41,13 @@
 //! | [`config`] | the trainer's settings |
 //! | `task`, [`method`], [`tuning`] | what a task and a method are |
 //! | [`plan`] | from settings to a run; `any`: of a task that is not known by name |
-//! | `train`, `setup` | starting and resuming a run, and what is refused before |
+//! | `train`, `start`, `setup` | starting and resuming a run, and what is refused before |
 //! | `run_loop` | the loop, its batches, validation, teacher, memory check |
 //! | `gradients` | the loss of a step and its gradients: whole, in parts, block by block, on several devices |
 //! | `optimizer` | AdamW by parameter names, clipping, moving average, learning-rate schedule |
 //! | [`state`] | parameters by name, the saved state, early stopping |
-//! | `run` | the run's folder: record, metrics, results, report, [`tensorboard`], and the model that a run becomes ([`finetuned`]) |
+//! | `run` | the run's folder: record, metrics, results, report, [`tensorboard`] |
+//! | [`finetuned`] | the model that a run becomes |
 //!
 //! # Why not burn-train's own loop
 //! It saves only whole epochs, loses the work of an interrupted one, writes its files from three threads, so that a kill can
@@ -56,6 +57,7 @@ mod any;
 pub mod config;
 mod data;
 mod error;
+pub mod finetuned;
 mod gradients;
 pub mod method;
 mod model;
@@ -66,6 +68,7 @@ mod progress;
 mod run;
 mod run_loop;
 mod setup;
+mod start;
 pub mod state;
 mod task;
 mod train;
@@ -85,11 +88,12 @@ pub use run::metrics::{Line, TrainLine, ValidationLine, read_metrics};
 pub use run::options::{FreeMemory, RunOptions, TrainOutcome};
 pub use run::report::{Best, Outcome, Report};
 pub use run::run_dir::{RunDir, RunRecord};
-pub use run::{finetuned, tensorboard};
+pub use run::tensorboard;
 pub use run_loop::validation::Validator;
 pub use setup::Setup;
+pub use start::Start;
 pub use task::{Parts, Sources, Task};
-pub use train::{Start, resume, train};
+pub use train::{resume, train};
 pub use tuning::Tuning;
 
 /// A record of a run's folder as pretty-printed JSON.

@@ -9,9 +9,9 @@ use radapter_settings::{Origin, Settings, SettingsError};
 
 use crate::config::Tune;
 use crate::error::TrainError;
-use crate::run::finetuned::{FineTunedError, FineTunedRun, TunedModel};
 use crate::run::report::Outcome;
-use crate::train::Start;
+use crate::run::tuned::{FineTunedError, RunFiles, TunedModel};
+use crate::start::Start;
 
 /// A fine-tuning method.
 pub trait Method: Debug + Send + Sync {
@@ -58,7 +58,7 @@ pub trait Method: Debug + Send + Sync {
     /// [`FineTunedError`] for files that are missing, damaged or do not fit.
     fn open(
         &self,
-        run: &FineTunedRun,
+        run: &RunFiles,
         base: &Checkpoint,
         alpha: Alpha,
         device: &Device,

@@ -123,7 +123,8 @@ impl<T: Task> Plan<T> {
     /// # Errors
     /// [`TrainError::RunExists`], and whatever stops a run.
     pub fn train(self, options: RunOptions) -> Result<TrainOutcome, T::Error> {
-        self.run(options, crate::train)
+        let method = self.method;
+        self.run(options, |setup| crate::train(method, setup))
     }
 
     /// Continues the run that this plan was [made of](Self::of_run), from its newest state or that of step `from_step`.
@@ -132,7 +133,8 @@ impl<T: Task> Plan<T> {
     /// [`TrainError`] if the model or the data are not those the run began with, the state is missing or damaged, and whatever stops
     /// a run.
     pub fn resume(self, options: RunOptions, from_step: Option<u64>) -> Result<TrainOutcome, T::Error> {
-        self.run(options, |setup| crate::resume(setup, from_step))
+        let method = self.method;
+        self.run(options, |setup| crate::resume(method, setup, from_step))
     }
 
     fn run(
@@ -151,7 +153,7 @@ impl<T: Task> Plan<T> {
     /// Settings that the task cannot be trained with.
     pub fn setup(self, options: RunOptions) -> Result<Setup, T::Error> {
         let settings = self.settings()?;
-        let Self { base, reference, method, train, task, .. } = self;
+        let Self { base, reference, train, task, .. } = self;
         let clip = Clip::from_state(&base.config, &base.state, &options.device).map_err(TrainError::from)?;
         let parts = task.parts(&clip, &train, &options)?;
         let base_hash = base.state.hash();
@@ -159,7 +161,6 @@ impl<T: Task> Plan<T> {
         drop(base);
         Ok(Setup {
             task: T::NAME,
-            method,
             base_hash,
             base: clip,
             reference,

@@ -8,7 +8,6 @@ use toml::Table;
 
 use crate::config::{Keep, TrainSettings};
 use crate::error::TrainError;
-use crate::method::Method;
 use crate::objective::Objective;
 use crate::run::options::RunOptions;
 use crate::run::run_dir::{FORMAT, RunRecord};
@@ -18,7 +17,6 @@ use crate::task::Parts;
 #[allow(missing_docs, reason = "names say what is not documented")]
 pub struct Setup {
     pub task: &'static str,
-    pub method: &'static dyn Method,
     /// The model that is tuned, without autodiff; the run computes on its device.
     pub base: Clip,
     /// By what name it was opened, if that is known.

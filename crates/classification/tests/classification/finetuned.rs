@@ -50,7 +50,7 @@ fn adapters_come_back_as_a_plain_model() {
     let dir = tempfile::tempdir().unwrap();
     let validated = train(dir.path(), "lr = 0.02\nema = 0.5").unwrap();
     let run = ClassificationRun::open(METHODS, dir.path()).unwrap();
-    assert_eq!(run.run().base_reference(), Some("tiny"));
+    assert_eq!(run.run().files().base_reference(), Some("tiny"));
     assert_eq!(run.run().default_alpha().unwrap().get(), 0.5);
 
     let base = checkpoint(1);
@@ -121,7 +121,7 @@ fn another_base_and_another_folder_are_refused() {
     let other_base = matches!(&error, ClassifierError::Run(run) if matches!(**run, FineTunedError::OtherBase { .. }));
     assert!(other_base, "{error}");
 
-    let adapters = run.run().evaluated("adapters");
+    let adapters = run.run().files().evaluated("adapters");
     let bytes = std::fs::read(&adapters).unwrap();
     std::fs::write(&adapters, &bytes[..bytes.len() / 2]).unwrap();
     let message = run.model(&checkpoint(1), None, &device()).unwrap_err().to_string();

@@ -141,11 +141,11 @@ fn tensors(model: &ModelRef, architecture: Option<&ClipConfig>) -> anyhow::Resul
 
 /// The base model of a run, from where the run found it.
 pub(crate) fn base_of(run: &FineTunedRun) -> anyhow::Result<Checkpoint> {
-    let Some(reference) = run.base_reference() else {
-        bail!("the run `{}` does not say where its base model is", run.dir().path().display());
+    let Some(reference) = run.files().base_reference() else {
+        bail!("the run `{}` does not say where its base model is", run.files().dir().path().display());
     };
-    base(reference, &run.record().architecture, run.dir()).with_context(|| {
-        let path = run.dir().path().display();
+    base(reference, &run.files().record().architecture, run.files().dir()).with_context(|| {
+        let path = run.files().dir().path().display();
         format!("cannot open the model that `{path}` tuned; if it lies elsewhere now: `radapter merge --run {path} --model MODEL`")
     })
 }

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::Tensor;
 use radapter_losses::LossError;
-use radapter_training::{Objective, Side, TrainError, read_metrics, resume, train};
+use radapter_training::{Objective, Side, TrainError, read_metrics};
 
-use crate::support::{Plan, finished};
+use crate::support::{Plan, finished, resume, train};
 
 #[test]
 fn a_batch_that_cannot_fit_is_refused_before_a_folder_is_made() {

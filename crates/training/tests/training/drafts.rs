@@ -10,7 +10,7 @@ use radapter_clip::checkpoint::{Checkpoint, read_safetensors};
 use radapter_clip::model::{Adapter, Clip, Context, Encoder, NoAdapter, Place, Site, SoftPrompt, Tower};
 use radapter_test_support::random_rows;
 use radapter_training::config::{TrainSettings, Tune};
-use radapter_training::finetuned::{FineTunedError, FineTunedRun, TunedModel};
+use radapter_training::finetuned::{FineTunedError, FineTunedRun, RunFiles, TunedModel};
 use radapter_training::method::Output;
 use radapter_training::state::{HEAD, read_parameters, write_parameters};
 use radapter_training::tuning::{Embedded, Images, Phase, Teacher};
@@ -65,7 +65,7 @@ impl Method for HeadThenAll {
         start.run(clip, Box::new(Self))
     }
 
-    fn open(&self, run: &FineTunedRun, base: &Checkpoint, _: Alpha, _: &Device) -> Result<TunedModel, FineTunedError> {
+    fn open(&self, run: &RunFiles, base: &Checkpoint, _: Alpha, _: &Device) -> Result<TunedModel, FineTunedError> {
         let mut state = base.state.clone();
         for (name, tensor) in read_safetensors(run.evaluated("weights"))?.tensors {
             state.insert(name, tensor);
@@ -173,7 +173,7 @@ impl Method for LearnedTokens {
 
     fn open(
         &self,
-        run: &FineTunedRun,
+        run: &RunFiles,
         base: &Checkpoint,
         _alpha: Alpha,
         device: &Device,
@@ -359,7 +359,7 @@ fn tokens_alone_are_trained_and_their_run_is_a_model_that_cannot_be_merged() {
 
     std::fs::copy(
         run.join("state").join(format!("step-{:08}/moments.safetensors", report.steps)),
-        opened.evaluated("tokens"),
+        opened.files().evaluated("tokens"),
     )
     .unwrap();
     let error = opened.model(&base, None, &device).unwrap_err().to_string();

@@ -8,7 +8,7 @@ use radapter_training::finetuned::FineTunedRun;
 use radapter_training::plan::check_resume;
 use radapter_training::{RunDir, TrainError};
 
-use crate::support::{Drawn, Plan, Toy, finished, given, result_files};
+use crate::support::{Drawn, Plan, Toy, finished, given, result_files, resume};
 
 fn started(dir: &Path) -> std::path::PathBuf {
     let run = dir.join("run");
@@ -78,7 +78,7 @@ fn a_damaged_state_is_named_and_the_older_one_offered() {
         let whole = dir.path().join("whole");
         finished(Plan::new(&["epochs=3"]).train(&whole).unwrap());
         let setup = Plan::new(&["epochs=3"]).setup(&run).unwrap();
-        finished(radapter_training::resume(setup, Some(older)).unwrap());
+        finished(resume(setup, Some(older)).unwrap());
         assert_eq!(result_files(&whole), result_files(&run), "{damage}");
     }
 }
@@ -88,7 +88,7 @@ fn missing_states_are_told() {
     let dir = tempfile::tempdir().unwrap();
     let run = started(dir.path());
     let setup = Plan::new(&["epochs=3"]).setup(&run).unwrap();
-    let error = radapter_training::resume(setup, Some(77)).unwrap_err();
+    let error = resume(setup, Some(77)).unwrap_err();
     assert!(error.to_string().contains("no state of step 77"), "{error}");
     fs::remove_dir_all(run.join("state")).unwrap();
     let error = resumed(&run).unwrap_err();
@@ -114,7 +114,7 @@ fn another_run_cannot_be_resumed_here() {
     assert!(plan.resume(&run).unwrap_err().to_string().contains("25 samples"));
     let mut setup = Plan::new(&["epochs=3"]).setup(&run).unwrap();
     setup.base_hash = "other".to_owned();
-    assert!(radapter_training::resume(setup, None).unwrap_err().to_string().contains("base model"));
+    assert!(resume(setup, None).unwrap_err().to_string().contains("base model"));
     resumed(&run).unwrap();
 }
 
@@ -244,7 +244,7 @@ fn a_run_that_is_being_trained_is_left_alone() {
 fn a_state_that_is_not_there_is_told_with_those_that_are() {
     let dir = tempfile::tempdir().unwrap();
     let run = started(dir.path());
-    let error = radapter_training::resume(Plan::new(&["epochs=3"]).setup(&run).unwrap(), Some(1)).unwrap_err();
+    let error = resume(Plan::new(&["epochs=3"]).setup(&run).unwrap(), Some(1)).unwrap_err();
     let states = radapter_training::state::saved_steps(&run.join("state")).unwrap();
     assert!(error.to_string().contains(&format!("steps {}, {}", states[0], states[1])), "{error}");
 }
@@ -259,7 +259,7 @@ fn the_best_state_is_kept_on_request_and_with_early_stopping() {
     ] {
         let run = dir.path().join(name);
         finished(Plan::new(settings).train(&run).unwrap());
-        let evaluated = FineTunedRun::open(METHODS, &run).unwrap().evaluated("adapters");
+        let evaluated = FineTunedRun::open(METHODS, &run).unwrap().files().evaluated("adapters");
         assert_eq!(evaluated, dir.path().join(folder).join("adapters-ema.safetensors"));
         assert!(evaluated.is_file());
     }

@@ -10,7 +10,7 @@ use radapter_training::{Contrastive, Line, Objective, Outcome, Side, read_metric
 use safetensors::SafeTensors;
 
 use crate::gradients::{difference, gradients};
-use crate::support::{Plan, base_clip, finished, result_files, tokens_of};
+use crate::support::{Plan, base_clip, finished, result_files, tokens_of, train};
 
 #[test]
 fn embeddings_are_f32_and_near_those_of_f32() {
@@ -145,7 +145,7 @@ fn gradients_too_large_for_f16_are_computed_with_a_smaller_factor() {
         plan.validate = false;
         let mut setup = plan.setup(&run).unwrap();
         setup.objective = std::sync::Arc::new(Steep(Contrastive::InfoNce { temperature: 0.1 }, factor));
-        finished(radapter_training::train(setup).unwrap());
+        finished(train(setup).unwrap());
         let lines = read_metrics(&run.join("metrics.jsonl")).unwrap();
         let of = |line: &Line| match line {
             Line::Train(line) => Some((line.loss / factor, line.grad_norm / factor)),

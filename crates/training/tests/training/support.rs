@@ -314,11 +314,15 @@ impl Plan {
     }
 
     pub(crate) fn train(self, dir: &Path) -> Result<Outcome, TrainError> {
-        radapter_training::train(self.setup(dir)?)
+        let methods = self.methods;
+        let setup = self.setup(dir)?;
+        radapter_training::train(method_of(methods, &setup), setup)
     }
 
     pub(crate) fn resume(self, dir: &Path) -> Result<Outcome, TrainError> {
-        radapter_training::resume(self.setup(dir)?, None)
+        let methods = self.methods;
+        let setup = self.setup(dir)?;
+        radapter_training::resume(method_of(methods, &setup), setup, None)
     }
 
     /// Asks for the end of the run after this step.
@@ -362,4 +366,18 @@ pub(crate) fn result_files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         }
     }
     files
+}
+
+fn method_of(methods: &[&'static dyn Method], setup: &Setup) -> &'static dyn Method {
+    methods.iter().copied().find(|method| method.name() == setup.train.method).unwrap()
+}
+
+/// Starts the run of a setup that a test has changed.
+pub(crate) fn train(setup: Setup) -> Result<Outcome, TrainError> {
+    radapter_training::train(method_of(METHODS, &setup), setup)
+}
+
+/// Resumes the run of a setup that a test has changed.
+pub(crate) fn resume(setup: Setup, from_step: Option<u64>) -> Result<Outcome, TrainError> {
+    radapter_training::resume(method_of(METHODS, &setup), setup, from_step)
 }

@@ -157,7 +157,7 @@ impl Work<'_> {
             };
             Ok(Row {
                 lr: Some(choice.lr),
-                temperature: Some(run.temperature()),
+                temperature: Some(run.files().temperature()),
                 alpha: run.method().is_scaled().then_some(alpha),
                 validation: report.best.as_ref().map(|best| best.value),
                 tuned_parameters: report.tuned_parameters,

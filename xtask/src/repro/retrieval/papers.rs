@@ -134,8 +134,8 @@ fn measure(
         let tuned = run.model(base, None, device)?;
         let alpha = run.method().is_scaled().then_some(tuned.alpha.get());
         rows.push(Row {
-            lr: Some(run.train().lr),
-            temperature: Some(run.temperature()),
+            lr: Some(run.files().train().lr),
+            temperature: Some(run.files().temperature()),
             alpha,
             validation: report.best.as_ref().map(|best| best.value),
             tuned_parameters: report.tuned_parameters,

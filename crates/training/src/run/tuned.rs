@@ -1,20 +1,18 @@
-//! A run as a model: the base, what was trained, and how much of it.
+//! What a run leaves of its training, and the model that its method makes of it.
 
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use radapter_adapter::{AdapterError, Alpha};
-use radapter_clip::checkpoint::{Checkpoint, CheckpointError, read_safetensors};
+use radapter_clip::checkpoint::{Checkpoint, CheckpointError};
 use radapter_clip::model::{Clip, Encoder, ModelError};
 use radapter_clip::state_dict::RawTensor;
-use radapter_settings::{Origin, SettingsError};
+use radapter_settings::SettingsError;
 
 use super::results::file_name;
 use super::run_dir::{RunDir, RunRecord};
 use crate::config::{Keep, TrainSettings};
 use crate::error::TrainError;
-use crate::method::{self, Method};
-use crate::state::parameters::HEAD;
 
 /// Why a run gives no model.
 #[derive(Debug, thiserror::Error)]
@@ -67,24 +65,6 @@ pub enum FineTunedError {
     Model(#[from] ModelError),
 }
 
-/// The run in a folder, of whichever task and method.
-#[derive(Clone, Debug)]
-pub struct FineTunedRun {
-    run: RunDir,
-    record: RunRecord,
-    train: TrainSettings,
-    method: &'static dyn Method,
-}
-
-/// A run's model.
-#[derive(Debug)]
-pub struct FineTuned {
-    /// The model itself.
-    pub model: TunedModel,
-    /// How much of what was trained is in it.
-    pub alpha: Alpha,
-}
-
 /// A model as its method makes it.
 #[derive(Debug)]
 pub enum TunedModel {
@@ -129,23 +109,28 @@ impl TunedModel {
     }
 }
 
-impl FineTunedRun {
+/// A run's folder with its record.
+#[derive(Clone, Debug)]
+pub struct RunFiles {
+    dir: RunDir,
+    record: RunRecord,
+    train: TrainSettings,
+}
+
+impl RunFiles {
     /// Opens a run's folder. The run need not be finished: what was published last counts.
     ///
     /// # Errors
-    /// [`TrainError`] naming the file that is missing or unreadable, or a method that is not among `methods`.
-    pub fn open(methods: &[&'static dyn Method], path: impl Into<PathBuf>) -> Result<Self, TrainError> {
-        let run = RunDir::open(path)?;
-        let record = run.record()?;
-        let train = record.train()?;
-        let origin = || Origin::Named(run.path().join(RunDir::CONFIG).display().to_string());
-        let method = method::named(methods, &train.method, true, origin)?;
-        Ok(Self { run, record, train, method })
+    /// [`TrainError`] naming the file that is missing or unreadable.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, TrainError> {
+        let dir = RunDir::open(path)?;
+        let record = dir.record()?;
+        Ok(Self { train: record.train()?, dir, record })
     }
 
     /// The run's folder.
     pub fn dir(&self) -> &RunDir {
-        &self.run
+        &self.dir
     }
 
     /// The run's record.
@@ -158,11 +143,6 @@ impl FineTunedRun {
         &self.train
     }
 
-    /// The method.
-    pub fn method(&self) -> &'static dyn Method {
-        self.method
-    }
-
     /// By what name the base was opened, if the record says.
     pub fn base_reference(&self) -> Option<&str> {
         self.record.base.as_deref()
@@ -173,82 +153,15 @@ impl FineTunedRun {
         self.train.loss.temperature
     }
 
-    /// The α of a model for which none is given: the run's own for scaled adapters, else 1.
-    ///
-    /// # Errors
-    /// [`SettingsError`] if the record's is out of range.
-    pub fn default_alpha(&self) -> Result<Alpha, SettingsError> {
-        if self.method.is_scaled() { Alpha::new(self.train.alpha) } else { Ok(Alpha::ONE) }
-    }
-
     /// The file of the values of this stem that evaluation uses: of the last step or of the best validation, as the run's `keep`
     /// says; averaged if the run averages.
     pub fn evaluated(&self, stem: &str) -> PathBuf {
         let folder = match self.train.keep {
-            Keep::Last => self.run.path().to_owned(),
-            Keep::Best => self.run.best(),
+            Keep::Last => self.dir.path().to_owned(),
+            Keep::Best => self.dir.best(),
         };
         let averaged = folder.join(file_name(stem, true));
         if averaged.exists() { averaged } else { folder.join(file_name(stem, false)) }
-    }
-
-    /// All files that evaluation uses.
-    pub fn evaluated_files(&self) -> Vec<PathBuf> {
-        let head = self.trains_head().then(|| self.evaluated(HEAD));
-        std::iter::once(self.evaluated(self.method.stem())).chain(head).collect()
-    }
-
-    fn trains_head(&self) -> bool {
-        !self.train.loss.objective().needs_text()
-    }
-
-    /// The run's model, at its own α unless one is given.
-    ///
-    /// # Errors
-    /// [`FineTunedError::OtherBase`] if `base` is not the model that was tuned, and for files that are missing, damaged or do
-    /// not fit.
-    pub fn model(&self, base: &Checkpoint, alpha: Option<Alpha>, device: &Device) -> Result<FineTuned, FineTunedError> {
-        let found = base.state.hash();
-        if found != self.record.base_hash {
-            return Err(FineTunedError::OtherBase {
-                run: self.run.path().to_owned(),
-                expected: self.record.base_hash.clone(),
-                found,
-            });
-        }
-        if !self.evaluated(self.method.stem()).exists() && self.run.report()?.is_none() {
-            return Err(FineTunedError::Unfinished { run: self.run.path().to_owned() });
-        }
-        let alpha = match alpha {
-            Some(alpha) => alpha,
-            None => self.default_alpha()?,
-        };
-        Ok(FineTuned { model: self.method.open(self, base, alpha, device)?, alpha })
-    }
-
-    /// The classifier that the run trained, mixed as `(1 − α)·start + α·trained`; none if the run trains none.
-    ///
-    /// # Shapes
-    /// `start` and the result: `[classes, embed_dim]`, which is `shape`
-    ///
-    /// # Errors
-    /// [`FineTunedError`] for a file that is missing, damaged or of another shape.
-    pub fn classifier(
-        &self,
-        start: &[f32],
-        shape: [usize; 2],
-        alpha: Alpha,
-    ) -> Result<Option<Vec<f32>>, FineTunedError> {
-        if !self.trains_head() {
-            return Ok(None);
-        }
-        let path = self.evaluated(HEAD);
-        let file = read_safetensors(&path)?;
-        let tensor = file.tensors.get(HEAD);
-        let Some(tuned) = tensor.filter(|tensor| tensor.shape() == shape) else {
-            return Err(misfit(&path, HEAD, format!("{shape:?}"), tensor));
-        };
-        Ok(Some(mix(start, &tuned.to_f32(), alpha)))
     }
 }
 

@@ -1,0 +1,121 @@
+//! A run as a model: the base, what was trained, and how much of it.
+
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use radapter_adapter::Alpha;
+use radapter_clip::checkpoint::{Checkpoint, read_safetensors};
+use radapter_settings::{Origin, SettingsError};
+
+use crate::error::TrainError;
+use crate::method::{self, Method};
+use crate::run::run_dir::RunDir;
+pub use crate::run::tuned::{FineTunedError, RunFiles, TunedModel, misfit, mix};
+use crate::state::parameters::HEAD;
+
+/// The run in a folder, of whichever task and method.
+#[derive(Clone, Debug)]
+pub struct FineTunedRun {
+    files: RunFiles,
+    method: &'static dyn Method,
+}
+
+/// A run's model.
+#[derive(Debug)]
+pub struct FineTuned {
+    /// The model itself.
+    pub model: TunedModel,
+    /// How much of what was trained is in it.
+    pub alpha: Alpha,
+}
+
+impl FineTunedRun {
+    /// Opens a run's folder. The run need not be finished: what was published last counts.
+    ///
+    /// # Errors
+    /// [`TrainError`] naming the file that is missing or unreadable, or a method that is not among `methods`.
+    pub fn open(methods: &[&'static dyn Method], path: impl Into<PathBuf>) -> Result<Self, TrainError> {
+        let files = RunFiles::open(path)?;
+        let config = files.dir().path().join(RunDir::CONFIG);
+        let origin = || Origin::Named(config.display().to_string());
+        let method = method::named(methods, &files.train().method, true, origin)?;
+        Ok(Self { files, method })
+    }
+
+    /// The folder and what its record says.
+    pub fn files(&self) -> &RunFiles {
+        &self.files
+    }
+
+    /// The method.
+    pub fn method(&self) -> &'static dyn Method {
+        self.method
+    }
+
+    /// The α of a model for which none is given: the run's own for scaled adapters, else 1.
+    ///
+    /// # Errors
+    /// [`SettingsError`] if the record's is out of range.
+    pub fn default_alpha(&self) -> Result<Alpha, SettingsError> {
+        if self.method.is_scaled() { Alpha::new(self.files.train().alpha) } else { Ok(Alpha::ONE) }
+    }
+
+    /// All files that evaluation uses.
+    pub fn evaluated_files(&self) -> Vec<PathBuf> {
+        let head = self.trains_head().then(|| self.files.evaluated(HEAD));
+        std::iter::once(self.files.evaluated(self.method.stem())).chain(head).collect()
+    }
+
+    fn trains_head(&self) -> bool {
+        !self.files.train().loss.objective().needs_text()
+    }
+
+    /// The run's model, at its own α unless one is given.
+    ///
+    /// # Errors
+    /// [`FineTunedError::OtherBase`] if `base` is not the model that was tuned, and for files that are missing, damaged or do
+    /// not fit.
+    pub fn model(&self, base: &Checkpoint, alpha: Option<Alpha>, device: &Device) -> Result<FineTuned, FineTunedError> {
+        let found = base.state.hash();
+        if found != self.files.record().base_hash {
+            return Err(FineTunedError::OtherBase {
+                run: self.files.dir().path().to_owned(),
+                expected: self.files.record().base_hash.clone(),
+                found,
+            });
+        }
+        if !self.files.evaluated(self.method.stem()).exists() && self.files.dir().report()?.is_none() {
+            return Err(FineTunedError::Unfinished { run: self.files.dir().path().to_owned() });
+        }
+        let alpha = match alpha {
+            Some(alpha) => alpha,
+            None => self.default_alpha()?,
+        };
+        Ok(FineTuned { model: self.method.open(&self.files, base, alpha, device)?, alpha })
+    }
+
+    /// The classifier that the run trained, mixed as `(1 − α)·start + α·trained`; none if the run trains none.
+    ///
+    /// # Shapes
+    /// `start` and the result: `[classes, embed_dim]`, which is `shape`
+    ///
+    /// # Errors
+    /// [`FineTunedError`] for a file that is missing, damaged or of another shape.
+    pub fn classifier(
+        &self,
+        start: &[f32],
+        shape: [usize; 2],
+        alpha: Alpha,
+    ) -> Result<Option<Vec<f32>>, FineTunedError> {
+        if !self.trains_head() {
+            return Ok(None);
+        }
+        let path = self.files.evaluated(HEAD);
+        let file = read_safetensors(&path)?;
+        let tensor = file.tensors.get(HEAD);
+        let Some(tuned) = tensor.filter(|tensor| tensor.shape() == shape) else {
+            return Err(misfit(&path, HEAD, format!("{shape:?}"), tensor));
+        };
+        Ok(Some(mix(start, &tuned.to_f32(), alpha)))
+    }
+}

@@ -1,0 +1,285 @@
+//! From a [`Setup`] to the loop, and from the loop to an outcome.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use burn::module::{Module, Param};
+use radapter_adapter::Alpha;
+use radapter_clip::model::{Adapter, Clip, Precision};
+
+use crate::config::TrainSettings;
+use crate::error::TrainError;
+use crate::gradients::GradientSettings;
+use crate::gradients::autodiff::to_training;
+use crate::gradients::devices::Replicas;
+use crate::model::TrainModel;
+use crate::objective::Objective;
+use crate::optimizer::averaging::Averaging;
+use crate::optimizer::{Optimizer, OptimizerSettings};
+use crate::progress::ProgressEvent;
+use crate::run::metrics::Metrics;
+use crate::run::options::{FreeMemory, RunOptions};
+use crate::run::report::Outcome;
+use crate::run::run_dir::{RunDir, RunRecord};
+use crate::run::tensorboard::EventFile;
+use crate::run_loop;
+use crate::run_loop::loader::{Batching, Form, Loader, Source};
+use crate::run_loop::memory::Needs;
+use crate::run_loop::session::{Session, phase_of};
+use crate::run_loop::teacher::TeacherModel;
+use crate::setup::Setup;
+use crate::state::parameters;
+use crate::state::saved::{self, Counters};
+use crate::state::tensor_file::Named;
+use crate::task::Parts;
+use crate::tuning::Tuning;
+
+/// How a run gets its folder.
+pub(crate) enum Begin {
+    New,
+    Resume { run: RunDir, lock: File, from_step: Option<u64> },
+}
+
+/// A run whose method is about to attach its modules.
+pub struct Start {
+    pub(crate) setup: Setup,
+    pub(crate) begin: Begin,
+}
+
+impl Start {
+    /// The model that is tuned, without autodiff, computing in f32.
+    pub fn base(&self) -> Clip {
+        self.setup.base.clone().valid()
+    }
+
+    /// The trainer's settings.
+    pub fn settings(&self) -> &TrainSettings {
+        &self.setup.train
+    }
+
+    /// Whether the loss compares images with texts, so that both towers run.
+    pub fn needs_text(&self) -> bool {
+        self.setup.objective.needs_text()
+    }
+
+    /// Trains `clip`, the base with what the method attaches to it, as `tuning` says.
+    ///
+    /// # Errors
+    /// Whatever stops a run.
+    pub fn run<A: Adapter + Sync>(self, clip: Clip<A>, tuning: Box<dyn Tuning<A>>) -> Result<Outcome, TrainError> {
+        let Self { setup, begin } = self;
+        let record = setup.record();
+        let Setup { base, base_hash, parts, objective, train: settings, options, .. } = setup;
+        let Parts { data, head, validator, files, .. } = parts;
+        let RunOptions { run_dir, devices, memory, mut progress, interrupt, .. } = options;
+        // Without a teacher the base goes: in another precision its memory is not the model's.
+        let teacher = tuning.teacher().map(|teacher| TeacherModel::new(teacher, base, settings.precision));
+        let total = settings.total_steps(data.len());
+        let phases = tuning.phases(&settings, total);
+        // A classifier that no loss compares with would have no gradient.
+        let head = head.filter(|_| !objective.needs_text()).map(Param::from_tensor);
+        let plain = TrainModel { clip, head };
+        let step = begin.step()?;
+        let (phase, done) = phase_of(&phases, step);
+        let model = under_training(plain.clone(), &*tuning, phase);
+        let initial = parameters::trained(&model);
+        if initial.is_empty() {
+            let reason = "the settings leave nothing to train: no adapter stands where the loss looks".to_owned();
+            return Err(TrainError::NothingToTrain { reason });
+        }
+        // The last phase trains all that any one does.
+        let all = parameters::trained(&under_training(plain, &*tuning, phases.len().saturating_sub(1)));
+        let tuned_parameters = all.values().map(|flat| flat.shape.iter().product::<usize>()).sum();
+        let is_new = matches!(begin, Begin::New);
+        // Each of several devices has a part of the batch, and their memories are not one.
+        let memory = memory.filter(|_| devices.len() < 2);
+        check_memory(memory, &model, &all, &settings, data.len(), is_new)?;
+        // It would keep the values of the first step in memory.
+        drop(all);
+
+        // Only now is everything refused that can be, and a folder worth making.
+        let averaging = tuning.averaging(&settings, total);
+        let (run, _lock) = open(begin, &run_dir, &record, &files, averaging.is_some())?;
+        let optimizer_settings = optimizer_settings(&settings, averaging);
+        let (model, mut optimizer, counters) = restore(model, initial, &run, (step, done), optimizer_settings)?;
+        let mut gradients = gradient_settings(&settings);
+        gradients.replicas = (devices.len() > 1).then(|| Replicas::new(&model, &devices));
+        let batching = Batching { samples: data.len(), batch_size: settings.batch_size };
+        let source = Source { data, batching, form: form(&model, &*objective), seed: settings.seed };
+        let loader = Loader::start(source, settings.workers, counters.step..total);
+        let mut session = Session {
+            batching,
+            total,
+            metrics: Metrics::open(&run.metrics(), counters.step)?,
+            events: match settings.log.tensorboard {
+                true => Some(EventFile::create(run.path(), counters.step)?),
+                false => None,
+            },
+            counters,
+            run: run.clone(),
+            base_hash,
+            alpha: Alpha::new(settings.alpha)?,
+            validator,
+            interrupt,
+            window: VecDeque::new(),
+            settings,
+            tuning,
+            teacher,
+            phases,
+        };
+        // A kill between the state and its best leaves the best unwritten.
+        if session.counters.stopping.best.is_some_and(|best| best.step == session.counters.step) {
+            session.publish_best(&model, optimizer.averages())?;
+        }
+
+        // A panic is the only way in which a device's library can say that it failed: in a step, or where a state is read for the
+        // disk.
+        let trained = catch_unwind(AssertUnwindSafe(|| {
+            run_loop::run(model, &*objective, &mut gradients, &mut optimizer, loader, &mut session, &mut *progress)
+        }));
+        let trained = trained.unwrap_or_else(|panic| Err(session.device_failed(&*panic)));
+        progress.event(&ProgressEvent::Ended { step: session.counters.step });
+        if is_new
+            && matches!(trained, Err(TrainError::Data { .. } | TrainError::Order { .. }))
+            && saved::saved_steps(&run.states())? == [0]
+        {
+            run.discard(&files);
+        }
+        trained?;
+        if !session.is_complete() {
+            return Ok(Outcome::Interrupted { step: session.counters.step });
+        }
+        let report = session.report(tuned_parameters);
+        run.write_report(&report)?;
+        Ok(Outcome::Finished(report))
+    }
+}
+
+impl Begin {
+    /// The step that the run goes on from.
+    fn step(&self) -> Result<u64, TrainError> {
+        match self {
+            Self::New => Ok(0),
+            Self::Resume { run, from_step, .. } => saved::chosen(&run.states(), *from_step),
+        }
+    }
+}
+
+/// The model on the training device. Here it is decided which parameters are trained.
+fn under_training<A: Adapter>(model: TrainModel<A>, tuning: &dyn Tuning<A>, phase: usize) -> TrainModel<A> {
+    let device = model.device().autodiff();
+    to_training(model, &device, |key| tuning.trains(key, phase))
+}
+
+/// Refuses a new run whose steps cannot fit into the device's free memory.
+fn check_memory<A: Adapter>(
+    free: Option<FreeMemory>,
+    model: &TrainModel<A>,
+    trained: &Named,
+    settings: &TrainSettings,
+    samples: usize,
+    is_new: bool,
+) -> Result<(), TrainError> {
+    let Some(free) = free.and_then(|free| free()) else {
+        return Ok(());
+    };
+    let model = &model.clip.config;
+    // The weights are there already.
+    match Needs::of(model, settings, trained).check(settings, samples, free + Needs::weights(model)) {
+        // The settings of a resumed run cannot be changed any more, and the estimate may be wrong.
+        Err(error) if !is_new => {
+            tracing::warn!("{error}");
+            Ok(())
+        }
+        checked => checked,
+    }
+}
+
+/// The run's folder, made if the run is new, and its lock.
+fn open(
+    begin: Begin,
+    path: &Path,
+    record: &RunRecord,
+    files: &[(String, Vec<u8>)],
+    averages: bool,
+) -> Result<(RunDir, File), TrainError> {
+    match begin {
+        Begin::New => RunDir::create(path, record, files, averages),
+        Begin::Resume { run, lock, .. } => Ok((run, lock)),
+    }
+}
+
+/// Model, optimizer and counters as the run's state of step `step` has them, `done` steps into its phase; `initial` are the
+/// parameters that the phase trains, before the first step.
+fn restore<A: Adapter>(
+    model: TrainModel<A>,
+    initial: Named,
+    run: &RunDir,
+    (step, done): (u64, u64),
+    settings: OptimizerSettings,
+) -> Result<(TrainModel<A>, Optimizer, Counters), TrainError> {
+    let states = run.states();
+    let mut state = saved::load(&states, step, &initial, &model.device().without_autodiff())?;
+    state.memory.time = done;
+    let counters = state.counters;
+    saved::clean(&states, counters.step)?;
+    let threads = saved::threads();
+    if counters.threads != threads && counters.step > 0 {
+        let then = counters.threads;
+        tracing::warn!(
+            "the run was saved by a session with {then} threads, this one has {threads}: last bits may differ"
+        );
+    }
+    let model = match counters.step {
+        0 => model,
+        _ => parameters::load(model, &state.parameters),
+    };
+    Ok((model, Optimizer::new(settings, state.memory), counters))
+}
+
+fn form<A: Adapter>(model: &TrainModel<A>, objective: &dyn Objective) -> Form {
+    let (vision, text) = (&model.clip.config.vision, &model.clip.config.text);
+    Form {
+        pixels: 3 * vision.image_size * vision.image_size,
+        needs_text: objective.needs_text(),
+        context_length: text.context_length,
+        vocab_size: text.vocab_size,
+        min_batch: objective.min_batch(),
+    }
+}
+
+fn optimizer_settings(settings: &TrainSettings, averaging: Option<Averaging>) -> OptimizerSettings {
+    OptimizerSettings {
+        betas: settings.betas,
+        eps: settings.eps,
+        weight_decay: settings.weight_decay,
+        clip_norm: settings.clip_norm.value(),
+        averaging,
+    }
+}
+
+fn gradient_settings<A: Adapter>(settings: &TrainSettings) -> GradientSettings<A> {
+    GradientSettings {
+        seed: settings.seed,
+        micro_batch: settings.micro_batch.value(),
+        checkpointing: settings.checkpointing,
+        scale: gradient_scale(settings),
+        replicas: None,
+    }
+}
+
+/// What gradients are multiplied by on their way through the towers.
+///
+/// f16 has nothing below 6e-8, where many derivatives of activations are, and nothing above 65504. The gradient of an embedding is
+/// at most about 2/(batch · temperature) long, and this makes it 1024. The factor depends on the settings alone; that of
+/// automatic mixed precision would have to be saved with the run. Powers of two change no digits.
+fn gradient_scale(settings: &TrainSettings) -> f64 {
+    match settings.precision {
+        Precision::F32 | Precision::Bf16 => 1.0,
+        Precision::F16 => {
+            (512.0 * settings.batch_size as f64 * settings.loss.temperature).log2().floor().max(0.0).exp2()
+        }
+    }
+}
