@@ -26,13 +26,14 @@ impl Kind {
         Self { text: text.to_owned(), words: Vec::new() }
     }
 
-    fn of_words(variants: &[&str]) -> Self {
-        let quoted: Vec<String> = variants.iter().map(|word| format!("\"{word}\"")).collect();
+    /// One of these words.
+    pub fn of_words<T: AsRef<str>>(words: &[T]) -> Self {
+        let quoted: Vec<String> = words.iter().map(|word| format!("\"{}\"", word.as_ref())).collect();
         let text = match quoted.as_slice() {
             [rest @ .., last] if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
             _ => quoted.concat(),
         };
-        Self { text, words: variants.iter().map(|word| (*word).to_owned()).collect() }
+        Self { text, words: words.iter().map(|word| word.as_ref().to_owned()).collect() }
     }
 
     /// The kind that a visitor's own words describe; what they have in quotes are words.

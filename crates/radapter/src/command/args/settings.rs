@@ -1,5 +1,6 @@
 //! `settings`, `methods` and `completions`.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
 use clap::Args;
@@ -9,7 +10,7 @@ use radapter_training::AnyTask;
 
 use super::JsonFlag;
 use crate::command::completion::SHELLS;
-use crate::tasks::{TASKS, task};
+use crate::tasks::{TASKS, kind, task};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -80,8 +81,12 @@ pub(super) fn assignments() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| match current.to_str().unwrap_or_default().split_once('=') {
         None => candidates("=", current),
         Some((key, start)) => {
-            let found = TASKS.iter().flat_map(|task| task.settings().entries().to_vec()).find(|entry| entry.key == key);
-            let words = found.map(|entry| entry.setting.kind().words).unwrap_or_default();
+            let words_of = |task: &&'static dyn AnyTask| {
+                let entries = task.settings().entries().to_vec();
+                let entry = entries.into_iter().find(|entry| entry.key == key);
+                entry.map(|entry| kind(*task, &entry).words).unwrap_or_default()
+            };
+            let words: BTreeSet<String> = TASKS.iter().flat_map(words_of).collect();
             let matching = words.into_iter().filter(|word| word.starts_with(start));
             matching.map(|word| CompletionCandidate::new(format!("{key}={word}"))).collect()
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use radapter_methods::METHODS;
 use radapter_settings::Settings;
+use radapter_settings::kind::Kind;
 use radapter_settings::near::hint;
 use radapter_settings::schema::{Entry, get};
 use radapter_settings::setting::Default;
@@ -16,7 +16,7 @@ use toml::Value;
 use crate::command::args::SettingsArgs;
 use crate::command::failure::Usage;
 use crate::command::output;
-use crate::tasks::TASKS;
+use crate::tasks::{TASKS, kind, methods, recipes};
 
 /// A setting as it is listed.
 #[derive(Debug, Serialize)]
@@ -48,7 +48,7 @@ pub(super) fn run(args: &SettingsArgs) -> anyhow::Result<()> {
     if let Some(name) = &args.recipe
         && tasks.iter().all(|task| recipe(*task, name).is_none())
     {
-        let of = |task: &&dyn AnyTask| format!("{}: {}", task.name(), names(*task).join(", "));
+        let of = |task: &&dyn AnyTask| format!("{}: {}", task.name(), recipes(*task).collect::<Vec<_>>().join(", "));
         let known: Vec<String> = args.task.iter().map(|task| of(&task.0)).collect();
         let known = if known.is_empty() { TASKS.iter().map(of).collect() } else { known };
         return Err(Usage(format!("--recipe {name} is not a recipe; there are {}", known.join("; "))).into());
@@ -67,10 +67,6 @@ pub(super) fn run(args: &SettingsArgs) -> anyhow::Result<()> {
     output::print(&listed.iter().map(|setting| setting.text(tasks.len())).collect::<Vec<_>>().join("\n\n"))
 }
 
-fn names(task: &dyn AnyTask) -> Vec<&'static str> {
-    std::iter::once(Recipe::AUTO).chain(task.recipes().iter().map(|recipe| recipe.name)).collect()
-}
-
 fn recipe(task: &dyn AnyTask, name: &str) -> Option<&'static str> {
     let none = (name == Recipe::AUTO).then_some("");
     none.or_else(|| task.recipes().iter().find(|recipe| recipe.name == name).map(|recipe| recipe.settings))
@@ -80,8 +76,7 @@ fn list(tasks: &[&dyn AnyTask], chosen: Option<&str>) -> anyhow::Result<Vec<List
     let mut listed: Vec<Listed> = Vec::new();
     for task in tasks {
         let mut layers = vec![(format!("task {}", task.name()), Settings::from_toml(task.defaults(), task.name())?)];
-        let methods = METHODS.iter().filter(|method| task.has_classifier() || !method.needs_classifier());
-        for method in methods {
+        for method in methods(*task) {
             layers.push((format!("method {}", method.name()), Settings::from_toml(method.settings(), method.name())?));
         }
         for recipe in task.recipes() {
@@ -102,6 +97,7 @@ fn list(tasks: &[&dyn AnyTask], chosen: Option<&str>) -> anyhow::Result<Vec<List
             };
             let setting = &mut listed[place];
             setting.tasks.push(task.name());
+            setting.takes(kind(*task, entry));
             for (name, layer) in &layers {
                 if let Some(value) = get(layer.table(), &entry.key) {
                     setting.set_by.insert(name.clone(), shown(value));
@@ -114,7 +110,6 @@ fn list(tasks: &[&dyn AnyTask], chosen: Option<&str>) -> anyhow::Result<Vec<List
 
 impl Listed {
     fn new(entry: &Entry, chosen: &Settings) -> Self {
-        let kind = entry.setting.kind();
         let default = match entry.setting.spec.default {
             Default::Unset => None,
             Default::Toml(value) => Some(value.to_owned()),
@@ -126,13 +121,28 @@ impl Listed {
         }
         Self {
             key: entry.key.clone(),
-            kind: kind.text,
-            words: kind.words,
+            kind: String::new(),
+            words: Vec::new(),
             default: get(chosen.table(), &entry.key).map(shown).or(default),
             range: entry.setting.spec.range.text(),
             help,
             tasks: Vec::new(),
             set_by: BTreeMap::new(),
+        }
+    }
+
+    /// Adds what values it takes in one more task.
+    fn takes(&mut self, kind: Kind) {
+        let new: Vec<String> = kind.words.into_iter().filter(|word| !self.words.contains(word)).collect();
+        let is_first = self.kind.is_empty();
+        if is_first {
+            self.kind = kind.text;
+        }
+        if !new.is_empty() {
+            self.words.extend(new);
+            if !is_first {
+                self.kind = Kind::of_words(&self.words).text;
+            }
         }
     }
 
