@@ -3,9 +3,9 @@
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
-use crate::coefficients::Axis;
+use crate::coefficients::{Axis, Interpolation};
 use crate::crop::{center_offset, crop_filled};
-use crate::resize::{Interpolation, resize, resize_part};
+use crate::resize::{resize, resize_part};
 
 /// How a decoded image becomes the image tower's input; recorded with a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

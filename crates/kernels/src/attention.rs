@@ -4,19 +4,8 @@ use burn::tensor::Tensor;
 use burn::tensor::module;
 use burn::tensor::ops::AttentionModuleOptions;
 
-use crate::linear;
-use crate::matmul_add::check_types;
-
-/// The layout of an attention's input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Heads {
-    /// Number of heads.
-    pub count: usize,
-    /// Positions of each sample.
-    pub tokens: usize,
-    /// Whether a position sees only itself and those before it.
-    pub causal: bool,
-}
+use crate::arguments::Heads;
+use crate::matmul_add::{check_types, linear};
 
 /// Multi-head self-attention without its output projection: `softmax(Q Kᵀ/√d) V` for each head of width d (Vaswani et al.,
 /// arXiv 1706.03762, equation 1), with queries, keys and values `x · weightᵀ + bias` as torch's `MultiheadAttention` packs them.

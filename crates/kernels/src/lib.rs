@@ -32,6 +32,7 @@
 //! | [`AdamW`], [`square_sums`] | an optimizer step with a moving average, and the squared gradient norm |
 
 mod activation;
+mod arguments;
 mod attention;
 #[cfg(feature = "flex")]
 mod flex;
@@ -42,7 +43,8 @@ mod ops;
 mod optimizer;
 
 pub use activation::{gelu, quick_gelu};
-pub use attention::{Heads, attention, packed_attention};
+pub use arguments::{AdamW, Heads};
+pub use attention::{attention, packed_attention};
 pub use layer_norm::layer_norm;
 pub use matmul_add::{linear, matmul_add};
-pub use optimizer::{AdamW, Tracked, square_sums};
+pub use optimizer::{Tracked, square_sums};

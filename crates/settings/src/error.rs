@@ -1,8 +1,30 @@
 //! Why settings cannot be used.
 
+use std::fmt;
 use std::path::PathBuf;
 
-use crate::given::Origin;
+/// Where a value was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A line of a file, counted from 1.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: usize,
+    },
+    /// Something with a name: `--set`, a flag, a recipe.
+    Named(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, line } => write!(f, "{}, line {line}", path.display()),
+            Self::Named(name) => f.write_str(name),
+        }
+    }
+}
 
 /// Why settings cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -1,36 +1,12 @@
 //! What was given: the keys of a TOML file, and those of `key=value` over them.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
-use crate::error::SettingsError;
-
-/// Where a value was given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// A line of a file, counted from 1.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The line.
-        line: usize,
-    },
-    /// Something with a name: `--set`, a flag, a recipe.
-    Named(String),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File { path, line } => write!(f, "{}, line {line}", path.display()),
-            Self::Named(name) => f.write_str(name),
-        }
-    }
-}
+use crate::error::{Origin, SettingsError};
 
 /// One layer of settings: values by key, and where each was given.
 #[derive(Clone, Debug, Default, PartialEq)]

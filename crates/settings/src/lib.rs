@@ -51,8 +51,8 @@ pub mod schema;
 pub mod setting;
 pub mod value;
 
-pub use error::SettingsError;
-pub use given::{Origin, Settings};
+pub use error::{Origin, SettingsError};
+pub use given::Settings;
 pub use schema::{Contradiction, Resolved, Schema, defaults};
 pub use setting::{Declared, Facts, Range, Rule, Setting, Spec};
 pub use value::{AbsolutePath, Names, OrNone};

@@ -2,8 +2,8 @@
 
 use toml::{Table, Value};
 
-use crate::error::SettingsError;
-use crate::given::{Origin, Settings};
+use crate::error::{Origin, SettingsError};
+use crate::given::Settings;
 use crate::near::hint;
 use crate::setting::{Declared, Default, Facts, Setting};
 

@@ -16,6 +16,7 @@ mod names_hf;
 mod open;
 mod positions;
 mod safetensors_file;
+mod stored_tensor;
 mod tokenizer_files;
 mod weights_file;
 mod write;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use radapter_files::io_error;
 
-use super::weights_file::TensorFile;
+use super::stored_tensor::TensorFile;
 use super::{Checkpoint, CheckpointError, Format, mismatch, names_hf, weights_file};
 use crate::config::{Activation, ClipConfig, ConfigError, is_ignored_buffer};
 use crate::state_dict::{StateDict, TensorError};

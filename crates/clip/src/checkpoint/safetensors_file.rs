@@ -13,7 +13,7 @@ use safetensors::tensor::{Dtype, Metadata, SafeTensorError};
 use serde_json::{Map, Value, json};
 
 use super::CheckpointError;
-use super::weights_file::{Content, StoredTensor, TensorFile};
+use super::stored_tensor::{Content, StoredTensor, TensorFile};
 use crate::state_dict::{RawTensor, StateDict, StoredDtype, TensorBytes};
 
 /// Bytes of the number before the header.

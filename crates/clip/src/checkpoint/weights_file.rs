@@ -1,54 +1,20 @@
-//! The tensors of a file of weights before their bytes are read, whatever the file's format.
+//! Opens a file of weights of any format, or the shards that an index names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Component, Path};
 
-use burn_store::pytorch_reader::{self, DType, PytorchError, PytorchReader};
+use burn_store::pytorch_reader::{DType, PytorchError, PytorchReader};
 use radapter_files::io_error;
 use serde_json::Value;
 
+use super::stored_tensor::{Content, StoredTensor, TensorFile};
 use super::{CheckpointError, safetensors_file};
-use crate::state_dict::{RawTensor, StoredDtype, TensorBytes};
+use crate::state_dict::StoredDtype;
 
 /// The key under which a training checkpoint keeps the weights.
 const STATE_DICT: &str = "state_dict.";
-
-/// Tensors by the file's names.
-pub(super) type TensorFile = BTreeMap<String, StoredTensor>;
-
-/// One tensor of a file.
-pub(super) struct StoredTensor {
-    /// The dtype, or the name of one that is not read. Buffers that are passed over may have any.
-    pub(super) dtype: Result<StoredDtype, String>,
-    pub(super) shape: Vec<usize>,
-    pub(super) content: Content,
-}
-
-/// Where a tensor's bytes are.
-pub(super) enum Content {
-    Bytes(TensorBytes),
-    Pickled(pytorch_reader::Tensor),
-}
-
-impl StoredTensor {
-    /// Reads the bytes; `path` and `name` are for errors.
-    pub(super) fn read(self, path: &Path, name: &str) -> Result<RawTensor, CheckpointError> {
-        let dtype = self.dtype.map_err(|found| {
-            let (path, key) = (path.to_owned(), name.to_owned());
-            CheckpointError::Dtype { path, key, found }
-        })?;
-        let bytes = match self.content {
-            Content::Bytes(bytes) => bytes,
-            Content::Pickled(tensor) => {
-                tensor.read().map_err(|error| CheckpointError::damaged(path, Some(name), error.to_string()))?.into()
-            }
-        };
-        RawTensor::new(dtype, self.shape, bytes)
-            .map_err(|error| CheckpointError::damaged(path, Some(name), error.to_string()))
-    }
-}
 
 /// Reads the structure of a file of weights, or of the files that an index names.
 pub(super) fn open(path: &Path) -> Result<TensorFile, CheckpointError> {

@@ -13,6 +13,7 @@ mod clean;
 mod fix_text;
 mod html;
 mod vocabulary;
+mod white_space;
 mod words;
 
 use std::fmt;

@@ -9,7 +9,7 @@ use super::buffer::{contiguous, tensor, values};
 use super::exp::exp;
 use super::gemm::{Matrix, Target, multiply};
 use super::lanes::{Piece, max, sum, vectorised};
-use crate::attention::Heads;
+use crate::arguments::Heads;
 
 /// The sizes of one call.
 #[derive(Clone, Copy)]

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::buffer::{contiguous, owned, tensor, values};
 use super::lanes::{Piece, vectorised};
-use crate::optimizer::AdamW;
+use crate::arguments::AdamW;
 
 /// Values that one thread takes at a time.
 const PIECE: usize = 1 << 14;

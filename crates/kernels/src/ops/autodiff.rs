@@ -10,8 +10,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, TensorMetadata};
 
 use super::{Derivatives, Kernels};
-use crate::activation::Activation;
-use crate::attention::Heads;
+use crate::arguments::{Activation, Heads};
 
 #[derive(Debug)]
 struct Activate;

@@ -6,9 +6,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, DispatchDevice, backend_extension};
 use burn::tensor::{DType, Tensor};
 
-use crate::activation::Activation;
-use crate::attention::Heads;
-use crate::optimizer::AdamW;
+use crate::arguments::{Activation, AdamW, Heads};
 
 /// Operations with kernels of their own.
 #[backend_extension(Flex, Autodiff)]

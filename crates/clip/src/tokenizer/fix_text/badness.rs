@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::tables::{BADNESS, CATEGORIES};
-use crate::tokenizer::clean::PYTHON_SPACE_CLASS;
+use crate::tokenizer::white_space::PYTHON_SPACE_CLASS;
 
 static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
     let mut pattern = BADNESS.join("|").replace("{space}", PYTHON_SPACE_CLASS);
