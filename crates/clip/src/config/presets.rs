@@ -4,7 +4,7 @@ use radapter_images::PreprocessConfig;
 
 use super::{Activation, ClipConfig, ConfigError, LAYER_NORM_EPS, TextConfig, VisionConfig};
 
-/// Ending of the names of the QuickGELU forms.
+/// Suffix of the QuickGELU forms' names.
 const QUICK_GELU: &str = "-quickgelu";
 
 /// One published size; the numbers are those of open_clip's `model_configs`.

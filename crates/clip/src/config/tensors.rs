@@ -1,4 +1,4 @@
-//! The names and shapes that a config asks of a checkpoint.
+//! The names and shapes of a config's tensors.
 
 use super::ClipConfig;
 
