@@ -16,7 +16,7 @@ use super::CheckpointError;
 use super::stored_tensor::{Content, StoredTensor, TensorFile};
 use crate::state_dict::{RawTensor, StateDict, StoredDtype, TensorBytes};
 
-/// Bytes of the number before the header.
+/// Bytes of the header's length, at the start of the file.
 const LENGTH_BYTES: usize = 8;
 
 /// A safetensors file's tensors, under the file's names, and its free-form metadata.
@@ -113,7 +113,7 @@ fn explain(bytes: &[u8], error: &SafeTensorError, path: &Path) -> CheckpointErro
     let length = u64::from_le_bytes(*length);
     let header = usize::try_from(length).ok().and_then(|length| rest.get(..length));
     let Some(header) = header else {
-        return damaged(None, format!("it says its header has {length} bytes, found {} after it", rest.len()));
+        return damaged(None, format!("expected a header of {length} bytes, found {}", rest.len()));
     };
     let data = (rest.len() - header.len()) as u64;
     let header: Map<String, Value> = match serde_json::from_slice(header) {
@@ -143,10 +143,7 @@ fn explain(bytes: &[u8], error: &SafeTensorError, path: &Path) -> CheckpointErro
         let found = to - from;
         if elements.and_then(|elements| elements.checked_mul(size)) != Some(found) {
             let (shape, dtype) = (&info["shape"], &info["dtype"]);
-            return damaged(
-                Some(name),
-                format!("shape {shape} in {dtype} does not take the {found} bytes it is given"),
-            );
+            return damaged(Some(name), format!("shape {shape} in {dtype} does not take {found} bytes"));
         }
         ends.push(*to);
     }
@@ -159,7 +156,7 @@ fn explain(bytes: &[u8], error: &SafeTensorError, path: &Path) -> CheckpointErro
 /// Writes a safetensors file, tensors sorted by name.
 ///
 /// # Errors
-/// What `out` returns.
+/// Those of `out`.
 pub fn write_safetensors(
     out: &mut impl Write,
     tensors: &StateDict,

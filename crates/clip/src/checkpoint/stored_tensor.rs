@@ -11,9 +11,9 @@ use crate::state_dict::{RawTensor, StoredDtype, TensorBytes};
 /// Tensors by the file's names.
 pub(super) type TensorFile = BTreeMap<String, StoredTensor>;
 
-/// One tensor of a file.
+/// A tensor of a file, not read yet.
 pub(super) struct StoredTensor {
-    /// The dtype, or the name of one that is not read. Buffers that are passed over may have any.
+    /// The dtype, or the name of an unsupported one, which ignored buffers may have.
     pub(super) dtype: Result<StoredDtype, String>,
     pub(super) shape: Vec<usize>,
     pub(super) content: Content,

@@ -8,7 +8,7 @@ use thiserror::Error;
 #[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum ConfigError {
     /// No preset has this name.
-    #[error("no preset is named `{name}`; there are: {known}. Any other size can be given as a config file")]
+    #[error("no preset is named `{name}`; the presets are {known}. Give another size as a config file")]
     UnknownPreset { name: String, known: String },
     /// The text is not JSON, or not a JSON object.
     #[error("the config is not a JSON object: {message}")]
@@ -21,15 +21,15 @@ pub enum ConfigError {
     Invalid { key: String, expected: String, found: String },
     /// A key asks for a network that this crate does not build.
     #[error(
-        "config key `{key}` is {found}, which is not built here (only {expected}): the weights would load into another \
+        "config key `{key}` is {found}, which is not supported (only {expected}): the weights would load into another \
          network than the one they were trained in"
     )]
     Unsupported { key: String, expected: String, found: String },
-    #[error("unknown config key `{key}` (= {found}); it is not ignored, as it could change the network")]
+    #[error("unknown config key `{key}` (= {found}): it could change the network; remove it if it does not")]
     UnknownKey { key: String, found: String },
     /// The towers' activations differ.
     #[error(
-        "the towers' activations differ: `{vision_key}` is {vision}, `{text_key}` is {text}; one is built for both"
+        "the towers' activations differ: `{vision_key}` is {vision}, `{text_key}` is {text}; expected the same in both"
     )]
     ActivationsDiffer { vision_key: String, vision: String, text_key: String, text: String },
 }

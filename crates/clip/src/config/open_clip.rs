@@ -90,7 +90,7 @@ fn read_model(
 }
 
 fn read_vision(mut keys: Keys<'_>) -> Result<VisionConfig, ConfigError> {
-    // Before the sizes: with it, those mean nothing.
+    // Checked before the sizes, which a timm model does not use.
     keys.fixed("timm_model_name", Value::Null)?;
     if let Some(layers @ Value::Array(_)) = keys.value("layers") {
         return Err(keys.unsupported("layers", "the number of a vision transformer's blocks", layers));

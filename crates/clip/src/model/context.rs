@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Training or evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the run's seed is documented above")]
+#[allow(missing_docs, reason = "the variant explains its seed")]
 pub enum Mode {
     /// Evaluation: nothing is random.
     Inference,

@@ -1,8 +1,8 @@
 //! A model's tensors by name, as stored: the common form of every checkpoint format.
 //!
 //! Names are OpenCLIP's (`visual.transformer.resblocks.0.attn.in_proj_weight`), layouts are torch's, whatever the file
-//! was. Values keep the file's dtype, so that a checkpoint goes out bit for bit as it came in; computing is done in f32
-//! ([`RawTensor::to_f32`]).
+//! was. Values keep the file's dtype, so that a checkpoint is written bit for bit as it was read; computing is done in
+//! f32 ([`RawTensor::to_f32`]).
 
 mod bytes;
 mod error;
@@ -42,7 +42,7 @@ impl StateDict {
         self.tensors.insert(name.into(), tensor)
     }
 
-    /// Removes a tensor.
+    /// Removes and returns a tensor.
     pub fn remove(&mut self, name: &str) -> Option<RawTensor> {
         self.tensors.remove(name)
     }

@@ -1,4 +1,4 @@
-//! What happens to a text before it is cut into words: OpenCLIP's `clean="lower"`.
+//! Cleaning of a text before it is split into words: OpenCLIP's `clean="lower"`.
 
 use std::borrow::Cow;
 
@@ -6,8 +6,8 @@ use super::fix_text::fix_text;
 use super::html::unescape;
 use super::white_space::collapse;
 
-/// Repaired, HTML references decoded twice (captions scraped from the web are often escaped twice), white space
-/// collapsed, lower case.
+/// Repairs a text, decodes HTML references twice (captions scraped from the web are often escaped twice), collapses
+/// white space and converts to lower case.
 pub(super) fn clean(text: &str) -> String {
     let repaired = if needs_no_repair(text) { Cow::Borrowed(text) } else { Cow::Owned(fix_text(text)) };
     let once = unescape(&repaired);

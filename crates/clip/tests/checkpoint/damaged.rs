@@ -63,7 +63,7 @@ fn damaged_safetensors_name_file_and_key() {
         ("a list", with_header("[1, 2]", 0), "not a JSON object"),
         ("no UTF-8", [&2u64.to_le_bytes()[..], &[b'{', 0xff]].concat(), "not a JSON object"),
         ("unknown dtype", tensor("dtype", json!("F31")), "`weight`: expected a dtype such as F32, found \"F31\""),
-        ("a shape too large", tensor("shape", json!([3])), "`weight`: shape [3] in \"F32\" does not take the 8 bytes"),
+        ("a shape too large", tensor("shape", json!([3])), "`weight`: shape [3] in \"F32\" does not take 8 bytes"),
         ("a shape that overflows", tensor("shape", json!([u64::MAX, u64::MAX])), "`weight`"),
         ("a negative axis", tensor("shape", json!([-2])), "`weight`"),
         ("offsets beyond the file", tensor("data_offsets", json!([0, 800])), "`weight`: expected data_offsets within"),

@@ -256,7 +256,7 @@ fn something_else_than_a_hub_is_told() {
     let cache = tempfile::tempdir().unwrap();
     let server = Server::start(Behaviour { status: Some("200 OK"), ..Default::default() });
     let error = fetch(&reference(), &server.options(cache.path()), |_| ()).unwrap_err();
-    assert!(hub_reason(&error).contains("is it a hub?"), "{error}");
+    assert!(hub_reason(&error).contains("not a hub"), "{error}");
 }
 
 /// Each connection breaks off early: an error first, and the next try continues where it stopped.
@@ -273,7 +273,7 @@ fn a_download_that_breaks_off_is_continued() {
     let dir = fetch(&reference(), &server.options(cache.path()), |_| ()).unwrap();
     assert_eq!(Checkpoint::open(&dir, None).unwrap().state, small_state());
     let continued = |request: &String| request.contains("bytes=") && !request.contains("bytes=0-");
-    assert!(server.requests().iter().any(continued), "the download went on where it broke off");
+    assert!(server.requests().iter().any(continued), "the download resumed where it was interrupted");
 }
 
 /// A server that says no length: what came is not taken for the file, nor kept.
@@ -283,7 +283,7 @@ fn a_download_that_ends_silently_is_not_kept() {
     let server = Server::start(Behaviour { files: exported(Format::OpenClip), ..Default::default() });
     server.change(|behaviour| behaviour.cut_silently = Some(2000));
     let error = fetch(&reference(), &server.options(cache.path()), |_| ()).unwrap_err();
-    assert!(hub_reason(&error).contains("broke off"), "{error}");
+    assert!(hub_reason(&error).contains("interrupted"), "{error}");
     assert!(hub_reason(&error).contains("found 2000"), "{error}");
     server.change(|behaviour| behaviour.cut_silently = None);
     let dir = fetch(&reference(), &server.options(cache.path()), |_| ()).unwrap();

@@ -1,4 +1,4 @@
-//! Tells whether a text looks like mojibake: whether it holds a sequence of characters that hardly anybody means.
+//! Detects mojibake: sequences of characters that are hardly ever intended.
 
 use std::sync::LazyLock;
 
