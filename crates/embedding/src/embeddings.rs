@@ -10,7 +10,7 @@ pub struct Embeddings {
 }
 
 impl Embeddings {
-    /// Rows of `dim` values.
+    /// Creates rows of `dim` values.
     ///
     /// # Panics
     /// If the number of values is not a multiple of `dim`.
@@ -19,7 +19,7 @@ impl Embeddings {
         Self { dim, values }
     }
 
-    /// The rows of a tensor.
+    /// Copies the rows of a tensor to the host.
     ///
     /// # Shapes
     /// `[rows, dim]`
@@ -30,7 +30,7 @@ impl Embeddings {
         Self::new(dim, values)
     }
 
-    /// All rows on a device.
+    /// Copies all rows to a device.
     ///
     /// # Shapes
     /// `[rows, dim]`

@@ -48,7 +48,7 @@ impl Positives {
         self.group.is_empty()
     }
 
-    /// `y_ij`.
+    /// `y_ij`: whether the pairs `i` and `j` share a label.
     ///
     /// # Panics
     ///

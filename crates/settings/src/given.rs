@@ -1,4 +1,4 @@
-//! What was given: the keys of a TOML file, and those of `key=value` over them.
+//! Settings as given: the keys of a TOML file, overridden by those of `key=value`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,7 +23,7 @@ impl Settings {
     /// Reads a TOML file. A run's `config.toml` is accepted too: its section `[settings]` starts another run.
     ///
     /// # Errors
-    /// [`SettingsError::File`] and [`SettingsError::Syntax`].
+    /// [`SettingsError::File`] if it cannot be read, [`SettingsError::Syntax`] if it is not TOML.
     pub fn from_file(path: &Path) -> Result<Self, SettingsError> {
         let text =
             std::fs::read_to_string(path).map_err(|error| SettingsError::File { path: path.to_owned(), error })?;
@@ -49,17 +49,17 @@ impl Settings {
         Ok(Self { table, origins })
     }
 
-    /// Parses TOML; `name` is what errors call it.
+    /// Parses TOML; errors call it `name`.
     ///
     /// # Errors
-    /// [`SettingsError::Syntax`].
+    /// [`SettingsError::Syntax`] if `text` is not TOML.
     pub fn from_toml(text: &str, name: &str) -> Result<Self, SettingsError> {
         let table = toml::from_str(text)
             .map_err(|error| SettingsError::Syntax { origin: name.to_owned(), reason: error.to_string() })?;
         Ok(Self::from_table(table, name))
     }
 
-    /// Settings that are a table already; `name` is what errors call it.
+    /// Settings from a table; errors call it `name`.
     pub fn from_table(table: Table, name: &str) -> Self {
         let mut origins = BTreeMap::new();
         for (key, value) in &table {
@@ -131,7 +131,7 @@ impl Settings {
         self.table.remove(key);
     }
 
-    /// The values.
+    /// The given values; a group is a table within.
     pub fn table(&self) -> &Table {
         &self.table
     }

@@ -9,15 +9,9 @@
 //! ```
 //! use radapter_settings::{Facts, Schema, Settings, Spec, settings};
 //!
-//! settings! {
-//!     /// What an optimizer is set by.
-//!     pub struct Optimizer {
-//!         /// Learning rate.
-//!         pub lr: f64 = Spec::toml("1e-3").above(0.0),
-//!         /// Samples of a step.
-//!         pub batch_size: usize = Spec::rule("min(64, samples)", |_, facts| (facts.samples.min(64) as i64).into()).at_least(1.0),
-//!     }
-//! }
+//! settings! { /// Settings of an optimizer. pub struct Optimizer { /// Learning rate. pub lr: f64 =
+//! Spec::toml("1e-3").above(0.0), /// Samples of a step. pub batch_size: usize = Spec::rule("min(64, samples)", |_,
+//! facts| (facts.samples.min(64) as i64).into()).at_least(1.0), } }
 //!
 //! # fn main() -> Result<(), radapter_settings::SettingsError> {
 //! let schema = Schema::of::<Optimizer>();
@@ -34,13 +28,13 @@
 //! # }
 //! ```
 //!
-//! | module | |
+//! | module | what it has |
 //! |---|---|
 //! | [`setting`] | the declaration: [`Setting`], [`Spec`], [`settings!`] |
-//! | [`kind`] | a type in words, asked of its own `Deserialize` |
-//! | [`given`] | what was given, and where: TOML files and `key=value` |
+//! | [`kind`] | description of a type's values, from its own `Deserialize` |
+//! | [`given`] | settings as given, in TOML files and by `key=value` |
 //! | [`near`] | "did you mean" |
-//! | [`schema`] | the settings of several structs together: checks and layers |
+//! | [`schema`] | the settings of several structs: checks and layers |
 //! | [`value`] | types that settings share: [`OrNone`], [`AbsolutePath`], [`Names`] |
 
 pub mod error;

@@ -17,9 +17,8 @@ pub trait Declared: Serialize + DeserializeOwned {
 pub struct Setting {
     /// The key within its struct.
     pub key: &'static str,
-    /// What it is, in a line.
     help: &'static str,
-    /// Default, range and the rest.
+    /// Default, range and other properties.
     pub spec: Spec,
     kind: fn() -> Kind,
     normalize: fn(Value) -> Result<Value, String>,
@@ -31,12 +30,12 @@ impl Setting {
         Self { key, help, spec, kind: Kind::of::<T>, normalize: normalize::<T> }
     }
 
-    /// What it is, in a line.
+    /// The help text, one line.
     pub fn help(&self) -> &'static str {
         self.help.trim()
     }
 
-    /// What values it takes; a word that stands for a computed value is among them.
+    /// The values that it accepts, including a word that stands for a computed value.
     pub fn kind(&self) -> Kind {
         let mut kind = (self.kind)();
         if let Some((word, _)) = self.spec.word {
@@ -49,7 +48,7 @@ impl Setting {
         kind
     }
 
-    /// What a value has to be, type and range.
+    /// Describes a valid value: type and range.
     pub fn expected(&self) -> String {
         format!("expected {}{}", self.kind().text, self.spec.range.suffix())
     }
@@ -57,7 +56,7 @@ impl Setting {
     /// The value in the form in which it is recorded: names replaced by what they name, paths absolute.
     ///
     /// # Errors
-    /// What is wrong with it, for [`SettingsError::Value`](crate::SettingsError::Value).
+    /// A description of the problem, for [`SettingsError::Value`](crate::SettingsError::Value).
     pub fn normalize(&self, value: Value) -> Result<Value, String> {
         if let (Some((word, _)), Some(text)) = (self.spec.word, value.as_str())
             && word == text
@@ -79,19 +78,19 @@ fn normalize<T: DeserializeOwned + Serialize>(value: Value) -> Result<Value, Str
     Value::try_from(typed).map_err(|error| format!("it cannot be recorded: {error}"))
 }
 
-/// A value that follows from the others and from the run.
+/// A value computed from other settings and the run.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     /// The rule in words or as a formula: `min(64, samples)`.
     pub text: &'static str,
-    /// The value; the table has all settings that are declared before.
+    /// Computes the value; the table has all settings that are declared before.
     pub value: fn(&Table, &Facts) -> Value,
 }
 
-/// What rules may depend on besides other settings.
+/// Facts of a run that rules depend on, besides other settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Facts {
-    /// Training samples.
+    /// Number of training samples.
     pub samples: usize,
     /// The checkpoint's own temperature, exp(−logit_scale).
     pub checkpoint_temperature: f64,
@@ -99,32 +98,29 @@ pub struct Facts {
     pub smoothing: f64,
 }
 
-/// Where a value comes from that nobody gave.
+/// The source of a value that was not given.
 #[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "the types are documented")]
 pub enum Default {
-    /// There is none: the setting is optional.
+    /// No value: the setting is optional.
     Unset,
-    /// A TOML value.
     Toml(&'static str),
-    /// A rule.
     Rule(Rule),
 }
 
-/// Default, range and the rest of a setting, built from a default on:
-/// `Spec::toml("0.1").from_to(0.0, 1.0)`.
+/// Default, range and other properties of a setting, built from the default: `Spec::toml("0.1").from_to(0.0, 1.0)`.
 #[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "the types are documented")]
 pub struct Spec {
-    /// The default.
     pub default: Default,
-    /// The range.
     pub range: Range,
     /// A word that stands for a computed value.
     pub word: Option<(&'static str, Rule)>,
     /// The key whose value in a higher layer displaces this one's.
     pub displaced_by: Option<&'static str>,
-    /// The value's name in help, where the setting has a flag of its own on the command line.
+    /// The name of the value in help, if the setting has its own flag on the command line.
     pub flag: Option<&'static str>,
-    /// The settings within, of a group.
+    /// The settings of a group.
     pub group: Option<&'static [Setting]>,
 }
 
@@ -178,21 +174,22 @@ impl Spec {
         Self { word: Some((word, Rule { text, value })), ..self }
     }
 
-    /// A value from a lower layer goes when a higher one sets `key`: `epochs` and `steps` both give the length of a run.
+    /// A value from a lower layer is removed if a higher one sets `key`: `epochs` and `steps` both give the length of a
+    /// run.
     pub const fn displaced_by(self, key: &'static str) -> Self {
         Self { displaced_by: Some(key), ..self }
     }
 
-    /// The setting has a flag on the command line; `value_name` is its value's name in help.
+    /// The setting has a flag on the command line; `value_name` names the value in help.
     pub const fn flag(self, value_name: &'static str) -> Self {
         Self { flag: Some(value_name), ..self }
     }
 }
 
-/// The numbers that a setting takes; each element of a list has to be in it. Words are none of its business.
+/// The numbers that a setting takes; each element of a list must be in the range. Words are not checked.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Range {
-    /// All.
+    /// Every number.
     Any,
     /// `(low, ∞)`
     Above(f64),
@@ -221,7 +218,7 @@ impl Range {
         }
     }
 
-    /// In words; empty where all numbers are taken.
+    /// Describes the range; empty for [`Any`](Self::Any).
     pub fn text(&self) -> String {
         match self {
             Self::Any => String::new(),

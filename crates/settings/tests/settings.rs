@@ -195,7 +195,7 @@ fn values_are_refused_with_what_is_expected() {
         ("loss.kind=hinge", "loss.kind = \"hinge\" in --set is refused: expected \"mpm-nce\" or \"info-nce\""),
         ("loss.temperature=hot", "expected a number or \"checkpoint\", above 0"),
         ("fraction=0.6", "expected a number, from 0 to 0.5"),
-        ("splits=3", "expected names with commas between, or a list"),
+        ("splits=3", "expected comma-separated names, or a list"),
         ("images=3", "expected a path"),
     ] {
         let error = refused(&given(&[assignment]));
