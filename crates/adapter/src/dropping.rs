@@ -13,7 +13,7 @@ pub enum DropMode {
     /// The whole adapter, as in the paper. A dropped adapter costs no computation.
     #[default]
     Adapter,
-    /// The adapter for each sample by itself.
+    /// The adapter for each sample independently.
     Sample,
     /// The adapter for each token position, in all samples alike, as in the published code.
     Token,
@@ -66,7 +66,7 @@ impl Dropping {
         self.mode
     }
 
-    /// γ/(1−p) as a function of seed, step and place, and of the sample or token position.
+    /// Draws γ/(1−p) as a function of seed, step and place, and of the sample or token position.
     ///
     /// The numbers of samples and positions come in order from one stream, so that the first of them do not depend on how
     /// many there are: a text's draw is the same whatever the longest text of its batch.

@@ -1,4 +1,4 @@
-//! A batch on which two models are compared.
+//! A batch for comparing two models.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use radapter_clip::config::ClipConfig;
@@ -76,24 +76,24 @@ impl ProbeEmbeddings {
         distances.into_iter().fold(0.0, f64::max)
     }
 
-    /// The difference, if it is within the tolerance.
+    /// Returns the difference if it is at most `tolerance`.
     ///
     /// # Errors
-    /// [`AdapterError::MergeDiffers`] if it is not.
+    /// [`AdapterError::MergeDiffers`] if it is larger or NaN.
     pub fn check(&self, other: &Self, tolerance: f64) -> Result<f64, AdapterError> {
         let difference = self.difference(other);
         if difference <= tolerance { Ok(difference) } else { Err(AdapterError::MergeDiffers { difference, tolerance }) }
     }
 }
 
-/// As normalised pixels are: within about two standard deviations.
+/// Pixels within about two standard deviations, as normalised ones are.
 fn pixels(config: &ClipConfig, rng: &mut ChaCha8Rng, device: &Device) -> Tensor<4> {
     let size = config.vision.image_size;
     let values: Vec<f32> = (0..IMAGES * 3 * size * size).map(|_| (4.0 * uniform(rng) - 2.0) as f32).collect();
     Tensor::from_data(TensorData::new(values, [IMAGES, 3, size, size]), device)
 }
 
-/// From the empty text to a full context. The last two ids of the vocabulary are the start and the end of a text.
+/// Texts from an empty one to a full context. The last two ids of the vocabulary are the start and the end of a text.
 fn texts(config: &ClipConfig, rng: &mut ChaCha8Rng) -> Vec<Vec<u32>> {
     let (start, end) = (config.text.vocab_size - 2, config.text.vocab_size - 1);
     (0..TEXTS)

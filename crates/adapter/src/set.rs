@@ -44,11 +44,11 @@ impl AdapterSet {
         Self { weights: residuals.map(|(place, residual)| (place, AdapterWeights::of_residual(residual))).collect() }
     }
 
-    /// The adapters of these tensors, named `{visual|text}.{layer}.{attn|mlp}.{weight|down|up|scale}`.
+    /// Builds a set from tensors named `{visual|text}.{layer}.{attn|mlp}.{weight|down|up|scale}`.
     ///
     /// # Errors
-    /// [`AdapterError`] for a name that is none of these, an adapter that is not complete or given twice, shapes that do not
-    /// fit each other, values that are NaN or infinite, and no adapter at all.
+    /// [`AdapterError`] for another name, an adapter that is incomplete or has both forms, shapes that do not fit each
+    /// other, values that are NaN or infinite, and an empty set of tensors.
     pub fn from_tensors(tensors: &StateDict) -> Result<Self, AdapterError> {
         let mut parts: BTreeMap<Place, Parts> = BTreeMap::new();
         for (key, tensor) in tensors.iter() {
@@ -118,7 +118,7 @@ impl AdapterSet {
     /// Checks that a model has a place of the right width for each adapter.
     ///
     /// # Errors
-    /// [`AdapterError::NoSuchPlace`] and [`AdapterError::Shape`].
+    /// [`AdapterError::NoSuchPlace`] for a block that the model lacks, [`AdapterError::Shape`] for another width.
     pub fn check_fits(&self, clip: &ClipConfig) -> Result<(), AdapterError> {
         self.iter().try_for_each(|(place, weights)| {
             let size = size(clip, place.tower);
@@ -188,7 +188,7 @@ fn replace(residual: Residual, weights: &AdapterWeights) -> Residual {
     }
 }
 
-/// Another value of the same parameter.
+/// Replaces a parameter's value.
 fn refill<const D: usize>(parameter: Param<Tensor<D>>, value: &RawTensor) -> Param<Tensor<D>> {
     parameter.map(|old| {
         let new: Tensor<D> = upload(value, &old.device());

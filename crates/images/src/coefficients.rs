@@ -29,7 +29,7 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// All of the input.
+    /// The axis of a whole input.
     pub(super) fn whole(in_size: usize, out_size: usize) -> Self {
         Self { in_size, from: 0.0, to: in_size as f32, out_size }
     }

@@ -1,6 +1,6 @@
 //! What the operations take besides tensors.
 
-/// Which function an operation computes.
+/// The functions of an activation.
 #[cfg(feature = "flex")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Activation {
@@ -12,12 +12,12 @@ pub(crate) enum Activation {
 
 /// The layout of an attention's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the name says it")]
 pub struct Heads {
-    /// Number of heads.
     pub count: usize,
     /// Positions of each sample.
     pub tokens: usize,
-    /// Whether a position sees only itself and those before it.
+    /// Whether a position attends only to itself and those before it.
     pub causal: bool,
 }
 
@@ -26,7 +26,6 @@ pub struct Heads {
 /// `θ ← (1 − lr·wd) θ − lr · m/(1 − β₁ᵗ) / (√(v/(1 − β₂ᵗ)) + ε)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamW {
-    /// lr
     pub(crate) rate: f32,
     /// `1 − lr·wd`
     pub(crate) decay: f32,
@@ -42,8 +41,8 @@ pub struct AdamW {
 }
 
 impl AdamW {
-    /// The step numbered `time`, counted from 1, with decoupled weight decay `weight_decay`; gradients are multiplied by
-    /// `gradient_factor` first, as clipping by a norm asks for.
+    /// The step numbered `time`, counted from 1, with decoupled weight decay `weight_decay`; gradients are multiplied
+    /// by `gradient_factor` first, as clipping by the global norm needs.
     pub fn new(lr: f64, betas: [f64; 2], epsilon: f64, weight_decay: f64, time: u64, gradient_factor: f64) -> Self {
         let correction = |beta: f64| 1.0 - beta.powf(time as f64);
         Self {

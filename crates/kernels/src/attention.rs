@@ -7,13 +7,14 @@ use burn::tensor::ops::AttentionModuleOptions;
 use crate::arguments::Heads;
 use crate::matmul_add::{check_types, linear};
 
-/// Multi-head self-attention without its output projection: `softmax(Q Kᵀ/√d) V` for each head of width d (Vaswani et al.,
-/// arXiv 1706.03762, equation 1), with queries, keys and values `x · weightᵀ + bias` as torch's `MultiheadAttention` packs them.
-/// The CPU's kernel keeps the projections alone for the backward pass, which computes the scores anew.
+/// Multi-head self-attention without its output projection: `softmax(Q Kᵀ/√d) V` for each head of width d (Vaswani et
+/// al., arXiv 1706.03762, equation 1), with queries, keys and values `x · weightᵀ + bias` as torch's
+/// `MultiheadAttention` packs them. The CPU's kernel keeps the projections alone for the backward pass, which
+/// recomputes the scores.
 ///
 /// # Shapes
-/// `x`: `[batch · tokens, width]`, `weight`: `[3 · width, width]`, queries, keys and values one above the other, `bias`:
-/// `[3 · width]` → `[batch · tokens, width]`
+/// `x`: `[batch · tokens, width]`, `weight`: `[3 · width, width]`, queries, keys and values stacked, `bias`: `[3 ·
+/// width]` → `[batch · tokens, width]`
 ///
 /// # Panics
 /// Where the shapes do not fit the heads, or the types differ.

@@ -1,5 +1,5 @@
-//! Fused operations for training CLIP on the CPU, each with its own backward pass: what training spends its time on besides
-//! plain matrix products.
+//! Fused operations for training CLIP on the CPU, each with its own backward pass: those that take most of the time
+//! besides plain matrix products.
 //!
 //! burn's CPU backend composes such functions of several passes over memory, on one thread, with the exponential of the C library.
 //! Here each is one pass, vectorised, on all cores. Results do not depend on the thread count. Those without matrix products do
@@ -26,7 +26,7 @@
 //! | function | what it computes |
 //! |---|---|
 //! | [`attention`], [`packed_attention`] | multi-head self-attention, scores recomputed in the backward pass |
-//! | [`linear`], [`matmul_add`] | a matrix product on top of a bias, or of another tensor |
+//! | [`linear`], [`matmul_add`] | a matrix product added to a bias or another tensor |
 //! | [`layer_norm`] | layer normalisation |
 //! | [`gelu`], [`quick_gelu`] | the activations of an MLP |
 //! | [`AdamW`], [`square_sums`] | an optimizer step with a moving average, and the squared gradient norm |

@@ -1,4 +1,4 @@
-//! Linear layers, as one matrix product on top of what is there.
+//! Linear layers as one matrix product added to a bias or another tensor.
 
 use burn::tensor::Tensor;
 
@@ -19,7 +19,7 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
     x.matmul(weight.transpose()) + bias.unsqueeze()
 }
 
-/// A matrix product on top of what is there: `base + x · weightᵀ`.
+/// A matrix product added to another tensor: `base + x · weightᵀ`.
 ///
 /// # Shapes
 /// `x`: `[rows, in]`, `weight`: `[out, in]`, `base`: `[rows, out]` → `[rows, out]`
@@ -40,7 +40,7 @@ fn check(x: &Tensor<2>, weight: &Tensor<2>, target_fits: bool) {
     let fits = target_fits && x.dims()[1] == weight.dims()[1];
     assert!(
         fits,
-        "a weight of {:?} or what the product is added to does not fit rows of {:?}",
+        "a weight of {:?} or the tensor that its product is added to does not fit rows of {:?}",
         weight.dims(),
         x.dims()
     );

@@ -1,10 +1,10 @@
-//! An optimizer's step on one parameter: AdamW with a moving average, and the norm that gradients are clipped by.
+//! An optimizer step on one parameter: AdamW with a moving average, and the norm for gradient clipping.
 
 use burn::tensor::Tensor;
 
 use crate::arguments::AdamW;
 
-/// A parameter and what the optimizer remembers of it; all of one length.
+/// A parameter and its optimizer state; all of one length.
 #[derive(Clone, Debug)]
 pub struct Tracked {
     /// θ
@@ -18,8 +18,8 @@ pub struct Tracked {
 }
 
 impl AdamW {
-    /// Parameter and moments after the step, and the average `m·average + (1 − m)·parameter` with the new parameter. Storage that
-    /// nobody else holds is reused. Tensors are outside graphs.
+    /// Computes parameter and moments after the step, and the average `m·average + (1 − m)·parameter` with the new
+    /// parameter. Storage that is not shared is reused. Tensors are outside graphs.
     pub fn step(&self, tracked: Tracked, gradient: Tensor<1>, m: f64) -> Tracked {
         #[cfg(feature = "flex")]
         if crate::ops::has_kernels(&tracked.parameter) {
@@ -62,7 +62,7 @@ impl AdamW {
     }
 }
 
-/// Sums of the squares of parts of a tensor, whose own sum, which is the host's, is the squared norm. The parts are the same on
+/// Sums of squares of parts of a tensor; their sum, left to the host, is the squared norm. The parts are the same on
 /// any number of threads. The tensor is outside graphs.
 ///
 /// # Shapes

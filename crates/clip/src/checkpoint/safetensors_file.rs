@@ -191,7 +191,7 @@ pub fn write_safetensors(
 /// Writes a safetensors file under a temporary name beside `path`, syncs it and renames it to `path`.
 ///
 /// # Errors
-/// [`CheckpointError::Io`]; nothing is left behind then, and a file that was at `path` stays.
+/// [`CheckpointError::Io`]; an existing file at `path` is unchanged, and nothing else is left behind.
 pub fn write_safetensors_file(
     path: impl AsRef<Path>,
     tensors: &StateDict,
