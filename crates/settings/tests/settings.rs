@@ -1,4 +1,4 @@
-//! Settings of two structs: layers, rules, and what is refused.
+//! Settings of two structs: layers, rules and refused values.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
@@ -120,7 +120,7 @@ fn a_length_displaces_the_other_one_of_a_lower_layer() {
     assert_eq!(length(&[&["steps=7"]]), (None, Some(7)));
     assert_eq!(length(&[&["steps=7"], &["epochs=3"]]), (Some(3), None));
     assert_eq!(length(&[&["epochs=3"], &["lr=1"]]), (Some(3), None));
-    // Both in one layer are a contradiction, which is for the trainer to see.
+    // Both in one layer contradict each other, which the trainer checks.
     assert_eq!(length(&[&["epochs=3", "steps=7"]]), (Some(3), Some(7)));
 }
 

@@ -67,7 +67,7 @@ fn numeric_reference(rest: &str) -> Option<(usize, String)> {
         return None;
     }
     let mut taken = start + digits;
-    // A number too large for u32 is past the last code point all the same.
+    // A number too large for u32 is past the last code point too.
     let code = u32::from_str_radix(&rest[start..taken], radix).unwrap_or(u32::MAX);
     taken += usize::from(bytes.get(taken) == Some(&b';'));
     Some((taken, numbered(code).map(String::from).unwrap_or_default()))

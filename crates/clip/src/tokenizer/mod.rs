@@ -93,8 +93,8 @@ impl Tokenizer {
         texts.iter().map(|text| self.encode(text.as_ref(), context_length)).collect()
     }
 
-    /// Decodes ids to readable text: what is between the start and the end token, words separated by one space. Unknown
-    /// ids are skipped, invalid UTF-8 becomes U+FFFD.
+    /// Decodes the ids between the start and the end token to readable text, words separated by one space. Unknown ids
+    /// are skipped, invalid UTF-8 becomes U+FFFD.
     ///
     /// This does not restore the original text: cleaning and the spaces around punctuation are not undone.
     pub fn decode(&self, tokens: &[u32]) -> String {

@@ -1,7 +1,7 @@
 //! The vocabulary: bytes, bytes at the end of a word, merges of two tokens, and the two special tokens.
 //!
 //! The merges are data that come with OpenAI's CLIP (`assets/bpe_merges.txt`, the first 48 894 of
-//! `bpe_simple_vocab_16e6.txt.gz`; its licence lies beside it). A token's id is its place in that order, so the file is
+//! `bpe_simple_vocab_16e6.txt.gz`; its licence is beside it). A token's id is its place in that order, so the file is
 //! the vocabulary.
 
 use std::collections::HashMap;

@@ -65,7 +65,7 @@ static ALTERED_UTF8: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// UTF-8 in which some continuation bytes are lost: byte 1A, and sometimes `?`, stands in their place.
+/// UTF-8 in which byte 1A, and sometimes `?`, replaces lost continuation bytes.
 static LOSSY_UTF8: LazyLock<Regex> = LazyLock::new(|| {
     bytes_regex(
         r"[\xc2-\xdf]\x1a|[\xc2-\xc3]\?|\xed[\xa0-\xaf][\x1a?]\xed[\xb0-\xbf][\x1a?\x80-\xbf]|\xed[\xa0-\xaf][\x1a?\x80-\xbf]\xed[\xb0-\xbf][\x1a?]|[\xe0-\xef][\x1a?][\x1a\x80-\xbf]|[\xe0-\xef][\x1a\x80-\xbf][\x1a?]|[\xf0-\xf4][\x1a?][\x1a\x80-\xbf][\x1a\x80-\xbf]|[\xf0-\xf4][\x1a\x80-\xbf][\x1a?][\x1a\x80-\xbf]|[\xf0-\xf4][\x1a\x80-\xbf][\x1a\x80-\xbf][\x1a?]|\x1a",
