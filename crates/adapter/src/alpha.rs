@@ -49,7 +49,7 @@ impl Alpha {
         Ok(alpha)
     }
 
-    /// α as a number, 0 to 1.5.
+    /// Returns α as a number, 0 to 1.5.
     pub const fn get(self) -> f64 {
         self.0
     }

@@ -29,7 +29,7 @@ pub fn attach_trained(clip: Clip, set: &AdapterSet) -> Result<Clip<RAdapter>, Ad
     Ok(build(clip, set, |residual, _| residual))
 }
 
-/// The same model with its adapters scaled by α at inference. Training is not affected: there α is 1.
+/// Scales a model's adapters by α at inference. Training is not affected: there α is 1.
 pub fn with_alpha(model: Clip<RAdapter>, alpha: Alpha) -> Clip<RAdapter> {
     model.map_adapters(|_, adapter| RAdapter {
         residual: adapter.residual.map(|residual| Residual { alpha, ..residual }),

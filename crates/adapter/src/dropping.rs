@@ -41,7 +41,7 @@ impl Dropping {
     /// No dropping.
     pub const NEVER: Self = Self { probability: 0.0, mode: DropMode::Adapter };
 
-    /// Dropping with probability p.
+    /// Creates dropping with probability p.
     ///
     /// # Errors
     /// [`AdapterError::Setting`] for a probability outside `[0, 1)`: at 1 nothing would be trained.
@@ -56,7 +56,7 @@ impl Dropping {
         })
     }
 
-    /// The probability p.
+    /// Returns the probability p.
     pub fn probability(&self) -> f64 {
         self.probability
     }

@@ -74,7 +74,7 @@ impl AdapterFile {
     /// Writes the file's bytes anywhere.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// The errors of `out`.
     pub fn write_to(&self, out: &mut impl Write) -> std::io::Result<()> {
         write_safetensors(out, &self.adapters.to_tensors(), &self.metadata())
     }

@@ -67,7 +67,7 @@ pub fn merge_checked(model: &Clip<RAdapter>, alpha: Alpha) -> Result<Merged, Ada
 /// Returns the merged checkpoint and the largest distance found.
 ///
 /// # Errors
-/// Those of [`merge_state`], and [`AdapterError::MergeDiffers`] as for [`merge_checked`].
+/// The errors of [`merge_state`], and [`AdapterError::MergeDiffers`] as for [`merge_checked`].
 pub fn merge_checkpoint(
     base: &Checkpoint,
     set: &AdapterSet,
@@ -84,8 +84,8 @@ pub fn merge_checkpoint(
     Ok((merged, difference))
 }
 
-/// [`merge`] on a checkpoint's tensors, without building the model: the tensors that adapters are merged into come out in
-/// f32, all others as they were. α = 0 gives the tensors back bit for bit.
+/// Runs [`merge`] on a checkpoint's tensors, without building the model: the tensors that adapters are merged into come
+/// out in f32, all others as they were. α = 0 gives the tensors back bit for bit.
 ///
 /// # Errors
 /// [`AdapterError::Base`] if a tensor is missing or of another shape than the adapter asks for, and

@@ -62,7 +62,7 @@ impl RAdapter {
         training && self.residual.as_ref().is_some_and(draws)
     }
 
-    /// No adapter at this place.
+    /// Creates the adapter of a place without one.
     pub const fn absent() -> Self {
         Self { residual: None }
     }

@@ -52,7 +52,7 @@ impl AdapterWeights {
         Self { map, scale: (scale != 1.0).then_some(scale) }
     }
 
-    /// Width of the activations that the map applies to.
+    /// Returns the width of the activations that the map applies to.
     pub fn width(&self) -> usize {
         match &self.map {
             MapWeights::Full(weight) => weight.shape()[0],

@@ -30,7 +30,7 @@ pub struct TextCache {
 }
 
 impl TextCache {
-    /// A cache in a folder, which is created on the first write.
+    /// Creates a cache in a folder, which is created on the first write.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into() }
     }

@@ -134,7 +134,7 @@ fn kept_pixels_give_the_same_embeddings_and_are_not_read_again() {
     assert_eq!(embed(cache(), 2, OnError::Fail), trimmed, "another stage is another entry");
     assert_eq!(cache().unwrap().len(), 10);
 
-    // Files of the same size and time, but empty of content.
+    // Overwrites the files with zeros, keeping size and time.
     for image in &images {
         let ImageSource::File(path) = &image.source else { unreachable!() };
         let file = std::fs::metadata(path).unwrap();

@@ -14,7 +14,7 @@ use crate::{IoError, aside, folder_of, io_error, sync_folder};
 pub enum DirError {
     /// The target is not empty, and may not be replaced.
     #[error("{path} exists and is not empty", path = path.display())]
-    #[allow(missing_docs, reason = "the target")]
+    #[allow(missing_docs, reason = "the message names it")]
     Occupied { path: PathBuf },
     /// The operating system reported an error.
     #[error(transparent)]
@@ -28,7 +28,7 @@ pub enum DirError {
 /// that a crash in between leaves it under a name that starts with a dot. If `fill` fails, nothing is left behind.
 ///
 /// # Errors
-/// Those of `fill`, and [`DirError`].
+/// The errors of `fill`, and [`DirError`].
 pub fn write_dir<E: From<DirError>>(
     target: &Path,
     overwrite: bool,
@@ -74,7 +74,7 @@ pub fn write_dir<E: From<DirError>>(
 /// For the only process that writes `target`. A kill just before the rename leaves no `target`.
 ///
 /// # Errors
-/// [`IoError`], and those of `fill`.
+/// [`IoError`], and the errors of `fill`.
 pub fn replace_dir<E: From<IoError>>(target: &Path, fill: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
     let new = aside(target);
     remove_if_there(&new)?;

@@ -59,7 +59,7 @@ fn place(
     sync_folder(folder_of(path))
 }
 
-/// The fixed temporary name of a file or directory: its own with `.tmp` appended.
+/// Returns the fixed temporary name of a file or directory: its own with `.tmp` appended.
 pub fn aside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".tmp");

@@ -49,7 +49,7 @@ pub fn sync_folder(path: &Path) -> Result<(), IoError> {
     }
 }
 
-/// The folder that a path lies in: `.` for a bare name.
+/// Returns the folder that a path lies in: `.` for a bare name.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -1,4 +1,4 @@
-//! Where files are created: the disk, or a stand-in that fails on demand in tests.
+//! Storage that creates files: the disk, or a substitute that fails on demand in tests.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

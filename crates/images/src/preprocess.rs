@@ -79,12 +79,12 @@ impl Preprocess {
         }
     }
 
-    /// Side of the square output in pixels.
+    /// Returns the side of the square output in pixels.
     pub fn image_size(&self) -> usize {
         self.image_size as usize
     }
 
-    /// The resampling filter, which augmentation uses as well.
+    /// Returns the resampling filter, which augmentation uses as well.
     pub fn filter(&self) -> Interpolation {
         self.filter
     }

@@ -1,4 +1,4 @@
-//! Where an image comes from: a file, part of a file, or memory.
+//! Sources of images: a file, part of a file, or memory.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -53,7 +53,7 @@ pub struct Member {
 }
 
 impl Member {
-    /// The name for errors: `SHARD.tar: key.jpg`.
+    /// Returns the name for errors: `SHARD.tar: key.jpg`.
     pub fn title(&self) -> String {
         format!("{}: {}", self.file.display(), self.name)
     }

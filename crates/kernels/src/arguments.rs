@@ -1,4 +1,4 @@
-//! What the operations take besides tensors.
+//! Arguments of the operations besides tensors.
 
 /// The functions of an activation.
 #[cfg(feature = "flex")]
@@ -41,8 +41,8 @@ pub struct AdamW {
 }
 
 impl AdamW {
-    /// The step numbered `time`, counted from 1, with decoupled weight decay `weight_decay`; gradients are multiplied
-    /// by `gradient_factor` first, as clipping by the global norm needs.
+    /// Creates the step numbered `time`, counted from 1, with decoupled weight decay `weight_decay`; gradients are
+    /// multiplied by `gradient_factor` first, as clipping by the global norm needs.
     pub fn new(lr: f64, betas: [f64; 2], epsilon: f64, weight_decay: f64, time: u64, gradient_factor: f64) -> Self {
         let correction = |beta: f64| 1.0 - beta.powf(time as f64);
         Self {

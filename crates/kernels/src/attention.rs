@@ -17,7 +17,7 @@ use crate::matmul_add::{check_types, linear};
 /// width]` → `[batch · tokens, width]`
 ///
 /// # Panics
-/// Where the shapes do not fit the heads, or the types differ.
+/// If the shapes do not fit the heads, or the types differ.
 pub fn attention(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, heads: Heads) -> Tensor<2> {
     let [rows, width] = x.dims();
     let fits = heads.tokens > 0
@@ -47,7 +47,7 @@ pub fn attention(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, heads: Heads)
 /// `[batch · tokens, 3 · width]` → `[batch · tokens, width]`
 ///
 /// # Panics
-/// Where the shape does not fit the heads.
+/// If the shape does not fit the heads.
 pub fn packed_attention(packed: Tensor<2>, heads: Heads) -> Tensor<2> {
     let [rows, columns] = packed.dims();
     let fits =

@@ -2,13 +2,13 @@
 
 use burn::tensor::Tensor;
 
-/// A linear layer with torch's `(out, in)` weight: `bias + x · weightᵀ`.
+/// Computes a linear layer with torch's `(out, in)` weight: `bias + x · weightᵀ`.
 ///
 /// # Shapes
 /// `x`: `[rows, in]`, `weight`: `[out, in]`, `bias`: `[out]` → `[rows, out]`
 ///
 /// # Panics
-/// Where the shapes do not fit, or the types differ.
+/// If the shapes do not fit, or the types differ.
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
     check(&x, &weight, bias.dims() == [weight.dims()[0]]);
     check_types(&x, &weight, &bias);
@@ -19,13 +19,13 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
     x.matmul(weight.transpose()) + bias.unsqueeze()
 }
 
-/// A matrix product added to another tensor: `base + x · weightᵀ`.
+/// Adds a matrix product to another tensor: `base + x · weightᵀ`.
 ///
 /// # Shapes
 /// `x`: `[rows, in]`, `weight`: `[out, in]`, `base`: `[rows, out]` → `[rows, out]`
 ///
 /// # Panics
-/// Where the shapes do not fit, or the types differ.
+/// If the shapes do not fit, or the types differ.
 pub fn matmul_add(x: Tensor<2>, weight: Tensor<2>, base: Tensor<2>) -> Tensor<2> {
     check(&x, &weight, base.dims() == [x.dims()[0], weight.dims()[0]]);
     check_types(&x, &weight, &base);

@@ -6,9 +6,10 @@ use burn::tensor::{Tensor, TensorData};
 use crate::LossError;
 use crate::mpm_nce::validate_smoothing;
 
-/// Mean cross-entropy of the softmax of `logits`, with label smoothing ε as `torch.nn.functional.cross_entropy(logits,
-/// labels, label_smoothing=ε)`: the target is `(1−ε)·onehot(label) + ε/C`, the label's own class included in the
-/// smoothing (unlike [`mpm_nce`](crate::mpm_nce)'s, which smooths over negatives only).
+/// Computes the mean cross-entropy of the softmax of `logits`, with label smoothing ε as
+/// `torch.nn.functional.cross_entropy(logits, labels, label_smoothing=ε)`: the target is `(1−ε)·onehot(label) + ε/C`,
+/// the label's own class included in the smoothing (unlike [`mpm_nce`](crate::mpm_nce)'s, which smooths over negatives
+/// only).
 ///
 /// # Shapes
 ///

@@ -52,7 +52,7 @@ pub(crate) fn validate_smoothing(smoothing: f64) -> Result<(), LossError> {
     }
 }
 
-/// Multi-positive margin NCE, the mean of both directions.
+/// Computes multi-positive margin NCE, the mean of both directions.
 ///
 /// ```text
 /// target_ij = (1−ε)·y_ij / P(i) + ε·(1−y_ij) / (B − P(i))
@@ -95,8 +95,8 @@ pub fn mpm_nce(
     Ok((target * log_probabilities).sum().div_scalar(-2.0 * batch as f64))
 }
 
-/// InfoNCE, the loss CLIP was pretrained with: [`mpm_nce`] without margin and smoothing, each pair its
-/// own only positive.
+/// Computes InfoNCE, the loss CLIP was pretrained with: [`mpm_nce`] without margin and smoothing, each pair its own
+/// only positive.
 ///
 /// # Shapes
 ///

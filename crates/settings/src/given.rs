@@ -59,7 +59,7 @@ impl Settings {
         Ok(Self::from_table(table, name))
     }
 
-    /// Settings from a table; errors call it `name`.
+    /// Creates settings from a table; errors call it `name`.
     pub fn from_table(table: Table, name: &str) -> Self {
         let mut origins = BTreeMap::new();
         for (key, value) in &table {
@@ -121,7 +121,7 @@ impl Settings {
         Ok(())
     }
 
-    /// The value of a top-level key.
+    /// Returns the value of a top-level key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.table.get(key)
     }
@@ -131,12 +131,12 @@ impl Settings {
         self.table.remove(key);
     }
 
-    /// The given values; a group is a table within.
+    /// Returns the given values; a group is a table within.
     pub fn table(&self) -> &Table {
         &self.table
     }
 
-    /// Where a key, or one within it, was given.
+    /// Returns the origin of a key, or of one within it.
     pub fn origin(&self, key: &str) -> Origin {
         let within = format!("{key}.");
         let found = self.origins.iter().find(|(name, _)| *name == key || name.starts_with(&within));

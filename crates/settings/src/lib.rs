@@ -4,7 +4,7 @@
 //! place. From that declaration come the parsing of TOML and `key=value`, the checks and their messages, the listing of all settings,
 //! and, since the struct serializes, the record of what a run used.
 //!
-//! Values come in layers that are laid over each other (defaults, method, recipe, file, `--set`) and deserialized once:
+//! Layers of values (defaults, method, recipe, file, `--set`) override each other and are deserialized once:
 //!
 //! ```
 //! use radapter_settings::{Facts, Schema, Settings, Spec, settings};

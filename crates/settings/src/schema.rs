@@ -23,12 +23,12 @@ pub struct Entry {
 }
 
 impl Schema {
-    /// The settings of a struct.
+    /// Collects the settings of a struct.
     pub fn of<T: Declared>() -> Self {
         Self::default().and::<T>()
     }
 
-    /// These settings and those of another struct.
+    /// Adds the settings of another struct.
     pub fn and<T: Declared>(mut self) -> Self {
         self.add("", T::SETTINGS);
         self
@@ -44,12 +44,12 @@ impl Schema {
         }
     }
 
-    /// The settings, in the order of their declaration.
+    /// Returns the settings, in the order of their declaration.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// The setting of a dotted key.
+    /// Returns the setting of a dotted key.
     ///
     /// # Errors
     /// [`SettingsError::UnknownKey`], with similar keys.
@@ -213,7 +213,7 @@ pub fn part<T: Declared>(table: &Table) -> Result<T, SettingsError> {
     own.try_into().map_err(|error: toml::de::Error| SettingsError::Incomplete { reason: error.message().to_owned() })
 }
 
-/// The value of a dotted key; a group is one level deep.
+/// Returns the value of a dotted key; a group is one level deep.
 pub fn get<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
     match key.split_once('.') {
         None => table.get(key),
@@ -244,7 +244,7 @@ fn remove(table: &mut Table, key: &str) {
     }
 }
 
-/// The defaults of a struct whose defaults do not depend on a run.
+/// Returns the defaults of a struct whose defaults do not depend on a run.
 pub fn defaults<T: Declared>() -> T {
     let schema = Schema::of::<T>();
     let overlaid = schema.overlay(&[]).expect("without layers nothing is refused");

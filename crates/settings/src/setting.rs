@@ -25,17 +25,17 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// A setting of values of type `T`. [`settings!`](crate::settings) calls it.
+    /// Creates a setting of values of type `T`. [`settings!`](crate::settings) calls it.
     pub const fn new<T: DeserializeOwned + Serialize>(key: &'static str, help: &'static str, spec: Spec) -> Self {
         Self { key, help, spec, kind: Kind::of::<T>, normalize: normalize::<T> }
     }
 
-    /// The help text, one line.
+    /// Returns the help text, one line.
     pub fn help(&self) -> &'static str {
         self.help.trim()
     }
 
-    /// The values that it accepts, including a word that stands for a computed value.
+    /// Describes the values that it accepts, including a word that stands for a computed value.
     pub fn kind(&self) -> Kind {
         let mut kind = (self.kind)();
         if let Some((word, _)) = self.spec.word {
@@ -53,7 +53,7 @@ impl Setting {
         format!("expected {}{}", self.kind().text, self.spec.range.suffix())
     }
 
-    /// The value in the form in which it is recorded: names replaced by what they name, paths absolute.
+    /// Converts a value to the form in which it is recorded: names replaced by what they name, paths absolute.
     ///
     /// # Errors
     /// A description of the problem, for [`SettingsError::Value`](crate::SettingsError::Value).
@@ -129,58 +129,58 @@ impl Spec {
         Self { default, range: Range::Any, word: None, displaced_by: None, flag: None, group: None }
     }
 
-    /// A setting that may be left out.
+    /// Declares a setting that may be left out.
     pub const fn unset() -> Self {
         Self::new(Default::Unset)
     }
 
-    /// A default, as TOML.
+    /// Declares a default, as TOML.
     pub const fn toml(value: &'static str) -> Self {
         Self::new(Default::Toml(value))
     }
 
-    /// A default that follows from the run and from settings declared before.
+    /// Declares a default that follows from the run and from settings declared before.
     pub const fn rule(text: &'static str, value: fn(&Table, &Facts) -> Value) -> Self {
         Self::new(Default::Rule(Rule { text, value }))
     }
 
-    /// A group of settings: `group.key`.
+    /// Declares a group of settings: `group.key`.
     pub const fn group<T: Declared>() -> Self {
         Self { group: Some(T::SETTINGS), ..Self::new(Default::Unset) }
     }
 
-    /// Numbers above `low`.
+    /// Accepts only numbers above `low`.
     pub const fn above(self, low: f64) -> Self {
         Self { range: Range::Above(low), ..self }
     }
 
-    /// Numbers of at least `low`.
+    /// Accepts only numbers of at least `low`.
     pub const fn at_least(self, low: f64) -> Self {
         Self { range: Range::AtLeast(low), ..self }
     }
 
-    /// Numbers from `low` to `high`, both included.
+    /// Accepts only numbers from `low` to `high`, both included.
     pub const fn from_to(self, low: f64, high: f64) -> Self {
         Self { range: Range::FromTo(low, high), ..self }
     }
 
-    /// Numbers of at least 0 and below 1.
+    /// Accepts only numbers of at least 0 and below 1.
     pub const fn below_one(self) -> Self {
         Self { range: Range::BelowOne, ..self }
     }
 
-    /// A word that stands for a computed value, recorded as that value.
+    /// Adds a word that stands for a computed value, recorded as that value.
     pub const fn word(self, word: &'static str, text: &'static str, value: fn(&Table, &Facts) -> Value) -> Self {
         Self { word: Some((word, Rule { text, value })), ..self }
     }
 
-    /// A value from a lower layer is removed if a higher one sets `key`: `epochs` and `steps` both give the length of a
+    /// Removes a value from a lower layer if a higher one sets `key`: `epochs` and `steps` both give the length of a
     /// run.
     pub const fn displaced_by(self, key: &'static str) -> Self {
         Self { displaced_by: Some(key), ..self }
     }
 
-    /// The setting has a flag on the command line; `value_name` names the value in help.
+    /// Gives the setting a flag on the command line; `value_name` names the value in help.
     pub const fn flag(self, value_name: &'static str) -> Self {
         Self { flag: Some(value_name), ..self }
     }
@@ -237,7 +237,7 @@ impl Range {
     }
 }
 
-/// Declares a struct of settings: its fields with their defaults and ranges, and from the fields' doc comments the help.
+/// Declares a struct of settings: its fields with their defaults, ranges and, in their doc comments, help.
 ///
 /// Each field is `pub key: Type = Spec::…,`; see the [crate's example](crate).
 #[macro_export]

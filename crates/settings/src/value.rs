@@ -17,7 +17,7 @@ pub enum OrNone<T> {
 }
 
 impl<T> OrNone<T> {
-    /// The value, if there is one.
+    /// Returns the value, if there is one.
     pub fn value(self) -> Option<T> {
         match self {
             Self::None => None,
@@ -79,7 +79,7 @@ impl AnyValue {
     /// Deserializes any value; errors and listings show `expected`.
     ///
     /// # Errors
-    /// Those of the deserializer.
+    /// The errors of the deserializer.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D, expected: &'static str) -> Result<Value, D::Error> {
         struct Forms(&'static str);
 
@@ -130,7 +130,7 @@ impl AnyValue {
 /// Deserializes a text or a list of texts; errors and listings show `expected`.
 ///
 /// # Errors
-/// Those of `from_text` and `from_list`; a value that is neither a text nor a list of texts.
+/// The errors of `from_text` and `from_list`; a value that is neither a text nor a list of texts.
 pub fn text_or_list<'de, D: Deserializer<'de>, T, E: fmt::Display>(
     deserializer: D,
     expected: &'static str,
@@ -167,7 +167,7 @@ impl<'de> Deserialize<'de> for Names {
 pub struct AbsolutePath(PathBuf);
 
 impl AbsolutePath {
-    /// The absolute form of a path.
+    /// Makes a path absolute.
     pub fn new(path: &Path) -> Self {
         let whole = path.canonicalize();
         let folder = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));

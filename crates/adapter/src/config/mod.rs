@@ -88,7 +88,7 @@ impl AdapterConfig {
         self.dropping().map(drop)
     }
 
-    /// The dropping of these settings.
+    /// Returns the dropping of these settings.
     ///
     /// # Errors
     /// [`AdapterError::Setting`] for a probability outside `[0, 1)`.
@@ -96,8 +96,8 @@ impl AdapterConfig {
         Dropping::new(self.drop, self.drop_mode)
     }
 
-    /// The places of a model's adapters, in the order visual before text, blocks from the input, attention before MLP,
-    /// each with the width of its activations.
+    /// Lists the places of a model's adapters, in the order visual before text, blocks from the input, attention before
+    /// MLP, each with the width of its activations.
     ///
     /// # Errors
     /// [`AdapterError::Setting`] for settings that are invalid, or do not fit this model.

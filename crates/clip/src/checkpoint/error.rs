@@ -65,7 +65,7 @@ pub enum CheckpointError {
         path: PathBuf,
         /// The tensor, or the key in a JSON file, where it shows.
         key: Option<String>,
-        /// What is wrong, with what was expected and found.
+        /// The problem, with the expected and the found value.
         reason: String,
     },
     /// A tensor of an unsupported dtype.
@@ -99,7 +99,7 @@ pub enum CheckpointError {
         /// Branch, tag or commit.
         revision: String,
         file: String,
-        /// What went wrong and what to do.
+        /// The problem and the next step.
         reason: String,
     },
 }

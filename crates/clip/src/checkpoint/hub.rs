@@ -79,7 +79,7 @@ pub struct HubOptions {
 }
 
 impl HubOptions {
-    /// From `HF_ENDPOINT` and `HF_TOKEN`; the library itself reads `HF_HOME`.
+    /// Reads `HF_ENDPOINT` and `HF_TOKEN`; the library itself reads `HF_HOME`.
     pub fn from_env() -> Self {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self { endpoint: variable("HF_ENDPOINT"), token: variable("HF_TOKEN"), cache: None }

@@ -87,7 +87,7 @@ impl Checkpoint {
         Ok(Self { config, state, dtype, format })
     }
 
-    /// The checkpoint's own softmax temperature: exp(−logit_scale).
+    /// Returns the checkpoint's own softmax temperature: exp(−logit_scale).
     pub fn temperature(&self) -> f64 {
         let scale = self.state.get("logit_scale").and_then(|scale| scale.to_f32().first().copied());
         // Strict reading has checked that the scale exists and has one value.
@@ -141,7 +141,7 @@ impl Checkpoint {
         write::save(self, dir.as_ref(), options, &radapter_files::Disk)
     }
 
-    /// The same model for images of another size: the position embeddings are resized, bicubic and antialiased, as
+    /// Adapts the model to images of another size: the position embeddings are resized, bicubic and antialiased, as
     /// open_clip does.
     ///
     /// # Errors
@@ -153,7 +153,7 @@ impl Checkpoint {
         Ok(self)
     }
 
-    /// The same model for texts of another length: the position embeddings are resized linearly, as open_clip does.
+    /// Adapts the model to texts of another length: the position embeddings are resized linearly, as open_clip does.
     ///
     /// # Errors
     /// [`CheckpointError::Config`] if no text could have that length.

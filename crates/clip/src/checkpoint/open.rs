@@ -14,7 +14,7 @@ pub(super) const OPEN_CLIP_WEIGHTS: &[&str] =
     &["open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin"];
 pub(super) const HUGGING_FACE_CONFIG: &str = "config.json";
 pub(super) const HUGGING_FACE_PREPROCESSOR: &str = "preprocessor_config.json";
-/// Where transformers keeps the preprocessing since its version 5; preferred to the other file.
+/// The file in which transformers keeps the preprocessing since version 5; preferred to the other file.
 pub(super) const HUGGING_FACE_PROCESSOR: &str = "processor_config.json";
 pub(super) const HUGGING_FACE_WEIGHTS: &[&str] =
     &["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
@@ -75,8 +75,8 @@ fn read_config(format: Format, path: &Path) -> Result<ClipConfig, CheckpointErro
     }
 }
 
-/// The architecture that `name_or_file` names: a [preset](ClipConfig::preset), or a JSON file in OpenCLIP's form (with or
-/// without `model_cfg`) or transformers'.
+/// Returns the architecture that `name_or_file` names: a [preset](ClipConfig::preset), or a JSON file in OpenCLIP's
+/// form (with or without `model_cfg`) or transformers'.
 ///
 /// # Errors
 /// [`CheckpointError::Config`] for a name that is neither a file nor a preset, and for a file whose config cannot be

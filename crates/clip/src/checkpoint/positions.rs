@@ -127,7 +127,7 @@ mod tests {
 
     use super::*;
 
-    /// What `xtask/peers/checkpoint_fixtures.py` wrote with open_clip's functions.
+    /// Written by `xtask/peers/checkpoint_fixtures.py` with open_clip's functions.
     const FIXTURE: &str = include_str!("../../tests/fixtures/checkpoint/positions.json");
 
     #[derive(Deserialize)]

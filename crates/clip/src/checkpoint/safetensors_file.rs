@@ -156,7 +156,7 @@ fn explain(bytes: &[u8], error: &SafeTensorError, path: &Path) -> CheckpointErro
 /// Writes a safetensors file, tensors sorted by name.
 ///
 /// # Errors
-/// Those of `out`.
+/// The errors of `out`.
 pub fn write_safetensors(
     out: &mut impl Write,
     tensors: &StateDict,

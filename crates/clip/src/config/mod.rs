@@ -92,7 +92,7 @@ pub struct TextConfig {
 }
 
 impl ClipConfig {
-    /// The transform from a decoded image to the image tower's input.
+    /// Creates the transform from a decoded image to the image tower's input.
     pub fn preprocessor(&self) -> Preprocess {
         Preprocess::new(self.vision.image_size, &self.preprocess)
     }

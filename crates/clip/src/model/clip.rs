@@ -83,12 +83,13 @@ impl<A: Adapter> Clip<A> {
         (x.cast(self.precision.dtype()), passage)
     }
 
-    /// The texts that [`encode_text`](Clip::encode_text) encodes: each once, if the adapters treat equal samples alike in this pass.
+    /// Returns the texts that [`encode_text`](Clip::encode_text) encodes: each once, if the adapters treat equal
+    /// samples alike in this pass.
     pub fn distinct_texts<'a>(&self, texts: &'a [Vec<u32>], context: &Context) -> DistinctTexts<'a> {
         self.text.distinct(texts, context)
     }
 
-    /// The number of blocks of a tower.
+    /// Returns the number of blocks of a tower.
     pub fn blocks(&self, tower: Tower) -> usize {
         self.transformer(tower).resblocks.len()
     }

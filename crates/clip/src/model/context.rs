@@ -29,12 +29,12 @@ pub struct Context {
 }
 
 impl Context {
-    /// A pass in which nothing is random.
+    /// Creates the context of a pass in which nothing is random.
     pub const fn inference() -> Self {
         Self { mode: Mode::Inference }
     }
 
-    /// One training step of a run.
+    /// Creates the context of one training step.
     pub const fn training(seed: u64, step: u64) -> Self {
         Self { mode: Mode::Training { seed, step } }
     }
@@ -138,7 +138,7 @@ impl FromStr for Place {
     }
 }
 
-/// Where in the network, and in which pass, a hook is called.
+/// The place in the network, and the pass, in which a hook is called.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "the types are documented")]
 pub struct At<'a> {

@@ -7,13 +7,14 @@ use crate::config::ClipConfig;
 
 /// Embeds images and texts, without autodiff or randomness: a plain CLIP, or one with modules that cannot be merged.
 pub trait Encoder: std::fmt::Debug + Send {
-    /// Architecture and image preprocessing.
+    /// Returns the architecture and the image preprocessing.
     fn config(&self) -> &ClipConfig;
 
-    /// The device of the computation, without autodiff.
+    /// Returns the device of the computation, without autodiff.
     fn device(&self) -> Device;
 
-    /// Changes whenever the same texts would be embedded differently: other parameters, another device or precision.
+    /// Returns a text that changes whenever the same texts would be embedded differently: other parameters, another
+    /// device or precision.
     fn text_fingerprint(&self) -> String;
 
     /// Embeds images.

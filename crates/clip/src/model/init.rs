@@ -14,8 +14,8 @@ const SUMMANDS: usize = 12;
 const INITIAL_LOGIT_SCALE: f32 = 2.659_26;
 
 impl ClipConfig {
-    /// Random weights to train from: the standard deviations of OpenAI's `initialize_parameters`, the same in both towers,
-    /// drawn from the seed alone.
+    /// Draws random weights to train from: the standard deviations of OpenAI's `initialize_parameters`, the same in
+    /// both towers, drawn from the seed alone.
     pub fn random_state(&self, seed: u64) -> StateDict {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         self.expected_tensors()

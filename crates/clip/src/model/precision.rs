@@ -32,7 +32,7 @@ impl Precision {
     /// Every precision.
     pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::F16];
 
-    /// The type of burn's tensors.
+    /// Returns burn's type of the tensors.
     pub fn dtype(self) -> DType {
         match self {
             Self::F32 => DType::F32,
@@ -69,14 +69,14 @@ impl FromStr for Precision {
 }
 
 impl<A: Adapter> Clip<A> {
-    /// The same model with activations of this type. Parameters keep their type and are cast where they are used.
+    /// Sets the type of the activations. Parameters keep their type and are cast where they are used.
     pub fn computing_in(mut self, precision: Precision) -> Self {
         self.precision = precision;
         self
     }
 
-    /// The same model with activations, and weights, of this type: those of linears and embeddings. Layer norms, adapters and the logit
-    /// scale stay f32.
+    /// Sets the type of the activations and of the weights of linears and embeddings. Layer norms, adapters and the
+    /// logit scale stay f32.
     ///
     /// Weights are rounded; a later change of precision does not undo that.
     pub fn in_precision(self, precision: Precision) -> Self {

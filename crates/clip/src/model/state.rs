@@ -25,7 +25,7 @@ pub enum ModelError {
     Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
 }
 
-/// The name in an OpenCLIP checkpoint of the parameter at a path of a [`Clip`].
+/// Returns the name in an OpenCLIP checkpoint of the parameter at a path of a [`Clip`].
 ///
 /// The paths are OpenCLIP's names except in the text tower, whose tensors are at the checkpoint's top level.
 pub fn parameter_name(path: &str) -> &str {
@@ -89,7 +89,7 @@ impl Clip<NoAdapter> {
         })
     }
 
-    /// The parameters in f32 under OpenCLIP's names and in its layouts.
+    /// Returns the parameters in f32 under OpenCLIP's names and in its layouts.
     pub fn to_state(&self) -> StateDict {
         let mut collector = Collector::default();
         self.visit(&mut collector);
@@ -98,7 +98,7 @@ impl Clip<NoAdapter> {
 }
 
 impl<A: Adapter> Clip<A> {
-    /// [`StateDict::hash`] of the text tower alone: the same for two models that embed texts alike.
+    /// Computes [`StateDict::hash`] of the text tower alone: the same for two models that embed texts alike.
     pub fn text_hash(&self) -> String {
         let mut collector = Collector::default();
         self.text.visit(&mut collector);

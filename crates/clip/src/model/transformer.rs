@@ -77,7 +77,7 @@ pub struct Passage {
 }
 
 impl Passage {
-    /// The tower of this pass.
+    /// Returns the tower of this pass.
     pub fn tower(&self) -> Tower {
         self.tower
     }
@@ -93,7 +93,7 @@ pub struct Pooled {
 }
 
 impl Pooled {
-    /// One position for each sample. `causal` masks the positions after it.
+    /// Selects one position of each sample. `causal` masks the positions after it.
     pub fn new(positions: &[usize], rows: Rows, causal: bool, device: &Device) -> Self {
         let Rows { batch, tokens } = rows;
         let at = positions.iter().enumerate().map(|(sample, position)| (sample * tokens + position) as i64);

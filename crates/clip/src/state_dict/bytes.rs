@@ -26,7 +26,7 @@ impl TensorBytes {
         Self { source: Source::Mapped(map), range }
     }
 
-    /// A part that shares these bytes; `None` if the range lies outside them.
+    /// Returns a part that shares these bytes; `None` if the range lies outside them.
     pub fn slice(&self, range: Range<usize>) -> Option<Self> {
         self.get(range.clone())?;
         let range = self.range.start + range.start..self.range.start + range.end;

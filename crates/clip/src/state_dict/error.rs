@@ -47,7 +47,7 @@ pub enum TensorError {
 }
 
 impl TensorError {
-    /// The same error for the tensor of this name.
+    /// Returns the same error for the tensor of this name.
     pub fn named(mut self, tensor: &str) -> Self {
         match &mut self {
             Self::Size { name, .. }

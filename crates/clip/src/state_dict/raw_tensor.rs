@@ -42,22 +42,22 @@ impl RawTensor {
         Self { dtype: StoredDtype::F32, shape, bytes: bytes.into() }
     }
 
-    /// The dtype the values are stored in.
+    /// Returns the dtype of the stored values.
     pub fn dtype(&self) -> StoredDtype {
         self.dtype
     }
 
-    /// The axes' lengths; empty for a scalar.
+    /// Returns the axes' lengths; empty for a scalar.
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 
-    /// The stored bytes, little-endian, row-major.
+    /// Returns the stored bytes, little-endian, row-major.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Number of values.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.bytes.len() / self.dtype.size()
     }
@@ -67,7 +67,7 @@ impl RawTensor {
         self.bytes.is_empty()
     }
 
-    /// The values in f32, which holds every value of every stored dtype.
+    /// Returns the values in f32, which holds every value of every stored dtype.
     pub fn to_f32(&self) -> Vec<f32> {
         let mut values = vec![0.0; self.len()];
         let pieces = values.par_chunks_mut(PIECE).zip(self.bytes.par_chunks(PIECE * self.dtype.size()));
@@ -75,7 +75,7 @@ impl RawTensor {
         values
     }
 
-    /// The same bytes under another shape.
+    /// Changes the shape and shares the bytes.
     ///
     /// # Errors
     /// [`TensorError::Size`] if the number of values differs.
@@ -156,7 +156,7 @@ impl RawTensor {
         TensorError::Shape { name: String::new(), expected, found }
     }
 
-    /// The same values in another dtype, rounded to nearest even.
+    /// Converts the values to another dtype, rounded to nearest even.
     ///
     /// # Errors
     /// [`TensorError::Overflow`] if a finite value becomes infinite.

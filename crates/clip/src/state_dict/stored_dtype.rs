@@ -25,7 +25,7 @@ impl StoredDtype {
         }
     }
 
-    /// The name, as in torch's short form: `f32`, `f16`, `bf16`.
+    /// Returns torch's short name: `f32`, `f16`, `bf16`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",

@@ -40,7 +40,7 @@ struct Shared {
 }
 
 impl Tokenizer {
-    /// The tokenizer of OpenAI's CLIP and of OpenCLIP's default. The vocabulary is built once in a process.
+    /// Returns the tokenizer of OpenAI's CLIP and of OpenCLIP's default. The vocabulary is built once in a process.
     pub fn clip() -> Self {
         static CLIP: LazyLock<Tokenizer> = LazyLock::new(|| {
             let shared = Shared { vocabulary: Vocabulary::new(), words: WordCache::default() };
@@ -60,7 +60,7 @@ impl Tokenizer {
         tokens
     }
 
-    /// [`encode`](Self::encode) without the padding.
+    /// As [`encode`](Self::encode), without the padding.
     ///
     /// # Shapes
     /// `[n]`, n ≤ `context_length`
@@ -85,7 +85,7 @@ impl Tokenizer {
         tokens
     }
 
-    /// [`encode`](Self::encode) for many texts.
+    /// As [`encode`](Self::encode), for many texts.
     ///
     /// # Shapes
     /// `[texts, context_length]`
@@ -115,18 +115,18 @@ impl Tokenizer {
         String::from_utf8_lossy(&bytes).trim_end().to_owned()
     }
 
-    /// Number of ids, 49 408.
+    /// Returns the number of ids, 49 408.
     pub fn vocab_size(&self) -> usize {
         self.shared.vocabulary.tokens().len()
     }
 
-    /// Every token with its id, in the order of the ids: the content of Hugging Face's `vocab.json`, whose names for the
-    /// special tokens, `<|startoftext|>` and `<|endoftext|>`, it uses.
+    /// Lists every token with its id, in the order of the ids: the content of Hugging Face's `vocab.json`, whose names
+    /// for the special tokens, `<|startoftext|>` and `<|endoftext|>`, it uses.
     pub fn vocab(&self) -> impl Iterator<Item = (&str, u32)> {
         self.shared.vocabulary.tokens().iter().map(String::as_str).zip(0..)
     }
 
-    /// Every merge in order, as `first second`: the lines of Hugging Face's `merges.txt` after its first,
+    /// Lists every merge in order, as `first second`: the lines of Hugging Face's `merges.txt` after its first,
     /// `#version: 0.2`.
     pub fn merges(&self) -> impl Iterator<Item = &'static str> {
         vocabulary::merges()

@@ -2,7 +2,7 @@
 //! runs on every text: HTML references, mojibake (UTF-8 read in another encoding), C1 controls, ligatures, full-width
 //! and half-width forms, curly quotes, line breaks, terminal escapes, control characters, NFC.
 //!
-//! Everything ftfy does to text is here, the mojibake repair included. What differs:
+//! All of ftfy's repairs of text are here, mojibake included. Differences:
 //! * A Rust string holds no surrogates, so there are none to repair (nor does a text that Python reads from UTF-8).
 //! * ftfy repeats its steps until nothing changes; here it is [`MAX_ROUNDS`] at most, so that a text crafted to need
 //!   thousands (`&amp;amp;amp;…`) does not take quadratic time. Real text needs two or three.
