@@ -151,7 +151,7 @@ impl RAdapter {
             return Pass::Absent;
         };
         match context.mode {
-            // α = 0 is the pretrained model bit for bit, which adding zeros is not where there are negative ones.
+            // α = 0 gives the pretrained model bit for bit; adding zeros would turn −0 into 0.
             Mode::Inference if residual.alpha == Alpha::ZERO => Pass::Absent,
             Mode::Inference => Pass::Scaled(residual.alpha.get()),
             Mode::Training { seed, step } => match residual.dropping.draw(seed, step, place, rows) {

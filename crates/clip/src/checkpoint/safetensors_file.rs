@@ -64,9 +64,9 @@ pub(super) fn open(path: &Path) -> Result<(TensorFile, BTreeMap<String, String>)
     if length == 0 {
         return Err(CheckpointError::damaged(path, None, "the file is empty"));
     }
-    // SAFETY: the map is only read, as plain bytes. A file that another process writes into meanwhile changes under us, as
-    // it would between two reads, and one that it shortens ends this process; whoever replaces files by renaming, as is
-    // done here, leaves the mapped one as it is.
+    // SAFETY: the map is only read, as plain bytes. If another process writes into the file, the bytes change as they
+    // would between two reads; if one truncates it, this process is killed. Replacing a file by renaming, as this crate
+    // does, leaves the mapped one unchanged.
     let map = unsafe { Mmap::map(&file) }.map_err(io_error("map into memory", path))?;
     parse(&TensorBytes::mapped(Arc::new(map)), path)
 }

@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(error, Err(expected));
         assert!(RawTensor::from_f32([1], vec![1e38]).cast(StoredDtype::BF16).is_ok());
         assert!(RawTensor::from_f32([1], vec![f32::MAX]).cast(StoredDtype::BF16).is_err());
-        // What is infinite already is not an overflow; another check refuses it.
+        // Values that are infinite already do not overflow; another check refuses them.
         let infinite = RawTensor::from_f32([2], vec![f32::INFINITY, f32::NAN]).cast(StoredDtype::F16);
         let values = infinite.map(|t| t.to_f32()).unwrap_or_default();
         assert!(values[0] == f32::INFINITY && values[1].is_nan());

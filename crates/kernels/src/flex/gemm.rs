@@ -49,7 +49,7 @@ pub(super) fn multiply(target: Target<'_>, left: Matrix<'_>, right: Matrix<'_>, 
     let large = rows.saturating_mul(inner).saturating_mul(columns) >= PARALLEL;
     let parallelism = if parallel && large { Parallelism::Rayon(0) } else { Parallelism::None };
     // SAFETY: both matrices were made to lie within their buffers, the target has just been checked to, its rows do not
-    // overlap, and it is borrowed alone.
+    // overlap, and it is borrowed exclusively.
     unsafe {
         gemm::gemm(
             rows,

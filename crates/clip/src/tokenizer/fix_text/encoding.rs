@@ -22,7 +22,7 @@ pub(super) fn fix_encoding(text: &str) -> Cow<'_, str> {
 
 fn fix_to_depth(text: &str, depth: usize) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
-    // Every step but the exchange of controls makes the text shorter, so this ends by itself; the bound is a safeguard.
+    // Every step but the exchange of controls makes the text shorter, so the loop ends; the bound is a safeguard.
     for _ in 0..super::MAX_ROUNDS {
         match fix_step(&text, depth) {
             Some(fixed) if fixed != text => text = Cow::Owned(fixed),
@@ -39,7 +39,7 @@ fn fix_step(text: &str, depth: usize) -> Option<String> {
     }
     for codec in CODECS.iter() {
         let Some(mut bytes) = codec.encode(text) else { continue };
-        // In Mac OS Roman the sequence is an en dash and a space, which people write.
+        // In Mac OS Roman the sequence is an en dash and a space, which is plausible text.
         if !codec.is_macroman() && ALTERED_UTF8.is_match(&bytes) {
             bytes = restore_byte_a0(&bytes);
         }
