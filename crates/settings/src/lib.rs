@@ -9,9 +9,15 @@
 //! ```
 //! use radapter_settings::{Facts, Schema, Settings, Spec, settings};
 //!
-//! settings! { /// Settings of an optimizer. pub struct Optimizer { /// Learning rate. pub lr: f64 =
-//! Spec::toml("1e-3").above(0.0), /// Samples of a step. pub batch_size: usize = Spec::rule("min(64, samples)", |_,
-//! facts| (facts.samples.min(64) as i64).into()).at_least(1.0), } }
+//! settings! {
+//!     /// Settings of an optimizer.
+//!     pub struct Optimizer {
+//!         /// Learning rate.
+//!         pub lr: f64 = Spec::toml("1e-3").above(0.0),
+//!         /// Samples of a step.
+//!         pub batch_size: usize = Spec::rule("min(64, samples)", |_, facts| (facts.samples.min(64) as i64).into()).at_least(1.0),
+//!     }
+//! }
 //!
 //! # fn main() -> Result<(), radapter_settings::SettingsError> {
 //! let schema = Schema::of::<Optimizer>();

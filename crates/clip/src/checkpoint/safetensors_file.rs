@@ -113,7 +113,7 @@ fn explain(bytes: &[u8], error: &SafeTensorError, path: &Path) -> CheckpointErro
     let length = u64::from_le_bytes(*length);
     let header = usize::try_from(length).ok().and_then(|length| rest.get(..length));
     let Some(header) = header else {
-        return damaged(None, format!("expected a header of {length} bytes, found {}", rest.len()));
+        return damaged(None, format!("the header has {length} bytes by its length field, found {}", rest.len()));
     };
     let data = (rest.len() - header.len()) as u64;
     let header: Map<String, Value> = match serde_json::from_slice(header) {
