@@ -6,13 +6,13 @@ use std::str::FromStr;
 use radapter_settings::SettingsError;
 use serde::{Deserialize, Serialize};
 
-/// Beyond this a model is no longer a mixture in any useful sense, and a larger number is a slip of the finger.
+/// Beyond this a model is no longer a mixture in any useful sense, and a larger number is a typing error.
 const LARGEST: f64 = 1.5;
 
 /// The re-scaling coefficient α of an adapter's map: 0 is the pretrained model, 1 the adapted one, and between them lies
 /// the weight-space ensemble of both (arXiv 2408.05749, section 3.3).
 ///
-/// Values in `(1, 1.5]` extrapolate and are accepted with a warning. All others are refused.
+/// Values in `(1, 1.5]` extrapolate and are accepted with a warning; values outside `[0, 1.5]` are refused.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Alpha(f64);
@@ -40,7 +40,7 @@ impl Alpha {
         Ok(alpha)
     }
 
-    /// The number.
+    /// Returns α as a number, 0 to 1.5.
     pub const fn get(self) -> f64 {
         self.0
     }

@@ -1,4 +1,4 @@
-//! Building adapters into a model.
+//! Attaches adapters to a model.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -8,7 +8,7 @@ use crate::config::{AdapterConfig, Scale};
 use crate::radapter::{LowRank, Map, RAdapter, Residual};
 use crate::{AdapterError, AdapterSet, Alpha, Dropping};
 
-/// Freezes a model and builds adapters to train into it. They do not change its outputs yet.
+/// Freezes a model and attaches adapters to train. They do not change its outputs yet.
 ///
 /// Initial values depend on the seed and the place alone, never on the device.
 ///
@@ -20,7 +20,7 @@ pub fn attach(clip: Clip, config: &AdapterConfig, seed: u64) -> Result<Clip<RAda
     Ok(build(clip, &set, |residual, device| trained(residual, config.scale, dropping, device)))
 }
 
-/// Freezes a model and builds trained adapters into it for evaluation: α = 1, nothing is trained or dropped.
+/// Freezes a model and attaches trained adapters for evaluation: α = 1, nothing is trained or dropped.
 ///
 /// # Errors
 /// [`AdapterError::NoSuchPlace`] and [`AdapterError::Shape`] if the adapters are for another model.
@@ -29,7 +29,7 @@ pub fn attach_trained(clip: Clip, set: &AdapterSet) -> Result<Clip<RAdapter>, Ad
     Ok(build(clip, set, |residual, _| residual))
 }
 
-/// The same model with its adapters scaled by α at inference. Training is not affected: there α is 1.
+/// Scales a model's adapters by α at inference. Training is not affected: there α is 1.
 pub fn with_alpha(model: Clip<RAdapter>, alpha: Alpha) -> Clip<RAdapter> {
     model.map_adapters(|_, adapter| RAdapter {
         residual: adapter.residual.map(|residual| Residual { alpha, ..residual }),

@@ -13,7 +13,7 @@ pub enum DropMode {
     /// The whole adapter, as in the paper. A dropped adapter costs no computation.
     #[default]
     Adapter,
-    /// The adapter for each sample by itself.
+    /// The adapter for each sample independently.
     Sample,
     /// The adapter for each token position, in all samples alike, as in the published code.
     Token,
@@ -41,7 +41,7 @@ impl Dropping {
     /// No dropping.
     pub const NEVER: Self = Self { probability: 0.0, mode: DropMode::Adapter };
 
-    /// Dropping with probability p.
+    /// Creates dropping with probability p.
     ///
     /// # Errors
     /// [`AdapterError::Setting`] for a probability outside `[0, 1)`: at 1 nothing would be trained.
@@ -56,7 +56,7 @@ impl Dropping {
         })
     }
 
-    /// The probability p.
+    /// Returns the probability p.
     pub fn probability(&self) -> f64 {
         self.probability
     }
@@ -66,7 +66,7 @@ impl Dropping {
         self.mode
     }
 
-    /// γ/(1−p) as a function of seed, step and place, and of the sample or token position.
+    /// Draws γ/(1−p) as a function of seed, step and place, and of the sample or token position.
     ///
     /// The numbers of samples and positions come in order from one stream, so that the first of them do not depend on how
     /// many there are: a text's draw is the same whatever the longest text of its batch.

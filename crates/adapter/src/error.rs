@@ -17,7 +17,6 @@ pub enum AdapterError {
         /// The setting's key in a configuration file.
         key: &'static str,
         found: String,
-        /// The values allowed.
         expected: String,
     },
     /// A tensor whose name is not an adapter's.
@@ -28,18 +27,10 @@ pub enum AdapterError {
     UnknownKey { key: String },
     /// An adapter with a missing tensor.
     #[error("adapter `{place}` lacks `{missing}`: expected `weight`, or `down` and `up`")]
-    Incomplete {
-        /// The adapter's place.
-        place: String,
-        /// The tensor's name.
-        missing: &'static str,
-    },
+    Incomplete { place: String, missing: &'static str },
     /// An adapter with both forms of the map.
     #[error("adapter `{place}` has both `weight` and `down`/`up`: expected one of the two forms")]
-    TwoForms {
-        /// The adapter's place.
-        place: String,
-    },
+    TwoForms { place: String },
     /// A set without adapters.
     #[error("no adapters: expected tensors such as `visual.0.attn.weight`")]
     Empty,
@@ -49,33 +40,20 @@ pub enum AdapterError {
         key: String,
         /// The shape asked for, and by what.
         expected: String,
-        /// The shape found.
         found: Vec<usize>,
     },
     /// A value that is NaN or infinite.
     #[error("`{key}` holds {count} values that are NaN or infinite: the file is damaged or the training diverged")]
-    NotFinite {
-        key: String,
-        /// Number of such values.
-        count: usize,
-    },
+    NotFinite { key: String, count: usize },
     /// An adapter for a block that the model does not have.
     #[error("adapter `{place}` does not fit this model: its {tower} tower has layers 0 to {last}")]
-    NoSuchPlace {
-        /// The adapter's place.
-        place: String,
-        tower: String,
-        /// The tower's last layer.
-        last: usize,
-    },
+    NoSuchPlace { place: String, tower: String, last: usize },
     /// Adapters at other places, or of another form, than the model has.
     #[error("adapter `{place}`: expected {expected}, found {found}")]
     Mismatch {
         /// The first place where they differ.
         place: String,
-        /// What the model has there.
         expected: String,
-        /// What was given.
         found: String,
     },
     /// A file of another format.
@@ -83,32 +61,16 @@ pub enum AdapterError {
     Format { found: String },
     /// Metadata that cannot be read.
     #[error("metadata `{key}` cannot be read: {reason}")]
-    Metadata {
-        /// The metadata's key.
-        key: &'static str,
-        /// What is wrong with it.
-        reason: String,
-    },
+    Metadata { key: &'static str, reason: String },
     /// Adapters that were trained on another model.
     #[error(
         "these adapters belong to another model: they were trained on the one with hash {expected}, this one has \
          {found}. Use the model they were trained on"
     )]
-    OtherBase {
-        /// The hash in the file.
-        expected: String,
-        /// The hash of the model at hand.
-        found: String,
-    },
+    OtherBase { expected: String, found: String },
     /// A model that lacks a tensor which an adapter is merged into, or holds it in another shape.
     #[error("the model's tensor `{key}` cannot take an adapter: expected {expected}, found {found}")]
-    Base {
-        key: String,
-        /// What the adapter asks for.
-        expected: String,
-        /// What the model has.
-        found: String,
-    },
+    Base { key: String, expected: String, found: String },
     /// A merged model whose embeddings differ from the unmerged one's.
     #[error(
         "the merged model differs from the adapted one: their embeddings of a probe batch are {difference:e} apart, expected at \
@@ -120,7 +82,6 @@ pub enum AdapterError {
         /// The largest distance allowed.
         tolerance: f64,
     },
-    /// An α out of range.
     #[error(transparent)]
     Alpha(#[from] SettingsError),
     /// A checkpoint that does not fit its architecture.
@@ -131,11 +92,7 @@ pub enum AdapterError {
     File(#[from] CheckpointError),
     /// One of these errors, in a file.
     #[error("{}: {problem}", path.display())]
-    In {
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: Box<AdapterError>,
-    },
+    In { path: PathBuf, problem: Box<AdapterError> },
 }
 
 impl AdapterError {

@@ -1,9 +1,9 @@
-//! Adapter files: a few megabytes that, with the model they were trained on, are the tuned model.
+//! Adapter files: a few megabytes that, together with the base model, make up the tuned model.
 //!
-//! A safetensors file with the keys `{visual|text}.{layer}.{attn|mlp}.{weight | down, up}` and optionally `.scale`, matrices in
-//! torch's `(out, in)` layout: an adapter is `y + s·F y` with `F` = weight or up·down, down `[r, d]`, up `[d, r]`, and
-//! `s` = 1 where there is no scale. The metadata name the format, the model that the adapters belong to
-//! ([`StateDict::hash`](radapter_clip::state_dict::StateDict::hash)), and by which settings they were made.
+//! A safetensors file with the keys `{visual|text}.{layer}.{attn|mlp}.{weight | down, up}` and optionally `.scale`,
+//! matrices in torch's `(out, in)` layout: an adapter is `y + s·F y` with `F` = weight or up·down, down `[r, d]`, up
+//! `[d, r]`, and `s` = 1 where there is no scale. The metadata name the format, the model that the adapters belong to
+//! ([`StateDict::hash`](radapter_clip::state_dict::StateDict::hash)), and the settings they were trained with.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -23,7 +23,7 @@ const FORMAT_KEY: &str = "format";
 const BASE_KEY: &str = "base_sha256";
 const CONFIG_KEY: &str = "config";
 
-/// An adapter file.
+/// The content of an adapter file.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "names say what is not documented")]
 pub struct AdapterFile {
@@ -66,7 +66,7 @@ impl AdapterFile {
     /// Writes a file: under a temporary name beside `path`, synced and renamed. The same content gives the same bytes.
     ///
     /// # Errors
-    /// [`AdapterError::File`]; nothing is left behind then, and a file that was at `path` stays.
+    /// [`AdapterError::File`]; an existing file at `path` is unchanged, and nothing else is left behind.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<(), AdapterError> {
         write_safetensors_file(path, &self.adapters.to_tensors(), &self.metadata()).map_err(AdapterError::from)
     }
@@ -74,7 +74,7 @@ impl AdapterFile {
     /// Writes the file's bytes anywhere.
     ///
     /// # Errors
-    /// What `out` returns.
+    /// The errors of `out`.
     pub fn write_to(&self, out: &mut impl Write) -> std::io::Result<()> {
         write_safetensors(out, &self.adapters.to_tensors(), &self.metadata())
     }

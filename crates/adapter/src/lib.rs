@@ -2,8 +2,9 @@
 //! arXiv 2408.05749) for [`radapter_clip`]'s CLIP.
 //!
 //! An adapter is a linear map after a sublayer, before the residual sum: `y + s·F y`, with `F` a full matrix or a
-//! product of two thin ones. As only linear maps follow each other there, it can be [merged](merge()) into the linear before
-//! it, and the result is a plain CLIP of unchanged cost. The types say so: `Clip<RAdapter>` goes in, `Clip` comes out.
+//! product of two thin ones. As only linear maps follow each other there, it can be [merged](merge()) into the linear
+//! before it, and the result is a plain CLIP of unchanged cost. The types show it: `Clip<RAdapter>` goes in, `Clip`
+//! comes out.
 //!
 //! ```
 //! use burn::tensor::Device;
@@ -30,7 +31,7 @@
 //!
 //! | item | what it is for |
 //! |---|---|
-//! | [`AdapterConfig`], [`attach`] | where adapters stand and of which kind they are; building them into a frozen model |
+//! | [`AdapterConfig`], [`attach`] | where adapters are placed, and their form; attaching them to a frozen model |
 //! | [`Dropping`] | dropping adapters at random while training |
 //! | [`AdapterSet`], [`AdapterFile`] | the adapters' values on the host, and the file that stores them |
 //! | [`Alpha`], [`with_alpha`] | re-scaling the adapters at inference |

@@ -12,8 +12,8 @@ use crate::{AdapterError, AdapterSet, Alpha, Probe, adapters, attach_trained, to
 
 /// A merged model, compared with the unmerged one.
 #[derive(Debug)]
+#[allow(missing_docs, reason = "the type is documented")]
 pub struct Merged {
-    /// The plain CLIP.
     pub clip: Clip,
     /// The largest distance found between an embedding before and after.
     pub difference: f64,
@@ -25,8 +25,8 @@ pub struct Merged {
 /// W' = (I + F)·W    b' = (I + F)·b    F = α·s·F̃        (arXiv 2408.05749, equations 7 to 9)
 /// ```
 ///
-/// computed as `W + F·W`, so that what is small is added to what is large once, in f32 whatever the weights' type, which they keep.
-/// α = 0 gives the frozen model bit for bit. The result is on the model's device, outside autodiff.
+/// computed as `W + F·W`, so that the small term is added to the large one once, in f32 whatever the weights' type,
+/// which they keep. α = 0 gives the frozen model bit for bit. The result is on the model's device, outside autodiff.
 ///
 /// # Errors
 /// [`AdapterError::NotFinite`] for adapters that hold NaN or infinities.
@@ -50,10 +50,11 @@ pub fn merge(model: &Clip<RAdapter>, alpha: Alpha) -> Result<Clip, AdapterError>
     Ok(clip)
 }
 
-/// [`merge`], and then the embeddings of a probe batch before and after are compared.
+/// Runs [`merge`] and compares the embeddings of a probe batch before and after.
 ///
 /// # Errors
-/// [`AdapterError::MergeDiffers`] if they are further apart than [`tolerance`] allows in f32, and [`merge`]'s.
+/// [`AdapterError::MergeDiffers`] if they are further apart than [`tolerance`] allows in f32, and the errors of
+/// [`merge`].
 pub fn merge_checked(model: &Clip<RAdapter>, alpha: Alpha) -> Result<Merged, AdapterError> {
     let clip = merge(model, alpha)?;
     let probe = Probe::new(&clip);
@@ -62,11 +63,11 @@ pub fn merge_checked(model: &Clip<RAdapter>, alpha: Alpha) -> Result<Merged, Ada
     Ok(Merged { clip, difference })
 }
 
-/// [`merge_state`] on a checkpoint, and then the embeddings of a probe batch before and after are compared on `device`: the merged
-/// checkpoint, and the largest distance found.
+/// Runs [`merge_state`] on a checkpoint and compares the embeddings of a probe batch before and after on `device`.
+/// Returns the merged checkpoint and the largest distance found.
 ///
 /// # Errors
-/// [`merge_state`]'s, and [`AdapterError::MergeDiffers`] as [`merge_checked`] returns it.
+/// The errors of [`merge_state`], and [`AdapterError::MergeDiffers`] as for [`merge_checked`].
 pub fn merge_checkpoint(
     base: &Checkpoint,
     set: &AdapterSet,
@@ -83,8 +84,8 @@ pub fn merge_checkpoint(
     Ok((merged, difference))
 }
 
-/// [`merge`] on a checkpoint's tensors, without building the model: the tensors that adapters are merged into come out in
-/// f32, all others as they were. α = 0 gives the tensors back bit for bit.
+/// Runs [`merge`] on a checkpoint's tensors, without building the model: the tensors that adapters are merged into come
+/// out in f32, all others as they were. α = 0 gives the tensors back bit for bit.
 ///
 /// # Errors
 /// [`AdapterError::Base`] if a tensor is missing or of another shape than the adapter asks for, and
@@ -130,7 +131,7 @@ fn linear_mut(clip: &mut Clip, place: Place) -> &mut Linear {
     }
 }
 
-/// Its name in a checkpoint.
+/// The name of that linear in a checkpoint.
 fn linear_name(place: Place) -> String {
     let tower = match place.tower {
         Tower::Visual => "visual.transformer",

@@ -17,7 +17,7 @@ pub struct AdapterParameter {
     pub shape: Vec<usize>,
 }
 
-/// A model's adapters by place: visual before text, blocks from the input, attention before MLP.
+/// Iterates over a model's adapters by place: visual before text, blocks from the input, attention before MLP.
 pub fn adapters(model: &Clip<RAdapter>) -> impl Iterator<Item = (Place, &RAdapter)> {
     tower(&model.visual.transformer.resblocks, Tower::Visual)
         .chain(tower(&model.text.transformer.resblocks, Tower::Text))
@@ -30,7 +30,8 @@ fn tower(blocks: &[Block<RAdapter>], tower: Tower) -> impl Iterator<Item = (Plac
     })
 }
 
-/// The trained parameters of a model's adapters in the order of [`adapters`], of each adapter the map before the scale.
+/// Lists the trained parameters of a model's adapters in the order of [`adapters`], of each adapter the map before the
+/// scale.
 ///
 /// In a step in which an adapter is dropped, autodiff has no gradient for its parameters. An optimizer that behaves as torch's
 /// needs zeros of these shapes instead.

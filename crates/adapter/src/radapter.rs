@@ -8,7 +8,7 @@ use radapter_kernels::matmul_add;
 use crate::Alpha;
 use crate::dropping::{Draw, DropMode, Dropping};
 
-/// The adapter of one sublayer: a linear residual branch, or nothing where the settings chose none.
+/// The adapter of one sublayer: a linear residual branch, or nothing where the settings place none.
 ///
 /// `y + γ/(1−p)·s·F y` in training, else `y + α·s·F y` (arXiv 2408.05749, equations 4 and 6, with the scale `s` of the
 /// published code).
@@ -20,18 +20,18 @@ pub struct RAdapter {
 
 /// The residual branch `s·F y` of an adapter.
 #[derive(Module, Debug)]
+#[allow(missing_docs, reason = "the type is documented")]
 pub struct Residual {
     /// `F`.
     pub map: Map,
-    /// `s` where it is a parameter; one element.
+    /// `s` if it is a parameter; one element.
     pub scale: Option<Param<Tensor<1>>>,
-    /// `s` where it is not.
+    /// `s` if it is not a parameter.
     #[module(skip)]
     pub fixed_scale: f32,
-    /// Dropping in training.
     #[module(skip)]
     pub dropping: Dropping,
-    /// Factor at inference.
+    /// Factor at inference; training uses 1.
     #[module(skip)]
     pub alpha: Alpha,
 }
@@ -55,14 +55,14 @@ pub struct LowRank {
 }
 
 impl RAdapter {
-    /// Whether this pass drops in this mode.
+    /// Whether this pass drops adapters by this unit.
     fn training_draws(&self, context: &Context, mode: DropMode) -> bool {
         let training = matches!(context.mode, Mode::Training { .. });
         let draws = |residual: &Residual| residual.dropping.probability() > 0.0 && residual.dropping.mode() == mode;
         training && self.residual.as_ref().is_some_and(draws)
     }
 
-    /// No adapter at this place.
+    /// Creates the adapter of a place without one.
     pub const fn absent() -> Self {
         Self { residual: None }
     }
@@ -91,7 +91,7 @@ impl Residual {
         }
     }
 
-    /// `y + factor · s · F y` for each row `y`, the second times the row's own factor if there are such.
+    /// `y + factor · s · F y` for each row `y`, the second term times the row's own factor if `rows` are given.
     ///
     /// # Shapes
     /// `y`: `[rows, d]`, `rows`: `[rows, 1]` → `[rows, d]`
@@ -106,7 +106,7 @@ impl Residual {
         }
     }
 
-    /// `(I + factor·s·F)·W`, computed as `W + …`, so that what is small is added to what is large once.
+    /// `(I + factor·s·F)·W`, computed as `W + …`, so that the small term is added to the large one once.
     ///
     /// # Shapes
     /// `[d, k]` → `[d, k]`
@@ -137,7 +137,7 @@ impl Residual {
 
 /// The effect of an adapter in one pass.
 enum Pass {
-    /// Nothing.
+    /// Adds nothing.
     Absent,
     /// Its output is multiplied by this.
     Scaled(f64),
@@ -151,7 +151,7 @@ impl RAdapter {
             return Pass::Absent;
         };
         match context.mode {
-            // α = 0 is the pretrained model bit for bit, which adding zeros is not where there are negative ones.
+            // α = 0 gives the pretrained model bit for bit; adding zeros would turn −0 into 0.
             Mode::Inference if residual.alpha == Alpha::ZERO => Pass::Absent,
             Mode::Inference => Pass::Scaled(residual.alpha.get()),
             Mode::Training { seed, step } => match residual.dropping.draw(seed, step, place, rows) {

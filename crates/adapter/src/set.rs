@@ -22,7 +22,7 @@ pub struct AdapterSet {
 }
 
 impl AdapterSet {
-    /// The adapters that training starts from. They do not change the model's outputs yet.
+    /// Creates the adapters that training starts from. They do not change the model's outputs yet.
     ///
     /// # Errors
     /// [`AdapterError::Setting`] for settings that are invalid, or do not fit this model.
@@ -38,17 +38,17 @@ impl AdapterSet {
         Ok(Self { weights: weights.collect() })
     }
 
-    /// The adapters of a model as they are now.
+    /// Reads the current adapters of a model.
     pub fn from_model(model: &Clip<RAdapter>) -> Self {
         let residuals = adapters(model).filter_map(|(place, adapter)| Some((place, adapter.residual.as_ref()?)));
         Self { weights: residuals.map(|(place, residual)| (place, AdapterWeights::of_residual(residual))).collect() }
     }
 
-    /// The adapters of these tensors, named `{visual|text}.{layer}.{attn|mlp}.{weight|down|up|scale}`.
+    /// Builds a set from tensors named `{visual|text}.{layer}.{attn|mlp}.{weight|down|up|scale}`.
     ///
     /// # Errors
-    /// [`AdapterError`] for a name that is none of these, an adapter that is not complete or given twice, shapes that do not
-    /// fit each other, values that are NaN or infinite, and no adapter at all.
+    /// [`AdapterError`] for another name, an adapter that is incomplete or has both forms, shapes that do not fit each
+    /// other, values that are NaN or infinite, and an empty set of tensors.
     pub fn from_tensors(tensors: &StateDict) -> Result<Self, AdapterError> {
         let mut parts: BTreeMap<Place, Parts> = BTreeMap::new();
         for (key, tensor) in tensors.iter() {
@@ -67,7 +67,7 @@ impl AdapterSet {
         Ok(Self { weights })
     }
 
-    /// The tensors under their keys.
+    /// Returns the tensors under the names that [`from_tensors`](Self::from_tensors) reads.
     pub fn to_tensors(&self) -> StateDict {
         let keyed = |(place, weights): (&Place, &AdapterWeights)| {
             let place = *place;
@@ -77,17 +77,17 @@ impl AdapterSet {
         self.weights.iter().flat_map(keyed).collect()
     }
 
-    /// The adapters, visual before text, blocks from the input, attention before MLP.
+    /// Iterates over the adapters, visual before text, blocks from the input, attention before MLP.
     pub fn iter(&self) -> impl Iterator<Item = (Place, &AdapterWeights)> {
         self.weights.iter().map(|(place, weights)| (*place, weights))
     }
 
-    /// The adapter at a place.
+    /// Returns the adapter at a place.
     pub fn get(&self, place: Place) -> Option<&AdapterWeights> {
         self.weights.get(&place)
     }
 
-    /// Number of adapters.
+    /// Returns the number of adapters.
     pub fn len(&self) -> usize {
         self.weights.len()
     }
@@ -97,7 +97,7 @@ impl AdapterSet {
         self.weights.is_empty()
     }
 
-    /// Number of values, scales included.
+    /// Counts the values, scales included.
     pub fn parameters(&self) -> usize {
         self.to_tensors().iter().map(|(_, tensor)| tensor.len()).sum()
     }
@@ -118,7 +118,7 @@ impl AdapterSet {
     /// Checks that a model has a place of the right width for each adapter.
     ///
     /// # Errors
-    /// [`AdapterError::NoSuchPlace`] and [`AdapterError::Shape`].
+    /// [`AdapterError::NoSuchPlace`] for a block that the model lacks, [`AdapterError::Shape`] for another width.
     pub fn check_fits(&self, clip: &ClipConfig) -> Result<(), AdapterError> {
         self.iter().try_for_each(|(place, weights)| {
             let size = size(clip, place.tower);
@@ -188,7 +188,7 @@ fn replace(residual: Residual, weights: &AdapterWeights) -> Residual {
     }
 }
 
-/// Another value of the same parameter.
+/// Replaces a parameter's value.
 fn refill<const D: usize>(parameter: Param<Tensor<D>>, value: &RawTensor) -> Param<Tensor<D>> {
     parameter.map(|old| {
         let new: Tensor<D> = upload(value, &old.device());

@@ -12,10 +12,10 @@ use crate::{AdapterError, Alpha, Dropping};
 
 /// The values of an adapter, in f32 and torch's `(out, in)` layout. Equal means equal bits.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the type is documented")]
 pub struct AdapterWeights {
-    /// The linear map.
     pub map: MapWeights,
-    /// `s`, learned or fixed. `None` is 1.
+    /// `s`, learned or fixed; `None` is 1.
     pub scale: Option<f32>,
 }
 
@@ -34,8 +34,8 @@ pub enum MapWeights {
 }
 
 impl AdapterWeights {
-    /// Where training starts: a map that adds nothing. `F = 0` in full; for a product `up = 0`, and `down` is Xavier uniform,
-    /// drawn from the seed and the place alone.
+    /// The initial values: a map that adds nothing. `F = 0` in full; for a product `up = 0`, and `down` is Xavier
+    /// uniform, drawn from the seed and the place alone.
     pub(crate) fn initial(place: Place, width: usize, rank: Rank, scale: f32, seed: u64) -> Self {
         let map = match rank {
             Rank::Full => MapWeights::Full(RawTensor::from_f32([width, width], vec![0.0; width * width])),
@@ -52,7 +52,7 @@ impl AdapterWeights {
         Self { map, scale: (scale != 1.0).then_some(scale) }
     }
 
-    /// Width of the activations that the map applies to.
+    /// Returns the width of the activations that the map applies to.
     pub fn width(&self) -> usize {
         match &self.map {
             MapWeights::Full(weight) => weight.shape()[0],
@@ -78,7 +78,7 @@ impl AdapterWeights {
         tensors
     }
 
-    /// An adapter of these tensors, checked by itself: that all are there, fit each other and are finite.
+    /// Builds an adapter and checks that its tensors are complete, fit each other and are finite.
     pub(crate) fn from_tensors(place: Place, mut parts: Parts) -> Result<Self, AdapterError> {
         let incomplete = |missing| AdapterError::Incomplete { place: place.to_string(), missing };
         let scale = parts.scale.take().map(|scale| one_element(place, &scale)).transpose()?;
@@ -107,7 +107,7 @@ impl AdapterWeights {
         Ok(Self { map, scale })
     }
 
-    /// A branch on a device that is not trained: α = 1, nothing dropped.
+    /// A branch on a device for inference: not trained, α = 1, nothing dropped.
     pub(crate) fn to_residual(&self, device: &Device) -> Residual {
         let constant = |tensor: &RawTensor| Param::initialized(burn::module::ParamId::new(), upload(tensor, device));
         Residual {

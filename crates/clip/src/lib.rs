@@ -28,7 +28,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`checkpoint`] | [`Checkpoint`](checkpoint::Checkpoint): config and tensors of every published format, and the way back |
+//! | [`checkpoint`] | [`Checkpoint`](checkpoint::Checkpoint): config and tensors of every published format, read and written |
 //! | [`config`] | [`ClipConfig`](config::ClipConfig): sizes and activation, presets, OpenCLIP's and transformers' JSON |
 //! | [`model`] | [`Clip`](model::Clip): the forward pass, and [`Adapter`](model::Adapter), the hooks for fine-tuning methods |
 //! | [`state_dict`] | [`StateDict`](state_dict::StateDict): tensors by name as they are stored |

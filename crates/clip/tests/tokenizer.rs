@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 const CONTEXT: usize = 77;
 
-/// A text and its ids.
+/// A text and its expected ids.
 type Case = (String, Vec<u32>);
 
 fn fixture() -> Vec<Case> {
@@ -90,7 +90,7 @@ fn truncation_keeps_the_end_token() {
         assert_eq!(ids.len(), context);
         assert_eq!((ids[0], ids[context - 1]), (START_OF_TEXT, END_OF_TEXT));
     }
-    // OpenCLIP's result for these two, as far as it has one.
+    // OpenCLIP's result for these two, where it has one.
     assert_eq!(tokenizer.encode("word", 1), [END_OF_TEXT]);
     assert!(tokenizer.encode("word", 0).is_empty());
 }
@@ -162,7 +162,7 @@ proptest! {
         let tokenizer = Tokenizer::clip();
         let ids = tokenizer.encode(&text, CONTEXT);
         prop_assert_eq!(ids.len(), CONTEXT);
-        // Cleaning is for all threads the same, and so is the cache's answer.
+        // Cleaning and the cache give every thread the same.
         prop_assert_eq!(tokenizer.encode(&text, CONTEXT), ids);
     }
 }

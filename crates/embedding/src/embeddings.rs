@@ -10,7 +10,7 @@ pub struct Embeddings {
 }
 
 impl Embeddings {
-    /// Rows of `dim` values.
+    /// Creates rows of `dim` values.
     ///
     /// # Panics
     /// If the number of values is not a multiple of `dim`.
@@ -19,7 +19,7 @@ impl Embeddings {
         Self { dim, values }
     }
 
-    /// The rows of a tensor.
+    /// Copies the rows of a tensor to the host.
     ///
     /// # Shapes
     /// `[rows, dim]`
@@ -30,7 +30,7 @@ impl Embeddings {
         Self::new(dim, values)
     }
 
-    /// All rows on a device.
+    /// Copies all rows to a device.
     ///
     /// # Shapes
     /// `[rows, dim]`
@@ -39,12 +39,12 @@ impl Embeddings {
         Tensor::from_data(data, device)
     }
 
-    /// Length of a row.
+    /// Returns the length of a row.
     pub fn dim(&self) -> usize {
         self.dim
     }
 
-    /// Number of rows.
+    /// Returns the number of rows.
     pub fn len(&self) -> usize {
         // Only the default has `dim` 0, and it has no rows.
         self.values.len() / self.dim.max(1)
@@ -55,18 +55,18 @@ impl Embeddings {
         self.values.is_empty()
     }
 
-    /// The row at `index`, or `None` past the end.
+    /// Returns the row at `index`, or `None` past the end.
     pub fn row(&self, index: usize) -> Option<&[f32]> {
         let start = index.checked_mul(self.dim)?;
         self.values.get(start..start + self.dim)
     }
 
-    /// The rows in order.
+    /// Iterates over the rows in order.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
         self.values.chunks_exact(self.dim.max(1))
     }
 
-    /// All values, row by row.
+    /// Returns all values, row by row.
     pub fn values(&self) -> &[f32] {
         &self.values
     }

@@ -14,24 +14,17 @@ pub enum EmbedError {
     )]
     Token {
         text: String,
-        /// The token.
         id: u32,
         /// The number of token embeddings in the model.
         vocab_size: usize,
     },
     /// An embedding with a NaN or an infinity.
     #[error("the embedding of {what} is not finite: the model's weights are damaged, or its training diverged")]
-    NotFinite {
-        /// The text or image.
-        what: String,
-    },
+    NotFinite { what: String },
     /// An image that could not be read.
     #[error(transparent)]
     Image(#[from] ImageError),
     /// A thread that decodes images panicked.
     #[error("decoding images stopped unexpectedly: {message}")]
-    Worker {
-        /// The panic's message.
-        message: String,
-    },
+    Worker { message: String },
 }

@@ -13,10 +13,10 @@ use super::{EmbedError, Embeddings};
 
 /// An image to embed.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the type is documented")]
 pub struct Image {
-    /// How errors and the skip report name it.
+    /// Name in errors and in the skip report.
     pub name: String,
-    /// Where its pixels come from.
     pub source: ImageSource,
 }
 

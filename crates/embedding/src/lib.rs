@@ -1,4 +1,4 @@
-//! Images and texts to CLIP embeddings on the host, the input of every task's measurements.
+//! Images and texts to CLIP embeddings on the host, which every task's metrics are computed from.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -35,7 +35,7 @@
 //! | `images` | [`embed_images`]: images decoded by worker threads ahead of the device, in bounded memory |
 //! | `texts` | [`embed_texts`], and [`embed_groups`] for the prompt ensembles of a zero-shot classifier |
 //! | `text_cache` | [`TextCache`]: embeddings of many texts, kept between runs |
-//! | `embeddings` | [`Embeddings`]: rows of equal length, on the host |
+//! | `embeddings` | [`Embeddings`]: rows on the host |
 //! | `error` | [`EmbedError`] |
 
 mod embeddings;

@@ -10,10 +10,10 @@ use sha2::{Digest, Sha256};
 
 use super::{EmbedError, Embeddings, embed_groups};
 
-/// The number of texts from which a look-up, which has to hash the text tower, costs less than encoding them.
+/// The number of texts from which a look-up, which hashes the text tower, costs less than encoding them.
 const WORTH: usize = 1000;
 
-/// To be changed whenever the same texts and weights give other rows.
+/// Changes whenever the same texts and weights give other rows.
 const FORMAT: &str = "radapter text cache 2";
 
 /// The only tensor of a file: `[groups, embed_dim]`.
@@ -30,7 +30,7 @@ pub struct TextCache {
 }
 
 impl TextCache {
-    /// A cache in a folder, which is created on the first write.
+    /// Creates a cache in a folder, which is created on the first write.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into() }
     }
@@ -78,8 +78,8 @@ fn read(path: &Path, groups: usize, dim: usize) -> Option<Embeddings> {
     values.iter().all(|value| value.is_finite()).then(|| Embeddings::new(dim, values))
 }
 
-/// Whether the device belongs to another process: it has no name that identifies it, and hashing the tower would fetch all of it.
-/// Its backend is not compiled into this crate, so that only its debug text tells.
+/// Whether the device belongs to another process: it has no name that identifies it, and hashing the tower would fetch
+/// all of it. Its backend is not compiled into this crate, so only its debug text shows it.
 fn is_remote(device: &Device) -> bool {
     format!("{device:?}").contains("Remote")
 }

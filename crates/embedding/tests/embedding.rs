@@ -94,7 +94,7 @@ fn unreadable_images_fail_or_are_left_out_with_a_report() {
         name: path.file_name().unwrap().to_string_lossy().into_owned(),
         source: ImageSource::File(path.to_owned()),
     };
-    // The last image is a bad one, so that the batch before it has to be finished all the same.
+    // The last image is a bad one, so that the batch before it must still be finished.
     let images = [image(&bad), image(&good), image(&good), image(&bad)];
     let model = model(1);
 
@@ -134,7 +134,7 @@ fn kept_pixels_give_the_same_embeddings_and_are_not_read_again() {
     assert_eq!(embed(cache(), 2, OnError::Fail), trimmed, "another stage is another entry");
     assert_eq!(cache().unwrap().len(), 10);
 
-    // Files of the same size and time that hold nothing more.
+    // Overwrites the files with zeros, keeping size and time.
     for image in &images {
         let ImageSource::File(path) = &image.source else { unreachable!() };
         let file = std::fs::metadata(path).unwrap();
@@ -220,7 +220,7 @@ fn ensembles_of_many_texts_are_computed_once_for_a_text_tower() {
     assert_eq!(cache.embed_groups(&plain, &groups, 64).unwrap(), expected);
     assert_eq!(files(), 1);
 
-    // That it is read, and not computed, shows in a file that holds something else.
+    // A file with other content shows that it is read, not computed.
     let file = std::fs::read_dir(folder.path().join("texts")).unwrap().next().unwrap().unwrap().path();
     let mut bytes = std::fs::read(&file).unwrap();
     let end = bytes.len();
@@ -237,11 +237,11 @@ fn ensembles_of_many_texts_are_computed_once_for_a_text_tower() {
     assert_eq!(cache.embed_groups(&half, &groups, 64).unwrap(), embed_groups(&half, &groups, 64).unwrap());
     assert_eq!(files(), 4);
 
-    // A damaged file is made anew.
+    // A damaged file is written again.
     std::fs::write(&file, &bytes[..end - 5]).unwrap();
     assert_eq!(cache.embed_groups(&plain, &groups, 64).unwrap(), expected);
     assert_eq!(cache.embed_groups(&plain, &groups, 64).unwrap(), expected);
-    // And a folder that cannot be is no reason to fail.
+    // A folder that cannot be created is not an error.
     let nowhere = TextCache::new(file.join("texts"));
     assert_eq!(nowhere.embed_groups(&plain, &groups, 64).unwrap(), expected);
 }

@@ -1,4 +1,4 @@
-//! Directories that are there whole or not at all.
+//! Directories that appear whole or not at all.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -12,25 +12,23 @@ use crate::{IoError, aside, folder_of, io_error, sync_folder};
 /// Why a directory could not be written. Exhaustive, so that callers can turn each case into an error of their own.
 #[derive(Debug, Error)]
 pub enum DirError {
-    /// Something is there, and may not be replaced.
+    /// The target is not empty, and may not be replaced.
     #[error("{path} exists and is not empty", path = path.display())]
-    Occupied {
-        /// The target.
-        path: PathBuf,
-    },
-    /// The operating system refused.
+    #[allow(missing_docs, reason = "the message names it")]
+    Occupied { path: PathBuf },
+    /// The operating system reported an error.
     #[error(transparent)]
     Io(#[from] IoError),
 }
 
-/// Has `fill` write into a new directory beside `target`, and renames that to `target`. Missing parents are created;
-/// `fill` syncs the files it writes.
+/// Fills a new directory beside `target`, and renames it to `target`. Missing parents are created; `fill` syncs the
+/// files it writes.
 ///
 /// A `target` that exists and is not empty is an error unless `overwrite`; then it is moved aside first and removed last, so
 /// that a crash in between leaves it under a name that starts with a dot. If `fill` fails, nothing is left behind.
 ///
 /// # Errors
-/// What `fill` says, and [`DirError`].
+/// The errors of `fill`, and [`DirError`].
 pub fn write_dir<E: From<DirError>>(
     target: &Path,
     overwrite: bool,
@@ -76,7 +74,7 @@ pub fn write_dir<E: From<DirError>>(
 /// For the only process that writes `target`. A kill just before the rename leaves no `target`.
 ///
 /// # Errors
-/// What the system and `fill` say.
+/// [`IoError`], and the errors of `fill`.
 pub fn replace_dir<E: From<IoError>>(target: &Path, fill: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
     let new = aside(target);
     remove_if_there(&new)?;

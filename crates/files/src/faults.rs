@@ -16,7 +16,7 @@ use crate::{Storage, SyncWrite};
 pub struct FullAfter(Arc<AtomicU64>);
 
 impl FullAfter {
-    /// A disk with room for `count` bytes. Clones share the room.
+    /// Creates a disk with room for `count` bytes. Clones share the room.
     pub fn bytes(count: u64) -> Self {
         Self(Arc::new(AtomicU64::new(count)))
     }

@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all.
+//! Files that appear whole or not at all.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use crate::{Disk, IoError, Storage, folder_of, io_error, sync_folder, write_sync
 /// Writes a file whole. Its folder must exist.
 ///
 /// # Errors
-/// What the system says; a file that was there stays, and nothing is left behind.
+/// [`IoError`]; an existing file is unchanged, and nothing else is left behind.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), IoError> {
     write_with(path, |file| file.write_all(bytes))
 }
@@ -21,7 +21,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), IoError> {
 /// The temporary name is random, so that two processes may write the same file; the last one wins.
 ///
 /// # Errors
-/// What the system or `fill` says; a file that was there stays, and nothing is left behind.
+/// [`IoError`], also for an error of `fill`; an existing file is unchanged, and nothing else is left behind.
 pub fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), IoError> {
     let reserved = tempfile::Builder::new()
         .prefix(".radapter-")
@@ -34,10 +34,10 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<(
 
 /// As [`write_with`], under the fixed temporary name [`aside`], on any storage.
 ///
-/// For the only process that writes `path`: it knows the name of what an earlier one left when it was killed.
+/// For the only process that writes `path`: it replaces what a killed predecessor left under that name.
 ///
 /// # Errors
-/// What the system or `fill` says; a file that was there stays, and nothing is left behind.
+/// [`IoError`], also for an error of `fill`; an existing file is unchanged, and nothing else is left behind.
 pub fn replace(
     storage: &dyn Storage,
     path: &Path,
@@ -59,7 +59,7 @@ fn place(
     sync_folder(folder_of(path))
 }
 
-/// The fixed temporary name of a file or directory: its own with `.tmp` appended.
+/// Returns the fixed temporary name of a file or directory: its own with `.tmp` appended.
 pub fn aside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".tmp");

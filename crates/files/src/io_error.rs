@@ -10,12 +10,11 @@ use thiserror::Error;
 /// The text is complete: it ends with the system's error, which is therefore not returned as a source as well.
 #[derive(Debug, Error)]
 #[error("cannot {action} {path}: {error}", path = path.display())]
+#[allow(missing_docs, reason = "the message shows them")]
 pub struct IoError {
     /// A verb phrase that takes the path as its object: `read`, `create a directory beside`.
     pub action: &'static str,
-    /// The file or directory.
     pub path: PathBuf,
-    /// The system's error.
     pub error: io::Error,
 }
 

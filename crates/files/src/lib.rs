@@ -1,6 +1,6 @@
-//! Files and directories that are there whole or not at all, and the I/O error that all crates share.
+//! Files and directories that appear whole or not at all, and the I/O error that all crates share.
 //!
-//! Content goes under a temporary name into the folder of the target, is synced, and renamed. A reader of the target
+//! Content is written under a temporary name in the folder of the target, synced, and renamed. A reader of the target
 //! sees the old content or the whole new content, also after a crash or on a full disk.
 //!
 //! ```
@@ -17,10 +17,10 @@
 //! | a file | [`write()`], [`write_with`] | [`replace`] |
 //! | a directory | [`write_dir`] | [`replace_dir`] |
 //!
-//! Random names let several processes write one target. Fixed ones let a process find what a killed one has left.
+//! Random names let several processes write one target. Fixed ones let a process find what a killed one left.
 //!
-//! Directories are filled with [`write()`] or, cheaper, [`write_synced`]. [`Storage`] is where files are created, so that
-//! tests can exhaust the disk at any byte ([`faults`]).
+//! Directories are filled with [`write()`] or, cheaper, [`write_synced`]. [`Storage`] creates the files, so that tests
+//! can exhaust the disk at any byte ([`faults`]).
 
 mod dir;
 pub mod faults;
@@ -41,7 +41,7 @@ pub use storage::{Disk, Storage, SyncWrite, write_synced};
 /// Only Unix lets a folder be opened and synced; elsewhere a rename is as durable as the system makes it, and nothing is done.
 ///
 /// # Errors
-/// What the system says.
+/// [`IoError`] if the folder cannot be opened or synced.
 pub fn sync_folder(path: &Path) -> Result<(), IoError> {
     match cfg!(unix) {
         true => File::open(path).and_then(|folder| folder.sync_all()).map_err(io_error("sync", path)),
@@ -49,7 +49,7 @@ pub fn sync_folder(path: &Path) -> Result<(), IoError> {
     }
 }
 
-/// The folder that a path lies in: `.` for a bare name.
+/// Returns the folder that a path lies in: `.` for a bare name.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

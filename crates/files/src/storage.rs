@@ -1,4 +1,4 @@
-//! Where files are created: the disk, or a stand-in that fails on demand in tests.
+//! Storage that creates files: the disk, or a substitute that fails on demand in tests.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -6,12 +6,12 @@ use std::path::Path;
 
 use crate::{IoError, io_error};
 
-/// Creates files. Everything but tests uses [`Disk`]; [`faults`](crate::faults) has one that runs full.
+/// Creates files. Everything but tests uses [`Disk`]; [`faults`](crate::faults) has one that fills up.
 pub trait Storage: Send + Sync {
     /// Creates a file for writing; one of that name is truncated.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     fn create(&self, path: &Path) -> io::Result<Box<dyn SyncWrite>>;
 }
 
@@ -20,7 +20,7 @@ pub trait SyncWrite: Write {
     /// Returns once everything written so far is on the disk.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     fn sync(&mut self) -> io::Result<()>;
 }
 
@@ -45,7 +45,7 @@ impl SyncWrite for BufWriter<File> {
 /// for all others.
 ///
 /// # Errors
-/// What the system or `fill` says; the incomplete file stays.
+/// [`IoError`], also for an error of `fill`; the incomplete file stays.
 pub fn write_synced(
     storage: &dyn Storage,
     path: &Path,

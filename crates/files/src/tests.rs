@@ -1,4 +1,4 @@
-//! What is there after a write that succeeds, fails, or finds something in its way.
+//! The files left after a write that succeeds, fails, or meets an existing target.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 use std::io::{Error, ErrorKind};
 

@@ -2,7 +2,17 @@
 
 use std::ops::Range;
 
-use crate::resize::Interpolation;
+use serde::{Deserialize, Serialize};
+
+/// The resampling filter of a resize.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Interpolation {
+    /// Bicubic (a = −0.5), antialiased, as in Pillow.
+    Bicubic,
+    /// Bilinear, antialiased, as in Pillow.
+    Bilinear,
+}
 
 /// Bits after the binary point of a weight: of 32, 8 are for the pixel and 2 for the overshoot of negative lobes.
 pub(super) const PRECISION_BITS: u32 = 32 - 8 - 2;
@@ -19,7 +29,7 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// All of the input.
+    /// The axis of a whole input.
     pub(super) fn whole(in_size: usize, out_size: usize) -> Self {
         Self { in_size, from: 0.0, to: in_size as f32, out_size }
     }

@@ -27,7 +27,8 @@
 //! | `decode` | [`decode_file`], [`decode_bytes`]: JPEG, PNG or WebP to RGB |
 //! | `options` | [`DecodeOptions`], [`DecodeLimits`], [`DecodeMode`]: size limits, reduced JPEGs |
 //! | `preprocess` | [`Preprocess`], [`PreprocessConfig`], [`ResizeMode`]: resize, crop and normalize for a model |
-//! | `resize` | [`resize`], [`resize_box`], [`Interpolation`]: Pillow's antialiased filters |
+//! | `resize` | [`resize`], [`resize_box`]: Pillow's resize, byte for byte |
+//! | `coefficients` | [`Interpolation`]: Pillow's antialiased filters |
 //! | `crop` | [`crop`], [`center_crop`], [`flip_horizontal`] |
 //! | `source` | [`ImageSource`], [`Member`]: a file, a part of an archive, or pixels in memory |
 //! | `pixel_cache` | [`PixelCache`], [`PixelCacheError`]: decoded pixels in a memory-mapped file |
@@ -45,6 +46,7 @@ mod preprocess;
 mod resize;
 mod source;
 
+pub use coefficients::Interpolation;
 pub use crop::{center_crop, crop, flip_horizontal};
 pub use decode::{decode_bytes, decode_file};
 pub use error::{BoxError, ImageError};
@@ -52,5 +54,5 @@ pub use image::RgbImage;
 pub use options::{DecodeLimits, DecodeMode, DecodeOptions};
 pub use pixel_cache::{PixelCache, PixelCacheError};
 pub use preprocess::{OPENAI_MEAN, OPENAI_STD, Preprocess, PreprocessConfig, ResizeMode};
-pub use resize::{Interpolation, resize, resize_box};
+pub use resize::{resize, resize_box};
 pub use source::{ImageSource, Member};

@@ -75,8 +75,8 @@ impl DecodeMode {
         *self == Self::Exact
     }
 
-    /// The [`DecodeOptions::shorter_side`] for a model. `image_size` is the side of the model's input; `area` is the
-    /// smallest share of the image that a random crop may take, 1 without one.
+    /// Returns the [`DecodeOptions::shorter_side`] for a model. `image_size` is the side of the model's input; `area`
+    /// is the smallest share of the image that a random crop may take, 1 without one.
     pub fn shorter_side(self, image_size: usize, area: f64) -> Option<u32> {
         match self {
             Self::Exact => None,

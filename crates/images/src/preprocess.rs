@@ -3,9 +3,9 @@
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
-use crate::coefficients::Axis;
+use crate::coefficients::{Axis, Interpolation};
 use crate::crop::{center_offset, crop_filled};
-use crate::resize::{Interpolation, resize, resize_part};
+use crate::resize::{resize, resize_part};
 
 /// How a decoded image becomes the image tower's input; recorded with a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,12 +79,12 @@ impl Preprocess {
         }
     }
 
-    /// Side of the square output in pixels.
+    /// Returns the side of the square output in pixels.
     pub fn image_size(&self) -> usize {
         self.image_size as usize
     }
 
-    /// The resampling filter, which augmentation uses as well.
+    /// Returns the resampling filter, which augmentation uses as well.
     pub fn filter(&self) -> Interpolation {
         self.filter
     }

@@ -7,20 +7,9 @@
 use std::ops::Range;
 
 use image::RgbImage;
-use serde::{Deserialize, Serialize};
 
-use crate::coefficients::{Axis, Coefficients, PRECISION_BITS};
+use crate::coefficients::{Axis, Coefficients, Interpolation, PRECISION_BITS};
 use crate::error::BoxError;
-
-/// The resampling filter of a resize.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Interpolation {
-    /// Bicubic (a = −0.5), antialiased, as in Pillow.
-    Bicubic,
-    /// Bilinear, antialiased, as in Pillow.
-    Bilinear,
-}
 
 /// One half in the weights' fixed point: added to a sum, it turns truncation into rounding.
 const HALF: i32 = 1 << (PRECISION_BITS - 1);

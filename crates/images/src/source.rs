@@ -1,4 +1,4 @@
-//! Where an image comes from: a file, part of a file, or memory.
+//! Sources of images: a file, part of a file, or memory.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -14,8 +14,8 @@ use crate::options::{DecodeLimits, DecodeOptions};
 
 /// An image to load: a file, part of a file, or pixels in memory.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the name says it")]
 pub enum ImageSource {
-    /// An image file.
     File(PathBuf),
     /// A decoded image, shared.
     Pixels(Arc<RgbImage>),
@@ -41,8 +41,8 @@ impl ImageSource {
 
 /// Part of a file, such as a member of a tar shard.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the type is documented")]
 pub struct Member {
-    /// The archive.
     pub file: PathBuf,
     /// First byte of the content.
     pub offset: u64,
@@ -53,7 +53,7 @@ pub struct Member {
 }
 
 impl Member {
-    /// The name for errors: `SHARD.tar: key.jpg`.
+    /// Returns the name for errors: `SHARD.tar: key.jpg`.
     pub fn title(&self) -> String {
         format!("{}: {}", self.file.display(), self.name)
     }

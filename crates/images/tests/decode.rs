@@ -258,7 +258,7 @@ mod mutations {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
 
-        /// Whatever is in the file, there is an image or an error.
+        /// Any file gives an image or an error, never a panic.
         #[test]
         fn no_change_of_a_file_makes_it_panic(
             name in proptest::sample::select(names()),

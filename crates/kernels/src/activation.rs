@@ -3,18 +3,11 @@
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Tensor, activation};
 
+#[cfg(feature = "flex")]
+use crate::arguments::Activation;
+
 /// The factor of the sigmoid approximation of GELU.
 pub(crate) const QUICK_GELU_FACTOR: f32 = 1.702;
-
-/// Which function an operation computes.
-#[cfg(feature = "flex")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Activation {
-    /// `x · σ(1.702 x)`
-    QuickGelu,
-    /// `x Φ(x)`
-    Gelu,
-}
 
 /// GELU: `x Φ(x)` with the normal distribution's Φ (Hendrycks and Gimpel, arXiv 1606.08415, equation 1), not its approximation by tanh.
 /// On the CPU its input is all that is kept for the backward pass.

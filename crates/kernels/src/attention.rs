@@ -4,30 +4,20 @@ use burn::tensor::Tensor;
 use burn::tensor::module;
 use burn::tensor::ops::AttentionModuleOptions;
 
-use crate::linear;
-use crate::matmul_add::check_types;
+use crate::arguments::Heads;
+use crate::matmul_add::{check_types, linear};
 
-/// The layout of an attention's input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Heads {
-    /// Number of heads.
-    pub count: usize,
-    /// Positions of each sample.
-    pub tokens: usize,
-    /// Whether a position sees only itself and those before it.
-    pub causal: bool,
-}
-
-/// Multi-head self-attention without its output projection: `softmax(Q Kᵀ/√d) V` for each head of width d (Vaswani et al.,
-/// arXiv 1706.03762, equation 1), with queries, keys and values `x · weightᵀ + bias` as torch's `MultiheadAttention` packs them.
-/// The CPU's kernel keeps the projections alone for the backward pass, which computes the scores anew.
+/// Multi-head self-attention without its output projection: `softmax(Q Kᵀ/√d) V` for each head of width d (Vaswani et
+/// al., arXiv 1706.03762, equation 1), with queries, keys and values `x · weightᵀ + bias` as torch's
+/// `MultiheadAttention` packs them. The CPU's kernel keeps the projections alone for the backward pass, which
+/// recomputes the scores.
 ///
 /// # Shapes
-/// `x`: `[batch · tokens, width]`, `weight`: `[3 · width, width]`, queries, keys and values one above the other, `bias`:
-/// `[3 · width]` → `[batch · tokens, width]`
+/// `x`: `[batch · tokens, width]`, `weight`: `[3 · width, width]`, queries, keys and values stacked, `bias`: `[3 ·
+/// width]` → `[batch · tokens, width]`
 ///
 /// # Panics
-/// Where the shapes do not fit the heads, or the types differ.
+/// If the shapes do not fit the heads, or the types differ.
 pub fn attention(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, heads: Heads) -> Tensor<2> {
     let [rows, width] = x.dims();
     let fits = heads.tokens > 0
@@ -57,7 +47,7 @@ pub fn attention(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, heads: Heads)
 /// `[batch · tokens, 3 · width]` → `[batch · tokens, width]`
 ///
 /// # Panics
-/// Where the shape does not fit the heads.
+/// If the shape does not fit the heads.
 pub fn packed_attention(packed: Tensor<2>, heads: Heads) -> Tensor<2> {
     let [rows, columns] = packed.dims();
     let fits =

@@ -9,7 +9,7 @@ use burn::tensor::{DType, Tensor};
 /// `x`: `[…, width]`, `gamma` and `beta`: `[width]` → the shape of `x`
 ///
 /// # Panics
-/// Where the shapes do not fit.
+/// If the shapes do not fit.
 pub fn layer_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64) -> Tensor<D> {
     let width = x.dims().last().copied().unwrap_or(1);
     let fits = gamma.dims() == [width] && beta.dims() == [width];

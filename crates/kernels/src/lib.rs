@@ -1,5 +1,5 @@
-//! Fused operations for training CLIP on the CPU, each with its own backward pass: what training spends its time on besides
-//! plain matrix products.
+//! Fused operations for training CLIP on the CPU, each with its own backward pass: those that take most of the time
+//! besides plain matrix products.
 //!
 //! burn's CPU backend composes such functions of several passes over memory, on one thread, with the exponential of the C library.
 //! Here each is one pass, vectorised, on all cores. Results do not depend on the thread count. Those without matrix products do
@@ -26,12 +26,13 @@
 //! | function | what it computes |
 //! |---|---|
 //! | [`attention`], [`packed_attention`] | multi-head self-attention, scores recomputed in the backward pass |
-//! | [`linear`], [`matmul_add`] | a matrix product on top of a bias, or of another tensor |
+//! | [`linear`], [`matmul_add`] | a matrix product added to a bias or another tensor |
 //! | [`layer_norm`] | layer normalisation |
 //! | [`gelu`], [`quick_gelu`] | the activations of an MLP |
 //! | [`AdamW`], [`square_sums`] | an optimizer step with a moving average, and the squared gradient norm |
 
 mod activation;
+mod arguments;
 mod attention;
 #[cfg(feature = "flex")]
 mod flex;
@@ -42,7 +43,8 @@ mod ops;
 mod optimizer;
 
 pub use activation::{gelu, quick_gelu};
-pub use attention::{Heads, attention, packed_attention};
+pub use arguments::{AdamW, Heads};
+pub use attention::{attention, packed_attention};
 pub use layer_norm::layer_norm;
 pub use matmul_add::{linear, matmul_add};
-pub use optimizer::{AdamW, Tracked, square_sums};
+pub use optimizer::{Tracked, square_sums};

@@ -1,14 +1,14 @@
-//! Linear layers, as one matrix product on top of what is there.
+//! Linear layers as one matrix product added to a bias or another tensor.
 
 use burn::tensor::Tensor;
 
-/// A linear layer with torch's `(out, in)` weight: `bias + x · weightᵀ`.
+/// Computes a linear layer with torch's `(out, in)` weight: `bias + x · weightᵀ`.
 ///
 /// # Shapes
 /// `x`: `[rows, in]`, `weight`: `[out, in]`, `bias`: `[out]` → `[rows, out]`
 ///
 /// # Panics
-/// Where the shapes do not fit, or the types differ.
+/// If the shapes do not fit, or the types differ.
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
     check(&x, &weight, bias.dims() == [weight.dims()[0]]);
     check_types(&x, &weight, &bias);
@@ -19,13 +19,13 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
     x.matmul(weight.transpose()) + bias.unsqueeze()
 }
 
-/// A matrix product on top of what is there: `base + x · weightᵀ`.
+/// Adds a matrix product to another tensor: `base + x · weightᵀ`.
 ///
 /// # Shapes
 /// `x`: `[rows, in]`, `weight`: `[out, in]`, `base`: `[rows, out]` → `[rows, out]`
 ///
 /// # Panics
-/// Where the shapes do not fit, or the types differ.
+/// If the shapes do not fit, or the types differ.
 pub fn matmul_add(x: Tensor<2>, weight: Tensor<2>, base: Tensor<2>) -> Tensor<2> {
     check(&x, &weight, base.dims() == [x.dims()[0], weight.dims()[0]]);
     check_types(&x, &weight, &base);
@@ -40,7 +40,7 @@ fn check(x: &Tensor<2>, weight: &Tensor<2>, target_fits: bool) {
     let fits = target_fits && x.dims()[1] == weight.dims()[1];
     assert!(
         fits,
-        "a weight of {:?} or what the product is added to does not fit rows of {:?}",
+        "a weight of {:?} or the tensor that its product is added to does not fit rows of {:?}",
         weight.dims(),
         x.dims()
     );

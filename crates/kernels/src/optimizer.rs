@@ -1,28 +1,10 @@
-//! An optimizer's step on one parameter: AdamW with a moving average, and the norm that gradients are clipped by.
+//! An optimizer step on one parameter: AdamW with a moving average, and the norm for gradient clipping.
 
 use burn::tensor::Tensor;
 
-/// One step of AdamW (Loshchilov and Hutter, arXiv 1711.05101), as torch's: with `g` the gradient times its factor,
-/// `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`,
-/// `θ ← (1 − lr·wd) θ − lr · m/(1 − β₁ᵗ) / (√(v/(1 − β₂ᵗ)) + ε)`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamW {
-    /// lr
-    pub(crate) rate: f32,
-    /// `1 − lr·wd`
-    pub(crate) decay: f32,
-    pub(crate) betas: [f32; 2],
-    /// `1 − β`, rounded from its exact value.
-    pub(crate) complements: [f32; 2],
-    /// `1 − β₁ᵗ`
-    pub(crate) first_correction: f32,
-    /// `1 − β₂ᵗ`
-    pub(crate) second_correction: f32,
-    pub(crate) epsilon: f32,
-    pub(crate) gradient_factor: f32,
-}
+use crate::arguments::AdamW;
 
-/// A parameter and what the optimizer remembers of it; all of one length.
+/// A parameter and its optimizer state; all of one length.
 #[derive(Clone, Debug)]
 pub struct Tracked {
     /// θ
@@ -36,24 +18,8 @@ pub struct Tracked {
 }
 
 impl AdamW {
-    /// The step numbered `time`, counted from 1, with decoupled weight decay `weight_decay`; gradients are multiplied by
-    /// `gradient_factor` first, as clipping by a norm asks for.
-    pub fn new(lr: f64, betas: [f64; 2], epsilon: f64, weight_decay: f64, time: u64, gradient_factor: f64) -> Self {
-        let correction = |beta: f64| 1.0 - beta.powf(time as f64);
-        Self {
-            rate: lr as f32,
-            decay: (1.0 - lr * weight_decay) as f32,
-            betas: betas.map(|beta| beta as f32),
-            complements: betas.map(|beta| (1.0 - beta) as f32),
-            first_correction: correction(betas[0]) as f32,
-            second_correction: correction(betas[1]) as f32,
-            epsilon: epsilon as f32,
-            gradient_factor: gradient_factor as f32,
-        }
-    }
-
-    /// Parameter and moments after the step, and the average `m·average + (1 − m)·parameter` with the new parameter. Storage that
-    /// nobody else holds is reused. Tensors are outside graphs.
+    /// Computes parameter and moments after the step, and the average `m·average + (1 − m)·parameter` with the new
+    /// parameter. Storage that is not shared is reused. Tensors are outside graphs.
     pub fn step(&self, tracked: Tracked, gradient: Tensor<1>, m: f64) -> Tracked {
         #[cfg(feature = "flex")]
         if crate::ops::has_kernels(&tracked.parameter) {
@@ -96,7 +62,7 @@ impl AdamW {
     }
 }
 
-/// Sums of the squares of parts of a tensor, whose own sum, which is the host's, is the squared norm. The parts are the same on
+/// Sums of squares of parts of a tensor; their sum, left to the host, is the squared norm. The parts are the same on
 /// any number of threads. The tensor is outside graphs.
 ///
 /// # Shapes

@@ -1,4 +1,4 @@
-//! What a graph keeps alive until its backward pass, in bytes: a frozen weight keeps no input.
+//! The bytes that a graph keeps alive until its backward pass: a frozen weight keeps no input.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -16,13 +16,13 @@ static LIVE: AtomicIsize = AtomicIsize::new(0);
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         LIVE.fetch_add(layout.size() as isize, Ordering::Relaxed);
-        // SAFETY: the caller's promises are handed on.
+        // SAFETY: the caller's guarantees are passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         LIVE.fetch_sub(layout.size() as isize, Ordering::Relaxed);
-        // SAFETY: the caller's promises are handed on.
+        // SAFETY: the caller's guarantees are passed on.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -35,8 +35,8 @@ const WIDTH: usize = 128;
 /// Bytes of an activation.
 const ACTIVATION: isize = (4 * ROWS * WIDTH) as isize;
 
-/// Activations that stay alive besides a function's result, by the bytes of one. The function's input is tracked, and nobody else
-/// holds it.
+/// The number of activations that stay alive besides a function's result. The function's input is tracked, and not
+/// shared.
 fn kept(f: impl Fn(Tensor<2>) -> Tensor<2>) -> isize {
     let device = Device::flex().autodiff();
     let leaf = Tensor::<2>::ones([ROWS, WIDTH], &device).require_grad();

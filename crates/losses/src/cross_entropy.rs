@@ -6,10 +6,10 @@ use burn::tensor::{Tensor, TensorData};
 use crate::LossError;
 use crate::mpm_nce::validate_smoothing;
 
-/// Mean cross-entropy of the softmax of `logits`, with label smoothing ε as
-/// `torch.nn.functional.cross_entropy(logits, labels, label_smoothing=ε)` has it: the target is
-/// `(1−ε)·onehot(label) + ε/C`, the label's own class included in the smoothing (unlike
-/// [`mpm_nce`](crate::mpm_nce)'s, which smooths over negatives only).
+/// Computes the mean cross-entropy of the softmax of `logits`, with label smoothing ε as
+/// `torch.nn.functional.cross_entropy(logits, labels, label_smoothing=ε)`: the target is `(1−ε)·onehot(label) + ε/C`,
+/// the label's own class included in the smoothing (unlike [`mpm_nce`](crate::mpm_nce)'s, which smooths over negatives
+/// only).
 ///
 /// # Shapes
 ///
@@ -19,8 +19,8 @@ use crate::mpm_nce::validate_smoothing;
 ///
 /// # Errors
 ///
-/// [`LossError`] for an empty batch, another number of labels than of rows, a label that is no column, and
-/// a smoothing outside `[0, 1)`.
+/// [`LossError`] for an empty batch, another number of labels than of rows, a label that is not a column, and a
+/// smoothing outside `[0, 1)`.
 pub fn cross_entropy(logits: Tensor<2>, labels: &[usize], smoothing: f64) -> Result<Tensor<1>, LossError> {
     validate_smoothing(smoothing)?;
     let [batch, classes] = logits.dims();

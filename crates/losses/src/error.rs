@@ -1,15 +1,14 @@
-//! What a loss refuses.
+//! The errors of the losses.
 
 /// Why a loss could not be computed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum LossError {
     /// A setting is outside the range in which the loss is defined.
     #[error("{key} = {value} is refused: it must be {expected}")]
     Setting {
-        /// Name of the setting.
         key: &'static str,
-        /// The value given.
         value: f64,
         /// The values allowed, in words.
         expected: &'static str,
@@ -24,26 +23,13 @@ pub enum LossError {
         what: &'static str,
         /// The size that the other arguments ask for.
         expected: Vec<usize>,
-        /// The size found.
         found: Vec<usize>,
     },
     /// Image and text embeddings have different element types, which backends do not refuse by
     /// themselves and may read as each other's.
     #[error("image embeddings are {image} and text embeddings {text}: cast one of them first")]
-    Dtype {
-        /// Element type of the image embeddings.
-        image: String,
-        /// Element type of the text embeddings.
-        text: String,
-    },
+    Dtype { image: String, text: String },
     /// A class index is not one of the columns of the logits.
     #[error("label {label} of example {index} is not below the number of classes, {classes}")]
-    Label {
-        /// Position in the batch.
-        index: usize,
-        /// The label found.
-        label: usize,
-        /// How many classes the logits have.
-        classes: usize,
-    },
+    Label { index: usize, label: usize, classes: usize },
 }

@@ -9,12 +9,11 @@ use crate::{LossError, Positives};
 /// Settings of [`mpm_nce`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MpmNceConfig {
-    /// δ, added to the cosine of every negative before the temperature: the distance by which a positive
-    /// has to win.
+    /// δ, added to the cosine of every negative before the temperature: the lead that a positive must have.
     pub margin: f64,
     /// ε, the share of each target's mass that is spread over the negatives.
     pub smoothing: f64,
-    /// τ, by which cosines are divided.
+    /// τ, the softmax temperature.
     pub temperature: f64,
 }
 
@@ -53,7 +52,7 @@ pub(crate) fn validate_smoothing(smoothing: f64) -> Result<(), LossError> {
     }
 }
 
-/// Multi-positive margin NCE, the mean of both directions.
+/// Computes multi-positive margin NCE, the mean of both directions.
 ///
 /// ```text
 /// target_ij = (1−ε)·y_ij / P(i) + ε·(1−y_ij) / (B − P(i))
@@ -61,9 +60,9 @@ pub(crate) fn validate_smoothing(smoothing: f64) -> Result<(), LossError> {
 /// L = ½ [ mean_i CE(target_i·, logit_i·) + mean_i CE(target_i·, logitᵀ_i·) ]
 /// ```
 ///
-/// with `f`, `g` the image and text embeddings, `y` and `P` of [`Positives`]. The logarithm of the softmax
-/// is taken as one function, so that a cosine range of 2 at τ = 0.01 loses nothing, and a batch of one
-/// class is defined: it has no negatives, so its target is `y/P` without smoothing mass.
+/// with `f`, `g` the image and text embeddings, `y` and `P` of [`Positives`]. The logarithm of the softmax is computed
+/// as one function, so that a cosine range of 2 at τ = 0.01 loses nothing, and a batch of one class is defined: it has
+/// no negatives, so its target is `y/P` without smoothing mass.
 ///
 /// # Shapes
 ///
@@ -72,8 +71,8 @@ pub(crate) fn validate_smoothing(smoothing: f64) -> Result<(), LossError> {
 ///
 /// # Errors
 ///
-/// [`LossError`] for settings outside their range, an empty batch, and embeddings or positives whose sizes
-/// or element types do not belong together.
+/// [`LossError`] for settings outside their range, an empty batch, and embeddings or positives whose sizes or element
+/// types do not match.
 pub fn mpm_nce(
     image: Tensor<2>,
     text: Tensor<2>,
@@ -96,8 +95,8 @@ pub fn mpm_nce(
     Ok((target * log_probabilities).sum().div_scalar(-2.0 * batch as f64))
 }
 
-/// InfoNCE, the loss CLIP was pretrained with: [`mpm_nce`] without margin and smoothing, each pair its
-/// own only positive.
+/// Computes InfoNCE, the loss CLIP was pretrained with: [`mpm_nce`] without margin and smoothing, each pair its own
+/// only positive.
 ///
 /// # Shapes
 ///

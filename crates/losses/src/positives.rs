@@ -15,7 +15,7 @@ pub struct Positives {
 }
 
 impl Positives {
-    /// Positives from one label per pair.
+    /// Creates positives from one label per pair.
     pub fn from_labels<L: Eq + Hash>(labels: &[L]) -> Self {
         let mut seen = HashMap::new();
         let group: Vec<usize> = labels
@@ -33,12 +33,12 @@ impl Positives {
         Self { group, count }
     }
 
-    /// Each pair its own and only positive: InfoNCE.
+    /// Makes each pair its own and only positive, as in InfoNCE.
     pub fn diagonal(batch: usize) -> Self {
         Self { group: (0..batch).collect(), count: vec![1; batch] }
     }
 
-    /// Number of pairs, B.
+    /// Returns the number of pairs, B.
     pub fn len(&self) -> usize {
         self.group.len()
     }
@@ -48,7 +48,7 @@ impl Positives {
         self.group.is_empty()
     }
 
-    /// `y_ij`.
+    /// `y_ij`: whether the pairs `i` and `j` share a label.
     ///
     /// # Panics
     ///

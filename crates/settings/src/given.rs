@@ -1,36 +1,12 @@
-//! What was given: the keys of a TOML file, and those of `key=value` over them.
+//! Settings as given: the keys of a TOML file, overridden by those of `key=value`.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
-use crate::error::SettingsError;
-
-/// Where a value was given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// A line of a file, counted from 1.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The line.
-        line: usize,
-    },
-    /// Something with a name: `--set`, a flag, a recipe.
-    Named(String),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File { path, line } => write!(f, "{}, line {line}", path.display()),
-            Self::Named(name) => f.write_str(name),
-        }
-    }
-}
+use crate::error::{Origin, SettingsError};
 
 /// One layer of settings: values by key, and where each was given.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,7 +23,7 @@ impl Settings {
     /// Reads a TOML file. A run's `config.toml` is accepted too: its section `[settings]` starts another run.
     ///
     /// # Errors
-    /// [`SettingsError::File`] and [`SettingsError::Syntax`].
+    /// [`SettingsError::File`] if it cannot be read, [`SettingsError::Syntax`] if it is not TOML.
     pub fn from_file(path: &Path) -> Result<Self, SettingsError> {
         let text =
             std::fs::read_to_string(path).map_err(|error| SettingsError::File { path: path.to_owned(), error })?;
@@ -73,17 +49,17 @@ impl Settings {
         Ok(Self { table, origins })
     }
 
-    /// Parses TOML; `name` is what errors call it.
+    /// Parses TOML; errors call it `name`.
     ///
     /// # Errors
-    /// [`SettingsError::Syntax`].
+    /// [`SettingsError::Syntax`] if `text` is not TOML.
     pub fn from_toml(text: &str, name: &str) -> Result<Self, SettingsError> {
         let table = toml::from_str(text)
             .map_err(|error| SettingsError::Syntax { origin: name.to_owned(), reason: error.to_string() })?;
         Ok(Self::from_table(table, name))
     }
 
-    /// Settings that are a table already; `name` is what errors call it.
+    /// Creates settings from a table; errors call it `name`.
     pub fn from_table(table: Table, name: &str) -> Self {
         let mut origins = BTreeMap::new();
         for (key, value) in &table {
@@ -145,7 +121,7 @@ impl Settings {
         Ok(())
     }
 
-    /// The value of a top-level key.
+    /// Returns the value of a top-level key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.table.get(key)
     }
@@ -155,12 +131,12 @@ impl Settings {
         self.table.remove(key);
     }
 
-    /// The values.
+    /// Returns the given values; a group is a table within.
     pub fn table(&self) -> &Table {
         &self.table
     }
 
-    /// Where a key, or one within it, was given.
+    /// Returns the origin of a key, or of one within it.
     pub fn origin(&self, key: &str) -> Origin {
         let within = format!("{key}.");
         let found = self.origins.iter().find(|(name, _)| *name == key || name.starts_with(&within));

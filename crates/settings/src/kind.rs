@@ -1,20 +1,20 @@
-//! What values a type takes, in words: asked of its own `Deserialize`, so that it is written down once.
+//! Describes the values that a type accepts, as its own `Deserialize` declares them.
 
 use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Expected, Visitor};
 use serde::forward_to_deserialize_any;
 
-/// What values a setting takes.
+/// The values that a setting accepts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kind {
-    /// In words, as an error says what was expected: "a number", "`exact` or `fast`".
+    /// Description, as errors give it after "expected": "a number", "`exact` or `fast`".
     pub text: String,
-    /// The words among its values, for completion.
+    /// The words among the values, for completion.
     pub words: Vec<String>,
 }
 
 impl Kind {
-    /// The kind of a type.
+    /// Asks a type's `Deserialize` for its kind.
     pub fn of<T: for<'de> Deserialize<'de>>() -> Self {
         let mut kind = Self::default();
         // The answer is the side effect; the deserializer never succeeds.
@@ -36,7 +36,7 @@ impl Kind {
         Self { text, words: words.iter().map(|word| word.as_ref().to_owned()).collect() }
     }
 
-    /// The kind that a visitor's own words describe; what they have in quotes are words.
+    /// The kind that a visitor describes; the quoted parts of its description are words.
     fn of_visitor(visitor: &dyn Expected) -> Self {
         let text = visitor.to_string();
         let words = text.split('"').skip(1).step_by(2).map(str::to_owned).collect();
@@ -44,7 +44,7 @@ impl Kind {
     }
 }
 
-/// A deserializer that notes what it is asked for and gives nothing.
+/// A deserializer that records the type asked for and always fails.
 struct Ask<'a>(&'a mut Kind);
 
 impl Ask<'_> {

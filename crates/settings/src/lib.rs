@@ -4,13 +4,13 @@
 //! place. From that declaration come the parsing of TOML and `key=value`, the checks and their messages, the listing of all settings,
 //! and, since the struct serializes, the record of what a run used.
 //!
-//! Values come in layers that are laid over each other (defaults, method, recipe, file, `--set`) and deserialized once:
+//! Layers of values (defaults, method, recipe, file, `--set`) override each other and are deserialized once:
 //!
 //! ```
 //! use radapter_settings::{Facts, Schema, Settings, Spec, settings};
 //!
 //! settings! {
-//!     /// What an optimizer is set by.
+//!     /// Settings of an optimizer.
 //!     pub struct Optimizer {
 //!         /// Learning rate.
 //!         pub lr: f64 = Spec::toml("1e-3").above(0.0),
@@ -34,13 +34,13 @@
 //! # }
 //! ```
 //!
-//! | module | |
+//! | module | what it has |
 //! |---|---|
 //! | [`setting`] | the declaration: [`Setting`], [`Spec`], [`settings!`] |
-//! | [`kind`] | a type in words, asked of its own `Deserialize` |
-//! | [`given`] | what was given, and where: TOML files and `key=value` |
+//! | [`kind`] | description of a type's values, from its own `Deserialize` |
+//! | [`given`] | settings as given, in TOML files and by `key=value` |
 //! | [`near`] | "did you mean" |
-//! | [`schema`] | the settings of several structs together: checks and layers |
+//! | [`schema`] | the settings of several structs: checks and layers |
 //! | [`value`] | types that settings share: [`OrNone`], [`AbsolutePath`], [`Names`] |
 
 pub mod error;
@@ -51,8 +51,8 @@ pub mod schema;
 pub mod setting;
 pub mod value;
 
-pub use error::SettingsError;
-pub use given::{Origin, Settings};
+pub use error::{Origin, SettingsError};
+pub use given::Settings;
 pub use schema::{Contradiction, Resolved, Schema, defaults};
 pub use setting::{Declared, Facts, Range, Rule, Setting, Spec};
 pub use value::{AbsolutePath, Names, OrNone};

@@ -1,6 +1,6 @@
 //! "Did you mean": the known words that resemble an unknown one.
 
-/// The end of a message about an unknown word: the known ones that resemble it, else all of them.
+/// Returns the end of a message about an unknown word: the known ones that resemble it, else all of them.
 pub fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     let mut known: Vec<&str> = known.collect();
     known.sort_unstable();

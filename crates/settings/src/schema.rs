@@ -2,12 +2,12 @@
 
 use toml::{Table, Value};
 
-use crate::error::SettingsError;
-use crate::given::{Origin, Settings};
+use crate::error::{Origin, SettingsError};
+use crate::given::Settings;
 use crate::near::hint;
 use crate::setting::{Declared, Default, Facts, Setting};
 
-/// All settings there are, of the trainer and of a task for example.
+/// All settings of a program, such as those of the trainer and of a task.
 #[derive(Clone, Debug, std::default::Default)]
 pub struct Schema {
     entries: Vec<Entry>,
@@ -15,20 +15,20 @@ pub struct Schema {
 
 /// A setting under its dotted key.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the type is documented")]
 pub struct Entry {
     /// The dotted key: `loss.margin`.
     pub key: String,
-    /// The declaration.
     pub setting: &'static Setting,
 }
 
 impl Schema {
-    /// The settings of a struct.
+    /// Collects the settings of a struct.
     pub fn of<T: Declared>() -> Self {
         Self::default().and::<T>()
     }
 
-    /// These settings and those of another struct.
+    /// Adds the settings of another struct.
     pub fn and<T: Declared>(mut self) -> Self {
         self.add("", T::SETTINGS);
         self
@@ -44,12 +44,12 @@ impl Schema {
         }
     }
 
-    /// The settings, in the order of their declaration.
+    /// Returns the settings, in the order of their declaration.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// The setting of a dotted key.
+    /// Returns the setting of a dotted key.
     ///
     /// # Errors
     /// [`SettingsError::UnknownKey`], with similar keys.
@@ -92,7 +92,7 @@ impl Schema {
         Ok((entry, entry.setting.normalize(value.clone()).map_err(refused)?))
     }
 
-    /// Lays layers over each other and over the defaults, the last one on top.
+    /// Merges layers over the defaults; later layers override earlier ones.
     ///
     /// # Errors
     /// [`SettingsError::UnknownKey`] and [`SettingsError::Value`], which name the key and where it was given.
@@ -123,7 +123,7 @@ impl Schema {
         Ok(Overlaid { schema: self, table })
     }
 
-    /// The first given setting that says something else than a record does.
+    /// Finds the first given setting that differs from the record.
     ///
     /// Words that stand for a computed value (`ema = "auto"`) contradict nothing.
     ///
@@ -148,18 +148,15 @@ impl Schema {
 
 /// A setting that differs from what is recorded.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Contradiction {
-    /// The dotted key.
     pub key: String,
-    /// The recorded value.
     pub recorded: String,
-    /// The given one.
     pub given: String,
-    /// Where it was given.
     pub origin: Origin,
 }
 
-/// Layers laid over each other; what follows from the run is still missing.
+/// Merged layers, without the values that depend on the run.
 #[derive(Clone, Debug)]
 pub struct Overlaid<'a> {
     schema: &'a Schema,
@@ -167,7 +164,7 @@ pub struct Overlaid<'a> {
 }
 
 impl Overlaid<'_> {
-    /// Fills in what follows from the run and from other settings, in the order of declaration.
+    /// Fills in the values that follow from the run and from other settings, in the order of declaration.
     pub fn resolve(&self, facts: &Facts) -> Resolved {
         let mut table = self.table.clone();
         for entry in &self.schema.entries {
@@ -193,7 +190,7 @@ pub struct Resolved {
 }
 
 impl Resolved {
-    /// The part that is a struct's.
+    /// Extracts the settings of struct `T`.
     ///
     /// # Errors
     /// [`SettingsError::Incomplete`] if a value is missing.
@@ -202,7 +199,7 @@ impl Resolved {
     }
 }
 
-/// The struct `T` of a table that may have other keys besides.
+/// Extracts the struct `T` from a table that may have other keys.
 ///
 /// # Errors
 /// [`SettingsError::Incomplete`] if a value is missing or of the wrong type.
@@ -210,13 +207,13 @@ pub fn part<T: Declared>(table: &Table) -> Result<T, SettingsError> {
     let own = table.iter().filter(|(key, _)| T::SETTINGS.iter().any(|setting| setting.key == key.as_str()));
     let mut own: Table = own.map(|(key, value)| (key.clone(), value.clone())).collect();
     for setting in T::SETTINGS.iter().filter(|setting| setting.spec.group.is_some()) {
-        // A group of which nothing is set is there all the same.
+        // A group without values is an empty table.
         own.entry(setting.key).or_insert_with(|| Value::Table(Table::new()));
     }
     own.try_into().map_err(|error: toml::de::Error| SettingsError::Incomplete { reason: error.message().to_owned() })
 }
 
-/// The value of a dotted key; a group is one level deep.
+/// Returns the value of a dotted key; a group is one level deep.
 pub fn get<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
     match key.split_once('.') {
         None => table.get(key),
@@ -247,9 +244,9 @@ fn remove(table: &mut Table, key: &str) {
     }
 }
 
-/// The struct as it is when nothing is given: for structs whose defaults do not depend on a run.
+/// Returns the defaults of a struct whose defaults do not depend on a run.
 pub fn defaults<T: Declared>() -> T {
     let schema = Schema::of::<T>();
-    let overlaid = schema.overlay(&[]).expect("no layer is none that is refused");
+    let overlaid = schema.overlay(&[]).expect("without layers nothing is refused");
     overlaid.resolve(&Facts::default()).part().expect("every setting has a default")
 }

@@ -17,26 +17,25 @@ pub trait Declared: Serialize + DeserializeOwned {
 pub struct Setting {
     /// The key within its struct.
     pub key: &'static str,
-    /// What it is, in a line.
     help: &'static str,
-    /// Default, range and the rest.
+    /// Default, range and other properties.
     pub spec: Spec,
     kind: fn() -> Kind,
     normalize: fn(Value) -> Result<Value, String>,
 }
 
 impl Setting {
-    /// A setting of values of type `T`. [`settings!`](crate::settings) calls it.
+    /// Creates a setting of values of type `T`. [`settings!`](crate::settings) calls it.
     pub const fn new<T: DeserializeOwned + Serialize>(key: &'static str, help: &'static str, spec: Spec) -> Self {
         Self { key, help, spec, kind: Kind::of::<T>, normalize: normalize::<T> }
     }
 
-    /// What it is, in a line.
+    /// Returns the help text, one line.
     pub fn help(&self) -> &'static str {
         self.help.trim()
     }
 
-    /// What values it takes; a word that stands for a computed value is among them.
+    /// Describes the values that it accepts, including a word that stands for a computed value.
     pub fn kind(&self) -> Kind {
         let mut kind = (self.kind)();
         if let Some((word, _)) = self.spec.word {
@@ -49,15 +48,15 @@ impl Setting {
         kind
     }
 
-    /// What a value has to be, type and range.
+    /// Describes a valid value: type and range.
     pub fn expected(&self) -> String {
         format!("expected {}{}", self.kind().text, self.spec.range.suffix())
     }
 
-    /// The value in the form in which it is recorded: names replaced by what they name, paths absolute.
+    /// Converts a value to the form in which it is recorded: names replaced by what they name, paths absolute.
     ///
     /// # Errors
-    /// What is wrong with it, for [`SettingsError::Value`](crate::SettingsError::Value).
+    /// A description of the problem, for [`SettingsError::Value`](crate::SettingsError::Value).
     pub fn normalize(&self, value: Value) -> Result<Value, String> {
         if let (Some((word, _)), Some(text)) = (self.spec.word, value.as_str())
             && word == text
@@ -79,19 +78,19 @@ fn normalize<T: DeserializeOwned + Serialize>(value: Value) -> Result<Value, Str
     Value::try_from(typed).map_err(|error| format!("it cannot be recorded: {error}"))
 }
 
-/// A value that follows from the others and from the run.
+/// A value computed from other settings and the run.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     /// The rule in words or as a formula: `min(64, samples)`.
     pub text: &'static str,
-    /// The value; the table has all settings that are declared before.
+    /// Computes the value; the table has all settings that are declared before.
     pub value: fn(&Table, &Facts) -> Value,
 }
 
-/// What rules may depend on besides other settings.
+/// Facts of a run that rules depend on, besides other settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Facts {
-    /// Training samples.
+    /// Number of training samples.
     pub samples: usize,
     /// The checkpoint's own temperature, exp(−logit_scale).
     pub checkpoint_temperature: f64,
@@ -99,32 +98,29 @@ pub struct Facts {
     pub smoothing: f64,
 }
 
-/// Where a value comes from that nobody gave.
+/// The source of a value that was not given.
 #[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "the types are documented")]
 pub enum Default {
-    /// There is none: the setting is optional.
+    /// No value: the setting is optional.
     Unset,
-    /// A TOML value.
     Toml(&'static str),
-    /// A rule.
     Rule(Rule),
 }
 
-/// Default, range and the rest of a setting, built from a default on:
-/// `Spec::toml("0.1").from_to(0.0, 1.0)`.
+/// Default, range and other properties of a setting, built from the default: `Spec::toml("0.1").from_to(0.0, 1.0)`.
 #[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "the types are documented")]
 pub struct Spec {
-    /// The default.
     pub default: Default,
-    /// The range.
     pub range: Range,
     /// A word that stands for a computed value.
     pub word: Option<(&'static str, Rule)>,
     /// The key whose value in a higher layer displaces this one's.
     pub displaced_by: Option<&'static str>,
-    /// The value's name in help, where the setting has a flag of its own on the command line.
+    /// The name of the value in help, if the setting has its own flag on the command line.
     pub flag: Option<&'static str>,
-    /// The settings within, of a group.
+    /// The settings of a group.
     pub group: Option<&'static [Setting]>,
 }
 
@@ -133,66 +129,67 @@ impl Spec {
         Self { default, range: Range::Any, word: None, displaced_by: None, flag: None, group: None }
     }
 
-    /// A setting that may be left out.
+    /// Declares a setting that may be left out.
     pub const fn unset() -> Self {
         Self::new(Default::Unset)
     }
 
-    /// A default, as TOML.
+    /// Declares a default, as TOML.
     pub const fn toml(value: &'static str) -> Self {
         Self::new(Default::Toml(value))
     }
 
-    /// A default that follows from the run and from settings declared before.
+    /// Declares a default that follows from the run and from settings declared before.
     pub const fn rule(text: &'static str, value: fn(&Table, &Facts) -> Value) -> Self {
         Self::new(Default::Rule(Rule { text, value }))
     }
 
-    /// A group of settings: `group.key`.
+    /// Declares a group of settings: `group.key`.
     pub const fn group<T: Declared>() -> Self {
         Self { group: Some(T::SETTINGS), ..Self::new(Default::Unset) }
     }
 
-    /// Numbers above `low`.
+    /// Accepts only numbers above `low`.
     pub const fn above(self, low: f64) -> Self {
         Self { range: Range::Above(low), ..self }
     }
 
-    /// Numbers of at least `low`.
+    /// Accepts only numbers of at least `low`.
     pub const fn at_least(self, low: f64) -> Self {
         Self { range: Range::AtLeast(low), ..self }
     }
 
-    /// Numbers from `low` to `high`, both included.
+    /// Accepts only numbers from `low` to `high`, both included.
     pub const fn from_to(self, low: f64, high: f64) -> Self {
         Self { range: Range::FromTo(low, high), ..self }
     }
 
-    /// Numbers of at least 0 and below 1.
+    /// Accepts only numbers of at least 0 and below 1.
     pub const fn below_one(self) -> Self {
         Self { range: Range::BelowOne, ..self }
     }
 
-    /// A word that stands for a computed value, recorded as that value.
+    /// Adds a word that stands for a computed value, recorded as that value.
     pub const fn word(self, word: &'static str, text: &'static str, value: fn(&Table, &Facts) -> Value) -> Self {
         Self { word: Some((word, Rule { text, value })), ..self }
     }
 
-    /// A value from a lower layer goes when a higher one sets `key`: `epochs` and `steps` both give the length of a run.
+    /// Removes a value from a lower layer if a higher one sets `key`: `epochs` and `steps` both give the length of a
+    /// run.
     pub const fn displaced_by(self, key: &'static str) -> Self {
         Self { displaced_by: Some(key), ..self }
     }
 
-    /// The setting has a flag on the command line; `value_name` is its value's name in help.
+    /// Gives the setting a flag on the command line; `value_name` names the value in help.
     pub const fn flag(self, value_name: &'static str) -> Self {
         Self { flag: Some(value_name), ..self }
     }
 }
 
-/// The numbers that a setting takes; each element of a list has to be in it. Words are none of its business.
+/// The numbers that a setting takes; each element of a list must be in the range. Words are not checked.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Range {
-    /// All.
+    /// Every number.
     Any,
     /// `(low, ∞)`
     Above(f64),
@@ -221,7 +218,7 @@ impl Range {
         }
     }
 
-    /// In words; empty where all numbers are taken.
+    /// Describes the range; empty for [`Any`](Self::Any).
     pub fn text(&self) -> String {
         match self {
             Self::Any => String::new(),
@@ -240,7 +237,7 @@ impl Range {
     }
 }
 
-/// Declares a struct of settings: its fields with their defaults and ranges, and from the fields' doc comments the help.
+/// Declares a struct of settings: its fields with their defaults, ranges and, in their doc comments, help.
 ///
 /// Each field is `pub key: Type = Spec::…,`; see the [crate's example](crate).
 #[macro_export]

@@ -8,16 +8,16 @@ use serde::de::{DeserializeOwned, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::Value;
 
-/// A value, or the word `"none"`. TOML has no null, and a record says what is switched off.
+/// A value, or the word `"none"`. TOML has no null, and a record shows what is switched off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "they say what they are")]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum OrNone<T> {
     None,
     Some(T),
 }
 
 impl<T> OrNone<T> {
-    /// The value, if there is one.
+    /// Returns the value, if there is one.
     pub fn value(self) -> Option<T> {
         match self {
             Self::None => None,
@@ -43,7 +43,7 @@ impl<T: Serialize> Serialize for OrNone<T> {
 
 /// Types of numbers that can be switched off.
 pub trait Number: DeserializeOwned {
-    /// What is expected where `"none"` is allowed too.
+    /// The expected value in words, `"none"` included.
     const OR_NONE: &'static str;
 }
 
@@ -71,15 +71,15 @@ impl<'de, T: Number> Deserialize<'de> for OrNone<T> {
     }
 }
 
-/// A TOML value of several forms. [`Kind`](crate::kind::Kind) takes its text from the `expected` that is given here.
+/// A TOML value of several forms. [`Kind`](crate::kind::Kind) takes its text from `expected`.
 #[derive(Debug)]
 pub struct AnyValue;
 
 impl AnyValue {
-    /// Deserializes any value; `expected` is what errors and listings say.
+    /// Deserializes any value; errors and listings show `expected`.
     ///
     /// # Errors
-    /// Those of the deserializer.
+    /// The errors of the deserializer.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D, expected: &'static str) -> Result<Value, D::Error> {
         struct Forms(&'static str);
 
@@ -127,10 +127,10 @@ impl AnyValue {
     }
 }
 
-/// Deserializes what is either a text or a list of texts; `expected` is what errors and listings say.
+/// Deserializes a text or a list of texts; errors and listings show `expected`.
 ///
 /// # Errors
-/// Those of `from_text` and `from_list`, and values that are neither.
+/// The errors of `from_text` and `from_list`; a value that is neither a text nor a list of texts.
 pub fn text_or_list<'de, D: Deserializer<'de>, T, E: fmt::Display>(
     deserializer: D,
     expected: &'static str,
@@ -156,7 +156,7 @@ pub struct Names(pub Vec<String>);
 impl<'de> Deserialize<'de> for Names {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let split = |text: &str| Ok::<_, String>(text.split(',').map(|name| name.trim().to_owned()).collect());
-        text_or_list(deserializer, "names with commas between, or a list", split, Ok).map(Self)
+        text_or_list(deserializer, "comma-separated names, or a list", split, Ok).map(Self)
     }
 }
 
@@ -167,7 +167,7 @@ impl<'de> Deserialize<'de> for Names {
 pub struct AbsolutePath(PathBuf);
 
 impl AbsolutePath {
-    /// The absolute form of a path.
+    /// Makes a path absolute.
     pub fn new(path: &Path) -> Self {
         let whole = path.canonicalize();
         let folder = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));

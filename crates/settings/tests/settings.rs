@@ -1,4 +1,4 @@
-//! Settings of two structs: layers, rules, and what is refused.
+//! Settings of two structs: layers, rules and refused values.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
@@ -120,7 +120,7 @@ fn a_length_displaces_the_other_one_of_a_lower_layer() {
     assert_eq!(length(&[&["steps=7"]]), (None, Some(7)));
     assert_eq!(length(&[&["steps=7"], &["epochs=3"]]), (Some(3), None));
     assert_eq!(length(&[&["epochs=3"], &["lr=1"]]), (Some(3), None));
-    // Both in one layer are a contradiction, which is for the trainer to see.
+    // Both in one layer contradict each other, which the trainer checks.
     assert_eq!(length(&[&["epochs=3", "steps=7"]]), (Some(3), Some(7)));
 }
 
@@ -195,7 +195,7 @@ fn values_are_refused_with_what_is_expected() {
         ("loss.kind=hinge", "loss.kind = \"hinge\" in --set is refused: expected \"mpm-nce\" or \"info-nce\""),
         ("loss.temperature=hot", "expected a number or \"checkpoint\", above 0"),
         ("fraction=0.6", "expected a number, from 0 to 0.5"),
-        ("splits=3", "expected names with commas between, or a list"),
+        ("splits=3", "expected comma-separated names, or a list"),
         ("images=3", "expected a path"),
     ] {
         let error = refused(&given(&[assignment]));

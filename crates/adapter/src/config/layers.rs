@@ -16,9 +16,9 @@ pub enum Layers {
     /// Every block.
     #[default]
     All,
-    /// This many from the output, in each tower.
+    /// This many at the output, in each tower.
     Last(usize),
-    /// From the first up to, but without, the second.
+    /// From the first, up to but excluding the second.
     Range(usize, usize),
     /// These blocks.
     List(Vec<usize>),
@@ -49,7 +49,7 @@ impl Layers {
         }
     }
 
-    /// Checks against the deepest tower: a layer that only it has is not for the other.
+    /// Checks against the deepest tower; the other one ignores the layers that it lacks.
     pub(super) fn check_depth(&self, depth: usize) -> Result<(), AdapterError> {
         let needed = match self {
             Self::All => 0,
@@ -58,7 +58,7 @@ impl Layers {
             Self::List(list) => list.iter().max().map_or(0, |last| last + 1),
         };
         if needed > depth {
-            return Err(self.refused(format!("layers of a model that has {depth}, 0 to {}", depth.saturating_sub(1))));
+            return Err(self.refused(format!("layers from 0 to {}, as the model has {depth}", depth.saturating_sub(1))));
         }
         Ok(())
     }

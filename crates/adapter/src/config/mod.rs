@@ -1,4 +1,4 @@
-//! Where adapters stand and of which kind they are.
+//! Where adapters are placed, and their form.
 
 mod layers;
 mod rank;
@@ -34,7 +34,7 @@ settings! {
         pub scale: Scale = Spec::toml("\"learnable\""),
         /// Probability p of dropping an adapter in a training step.
         pub drop: f64 = Spec::toml("0.2").below_one(),
-        /// What is dropped at once.
+        /// Unit of dropping.
         pub drop_mode: DropMode = Spec::toml("\"adapter\""),
         /// Encoders with adapters.
         pub towers: Towers = Spec::toml("\"both\""),
@@ -48,26 +48,24 @@ settings! {
 /// Which encoders have adapters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Towers {
     /// The image and the text encoder.
     #[default]
     Both,
-    /// The image encoder.
     Visual,
-    /// The text encoder.
     Text,
 }
 
 /// Which sublayers of a block have adapters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Sites {
     /// Attention and MLP.
     #[default]
     Both,
-    /// The attention.
     Attn,
-    /// The MLP.
     Mlp,
 }
 
@@ -90,7 +88,7 @@ impl AdapterConfig {
         self.dropping().map(drop)
     }
 
-    /// The dropping these settings ask for.
+    /// Returns the dropping of these settings.
     ///
     /// # Errors
     /// [`AdapterError::Setting`] for a probability outside `[0, 1)`.
@@ -98,11 +96,11 @@ impl AdapterConfig {
         Dropping::new(self.drop, self.drop_mode)
     }
 
-    /// Where the adapters of a model stand, in the order visual before text, blocks from the input, attention before MLP,
-    /// each with the width of its activations.
+    /// Lists the places of a model's adapters, in the order visual before text, blocks from the input, attention before
+    /// MLP, each with the width of its activations.
     ///
     /// # Errors
-    /// [`AdapterError::Setting`] for settings that cannot be, or not with this model.
+    /// [`AdapterError::Setting`] for settings that are invalid, or do not fit this model.
     pub fn places(&self, clip: &ClipConfig) -> Result<Vec<(Place, usize)>, AdapterError> {
         self.validate()?;
         let towers: &[Tower] = match self.towers {
@@ -129,7 +127,7 @@ impl AdapterConfig {
         Ok(places)
     }
 
-    /// How many values are trained, learnable scales included.
+    /// Counts the trained values, learnable scales included.
     ///
     /// # Errors
     /// As [`places`](Self::places).
@@ -143,7 +141,7 @@ impl AdapterConfig {
     }
 }
 
-/// What of a tower matters to adapters.
+/// The sizes of a tower that adapters depend on.
 pub(crate) struct Size {
     pub(crate) layers: usize,
     pub(crate) width: usize,

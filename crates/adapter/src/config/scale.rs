@@ -30,7 +30,7 @@ impl Default for Scale {
 }
 
 impl Scale {
-    /// The value that training starts from.
+    /// Returns the value that training starts from.
     pub const fn initial(self) -> f32 {
         match self {
             Self::Learnable(value) | Self::Fixed(value) => value,

@@ -42,7 +42,7 @@ fn dropped(model: &Clip<RAdapter>, step: u64, rows: Rows) -> Vec<bool> {
 #[test]
 fn without_dropping_training_is_inference() {
     let model = model(0.0, DropMode::Adapter);
-    // Equal but for rounding: what is folded into the weights differs.
+    // Equal but for rounding: different maps are folded into the weights.
     assert!(distance(&embed(&model, &Context::training(5, 6)), &embed(&model, &Context::inference())) < 1e-6);
 }
 

@@ -1,4 +1,4 @@
-//! Adapter files, and everything that may be wrong with one.
+//! Adapter files, and every way in which one can be invalid.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -49,7 +49,7 @@ fn written_and_read_on_disk() {
     file().write(&path).unwrap();
     assert_eq!(AdapterFile::read(&path).unwrap(), file());
     assert_eq!(std::fs::read(&path).unwrap(), bytes_of(&file()));
-    // Over a file that is there, and with nothing left beside it.
+    // Replaces an existing file, and leaves nothing beside it.
     let other = AdapterFile { base: None, ..file() };
     other.write(&path).unwrap();
     assert_eq!(AdapterFile::read(&path).unwrap(), other);
@@ -157,7 +157,7 @@ fn formats_and_metadata() {
         let message = refusal(&[("format", FORMAT), ("config", config)]);
         assert!(message.contains("metadata `config` cannot be read"), "{message}");
     }
-    // What other programs note down is theirs.
+    // Other programs may add metadata.
     assert!(read(&weight, &[("format", FORMAT), ("author", "somebody")]).is_ok());
 }
 

@@ -1,4 +1,4 @@
-//! Where training starts, and how much there is to train.
+//! Initial values, and the number of trained values.
 
 use radapter_adapter::{AdapterConfig, AdapterSet, DropMode, MapWeights, Rank, Scale, adapters, attach, parameters};
 use radapter_clip::config::ClipConfig;

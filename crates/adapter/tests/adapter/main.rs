@@ -1,4 +1,4 @@
-//! Adapters against PyTorch's values, by their properties, and against everything that may be wrong with a file.
+//! Adapters against PyTorch's values, by their properties, and with invalid files.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod dropping;

@@ -101,7 +101,7 @@ fn values_that_are_not_finite_are_refused() {
     }
 }
 
-/// A run that diverged has them in the model, where no file was read.
+/// A diverged run has them in the model, without reading a file.
 #[test]
 fn a_diverged_model_is_not_merged() {
     use radapter_adapter::{Map, RAdapter};
@@ -182,7 +182,7 @@ fn adapters_of_different_forms_are_merged_together() {
     merge_checked(&attach_trained(clip(6), &set).unwrap(), Alpha::ONE).unwrap();
 }
 
-/// The check sees every adapter: leaving any one of them out is found.
+/// The check sees every adapter: leaving out any of them is detected.
 #[test]
 fn the_probe_notices_each_adapter() {
     let whole = set(8);

@@ -87,7 +87,7 @@ proptest! {
             prop_assert!(distance(&adapted, &embed(&clip(seed), &context)) > 1e-4, "the adapters do something");
         }
 
-        // The way over a checkpoint's tensors is the same one.
+        // Merging a checkpoint's tensors gives the same.
         let state = merge_state(&state(seed), &set, alpha, &Device::flex()).unwrap();
         prop_assert_eq!(&state, &merged.clip.to_state());
         let loaded = Clip::from_state(&config(), &state, &Device::flex()).unwrap();

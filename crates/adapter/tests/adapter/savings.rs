@@ -1,5 +1,5 @@
-//! What is saved changes nothing: the last block computes the pooled position alone, and an adapter is folded into the linear in
-//! front of it where that is less work. The plain way gives the same embeddings and the same gradients.
+//! Saved computations change no result: the last block computes the pooled position alone, and an adapter is folded
+//! into the linear before it where that is less work. The plain way gives the same embeddings and the same gradients.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -8,7 +8,7 @@ use radapter_clip::model::{Adapter, At, Clip, Context};
 
 use crate::support::{batch, config, distance, numbers, random_set, state};
 
-/// The same adapter, in whose presence all positions are computed, and which is never folded.
+/// The same adapter, but all positions are computed and nothing is folded.
 #[derive(Module, Debug)]
 struct Plain {
     inner: RAdapter,
@@ -65,7 +65,7 @@ fn it_changes_neither_embeddings_nor_gradients() {
     }
 }
 
-/// The gradients of all parameters in the model's order, of a loss that tells all embeddings apart.
+/// The gradients of all parameters in the model's order, of a loss that differs for all embeddings.
 fn gradients<A: Adapter>(model: &Clip<A>, embeddings: Tensor<2>) -> Vec<Option<Vec<f32>>> {
     struct Reader(burn::tensor::Gradients, Vec<Option<Vec<f32>>>);
 

@@ -80,7 +80,7 @@ fn impossible_settings_name_their_key() {
         ("layers = 'last:0'", "adapter.layers"),
         ("layers = '3..3'", "adapter.layers"),
     ] {
-        // A range is the declaration's to check, and the group's name is the run's to say.
+        // The declaration checks the range, and the run adds the group's name.
         let message = match parse(text) {
             Ok(config) => config.validate().unwrap_err().to_string(),
             Err(message) => format!("adapter.{message}"),

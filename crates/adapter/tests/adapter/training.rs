@@ -1,4 +1,4 @@
-//! What is trained: the adapters and nothing else, with the gradients of the definition.
+//! Training changes the adapters and nothing else, with the gradients of the definition.
 
 use std::collections::BTreeSet;
 
@@ -137,7 +137,8 @@ fn matrices_are_out_by_in() {
     }
 }
 
-/// A dropped adapter takes no part in the graph: [`parameters`] says which gradients an optimizer has to be given zeros for.
+/// A dropped adapter takes no part in the graph: [`parameters`] lists those whose missing gradients an optimizer needs
+/// as zeros.
 #[test]
 fn kept_adapters_have_gradients_and_dropped_ones_none() {
     let model = model(&AdapterConfig { drop: 0.5, ..low(2) });

@@ -14,34 +14,24 @@ use crate::state_dict::TensorError;
 #[non_exhaustive]
 #[allow(missing_docs, reason = "fields are named for what they hold")]
 pub enum CheckpointError {
-    /// The operating system refused.
+    /// The operating system reported an error.
     #[error(transparent)]
     Io(#[from] IoError),
-    /// The config is invalid.
     #[error("{path}: {error}", path = path.display())]
-    Config {
-        /// The config's file.
-        path: PathBuf,
-        /// What is wrong with it.
-        error: ConfigError,
-    },
+    Config { path: PathBuf, error: ConfigError },
     /// A directory without a config.
     #[error(
-        "{path}: holds neither open_clip_config.json (OpenCLIP) nor config.json (Hugging Face); a directory or file of \
-         weights alone needs an architecture, a preset's name or a config file",
+        "{path}: holds neither open_clip_config.json (OpenCLIP) nor config.json (Hugging Face); weights without a \
+         config need an architecture: give a preset's name or a config file",
         path = path.display()
     )]
     NoConfig { path: PathBuf },
     /// A directory without weights.
-    #[error("{path}: holds no weights; looked for {looked_for}", path = path.display())]
-    NoWeights {
-        path: PathBuf,
-        /// The file names tried.
-        looked_for: String,
-    },
+    #[error("{path}: holds no weights; expected one of {looked_for}", path = path.display())]
+    NoWeights { path: PathBuf, looked_for: String },
     /// A file of weights, given without an architecture.
     #[error(
-        "{path}: a file of weights does not record its architecture (the activation cannot be seen in it); give a preset's \
+        "{path}: a file of weights does not record its architecture (above all its activation); give a preset's \
          name, such as ViT-B-32 or, for OpenAI's weights, ViT-B-32-quickgelu, or a config file",
         path = path.display()
     )]
@@ -52,10 +42,7 @@ pub enum CheckpointError {
          weights' file instead of the directory",
         path = path.display()
     )]
-    ArchitectureConflict {
-        /// The config's file.
-        path: PathBuf,
-    },
+    ArchitectureConflict { path: PathBuf },
     /// A TorchScript archive, such as the `.pt` files OpenAI published.
     #[error(
         "{path}: a TorchScript archive is a program with weights inside, which is not run here. Convert it once \
@@ -64,17 +51,10 @@ pub enum CheckpointError {
          with its architecture (for OpenAI's models a preset ending in -quickgelu)",
         path = path.display()
     )]
-    TorchScript {
-        /// The archive.
-        path: PathBuf,
-    },
+    TorchScript { path: PathBuf },
     /// Neither safetensors nor a PyTorch file.
     #[error("{path}: neither a safetensors file nor one of PyTorch's: it starts with {found}", path = path.display())]
-    UnknownFormat {
-        path: PathBuf,
-        /// Its first bytes.
-        found: String,
-    },
+    UnknownFormat { path: PathBuf, found: String },
     /// The file contradicts itself, or is cut off.
     #[error(
         "{path}: damaged{}: {reason}. Download or copy the file again",
@@ -85,7 +65,7 @@ pub enum CheckpointError {
         path: PathBuf,
         /// The tensor, or the key in a JSON file, where it shows.
         key: Option<String>,
-        /// What is wrong, with what was expected and found.
+        /// The problem, with the expected and the found value.
         reason: String,
     },
     /// A tensor of an unsupported dtype.
@@ -94,25 +74,15 @@ pub enum CheckpointError {
          not rounded silently)",
         path = path.display()
     )]
-    Dtype {
-        path: PathBuf,
-        key: String,
-        /// Its dtype.
-        found: String,
-    },
-    /// The tensors are not those of the config.
+    Dtype { path: PathBuf, key: String, found: String },
+    /// The tensors differ from those of the config.
     #[error("{path}: {mismatch}", path = path.display())]
-    Mismatch {
-        path: PathBuf,
-        /// All differences.
-        mismatch: Box<Mismatch>,
-    },
+    Mismatch { path: PathBuf, mismatch: Box<Mismatch> },
     /// A tensor is invalid, or does not fit the dtype asked for.
     #[error("{path}: {error}", path = path.display())]
     Tensor {
         /// The file or directory read or written.
         path: PathBuf,
-        /// The tensor, and what is wrong with it.
         error: TensorError,
     },
     /// The directory to write exists and is not empty.
@@ -120,10 +90,7 @@ pub enum CheckpointError {
     Exists { path: PathBuf },
     /// A hub reference that cannot be parsed.
     #[error("`{reference}` is not of the form hf://owner/name or hf://owner/name@revision")]
-    HubReference {
-        /// The text.
-        reference: String,
-    },
+    HubReference { reference: String },
     /// A file could not be fetched from the hub.
     #[error("hf://{repo}@{revision}: {file}: {reason}")]
     Hub {
@@ -131,9 +98,8 @@ pub enum CheckpointError {
         repo: String,
         /// Branch, tag or commit.
         revision: String,
-        /// The file asked for.
         file: String,
-        /// What went wrong and what to do.
+        /// The problem and the next step.
         reason: String,
     },
 }

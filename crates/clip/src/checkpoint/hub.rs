@@ -1,8 +1,7 @@
 //! Models of the Hugging Face hub, `hf://owner/name[@revision]`.
 //!
 //! Files go through the hub library into its cache, which Python's tools share, and are not fetched twice. The config
-//! comes first, then the weights that belong to it, all of one commit. What has been fetched before is used without a
-//! network.
+//! comes first, then the weights that belong to it, all of one commit. Cached files are used without a network.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -22,7 +21,7 @@ use super::weights_file;
 
 const SCHEME: &str = "hf://";
 const ENDPOINT: &str = "https://huggingface.co";
-/// How often a download that broke off is continued before it is an error.
+/// How often an interrupted download is resumed before it fails.
 const RETRIES: usize = 2;
 
 /// A model on the hub.
@@ -35,7 +34,7 @@ pub struct HubReference {
 }
 
 impl HubReference {
-    /// Whether a text is meant as a reference to the hub.
+    /// Whether a text is meant as a hub reference: it starts with `hf://`.
     pub fn is_one(text: &str) -> bool {
         text.starts_with(SCHEME)
     }
@@ -68,26 +67,26 @@ impl fmt::Display for HubReference {
     }
 }
 
-/// Where the hub is, who asks, and where files are kept.
+/// Address, access token and cache.
 #[derive(Clone, Default)]
 pub struct HubOptions {
     /// The hub's address; `None` for the public one.
     pub endpoint: Option<String>,
-    /// The token to show; `None` for the one that a login left in the cache, if any.
+    /// The access token; `None` for the one that a login left in the cache, if any.
     pub token: Option<String>,
     /// The cache; `None` for the library's (below `HF_HOME`, or `~/.cache/huggingface`).
     pub cache: Option<PathBuf>,
 }
 
 impl HubOptions {
-    /// From `HF_ENDPOINT` and `HF_TOKEN`; the library itself reads `HF_HOME`.
+    /// Reads `HF_ENDPOINT` and `HF_TOKEN`; the library itself reads `HF_HOME`.
     pub fn from_env() -> Self {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self { endpoint: variable("HF_ENDPOINT"), token: variable("HF_TOKEN"), cache: None }
     }
 }
 
-/// Without the token.
+/// Hides the token.
 impl fmt::Debug for HubOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HubOptions")
@@ -98,22 +97,23 @@ impl fmt::Debug for HubOptions {
     }
 }
 
-/// How far the download of a file is.
+/// Progress of a file's download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "names say what is not documented")]
 pub struct Download<'a> {
     pub file: &'a str,
-    /// Bytes that are there.
+    /// Bytes downloaded so far.
     pub done: u64,
     /// Bytes of the whole file.
     pub total: u64,
 }
 
-/// Fetches the config and weights of a model, so far as they are not in the cache, and gives the directory they are in,
-/// for [`Checkpoint::open`](super::Checkpoint::open). An OpenCLIP config is preferred to a Hugging Face one.
+/// Fetches the config and weights of a model, unless they are cached, and returns their directory, for
+/// [`Checkpoint::open`](super::Checkpoint::open). An OpenCLIP config is preferred to a Hugging Face one.
 ///
 /// # Errors
-/// [`CheckpointError::Hub`] with what went wrong and what to do.
+/// [`CheckpointError::Hub`] if the hub cannot be reached or refuses, or the model lacks a file; the errors of reading
+/// an index of shards.
 pub fn fetch(
     reference: &HubReference,
     options: &HubOptions,
@@ -136,7 +136,7 @@ pub fn fetch(
     Ok(config.parent().map(Path::to_owned).unwrap_or(config))
 }
 
-/// What asking for one file can end in, besides an error.
+/// The outcome of a request for one file.
 enum Answer {
     Here(PathBuf),
     Absent,
@@ -163,7 +163,7 @@ impl<'a> Client<'a> {
         let cache = match &options.cache {
             Some(directory) => Cache::new(directory.clone()),
             None if std::env::var_os("HF_HOME").is_none() && std::env::home_dir().is_none() => {
-                return Err(hub_error("there is no home directory to keep files in; set HF_HOME".into()));
+                return Err(hub_error("there is no home directory for the cache; set HF_HOME".into()));
             }
             None => Cache::from_env(),
         };
@@ -189,7 +189,7 @@ impl<'a> Client<'a> {
         })
     }
 
-    /// From here on only files of the commit that `file` is of: a branch may move between two files.
+    /// Restricts later requests to the commit of `file`: a branch may move between two files.
     fn pin(&mut self, file: &Path) {
         let snapshot = file.parent().map(Path::to_owned);
         if let Some(commit) = snapshot.as_ref().and_then(|directory| directory.file_name()) {
@@ -222,7 +222,7 @@ impl<'a> Client<'a> {
         Err(hub_error(self.reference, &files.join(" or "), reason.into()))
     }
 
-    /// The files with the preprocessing, which a model need not have.
+    /// Fetches the preprocessing files, which are optional.
     fn preprocessing(&self) -> Result<(), CheckpointError> {
         let complete = HUGGING_FACE_WEIGHTS.iter().any(|weights| self.in_cache(weights).is_some());
         for file in [HUGGING_FACE_PROCESSOR, HUGGING_FACE_PREPROCESSOR] {
@@ -235,7 +235,7 @@ impl<'a> Client<'a> {
                 Ok(_) => {}
                 Err(error) if complete => {
                     let error = self.error(file, &error);
-                    tracing::warn!(%error, "the weights are in the cache; taking OpenAI's preprocessing");
+                    tracing::warn!(%error, "the preprocessing cannot be fetched, but the weights are cached; using OpenAI's preprocessing");
                     return Ok(());
                 }
                 Err(error) => return Err(self.error(file, &error)),
@@ -254,8 +254,8 @@ impl<'a> Client<'a> {
             }
             Err(error) => return Err(error),
         };
-        // The library does not look: an answer without a length may end early, and one that ignores where to continue
-        // repeats what is there.
+        // The library does not check: a response without a length may end early, and one that ignores the requested
+        // range repeats bytes.
         let (expected, found) = (total.get(), std::fs::metadata(&path)?.len());
         if found == expected {
             return Ok(Answer::Here(path));
@@ -265,7 +265,7 @@ impl<'a> Client<'a> {
         if blob != path && blob.exists() {
             std::fs::remove_file(&blob)?;
         }
-        let message = format!("the download broke off: expected {expected} bytes, found {found}; try again");
+        let message = format!("the download was interrupted: expected {expected} bytes, found {found}; try again");
         Err(ApiError::IoError(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, message)))
     }
 
@@ -288,23 +288,24 @@ impl<'a> Client<'a> {
                     "the hub refused ({code}): the model does not exist, or is private, or asks for its terms to be accepted. \
                      Check the name, accept the terms on its page, and set HF_TOKEN to a token that may read it"
                 ),
-                ureq::Error::StatusCode(429) => "the hub asks to wait (429): too many requests; try again later".into(),
+                ureq::Error::StatusCode(429) => "the hub refused too many requests (429); try again later".into(),
                 ureq::Error::StatusCode(code) => format!("the hub answered {code}; try again later"),
                 error => unreachable(error),
             },
             ApiError::MissingHeader(header) | ApiError::InvalidHeader(header) => {
-                format!("the answer of {} lacks a valid header {header}: is it a hub?", self.endpoint)
+                format!(
+                    "the response of {} lacks a valid header {header}: it is not a hub; check HF_ENDPOINT",
+                    self.endpoint
+                )
             }
             ApiError::TooManyRetries(error) => self.explain(error),
-            ApiError::InvalidResume => {
-                "what is in the cache of an earlier download is longer than the file; remove the \
+            ApiError::InvalidResume => "the cached part of an earlier download is longer than the file; remove the \
                 .part file below the cache and try again"
-                    .into()
-            }
+                .into(),
             ApiError::LockAcquisition(path) => {
                 format!("another process is downloading it (lock {}); wait for it", path.display())
             }
-            error => format!("{error}; try again, the download is continued"),
+            error => format!("{error}; try again to resume the download"),
         }
     }
 }

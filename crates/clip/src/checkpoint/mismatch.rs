@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Compares names and shapes; gives all differences at once.
+/// Compares names and shapes, and returns all differences at once.
 pub(super) fn compare<'a>(
     expected: Vec<(String, Vec<usize>)>,
     found: impl Iterator<Item = (&'a str, &'a [usize])>,
@@ -57,7 +57,7 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// The first of a list, one a line, and the number of the rest: a whole tower may be missing.
+/// The first of a list, one per line, and the number of the rest: a whole tower may be missing.
 fn list<T>(f: &mut fmt::Formatter<'_>, items: &[T], line: impl Fn(&T) -> String) -> fmt::Result {
     const SHOWN: usize = 20;
     for item in items.iter().take(SHOWN) {

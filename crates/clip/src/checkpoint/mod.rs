@@ -1,11 +1,11 @@
 //! Checkpoints: reading them from every form they are published in, and writing OpenCLIP's and Hugging Face's.
 //!
 //! Whatever the form, a [`Checkpoint`] is a config and tensors under OpenCLIP's names in the stored dtype. Reading is
-//! strict: every tensor that the config asks for is there in its shape, nothing else is (but
-//! [known buffers](crate::config::is_ignored_buffer)), and all values are finite. Nothing in a file is executed: pickles
-//! are parsed, not run.
+//! strict: every tensor of the config is present in its shape, no other is (except [known
+//! buffers](crate::config::is_ignored_buffer)), and all values are finite. Nothing in a file is executed: pickles are
+//! parsed, not run.
 //!
-//! A directory is written under another name beside the target, synced and renamed, so that it is there whole or not at
+//! A directory is written under another name beside the target, synced and renamed, so that it appears whole or not at
 //! all.
 
 mod error;
@@ -16,6 +16,7 @@ mod names_hf;
 mod open;
 mod positions;
 mod safetensors_file;
+mod stored_tensor;
 mod tokenizer_files;
 mod weights_file;
 mod write;
@@ -65,11 +66,11 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// A checkpoint of these tensors.
+    /// Creates a checkpoint from its tensors.
     ///
     /// # Errors
-    /// [`CheckpointError`] if the config does not hold together, the tensors are not exactly the config's, or a value is
-    /// not finite. Errors name `origin`, which need not be a path that exists.
+    /// [`CheckpointError`] if the config is invalid, the tensors are not exactly the config's, or a value is not
+    /// finite. Errors name `origin`, which need not be a path that exists.
     pub fn new(
         config: ClipConfig,
         state: StateDict,
@@ -86,7 +87,7 @@ impl Checkpoint {
         Ok(Self { config, state, dtype, format })
     }
 
-    /// The checkpoint's own softmax temperature: exp(−logit_scale).
+    /// Returns the checkpoint's own softmax temperature: exp(−logit_scale).
     pub fn temperature(&self) -> f64 {
         let scale = self.state.get("logit_scale").and_then(|scale| scale.to_f32().first().copied());
         // Strict reading has checked that the scale exists and has one value.
@@ -100,7 +101,7 @@ impl Checkpoint {
     /// * A Hugging Face directory: `config.json`, and `model.safetensors`, or its shards with
     ///   `model.safetensors.index.json`, or `pytorch_model.bin`; `preprocessor_config.json` where there is one.
     /// * A file: safetensors or `torch.save`d, a state dict under OpenCLIP's or transformers' names, or a training
-    ///   checkpoint with the state dict under `state_dict`; prefixes `module.` and `_orig_mod.` are taken off.
+    ///   checkpoint with the state dict under `state_dict`; prefixes `module.` and `_orig_mod.` are removed.
     ///
     /// Under OpenCLIP's names, position embeddings of another length are resized to the config's, as open_clip does, with
     /// a warning; transformers' are refused, as transformers does.
@@ -135,13 +136,12 @@ impl Checkpoint {
     /// # Errors
     /// [`CheckpointError::Exists`] for a directory that is not empty (unless it may be replaced),
     /// [`CheckpointError::Tensor`] for values that do not fit the dtype asked for, [`CheckpointError::Config`] for a
-    /// config that the format cannot express, and [`CheckpointError::Io`]. Nothing is left
-    /// behind then.
+    /// config that the format cannot express, and [`CheckpointError::Io`]. After an error nothing is left behind.
     pub fn save(&self, dir: impl AsRef<Path>, options: &SaveOptions) -> Result<(), CheckpointError> {
         write::save(self, dir.as_ref(), options, &radapter_files::Disk)
     }
 
-    /// The same model for images of another size: the position embeddings are resized, bicubic and antialiased, as
+    /// Adapts the model to images of another size: the position embeddings are resized, bicubic and antialiased, as
     /// open_clip does.
     ///
     /// # Errors
@@ -153,7 +153,7 @@ impl Checkpoint {
         Ok(self)
     }
 
-    /// The same model for texts of another length: the position embeddings are resized linearly, as open_clip does.
+    /// Adapts the model to texts of another length: the position embeddings are resized linearly, as open_clip does.
     ///
     /// # Errors
     /// [`CheckpointError::Config`] if no text could have that length.

@@ -1,16 +1,16 @@
 //! The correspondence of OpenCLIP's tensors and transformers'.
 //!
-//! Three of them are not mere renamings: attention's fused `in_proj` is `q_proj`, `k_proj`, `v_proj` in transformers, one
-//! after the other along the first axis, and the two projections into the embedding are raw matrices used as `x @ P` in
-//! OpenCLIP, linears, hence transposed, in transformers. All of it moves values and computes none, so both ways are exact.
+//! Three of them are not mere renamings: attention's fused `in_proj` is `q_proj`, `k_proj`, `v_proj` in transformers,
+//! one after the other along the first axis, and the two projections into the embedding are raw matrices used as `x @
+//! P` in OpenCLIP, linears, hence transposed, in transformers. Values are moved, not computed, so both directions are
+//! exact.
 
 use crate::state_dict::{RawTensor, StateDict, TensorError};
 
-/// What a tensor of OpenCLIP is in transformers.
+/// The counterpart in transformers of an OpenCLIP tensor.
 enum Counterpart {
     /// The same values under another name.
     Same(String),
-    /// A matrix, transposed.
     Transposed(String),
     /// Three tensors that follow each other along the first axis.
     Split([String; 3]),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use radapter_files::io_error;
 
-use super::weights_file::TensorFile;
+use super::stored_tensor::TensorFile;
 use super::{Checkpoint, CheckpointError, Format, mismatch, names_hf, weights_file};
 use crate::config::{Activation, ClipConfig, ConfigError, is_ignored_buffer};
 use crate::state_dict::{StateDict, TensorError};
@@ -14,7 +14,7 @@ pub(super) const OPEN_CLIP_WEIGHTS: &[&str] =
     &["open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin"];
 pub(super) const HUGGING_FACE_CONFIG: &str = "config.json";
 pub(super) const HUGGING_FACE_PREPROCESSOR: &str = "preprocessor_config.json";
-/// Where transformers keeps the preprocessing since its version 5; goes before the other.
+/// The file in which transformers keeps the preprocessing since version 5; preferred to the other file.
 pub(super) const HUGGING_FACE_PROCESSOR: &str = "processor_config.json";
 pub(super) const HUGGING_FACE_WEIGHTS: &[&str] =
     &["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
@@ -23,7 +23,7 @@ pub(super) fn open(path: &Path, architecture: Option<&ClipConfig>) -> Result<Che
     let kind = std::fs::metadata(path).map_err(io_error("open", path))?;
     if !kind.is_dir() {
         let Some(config) = architecture else {
-            // That a file is not a checkpoint, or a program, is reported first.
+            // Reports first that a file is not a checkpoint, or is a program.
             drop(weights_file::open(path)?);
             return Err(CheckpointError::NeedsArchitecture { path: path.to_owned() });
         };
@@ -56,7 +56,7 @@ fn read_config(format: Format, path: &Path) -> Result<ClipConfig, CheckpointErro
     match format {
         Format::OpenClip => ClipConfig::from_open_clip_json(&json).map_err(CheckpointError::config(path)),
         Format::HuggingFace => {
-            // First without, so that an error names the file it is in.
+            // First without the preprocessor, so that an error names the file it is in.
             let config = ClipConfig::from_hugging_face_json(&json, None).map_err(CheckpointError::config(path))?;
             for name in [HUGGING_FACE_PROCESSOR, HUGGING_FACE_PREPROCESSOR] {
                 let file = path.with_file_name(name);
@@ -64,7 +64,7 @@ fn read_config(format: Format, path: &Path) -> Result<ClipConfig, CheckpointErro
                     continue;
                 }
                 let preprocessor = text(&file)?;
-                // The newer file may speak of the tokenizer alone.
+                // The newer file may describe the tokenizer alone.
                 if name == HUGGING_FACE_PREPROCESSOR || preprocessor.contains("\"image_processor\"") {
                     return ClipConfig::from_hugging_face_json(&json, Some(&preprocessor))
                         .map_err(CheckpointError::config(&file));
@@ -75,8 +75,8 @@ fn read_config(format: Format, path: &Path) -> Result<ClipConfig, CheckpointErro
     }
 }
 
-/// The architecture that `name_or_file` names: a [preset](ClipConfig::preset), or a JSON file in OpenCLIP's form (with or
-/// without `model_cfg`) or transformers'.
+/// Returns the architecture that `name_or_file` names: a [preset](ClipConfig::preset), or a JSON file in OpenCLIP's
+/// form (with or without `model_cfg`) or transformers'.
 ///
 /// # Errors
 /// [`CheckpointError::Config`] for a name that is neither a file nor a preset, and for a file whose config cannot be
@@ -98,7 +98,7 @@ pub fn architecture(name_or_file: &str) -> Result<ClipConfig, CheckpointError> {
     config.map_err(CheckpointError::config(path))
 }
 
-/// The first of these files that is in the directory.
+/// The first of these files that the directory has.
 fn find(directory: &Path, names: &[&str]) -> Result<PathBuf, CheckpointError> {
     names
         .iter()
@@ -107,7 +107,7 @@ fn find(directory: &Path, names: &[&str]) -> Result<PathBuf, CheckpointError> {
         .ok_or_else(|| CheckpointError::NoWeights { path: directory.to_owned(), looked_for: names.join(", ") })
 }
 
-/// Reads weights under a config, in the naming that the directory has, or that the names show.
+/// Reads weights under a config, named as in the directory's format, else as the names themselves show.
 fn read(config: ClipConfig, path: &Path, format: Option<Format>) -> Result<Checkpoint, CheckpointError> {
     config.validate().map_err(CheckpointError::config(path))?;
     let mut file = without_prefixes(weights_file::open(path)?);
@@ -117,7 +117,7 @@ fn read(config: ClipConfig, path: &Path, format: Option<Format>) -> Result<Check
     if has_open_ai_buffers && config.activation == Activation::Gelu {
         tracing::warn!(
             path = %path.display(),
-            "the file looks like one of OpenAI's, which were trained with QuickGELU, and the architecture says GELU"
+            "the file looks like one of OpenAI's, which were trained with QuickGELU, but the architecture says GELU"
         );
     }
     let format = format.unwrap_or(match file.keys().any(|name| names_hf::is_hugging_face(name)) {
@@ -161,7 +161,7 @@ fn read(config: ClipConfig, path: &Path, format: Option<Format>) -> Result<Check
     Ok(checkpoint)
 }
 
-/// Takes off the prefixes that wrappers put before every name.
+/// Removes the prefixes that wrappers put before every name.
 fn without_prefixes(mut file: TensorFile) -> TensorFile {
     while let Some(prefix) = ["module.", "_orig_mod."]
         .into_iter()
@@ -172,8 +172,8 @@ fn without_prefixes(mut file: TensorFile) -> TensorFile {
     file
 }
 
-/// The config of the file itself, which differs from the one asked for where open_clip would resize position embeddings;
-/// and `logit_scale` without axes, which open_clip takes with one axis too.
+/// The config of the stored tensors, which differs from `config` where open_clip would resize position embeddings.
+/// Removes the axis of a `logit_scale` with one, which open_clip accepts too.
 fn as_stored(config: &ClipConfig, file: &mut TensorFile) -> ClipConfig {
     let mut stored = config.clone();
     if let Some([tokens, width]) = file.get("visual.positional_embedding").map(|tensor| tensor.shape.as_slice())

@@ -127,7 +127,7 @@ mod tests {
 
     use super::*;
 
-    /// What `xtask/peers/checkpoint_fixtures.py` wrote with open_clip's functions.
+    /// Written by `xtask/peers/checkpoint_fixtures.py` with open_clip's functions.
     const FIXTURE: &str = include_str!("../../tests/fixtures/checkpoint/positions.json");
 
     #[derive(Deserialize)]
@@ -155,7 +155,7 @@ mod tests {
         let resized = state.get(name).map(RawTensor::to_f32).unwrap_or_default();
         assert_eq!(resized.len(), case.after.len());
         let worst = resized.iter().zip(&case.after).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        // Half a unit in the last place of a single below 4, and of the fixture.
+        // Half a unit in the last place of an f32 below 4, and of the fixture.
         assert!(worst <= 4e-7, "{} to {}: differs by {worst}", case.old, case.new);
     }
 

@@ -13,10 +13,10 @@ use safetensors::tensor::{Dtype, Metadata, SafeTensorError};
 use serde_json::{Map, Value, json};
 
 use super::CheckpointError;
-use super::weights_file::{Content, StoredTensor, TensorFile};
+use super::stored_tensor::{Content, StoredTensor, TensorFile};
 use crate::state_dict::{RawTensor, StateDict, StoredDtype, TensorBytes};
 
-/// Bytes of the number before the header.
+/// Bytes of the header's length, at the start of the file.
 const LENGTH_BYTES: usize = 8;
 
 /// A safetensors file's tensors, under the file's names, and its free-form metadata.
@@ -64,9 +64,9 @@ pub(super) fn open(path: &Path) -> Result<(TensorFile, BTreeMap<String, String>)
     if length == 0 {
         return Err(CheckpointError::damaged(path, None, "the file is empty"));
     }
-    // SAFETY: the map is only read, as plain bytes. A file that another process writes into meanwhile changes under us, as
-    // it would between two reads, and one that it shortens ends this process; whoever replaces files by renaming, as is
-    // done here, leaves the mapped one as it is.
+    // SAFETY: the map is only read, as plain bytes. If another process writes into the file, the bytes change as they
+    // would between two reads; if one truncates it, this process is killed. Replacing a file by renaming, as this crate
+    // does, leaves the mapped one unchanged.
     let map = unsafe { Mmap::map(&file) }.map_err(io_error("map into memory", path))?;
     parse(&TensorBytes::mapped(Arc::new(map)), path)
 }
@@ -113,7 +113,7 @@ fn explain(bytes: &[u8], error: &SafeTensorError, path: &Path) -> CheckpointErro
     let length = u64::from_le_bytes(*length);
     let header = usize::try_from(length).ok().and_then(|length| rest.get(..length));
     let Some(header) = header else {
-        return damaged(None, format!("it says its header has {length} bytes, found {} after it", rest.len()));
+        return damaged(None, format!("the header has {length} bytes by its length field, found {}", rest.len()));
     };
     let data = (rest.len() - header.len()) as u64;
     let header: Map<String, Value> = match serde_json::from_slice(header) {
@@ -143,10 +143,7 @@ fn explain(bytes: &[u8], error: &SafeTensorError, path: &Path) -> CheckpointErro
         let found = to - from;
         if elements.and_then(|elements| elements.checked_mul(size)) != Some(found) {
             let (shape, dtype) = (&info["shape"], &info["dtype"]);
-            return damaged(
-                Some(name),
-                format!("shape {shape} in {dtype} does not take the {found} bytes it is given"),
-            );
+            return damaged(Some(name), format!("shape {shape} in {dtype} does not take {found} bytes"));
         }
         ends.push(*to);
     }
@@ -159,7 +156,7 @@ fn explain(bytes: &[u8], error: &SafeTensorError, path: &Path) -> CheckpointErro
 /// Writes a safetensors file, tensors sorted by name.
 ///
 /// # Errors
-/// What `out` returns.
+/// The errors of `out`.
 pub fn write_safetensors(
     out: &mut impl Write,
     tensors: &StateDict,
@@ -194,7 +191,7 @@ pub fn write_safetensors(
 /// Writes a safetensors file under a temporary name beside `path`, syncs it and renames it to `path`.
 ///
 /// # Errors
-/// [`CheckpointError::Io`]; nothing is left behind then, and a file that was at `path` stays.
+/// [`CheckpointError::Io`]; an existing file at `path` is unchanged, and nothing else is left behind.
 pub fn write_safetensors_file(
     path: impl AsRef<Path>,
     tensors: &StateDict,

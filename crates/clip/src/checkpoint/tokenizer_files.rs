@@ -72,7 +72,7 @@ fn tokenizer_json(vocab: &Map<String, Value>, merges: &[&str]) -> String {
             "special": true,
         })
     };
-    // What the splitting keeps: the special tokens, English contractions, letters, a digit, other signs.
+    // The pieces that splitting keeps: the special tokens, English contractions, letters, a digit, other signs.
     let words = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
     let byte_level = json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true });
     let tokenizer = json!({

@@ -1,54 +1,20 @@
-//! The tensors of a file of weights before their bytes are read, whatever the file's format.
+//! Opens a file of weights of any format, or the shards that an index names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Component, Path};
 
-use burn_store::pytorch_reader::{self, DType, PytorchError, PytorchReader};
+use burn_store::pytorch_reader::{DType, PytorchError, PytorchReader};
 use radapter_files::io_error;
 use serde_json::Value;
 
+use super::stored_tensor::{Content, StoredTensor, TensorFile};
 use super::{CheckpointError, safetensors_file};
-use crate::state_dict::{RawTensor, StoredDtype, TensorBytes};
+use crate::state_dict::StoredDtype;
 
 /// The key under which a training checkpoint keeps the weights.
 const STATE_DICT: &str = "state_dict.";
-
-/// Tensors by the file's names.
-pub(super) type TensorFile = BTreeMap<String, StoredTensor>;
-
-/// One tensor of a file.
-pub(super) struct StoredTensor {
-    /// The dtype, or the name of one that is not read. Buffers that are passed over may have any.
-    pub(super) dtype: Result<StoredDtype, String>,
-    pub(super) shape: Vec<usize>,
-    pub(super) content: Content,
-}
-
-/// Where a tensor's bytes are.
-pub(super) enum Content {
-    Bytes(TensorBytes),
-    Pickled(pytorch_reader::Tensor),
-}
-
-impl StoredTensor {
-    /// Reads the bytes; `path` and `name` are for errors.
-    pub(super) fn read(self, path: &Path, name: &str) -> Result<RawTensor, CheckpointError> {
-        let dtype = self.dtype.map_err(|found| {
-            let (path, key) = (path.to_owned(), name.to_owned());
-            CheckpointError::Dtype { path, key, found }
-        })?;
-        let bytes = match self.content {
-            Content::Bytes(bytes) => bytes,
-            Content::Pickled(tensor) => {
-                tensor.read().map_err(|error| CheckpointError::damaged(path, Some(name), error.to_string()))?.into()
-            }
-        };
-        RawTensor::new(dtype, self.shape, bytes)
-            .map_err(|error| CheckpointError::damaged(path, Some(name), error.to_string()))
-    }
-}
 
 /// Reads the structure of a file of weights, or of the files that an index names.
 pub(super) fn open(path: &Path) -> Result<TensorFile, CheckpointError> {
@@ -57,7 +23,7 @@ pub(super) fn open(path: &Path) -> Result<TensorFile, CheckpointError> {
     }
     let mut head = Vec::new();
     std::fs::File::open(path).and_then(|file| file.take(512).read_to_end(&mut head)).map_err(io_error("open", path))?;
-    // A length of 8 bytes and the header's brace, as no pickle starts; a damaged one goes by its name.
+    // An 8-byte length and the header's brace: no pickle starts so. A damaged file is recognised by its name.
     let named = path.extension().is_some_and(|extension| extension == "safetensors");
     if named || head.get(8) == Some(&b'{') {
         return Ok(safetensors_file::open(path)?.0);
@@ -108,7 +74,7 @@ fn open_pickle(path: &Path) -> Result<TensorFile, CheckpointError> {
 /// Whether a file is an archive of TorchScript: it holds code, and constants beside the data.
 fn is_torch_script(path: &Path) -> Result<bool, CheckpointError> {
     let file = File::open(path).map_err(io_error("open", path))?;
-    // What is no archive, or a broken one, is for the reader to judge.
+    // The reader reports a file that is no archive, or a broken one.
     let Ok(archive) = zip::ZipArchive::new(BufReader::new(file)) else { return Ok(false) };
     let Ok(names) = archive.file_names().collect::<Result<Vec<_>, _>>() else { return Ok(false) };
     Ok(names.iter().any(|name| {
@@ -139,7 +105,7 @@ fn open_shards(index: &Path) -> Result<TensorFile, CheckpointError> {
     }
     match map.iter().find(|(name, _)| !tensors.contains_key(*name)) {
         Some((name, shard)) => {
-            let reason = format!("the index puts it into {shard}, which does not hold it");
+            let reason = format!("the index lists it in {shard}, which does not hold it");
             Err(CheckpointError::damaged(index, Some(name), reason))
         }
         None => Ok(tensors),
@@ -163,7 +129,8 @@ fn weight_map(index: &Path) -> Result<BTreeMap<String, String>, CheckpointError>
             "expected an object of tensors and their files",
         ));
     };
-    // A file's name, not a path: an index from elsewhere must not point outside its directory. And no index again.
+    // A file's name, not a path: an index from elsewhere must not point outside its directory. Nor may it be another
+    // index.
     let is_file_name = |name: &&str| {
         let mut components = Path::new(name).components();
         matches!((components.next(), components.next()), (Some(Component::Normal(_)), None)) && !name.ends_with(".json")

@@ -15,24 +15,24 @@ use crate::state_dict::{StateDict, StoredDtype};
 pub struct SaveOptions {
     /// Names, layouts and files.
     pub format: Format,
-    /// The dtype of every tensor; `None` writes each in the dtype it is in.
+    /// The dtype of every tensor; `None` keeps each tensor's own.
     pub dtype: Option<StoredDtype>,
-    /// Whether a directory that is there is replaced.
+    /// Whether a directory that is not empty is replaced.
     pub overwrite: bool,
 }
 
 impl SaveOptions {
-    /// This format, every tensor in the dtype it is in, nothing replaced.
+    /// Keeps each tensor's dtype and replaces nothing.
     pub fn new(format: Format) -> Self {
         Self { format, dtype: None, overwrite: false }
     }
 
-    /// Every tensor in this dtype.
+    /// Stores every tensor in this dtype.
     pub fn with_dtype(self, dtype: StoredDtype) -> Self {
         Self { dtype: Some(dtype), ..self }
     }
 
-    /// Whether a directory that is there is replaced.
+    /// Whether a directory that is not empty is replaced.
     pub fn with_overwrite(self, overwrite: bool) -> Self {
         Self { overwrite, ..self }
     }
@@ -74,7 +74,7 @@ pub(super) fn save(
     })
 }
 
-/// The dtype that loses nothing of the tensors', for a library that holds them all in one.
+/// The narrowest dtype that holds all tensors exactly, for a library that uses a single one.
 fn widest_dtype(state: &StateDict) -> StoredDtype {
     let mut dtypes = state.iter().map(|(_, tensor)| tensor.dtype());
     match dtypes.next() {
@@ -85,7 +85,7 @@ fn widest_dtype(state: &StateDict) -> StoredDtype {
 
 struct Files<'a> {
     dir: &'a Path,
-    /// What the directory will be called, for errors.
+    /// The directory's final name, for errors.
     target: &'a Path,
     storage: &'a dyn Storage,
 }
@@ -96,7 +96,7 @@ impl Files<'_> {
     }
 
     fn write_tensors(&self, name: &str, tensors: &StateDict) -> Result<(), CheckpointError> {
-        // transformers asks for the first.
+        // transformers requires this key.
         let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
         self.write(name, |mut out| safetensors_file::write_safetensors(&mut out, tensors, &metadata))
     }

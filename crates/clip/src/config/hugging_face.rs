@@ -14,7 +14,7 @@ const END_OF_TEXT: usize = 49407;
 /// The start-of-text token.
 const START_OF_TEXT: usize = 49406;
 
-/// Keys that every transformers config may hold and that say nothing about CLIP's network: bookkeeping, text generation,
+/// Keys that every transformers config may hold and that do not affect CLIP's network: bookkeeping, text generation,
 /// classification labels, dropout, initialisation.
 const IGNORED: &[&str] = &[
     "_attn_implementation",
@@ -86,8 +86,8 @@ impl ClipConfig {
     /// Absent keys have transformers' defaults. Without a preprocessor file the preprocessing is OpenAI's.
     ///
     /// # Errors
-    /// [`ConfigError`] for text that is no JSON object, a key that is unknown, senseless or asks for another network,
-    /// towers of different activations, and sizes that do not fit each other.
+    /// [`ConfigError`] for text that is not a JSON object, a key that is unknown, invalid or not supported, towers of
+    /// different activations, and sizes that do not fit each other.
     pub fn from_hugging_face_json(config: &str, preprocessor: Option<&str>) -> Result<Self, ConfigError> {
         let root = parse_object(config)?;
         let mut keys = Keys::new("", &root);
@@ -248,7 +248,7 @@ fn read_text(map: &Map<String, Value>) -> Result<(TextConfig, Activation), Confi
         layer_norm_eps: keys.number("layer_norm_eps")?.unwrap_or(LAYER_NORM_EPS),
     };
     keys.fixed("model_type", json!("clip_text_model"))?;
-    // 2 is what older configs say; transformers then pools at the highest id, which is the end of text as well.
+    // Older configs have 2; transformers then pools at the highest id, which is the end of text as well.
     let eos = keys.integer("eos_token_id")?.unwrap_or(END_OF_TEXT);
     if eos != END_OF_TEXT && eos != 2 {
         return Err(keys.unsupported("eos_token_id", "49407, or 2 in older files", &json!(eos)));
@@ -287,7 +287,7 @@ fn read_preprocessor(text: &str, image_size: usize) -> Result<PreprocessConfig, 
     let mut outer = Keys::new("", &root);
     let mut keys = match outer.object("image_processor")? {
         Some(inner) => {
-            // Those of the tokenizer are its own files' matter.
+            // The tokenizer has files of its own.
             outer.ignore(&["processor_class", "tokenizer", "transformers_version", "auto_map"]);
             outer.finish()?;
             Keys::new("image_processor", inner)
@@ -329,7 +329,7 @@ fn read_preprocessor(text: &str, image_size: usize) -> Result<PreprocessConfig, 
         resize_mode,
         fill_color: 0,
     };
-    // Names of classes, and how transformers hands its tensors out.
+    // Class names, and how transformers returns its tensors.
     keys.ignore(&["crop_size", "feature_extractor_type", "image_processor_type", "processor_class", "tokenizer_class"]);
     keys.ignore(&["_valid_processor_keys", "data_format", "default_to_square", "device", "disable_grouping"]);
     keys.ignore(&["input_data_format", "return_tensors", "transformers_version", "auto_map"]);

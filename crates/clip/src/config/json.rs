@@ -1,4 +1,4 @@
-//! A JSON object whose keys are all accounted for.
+//! A JSON object that refuses the keys that nothing has read.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::ConfigError;
 
-/// A JSON object that remembers which keys were asked for, so that the remaining ones can be refused.
+/// A JSON object that records which keys were read, so that the remaining ones can be refused.
 ///
 /// `null` counts as absent, as it does in the Python libraries' dataclasses.
 pub(super) struct Keys<'a> {
@@ -15,7 +15,7 @@ pub(super) struct Keys<'a> {
     seen: BTreeSet<&'a str>,
 }
 
-/// Parses text that has to be one JSON object.
+/// Parses text that must be one JSON object.
 pub(super) fn parse_object(text: &str) -> Result<Map<String, Value>, ConfigError> {
     match serde_json::from_str(text) {
         Ok(Value::Object(map)) => Ok(map),
@@ -41,7 +41,6 @@ impl<'a> Keys<'a> {
         self.map.get(key).filter(|value| !value.is_null())
     }
 
-    /// A whole number.
     pub(super) fn integer(&mut self, key: &'a str) -> Result<Option<usize>, ConfigError> {
         let Some(value) = self.value(key) else { return Ok(None) };
         match value.as_u64().and_then(|number| usize::try_from(number).ok()) {
@@ -63,25 +62,22 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// A number.
     pub(super) fn number(&mut self, key: &'a str) -> Result<Option<f64>, ConfigError> {
         let Some(value) = self.value(key) else { return Ok(None) };
         value.as_f64().map(Some).ok_or_else(|| self.invalid(key, "a number", value))
     }
 
-    /// `true` or `false`.
     pub(super) fn flag(&mut self, key: &'a str) -> Result<Option<bool>, ConfigError> {
         let Some(value) = self.value(key) else { return Ok(None) };
         value.as_bool().map(Some).ok_or_else(|| self.invalid(key, "true or false", value))
     }
 
-    /// A string.
     pub(super) fn text(&mut self, key: &'a str) -> Result<Option<&'a str>, ConfigError> {
         let Some(value) = self.value(key) else { return Ok(None) };
         value.as_str().map(Some).ok_or_else(|| self.invalid(key, "a string", value))
     }
 
-    /// Three numbers, one a channel.
+    /// Three numbers, one per channel.
     pub(super) fn channels(&mut self, key: &'a str) -> Result<Option<[f32; 3]>, ConfigError> {
         let Some(value) = self.value(key) else { return Ok(None) };
         let numbers: Option<Vec<f32>> =
@@ -92,18 +88,17 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// An object.
     pub(super) fn object(&mut self, key: &'a str) -> Result<Option<&'a Map<String, Value>>, ConfigError> {
         let Some(value) = self.value(key) else { return Ok(None) };
         value.as_object().map(Some).ok_or_else(|| self.invalid(key, "an object", value))
     }
 
-    /// Passes over keys that say nothing about the network.
+    /// Ignores keys that do not affect the network.
     pub(super) fn ignore(&mut self, keys: &[&'a str]) {
         self.seen.extend(keys);
     }
 
-    /// Checks that a key of which one value is built has that value, if it is there at all.
+    /// Checks that a key with a single supported value has that value, or is absent.
     pub(super) fn fixed(&mut self, key: &'a str, built: Value) -> Result<(), ConfigError> {
         match self.value(key) {
             Some(value) if !same(value, &built) => Err(self.unsupported(key, &shown(&built), value)),
@@ -111,7 +106,7 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// Checks that no key is left that was not asked for.
+    /// Refuses keys that were not read.
     pub(super) fn finish(self) -> Result<(), ConfigError> {
         match self.map.iter().find(|(key, value)| !self.seen.contains(key.as_str()) && !value.is_null()) {
             Some((key, value)) => Err(ConfigError::UnknownKey { key: self.name(key), found: shown(value) }),
@@ -119,23 +114,23 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// The error for a key that has to be there.
+    /// The error for a missing key.
     pub(super) fn missing(&self, key: &str, expected: &str) -> ConfigError {
         ConfigError::MissingKey { key: self.name(key), expected: expected.to_owned() }
     }
 
-    /// The error for a value that makes no sense.
+    /// The error for an invalid value.
     pub(super) fn invalid(&self, key: &str, expected: &str, found: &Value) -> ConfigError {
         ConfigError::Invalid { key: self.name(key), expected: expected.to_owned(), found: shown(found) }
     }
 
-    /// The error for a value that makes sense and is not built.
+    /// The error for a valid value that is not supported.
     pub(super) fn unsupported(&self, key: &str, expected: &str, found: &Value) -> ConfigError {
         ConfigError::Unsupported { key: self.name(key), expected: expected.to_owned(), found: shown(found) }
     }
 }
 
-/// Equality that does not tell `1` from `1.0`.
+/// Equality in which `1` equals `1.0`.
 fn same(a: &Value, b: &Value) -> bool {
     match (a.as_f64(), b.as_f64()) {
         (Some(a), Some(b)) => a == b,

@@ -2,8 +2,8 @@
 //!
 //! Every format a checkpoint may come in ([OpenCLIP's JSON](ClipConfig::from_open_clip_json), [Hugging Face's
 //! JSON](ClipConfig::from_hugging_face_json), a [preset's name](ClipConfig::preset)) ends in a [`ClipConfig`], which is
-//! also what a run directory records. A key of those formats that would change the network and is not built is an error:
-//! a model that loads and computes something else is the worst outcome.
+//! also what a run directory records. A key that asks for a network that is not built here is an error, so that no
+//! model loads and silently computes something else.
 
 mod error;
 mod hugging_face;
@@ -20,26 +20,25 @@ pub use error::ConfigError;
 pub use presets::PRESETS;
 pub use tensors::is_ignored_buffer;
 
-/// A CLIP: two towers of one embedding size, and the preprocessing its images want.
+/// The architecture of a CLIP, two towers with one embedding size, and its image preprocessing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the types are documented")]
 pub struct ClipConfig {
     /// Size of the shared embedding.
     pub embed_dim: usize,
     /// Activation inside the MLPs of both towers.
     pub activation: Activation,
-    /// The image tower.
     pub vision: VisionConfig,
-    /// The text tower.
     pub text: TextConfig,
-    /// What is done to an image before it enters the image tower.
+    /// Applied to an image before the image tower.
     #[serde(default)]
     pub preprocess: PreprocessConfig,
 }
 
 /// The activation inside a block's MLP.
 ///
-/// OpenAI's weights were trained with QuickGELU, most later ones with GELU. Nothing in the weights tells which, and the
+/// OpenAI's weights were trained with QuickGELU, most later ones with GELU. The weights do not record which, and the
 /// wrong one costs accuracy without an error, so it always comes from a config.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -53,6 +52,7 @@ pub enum Activation {
 /// The image tower: a pre-LN vision transformer with a class token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the name says it")]
 pub struct VisionConfig {
     /// Side of the square input in pixels.
     pub image_size: usize,
@@ -66,7 +66,6 @@ pub struct VisionConfig {
     pub heads: usize,
     /// Width of the MLP's hidden layer.
     pub mlp_width: usize,
-    /// ε of every layer norm.
     #[serde(default = "default_layer_norm_eps")]
     pub layer_norm_eps: f64,
 }
@@ -74,6 +73,7 @@ pub struct VisionConfig {
 /// The text tower: a causal transformer, pooled at the end-of-text token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the name says it")]
 pub struct TextConfig {
     /// Number of position embeddings, the longest text in tokens.
     pub context_length: usize,
@@ -87,13 +87,12 @@ pub struct TextConfig {
     pub layers: usize,
     /// Width of the MLP's hidden layer.
     pub mlp_width: usize,
-    /// ε of every layer norm.
     #[serde(default = "default_layer_norm_eps")]
     pub layer_norm_eps: f64,
 }
 
 impl ClipConfig {
-    /// The transform from a decoded image to the image tower's input.
+    /// Creates the transform from a decoded image to the image tower's input.
     pub fn preprocessor(&self) -> Preprocess {
         Preprocess::new(self.vision.image_size, &self.preprocess)
     }
@@ -111,7 +110,7 @@ impl VisionConfig {
     }
 }
 
-/// torch's default, which OpenCLIP and transformers take too.
+/// The default of torch, OpenCLIP and transformers.
 pub(crate) const LAYER_NORM_EPS: f64 = 1e-5;
 
 fn default_layer_norm_eps() -> f64 {

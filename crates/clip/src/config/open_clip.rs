@@ -9,12 +9,12 @@ use super::{Activation, ClipConfig, ConfigError, LAYER_NORM_EPS, TextConfig, Vis
 impl ClipConfig {
     /// Reads `open_clip_config.json` (`model_cfg` and `preprocess_cfg`), or a bare model config.
     ///
-    /// Absent keys have open_clip's defaults. Keys that open_clip's classes know and that change the network have to hold
-    /// the value that is built here; keys that only matter in training or at initialisation are passed over.
+    /// Absent keys have open_clip's defaults. Keys that change the network must have the supported value; keys that
+    /// only matter in training or at initialisation are ignored.
     ///
     /// # Errors
-    /// [`ConfigError`] for text that is no JSON object, a key that is missing, unknown, senseless or asks for another
-    /// network, and sizes that do not fit each other.
+    /// [`ConfigError`] for text that is not a JSON object, a key that is missing, unknown, invalid or not supported,
+    /// and sizes that do not fit each other.
     pub fn from_open_clip_json(text: &str) -> Result<Self, ConfigError> {
         let root = parse_object(text)?;
         let mut keys = Keys::new("", &root);
@@ -75,7 +75,7 @@ fn read_model(
     keys.fixed("nonscalar_logit_scale", json!(false))?;
     keys.fixed("multimodal_cfg", Value::Null)?;
     keys.fixed("init_logit_bias", Value::Null)?;
-    // The first only sets a value that the weights bring, the others how open_clip computes and answers.
+    // The first sets a value that the weights contain; the others set how open_clip computes and what it returns.
     keys.ignore(&["init_logit_scale", "cast_dtype", "output_dict"]);
     let (vision_path, text_path) = (keys.name("vision_cfg"), keys.name("text_cfg"));
     keys.finish()?;
@@ -90,7 +90,7 @@ fn read_model(
 }
 
 fn read_vision(mut keys: Keys<'_>) -> Result<VisionConfig, ConfigError> {
-    // Before the sizes: with it, those mean nothing.
+    // Checked before the sizes, which a timm model does not use.
     keys.fixed("timm_model_name", Value::Null)?;
     if let Some(layers @ Value::Array(_)) = keys.value("layers") {
         return Err(keys.unsupported("layers", "the number of a vision transformer's blocks", layers));
@@ -118,8 +118,8 @@ fn read_vision(mut keys: Keys<'_>) -> Result<VisionConfig, ConfigError> {
         keys.fixed(key, built)?;
     }
     read_fixed_of_both_towers(&mut keys)?;
-    // `patch_dropout` acts in training only, and is not part of fine-tuning here; the others speak of pooling by
-    // attention and of timm's models, refused above.
+    // `patch_dropout` acts in training only, and is not part of fine-tuning here; the others configure attention
+    // pooling and timm's models, refused above.
     keys.ignore(&["patch_dropout", "attn_pooler_queries", "attn_pooler_heads"]);
     keys.ignore(&["timm_model_pretrained", "timm_pool", "timm_proj", "timm_proj_bias", "timm_drop", "timm_drop_path"]);
     keys.finish()?;
@@ -148,7 +148,7 @@ fn read_text(mut keys: Keys<'_>) -> Result<TextConfig, ConfigError> {
     ] {
         keys.fixed(key, built)?;
     }
-    // OpenAI's own tokenizer under transformers has the ids of open_clip's; any other has not.
+    // transformers' copy of OpenAI's tokenizer gives open_clip's ids; no other tokenizer does.
     if let Some(name) = keys.value("hf_tokenizer_name")
         && !name.as_str().is_some_and(|name| name.is_empty() || name.starts_with("openai/clip-vit-"))
     {
@@ -209,10 +209,10 @@ fn read_preprocess(preprocess: &Map<String, Value>) -> Result<PreprocessConfig, 
     let mut keys = Keys::new("preprocess_cfg", preprocess);
     let default = PreprocessConfig::default();
     keys.fixed("mode", json!("RGB"))?;
-    // open_clip takes the image tower's size, whatever stands here.
+    // open_clip uses the image tower's size and ignores this one.
     keys.ignore(&["size"]);
     let interpolation = match keys.text("interpolation")? {
-        // What `random` is outside training.
+        // `random` is bicubic outside training.
         None | Some("bicubic" | "random") => Interpolation::Bicubic,
         Some("bilinear") => Interpolation::Bilinear,
         Some(other) => return Err(keys.unsupported("interpolation", "`bicubic` or `bilinear`", &json!(other))),
@@ -246,8 +246,8 @@ fn write_common(tower: &mut Map<String, Value>, width: usize, mlp_width: usize, 
     }
 }
 
-/// A ratio of which `int(width * ratio)` is `mlp_width` again: the quotient where it is a short fraction, else one in the
-/// middle of those that round so, as a quotient read back from its decimals may be just below.
+/// A ratio for which `int(width * ratio)` is `mlp_width`: the quotient if it is a short fraction, else the middle of
+/// the ratios that round to it, because a quotient read back from its decimals may be slightly smaller.
 fn mlp_ratio(width: usize, mlp_width: usize) -> f64 {
     let ratio = mlp_width as f64 / width as f64;
     if (ratio * 64.0).fract() == 0.0 { ratio } else { (mlp_width as f64 + 0.5) / width as f64 }
@@ -273,8 +273,8 @@ fn write_preprocess(preprocess: &PreprocessConfig) -> Value {
     config
 }
 
-/// The double to write for a single: OpenAI's own where it is one of theirs, else the nearest to its shortest decimal, so
-/// that 0.1 is written and not 0.10000000149011612.
+/// The f64 to write for an f32: OpenAI's published digits where they match, else the f32's shortest decimal, so that
+/// 0.1 is written and not 0.10000000149011612.
 pub(super) fn shortest(value: f32) -> f64 {
     let known = OPENAI_MEAN.into_iter().chain(OPENAI_STD).find(|&known| known as f32 == value);
     known.or_else(|| value.to_string().parse().ok()).unwrap_or(f64::from(value))

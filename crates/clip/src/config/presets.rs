@@ -4,7 +4,7 @@ use radapter_images::PreprocessConfig;
 
 use super::{Activation, ClipConfig, ConfigError, LAYER_NORM_EPS, TextConfig, VisionConfig};
 
-/// Ending of the names of the QuickGELU forms.
+/// Suffix of the QuickGELU forms' names.
 const QUICK_GELU: &str = "-quickgelu";
 
 /// One published size; the numbers are those of open_clip's `model_configs`.
@@ -96,7 +96,7 @@ pub const PRESETS: [&str; 12] = [
 ];
 
 impl ClipConfig {
-    /// The config of a published model, by open_clip's name for it.
+    /// Returns the config of a published model, by open_clip's name for it.
     ///
     /// Case does not matter, and `/`, `@`, `_` stand for `-`: `ViT-B/32`, `vit-l-14-336`, `ViT-L/14@336px`. As in
     /// open_clip, a plain name is the GELU form; the weights that OpenAI published (and some others) need the form that

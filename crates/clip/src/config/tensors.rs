@@ -1,10 +1,11 @@
-//! The names and shapes that a config asks of a checkpoint.
+//! The names and shapes of a config's tensors.
 
 use super::ClipConfig;
 
 impl ClipConfig {
-    /// Every tensor of the model under OpenCLIP's name, with its shape, in torch's layouts (`[out, in]` for linears;
-    /// `visual.proj` and `text_projection` are `[width, embed_dim]`, used as `x @ P`; `logit_scale` has no axes).
+    /// Lists every tensor of the model under OpenCLIP's name, with its shape, in torch's layouts (`[out, in]` for
+    /// linears; `visual.proj` and `text_projection` are `[width, embed_dim]`, used as `x @ P`; `logit_scale` has no
+    /// axes).
     pub fn expected_tensors(&self) -> Vec<(String, Vec<usize>)> {
         let (vision, text) = (&self.vision, &self.text);
         let mut tensors = vec![
@@ -27,7 +28,7 @@ impl ClipConfig {
         tensors
     }
 
-    /// Number of the model's parameters.
+    /// Counts the model's parameters.
     pub fn parameters(&self) -> usize {
         self.expected_tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
     }

@@ -1,19 +1,19 @@
-//! Whether a config describes a network that can be built.
+//! Checks that a config describes a network that can be built.
 
 use super::{ClipConfig, ConfigError};
 
-/// Largest width, side or number of layers taken for meant. The largest published CLIP is 15 times smaller in each.
+/// Largest plausible width, side or number of layers. The largest published CLIP is 15 times smaller in each.
 const LARGEST: usize = 1 << 16;
-/// Largest vocabulary taken for meant.
+/// Largest plausible vocabulary.
 const LARGEST_VOCABULARY: usize = 1 << 22;
-/// Largest number of parameters taken for meant: 2^40, 400 times the largest published CLIP. With it, no product of
-/// sizes overflows and no allocation is asked for that could not be.
+/// Largest plausible number of parameters: 2^40, 400 times the largest published CLIP. Within it, no product of sizes
+/// overflows and no allocation is impossibly large.
 const MOST_PARAMETERS: u128 = 1 << 40;
 /// Smallest vocabulary that holds every id of the tokenizer.
 const SMALLEST_VOCABULARY: usize = 49408;
 
 impl ClipConfig {
-    /// Checks that the sizes fit each other and are within what a model can have.
+    /// Checks that the sizes fit each other and are plausible.
     ///
     /// # Errors
     /// [`ConfigError::Invalid`] for the first key that does not, with its path in this struct.
@@ -74,7 +74,7 @@ impl ClipConfig {
         check(positive, "preprocess.std", || "finite numbers above 0".into(), format!("{std:?}"))
     }
 
-    /// As `expected_tensors` sums up, in a type that no config overflows.
+    /// The sum over `expected_tensors`, in a type that no config overflows.
     fn count_parameters(&self) -> u128 {
         let tower = |width: usize, layers: usize, mlp_width: usize| {
             let (width, layers, mlp_width) = (width as u128, layers as u128, mlp_width as u128);

@@ -104,9 +104,9 @@ pub trait Adapter: Module + ModuleDisplay {
         true
     }
 
-    /// Whether every hook treats each row by itself, whatever its position. If so, the last block computes the pooled position
-    /// alone. An adapter that mixes tokens, or draws something per position, returns `false`. [`soft_prompt`](Self::soft_prompt)
-    /// does not count.
+    /// Whether every hook treats each row by itself, whatever its position. If so, the last block computes the pooled
+    /// position alone. An adapter that mixes tokens, or draws something per position, returns `false`.
+    /// [`soft_prompt`](Self::soft_prompt) is exempt.
     fn treats_tokens_alike(&self, context: &Context) -> bool {
         let _ = context;
         true

@@ -19,13 +19,13 @@ pub struct Attention {
     pub in_proj_bias: Param<Tensor<1>>,
     /// `[width, width]`
     pub out_proj: Linear,
-    /// Number of heads.
+    /// Number of heads; divides `width`.
     #[module(skip)]
     pub heads: usize,
 }
 
 impl Attention {
-    /// All of it but the output projection. The text tower's is causal, the image tower's is not.
+    /// Computes attention without the output projection: causal in the text tower, not in the image tower.
     ///
     /// # Shapes
     /// `[batch · tokens, width]` → `[batch · tokens, width]`

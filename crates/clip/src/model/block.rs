@@ -14,7 +14,7 @@ pub struct Mlp {
     pub c_fc: Linear,
     /// `[width, mlp_width]`
     pub c_proj: Linear,
-    /// Between the two linears.
+    /// Applied between the two linears.
     #[module(skip)]
     pub activation: Activation,
 }
@@ -26,13 +26,10 @@ pub struct Mlp {
 pub struct Block<A: Adapter = NoAdapter> {
     /// Layer norm before the attention.
     pub ln_1: LayerNorm,
-    /// The first sublayer.
     pub attn: Attention,
-    /// The adapter of the attention.
     pub adapter_attn: A,
     /// Layer norm before the MLP.
     pub ln_2: LayerNorm,
-    /// The second sublayer.
     pub mlp: Mlp,
     pub adapter_mlp: A,
 }
@@ -48,7 +45,7 @@ impl<A: Adapter> Hooks<'_, A> {
         self.adapter.linear(layer, weights, x, self.at)
     }
 
-    /// A linear through the adapter.
+    /// Computes a linear through the adapter's hook.
     fn project(&self, layer: LinearLayer, linear: &Linear, x: Tensor<2>) -> Tensor<2> {
         let weights = linear.weights(x.dtype());
         match self.linear(layer, &weights, &x) {
@@ -57,7 +54,7 @@ impl<A: Adapter> Hooks<'_, A> {
         }
     }
 
-    /// The adapted output of a sublayer, from its input and what enters its last linear.
+    /// Computes a sublayer's adapted output; `hidden` enters its last linear.
     fn output(&self, layer: LinearLayer, linear: &Linear, input: &Tensor<2>, hidden: Tensor<2>) -> Tensor<2> {
         match self.adapter.fold(linear, self.at) {
             Some((weight, bias)) => {
@@ -104,7 +101,7 @@ impl<A: Adapter> Block<A> {
         self.after_heads(pooled.select(x), input, attended, &Hooks { at, ..hooks })
     }
 
-    /// The block from the output projection of the attention on, where no row depends on another.
+    /// Computes the rest of the block, from the attention's output projection on: no row depends on another.
     fn after_heads(&self, x: Tensor<2>, input: Tensor<2>, attended: Tensor<2>, attn: &Hooks<'_, A>) -> Tensor<2> {
         let x = x + attn.output(LinearLayer::OutProj, &self.attn.out_proj, &input, attended);
 
@@ -115,7 +112,7 @@ impl<A: Adapter> Block<A> {
         x + mlp.output(LinearLayer::CProj, &self.mlp.c_proj, &input, hidden)
     }
 
-    /// The block's input with its learned tokens in place of block 0's, which the tower has inserted.
+    /// Replaces block 0's learned tokens, which the tower has inserted, by this block's.
     fn prompted(&self, x: Tensor<2>, at: At<'_>) -> Tensor<2> {
         if at.place.layer == 0 {
             return x;

@@ -11,14 +11,13 @@ use crate::config::ClipConfig;
 
 /// CLIP (Radford et al., 2021): an image and a text encoder into one space.
 #[derive(Module, Debug)]
+#[allow(missing_docs, reason = "the names say what is not documented")]
 pub struct Clip<A: Adapter = NoAdapter> {
-    /// The image encoder.
     pub visual: ImageTower<A>,
-    /// The text encoder.
     pub text: TextTower<A>,
     /// Logarithm of the inverse softmax temperature; one element.
     pub logit_scale: Param<Tensor<1>>,
-    /// The architecture.
+    /// Architecture and image preprocessing.
     #[module(skip)]
     pub config: ClipConfig,
     /// Type of the activations.
@@ -27,7 +26,7 @@ pub struct Clip<A: Adapter = NoAdapter> {
 }
 
 impl<A: Adapter> Clip<A> {
-    /// L2-normalised image embeddings, in f32.
+    /// Encodes images into L2-normalised embeddings, in f32.
     ///
     /// # Shapes
     /// `[batch, 3, size, size]`, as [`Preprocess`](radapter_images::Preprocess) makes them → `[batch, embed_dim]`
@@ -36,7 +35,7 @@ impl<A: Adapter> Clip<A> {
         self.end(self.visual.transformer.blocks(x, &passage, context), &passage)
     }
 
-    /// L2-normalised text embeddings, in f32.
+    /// Encodes texts into L2-normalised embeddings, in f32.
     ///
     /// # Shapes
     /// `batch` lists of token ids, padded or not, as [`Tokenizer`](crate::tokenizer::Tokenizer) makes them →
@@ -46,8 +45,8 @@ impl<A: Adapter> Clip<A> {
         self.end(self.text.transformer.blocks(x, &passage, context), &passage)
     }
 
-    /// The same network with other adapters. `f` is called for each place in the order visual before text, blocks from the
-    /// input, attention before MLP.
+    /// Replaces each adapter by what `f` returns. `f` is called for each place in the order visual before text, blocks
+    /// from the input, attention before MLP.
     pub fn map_adapters<B: Adapter>(self, mut f: impl FnMut(Place, A) -> B) -> Clip<B> {
         Clip {
             visual: self.visual.map_adapters(&mut f),
@@ -58,7 +57,7 @@ impl<A: Adapter> Clip<A> {
         }
     }
 
-    /// The plain CLIP without its adapters.
+    /// Removes the adapters.
     pub fn without_adapters(self) -> Clip<NoAdapter> {
         self.map_adapters(|_, _| NoAdapter {})
     }
@@ -67,7 +66,7 @@ impl<A: Adapter> Clip<A> {
 /// [`encode_image`](Clip::encode_image) and [`encode_text`](Clip::encode_text) in pieces, for activation checkpointing: `begin`, each
 /// block in turn, `end`.
 impl<A: Adapter> Clip<A> {
-    /// Images up to the first block.
+    /// Computes the first block's input from images.
     ///
     /// # Shapes
     /// `[batch, 3, size, size]` → `[batch · tokens, width]`
@@ -75,7 +74,7 @@ impl<A: Adapter> Clip<A> {
         self.visual.begin(pixels.cast(self.precision.dtype()), context)
     }
 
-    /// Texts up to the first block.
+    /// Computes the first block's input from texts.
     ///
     /// # Shapes
     /// `batch` lists of token ids → `[encoded · tokens, width]`
@@ -84,17 +83,18 @@ impl<A: Adapter> Clip<A> {
         (x.cast(self.precision.dtype()), passage)
     }
 
-    /// The texts that [`encode_text`](Clip::encode_text) encodes: each once, if the adapters treat equal samples alike in this pass.
+    /// Returns the texts that [`encode_text`](Clip::encode_text) encodes: each once, if the adapters treat equal
+    /// samples alike in this pass.
     pub fn distinct_texts<'a>(&self, texts: &'a [Vec<u32>], context: &Context) -> DistinctTexts<'a> {
         self.text.distinct(texts, context)
     }
 
-    /// The number of blocks of a tower.
+    /// Returns the number of blocks of a tower.
     pub fn blocks(&self, tower: Tower) -> usize {
         self.transformer(tower).resblocks.len()
     }
 
-    /// One block, counted from 0. The last one returns the pooled positions alone.
+    /// Computes one block, counted from 0. The last one returns the pooled positions alone.
     ///
     /// # Shapes
     /// `[batch · tokens, width]` → the same, or `[batch, width]` from the last one
@@ -102,7 +102,7 @@ impl<A: Adapter> Clip<A> {
         self.transformer(passage.tower).block(x, layer, passage, context)
     }
 
-    /// The last block's output to normalised embeddings.
+    /// Turns the last block's output into L2-normalised embeddings.
     ///
     /// # Shapes
     /// `[batch, width]` → `[batch, embed_dim]`

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 /// Training or evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the variant explains its seed")]
 pub enum Mode {
     /// Evaluation: nothing is random.
     Inference,
     /// Training. Random numbers are drawn from `seed` and `step`, so that every pass of one step, and the same step of a
     /// resumed run, draws the same.
     Training {
-        /// The run's seed.
         seed: u64,
         /// The optimizer step, counted from 0.
         step: u64,
@@ -23,18 +23,18 @@ pub enum Mode {
 /// The argument of every forward pass. It carries what would otherwise be hidden in module state or in a device's random
 /// generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the name says it")]
 pub struct Context {
-    /// Training or inference.
     pub mode: Mode,
 }
 
 impl Context {
-    /// Evaluation.
+    /// Creates the context of a pass in which nothing is random.
     pub const fn inference() -> Self {
         Self { mode: Mode::Inference }
     }
 
-    /// One training step of a run.
+    /// Creates the context of one training step.
     pub const fn training(seed: u64, step: u64) -> Self {
         Self { mode: Mode::Training { seed, step } }
     }
@@ -42,8 +42,8 @@ impl Context {
 
 /// The layout of an activation `[batch · tokens, width]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the layout names them")]
 pub struct Rows {
-    /// Samples.
     pub batch: usize,
     /// Token positions of each sample.
     pub tokens: usize,
@@ -52,10 +52,9 @@ pub struct Rows {
 /// One of CLIP's two encoders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Tower {
-    /// The image encoder.
     Visual,
-    /// The text encoder.
     Text,
 }
 
@@ -71,12 +70,11 @@ pub enum Site {
 
 /// The place of an adapter: tower, block and sublayer. Displayed and parsed as `visual.0.attn`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "the type names them")]
 pub struct Place {
-    /// The encoder.
     pub tower: Tower,
     /// The block, counted from 0 at the input.
     pub layer: usize,
-    /// The sublayer.
     pub site: Site,
 }
 
@@ -140,15 +138,14 @@ impl FromStr for Place {
     }
 }
 
-/// Where in the network, and in which pass, a hook is called.
+/// The place in the network, and the pass, in which a hook is called.
 #[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "the types are documented")]
 pub struct At<'a> {
-    /// Tower, block and sublayer.
     pub place: Place,
-    /// How the rows of the activations are to be read. `tokens` counts a [`SoftPrompt`](super::SoftPrompt)'s tokens too, and is 1 where only the
-    /// pooled position is computed.
+    /// Layout of the activations. `tokens` counts a [`SoftPrompt`](super::SoftPrompt)'s tokens too, and is 1 where only
+    /// the pooled position is computed.
     pub rows: Rows,
-    /// Training or inference.
     pub context: &'a Context,
 }
 

@@ -1,19 +1,20 @@
-//! What evaluation asks of a model: embeddings, whatever is attached to its towers.
+//! The interface of evaluation: embeddings, whatever is attached to the towers.
 
 use burn::tensor::{Device, Tensor};
 
 use super::{Adapter, Clip, Context};
 use crate::config::ClipConfig;
 
-/// Images and texts to embeddings, without autodiff and nothing random: a plain CLIP, or one with modules that cannot be merged.
+/// Embeds images and texts, without autodiff or randomness: a plain CLIP, or one with modules that cannot be merged.
 pub trait Encoder: std::fmt::Debug + Send {
-    /// The architecture.
+    /// Returns the architecture and the image preprocessing.
     fn config(&self) -> &ClipConfig;
 
-    /// The device that it computes on, without autodiff.
+    /// Returns the device of the computation, without autodiff.
     fn device(&self) -> Device;
 
-    /// A text that changes whenever the same texts would be embedded differently: other parameters, another device or precision.
+    /// Returns a text that changes whenever the same texts would be embedded differently: other parameters, another
+    /// device or precision.
     fn text_fingerprint(&self) -> String;
 
     /// Embeds images.
@@ -41,7 +42,7 @@ impl<A: Adapter> Encoder for Clip<A> {
 
     fn text_fingerprint(&self) -> String {
         let Self { config, precision, .. } = self;
-        // Devices and types differ in what they round.
+        // Devices and types round differently.
         let device = self.device();
         format!("{} {:?} {:?} {precision} {device:?}", self.text_hash(), config.text, config.activation)
     }

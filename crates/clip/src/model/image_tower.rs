@@ -33,13 +33,13 @@ impl PatchEmbedding {
 /// The image encoder: a pre-norm ViT whose class token, normalised and projected, is the embedding.
 #[derive(Module, Debug)]
 pub struct ImageTower<A: Adapter = NoAdapter> {
-    /// Pixels to patch tokens.
+    /// Maps pixels to patch tokens.
     pub conv1: PatchEmbedding,
     /// `[width]`
     pub class_embedding: Param<Tensor<1>>,
     /// `[1 + patches, width]`
     pub positional_embedding: Param<Tensor<2>>,
-    /// Before the blocks.
+    /// Applied before the blocks.
     pub ln_pre: LayerNorm,
     #[allow(missing_docs, reason = "the name says it")]
     pub transformer: Transformer<A>,
@@ -50,7 +50,7 @@ pub struct ImageTower<A: Adapter = NoAdapter> {
 }
 
 impl<A: Adapter> ImageTower<A> {
-    /// The first block's input.
+    /// Computes the first block's input.
     pub(super) fn begin(&self, pixels: Tensor<4>, context: &Context) -> (Tensor<2>, Passage) {
         let [batch, ..] = pixels.dims();
         let dtype = pixels.dtype();

@@ -6,16 +6,16 @@ use rand_chacha::ChaCha8Rng;
 use crate::config::ClipConfig;
 use crate::state_dict::{RawTensor, StateDict};
 
-/// Samples that make an approximately normal one by their sum (Irwin–Hall). Sums and products alone are the same on every
-/// platform; `ln` and `cos` of a Box–Muller transform are not.
+/// Number of uniform samples whose sum is approximately normal (Irwin–Hall). Sums and products alone are the same on
+/// every platform; `ln` and `cos` of a Box–Muller transform are not.
 const SUMMANDS: usize = 12;
 
-/// The logarithm of 1/0.07, where CLIP starts.
+/// ln(1/0.07), where CLIP's training starts.
 const INITIAL_LOGIT_SCALE: f32 = 2.659_26;
 
 impl ClipConfig {
-    /// Random weights to train from: the standard deviations of OpenAI's `initialize_parameters`, the same in both towers,
-    /// drawn from the seed alone.
+    /// Draws random weights to train from: the standard deviations of OpenAI's `initialize_parameters`, the same in
+    /// both towers, drawn from the seed alone.
     pub fn random_state(&self, seed: u64) -> StateDict {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         self.expected_tensors()

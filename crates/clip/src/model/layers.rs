@@ -1,4 +1,4 @@
-//! The layers that towers are built of.
+//! The layers of the towers.
 
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Tensor};
@@ -40,7 +40,7 @@ impl Weights {
         linear(x, self.weight.clone(), self.bias.clone())
     }
 
-    /// The linear that computes some of the outputs alone.
+    /// The linear that computes only the outputs `start..start + count`.
     pub(super) fn rows(&self, start: usize, count: usize) -> Self {
         Self { weight: self.weight.clone().narrow(0, start, count), bias: self.bias.clone().narrow(0, start, count) }
     }
@@ -53,7 +53,7 @@ pub struct LayerNorm {
     pub weight: Param<Tensor<1>>,
     /// `[width]`
     pub bias: Param<Tensor<1>>,
-    /// Added to the variance.
+    /// ε, added to the variance.
     #[module(skip)]
     pub epsilon: f64,
 }
@@ -66,7 +66,7 @@ impl LayerNorm {
     }
 }
 
-/// The MLP's activation.
+/// Applies the MLP's activation.
 pub(super) fn activate(activation: Activation, x: Tensor<2>) -> Tensor<2> {
     match activation {
         Activation::Gelu => gelu(x),

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Adapter, Clip};
 
-/// The type of a model's activations. Embeddings, losses and what is trained are f32 in all of them, and so are the sums of layer
-/// norms.
+/// The type of a model's activations. Embeddings, losses, trained parameters and the sums of layer norms are f32 in
+/// every precision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the name says it")]
 pub enum Precision {
-    /// 32 bits.
     #[default]
     F32,
     /// 16 bits with f32's range and a fraction of 7 bits.
@@ -32,7 +32,7 @@ impl Precision {
     /// Every precision.
     pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::F16];
 
-    /// The tensors' type.
+    /// Returns burn's type of the tensors.
     pub fn dtype(self) -> DType {
         match self {
             Self::F32 => DType::F32,
@@ -41,7 +41,7 @@ impl Precision {
         }
     }
 
-    /// Whether a device can compute in it.
+    /// Whether a device supports this precision.
     pub fn is_supported(self, device: &Device) -> bool {
         device.supports_dtype(self.dtype())
     }
@@ -69,14 +69,14 @@ impl FromStr for Precision {
 }
 
 impl<A: Adapter> Clip<A> {
-    /// The same model with activations of this type. Its parameters stay as they are, and are cast wherever they are used.
+    /// Sets the type of the activations. Parameters keep their type and are cast where they are used.
     pub fn computing_in(mut self, precision: Precision) -> Self {
         self.precision = precision;
         self
     }
 
-    /// The same model with activations, and weights, of this type: those of linears and embeddings. Layer norms, adapters and the logit
-    /// scale stay f32.
+    /// Sets the type of the activations and of the weights of linears and embeddings. Layer norms, adapters and the
+    /// logit scale stay f32.
     ///
     /// Weights are rounded; a later change of precision does not undo that.
     pub fn in_precision(self, precision: Precision) -> Self {

@@ -15,12 +15,11 @@ pub struct SoftPrompt {
 }
 
 impl SoftPrompt {
-    /// The number of tokens.
     pub(super) fn length(&self) -> usize {
         self.tokens.dims()[1]
     }
 
-    /// Where a token at this position of a sequence is found with the prompt inserted.
+    /// The position of a token after the prompt is inserted.
     pub(super) fn shifted(&self, position: usize) -> usize {
         if position < self.position { position } else { position + self.length() }
     }
@@ -32,7 +31,7 @@ impl SoftPrompt {
         self.put(x, position, 0)
     }
 
-    /// The sequences with these tokens in place of as many others.
+    /// Replaces as many tokens of each sequence by these.
     ///
     /// # Shapes
     /// `[batch · tokens, width]` → `[batch · tokens, width]`

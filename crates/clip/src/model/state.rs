@@ -1,4 +1,4 @@
-//! A model from a checkpoint's tensors, and back.
+//! Builds a model from a checkpoint's tensors, and reads them back.
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -13,31 +13,19 @@ use crate::state_dict::{RawTensor, StateDict};
 /// Why a model could not be built from tensors.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum ModelError {
     /// The architecture is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A tensor is missing.
     #[error("tensor `{name}` is missing; the architecture expects it with shape {expected:?}")]
-    Missing {
-        /// OpenCLIP's name.
-        name: String,
-        /// The shape it should have.
-        expected: Vec<usize>,
-    },
+    Missing { name: String, expected: Vec<usize> },
     /// A tensor's shape differs from the architecture's.
     #[error("tensor `{name}` has shape {found:?}, the architecture expects {expected:?}")]
-    Shape {
-        /// OpenCLIP's name.
-        name: String,
-        /// The shape it should have.
-        expected: Vec<usize>,
-        /// The shape it has.
-        found: Vec<usize>,
-    },
+    Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
 }
 
-/// The name in an OpenCLIP checkpoint of the parameter at this path of a [`Clip`].
+/// Returns the name in an OpenCLIP checkpoint of the parameter at a path of a [`Clip`].
 ///
 /// The paths are OpenCLIP's names except in the text tower, whose tensors are at the checkpoint's top level.
 pub fn parameter_name(path: &str) -> &str {
@@ -48,8 +36,8 @@ impl Clip<NoAdapter> {
     /// Builds the network in f32 on a device; no parameter requires a gradient.
     ///
     /// # Errors
-    /// [`ModelError`] where the config is impossible, or a tensor is missing or misshapen. Extra tensors are the business
-    /// of [`checkpoint`](crate::checkpoint), which knows the file.
+    /// [`ModelError`] if the config is invalid, or a tensor is missing or misshapen. Extra tensors are ignored here;
+    /// [`checkpoint`](crate::checkpoint) refuses them.
     pub fn from_state(config: &ClipConfig, state: &StateDict, device: &Device) -> Result<Self, ModelError> {
         config.validate()?;
         let from = Source { state, device };
@@ -101,7 +89,7 @@ impl Clip<NoAdapter> {
         })
     }
 
-    /// The parameters in f32 under OpenCLIP's names and in its layouts.
+    /// Returns the parameters in f32 under OpenCLIP's names and in its layouts.
     pub fn to_state(&self) -> StateDict {
         let mut collector = Collector::default();
         self.visit(&mut collector);
@@ -110,7 +98,7 @@ impl Clip<NoAdapter> {
 }
 
 impl<A: Adapter> Clip<A> {
-    /// [`StateDict::hash`] of the text tower alone: the same for two models that embed texts alike.
+    /// Computes [`StateDict::hash`] of the text tower alone: the same for two models that embed texts alike.
     pub fn text_hash(&self) -> String {
         let mut collector = Collector::default();
         self.text.visit(&mut collector);
@@ -118,7 +106,7 @@ impl<A: Adapter> Clip<A> {
     }
 }
 
-/// Where parameters come from, and where they go.
+/// The tensors that parameters are built from, and the device they are built on.
 struct Source<'a> {
     state: &'a StateDict,
     device: &'a Device,
@@ -208,7 +196,7 @@ impl Source<'_> {
     }
 }
 
-/// Reads parameters back under OpenCLIP's names.
+/// Collects parameters under OpenCLIP's names.
 #[derive(Default)]
 struct Collector {
     path: Vec<String>,

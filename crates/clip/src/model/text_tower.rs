@@ -18,7 +18,7 @@ pub struct TokenEmbedding {
 /// The text encoder: a causal transformer whose end-of-text token, normalised and projected, is the embedding.
 #[derive(Module, Debug)]
 pub struct TextTower<A: Adapter = NoAdapter> {
-    /// Token ids to vectors.
+    /// Maps token ids to vectors.
     pub token_embedding: TokenEmbedding,
     /// `[context_length, width]`
     pub positional_embedding: Param<Tensor<2>>,
@@ -42,7 +42,7 @@ fn end_of_text(tokens: &[u32]) -> usize {
 }
 
 impl<A: Adapter> TextTower<A> {
-    /// The first block's input.
+    /// Computes the first block's input.
     ///
     /// Sequences are as long as the batch's longest text instead of the whole context. The embeddings are the same: by the causal
     /// mask no position sees a later one, and positions after the end of text are never pooled. Identical texts are encoded once
@@ -53,7 +53,6 @@ impl<A: Adapter> TextTower<A> {
         self.embed(&texts, repeat, context)
     }
 
-    /// The texts to encode.
     pub(super) fn distinct<'a>(&self, texts: &'a [Vec<u32>], context: &Context) -> DistinctTexts<'a> {
         let texts = texts.iter().map(|ids| &ids[..=end_of_text(ids)]);
         match self.transformer.treats_samples_alike(context) {
@@ -73,7 +72,7 @@ impl<A: Adapter> TextTower<A> {
         }
     }
 
-    /// One row for each text, each up to its end of text.
+    /// Embeds one row per text, up to its end of text.
     fn embed(&self, texts: &[&[u32]], repeat: Option<Vec<i64>>, context: &Context) -> (Tensor<2>, Passage) {
         let vectors = self.token_embedding.weight.val();
         let positions = value(&self.positional_embedding, vectors.dtype());

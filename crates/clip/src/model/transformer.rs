@@ -1,4 +1,4 @@
-//! The blocks of a tower, and what a pass through them carries.
+//! The blocks of a tower, and the state of a pass through them.
 
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
@@ -13,8 +13,8 @@ pub struct Transformer<A: Adapter = NoAdapter> {
 }
 
 impl<A: Adapter> Transformer<A> {
-    /// One block. In the last one, keys and values are computed for all tokens and everything else for the pooled position alone, if
-    /// its adapters allow that.
+    /// Computes one block. In the last one, keys and values are computed for all tokens and everything else for the
+    /// pooled position alone, if its adapters allow that.
     ///
     /// # Shapes
     /// `[batch · tokens, width]` → the same, or `[batch, width]` from the last block
@@ -31,7 +31,7 @@ impl<A: Adapter> Transformer<A> {
         }
     }
 
-    /// All blocks.
+    /// Computes all blocks.
     ///
     /// # Shapes
     /// `[batch · tokens, width]` → `[batch, width]`
@@ -66,7 +66,7 @@ impl<A: Adapter> Transformer<A> {
     }
 }
 
-/// What the blocks of one pass through a tower share.
+/// The state that the blocks share in one pass through a tower.
 #[derive(Clone, Debug)]
 pub struct Passage {
     pub(super) tower: Tower,
@@ -77,7 +77,7 @@ pub struct Passage {
 }
 
 impl Passage {
-    /// The tower that the pass goes through.
+    /// Returns the tower of this pass.
     pub fn tower(&self) -> Tower {
         self.tower
     }
@@ -88,12 +88,12 @@ impl Passage {
 pub struct Pooled {
     /// Rows of an activation `[batch · tokens, width]`: `[batch]`
     pub(super) rows: Tensor<1, Int>,
-    /// Positions masked for a sample's pooled one: `[batch, 1, 1, tokens]`; `None` where it sees all.
+    /// Positions that the pooled one does not attend to: `[batch, 1, 1, tokens]`; `None` if it attends to all.
     pub(super) unseen: Option<Tensor<4, Bool>>,
 }
 
 impl Pooled {
-    /// One position for each sample. `causal` masks the positions after it.
+    /// Selects one position of each sample. `causal` masks the positions after it.
     pub fn new(positions: &[usize], rows: Rows, causal: bool, device: &Device) -> Self {
         let Rows { batch, tokens } = rows;
         let at = positions.iter().enumerate().map(|(sample, position)| (sample * tokens + position) as i64);
@@ -105,7 +105,7 @@ impl Pooled {
         Self { rows: Tensor::from_data(data, device), unseen }
     }
 
-    /// The pooled rows.
+    /// Selects the pooled rows.
     ///
     /// # Shapes
     /// `[batch · tokens, width]` → `[batch, width]`

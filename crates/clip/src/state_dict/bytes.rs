@@ -21,13 +21,12 @@ enum Source {
 }
 
 impl TensorBytes {
-    /// A whole mapped file.
     pub(crate) fn mapped(map: Arc<Mmap>) -> Self {
         let range = 0..map.len();
         Self { source: Source::Mapped(map), range }
     }
 
-    /// A part of these bytes, sharing them; `None` if the range does not lie in them.
+    /// Returns a part that shares these bytes; `None` if the range lies outside them.
     pub fn slice(&self, range: Range<usize>) -> Option<Self> {
         self.get(range.clone())?;
         let range = self.range.start + range.start..self.range.start + range.end;

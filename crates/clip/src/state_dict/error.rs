@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::StoredDtype;
 
-/// What is wrong with a tensor, naming it.
+/// What is wrong with a tensor. `name` is empty for a tensor without one.
 #[derive(Debug, Error, PartialEq)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "fields are named for what they hold")]
@@ -12,13 +12,11 @@ pub enum TensorError {
     /// The number of bytes does not fit shape and dtype.
     #[error("tensor `{name}`: shape {shape:?} in {dtype} takes {expected} bytes, found {found}")]
     Size {
-        /// The tensor's name; empty where it has none.
         name: String,
         shape: Vec<usize>,
         dtype: StoredDtype,
-        /// Bytes of that shape and dtype; a shape whose size overflows shows as the largest number.
+        /// Bytes of that shape and dtype; `usize::MAX` if the size overflows.
         expected: usize,
-        /// Bytes there are.
         found: usize,
     },
     /// NaN or infinite values.
@@ -26,25 +24,14 @@ pub enum TensorError {
         "tensor `{name}` holds {nan} NaN and {infinite} infinite values of {total}: the checkpoint is damaged or its \
          training diverged"
     )]
-    NotFinite {
-        /// The tensor's name; empty where it has none.
-        name: String,
-        /// Number of NaNs.
-        nan: usize,
-        /// Number of infinities.
-        infinite: usize,
-        /// Number of values.
-        total: usize,
-    },
-    /// A missing tensor.
+    NotFinite { name: String, nan: usize, infinite: usize, total: usize },
     #[error("tensor `{name}` is missing")]
     Missing { name: String },
     /// A shape that an operation does not support.
     #[error("tensor `{name}`: expected {expected}, found {found}")]
     Shape {
-        /// The tensor's name; empty where it has none.
         name: String,
-        /// What the operation takes.
+        /// The shapes that the operation supports.
         expected: String,
         /// The shape, and the dtype where that matters.
         found: String,
@@ -52,17 +39,15 @@ pub enum TensorError {
     /// A finite value that becomes infinite in the dtype asked for.
     #[error("tensor `{name}`: value {value} does not fit into {dtype}; store it as f32 or bf16")]
     Overflow {
-        /// The tensor's name; empty where it has none.
         name: String,
         /// The value of the largest magnitude.
         value: f32,
-        /// The dtype asked for.
         dtype: StoredDtype,
     },
 }
 
 impl TensorError {
-    /// The same error for the tensor of this name.
+    /// Returns the same error for the tensor of this name.
     pub fn named(mut self, tensor: &str) -> Self {
         match &mut self {
             Self::Size { name, .. }

@@ -1,8 +1,8 @@
 //! A model's tensors by name, as stored: the common form of every checkpoint format.
 //!
 //! Names are OpenCLIP's (`visual.transformer.resblocks.0.attn.in_proj_weight`), layouts are torch's, whatever the file
-//! was. Values keep the file's dtype, so that a checkpoint goes out bit for bit as it came in; computing is done in f32
-//! ([`RawTensor::to_f32`]).
+//! was. Values keep the file's dtype, so that a checkpoint is written bit for bit as it was read; computing is done in
+//! f32 ([`RawTensor::to_f32`]).
 
 mod bytes;
 mod error;
@@ -27,12 +27,12 @@ pub struct StateDict {
 }
 
 impl StateDict {
-    /// An empty dictionary.
+    /// Creates an empty dictionary.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The tensor of this name.
+    /// Returns the tensor of this name.
     pub fn get(&self, name: &str) -> Option<&RawTensor> {
         self.tensors.get(name)
     }
@@ -42,17 +42,17 @@ impl StateDict {
         self.tensors.insert(name.into(), tensor)
     }
 
-    /// Removes a tensor.
+    /// Removes and returns a tensor.
     pub fn remove(&mut self, name: &str) -> Option<RawTensor> {
         self.tensors.remove(name)
     }
 
-    /// The tensors, sorted by the bytes of their names.
+    /// Iterates over the tensors, sorted by the bytes of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &RawTensor)> {
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
-    /// Number of tensors.
+    /// Returns the number of tensors.
     pub fn len(&self) -> usize {
         self.tensors.len()
     }
@@ -62,7 +62,7 @@ impl StateDict {
         self.tensors.is_empty()
     }
 
-    /// All tensors in another dtype.
+    /// Converts all tensors to another dtype.
     ///
     /// # Errors
     /// [`TensorError::Overflow`] for the first tensor that holds a finite value beyond `dtype`'s largest.
@@ -72,8 +72,8 @@ impl StateDict {
             .collect()
     }
 
-    /// Each tensor in the dtype that the tensor of the same name has in `other`; tensors that `other` lacks stay as they
-    /// are.
+    /// Converts each tensor to the dtype that the tensor of the same name has in `other`; tensors that `other` lacks
+    /// stay as they are.
     ///
     /// # Errors
     /// As [`StateDict::cast`].
@@ -86,7 +86,7 @@ impl StateDict {
             .collect()
     }
 
-    /// The dtype that holds most of the values; f32 where there are none.
+    /// Returns the dtype that holds most of the values; f32 if there are none.
     pub fn main_dtype(&self) -> StoredDtype {
         let mut values = BTreeMap::from([(StoredDtype::F32, 0)]);
         for tensor in self.tensors.values() {
@@ -103,11 +103,12 @@ impl StateDict {
         self.iter().try_for_each(|(name, tensor)| tensor.check_finite().map_err(|e| e.named(name)))
     }
 
-    /// SHA-256, in lower-case hexadecimal, over names, shapes and values as f32.
+    /// Computes the SHA-256, in lower-case hexadecimal, over names, shapes and values as f32.
     ///
-    /// The same for every file format and for every stored dtype that holds the values exactly: it shows whether adapters
-    /// belong to a model, not whether two files are equal. Hashed for each tensor in bytewise order of the names: length of
-    /// the name, name, number of axes, axes (each number as a little-endian u64), values (little-endian f32).
+    /// It is the same for every file format and for every stored dtype that holds the values exactly: it shows whether
+    /// adapters belong to a model, not whether two files are equal. Hashed for each tensor in bytewise order of the
+    /// names: length of the name, name, number of axes, axes (each number as a little-endian u64), values
+    /// (little-endian f32).
     pub fn hash(&self) -> String {
         let mut hasher = Sha256::new();
         let mut bytes = Vec::new();

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::{StoredDtype, TensorBytes, TensorError};
 
-/// Values that are converted at a time.
+/// Values converted at a time.
 const PIECE: usize = 16 * 1024;
 
 /// A tensor as stored, row-major, little-endian. A clone shares the bytes.
@@ -17,7 +17,7 @@ pub struct RawTensor {
 }
 
 impl RawTensor {
-    /// A tensor of these bytes.
+    /// Creates a tensor from its bytes.
     ///
     /// # Errors
     /// [`TensorError::Size`] if the number of bytes does not fit shape and dtype.
@@ -31,10 +31,10 @@ impl RawTensor {
         Ok(Self { dtype, shape, bytes })
     }
 
-    /// An f32 tensor of these values.
+    /// Creates an f32 tensor from its values.
     ///
     /// # Panics
-    /// If the number of values does not fit the shape: the caller made both.
+    /// If the number of values does not fit the shape.
     pub fn from_f32(shape: impl Into<Vec<usize>>, values: Vec<f32>) -> Self {
         let shape = shape.into();
         assert_eq!(values.len(), shape.iter().product::<usize>(), "shape {shape:?} and number of values");
@@ -42,22 +42,22 @@ impl RawTensor {
         Self { dtype: StoredDtype::F32, shape, bytes: bytes.into() }
     }
 
-    /// The dtype the values are stored in.
+    /// Returns the dtype of the stored values.
     pub fn dtype(&self) -> StoredDtype {
         self.dtype
     }
 
-    /// The axes' lengths; empty for a scalar.
+    /// Returns the axes' lengths; empty for a scalar.
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 
-    /// The stored bytes, little-endian, row-major.
+    /// Returns the stored bytes, little-endian, row-major.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Number of values.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.bytes.len() / self.dtype.size()
     }
@@ -67,7 +67,7 @@ impl RawTensor {
         self.bytes.is_empty()
     }
 
-    /// The values in f32, which holds every value of every stored dtype.
+    /// Returns the values in f32, which holds every value of every stored dtype.
     pub fn to_f32(&self) -> Vec<f32> {
         let mut values = vec![0.0; self.len()];
         let pieces = values.par_chunks_mut(PIECE).zip(self.bytes.par_chunks(PIECE * self.dtype.size()));
@@ -75,7 +75,7 @@ impl RawTensor {
         values
     }
 
-    /// The same bytes under another shape.
+    /// Changes the shape and shares the bytes.
     ///
     /// # Errors
     /// [`TensorError::Size`] if the number of values differs.
@@ -83,10 +83,10 @@ impl RawTensor {
         Self::new(self.dtype, shape, self.bytes.clone())
     }
 
-    /// The transposed matrix.
+    /// Transposes a matrix.
     ///
     /// # Shapes
-    /// `[m, n]` gives `[n, m]`.
+    /// `[m, n]` → `[n, m]`
     ///
     /// # Errors
     /// [`TensorError::Shape`] unless there are two axes.
@@ -105,13 +105,13 @@ impl RawTensor {
         Ok(Self { dtype: self.dtype, shape: vec![columns, rows], bytes: bytes.into() })
     }
 
-    /// Equal parts along the first axis, which share this tensor's bytes.
+    /// Splits the first axis into equal parts, which share this tensor's bytes.
     ///
     /// # Shapes
-    /// `[parts * n, …]` gives `parts` times `[n, …]`.
+    /// `[parts · n, …]` → `parts` times `[n, …]`
     ///
     /// # Errors
-    /// [`TensorError::Shape`] unless the first axis divides so.
+    /// [`TensorError::Shape`] unless `parts` divides the first axis.
     pub fn split_first_axis(&self, parts: usize) -> Result<Vec<Self>, TensorError> {
         let rows = self.shape.first().copied().filter(|&rows| parts > 0 && rows.is_multiple_of(parts));
         let Some(rows) = rows else {
@@ -127,13 +127,13 @@ impl RawTensor {
         Ok((0..parts).map(part).collect())
     }
 
-    /// Tensors one after the other along the first axis.
+    /// Concatenates tensors along the first axis.
     ///
     /// # Shapes
-    /// `[n, …]`, `[m, …]`, … give `[n + m + …, …]`.
+    /// `[n, …]`, `[m, …]`, … → `[n + m + …, …]`
     ///
     /// # Errors
-    /// [`TensorError::Shape`] unless dtype and the other axes are the same in all.
+    /// [`TensorError::Shape`] unless all have the same dtype and other axes.
     pub fn join_first_axis(parts: &[Self]) -> Result<Self, TensorError> {
         let Some(first) = parts.first() else {
             return Err(TensorError::Shape { name: String::new(), expected: "tensors".into(), found: "none".into() });
@@ -156,7 +156,7 @@ impl RawTensor {
         TensorError::Shape { name: String::new(), expected, found }
     }
 
-    /// The same values in another dtype, rounded to nearest even.
+    /// Converts the values to another dtype, rounded to nearest even.
     ///
     /// # Errors
     /// [`TensorError::Overflow`] if a finite value becomes infinite.
@@ -195,7 +195,7 @@ impl RawTensor {
     /// # Errors
     /// [`TensorError::NotFinite`] with the counts.
     pub fn check_finite(&self) -> Result<(), TensorError> {
-        // Whatever is not finite has all bits of its exponent set.
+        // Values that are not finite have all bits of their exponent set.
         let pieces = self.bytes.par_chunks(PIECE * self.dtype.size());
         if !pieces.map(|bytes| self.dtype.has_full_exponent(bytes)).reduce(|| false, |a, b| a | b) {
             return Ok(());
@@ -208,7 +208,7 @@ impl RawTensor {
         Err(TensorError::NotFinite { name: String::new(), nan, infinite, total: self.len() })
     }
 
-    /// Passes over the values in f32, a bounded number at a time, so that no copy of a large tensor is made.
+    /// Visits the values in f32, a bounded number at a time, without a copy of a large tensor.
     pub(crate) fn for_each_chunk(&self, mut visit: impl FnMut(&[f32])) {
         let mut values = vec![0.0; PIECE.min(self.len())];
         for bytes in self.bytes.chunks(PIECE * self.dtype.size()) {
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(error, Err(expected));
         assert!(RawTensor::from_f32([1], vec![1e38]).cast(StoredDtype::BF16).is_ok());
         assert!(RawTensor::from_f32([1], vec![f32::MAX]).cast(StoredDtype::BF16).is_err());
-        // What is infinite already is not an overflow; another check refuses it.
+        // Values that are infinite already do not overflow; another check refuses them.
         let infinite = RawTensor::from_f32([2], vec![f32::INFINITY, f32::NAN]).cast(StoredDtype::F16);
         let values = infinite.map(|t| t.to_f32()).unwrap_or_default();
         assert!(values[0] == f32::INFINITY && values[1].is_nan());

@@ -25,7 +25,7 @@ impl StoredDtype {
         }
     }
 
-    /// The name, as in torch's short form: `f32`, `f16`, `bf16`.
+    /// Returns torch's short name: `f32`, `f16`, `bf16`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -42,14 +42,14 @@ impl std::fmt::Display for StoredDtype {
 }
 
 impl StoredDtype {
-    /// Stored values as f32.
+    /// Converts stored values to f32.
     pub(super) fn read(self, bytes: &[u8], values: &mut [f32]) {
         match self {
             Self::F32 => {
                 let stored = bytes.as_chunks::<4>().0;
                 values.iter_mut().zip(stored).for_each(|(value, &bytes)| *value = f32::from_le_bytes(bytes));
             }
-            // As a slice: the processor converts several at once.
+            // As a slice, of which the processor converts several values at once.
             Self::F16 => {
                 let stored: Vec<f16> =
                     bytes.as_chunks::<2>().0.iter().map(|&bytes| f16::from_le_bytes(bytes)).collect();
@@ -63,7 +63,7 @@ impl StoredDtype {
         }
     }
 
-    /// Whether any value is NaN or infinite. All are looked at, as a loop that may stop is no vector.
+    /// Whether any value is NaN or infinite. Reads all of them, because a loop with an early exit is not vectorised.
     pub(super) fn has_full_exponent(self, bytes: &[u8]) -> bool {
         let short = |mask: u16| {
             let full = |&bytes: &[u8; 2]| u16::from_le_bytes(bytes) & mask == mask;

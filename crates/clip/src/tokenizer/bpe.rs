@@ -5,7 +5,8 @@ use std::collections::BinaryHeap;
 
 use super::vocabulary::Vocabulary;
 
-/// A pair of neighbours that can merge; ordered by what is merged first: the token of the lowest id, from the left.
+/// A pair of neighbours that can merge, in the order of merging: the lowest id of the merged token first, from the
+/// left.
 type Candidate = Reverse<(u32, usize, usize)>;
 
 /// The tokens of a word: its bytes, neighbours merged until no merge is left, the earliest merge of the list first.

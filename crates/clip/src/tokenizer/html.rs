@@ -1,8 +1,8 @@
-//! HTML character references, by two rules: Python's `html.unescape`, which takes whatever a browser would, and ftfy's,
-//! which takes only what cannot be meant literally.
+//! HTML character references, by two rules: Python's `html.unescape`, which decodes whatever a browser does, and
+//! ftfy's, which decodes only what cannot be meant literally.
 //!
 //! `htmlize`'s own unescape follows the WHATWG standard, from which Python's differs (a reference of 32 characters is
-//! passed over whole, forbidden code points vanish), so only its table of names is used.
+//! skipped whole, forbidden code points vanish), so only its table of names is used.
 
 use std::borrow::Cow;
 
@@ -67,7 +67,7 @@ fn numeric_reference(rest: &str) -> Option<(usize, String)> {
         return None;
     }
     let mut taken = start + digits;
-    // A number too large for u32 is past the last code point all the same.
+    // A number too large for u32 is past the last code point too.
     let code = u32::from_str_radix(&rest[start..taken], radix).unwrap_or(u32::MAX);
     taken += usize::from(bytes.get(taken) == Some(&b';'));
     Some((taken, numbered(code).map(String::from).unwrap_or_default()))

@@ -1,18 +1,19 @@
 //! CLIP's tokenizer: the ids that OpenCLIP's `SimpleTokenizer` gives with its default cleaning.
 //!
-//! A text is cleaned (repaired as ftfy does, HTML references decoded, white space collapsed, lower case), cut
-//! into words, and each word byte-pair encoded. The ids are equal to OpenCLIP's for any text, with these
-//! exceptions: characters whose Unicode properties changed between the versions of Unicode in use on both sides, and the
-//! limits that the module `fix_text` names.
+//! A text is cleaned (repaired as ftfy does, HTML references decoded, white space collapsed, lower case), split into
+//! words, and each word is byte-pair encoded. The ids are equal to OpenCLIP's for any text, with these exceptions:
+//! characters whose Unicode properties changed between the versions of Unicode in use on both sides, and the limits
+//! that the module `fix_text` names.
 //!
 //! The special tokens are written `<start_of_text>` and `<end_of_text>` in a text, as OpenCLIP reads them;
-//! `<|startoftext|>`, the spelling of Hugging Face's files, is ordinary text to OpenCLIP and so it is here.
+//! `<|startoftext|>`, the spelling of Hugging Face's files, is ordinary text, as in OpenCLIP.
 
 mod bpe;
 mod clean;
 mod fix_text;
 mod html;
 mod vocabulary;
+mod white_space;
 mod words;
 
 use std::fmt;
@@ -39,7 +40,7 @@ struct Shared {
 }
 
 impl Tokenizer {
-    /// The tokenizer of OpenAI's CLIP and of OpenCLIP's default. The vocabulary is built once in a process.
+    /// Returns the tokenizer of OpenAI's CLIP and of OpenCLIP's default. The vocabulary is built once in a process.
     pub fn clip() -> Self {
         static CLIP: LazyLock<Tokenizer> = LazyLock::new(|| {
             let shared = Shared { vocabulary: Vocabulary::new(), words: WordCache::default() };
@@ -48,8 +49,8 @@ impl Tokenizer {
         CLIP.clone()
     }
 
-    /// The text's ids between [`START_OF_TEXT`] and [`END_OF_TEXT`], filled with zeros to `context_length`. A text that
-    /// is too long loses its end; the last id is then [`END_OF_TEXT`] all the same.
+    /// Encodes a text: its ids between [`START_OF_TEXT`] and [`END_OF_TEXT`], padded with zeros to `context_length`. A
+    /// text that is too long is truncated; its last id is still [`END_OF_TEXT`].
     ///
     /// # Shapes
     /// `[context_length]`
@@ -59,7 +60,7 @@ impl Tokenizer {
         tokens
     }
 
-    /// [`encode`](Self::encode) without the zeros at the end.
+    /// As [`encode`](Self::encode), without the padding.
     ///
     /// # Shapes
     /// `[n]`, n ≤ `context_length`
@@ -84,7 +85,7 @@ impl Tokenizer {
         tokens
     }
 
-    /// [`encode`](Self::encode) for many texts.
+    /// As [`encode`](Self::encode), for many texts.
     ///
     /// # Shapes
     /// `[texts, context_length]`
@@ -92,10 +93,10 @@ impl Tokenizer {
         texts.iter().map(|text| self.encode(text.as_ref(), context_length)).collect()
     }
 
-    /// The ids as a text for people: from after the start token to the end token, words separated by one space. Ids that
-    /// the vocabulary does not have are left out, broken UTF-8 is shown as U+FFFD.
+    /// Decodes the ids between the start and the end token to readable text, words separated by one space. Unknown ids
+    /// are skipped, invalid UTF-8 becomes U+FFFD.
     ///
-    /// This does not give the text back: cleaning and the spaces around punctuation are not undone.
+    /// This does not restore the original text: cleaning and the spaces around punctuation are not undone.
     pub fn decode(&self, tokens: &[u32]) -> String {
         let Shared { vocabulary, .. } = &*self.shared;
         let mut bytes = Vec::new();
@@ -114,18 +115,18 @@ impl Tokenizer {
         String::from_utf8_lossy(&bytes).trim_end().to_owned()
     }
 
-    /// Number of ids, 49 408.
+    /// Returns the number of ids, 49 408.
     pub fn vocab_size(&self) -> usize {
         self.shared.vocabulary.tokens().len()
     }
 
-    /// Every token with its id, in the order of the ids: the content of Hugging Face's `vocab.json`, whose names for the
-    /// special tokens, `<|startoftext|>` and `<|endoftext|>`, it uses.
+    /// Lists every token with its id, in the order of the ids: the content of Hugging Face's `vocab.json`, whose names
+    /// for the special tokens, `<|startoftext|>` and `<|endoftext|>`, it uses.
     pub fn vocab(&self) -> impl Iterator<Item = (&str, u32)> {
         self.shared.vocabulary.tokens().iter().map(String::as_str).zip(0..)
     }
 
-    /// Every merge in order, as `first second`: the lines of Hugging Face's `merges.txt` after its first,
+    /// Lists every merge in order, as `first second`: the lines of Hugging Face's `merges.txt` after its first,
     /// `#version: 0.2`.
     pub fn merges(&self) -> impl Iterator<Item = &'static str> {
         vocabulary::merges()

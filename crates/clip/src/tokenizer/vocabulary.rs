@@ -1,15 +1,15 @@
 //! The vocabulary: bytes, bytes at the end of a word, merges of two tokens, and the two special tokens.
 //!
 //! The merges are data that come with OpenAI's CLIP (`assets/bpe_merges.txt`, the first 48 894 of
-//! `bpe_simple_vocab_16e6.txt.gz`; its licence lies beside it). A token's id is its place in that order, so the file is
+//! `bpe_simple_vocab_16e6.txt.gz`; its licence is beside it). A token's id is its place in that order, so the file is
 //! the vocabulary.
 
 use std::collections::HashMap;
 
-/// One merge a line, the most frequent first.
+/// One merge per line, the most frequent first.
 const MERGES: &str = include_str!("../../assets/bpe_merges.txt");
 
-/// What ends a token that ends a word.
+/// Suffix of a token that ends a word.
 pub(super) const END_OF_WORD: &str = "</w>";
 
 /// Id of the first token that is a merge.
@@ -18,7 +18,6 @@ const FIRST_MERGE: u32 = 512;
 /// The special tokens as Hugging Face's files name them.
 const SPECIAL: [&str; 2] = ["<|startoftext|>", "<|endoftext|>"];
 
-/// Tokens and merges.
 pub(super) struct Vocabulary {
     /// Each token's text, in the printable alphabet that stands for bytes.
     tokens: Vec<String>,

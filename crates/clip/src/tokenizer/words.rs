@@ -1,5 +1,5 @@
-//! Cutting a cleaned text into the words that byte-pair encoding works on, and their tokens once they are known: texts repeat
-//! their words, above all class names under templates.
+//! Splits a cleaned text into the words that byte-pair encoding works on, and caches their tokens: texts repeat their
+//! words, above all class names under templates.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
@@ -9,7 +9,7 @@ use regex::Regex;
 /// CLIP's pattern: OpenCLIP's two special tokens, English contractions, runs of letters, single digits, runs of anything
 /// else but blanks.
 ///
-/// OpenCLIP ignores case in the whole pattern, by which U+0345 (a mark whose capital is a letter) is in none of Python's
+/// OpenCLIP ignores case in the whole pattern, so that U+0345 (a mark whose capital is a letter) is in none of Python's
 /// classes and is dropped.
 static WORD: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i:<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d)|\p{L}+|\p{N}|[^\s\p{L}\p{N}\u{345}]+")
@@ -27,7 +27,7 @@ const MAX_WORDS: usize = 1 << 16;
 /// Longer words are rare and not worth their memory.
 const MAX_WORD_BYTES: usize = 64;
 
-/// Words and their tokens, shared between threads. Bounded: when it is full it keeps what it has.
+/// Words and their tokens, shared between threads. Bounded: a full cache takes no more words.
 #[derive(Default)]
 pub(super) struct WordCache {
     words: RwLock<HashMap<String, Arc<[u32]>>>,

@@ -1,4 +1,4 @@
-//! `--arch`: what says how large a model is when its files do not.
+//! `--arch`: the sizes of a model whose files do not record them.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Checkpoints that are cut off, lie, or are of another model: a clear error each, never a panic.
+//! Checkpoints that are truncated, inconsistent, or of another model: a clear error each, never a panic.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +23,7 @@ fn two_tensors() -> Vec<u8> {
     bytes
 }
 
-/// A safetensors file of this header and so many bytes of data.
+/// A safetensors file with this header and `data` bytes of data.
 fn with_header(header: &str, data: usize) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![0; data]].concat()
 }
@@ -63,7 +63,7 @@ fn damaged_safetensors_name_file_and_key() {
         ("a list", with_header("[1, 2]", 0), "not a JSON object"),
         ("no UTF-8", [&2u64.to_le_bytes()[..], &[b'{', 0xff]].concat(), "not a JSON object"),
         ("unknown dtype", tensor("dtype", json!("F31")), "`weight`: expected a dtype such as F32, found \"F31\""),
-        ("a shape too large", tensor("shape", json!([3])), "`weight`: shape [3] in \"F32\" does not take the 8 bytes"),
+        ("a shape too large", tensor("shape", json!([3])), "`weight`: shape [3] in \"F32\" does not take 8 bytes"),
         ("a shape that overflows", tensor("shape", json!([u64::MAX, u64::MAX])), "`weight`"),
         ("a negative axis", tensor("shape", json!([-2])), "`weight`"),
         ("offsets beyond the file", tensor("data_offsets", json!([0, 800])), "`weight`: expected data_offsets within"),
@@ -259,7 +259,7 @@ fn open_bytes(name: &str, bytes: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     fs::write(&path, bytes).unwrap();
-    // Whatever comes, it is no panic; a change inside the values may even go unseen.
+    // Nothing panics; a change inside the values may stay undetected.
     if let Err(error) = Checkpoint::open(&path, Some(&small_config())) {
         assert!(!error.to_string().is_empty());
     }

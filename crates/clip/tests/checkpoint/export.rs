@@ -1,4 +1,4 @@
-//! Both forms out, and back in.
+//! Both forms written, and read back.
 
 use std::fs;
 use std::path::Path;
@@ -86,7 +86,7 @@ fn exported_dtype_can_be_chosen() {
     assert_eq!(config["torch_dtype"], "float16");
 }
 
-/// OpenAI's weights mix f16 and f32; a merged model goes out as they came in.
+/// OpenAI's weights mix f16 and f32; a merged model is written in the dtypes it was read in.
 #[test]
 fn mixed_dtypes_are_kept() {
     let mut base = small_state();

@@ -16,19 +16,19 @@ const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 /// How the server behaves.
 #[derive(Clone, Default)]
 struct Behaviour {
-    /// Files of `owner/name`.
+    /// Contents of the files of `owner/name`.
     files: BTreeMap<String, Vec<u8>>,
-    /// Answer everything so.
+    /// Answers every request with this status.
     status: Option<&'static str>,
-    /// Close the connection after so many bytes of a file's body.
+    /// Closes the connection after this many bytes of a file's body.
     cut: Option<usize>,
-    /// As `cut`, but say no length: the client cannot see that something is missing.
+    /// As `cut`, but without a length: the client cannot see that something is missing.
     cut_silently: Option<usize>,
-    /// Send files by way of a redirect, as the hub does for large ones.
+    /// Sends files through a redirect, as the hub does for large ones.
     redirect: bool,
 }
 
-/// A hub on loopback, with what was asked of it.
+/// A hub on loopback, with the requests it received.
 struct Server {
     endpoint: String,
     behaviour: Arc<Mutex<Behaviour>>,
@@ -44,7 +44,7 @@ impl Server {
         let (shared, log, own) = (Arc::clone(&behaviour), Arc::clone(&requests), endpoint.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // A client that goes away is no matter for the server.
+                // The server ignores a client that disconnects.
                 let _ = answer(stream, &shared.lock().unwrap().clone(), &log, &own);
             }
         });
@@ -256,10 +256,10 @@ fn something_else_than_a_hub_is_told() {
     let cache = tempfile::tempdir().unwrap();
     let server = Server::start(Behaviour { status: Some("200 OK"), ..Default::default() });
     let error = fetch(&reference(), &server.options(cache.path()), |_| ()).unwrap_err();
-    assert!(hub_reason(&error).contains("is it a hub?"), "{error}");
+    assert!(hub_reason(&error).contains("not a hub"), "{error}");
 }
 
-/// Each connection breaks off early: an error first, and the next try continues where it stopped.
+/// Each connection closes early: an error first, and the next try resumes where it stopped.
 #[test]
 fn a_download_that_breaks_off_is_continued() {
     let cache = tempfile::tempdir().unwrap();
@@ -273,17 +273,17 @@ fn a_download_that_breaks_off_is_continued() {
     let dir = fetch(&reference(), &server.options(cache.path()), |_| ()).unwrap();
     assert_eq!(Checkpoint::open(&dir, None).unwrap().state, small_state());
     let continued = |request: &String| request.contains("bytes=") && !request.contains("bytes=0-");
-    assert!(server.requests().iter().any(continued), "the download went on where it broke off");
+    assert!(server.requests().iter().any(continued), "the download resumed where it was interrupted");
 }
 
-/// A server that says no length: what came is not taken for the file, nor kept.
+/// A server that sends no length: incomplete bytes are neither accepted nor kept.
 #[test]
 fn a_download_that_ends_silently_is_not_kept() {
     let cache = tempfile::tempdir().unwrap();
     let server = Server::start(Behaviour { files: exported(Format::OpenClip), ..Default::default() });
     server.change(|behaviour| behaviour.cut_silently = Some(2000));
     let error = fetch(&reference(), &server.options(cache.path()), |_| ()).unwrap_err();
-    assert!(hub_reason(&error).contains("broke off"), "{error}");
+    assert!(hub_reason(&error).contains("interrupted"), "{error}");
     assert!(hub_reason(&error).contains("found 2000"), "{error}");
     server.change(|behaviour| behaviour.cut_silently = None);
     let dir = fetch(&reference(), &server.options(cache.path()), |_| ()).unwrap();

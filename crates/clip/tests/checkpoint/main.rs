@@ -1,4 +1,5 @@
-//! Checkpoints: every form in, both forms out, bit for bit; what is damaged, lies or is another model's is refused.
+//! Checkpoints: every form is read, both forms are written bit for bit; damaged, inconsistent and foreign files are
+//! refused.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 

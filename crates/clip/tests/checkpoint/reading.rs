@@ -1,4 +1,4 @@
-//! Every form in.
+//! Reading every form of a checkpoint.
 
 use std::collections::HashMap;
 use std::fs;
@@ -34,7 +34,7 @@ fn a_real_checkpoint_opens() {
     assert_eq!(scale.shape(), [0usize; 0]);
 }
 
-/// Those that torch wrote, against values computed here.
+/// Files that torch wrote, against values computed here.
 #[test]
 fn pytorch_files_are_read() {
     for (name, state, format) in [
@@ -66,7 +66,7 @@ fn directories_with_pytorch_files_are_read() {
     assert_eq!(Checkpoint::open(&hugging_face, None).unwrap().state, bf16_state());
 }
 
-/// Squash instead of crop, in the older file and in transformers 5's, which goes first.
+/// Squash instead of crop, in the older file and in transformers 5's, which is preferred.
 #[test]
 fn preprocessing_beside_a_hugging_face_config_is_read() {
     let folder = tempfile::tempdir().unwrap();

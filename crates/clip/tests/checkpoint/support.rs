@@ -57,7 +57,7 @@ pub(crate) fn small_checkpoint() -> Checkpoint {
     Checkpoint::new(small_config(), small_state(), Format::OpenClip, "small").expect("the small model is whole")
 }
 
-/// A folder of the project's data, or `None` with a word on the terminal.
+/// A folder of the project's data, or `None` with a note on the terminal.
 pub(crate) fn data(variable: &str, default: &str) -> Option<PathBuf> {
     let path = match std::env::var_os(variable) {
         Some(path) => PathBuf::from(path),

@@ -1,4 +1,4 @@
-//! Hugging Face's form.
+//! Hugging Face's config form.
 
 use radapter_clip::config::{ClipConfig, ConfigError};
 use radapter_images::{Interpolation, PreprocessConfig, ResizeMode};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::set;
 
-/// What the OpenAI models on the hub say, older keys included.
+/// The config of the OpenAI models on the hub, older keys included.
 pub(crate) const HUGGING_FACE_LARGE: &str = r#"{
     "_name_or_path": "clip-vit-large-patch14/", "architectures": ["CLIPModel"], "initializer_factor": 1.0,
     "logit_scale_init_value": 2.6592, "model_type": "clip", "projection_dim": 768,
@@ -34,7 +34,7 @@ pub(crate) const HUGGING_FACE_LARGE: &str = r#"{
     }
 }"#;
 
-/// Its preprocessor file.
+/// The preprocessor file of the same model.
 const HUGGING_FACE_PREPROCESSOR: &str = r#"{
     "crop_size": 224, "do_center_crop": true, "do_normalize": true, "do_resize": true,
     "feature_extractor_type": "CLIPFeatureExtractor", "image_mean": [0.48145466, 0.4578275, 0.40821073],

@@ -1,4 +1,4 @@
-//! Configs: presets, OpenCLIP's and Hugging Face's JSON, and what is refused.
+//! Configs: presets, OpenCLIP's and Hugging Face's JSON, and refused values.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 

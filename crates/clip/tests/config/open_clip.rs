@@ -1,4 +1,4 @@
-//! OpenCLIP's form.
+//! OpenCLIP's config form.
 
 use radapter_clip::config::{Activation, ClipConfig, ConfigError};
 use radapter_images::{Interpolation, ResizeMode};

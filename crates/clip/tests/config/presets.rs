@@ -55,11 +55,11 @@ fn common_spellings_of_presets() {
     for unknown in ["", "RN50", "ViT-B-33", "-quickgelu", "ViT-B-32-quickgelu-quickgelu"] {
         let error = ClipConfig::preset(unknown).unwrap_err();
         assert!(matches!(error, ConfigError::UnknownPreset { .. }), "{unknown}: {error}");
-        assert!(error.to_string().contains("ViT-L-14-336-quickgelu"), "the error tells what there is: {error}");
+        assert!(error.to_string().contains("ViT-L-14-336-quickgelu"), "the error lists the presets: {error}");
     }
 }
 
-/// Each size alone is possible, together they are not.
+/// Each size alone is valid; together they are too large.
 #[test]
 fn sizes_that_no_memory_holds_are_refused() {
     let mut config = ClipConfig::preset("ViT-B-32").unwrap();

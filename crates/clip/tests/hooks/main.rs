@@ -1,4 +1,4 @@
-//! The seam for fine-tuning methods: what hooks compute equals the same computed without them.
+//! Hooks for fine-tuning methods: their results equal the same computation without hooks.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

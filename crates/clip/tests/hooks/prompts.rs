@@ -57,15 +57,15 @@ fn prompted(layout: Layout, device: &Device) -> Clip<Prompted> {
     })
 }
 
-/// A sequence with the tokens between its first `position` rows and those from `behind` on.
-fn put(x: Tensor<2>, tokens: &Param<Tensor<3>>, position: usize, behind: usize) -> Tensor<2> {
+/// A sequence with the tokens between its first `position` rows and those from `after` on.
+fn put(x: Tensor<2>, tokens: &Param<Tensor<3>>, position: usize, after: usize) -> Tensor<2> {
     let [rows, width] = x.dims();
     let mut parts = vec![tokens.val().reshape([LENGTH, width])];
     if position > 0 {
         parts.insert(0, x.clone().slice([0..position, 0..width]));
     }
-    if behind < rows {
-        parts.push(x.slice([behind..rows, 0..width]));
+    if after < rows {
+        parts.push(x.slice([after..rows, 0..width]));
     }
     Tensor::cat(parts, 0)
 }
@@ -145,7 +145,7 @@ fn tokens_in_the_text_equal_those_computed_by_hand() {
     }
 }
 
-/// Behind the class token, in front of it, and past the end.
+/// After the class token, before it, and past the end.
 #[test]
 fn tokens_in_the_image_equal_those_computed_by_hand() {
     let device = Device::flex();

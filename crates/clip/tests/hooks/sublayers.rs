@@ -1,4 +1,4 @@
-//! Modules before and behind a sublayer.
+//! Modules before and after a sublayer.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -43,7 +43,7 @@ fn scaling_the_input_of_sublayers_equals_scaled_layer_norms() {
     assert!(distance(&embed(&scaled, &context), &embed(&uneven_clip(0, &device), &context)) > 0.1);
 }
 
-/// A branch beside the sublayer, which alone is left of a model whose sublayers put out zeros.
+/// A branch parallel to the sublayer, the only contribution in a model whose sublayers output zeros.
 #[test]
 fn a_parallel_branch_sees_the_input_of_the_sublayer() {
     #[derive(Module, Debug)]

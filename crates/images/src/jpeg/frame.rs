@@ -18,7 +18,6 @@ pub(super) struct Frame {
     pub(super) max_v: usize,
 }
 
-/// One colour component.
 pub(super) struct Component {
     pub(super) id: u8,
     /// Sampling factors: blocks of this component, across and down, in a unit that all components share.

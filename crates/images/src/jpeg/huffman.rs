@@ -6,7 +6,7 @@ use super::bits::BitReader;
 /// Longest code in the direct lookup table.
 const FAST_BITS: u32 = 9;
 
-/// Longest code.
+/// Longest code, in bits.
 const MAX_BITS: usize = 16;
 
 /// A canonical Huffman table: the codes of each length are consecutive numbers, in the order of the symbols.

@@ -53,7 +53,7 @@ impl PixelCache {
     /// everything that the pixels depend on besides the image.
     ///
     /// # Errors
-    /// Those of `make`. A failed write is logged as a warning, once, and ends caching.
+    /// The errors of `make`. A failed write is logged as a warning, once, and ends caching.
     pub fn get_or<E>(
         &self,
         source: &ImageSource,
@@ -88,7 +88,7 @@ impl PixelCache {
         }
     }
 
-    /// Number of cached entries.
+    /// Returns the number of cached entries.
     pub fn len(&self) -> usize {
         self.0.read().unwrap_or_else(PoisonError::into_inner).len()
     }

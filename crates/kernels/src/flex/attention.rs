@@ -1,5 +1,5 @@
-//! Attention of all heads on packed queries, keys and values. Scores live in a scratch of one head at a time, and the backward
-//! pass computes them anew: what is kept for it is the packed input alone.
+//! Attention of all heads on packed queries, keys and values. Scores are in a scratch buffer of one head at a time, and
+//! the backward pass recomputes them from the packed input alone.
 
 use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
@@ -9,17 +9,17 @@ use super::buffer::{contiguous, tensor, values};
 use super::exp::exp;
 use super::gemm::{Matrix, Target, multiply};
 use super::lanes::{Piece, max, sum, vectorised};
-use crate::attention::Heads;
+use crate::arguments::Heads;
 
 /// The sizes of one call.
 #[derive(Clone, Copy)]
 struct Sizes {
     tokens: usize,
     heads: usize,
-    /// Of all heads.
+    /// Width of all heads together.
     width: usize,
     causal: bool,
-    /// Whether products are worth all cores: with fewer samples than cores.
+    /// Whether a product uses all cores: with fewer samples than cores.
     spread: bool,
 }
 
@@ -57,7 +57,7 @@ impl Sizes {
         Matrix::new(&x[head * self.head_width()..], self.tokens, self.head_width(), self.width)
     }
 
-    /// Positions that a query sees.
+    /// Positions that a query attends to.
     fn seen(self, query: usize) -> usize {
         if self.causal { query + 1 } else { self.tokens }
     }
@@ -66,7 +66,7 @@ impl Sizes {
         Matrix::new(scores, self.tokens, self.tokens, self.tokens)
     }
 
-    /// The probabilities of a head: softmax of its scores, zero where a query does not look.
+    /// The probabilities of a head: softmax of its scores, zero where a query does not attend.
     fn probabilities(self, packed: &[f32], head: usize, out: &mut [f32]) {
         let target = Target { values: &mut *out, down: self.tokens, add: false };
         let keys = self.part(packed, 1, head).transposed();

@@ -1,4 +1,4 @@
-//! Getting at a tensor's values, and making new ones without writing zeros first.
+//! Access to a tensor's values, and new ones without writing zeros first.
 
 use std::mem::MaybeUninit;
 
@@ -14,10 +14,10 @@ pub(super) fn contiguous(x: FlexTensor) -> FlexTensor {
 
 /// The values of a tensor that [`contiguous`] gave.
 pub(super) fn values(x: &FlexTensor) -> &[f32] {
-    x.as_slice().expect("made contiguous, and of f32 as the caller has seen")
+    x.as_slice().expect("contiguous, and of f32 as the caller has checked")
 }
 
-/// The tensor's values to be overwritten, if nobody else holds them and nothing else is in their storage.
+/// The tensor's values for overwriting, if their storage is not shared and holds nothing else.
 pub(super) fn owned(x: &mut FlexTensor) -> Option<&mut [f32]> {
     let count = x.shape().num_elements();
     if !x.is_contiguous() || x.layout().start_offset() != 0 {
@@ -26,7 +26,6 @@ pub(super) fn owned(x: &mut FlexTensor) -> Option<&mut [f32]> {
     x.try_storage_mut::<f32>().filter(|values| values.len() == count)
 }
 
-/// A tensor of values.
 pub(super) fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape.into()))
 }

@@ -11,10 +11,10 @@ use super::exp::exp;
 use super::lanes::{Piece, vectorised};
 use crate::activation::QUICK_GELU_FACTOR as FACTOR;
 
-/// Elements that one thread takes at a time: enough to be worth it, and a piece fits a core's cache.
+/// Elements that one thread takes at a time: enough to pay off, and small enough for a core's cache.
 const PIECE: usize = 1 << 14;
 
-/// `f` of each element, in place where nobody else holds the tensor.
+/// `f` of each element, in place if the tensor is not shared.
 pub(super) fn map(x: FlexTensor, f: impl Fn(f32) -> f32 + Copy + Send + Sync) -> FlexTensor {
     let mut x = contiguous(x);
     if let Some(values) = owned(&mut x) {
@@ -60,7 +60,7 @@ impl<F: Fn(f32) -> f32> Piece for Write<'_, F> {
     }
 }
 
-/// `f` of the elements of two tensors of one shape, into the second where nobody else holds it.
+/// `f` of the elements of two tensors of one shape, into the second if it is not shared.
 pub(super) fn map_two(x: FlexTensor, y: FlexTensor, f: impl Fn(f32, f32) -> f32 + Copy + Send + Sync) -> FlexTensor {
     let (x, mut y) = (contiguous(x), contiguous(y));
     let first = values(&x);
@@ -116,8 +116,8 @@ pub(super) fn quick_gelu(x: f32) -> f32 {
     x * sigmoid(FACTOR * x)
 }
 
-/// `gradient · (σ(z) + z σ(z) (1 − σ(z)))` with `z = 1.702 x`. What is missing to 1 is `exp(−z) σ(z)`: a difference would lose its
-/// digits where the sigmoid is nearly 1.
+/// `gradient · (σ(z) + z σ(z) (1 − σ(z)))` with `z = 1.702 x`. `1 − σ(z)` is computed as `exp(−z) σ(z)`: the difference
+/// would lose its digits where the sigmoid is nearly 1.
 #[inline(always)]
 pub(super) fn quick_gelu_backward(x: f32, gradient: f32) -> f32 {
     let z = FACTOR * x;

@@ -1,9 +1,10 @@
-//! The exponential.
+//! The exponential function, vectorisable.
 
 /// The exponential, to about one unit in the last place; arguments are clamped to where it is a normal number.
 ///
-/// `x = n ln 2 + r` with a whole `n` and `|r| ≤ ½ ln 2`; `exp r` is a polynomial, `2ⁿ` is put together of bits. There is no branch and
-/// no call, so that loops over it are vectors; the coefficients are those of the Cephes library's `expf` (Moshier).
+/// `x = n ln 2 + r` with a whole `n` and `|r| ≤ ½ ln 2`; `exp r` is a polynomial, `2ⁿ` is assembled from bits. There is
+/// no branch and no call, so that loops over it are vectorised; the coefficients are those of the Cephes library's
+/// `expf` (Moshier).
 #[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
     // Adding and subtracting this rounds to a whole number, which is then in the lowest bits.

@@ -1,19 +1,19 @@
-//! Matrix products on parts of buffers: the library that burn's CPU backend multiplies by, with what it does besides.
+//! Matrix products on parts of buffers, by the library that burn's CPU backend uses.
 
 use gemm::Parallelism;
 
-/// Multiplications from which a product is worth several threads.
+/// Multiplications from which several threads pay off.
 const PARALLEL: usize = 192 * 192 * 192;
 
-/// A matrix in a buffer.
+/// A strided matrix in a buffer.
 #[derive(Clone, Copy)]
 pub(super) struct Matrix<'a> {
     values: &'a [f32],
     rows: usize,
     columns: usize,
-    /// From an element to the one below.
+    /// Stride from an element to the one below.
     down: usize,
-    /// From an element to its right neighbour.
+    /// Stride from an element to its right neighbour.
     across: usize,
 }
 
@@ -37,7 +37,7 @@ fn fits(length: usize, rows: usize, columns: usize, down: usize) -> bool {
 pub(super) struct Target<'a> {
     pub(super) values: &'a mut [f32],
     pub(super) down: usize,
-    /// Whether the product is added to what is there.
+    /// Whether the product is added to the target's values.
     pub(super) add: bool,
 }
 
@@ -49,7 +49,7 @@ pub(super) fn multiply(target: Target<'_>, left: Matrix<'_>, right: Matrix<'_>, 
     let large = rows.saturating_mul(inner).saturating_mul(columns) >= PARALLEL;
     let parallelism = if parallel && large { Parallelism::Rayon(0) } else { Parallelism::None };
     // SAFETY: both matrices were made to lie within their buffers, the target has just been checked to, its rows do not
-    // overlap, and it is borrowed alone.
+    // overlap, and it is borrowed exclusively.
     unsafe {
         gemm::gemm(
             rows,

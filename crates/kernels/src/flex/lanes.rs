@@ -1,14 +1,14 @@
-//! Loops in vectors, whose results do not depend on how wide the processor's vectors are.
+//! Vectorised loops whose results do not depend on the width of the processor's vectors.
 
-/// Partial results that are kept side by side: the widest vectors there are.
+/// Partial results kept side by side: as many as the widest vectors hold.
 const LANES: usize = 16;
 
 /// A loop over a piece of memory.
 pub(super) trait Piece {
     type Output;
 
-    /// Has to be marked `#[inline(always)]`: code that is not inlined where [`vectorised`] calls it is compiled for the narrowest
-    /// vectors alone.
+    /// Must be marked `#[inline(always)]`: code that is not inlined where [`vectorised`] calls it is compiled for the
+    /// narrowest vectors alone.
     fn run(self) -> Self::Output;
 }
 
@@ -45,7 +45,7 @@ pub(super) fn sum(count: usize, f: impl Fn(usize) -> f32) -> f32 {
     halve(sums, |a, b| a + b)
 }
 
-/// The largest of the values; −∞ of none. NaN is passed over.
+/// The largest of the values; −∞ of none. NaN is ignored.
 #[inline(always)]
 pub(super) fn max(values: &[f32]) -> f32 {
     let larger = |a: f32, b: f32| if b > a { b } else { a };

@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use super::buffer::{contiguous, fill, tensor, values};
 use super::lanes::{Piece, sum, vectorised};
 
-/// Rows that one thread takes at a time, and whose share of the weight's gradient is summed first. A number of its own, so that
-/// the order of the sums does not depend on the thread count.
+/// Rows that one thread takes at a time, and whose share of the weight's gradient is summed first. Fixed, so that the
+/// order of the sums does not depend on the thread count.
 const ROWS: usize = 32;
 
 /// Mean and reciprocal standard deviation of a row.
@@ -32,7 +32,7 @@ pub(super) fn forward(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, epsilo
     let (x, gamma, beta) = (contiguous(x), contiguous(gamma), contiguous(beta));
     let (from, gamma, beta) = (values(&x), values(&gamma), values(&beta));
     let width = width(&x);
-    // The loop goes by γ's length, and has to write everything.
+    // The loop runs over γ's length, and must write every value.
     assert!(gamma.len() == width && beta.len() == width, "weights of another width than the rows");
     let out = fill(from.len(), ROWS * width, |start, out| {
         let from = &from[start..start + out.len()];

@@ -1,4 +1,4 @@
-//! A matrix product on top of what is there, and sums over rows.
+//! A matrix product added to another tensor, and sums over rows.
 
 use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
@@ -10,8 +10,8 @@ use super::gemm::{Matrix, Target, multiply};
 /// Values that one thread copies at a time.
 const PIECE: usize = 1 << 16;
 
-/// `base + x · weightᵀ`: the product is added to what is there as it is written, so that neither a bias nor a residual needs a
-/// pass of its own, and in place where nobody else holds `base`.
+/// `base + x · weightᵀ`: the product is added to `base` as it is written, so that neither a bias nor a residual needs a
+/// pass of its own, and in place if `base` is not shared.
 ///
 /// # Shapes
 /// `x`: `[rows, in]`, `weight`: `[out, in]`, `base`: `[rows, out]`, or `[out]` for all rows → `[rows, out]`

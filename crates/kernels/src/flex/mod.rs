@@ -13,10 +13,8 @@ mod optimizer;
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 
-use crate::activation::Activation;
-use crate::attention::Heads;
+use crate::arguments::{Activation, AdamW, Heads};
 use crate::ops::{Derivatives, Kernels, Steps};
-use crate::optimizer::AdamW;
 
 impl Kernels for Flex {
     fn activate(x: FlexTensor, activation: Activation) -> FlexTensor {

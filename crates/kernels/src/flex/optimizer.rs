@@ -6,13 +6,13 @@ use rayon::prelude::*;
 
 use super::buffer::{contiguous, owned, tensor, values};
 use super::lanes::{Piece, vectorised};
-use crate::optimizer::AdamW;
+use crate::arguments::AdamW;
 
 /// Values that one thread takes at a time.
 const PIECE: usize = 1 << 14;
 
 impl AdamW {
-    /// What becomes of one parameter, its moments and its average.
+    /// Updates one parameter and its moments.
     #[inline(always)]
     fn one(&self, parameter: &mut f32, gradient: f32, first: &mut f32, second: &mut f32) {
         let gradient = gradient * self.gradient_factor;
@@ -23,7 +23,7 @@ impl AdamW {
     }
 }
 
-/// Tensors of one length, as values that may be overwritten: their own where nobody else holds them.
+/// Tensors of one length, as values that may be overwritten: in place if they are not shared.
 fn writable(x: FlexTensor) -> FlexTensor {
     let mut x = contiguous(x);
     if owned(&mut x).is_some() { x } else { tensor(values(&x).to_vec(), x.shape()) }
@@ -110,7 +110,7 @@ pub(super) fn step_averaged(
     (parameter, first, second, average)
 }
 
-/// Sums side by side.
+/// Partial sums side by side.
 const LANES: usize = 8;
 
 /// The sums of the squares of each 16,384 values, added in f64.

@@ -1,5 +1,5 @@
-//! The operations under burn's automatic differentiation. What a backward pass needs is kept only where its derivative is asked
-//! for: a frozen weight keeps no input alive.
+//! The operations under burn's automatic differentiation. Operands are kept for the backward pass only where it needs
+//! them: a frozen weight keeps no input alive.
 
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -10,8 +10,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, TensorMetadata};
 
 use super::{Derivatives, Kernels};
-use crate::activation::Activation;
-use crate::attention::Heads;
+use crate::arguments::{Activation, Heads};
 
 #[derive(Debug)]
 struct Activate;
@@ -51,7 +50,7 @@ impl<B: Derivatives> Backward<B, 3> for LayerNorm {
     }
 }
 
-/// All axes but the last one as one.
+/// Merges all axes but the last one.
 fn flatten<B: Derivatives>(x: FloatTensor<B>) -> FloatTensor<B> {
     let shape = x.shape();
     let width = shape.iter().next_back().copied().unwrap_or(1).max(1);
@@ -75,7 +74,7 @@ impl<B: Derivatives> Backward<B, 1> for Attention {
 struct MatmulAdd;
 
 impl<B: Derivatives> Backward<B, 3> for MatmulAdd {
-    /// Input and weight where the other one's derivative is asked for, and whether the base has a row for each row.
+    /// Input and weight, each kept if the other one requires a gradient, and whether the base has a row for each row.
     type State = (Option<NodeId>, Option<NodeId>, bool);
 
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {

@@ -1,4 +1,4 @@
-//! The operations for burn's dispatch, and their place in a graph of derivatives.
+//! The operations for burn's dispatch and automatic differentiation.
 
 mod autodiff;
 
@@ -6,17 +6,15 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, DispatchDevice, backend_extension};
 use burn::tensor::{DType, Tensor};
 
-use crate::activation::Activation;
-use crate::attention::Heads;
-use crate::optimizer::AdamW;
+use crate::arguments::{Activation, AdamW, Heads};
 
 /// Operations with kernels of their own.
 #[backend_extension(Flex, Autodiff)]
 pub(crate) trait Kernels: Backend {
-    /// An activation of each value.
+    /// Applies an activation to each value.
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
 
-    /// Over the last axis.
+    /// Layer normalisation over the last axis.
     fn row_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -31,7 +29,7 @@ pub(crate) trait Kernels: Backend {
     fn matmul_add(x: FloatTensor<Self>, weight: FloatTensor<Self>, base: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
-/// Operations that are never part of a graph.
+/// Operations that are never part of an autodiff graph.
 #[backend_extension(Flex)]
 pub(crate) trait Steps: Backend {
     /// Sums of squares of parts of a tensor of one axis.
@@ -46,7 +44,8 @@ pub(crate) trait Steps: Backend {
         settings: AdamW,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
-    /// The same, and the average with what it and the parameter are multiplied by.
+    /// As [`adamw`](Self::adamw), and the moving average; `weights` are the factors of the average and of the
+    /// parameter.
     fn adamw_averaged(
         parameter: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
@@ -58,7 +57,7 @@ pub(crate) trait Steps: Backend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
-/// What the backward passes of [`Kernels`] need.
+/// The backward passes of [`Kernels`].
 pub(crate) trait Derivatives: Backend {
     /// `gradient` times the activation's slope at `x`.
     fn activate_backward(
@@ -67,7 +66,7 @@ pub(crate) trait Derivatives: Backend {
         activation: Activation,
     ) -> FloatTensor<Self>;
 
-    /// Of the input.
+    /// The gradient of the input.
     fn layer_norm_backward(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -75,17 +74,17 @@ pub(crate) trait Derivatives: Backend {
         epsilon: f32,
     ) -> FloatTensor<Self>;
 
-    /// Of γ.
+    /// The gradient of γ.
     fn layer_norm_backward_gamma(x: FloatTensor<Self>, gradient: FloatTensor<Self>, epsilon: f32) -> FloatTensor<Self>;
 
-    /// Of the packed input.
+    /// The gradient of the packed input.
     fn attention_backward(packed: FloatTensor<Self>, gradient: FloatTensor<Self>, heads: Heads) -> FloatTensor<Self>;
 
     /// `[rows, columns]` → `[columns]`
     fn sum_rows(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
-/// Whether a tensor is where, and of the type, that the kernels are for.
+/// Whether the kernels take a tensor: f32 on the CPU backend.
 pub(crate) fn has_kernels<const D: usize>(x: &Tensor<D>) -> bool {
     let device = x.device().without_autodiff();
     matches!(device.as_dispatch(), DispatchDevice::Flex(_)) && x.dtype() == DType::F32

@@ -4,7 +4,7 @@ use radapter_kernels::{Heads, attention};
 
 use crate::support::{close, small, tensor};
 
-/// As the formula is written, a head at a time.
+/// The formula as written, one head at a time.
 fn composed(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, heads: Heads) -> Tensor<2> {
     let [rows, width] = x.dims();
     let (tokens, part) = (heads.tokens, width / heads.count);
@@ -46,7 +46,7 @@ fn it_and_its_gradients_are_the_formula_s() {
             close(&what, found.0, expected.0, 3e-6);
             close(&format!("{what}: input"), found.1, expected.1, 1e-5);
             close(&format!("{what}: weight"), found.2, expected.2, 1e-5);
-            // That of the keys is zero but for what rounding leaves, as softmax does not see it.
+            // The keys' is zero but for rounding, as softmax is invariant to it.
             close(&format!("{what}: bias"), found.3, expected.3, 1e-4);
         }
     }

@@ -19,7 +19,8 @@ fn it_and_its_gradient_are_burn_s() {
     }
 }
 
-/// The values of Φ at whole numbers, from tables: what is small is right too, where a difference of large numbers would have lost it.
+/// The values of Φ at whole numbers, from tables: small values are accurate too, which a difference of large numbers
+/// would lose.
 #[test]
 fn the_tails_are_right() {
     let x = Tensor::<1>::from_floats([-5.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0], &Device::flex());

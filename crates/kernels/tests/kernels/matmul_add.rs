@@ -3,7 +3,7 @@ use radapter_kernels::{linear, matmul_add};
 
 use crate::support::{close, small, tensor};
 
-/// Rows, inputs, outputs: one of each, odd numbers, and one that goes to all cores.
+/// Rows, inputs, outputs: one of each, odd numbers, and a product large enough for all cores.
 const SHAPES: [(usize, usize, usize); 4] = [(1, 1, 1), (3, 5, 7), (64, 33, 20), (300, 200, 150)];
 
 #[test]

@@ -23,7 +23,7 @@ fn it_is_the_composed_function() {
     for (rows, columns) in [(1, 1), (3, 5), (37, 129), (300, 257)] {
         let x = Tensor::<2>::from_data(values(0, &[rows, columns]), &device);
         close(quick_gelu(x.clone()), composed(x.clone()), 3e-7);
-        // Rows that do not lie one behind the other.
+        // Rows that are not contiguous.
         close(quick_gelu(x.clone().transpose()), composed(x.transpose()), 3e-7);
     }
 }

@@ -1,5 +1,5 @@
-//! MPM-NCE against values and gradients recorded from PyTorch in double precision: the fixture shipped
-//! with this crate, and the file recorded from the published R-Adapter code where it is at hand.
+//! MPM-NCE against values and gradients recorded from PyTorch in double precision: the fixture shipped with this crate,
+//! and the file recorded from the published R-Adapter code where it is available.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! What the losses refuse, and that the refusal names it.
+//! Invalid arguments of the losses, and that the error names them.
 
 use burn::tensor::{Device, FloatDType, Tensor};
 use radapter_losses::{LossError, MpmNceConfig, Positives, cross_entropy, info_nce, mpm_nce};

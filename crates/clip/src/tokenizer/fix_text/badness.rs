@@ -1,11 +1,11 @@
-//! Tells whether a text looks like mojibake: whether it holds a sequence of characters that hardly anybody means.
+//! Detects mojibake: sequences of characters that are hardly ever intended.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
 use super::tables::{BADNESS, CATEGORIES};
-use crate::tokenizer::clean::PYTHON_SPACE_CLASS;
+use crate::tokenizer::white_space::PYTHON_SPACE_CLASS;
 
 static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
     let mut pattern = BADNESS.join("|").replace("{space}", PYTHON_SPACE_CLASS);

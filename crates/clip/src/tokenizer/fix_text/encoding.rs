@@ -22,7 +22,7 @@ pub(super) fn fix_encoding(text: &str) -> Cow<'_, str> {
 
 fn fix_to_depth(text: &str, depth: usize) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
-    // Every step but the exchange of controls makes the text shorter, so this ends by itself; the bound is for the eye.
+    // Every step but the exchange of controls makes the text shorter, so the loop ends; the bound is a safeguard.
     for _ in 0..super::MAX_ROUNDS {
         match fix_step(&text, depth) {
             Some(fixed) if fixed != text => text = Cow::Owned(fixed),
@@ -32,14 +32,14 @@ fn fix_to_depth(text: &str, depth: usize) -> Cow<'_, str> {
     text
 }
 
-/// One step of the repair; none where there is nothing to do.
+/// One step of the repair; `None` if there is nothing to do.
 fn fix_step(text: &str, depth: usize) -> Option<String> {
     if text.is_ascii() || !is_bad(text) {
         return None;
     }
     for codec in CODECS.iter() {
         let Some(mut bytes) = codec.encode(text) else { continue };
-        // In Mac OS Roman the sequence is an en dash and a space, which people write.
+        // In Mac OS Roman the sequence is an en dash and a space, which is plausible text.
         if !codec.is_macroman() && ALTERED_UTF8.is_match(&bytes) {
             bytes = restore_byte_a0(&bytes);
         }
@@ -53,19 +53,19 @@ fn fix_step(text: &str, depth: usize) -> Option<String> {
     if let Some(fixed) = decode_inconsistent_utf8(text, depth) {
         return Some(fixed);
     }
-    // Controls that Latin-1 has, and nobody wants, were meant as what windows-1252 has in their places. (ftfy tells two
-    // cases apart here, whose results are the same.)
+    // Latin-1's C1 controls were meant as the windows-1252 characters in their places. (ftfy distinguishes two cases
+    // here with equal results.)
     text.contains(|c| ('\u{80}'..='\u{9f}').contains(&c)).then(|| text.chars().map(c1_as_windows_1252).collect())
 }
 
-/// UTF-8 but for byte A0, which was taken for a space and written as one.
+/// UTF-8 whose byte A0 was read as a space and written as one.
 static ALTERED_UTF8: LazyLock<Regex> = LazyLock::new(|| {
     bytes_regex(
         r"[\xc2\xc3\xc5\xce\xd0\xd9] |[\xe2\xe3] [\x80-\x84\x86-\x9f\xa1-\xbf]|[\xe0-\xe3][\x80-\x84\x86-\x9f\xa1-\xbf] |\xf0 [\x80-\xbf][\x80-\xbf]|\xf0[\x80-\xbf] [\x80-\xbf]|\xf0[\x80-\xbf][\x80-\xbf] ",
     )
 });
 
-/// UTF-8 in which some continuation bytes are lost: byte 1A, and sometimes `?`, stands in their place.
+/// UTF-8 in which byte 1A, and sometimes `?`, replaces lost continuation bytes.
 static LOSSY_UTF8: LazyLock<Regex> = LazyLock::new(|| {
     bytes_regex(
         r"[\xc2-\xdf]\x1a|[\xc2-\xc3]\?|\xed[\xa0-\xaf][\x1a?]\xed[\xb0-\xbf][\x1a?\x80-\xbf]|\xed[\xa0-\xaf][\x1a?\x80-\xbf]\xed[\xb0-\xbf][\x1a?]|[\xe0-\xef][\x1a?][\x1a\x80-\xbf]|[\xe0-\xef][\x1a\x80-\xbf][\x1a?]|[\xf0-\xf4][\x1a?][\x1a\x80-\xbf][\x1a\x80-\xbf]|[\xf0-\xf4][\x1a\x80-\xbf][\x1a?][\x1a\x80-\xbf]|[\xf0-\xf4][\x1a\x80-\xbf][\x1a\x80-\xbf][\x1a?]|\x1a",

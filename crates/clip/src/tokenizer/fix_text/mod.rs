@@ -2,11 +2,11 @@
 //! runs on every text: HTML references, mojibake (UTF-8 read in another encoding), C1 controls, ligatures, full-width
 //! and half-width forms, curly quotes, line breaks, terminal escapes, control characters, NFC.
 //!
-//! Everything ftfy does to text is here, the mojibake repair included. What differs:
+//! All of ftfy's repairs of text are here, mojibake included. Differences:
 //! * A Rust string holds no surrogates, so there are none to repair (nor does a text that Python reads from UTF-8).
-//! * ftfy repeats its steps until nothing changes; here it is [`MAX_ROUNDS`] at most, so that a text made to need
-//!   thousands (`&amp;amp;amp;…`) costs no quadratic time. Real text needs two or three.
-//! * The Unicode version is that of this program, not of somebody's Python, for characters assigned in between.
+//! * ftfy repeats its steps until nothing changes; here it is [`MAX_ROUNDS`] at most, so that a text crafted to need
+//!   thousands (`&amp;amp;amp;…`) does not take quadratic time. Real text needs two or three.
+//! * The Unicode version is that of this program, not of the installed Python, for characters assigned in between.
 
 mod badness;
 mod characters;
@@ -17,7 +17,7 @@ mod tables;
 
 use super::html;
 
-/// Rounds after which a text is taken as it is.
+/// Rounds after which the repair stops.
 const MAX_ROUNDS: usize = 100;
 
 /// ftfy's longest segment, in characters.
@@ -29,7 +29,7 @@ pub(super) fn fix_text(text: &str) -> String {
     let mut entities = true;
     for line in text.split_inclusive('\n') {
         for segment in Segments(line) {
-            // What has a tag in it is HTML, in which references are meant; the lines after it are the same document.
+            // A tag marks the text as HTML, whose references are intended; the following lines are the same document.
             entities &= !segment.contains('<');
             out.push_str(&fix_segment(segment, entities));
         }
