@@ -1,7 +1,8 @@
 //! Tests across crates, through the command as a user runs it.
 //!
-//! They make what they need (a tiny CLIP, small drawn images). Those that compare with golden files of other programs look for them
-//! where `RADAPTER_GOLDEN` says, else in `../shared/golden/clip-small` beside the workspace, and say so when there are none.
+//! They make the data that they need (a tiny CLIP, small drawn images). Those that compare with golden files of other programs read
+//! them from `RADAPTER_GOLDEN`, else from `../shared/golden/clip-small` beside the workspace, and are skipped with a note if there
+//! are none.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

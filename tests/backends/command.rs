@@ -1,4 +1,4 @@
-//! A run through the command: trained, interrupted, resumed, merged.
+//! A run of the command: trained, interrupted, resumed, merged.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -38,7 +38,7 @@ fn images(folder: &Path) {
 
 fn losses(run: &Path) -> Vec<f64> {
     let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default();
-    // The last line may be half written while the run goes on.
+    // The last line may be incomplete while the run continues.
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let lines = whole.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.filter(|line| line["kind"] == "train").map(|line| line["loss"].as_f64().unwrap()).collect()
@@ -67,7 +67,7 @@ fn a_run_is_trained_resumed_and_merged_on_every_device() {
                 assert!((found - expected).abs() <= limit * expected.abs(), "{}: {found}, {expected}", backend.name);
             }
         };
-        // The CPU is the first, and what the others are compared with: a process on a GPU begins with compiling its kernels.
+        // The others are compared with the CPU, which comes first because a process on a GPU starts by compiling its kernels.
         if expected.is_empty() {
             let run = at("whole");
             assert!(words(&train(&run)).output().unwrap().status.success(), "{}", backend.name);
@@ -75,7 +75,7 @@ fn a_run_is_trained_resumed_and_merged_on_every_device() {
             assert_eq!(expected.len(), STEPS);
         }
 
-        // Stopped somewhere on its way, and gone on with.
+        // Stopped somewhere midway, and resumed.
         let stopped = at(&format!("{}-stopped", backend.name));
         let mut child = words(&train(&stopped)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         while losses(Path::new(&stopped)).is_empty() && child.try_wait().unwrap().is_none() {
@@ -88,7 +88,7 @@ fn a_run_is_trained_resumed_and_merged_on_every_device() {
         let done = losses(Path::new(&stopped)).len();
         assert!((1..STEPS).contains(&done), "{}: stopped after step {done}", backend.name);
         radapter(&["train", "--resume", "--device", backend.name, "--out", &stopped]);
-        // Kernels that are chosen by timing may be other ones in another process; the CPU's never are.
+        // Kernels chosen by timing may differ between processes; the CPU's never do.
         close(&losses(Path::new(&stopped)), &expected, backend.losses);
 
         let merged = at(&format!("{}-merged", backend.name));

@@ -1,6 +1,8 @@
+//! The backends of this build, with their tolerances.
+
 use burn::tensor::Device;
 
-/// A device, its name in `--device`, how far its embeddings may be from the CPU's, and by what share the losses of a run.
+/// A device, its name in `--device`, the tolerance of its embeddings against the CPU's, and the relative tolerance of a run's losses.
 pub(crate) struct Backend {
     pub(crate) name: &'static str,
     pub(crate) device: Device,
@@ -8,7 +10,7 @@ pub(crate) struct Backend {
     pub(crate) losses: f64,
 }
 
-/// All of this build. One that is compiled in and not there is an error: a test that skipped it would say nothing.
+/// All backends of this build. One that is compiled in but missing is an error, because skipping it would hide the gap.
 pub(crate) fn backends() -> Vec<Backend> {
     vec![
         Backend { name: "cpu", device: Device::flex(), tolerance: 5e-6, losses: 0.0 },
@@ -26,7 +28,7 @@ pub(crate) fn backends() -> Vec<Backend> {
             tolerance: 2e-5,
             losses: 2e-2,
         },
-        // Matrix products of f32 are done in TF32, whose fraction has ten bits.
+        // f32 matrix products run in TF32, whose fraction has ten bits.
         #[cfg(feature = "cuda")]
         Backend { name: "cuda", device: Device::cuda(0), tolerance: 5e-3, losses: 5e-2 },
     ]

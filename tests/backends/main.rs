@@ -1,7 +1,7 @@
 //! The same checks on every backend that this build has: `cargo test --release -p radapter-tests --features vulkan --test backends`.
 //!
-//! The CPU is always among them. Each other backend has its own tolerance, as its products are summed in another order and, on some
-//! GPUs, in another precision; what it is compared with are the CPU's values, and PyTorch's where the golden files are at hand.
+//! The CPU is always among them. Each other backend is compared with the CPU's values, and with PyTorch's if the golden files are
+//! available. Each has its own tolerance, because it sums products in another order and, on some GPUs, in another precision.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

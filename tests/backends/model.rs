@@ -19,7 +19,7 @@ fn adapted(device: &Device) -> Clip<RAdapter> {
     let clip = Clip::from_state(&config, &config.random_state(3), device).unwrap();
     let settings = AdapterConfig { drop: 0.0, ..AdapterConfig::default() };
     let model = attach(clip, &settings, 0).unwrap();
-    // Adapters start at zero, which would hide most of what they do.
+    // Adapters start at zero, which would hide most of their effect.
     let mut count = 0;
     let tensors = AdapterSet::initial(&config, &settings, 0).unwrap().to_tensors();
     let tensors = tensors.iter().map(|(key, tensor)| {
@@ -51,11 +51,11 @@ fn embeddings<A: Adapter>(model: &Clip<A>, device: &Device) -> Vec<f32> {
 
 fn distance(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
-    assert!(a.iter().chain(b).all(|value| value.is_finite()), "values that are no numbers");
+    assert!(a.iter().chain(b).all(|value| value.is_finite()), "values that are not finite");
     a.iter().zip(b).fold(0.0, |largest: f32, (a, b)| largest.max((a - b).abs()))
 }
 
-/// Of a step's loss: itself, and all gradients in the model's order.
+/// A step's loss, and all gradients in the model's order.
 fn step(device: &Device) -> (f32, Vec<f32>) {
     struct Reader(Gradients, Vec<f32>);
 
@@ -79,7 +79,7 @@ fn step(device: &Device) -> (f32, Vec<f32>) {
 }
 
 #[test]
-fn embeddings_and_merged_models_are_the_cpu_s() {
+fn embeddings_and_merged_models_match_the_cpu() {
     let expected = embeddings(&adapted(&Device::flex()), &Device::flex());
     let alpha = Alpha::new(0.5).unwrap();
     for backend in backends() {
@@ -96,9 +96,9 @@ fn embeddings_and_merged_models_are_the_cpu_s() {
     }
 }
 
-/// What a device cannot compute in is left out, and said.
+/// A precision that a device does not support is skipped with a note.
 #[test]
-fn embeddings_of_16_bits_are_near_those_of_f32() {
+fn embeddings_of_16_bits_are_close_to_f32() {
     let expected = embeddings(&adapted(&Device::flex()), &Device::flex());
     for backend in backends() {
         for (precision, limit) in [(Precision::Bf16, 4e-2), (Precision::F16, 6e-3)] {
@@ -115,7 +115,7 @@ fn embeddings_of_16_bits_are_near_those_of_f32() {
 }
 
 #[test]
-fn a_step_s_loss_and_gradients_are_the_cpu_s() {
+fn loss_and_gradients_of_a_step_match_the_cpu() {
     let (loss, gradients) = step(&Device::flex());
     let norm = |values: &[f32]| values.iter().map(|value| f64::from(value * value)).sum::<f64>().sqrt();
     assert!(norm(&gradients) > 0.0);
@@ -136,12 +136,12 @@ fn golden() -> Option<PathBuf> {
     if path.is_dir() {
         return Some(path);
     }
-    eprintln!("skipped: no {} (RADAPTER_GOLDEN names another place)", path.display());
+    eprintln!("skipped: {} does not exist (RADAPTER_GOLDEN names another folder)", path.display());
     None
 }
 
 #[test]
-fn embeddings_are_pytorch_s() {
+fn embeddings_match_pytorch() {
     let Some(golden) = golden() else { return };
     let bytes = std::fs::read(golden.join("expected.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();

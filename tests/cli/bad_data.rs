@@ -1,8 +1,8 @@
-//! Images and folders that cannot be used: the message names the file or key, nothing is left behind.
+//! Images and folders that cannot be used: the message names the file or key, and nothing is left behind.
 
 use crate::support::{CLASSES, Folder, classes_folder, drawn, radapter, tiny_model, training};
 
-/// A zero-shot of the tiny model on a folder.
+/// `zero-shot` of the tiny model on a folder.
 fn zero_shot(folder: &Folder, data: &str) -> crate::support::Invocation {
     let model = folder.join("model");
     if !model.is_dir() {
@@ -40,7 +40,7 @@ fn folders_without_images() {
         .fail(1, &["empty", "no image"]);
 }
 
-/// A PNG whose header says 30000 × 30000 pixels.
+/// A PNG whose header claims 30000 × 30000 pixels.
 fn bomb() -> Vec<u8> {
     let mut png = Vec::new();
     drawn(0, 0, false).write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png).unwrap();

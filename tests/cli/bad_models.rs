@@ -9,7 +9,7 @@ use crate::support::{Folder, radapter, tiny_checkpoint, tiny_config, tiny_model}
 
 const WEIGHTS: &str = "open_clip_model.safetensors";
 
-/// The tiny model with its file of weights changed.
+/// The tiny model with a changed weights file.
 fn damaged(folder: &Folder, name: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> PathBuf {
     let model = tiny_model(&folder.join(name));
     let path = model.join(WEIGHTS);
@@ -27,7 +27,7 @@ fn with_tensors(folder: &Folder, name: &str, change: impl FnOnce(&mut StateDict)
     model
 }
 
-/// Every subcommand that reads a model refuses it in the same words, and writes nothing.
+/// Checks that every subcommand that reads a model refuses it with these words and writes nothing.
 fn refused(folder: &Folder, model: &Path, words: &[&str]) {
     radapter("inspect").args([model]).fail(1, words);
     let texts = folder.file("texts.txt", "a cat");
@@ -37,7 +37,7 @@ fn refused(folder: &Folder, model: &Path, words: &[&str]) {
 }
 
 #[test]
-fn a_checkpoint_that_is_cut_or_lies() {
+fn a_checkpoint_that_is_truncated_or_inconsistent() {
     let folder = Folder::new();
     let model = damaged(&folder, "half", |bytes| bytes[..bytes.len() / 2].to_vec());
     refused(&folder, &model, &[WEIGHTS]);
@@ -50,7 +50,7 @@ fn a_checkpoint_that_is_cut_or_lies() {
         bytes
     });
     refused(&folder, &model, &[WEIGHTS, "header"]);
-    // The header says a tensor is larger than its bytes.
+    // The header claims a tensor larger than its bytes.
     let model = damaged(&folder, "size", |bytes| {
         let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
         let header = String::from_utf8(bytes[8..8 + length].to_vec()).unwrap();

@@ -23,7 +23,7 @@ fn copy(folder: &Folder) -> PathBuf {
     run
 }
 
-/// Writes another place of the base model into the copied run.
+/// Writes another location of the base model into the copied run.
 fn point_to(run: &Path, base: &str) {
     let config = std::fs::read_to_string(trained().run().join("config.toml")).unwrap();
     let model = trained().model().canonicalize().unwrap();

@@ -31,7 +31,7 @@ fn settings_that_are_unknown_or_of_a_wrong_value() {
 }
 
 #[test]
-fn unknown_keys_are_told_with_the_nearest_ones() {
+fn unknown_keys_come_with_the_nearest_ones() {
     let folder = Folder::new();
     for (setting, error) in [
         ("epoch=3", "unknown setting `epoch` in --set; did you mean epochs?"),
@@ -41,7 +41,7 @@ fn unknown_keys_are_told_with_the_nearest_ones() {
     ] {
         training(&folder, "run", "").with("--set", setting).fail(1, &[error]);
     }
-    // In a file: at the top, in a table, and as a dotted key; the line is told.
+    // In a file: at the top, in a table, and as a dotted key. The message names the line.
     for (text, line, error) in [
         ("lr = 1e-3\nbatchsize = 8\n", 2, "unknown setting `batchsize`"),
         ("[loss]\nmargin = 0.1\nsmothing = 0.1\n", 3, "unknown setting `loss.smothing`"),
@@ -55,7 +55,7 @@ fn unknown_keys_are_told_with_the_nearest_ones() {
 }
 
 #[test]
-fn refused_values_are_told_with_what_is_expected_and_where_they_stand() {
+fn refused_values_come_with_the_expected_ones_and_their_place() {
     let folder = Folder::new();
     for (setting, error) in [
         ("lr=0", "lr = 0 in --set is refused: expected a number, above 0"),
@@ -93,7 +93,7 @@ fn recipes_methods_and_tasks_that_are_unknown() {
     training(&folder, "run", "--set method=lora").fail(1, &[error]);
     radapter("train detection --out run --model embedded").fail(2, &["unrecognized subcommand 'detection'"]);
 
-    // It needs classes, and captions have none.
+    // The method needs classes, and captions have none.
     let captions = folder.file("captions.tsv", "filepath\ttitle\na.png\ta thing\n");
     radapter("train retrieval --method full --model embedded")
         .with("--captions", captions)
@@ -130,7 +130,7 @@ fn a_resumed_run_is_not_contradicted() {
     resume().with("--set", "epoch=3").fail(1, &["unknown setting `epoch` in --set; did you mean epochs?"]);
     let same = config.file("same.toml", "epochs = 3\nema = \"auto\"\n");
     resume().with("--config", same).succeed();
-    // Its own record is a file of settings too.
+    // The run's own record is a settings file too.
     let record = std::fs::read_to_string(trained().run().join("config.toml")).unwrap();
     resume().with("--config", config.file("record.toml", record)).succeed();
     let again = radapter("train classification --resume --method full").with("--out", trained().run());

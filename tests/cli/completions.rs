@@ -1,8 +1,8 @@
-//! `completions`: scripts for shells, and what the command answers when they ask.
+//! `completions`: scripts for shells, and the command's answers to them.
 
 use crate::support::{Folder, Invocation, radapter};
 
-/// The command as a shell's script calls it: the words of the line, of which the last one is completed.
+/// Calls the command as a shell's script does, with the words of the line, of which the last is completed.
 fn asked(shell: &str, words: &[&str]) -> Vec<String> {
     let command: Invocation = radapter("").env("RADAPTER_COMPLETE", shell).env("_CLAP_IFS", "\n");
     let command = command.env("_CLAP_COMPLETE_INDEX", words.len().to_string());
@@ -44,7 +44,7 @@ fn words_complete_after_a_key() {
         let words = asked(shell, &["train", "classification", "--set", "loss.kind=i"]);
         assert_eq!(words, ["loss.kind=info-nce"], "{shell}");
     }
-    // bash splits the word at `=` and replaces what follows it.
+    // bash splits the word at `=` and replaces the part after it.
     let words = asked("bash", &["train", "classification", "--set", "loss.kind", "=", "i"]);
     assert_eq!(words, ["info-nce"]);
     let words = asked("bash", &["train", "classification", "--set", "loss.kind", ""]);
@@ -53,7 +53,7 @@ fn words_complete_after_a_key() {
     assert_eq!(words, ["loss.temperature="]);
 }
 
-/// bash itself, with its script, where there is one.
+/// bash itself with its script, if bash is installed.
 #[cfg(unix)]
 #[test]
 fn bash_completes_with_the_printed_script() {

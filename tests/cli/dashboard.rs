@@ -3,7 +3,7 @@
 use crate::support::{Folder, training};
 
 #[test]
-fn without_a_terminal_it_is_refused_with_a_warning_and_the_run_goes_on() {
+fn without_a_terminal_it_is_refused_with_a_warning_and_the_run_continues() {
     let folder = Folder::new();
     let done = training(&folder, "run", "--dashboard --set epochs=1 --set batch_size=8").succeed();
     assert!(done.stderr.contains("warning: --dashboard needs a terminal"), "{}", done.stderr);
@@ -40,11 +40,11 @@ mod in_a_terminal {
         terminal
     }
 
-    /// Waits for the end of a run that was interrupted, and checks that it is saved and can go on to the same bits.
+    /// Waits for the end of an interrupted run, and checks that it is saved and resumes to the same bits.
     fn check_interrupted(terminal: Terminal, folder: &Folder) {
         let (status, screen) = terminal.end();
         assert_eq!(status, Some(130), "{screen}");
-        for said in ["interrupting: what is done is saved first", "which is saved; go on with"] {
+        for said in ["interrupting: saving first", "which is saved; continue with"] {
             assert!(screen.contains(said), "{screen}");
         }
         assert!(!screen.contains("panicked"), "{screen}");
@@ -61,13 +61,13 @@ mod in_a_terminal {
     fn ctrl_c_saves_the_run_and_restores_the_terminal() {
         let folder = Folder::new();
         let mut terminal = begun(&folder);
-        // The key, not the signal: the terminal has to make one of it.
+        // The key, not the signal: the terminal must turn it into one.
         terminal.press(b"\x03");
         check_interrupted(terminal, &folder);
     }
 
     #[test]
-    fn to_kill_the_training_saves_it_all_the_same() {
+    fn killing_the_training_saves_it_too() {
         let folder = Folder::new();
         let mut terminal = begun(&folder);
         terminal.press(b"q");

@@ -1,3 +1,5 @@
+//! `embed`: names, order and rows of the embeddings.
+
 use serde_json::{Value, json};
 
 use crate::support::{Folder, embeddings, radapter, safetensors_metadata, solid_png, tensor, tiny_model};
@@ -35,7 +37,7 @@ fn rows_are_in_byte_order_named_and_normalised() {
         assert!((norm - 1.0).abs() < 1e-5, "{norm}");
     }
 
-    // Files keep their order and their names; an image has the same row whatever is around it.
+    // Files keep their order and names, and an image's row does not depend on the others.
     let some = folder.join("some.safetensors");
     let files = ["images/sub/a.png", "images/b.png"];
     radapter("embed --images")

@@ -1,3 +1,5 @@
+//! `eval classification`: sets, suites, α, predictions and confusion.
+
 use serde_json::Value;
 
 use crate::support::{CLASSES, Folder, SHORT, classes_folder, radapter, trained, training};
@@ -116,7 +118,7 @@ fn classes_that_the_run_does_not_know_are_refused() {
         .with("--model", trained().run())
         .with("--data", data)
         .fail(1, &["unicorn", "zebra"]);
-    // Fewer classes than the run has are fine.
+    // Fewer classes than the run's are fine.
     let data = classes_folder(&folder.join("dogs"), &["dog"], 2, false);
     let json =
         radapter("eval classification --json").with("--model", trained().run()).with("--data", data).succeed().json();
@@ -124,7 +126,7 @@ fn classes_that_the_run_does_not_know_are_refused() {
 }
 
 #[test]
-fn suites_that_are_none_are_refused() {
+fn invalid_suites_are_refused() {
     let folder = Folder::new();
     let eval = |suite: &std::path::Path| {
         radapter("eval classification").with("--model", trained().run()).with("--suite", suite)

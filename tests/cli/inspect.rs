@@ -1,3 +1,5 @@
+//! `inspect`: models and adapter files.
+
 use radapter::adapter::{AdapterConfig, AdapterFile, AdapterSet, Rank};
 use radapter::clip::checkpoint::{Format, SaveOptions};
 use radapter::clip::state_dict::StoredDtype;
@@ -5,7 +7,7 @@ use radapter::clip::state_dict::StoredDtype;
 use crate::support::{Folder, radapter, tiny_checkpoint, tiny_config, tiny_model};
 
 #[test]
-fn a_model_tells_what_it_is() {
+fn a_model_is_described() {
     let folder = Folder::new();
     let checkpoint = tiny_checkpoint(0);
     let f16 = SaveOptions::new(Format::HuggingFace).with_dtype(StoredDtype::F16);
@@ -35,7 +37,7 @@ fn a_bare_file_needs_its_architecture() {
 }
 
 #[test]
-fn an_adapter_file_tells_rank_places_scale_and_base() {
+fn an_adapter_file_is_described_by_rank_places_scale_and_base() {
     let folder = Folder::new();
     let config = AdapterConfig { rank: Rank::Low(4), ..AdapterConfig::default() };
     let adapters = AdapterSet::initial(&tiny_config(), &config, 0).unwrap();

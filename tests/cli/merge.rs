@@ -1,3 +1,5 @@
+//! `merge`: formats, dtypes and arguments.
+
 use std::path::Path;
 
 use crate::support::{Folder, radapter, tiny_checkpoint, trained};
@@ -9,7 +11,7 @@ fn json(words: &str, model: &Path) -> serde_json::Value {
 }
 
 #[test]
-fn a_runs_export_measures_as_the_run() {
+fn a_runs_export_evaluates_as_the_run() {
     let folder = Folder::new();
     let out = folder.join("merged");
     radapter("merge --alpha 0.7").with("--run", trained().run()).with("--out", &out).succeed();
@@ -39,14 +41,14 @@ fn the_export_has_the_form_and_dtype_of_its_base_or_those_asked_for() {
         assert!(out.join(file).is_file() || file == "tokenizer.json", "{file}: {:?}", folder.names("hf"));
     }
 
-    // A base in f16 gives an f16 export, and what has no adapter in front of it is the base's bit for bit.
+    // An f16 base gives an f16 export, and weights without an adapter after them stay the base's bit for bit.
     let f16 = folder.join("f16");
     let options = SaveOptions::new(Format::HuggingFace).with_dtype(StoredDtype::F16);
     tiny_checkpoint(0).save(&f16, &options).unwrap();
     let base = Checkpoint::open(&f16, None).unwrap();
     let adapters = folder.join("adapters.safetensors");
     std::fs::copy(trained().run().join("adapters-ema.safetensors"), &adapters).unwrap();
-    // They belong to the f32 model, whose hash is another one: a file without a hash is taken.
+    // The adapters belong to the f32 model, which has another hash. A file without a hash is accepted.
     let mut file = radapter::adapter::AdapterFile::read(&adapters).unwrap();
     let merge = |out: &str| {
         radapter("merge --alpha 1").with("--model", &f16).with("--adapters", &adapters).with("--out", folder.join(out))

@@ -1,4 +1,4 @@
-//! The command line: what every subcommand does and writes, and what it says when something is wrong.
+//! The command line: the results, files and error messages of every subcommand.
 
 mod bad_data;
 mod bad_models;

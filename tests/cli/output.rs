@@ -1,4 +1,4 @@
-//! Streams, exit statuses, and files that are whole or not there.
+//! Streams, exit statuses, and files that appear whole or not at all.
 
 use std::process::Stdio;
 

@@ -1,3 +1,5 @@
+//! `predict`: classes, formats and arguments.
+
 use serde_json::Value;
 
 use crate::support::{CLASSES, Folder, radapter, solid_png, trained};
@@ -61,7 +63,7 @@ fn an_export_predicts_as_its_run_and_a_plain_model_needs_names() {
 }
 
 #[test]
-fn the_ending_chooses_the_form_and_nothing_else_does() {
+fn only_the_extension_chooses_the_format() {
     let folder = Folder::new();
     let predict = |out: &str| {
         radapter("predict")

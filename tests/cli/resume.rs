@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Folder, radapter, training};
 
-/// A run long enough to be hit in the middle, saving often.
+/// A run long enough to be stopped midway, which saves often.
 const LONG: &str =
     "--set epochs=12 --set batch_size=4 --set lr=0.005 --set adapter.rank=2 --set save_every=3 --set workers=2";
 
-/// Steps that a run's metrics tell of.
+/// Number of training steps in a run's metrics.
 fn steps(run: &Path) -> usize {
     let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default();
     text.lines().filter(|line| line.contains("\"train\"")).count()
 }
 
-/// Waits until a run has done so many steps.
+/// Waits until a run has done this many steps.
 pub(super) fn wait_for(run: &Path, wanted: usize, child: &mut Child) {
     let begun = Instant::now();
     while steps(run) < wanted {
@@ -33,7 +33,7 @@ fn resume(run: &Path) -> crate::support::Invocation {
     radapter("train --resume").with("--out", run)
 }
 
-/// The bytes of what a run has made.
+/// The bytes of a run's adapter files.
 fn results(run: &Path) -> Vec<Vec<u8>> {
     let read = |name: &str| std::fs::read(run.join(name)).unwrap();
     ["adapters.safetensors", "adapters-ema.safetensors"].map(read).to_vec()
@@ -46,7 +46,7 @@ fn a_killed_run_ends_with_the_same_bits() {
     training(&folder, "whole", LONG).succeed();
     let total = steps(&whole);
     assert_eq!(total, 72, "27 images in batches of 4, 12 epochs");
-    // Between two saves, just after one, and late; the exact step is chance, the result is not.
+    // Between two saves, just after one, and late. The exact step is random, the result is not.
     for (number, wanted) in [2, 7, 20, 50].into_iter().enumerate() {
         let name = format!("killed-{number}");
         let run = folder.join(&name);
@@ -60,7 +60,7 @@ fn a_killed_run_ends_with_the_same_bits() {
         child.kill().unwrap();
         child.wait().unwrap();
         resume(&run).succeed();
-        assert_eq!(steps(&run), total, "each step is told once");
+        assert_eq!(steps(&run), total, "each step is recorded once");
         assert!(results(&run) == results(&whole), "killed after step {wanted}");
     }
 }
@@ -91,7 +91,7 @@ fn a_finished_run_stays_as_it_is() {
     training(&folder, "run", "--set epochs=1 --set batch_size=8").succeed();
     let before = results(&run);
     let done = resume(&run).succeed();
-    assert!(done.stderr.contains("finished already") && done.stdout.contains("tuned parameters"), "{}", done.stderr);
+    assert!(done.stderr.contains("already finished") && done.stdout.contains("tuned parameters"), "{}", done.stderr);
     assert!(results(&run) == before);
 }
 
@@ -100,7 +100,7 @@ fn a_run_directory_is_not_trained_into_again() {
     let folder = Folder::new();
     training(&folder, "run", "--set epochs=1 --set batch_size=8").succeed();
     let before = results(&folder.join("run"));
-    training(&folder, "run", "--set epochs=1").fail(1, &["holds a run already", "--resume"]);
+    training(&folder, "run", "--set epochs=1").fail(1, &["already holds a run", "--resume"]);
     assert!(results(&folder.join("run")) == before);
     folder.file("full/notes.txt", "mine");
     training(&folder, "full", "--set epochs=1").fail(1, &["full"]);

@@ -1,4 +1,4 @@
-//! `train retrieval`, `eval retrieval`, `sweep` of such a run, and such a run as a MODEL.
+//! `train retrieval`, `eval retrieval`, `sweep` of a retrieval run, and a retrieval run as a MODEL.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -9,7 +9,7 @@ use crate::support::{Folder, Invocation, drawn, embeddings, radapter, tiny_model
 
 const COLOURS: [&str; 3] = ["red", "green", "blue"];
 
-/// Images with captions, in Karpathy's form and as a TSV, and a finished run on them.
+/// Images with captions, in Karpathy's format and as TSV, and a finished run on them.
 struct Flickr(Folder);
 
 impl Flickr {
@@ -62,7 +62,7 @@ fn flickr() -> &'static Flickr {
 }
 
 #[test]
-fn a_training_says_what_it_is_and_leaves_a_run() {
+fn training_records_its_task_and_leaves_a_run() {
     let done = radapter("inspect --json").args([flickr().run()]).succeed().json();
     assert_eq!(done["finished"], true, "{done}");
     let config = std::fs::read_to_string(flickr().run().join("config.toml")).unwrap();
@@ -77,7 +77,7 @@ fn a_training_says_what_it_is_and_leaves_a_run() {
 }
 
 #[test]
-fn a_run_is_measured_and_swept() {
+fn a_run_is_evaluated_and_swept() {
     let evaluate = |more: &str| {
         let command = flickr().captions(radapter(&format!("eval retrieval --split test --json {more}")));
         command.with("--model", flickr().run()).succeed().json()
@@ -108,13 +108,13 @@ fn a_run_is_measured_and_swept() {
 }
 
 #[test]
-fn tables_are_read_and_embeddings_measured_as_the_model_is() {
+fn tables_are_read_and_embeddings_evaluate_as_their_model() {
     let folder = Folder::new();
     let eval = radapter("eval retrieval --json").with("--model", flickr().run());
     let whole = eval.with("--captions", flickr().0.join("captions.tsv")).succeed().json();
     assert_eq!((whole["n_images"].as_u64(), whole["n_texts"].as_u64()), (Some(36), Some(72)));
 
-    // The same through `embed`, whose file lacks only which text is which image's.
+    // The same through `embed`, whose file lacks only the image of each text.
     let texts: Vec<String> = std::fs::read_to_string(flickr().0.join("captions.tsv"))
         .unwrap()
         .lines()
@@ -159,13 +159,13 @@ fn a_run_of_retrieval_is_a_model_for_every_command() {
     }
     let zero_shot = radapter("zero-shot --json").with("--model", flickr().run()).with("--data", folder.join("data"));
     assert_eq!(zero_shot.succeed().json()["n"], 2);
-    // The next training starts from what it has learned.
+    // The next training starts from the run's weights.
     let next = flickr().captions(radapter("train retrieval --split train --set steps=1 --set val_fraction=0"));
     next.with("--model", flickr().run()).with("--out", folder.join("next")).succeed();
 }
 
 #[test]
-fn bad_captions_are_told() {
+fn bad_captions_are_reported() {
     let folder = Folder::new();
     let model = tiny_model(&folder.join("model"));
     let eval = |captions: PathBuf, more: &str| {
@@ -197,7 +197,7 @@ fn bad_captions_are_told() {
     eval(folder.file("a.tar", "no tar"), "").fail(1, &["a.tar"]);
     radapter("eval retrieval").with("--model", &model).fail(2, &["--captions"]);
     radapter("eval retrieval").with("--embeddings", folder.file("e.safetensors", "x")).fail(1, &["e.safetensors"]);
-    // Batch 1 has nothing to tell a pair from.
+    // A batch of 1 has no negatives.
     flickr().training("one", "--set batch_size=1 --set epochs=1").fail(1, &["batch"]);
 }
 
@@ -209,7 +209,7 @@ fn the_quickstart_on_retrieval_gives_its_rows() {
     let rows: Value = serde_json::from_slice(&std::fs::read(out.join("results.json")).unwrap()).unwrap();
     let methods: Vec<&str> = rows.as_array().unwrap().iter().map(|row| row["method"].as_str().unwrap()).collect();
     assert_eq!(methods, ["zero-shot", "full-fine-tuning", "r-adapter", "r-adapter"]);
-    // α = 0 is the model as it was.
+    // α = 0 is the base model.
     assert_eq!((&rows[0]["id"], &rows[0]["ood"]), (&rows[2]["id"], &rows[2]["ood"]));
     assert_eq!(rows[3]["alpha"], 0.8);
     assert_eq!(rows[0]["ood"].as_object().unwrap().len(), 5);
@@ -217,7 +217,7 @@ fn the_quickstart_on_retrieval_gives_its_rows() {
 }
 
 #[test]
-fn validation_captions_may_be_of_another_form() {
+fn validation_captions_may_have_another_format() {
     let folder = Folder::new();
     let flickr = flickr();
     let tsv = flickr.0.join("captions.tsv");
@@ -226,14 +226,14 @@ fn validation_captions_may_be_of_another_form() {
         let command = radapter(&words).with("--model", flickr.0.join("model")).with("--captions", &tsv);
         command.with("--images", flickr.0.join("images/..")).with("--out", folder.join(out))
     };
-    // A table to train on; of Karpathy's JSON one split to validate on.
+    // Trains on a table, validates on one split of Karpathy's JSON.
     let val = |command: Invocation| command.with("--val-captions", flickr.0.join("captions.json"));
     let done = val(training("karpathy", "--val-split test")).with("--val-images", flickr.0.join("images")).succeed();
     assert!(done.stderr.contains("6 images to validate on"), "{}", done.stderr);
     assert!(done.stderr.contains("are trained on as well"), "{}", done.stderr);
     training("split", "--val-split test").fail(1, &["`val_split`", "karpathy"]);
 
-    // Of COCO's JSON the images with some ids, trained on some and validated on others.
+    // Trains on some image ids of COCO's JSON, validates on others.
     let ids: Vec<u32> = (0..12).collect();
     let image = |id: &u32| json!({ "id": id, "file_name": format!("all/{id:02}.png") });
     let caption =
@@ -249,13 +249,13 @@ fn validation_captions_may_be_of_another_form() {
 }
 
 #[test]
-fn who_names_the_validation_split_alone_trains_on_the_others() {
+fn naming_only_the_validation_split_trains_on_the_others() {
     let folder = Folder::new();
     let words = "train retrieval --val-split val --set batch_size=8 --set steps=1";
     let command = flickr().captions(radapter(words)).with("--model", flickr().0.join("model"));
     let done = command.with("--out", folder.join("run")).succeed();
     assert!(done.stderr.contains("30 images to train on, 6 images to validate on"), "{}", done.stderr);
-    // The recipe's five captions of an image, or two here, count in measuring too.
+    // The limit on captions per image applies to evaluation too.
     let words = "train retrieval --split train --max-captions 1 --set batch_size=8 --set steps=1";
     let command = flickr().captions(radapter(words)).with("--model", flickr().0.join("model"));
     command.with("--out", folder.join("first")).succeed();
@@ -267,7 +267,7 @@ fn who_names_the_validation_split_alone_trains_on_the_others() {
 }
 
 #[test]
-fn tar_shards_are_trained_on_resumed_and_measured() {
+fn tar_shards_are_trained_on_resumed_and_evaluated() {
     let folder = Folder::new();
     for shard in 0..2_u32 {
         let place = ["shards", "more"][shard as usize];
@@ -287,7 +287,7 @@ fn tar_shards_are_trained_on_resumed_and_measured() {
         tar.finish().unwrap();
     }
     tiny_model(&folder.join("model"));
-    // Braces in the folder's name, from the folder above: resumed from elsewhere.
+    // Braces in the folder's name, given relative to the folder above. The run is resumed from another directory.
     let train = |out: &str| {
         let words =
             "train retrieval --captions {shards,more}/0.tar --set batch_size=6 --set epochs=6 --set save_every=2";
@@ -303,7 +303,7 @@ fn tar_shards_are_trained_on_resumed_and_measured() {
     assert_eq!(adapters("killed"), adapters("whole"));
     let eval = radapter("eval retrieval --json --captions {shards,more}/0.tar").in_dir(folder.path());
     assert_eq!(eval.with("--model", folder.join("whole")).succeed().json()["n_texts"], 20);
-    // A shard that breaks off in the middle of the set.
+    // A truncated shard in the middle of the set.
     let bytes = std::fs::read(folder.join("shards/0.tar")).unwrap();
     std::fs::write(folder.join("shards/0.tar"), &bytes[..bytes.len() / 2]).unwrap();
     let eval = |more: &str| {

@@ -22,7 +22,7 @@ fn index(folder: &Folder) -> crate::support::Invocation {
         .with("--out", folder.join("index"))
 }
 
-/// The best of brute force over what `embed` gives.
+/// The best hits by brute force over the embeddings of `embed`.
 fn plainly(folder: &Folder, text: &str, k: usize) -> Vec<(String, f32)> {
     let out = folder.join("all.safetensors");
     radapter("embed")
@@ -74,7 +74,7 @@ fn images_are_found_as_brute_force_finds_them() {
 }
 
 #[test]
-fn other_models_and_empty_indexes_are_told() {
+fn other_models_and_empty_indexes_are_reported() {
     let folder = Folder::new();
     tiny_model(&folder.join("model"));
     images(&folder, 3);
@@ -89,7 +89,7 @@ fn other_models_and_empty_indexes_are_told() {
         .fail(1, &["another model", &checkpoint.state.hash()]);
     let search = || radapter("search --text red").with("--index", folder.join("index"));
     search().with("--model", &other).fail(1, &["another model"]);
-    // Moved, it is the same model.
+    // A moved model is still the same.
     std::fs::rename(folder.join("model"), folder.join("moved")).unwrap();
     search().fail(1, &["--model"]);
     search().with("--model", folder.join("moved")).succeed();
@@ -109,9 +109,9 @@ fn other_models_and_empty_indexes_are_told() {
     radapter("search --text red").with("--index", &empty).fail(1, &["has no images"]);
 }
 
-/// Killed at any time, the index is one, and the next call completes it.
+/// An index killed at any time is valid, and the next call completes it.
 #[test]
-fn a_killed_index_is_gone_on_with() {
+fn a_killed_index_is_continued() {
     let folder = Folder::new();
     tiny_model(&folder.join("model"));
     images(&folder, 300);
@@ -132,7 +132,7 @@ fn a_killed_index_is_gone_on_with() {
         std::thread::sleep(Duration::from_millis(delay));
         let _ = child.kill();
         let _ = child.wait();
-        // Whatever is there is whole.
+        // All segments are complete.
         let there = names(&folder.join("index"));
         assert!(there.len() <= 300);
     }

@@ -1,4 +1,4 @@
-//! `proposals`, `train segmentation`, `eval segmentation`, `segment`, and `sweep` of such a run.
+//! `proposals`, `train segmentation`, `eval segmentation`, `segment`, and `sweep` of a segmentation run.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -15,7 +15,7 @@ const COLOURS: [[u8; 3]; 4] = [[30, 60, 220], [40, 180, 50], [220, 40, 60], [220
 const WIDTH: u32 = 40;
 const HEIGHT: u32 = 24;
 
-/// Pictures of two colours side by side with their label maps and captions, and a finished run on them.
+/// Images of two colours side by side with their label maps and captions, and a finished run on them.
 struct Streets(Folder);
 
 fn label(index: u32, x: u32) -> u8 {
@@ -68,7 +68,7 @@ impl Streets {
         self.0.join("run")
     }
 
-    /// `eval segmentation` of the run on the validation pictures.
+    /// `eval segmentation` of the run on the validation images.
     fn eval(&self, more: &str) -> Invocation {
         let command = radapter(&format!("eval segmentation --json {more}")).with("--model", self.run());
         self.annotated(command, "val")
@@ -86,7 +86,7 @@ fn streets() -> &'static Streets {
 }
 
 #[test]
-fn a_training_leaves_a_run_that_knows_its_task() {
+fn training_leaves_a_run_that_knows_its_task() {
     let done = radapter("inspect --json").args([streets().run()]).succeed().json();
     assert_eq!(done["finished"], true, "{done}");
     let config = std::fs::read_to_string(streets().run().join("config.toml")).unwrap();
@@ -102,7 +102,7 @@ fn a_training_leaves_a_run_that_knows_its_task() {
 }
 
 #[test]
-fn a_run_is_measured_saved_scored_and_swept() {
+fn a_run_is_evaluated_saved_scored_and_swept() {
     let streets = streets();
     let folder = Folder::new();
     let own = streets.eval("--proposals ground-truth").with("--unseen", streets.0.join("unseen.txt"));
@@ -114,7 +114,7 @@ fn a_run_is_measured_saved_scored_and_swept() {
     assert_eq!((&own["per_class"][0]["label"], &own["per_class"][0]["name"]), (&json!(0), &json!("blue")));
     assert!(own["unseen_miou"].is_f64() && own["harmonic_miou"].is_f64());
 
-    // The maps that were written, scored as anybody's.
+    // The written maps, scored by --maps.
     let maps = radapter("eval segmentation --json").with("--maps", folder.join("maps"));
     let maps =
         maps.with("--annotations", streets.0.join("annotations/val")).with("--classes", streets.0.join("classes.txt"));
@@ -133,7 +133,7 @@ fn a_run_is_measured_saved_scored_and_swept() {
     assert_eq!(folder.names("sweep"), ["report.html", "sweep.csv", "sweep.json", "sweep.svg"]);
 }
 
-/// 459 classes in 16-bit TIFFs, in the layout that detectron2 and OVSeg prepare; the maps that are written have room for them.
+/// 459 classes in 16-bit TIFFs, in the layout that detectron2 and OVSeg prepare; the written maps have 16 bits too.
 #[test]
 fn a_data_set_by_name_with_more_classes_than_a_byte_holds() {
     let streets = streets();
@@ -143,7 +143,7 @@ fn a_data_set_by_name_with_more_classes_than_a_byte_holds() {
     std::fs::create_dir_all(&images).unwrap();
     std::fs::create_dir_all(&annotations).unwrap();
     for index in 0..3_u32 {
-        // An image of the other half of the data set has no annotation here, and is no error.
+        // An image without annotation, as those of the data set's other half, is not an error.
         std::fs::copy(
             streets.0.join(&format!("images/val/{:02}.png", 16 + index)),
             images.join(format!("{index}.png")),
@@ -181,21 +181,21 @@ fn masks_are_written_compared_and_read_again() {
     let folder = Folder::new();
     let proposals = radapter("proposals --json").with("--images", streets.0.join("images/val"));
     let proposals = proposals.with("--annotations", streets.0.join("annotations/val"));
-    let told = proposals.with("--out", folder.join("masks.json")).succeed().json();
-    let keys: Vec<&String> = told.as_object().unwrap().keys().collect();
+    let measured = proposals.with("--out", folder.join("masks.json")).succeed().json();
+    let keys: Vec<&String> = measured.as_object().unwrap().keys().collect();
     assert_eq!(keys, ["masks_per_image", "best_iou", "recall_50", "recall_75", "seconds_per_image"]);
-    // Two colours with an edge between them: nothing is easier.
-    assert!(told["recall_75"].as_f64() > Some(0.99), "{told}");
+    // Two colours with an edge between them are the easiest case.
+    assert!(measured["recall_75"].as_f64() > Some(0.99), "{measured}");
     let (made, read) = (streets.eval(""), streets.eval("").with("--proposals", folder.join("masks.json")));
     assert_eq!(made.succeed().json(), read.succeed().json());
-    // The second time regions come from the cache.
+    // The second time, regions come from the cache.
     let cached = || streets.eval("").with("--cache", folder.join("cache")).succeed().json();
     assert_eq!(cached(), cached());
     assert_eq!(folder.names("cache").len(), 1);
 }
 
 #[test]
-fn pictures_become_maps_and_a_page() {
+fn images_become_maps_and_a_page() {
     let streets = streets();
     let folder = Folder::new();
     let segment =
@@ -215,7 +215,7 @@ fn pictures_become_maps_and_a_page() {
 
     let alone =
         || radapter("segment").with("--model", streets.run()).with("--images", streets.0.join("images/val/16.png"));
-    // What cannot be printed is written all the same.
+    // The maps are written even if the table cannot be printed.
     let closed = alone().with("--classes", "blue, red").with("--out", folder.join("closed"));
     closed.stdout(std::fs::File::options().write(true).open("/dev/full").unwrap()).run();
     assert_eq!(folder.names("closed").len(), 4);
@@ -225,7 +225,7 @@ fn pictures_become_maps_and_a_page() {
 }
 
 #[test]
-fn nouns_of_captions_take_masks_and_a_resumed_run_sees_the_same() {
+fn nouns_of_captions_are_matched_to_masks_and_a_resumed_run_sees_the_same() {
     let streets = streets();
     let folder = Folder::new();
     let nouns = folder.file("nouns.txt", "blue\ngreen\nred\nyellow\n");
@@ -251,7 +251,7 @@ fn nouns_of_captions_take_masks_and_a_resumed_run_sees_the_same() {
 }
 
 #[test]
-fn what_does_not_fit_is_told() {
+fn mismatched_inputs_are_reported() {
     let streets = streets();
     let folder = Folder::new();
     let masks = |name: &str, content: Value| {
@@ -265,11 +265,11 @@ fn what_does_not_fit_is_told() {
     };
     masks("short.json", all(json!([10]), [height, width])).fail(1, &["short.json", "record 0", "10 pixels"]);
     masks("size.json", all(json!([100]), [10, 10])).fail(1, &["size.json", "10 × 10", "40 × 24"]);
-    // None at all is no error: the whole picture's class is everywhere.
+    // No proposals at all is not an error: the whole image's class is everywhere.
     assert_eq!(masks("none.json", json!([])).succeed().json()["uncovered"], 1.0);
     masks("other.json", json!([{ "file_name": "cat.jpg", "segmentation": { "size": [1, 1], "counts": [0, 1] } }]))
         .fail(1, &["other.json", "any of the 8 images", "cat"]);
-    // A picture without proposals, or with an empty mask alone, is of the whole picture's class.
+    // An image without proposals, or with only an empty mask, gets the whole image's class.
     for counts in [json!([width * height]), json!([0, 0, width * height])] {
         let found = masks("empty.json", all(counts, [height, width])).succeed().json();
         assert_eq!(found["uncovered"], 1.0);
@@ -299,7 +299,7 @@ fn what_does_not_fit_is_told() {
     let builtin = builtin.with("--annotations", folder.join("tiny")).with("--classes", "blue, green");
     assert_eq!(builtin.succeed().json()["n_images"], 1);
     map("ignored", "one", 1, 255);
-    scene("blue, green", "ignored").fail(1, &["no annotated pixel", "255", "--ignore"]);
+    scene("blue, green", "ignored").fail(1, &["all annotated pixels are ignored", "255", "--ignore"]);
     palette_png(&folder.join("palette/one.png"), 1);
     scene("blue, green", "palette").succeed();
     map("range", "one", 1, 9);
@@ -325,7 +325,7 @@ fn what_does_not_fit_is_told() {
     radapter("eval segmentation --dataset ade --root x").with("--model", streets.run()).fail(1, &["ade20k-150"]);
 }
 
-/// A picture of one pixel whose label is an index into a palette.
+/// Writes an image of one pixel whose label is an index into a palette.
 fn palette_png(path: &Path, label: u8) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let mut encoder = png::Encoder::new(std::fs::File::create(path).unwrap(), 1, 1);
@@ -334,7 +334,7 @@ fn palette_png(path: &Path, label: u8) {
     encoder.write_header().unwrap().write_image_data(&[label]).unwrap();
 }
 
-/// A `.npz` with one array of zeros, stored, as numpy writes it.
+/// A `.npz` with one uncompressed array of zeros, as numpy writes it.
 fn npz(shape: &str, count: usize) -> Vec<u8> {
     let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
     while !(10 + header.len() + 1).is_multiple_of(64) {

@@ -1,10 +1,10 @@
-//! `settings` and `methods`: what a training can be told.
+//! `settings` and `methods`: the listings of what training accepts.
 
 use serde_json::{Value, json};
 
 use crate::support::radapter;
 
-/// The listed setting of a key.
+/// The setting with this key in a listing.
 fn setting<'a>(listed: &'a Value, key: &str) -> Option<&'a Value> {
     listed.as_array().unwrap().iter().find(|setting| setting["key"] == key)
 }
@@ -57,7 +57,7 @@ fn the_values_of_a_recipe_are_listed() {
     let listed = radapter("settings --recipe paper-16-shot --json").succeed().json();
     assert_eq!(setting(&listed, "adapter.rank").unwrap()["default"], "4");
     assert_eq!(setting(&listed, "templates").unwrap()["default"], "\"a photo of a {}\"");
-    // It is of classification.
+    // The recipe belongs to classification.
     assert!(setting(&listed, "captions").is_none());
     let all = radapter("settings augment.flip --json").succeed().json();
     assert_eq!(all[0]["set_by"]["recipe paper-16-shot"], "0.5");

@@ -1,3 +1,5 @@
+//! `sweep` of a classification run.
+
 use serde_json::Value;
 
 use crate::support::{Folder, radapter, trained};
@@ -33,7 +35,7 @@ fn a_sweep_leaves_numbers_a_plot_and_a_report() {
     assert!(report.matches("<svg").count() == 2 && !report.contains("&lt;"), "two charts");
     assert!(std::fs::read_to_string(out.join("sweep.svg")).unwrap().starts_with("<svg"));
 
-    // What an earlier sweep found is not overwritten.
+    // An earlier sweep's results are not overwritten.
     radapter("sweep --alpha 0:1:1")
         .with("--run", trained().run())
         .with("--suite", trained().suite())
@@ -43,7 +45,7 @@ fn a_sweep_leaves_numbers_a_plot_and_a_report() {
 }
 
 #[test]
-fn ranges_that_are_none_are_refused() {
+fn invalid_ranges_are_refused() {
     let folder = Folder::new();
     for alpha in ["1:0:0.1", "0:1:0", "0:3:1", "a", "0:1", "-1:1:0.5"] {
         radapter("sweep")

@@ -1,3 +1,5 @@
+//! `tokenize`: lines, JSON lists and bad files.
+
 use crate::support::{Folder, radapter};
 
 fn tokens(name: &str, content: &str) -> Vec<Vec<u32>> {
@@ -36,7 +38,7 @@ fn a_json_list_may_hold_newlines() {
 fn files_that_are_no_texts_are_refused() {
     let folder = Folder::new();
     let cases: [(&str, &[u8], &str); 5] = [
-        ("empty.txt", b"", "holds no text"),
+        ("empty.txt", b"", "has no texts"),
         ("latin.txt", b"a\ncaf\xe9", "line 2: not UTF-8"),
         ("object.json", b"{}", "JSON list of strings"),
         ("numbers.json", b"[1, 2]", "JSON list of strings"),

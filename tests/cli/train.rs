@@ -1,3 +1,5 @@
+//! `train classification`: run directories, settings, devices and event files.
+
 use serde_json::Value;
 
 use crate::support::{CLASSES, Folder, SHORT, classes_folder, radapter, trained, training};
@@ -48,7 +50,7 @@ fn a_run_leaves_everything_that_explains_it() {
 }
 
 #[test]
-fn inspect_tells_step_settings_and_metrics() {
+fn inspect_shows_step_settings_and_metrics() {
     let json = radapter("inspect --json").args([trained().run()]).succeed().json();
     assert_eq!(json["kind"], "run");
     assert_eq!((&json["step"], &json["steps"], &json["finished"]), (&9.into(), &9.into(), &true.into()));
@@ -58,7 +60,7 @@ fn inspect_tells_step_settings_and_metrics() {
 }
 
 #[test]
-fn settings_are_told_and_results_are_on_stdout() {
+fn settings_are_on_stderr_and_results_on_stdout() {
     let folder = Folder::new();
     let done = training(&folder, "run", &format!("{SHORT} --set epochs=1")).succeed();
     assert!(done.stdout.contains("tuned parameters") && done.stdout.contains("report.html"), "{}", done.stdout);
@@ -68,7 +70,7 @@ fn settings_are_told_and_results_are_on_stdout() {
 }
 
 #[test]
-fn a_config_file_stands_below_set() {
+fn set_overrides_a_config_file() {
     let folder = Folder::new();
     let config = folder.file("config.toml", "epochs = 2\nlr = 0.5\n[adapter]\nrank = 2\n[loss]\nmargin = 0.1\n");
     training(&folder, "run", "--set lr=0.001 --set epochs=1 --set batch_size=8").with("--config", config).succeed();
@@ -88,7 +90,7 @@ fn full_fine_tuning_is_a_setting() {
     let eval = |words: &str| radapter(words).with("--model", &run).with("--data", &images).succeed().json();
     assert_eq!(eval("eval classification --json")["n"], 30);
     assert_eq!(eval("eval classification --json --alpha 0.5")["n"], 30);
-    // Its classifier was trained, so that other texts do not make another one.
+    // The classifier was trained, so other texts cannot replace it.
     radapter("eval classification --templates openai-80")
         .with("--model", &run)
         .with("--data", &images)
@@ -151,8 +153,8 @@ fn several_devices_share_each_batch_of_a_training_and_are_refused_elsewhere() {
     }
     radapter("train --resume --device cpu,cpu").with("--out", folder.join("two")).succeed();
     let elsewhere = radapter("merge --device cpu,cpu").with("--run", folder.join("two"));
-    elsewhere.with("--out", folder.join("merged")).fail(1, &["several devices", "`train` alone"]);
-    radapter("train --resume --device cpu,gpu").with("--out", folder.join("two")).fail(2, &["`gpu` is no device"]);
+    elsewhere.with("--out", folder.join("merged")).fail(1, &["several devices", "only `train`"]);
+    radapter("train --resume --device cpu,gpu").with("--out", folder.join("two")).fail(2, &["`gpu` is not a device"]);
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! `zero-shot`: output, texts and templates.
+
 use crate::support::{Folder, classes_folder, radapter, tiny_model};
 
 #[test]
@@ -22,13 +24,13 @@ fn accuracy_is_printed_for_people_and_for_machines() {
 }
 
 #[test]
-fn texts_and_templates_make_the_classifier() {
+fn texts_and_templates_define_the_classifier() {
     let folder = Folder::new();
     let model = tiny_model(&folder.join("model"));
     let data = classes_folder(&folder.join("data"), &["a", "b", "c"], 4, false);
     let names = folder.file("names.toml", "a = \"b\"\nb = \"b\"\nc = \"b\"\n");
     let zero_shot = || radapter("zero-shot --json").with("--model", &model).with("--data", &data);
-    // With one text for all classes every image is of the first one, and the user hears of it.
+    // With the same text for all classes, every image gets the first one, with a warning.
     let done = zero_shot().with("--class-names", names).succeed();
     assert!(done.stderr.contains("same text"), "{}", done.stderr);
     assert_eq!(done.json()["per_class"]["a"]["accuracy"], 1.0);

@@ -1,4 +1,4 @@
-//! Tokens, pixels and embeddings of the golden model in both of its forms.
+//! Tokens, pixels and embeddings of the golden model in both formats.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub(super) fn texts(golden: &Path, folder: &Folder) -> std::path::PathBuf {
 }
 
 #[test]
-fn embeddings_are_open_clips() {
+fn embeddings_match_open_clip() {
     let Some(golden) = golden() else { return };
     let folder = Folder::new();
     let texts = texts(&golden, &folder);
@@ -42,7 +42,7 @@ fn embeddings_are_open_clips() {
 }
 
 #[test]
-fn tokens_are_open_clips() {
+fn tokens_match_open_clip() {
     let Some(golden) = golden() else { return };
     let folder = Folder::new();
     let out = folder.join("tokens.json");

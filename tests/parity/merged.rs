@@ -1,4 +1,4 @@
-//! The golden adapters, merged at every α that PyTorch merged them at.
+//! The golden adapters, merged at each α at which PyTorch merged them.
 
 use safetensors::SafeTensors;
 
@@ -7,14 +7,14 @@ use super::{EMBEDDING, assert_close};
 use crate::support::{Folder, golden, radapter};
 
 #[test]
-fn merged_models_are_pytorchs() {
+fn merged_models_match_pytorch() {
     let Some(golden) = golden() else { return };
     let folder = Folder::new();
     let texts = texts(&golden, &folder);
     let expected = golden.join("expected.safetensors");
     let bytes = std::fs::read(&expected).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
-    // `merged_{rank}_alpha{a}_image`, whatever ranks and values of α the folder has.
+    // `merged_{rank}_alpha{a}_image`, for all ranks and values of α in the folder.
     let cases: Vec<(String, String)> = file
         .names()
         .into_iter()
@@ -68,7 +68,7 @@ fn alpha_0_is_the_base_bit_for_bit() {
 }
 
 #[test]
-fn both_directory_forms_are_the_same_model() {
+fn both_directory_formats_are_the_same_model() {
     let Some(golden) = golden() else { return };
     let json = |form: &str| radapter("inspect --json").args([golden.join(form)]).succeed().json();
     let (open_clip, hugging_face) = (json("open_clip"), json("hf"));

@@ -1,11 +1,11 @@
-//! A checkpoint that is read and written in the other form, and back, loses no bit.
+//! A checkpoint converted to the other format and back is bit-identical.
 
 use radapter::clip::checkpoint::{Checkpoint, Format, SaveOptions};
 
 use crate::support::{Folder, golden};
 
 #[test]
-fn both_forms_come_back_bit_for_bit() {
+fn both_formats_round_trip_bit_for_bit() {
     let Some(golden) = golden() else { return };
     let folder = Folder::new();
     for (form, there, back) in

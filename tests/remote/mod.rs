@@ -1,4 +1,4 @@
-//! Devices of another process: the CPU, served to this machine. `cargo test --release -p radapter-tests --features remote remote`.
+//! Devices of another process: the CPU, served to the same machine. `cargo test --release -p radapter-tests --features remote remote`.
 
 mod server;
 
@@ -12,14 +12,14 @@ use server::{Server, TOKEN};
 
 const SETTINGS: &str = "--set steps=12 --set batch_size=6 --set lr=0.01 --set val_fraction=0 --set save_every=2";
 
-/// With the token, on a server's device.
+/// Runs the invocation on a server's device, with the token.
 fn on(device: &str, invocation: Invocation) -> Invocation {
     invocation.with("--device", device).env("RADAPTER_REMOTE_TOKEN", TOKEN)
 }
 
 fn losses(run: &Path) -> Vec<f64> {
     let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default();
-    // The last line may be half written while the run goes on.
+    // The last line may be incomplete while the run continues.
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let lines = whole.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.filter(|line| line["kind"] == "train").map(|line| line["loss"].as_f64().unwrap()).collect()
@@ -28,13 +28,13 @@ fn losses(run: &Path) -> Vec<f64> {
 fn assert_near(found: &[f64], expected: &[f64]) {
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(expected) {
-        // The server's operations are burn's own, without this project's kernels: other sums.
+        // The server runs burn's own operations instead of this project's kernels, so sums differ.
         assert!((found - expected).abs() <= 1e-4 * expected, "{found}, {expected}");
     }
 }
 
 #[test]
-fn a_run_on_a_served_device_is_that_of_the_device() {
+fn a_run_on_a_served_device_matches_a_local_one() {
     let folder = Folder::new();
     let server = Server::web_socket();
     training(&folder, "here", SETTINGS).with("--device", "cpu").succeed();
@@ -46,7 +46,7 @@ fn a_run_on_a_served_device_is_that_of_the_device() {
 }
 
 #[test]
-fn embeddings_over_iroh_are_those_of_the_device() {
+fn embeddings_over_iroh_match_local_ones() {
     let folder = Folder::new();
     let server = Server::iroh(&folder.join("server.key"));
     tiny_model(&folder.join("model"));
@@ -68,7 +68,7 @@ fn embeddings_over_iroh_are_those_of_the_device() {
 }
 
 #[test]
-fn a_wrong_token_opens_nothing() {
+fn a_wrong_token_is_refused() {
     let folder = Folder::new();
     let server = Server::web_socket();
     let with = |token: &str| {
@@ -83,7 +83,7 @@ fn a_wrong_token_opens_nothing() {
 }
 
 #[test]
-fn a_token_may_stand_in_a_file() {
+fn a_token_may_be_in_a_file() {
     let folder = Folder::new();
     let server = Server::web_socket();
     let token = folder.file("token", format!("{TOKEN}\n"));
@@ -94,7 +94,7 @@ fn a_token_may_stand_in_a_file() {
 }
 
 #[test]
-fn a_server_that_is_not_there_or_has_no_such_device_is_told_so() {
+fn a_missing_server_or_device_is_reported() {
     let folder = Folder::new();
     let server = Server::web_socket();
     on(&format!("{}/7", server.address), training(&folder, "run", SETTINGS)).fail(1, &["only 1 device", "/INDEX"]);
@@ -105,12 +105,12 @@ fn a_server_that_is_not_there_or_has_no_such_device_is_told_so() {
 }
 
 #[test]
-fn a_server_serves_none_without_a_token() {
+fn a_server_needs_a_token() {
     radapter("serve-device --device cpu --port 0").fail(1, &["RADAPTER_REMOTE_TOKEN"]);
 }
 
 #[test]
-fn a_server_that_goes_away_ends_the_run_and_the_saved_state_goes_on() {
+fn a_lost_server_ends_the_run_and_the_saved_state_resumes() {
     let folder = Folder::new();
     let server = Server::web_socket();
     let settings = SETTINGS.replace("steps=12", "steps=100000");
@@ -150,7 +150,7 @@ fn a_server_that_goes_away_ends_the_run_and_the_saved_state_goes_on() {
 #[test]
 fn other_work_on_a_lost_server_fails_with_its_reason() {
     let folder = Folder::new();
-    // Seconds of work, of which the server sees one.
+    // Several seconds of work, of which the server lives for one.
     classes_folder(&folder.join("images"), &["one"], 2000, false);
     let server = Server::web_socket();
     let embed = radapter("embed")

@@ -1,14 +1,16 @@
+//! A `serve-device` process for the tests.
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// What the servers ask for.
+/// The token of the test servers.
 pub(crate) const TOKEN: &str = "a long random text";
 
-/// A server of the CPU, ended where it is dropped.
+/// A server of the CPU, killed on drop.
 pub(crate) struct Server {
     child: Child,
-    /// As `--device` takes it.
+    /// The value for `--device`.
     pub(crate) address: String,
 }
 
@@ -17,7 +19,7 @@ impl Server {
         Self::start(Command::new(env!("CARGO_BIN_EXE_radapter-under-test")).args(["serve-device", "--port", "0"]))
     }
 
-    /// On a port that was free just now.
+    /// Starts a server over Iroh on a port that was just free.
     pub(crate) fn iroh(identity: &Path) -> Self {
         let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_radapter-under-test"));

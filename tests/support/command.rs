@@ -1,3 +1,5 @@
+//! Invocations of the command, and their outcomes.
+
 use std::ffi::{OsStr, OsString};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -7,7 +9,7 @@ pub(crate) struct Invocation {
     shown: String,
 }
 
-/// What came of it.
+/// The outcome of an invocation.
 pub(crate) struct Done {
     pub(crate) status: Option<i32>,
     pub(crate) stdout: String,
@@ -15,11 +17,11 @@ pub(crate) struct Done {
     shown: String,
 }
 
-/// The command with arguments, given as one text that is split at spaces, then others as they are.
+/// The command with arguments, given as one text that is split at spaces.
 pub(crate) fn radapter(words: &str) -> Invocation {
     let mut command = Command::new(env!("CARGO_BIN_EXE_radapter-under-test"));
     command.args(words.split_whitespace());
-    // Nothing of the surroundings; two threads, so that sums have the same order on every machine.
+    // Independent of the environment; two threads, so that sums have the same order on every machine.
     command.env_remove("RADAPTER_LOG").env("RAYON_NUM_THREADS", "2");
     command
         .env("RADAPTER_CACHE", "none")
@@ -31,14 +33,14 @@ pub(crate) fn radapter(words: &str) -> Invocation {
 }
 
 impl Invocation {
-    /// A flag and its value.
+    /// Adds a flag and its value.
     pub(crate) fn with(mut self, flag: &str, value: impl AsRef<OsStr>) -> Self {
         self.shown.push_str(&format!(" {flag} {}", value.as_ref().display()));
         self.command.args([OsStr::new(flag), value.as_ref()]);
         self
     }
 
-    /// More arguments.
+    /// Adds arguments.
     pub(crate) fn args<T: Into<OsString>>(mut self, values: impl IntoIterator<Item = T>) -> Self {
         for value in values {
             let value = value.into();
@@ -48,43 +50,43 @@ impl Invocation {
         self
     }
 
-    /// Where stdout goes instead of into the result.
+    /// Redirects stdout, which the outcome then lacks.
     pub(crate) fn stdout(mut self, to: impl Into<Stdio>) -> Self {
         self.command.stdout(to);
         self
     }
 
-    /// With this in the environment.
+    /// Sets an environment variable.
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
 
-    /// Starts it and comes back at once; what it says goes into a file.
+    /// Starts the command without waiting, with stderr in a file.
     #[cfg(feature = "remote")]
     pub(crate) fn spawn_with_stderr(mut self, path: &std::path::Path) -> Child {
         let file = std::fs::File::create(path).unwrap();
         self.command.stdout(Stdio::null()).stderr(file).spawn().unwrap()
     }
 
-    /// In this directory.
+    /// Sets the working directory.
     pub(crate) fn in_dir(mut self, dir: &std::path::Path) -> Self {
         self.command.current_dir(dir);
         self
     }
 
-    /// Starts it and comes back at once; what it prints is thrown away.
+    /// Starts the command without waiting, and discards its output.
     pub(crate) fn spawn(mut self) -> Child {
         self.command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
-    /// Starts it in a terminal of its own.
+    /// Starts the command in a terminal of its own.
     #[cfg(unix)]
     pub(crate) fn in_terminal(mut self) -> super::Terminal {
         super::Terminal::start(&mut self.command)
     }
 
-    /// Runs it to its end.
+    /// Runs the command to its end.
     pub(crate) fn run(mut self) -> Done {
         let Output { status, stdout, stderr } = self.command.stderr(Stdio::piped()).output().unwrap();
         Done {
@@ -95,14 +97,14 @@ impl Invocation {
         }
     }
 
-    /// Runs it; it has to succeed.
+    /// Runs the command, which must succeed.
     pub(crate) fn succeed(self) -> Done {
         let done = self.run();
         assert_eq!(done.status, Some(0), "{}\n{}", done.shown, done.stderr);
         done
     }
 
-    /// Runs it; it has to fail with this status, and to say each of these words. No failure is a panic.
+    /// Runs the command, which must fail with this status and print each of these words on stderr. No failure may be a panic.
     pub(crate) fn fail(self, status: i32, words: &[&str]) -> Done {
         let done = self.run();
         let Done { shown, stderr, .. } = &done;
@@ -110,7 +112,7 @@ impl Invocation {
         for word in words {
             assert!(stderr.contains(word), "{shown}\ndoes not say `{word}`:\n{stderr}");
         }
-        for word in ["panicked", "RUST_BACKTRACE", "unwrap", "the device, or a library, failed"] {
+        for word in ["panicked", "RUST_BACKTRACE", "unwrap", "the device or a library failed"] {
             assert!(!stderr.contains(word), "{shown}\nsays `{word}`:\n{stderr}");
         }
         done
@@ -118,7 +120,7 @@ impl Invocation {
 }
 
 impl Done {
-    /// Its stdout as JSON.
+    /// Parses stdout as JSON.
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{}\n{error}:\n{}", self.shown, self.stdout))
     }

@@ -1,12 +1,14 @@
+//! Drawn images, image folders and suites.
+
 use std::path::{Path, PathBuf};
 
 use image::{Rgb, RgbImage};
 
-/// Side of the drawn images.
+/// Side of the drawn images, in pixels.
 const SIDE: u32 = 24;
 
-/// An image that a tiny model can learn to tell from those of other classes: a grating whose direction and colour go with
-/// `class`, shifted and darkened by `index`. `shifted` changes the colours, as another domain would.
+/// An image whose class a tiny model can learn: a grating whose direction and colour depend on `class`, shifted and darkened by
+/// `index`. `shifted` changes the colours, as another domain would.
 pub(crate) fn drawn(class: u32, index: u32, shifted: bool) -> RgbImage {
     let dark = 1.0 - 0.06 * (index % 5) as f32;
     RgbImage::from_fn(SIDE, SIDE, |x, y| {
@@ -22,7 +24,7 @@ pub(crate) fn drawn(class: u32, index: u32, shifted: bool) -> RgbImage {
     })
 }
 
-/// An image folder of `each` drawn images for each class.
+/// Writes an image folder with `each` drawn images per class.
 pub(crate) fn classes_folder(root: &Path, classes: &[&str], each: u32, shifted: bool) -> PathBuf {
     for (number, class) in classes.iter().enumerate() {
         let folder = root.join(class);
@@ -34,12 +36,12 @@ pub(crate) fn classes_folder(root: &Path, classes: &[&str], each: u32, shifted: 
     root.to_owned()
 }
 
-/// A small PNG of one colour.
+/// Writes a small PNG of one colour.
 pub(crate) fn solid_png(path: &Path, colour: [u8; 3]) {
     RgbImage::from_pixel(SIDE, SIDE, Rgb(colour)).save(path).unwrap();
 }
 
-/// A suite of `near` (in distribution) and two shifted sets, below `root`.
+/// Writes a suite of `near` (in distribution) and two shifted sets below `root`.
 pub(crate) fn write_suite(root: &Path, classes: &[&str], each: u32) -> PathBuf {
     classes_folder(&root.join("near"), classes, each, false);
     classes_folder(&root.join("far"), classes, each, true);

@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Support code that the tests share.
 
 mod command;
 mod data;
@@ -30,12 +30,12 @@ impl Folder {
         self.0.path()
     }
 
-    /// A path in it.
+    /// A path in the folder.
     pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    /// Writes a file into it.
+    /// Writes a file into the folder.
     pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -43,7 +43,7 @@ impl Folder {
         path
     }
 
-    /// The names of what is in a folder in it, sorted; nothing for one that is not there.
+    /// The sorted names in a subfolder; empty if it does not exist.
     pub(crate) fn names(&self, name: &str) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.join(name)) else {
             return Vec::new();
@@ -55,7 +55,7 @@ impl Folder {
     }
 }
 
-/// The golden files of another program, if they are here.
+/// The golden files of another program, if they exist.
 pub(crate) fn golden() -> Option<PathBuf> {
     shared("RADAPTER_GOLDEN", "golden/clip-small")
 }
@@ -66,6 +66,6 @@ fn shared(variable: &str, default: &str) -> Option<PathBuf> {
     if path.is_dir() {
         return Some(path);
     }
-    eprintln!("skipped: no {} ({variable} names another place)", path.display());
+    eprintln!("skipped: {} does not exist ({variable} names another folder)", path.display());
     None
 }

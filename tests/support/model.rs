@@ -1,3 +1,5 @@
+//! A tiny CLIP, and the tensors of files.
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -5,7 +7,7 @@ use radapter::clip::checkpoint::{Checkpoint, Format, SaveOptions};
 use radapter::clip::config::ClipConfig;
 use safetensors::SafeTensors;
 
-/// A CLIP that computes in no time: two blocks a tower, CLIP's vocabulary.
+/// A CLIP small enough for tests: two blocks per tower, CLIP's vocabulary.
 pub(crate) fn tiny_config() -> ClipConfig {
     let mut config = ClipConfig::preset("ViT-B-32-quickgelu").unwrap();
     config.embed_dim = 16;
@@ -17,14 +19,14 @@ pub(crate) fn tiny_config() -> ClipConfig {
     config
 }
 
-/// Random weights for it.
+/// [`tiny_config`] with random weights.
 pub(crate) fn tiny_checkpoint(seed: u64) -> Checkpoint {
     let config = tiny_config();
     let state = config.random_state(seed);
     Checkpoint::new(config, state, Format::OpenClip, "random").unwrap()
 }
 
-/// The same as an OpenCLIP directory.
+/// Writes [`tiny_checkpoint`] as an OpenCLIP directory.
 pub(crate) fn tiny_model(path: &Path) -> PathBuf {
     tiny_checkpoint(0).save(path, &SaveOptions::new(Format::OpenClip)).unwrap();
     path.to_owned()
@@ -45,7 +47,7 @@ pub(crate) fn tensor(path: &Path, name: &str) -> (Vec<usize>, Vec<f32>) {
     (view.shape().to_vec(), words.iter().map(value).collect())
 }
 
-/// The rows of a tensor of embeddings.
+/// The rows of an embeddings tensor.
 pub(crate) fn embeddings(path: &Path, name: &str) -> Vec<Vec<f32>> {
     let (shape, values) = tensor(path, name);
     values.chunks(shape[1]).map(<[f32]>::to_vec).collect()

@@ -1,4 +1,4 @@
-//! A pseudo-terminal, in which the command believes that a person sits before it.
+//! A pseudo-terminal, so that the command runs as for an interactive user.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -19,12 +19,12 @@ use vt100::Parser;
 const ROWS: u16 = 40;
 const COLUMNS: u16 = 120;
 
-/// The terminal of a command that runs.
+/// The terminal of a running command.
 pub(crate) struct Terminal {
     pub(crate) child: Child,
-    /// Where keys go in and drawing comes out.
+    /// Receives keys and emits the screen's output.
     controller: File,
-    /// The command's side, kept open so that its modes can be read after the end.
+    /// The command's side, kept open so that its modes can be read after the command ends.
     user: File,
     drawn: Arc<Mutex<Parser>>,
     reader: JoinHandle<()>,
@@ -42,7 +42,7 @@ impl Terminal {
         let no_ctty = OFlags::NOCTTY.bits().try_into().unwrap();
         let user = File::options().read(true).write(true).custom_flags(no_ctty).open(path).unwrap();
         command.stdin(user.try_clone().unwrap()).stdout(user.try_clone().unwrap()).stderr(user.try_clone().unwrap());
-        // SAFETY: between fork and exec two system calls are made, and nothing is allocated.
+        // SAFETY: between fork and exec the closure only makes two system calls and allocates nothing.
         unsafe {
             command.pre_exec(|| {
                 rustix::process::setsid()?;
@@ -65,12 +65,11 @@ impl Terminal {
         Self { child, controller, user, drawn, reader }
     }
 
-    /// Types keys.
     pub(crate) fn press(&mut self, keys: &[u8]) {
         self.controller.write_all(keys).unwrap();
     }
 
-    /// What the screen shows.
+    /// The text on the screen.
     pub(crate) fn screen(&self) -> String {
         self.drawn.lock().unwrap().screen().contents()
     }
@@ -89,11 +88,11 @@ impl Terminal {
         self.drawn.lock().unwrap().screen().alternate_screen()
     }
 
-    /// Waits for the command's end. Gives its exit status and what the screen shows then; the terminal has to be as it was.
+    /// Waits for the command to end and returns its exit status and the screen's text. The terminal must be restored.
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let status = self.child.wait().unwrap().code();
         let modes = tcgetattr(&self.user).unwrap();
-        // The last one that holds the command's side open: the reader comes to an end.
+        // The last handle to the command's side: dropping it ends the reader.
         drop(self.user);
         self.reader.join().unwrap();
         let drawn = self.drawn.lock().unwrap();

@@ -1,3 +1,5 @@
+//! A run that the tests share.
+
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -6,10 +8,10 @@ use super::{Folder, Invocation, classes_folder, radapter, tiny_model, write_suit
 /// The classes of the training images.
 pub(crate) const CLASSES: [&str; 3] = ["big_cat", "dog", "zebra"];
 
-/// Settings of a run of a few steps that changes the model visibly.
+/// Settings of a short run that changes the model visibly.
 pub(crate) const SHORT: &str = "--set epochs=3 --set batch_size=8 --set lr=0.01 --set warmup=0 --set adapter.drop=0.2";
 
-/// A finished run, its base model, its images, and a suite; made once for all tests.
+/// A finished run with its base model, images and a suite, made once for all tests.
 pub(crate) struct Trained {
     folder: Folder,
 }
@@ -32,7 +34,7 @@ impl Trained {
     }
 }
 
-/// A training of the tiny model on drawn images in `folder`.
+/// Trains the tiny model on drawn images in `folder`.
 pub(crate) fn training(folder: &Folder, out: &str, settings: &str) -> Invocation {
     let (model, images) = (folder.join("model"), folder.join("images"));
     if !model.is_dir() {

@@ -1,5 +1,5 @@
 """Writes crates/clip/tests/fixtures/checkpoint: files as PyTorch writes them, open_clip's model configs, and position
-embeddings as torch resizes them. What it wrote is committed; run it again only to change the fixtures.
+embeddings as torch resizes them. Its output is committed; run it only to change the fixtures.
 
     pip install torch open_clip_torch
     python xtask/peers/checkpoint_fixtures.py
@@ -43,7 +43,7 @@ def state_dict(dtype=torch.float32):
 
 
 def hugging_face(state):
-    """The same model under transformers' names, as its conversion script has it."""
+    """The same model under transformers' names, as its conversion script names them."""
     result = {}
     for name, tensor in state.items():
         if name == "visual.proj":
@@ -108,12 +108,12 @@ def model_configs():
 
 
 def numbers(tensor):
-    """As few digits as tell a single."""
+    """The fewest digits that identify a float32."""
     return [float(f"{value:.9g}") for value in tensor.flatten().tolist()]
 
 
 class Sized:
-    """What open_clip's resizing functions ask of a model."""
+    """The interface that open_clip's resizing functions need of a model."""
 
     def __init__(self, grid, length, width):
         self.visual = type("Visual", (), {"grid_size": (grid, grid)})()

@@ -4,11 +4,11 @@
     python xtask/peers/load_export.py --open-clip DIR --hugging-face DIR [--golden FOLDER] [--images FOLDER]
 
 Both directories are exports of one model. Token ids, pixels and embeddings of the two libraries are compared with each
-other; with --golden also with the folder's expected values, which both have to meet. Printed is a JSON object with the
+other; with --golden also with the folder's expected values, which both must meet. Prints a JSON object with the
 largest differences; the exit status is 1 if one is above its limit.
 
-Pixels are compared where both libraries crop at the same place: of an odd margin, torchvision leaves the half rounded to
-even on the left, transformers rounds down. For the embeddings both get open_clip's pixels.
+Pixels are compared where both libraries crop at the same place: torchvision rounds half of an odd margin to even,
+transformers rounds it down. For the embeddings both get open_clip's pixels.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def difference(a, b):
 
 
 def same_crop(picture, side):
-    """Whether torchvision and transformers cut the same square out of the resized picture."""
+    """Whether torchvision and transformers crop the same square from the resized image."""
     short, long = sorted(picture.size)
     margin = int(side * long / short) - side
     return round(margin / 2) == margin // 2

@@ -1,4 +1,4 @@
-"""From mask logits and cosines to a sum for each pixel and class, in PyTorch, as the published method of OVSeg has it.
+"""OVSeg's published method in PyTorch: from mask logits and cosines to a sum for each pixel and class.
 
     python xtask/peers/ovseg_fixture.py crates/segmentation/tests/fixtures
 

@@ -4,8 +4,8 @@
     radapter train classification ... --set log.tensorboard=true --out RUN
     python xtask/peers/read_tensorboard.py RUN
 
-What TensorBoard's own accumulator finds is compared with the run's metrics.jsonl, which has a line for each step that counts,
-also after kills and resumes. Printed is a JSON object with the number of values per tag; the exit status is 1 where the two differ.
+Compares the values of TensorBoard's accumulator with the run's metrics.jsonl, which has one line for each step, also after kills
+and resumes. Prints a JSON object with the number of values per tag; the exit status is 1 if the two differ.
 """
 
 import argparse
@@ -24,7 +24,7 @@ def f32(value):
 
 
 def expected(run):
-    """Step and value by tag, as metrics.jsonl has them."""
+    """Step and value by tag, as in metrics.jsonl."""
     tags = {}
     for line in (Path(run) / "metrics.jsonl").read_text().splitlines():
         line = json.loads(line)
@@ -51,7 +51,7 @@ def main():
     }, indent=1))
     wrong = [tag for tag in sorted(found.keys() | wanted.keys()) if found.get(tag) != wanted.get(tag)]
     if wrong or not found:
-        sys.exit(f"not as in metrics.jsonl: {', '.join(wrong) or 'nothing was found'}")
+        sys.exit(f"differs from metrics.jsonl: {', '.join(wrong) or 'no values were found'}")
 
 
 if __name__ == "__main__":

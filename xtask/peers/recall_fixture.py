@@ -28,7 +28,7 @@ def recalls(ranks):
 
 
 def rank(scores, right):
-    """1 + the wrong candidates that score as high as the best right one, or higher."""
+    """1 + the number of wrong candidates that score at least as high as the best right one."""
     best = scores[right].max()
     return 1 + int(np.sum(scores[~right] >= best - TIE))
 

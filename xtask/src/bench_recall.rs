@@ -1,4 +1,4 @@
-//! Recall over random embeddings: time, and whether the memory stays within the embeddings and a GiB.
+//! Recall over random embeddings: its time, and a check that the memory stays within the embeddings and 1 GiB.
 
 use std::time::Instant;
 
@@ -8,18 +8,18 @@ use rand::{RngExt as _, SeedableRng as _};
 use rayon::prelude::*;
 use serde_json::json;
 
-/// What may be used beside the embeddings.
+/// Memory allowed besides the embeddings, in bytes.
 const BOUND: u64 = 1 << 30;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Images
+    /// Number of images
     #[arg(long, default_value_t = 100_000)]
     images: usize,
-    /// Texts, at least as many
+    /// Number of texts, at least as many as images
     #[arg(long, default_value_t = 100_000)]
     texts: usize,
-    /// Values of an embedding
+    /// Embedding width
     #[arg(long, default_value_t = 128)]
     dim: usize,
 }
@@ -40,17 +40,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let (image_rows, text_rows) = (draw(images, 1), draw(texts, 2));
     let text_image: Vec<usize> = (0..texts).map(|text| text % images).collect();
     let start = Instant::now();
-    let mut told = start;
+    let mut reported = start;
     let found = ranks(Rows::new(dim, &image_rows)?, Rows::new(dim, &text_rows)?, &text_image, &mut |done| {
-        if told.elapsed().as_secs() >= 10 {
-            told = Instant::now();
+        if reported.elapsed().as_secs() >= 10 {
+            reported = Instant::now();
             eprintln!("{done} of {texts} texts in {:.0} s", start.elapsed().as_secs_f64());
         }
     })?;
     let seconds = start.elapsed().as_secs_f64();
     let evaluation = Evaluation::of(&found);
     let embeddings = 4 * ((images + texts) * dim) as u64;
-    let peak = peak_memory().context("the system does not tell the peak memory (no /proc/self/status)")?;
+    let peak = peak_memory().context("the system does not report the peak memory (no /proc/self/status)")?;
     let pairs = images as f64 * texts as f64;
     let result = json!({
         "images": images,
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     });
     serde_json::to_writer_pretty(std::io::stdout().lock(), &result)?;
     println!();
-    ensure!(peak <= embeddings + BOUND, "the peak memory is more than the embeddings and a GiB");
+    ensure!(peak <= embeddings + BOUND, "the peak memory exceeds the embeddings and 1 GiB");
     Ok(())
 }
 

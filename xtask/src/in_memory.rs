@@ -1,4 +1,4 @@
-//! Training data that a chore makes itself, as a task of the trainer.
+//! Training data that a chore generates, as a task of the trainer.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use radapter::training::config::{Recipe, TrainSettings};
 use radapter::training::{Parts, RunOptions, Sources, Task, TrainData, TrainError, Validator};
 
 settings! {
-    /// There are the trainer's settings alone.
+    /// No settings besides the trainer's.
     pub struct NoSettings {}
 }
 
-/// Samples, and how a model of them is validated.
+/// Samples and the validation of a model.
 pub(crate) struct InMemory {
     data: Arc<dyn TrainData>,
     validator: Option<Box<dyn Validator>>,
@@ -28,7 +28,7 @@ impl InMemory {
 
 impl Task for InMemory {
     const NAME: &'static str = "in-memory";
-    const ABOUT: &'static str = "Train on samples that are made while it trains";
+    const ABOUT: &'static str = "Train on samples generated during training";
     const EXAMPLES: &'static str = "";
     const DEFAULTS: &'static str = "best = \"none\"";
     const RECIPES: &'static [Recipe] = &[];
@@ -50,7 +50,7 @@ impl Task for InMemory {
     }
 
     fn summary(&self) -> String {
-        format!("{} samples an epoch", self.samples())
+        format!("{} samples per epoch", self.samples())
     }
 
     fn notes(&self) -> Vec<String> {

@@ -1,8 +1,8 @@
-//! Chores of the workspace: `cargo xtask <chore>`. Each prints what it does; `cargo xtask help` lists them.
+//! Chores of the workspace: `cargo xtask <chore>`. `cargo xtask help` lists them.
 
 #![allow(clippy::print_stdout, reason = "a chore's results go to stdout")]
 
-/// As in the `radapter` command, so that what is measured is what users have.
+/// The same allocator as in the `radapter` command, so that benchmarks measure what users run.
 #[path = "../../crates/radapter/src/allocator.rs"]
 mod allocator;
 mod bench;
@@ -25,13 +25,13 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Time training steps and inference with random weights, beside PyTorch
+    /// Time training steps and inference with random weights, compared with PyTorch
     Bench(bench::Args),
     /// Time recall at K over random embeddings, and check its memory
     BenchRecall(bench_recall::Args),
-    /// Train the small CLIP that the command embeds, from random weights, on the shapes world; resumes where it stopped
+    /// Pretrain the embedded CLIP on the shapes world from random weights; resumes where it stopped
     PretrainEmbedded(pretrain::Args),
-    /// Measure a method on real data and write the table and the plot of the docs
+    /// Evaluate methods on real data and write the table and the plot of the docs
     #[command(subcommand)]
     Repro(repro::Repro),
     /// Choose the quickstart's learning rates on in-distribution validation images of another world

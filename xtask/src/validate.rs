@@ -1,4 +1,4 @@
-//! `cargo xtask validate`: the checks that every change has to pass.
+//! `cargo xtask validate`: the checks that every change must pass.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,19 +7,19 @@ use anyhow::{Context as _, ensure};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Also run what takes too long for every change: cargo-deny, remote devices, and the CUDA build, whose tests need a GPU
+    /// Also run the slow checks: cargo-deny, remote devices, and the CUDA build, whose tests need a GPU
     #[arg(long)]
     all: bool,
 }
 
-/// Runs `.ci/run`, the one list of checks, cheapest first.
+/// Runs `.ci/run`, the list of checks, cheapest first.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace's folder")?;
     check(Command::new(root.join(".ci/run")).current_dir(root))?;
     if !args.all {
         return Ok(());
     }
-    // Not part of every change, as cargo-deny has to be installed: `cargo install cargo-deny --locked`.
+    // Not part of `.ci/run`, because cargo-deny must be installed: `cargo install cargo-deny --locked`.
     check(Command::new("cargo").args(["deny", "check", "licenses", "sources", "bans"]).current_dir(root))?;
     let tests = |features: &str, rest: &[&str]| {
         let mut command = Command::new("cargo");
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     match Command::new("nvidia-smi").output().is_ok_and(|found| found.status.success()) {
         true => check(&mut tests("cuda", &["--test", "backends"])),
         false => {
-            eprintln!("no CUDA device: its tests are built and not run");
+            eprintln!("no CUDA device; its tests are built but not run");
             Ok(())
         }
     }

@@ -2,19 +2,17 @@
 
 /// The size of a comparison: images, steps, seeds, values of α.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the names say what is counted")]
 pub struct Budget {
-    /// Training photos.
     pub train_images: usize,
-    /// Validation photos.
     pub val_images: usize,
     /// Test images of each domain.
     pub test_images: usize,
-    /// Optimizer steps of a run.
+    /// Optimizer steps per run.
     pub steps: u64,
-    /// Samples of a step.
+    /// Samples per step.
     pub batch_size: usize,
-    /// Seeds of the runs.
     pub seeds: Vec<u64>,
-    /// Values of α at which R-Adapter is measured; they include the α of the claim.
+    /// Values of α at which R-Adapter is evaluated; they include the α of the claim.
     pub alphas: Vec<f64>,
 }

@@ -49,7 +49,7 @@ impl Classification {
         Ok(Self { training: TrainingImages { train, val: Some(val) }, suite })
     }
 
-    /// Images of a test set with the answers of the shown models.
+    /// Images of a test set with the predictions of the shown models.
     fn cards(&self, compared: &Compared, set: &TestSet) -> anyhow::Result<Vec<ImageCard>> {
         // Classes take turns in a set; an odd stride shows different ones.
         let stride = (set.samples.len() / SHOWN).max(1) | 1;
@@ -110,16 +110,16 @@ impl Experiment for Classification {
 
     fn lead(&self) -> String {
         format!(
-            "{} drawn photos of {} classes and measured on photos and on domains it was not tuned on.",
+            "{} drawn photos of {} classes and evaluated on photos and on domains it was not tuned on.",
             self.training.train.samples.len(),
             self.training.train.classes.len(),
         )
     }
 
     fn illustrate(&self, page: &mut Page, compared: &Compared, _device: &Device) -> anyhow::Result<()> {
-        page.section("What the models answer");
+        page.section("Predictions of the models");
         page.text(
-            "Test pictures of each domain with the answers of the first seed's models: zero-shot, full fine-tuning, and \
+            "Test images of each domain with the predictions of the first seed's models: zero-shot, full fine-tuning, and \
              R-Adapter at alpha 0.5.",
         );
         for set in self.suite.sets() {

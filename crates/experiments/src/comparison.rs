@@ -1,4 +1,4 @@
-//! Trains and measures both methods for all seeds.
+//! Trains and evaluates both methods for all seeds.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::{Budget, Experiment, Figures, Method, Model, Quickstart, page, run};
 /// Called before each piece of work.
 pub type ProgressListener<'a> = dyn FnMut(Piece<'_>) + 'a;
 
-/// A piece of work that begins: a training or a measurement. Both take seconds.
+/// A piece of work that begins: a training or an evaluation. Each takes seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece<'a> {
     /// Pieces done.
@@ -49,9 +49,9 @@ pub struct Compared {
     pub merged: Model,
 }
 
-/// A model whose answers the report shows.
+/// A model whose predictions the report shows.
 #[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "the types say it all")]
+#[allow(missing_docs, reason = "the types explain the fields")]
 pub struct Shown {
     pub method: Method,
     pub model: Model,
@@ -87,7 +87,7 @@ impl<'a> Comparison<'a> {
         settings.set("batch_size", self.budget.batch_size as i64)?;
         // The embedded model was pretrained at its own temperature; both methods keep it.
         settings.set("loss.temperature", "checkpoint")?;
-        // One validation, at the end: both methods are measured after the last step, neither at its luckiest epoch.
+        // One validation, at the end: both methods are evaluated after the last step, neither at its luckiest epoch.
         settings.set("validate_every", "end")?;
         settings.set("save_every", "none")?;
         run::finished(&format!("{method}, seed {seed}"), self.experiment.train(self.base, &settings, options)?)
@@ -100,7 +100,7 @@ impl<'a> Comparison<'a> {
         (1 + seeds.len() * (3 + alphas.len())) as u64
     }
 
-    /// Trains and measures both methods for all seeds. The folder `runs` receives the runs; `interrupt` stops the training.
+    /// Trains and evaluates both methods for all seeds. The folder `runs` receives the runs; `interrupt` stops the training.
     ///
     /// # Errors
     /// Errors of training and measuring, and an interruption.
@@ -163,7 +163,7 @@ impl<'a> Comparison<'a> {
         claim(rows, self.quickstart.alpha)
     }
 
-    /// A note for the terminal on what the figures are.
+    /// A note for the terminal that explains the figures.
     pub fn note(&self) -> Option<String> {
         self.experiment.note()
     }

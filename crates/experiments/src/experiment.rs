@@ -49,10 +49,10 @@ pub trait Experiment {
     /// Errors of the model and of the data.
     fn measure(&self, model: &Model, device: &Device) -> anyhow::Result<Figures>;
 
-    /// A sentence or two for the report on what was trained and measured.
+    /// A sentence or two for the report on what was trained and evaluated.
     fn lead(&self) -> String;
 
-    /// A note for the terminal on what the figures are.
+    /// A note for the terminal that explains the figures.
     fn note(&self) -> Option<String> {
         None
     }

@@ -1,5 +1,5 @@
 //! Comparisons of fine-tuning methods on the drawn shapes world: zero-shot, full fine-tuning and R-Adapter, trained on photos and
-//! measured on photos and on the domains that were never trained on. They are the engine behind `radapter quickstart`.
+//! evaluated on photos and on domains that were never trained on. They are the engine of `radapter quickstart`.
 //!
 //! The comparison is fair: both methods see the same images in the same order for as many steps, with the same batch size and
 //! augmentation. Both learning rates come from grids of the same size and were chosen by the result on in-distribution

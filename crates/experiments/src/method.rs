@@ -49,7 +49,7 @@ impl fmt::Display for Method {
 
 /// The learning rate of each trained method.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "`r_adapter` needs no text")]
 pub struct LearningRates {
     /// For all weights.
     pub full_fine_tuning: f64,

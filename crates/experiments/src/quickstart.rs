@@ -8,7 +8,7 @@ use crate::{Budget, Experiment, LearningRates, classification, retrieval, segmen
 /// A comparison that `radapter quickstart` can run.
 #[derive(Debug)]
 pub struct Quickstart {
-    /// The task.
+    /// The task's name, also on the command line.
     pub name: &'static str,
     /// Title of the report.
     pub title: &'static str,
@@ -31,7 +31,7 @@ pub struct Quickstart {
     pub draw: fn(&World, &Budget) -> anyhow::Result<Box<dyn Experiment>>,
 }
 
-/// All comparisons.
+/// All comparisons, classification first.
 pub static QUICKSTARTS: [Quickstart; 3] = [
     Quickstart {
         name: "classification",

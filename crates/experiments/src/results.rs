@@ -9,12 +9,11 @@ use crate::{Figures, Method};
 
 /// The results of one model as fractions: top-1 accuracy in classification, mean recall in retrieval, mIoU in segmentation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "`method` and `seed` need no text")]
 pub struct Row {
     pub method: Method,
     /// Scale of the adapters; `None` for methods without adapters.
     pub alpha: Option<f64>,
-    /// The run's seed.
     pub seed: u64,
     /// In distribution.
     pub id: f64,
@@ -30,14 +29,14 @@ pub struct Row {
     pub unseen_ood_average: Option<f64>,
     /// Number of trained parameters.
     pub tuned_parameters: usize,
-    /// Training time.
+    /// Training time, in seconds; 0 without training.
     pub seconds: f64,
-    /// Size of the trained tensors on disk.
+    /// Size of the trained tensors on disk; 0 without training.
     pub bytes: u64,
 }
 
 impl Row {
-    /// A row of a model that took no training.
+    /// A row of a model without training.
     pub(crate) fn new(method: Method, seed: u64, figures: &Figures) -> Self {
         let (unseen_id, unseen_ood_average) = figures.unseen.unzip();
         Self {
@@ -93,7 +92,7 @@ fn mean(rows: &[&Row]) -> Row {
 
 /// The claim of a comparison: R-Adapter at an α fixed beforehand against the other two methods, as means over the seeds.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs, reason = "the names say it all")]
+#[allow(missing_docs, reason = "the fields are the methods' rows")]
 pub struct Claim {
     pub zero_shot: Row,
     pub full_fine_tuning: Row,

@@ -63,15 +63,15 @@ impl Experiment for Retrieval {
 
     fn lead(&self) -> String {
         format!(
-            "{} drawn photos with five captions each, and measured on {} photos and on as many scenes of each domain it was \
-             not tuned on. Mean recall: of R@1, R@5 and R@10, texts by images and images by texts.",
+            "{} drawn photos with five captions each, and evaluated on {} photos and on as many scenes of each domain it was \
+             not tuned on. Mean recall is the mean of R@1, R@5 and R@10, in both directions.",
             self.training.train.images.len(),
             self.test_images
         )
     }
 
     fn note(&self) -> Option<String> {
-        Some("The figures are mean recalls: of R@1, R@5 and R@10, both ways.".to_owned())
+        Some("The figures are mean recalls: the mean of R@1, R@5 and R@10, in both directions.".to_owned())
     }
 }
 

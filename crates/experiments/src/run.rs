@@ -1,4 +1,4 @@
-//! Runs of any task: the one place where the experiments make plans of training.
+//! Trains or resumes runs of any task; the only place where the experiments make training plans.
 
 use anyhow::bail;
 use radapter_clip::checkpoint::Checkpoint;
@@ -16,7 +16,7 @@ fn inputs<'a, T: Task>(
     Inputs { methods: METHODS, base: base.clone(), reference: None, data, device: options.device.clone(), progress }
 }
 
-/// Trains a new run, on `data` or on what the settings name.
+/// Trains a new run on `data`, or on the data that the settings name if `data` is `None`.
 ///
 /// # Errors
 /// Errors of the settings, the data and the training.
@@ -54,7 +54,7 @@ pub fn complete<T: Task>(
     }
 }
 
-/// The report of a run that was not interrupted.
+/// The report of a finished run; an error if it was interrupted.
 pub(crate) fn finished(what: &str, done: TrainOutcome) -> anyhow::Result<Report> {
     match done.outcome {
         Outcome::Finished(report) => Ok(report),

@@ -1,10 +1,10 @@
-//! FLYP: both towers by CLIP's own contrastive loss.
+//! FLYP: fine-tunes both towers with CLIP's own contrastive loss.
 
 use radapter_training::config::Tune;
 
 use crate::weights::WeightTuning;
 
-/// FLYP: both towers by CLIP's own contrastive loss.
+/// FLYP: fine-tunes both towers with CLIP's own contrastive loss.
 pub const FLYP: WeightTuning = WeightTuning {
     name: "flyp",
     about: "all weights of both towers, CLIP's own contrastive loss",

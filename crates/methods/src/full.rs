@@ -1,10 +1,10 @@
-//! Full fine-tuning of the image tower and a classifier made of class names, by cross-entropy.
+//! Full fine-tuning of the image tower and a classifier built from class names, with cross-entropy.
 
 use radapter_training::config::Tune;
 
 use crate::weights::WeightTuning;
 
-/// Full fine-tuning of the image tower and a classifier made of class names, by cross-entropy.
+/// Full fine-tuning of the image tower and a classifier built from class names, with cross-entropy.
 pub const FULL: WeightTuning = WeightTuning {
     name: "full",
     about: "all weights of the image tower and a classifier, cross-entropy",

@@ -1,7 +1,7 @@
 //! Fine-tuning methods for CLIP by name.
 //!
-//! A method is one file and one line of [`METHODS`]. It says which parameters are trained, what is attached to the model, what its
-//! published settings are, and what its runs come to; [`radapter_training`] trains by it.
+//! A method is one file and one line of [`METHODS`]. It defines the trained parameters, the modules attached to the model, the
+//! published settings and the output of a run. [`radapter_training`] runs it.
 //!
 //! ```
 //! let names: Vec<&str> = radapter_methods::METHODS.iter().map(|method| method.name()).collect();
@@ -10,7 +10,7 @@
 //!
 //! | module | |
 //! |---|---|
-//! | [`r_adapter`] | small linear adapters behind attention and MLP, dropped at random, averaged, scaled by α and merged |
+//! | [`r_adapter`] | small linear adapters after attention and MLP, dropped at random, averaged, scaled by α and merged |
 //! | [`full`] | all weights of the image tower and a classifier, cross-entropy |
 //! | [`flyp`] | all weights of both towers, CLIP's own loss |
 //! | [`ovseg`] | all weights of the image tower, texts locked, CLIP's own loss |
@@ -24,5 +24,5 @@ pub mod weights;
 
 use radapter_training::Method;
 
-/// All methods, R-Adapter first. Where a run names none, the first that can tune what is asked for is taken.
+/// All methods, R-Adapter first. A run that names none uses the first that supports its `tune` setting.
 pub const METHODS: &[&dyn Method] = &[&r_adapter::RAdapterMethod, &full::FULL, &flyp::FLYP, &ovseg::OVSEG];

@@ -1,10 +1,10 @@
-//! OVSeg's fine-tuning: the image tower by CLIP's own contrastive loss, texts locked.
+//! OVSeg's fine-tuning: the image tower with CLIP's own contrastive loss, texts locked.
 
 use radapter_training::config::Tune;
 
 use crate::weights::WeightTuning;
 
-/// OVSeg's fine-tuning: the image tower by CLIP's own contrastive loss, texts locked.
+/// OVSeg's fine-tuning: the image tower with CLIP's own contrastive loss, texts locked.
 pub const OVSEG: WeightTuning = WeightTuning {
     name: "ovseg",
     about: "all weights of the image tower, texts locked, CLIP's own contrastive loss",

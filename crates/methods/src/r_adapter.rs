@@ -1,4 +1,4 @@
-//! R-Adapter: small linear adapters behind attention and MLP of every block of a frozen CLIP.
+//! R-Adapter: small linear adapters after attention and MLP of every block of a frozen CLIP.
 
 use std::io::{self, Write};
 
@@ -16,8 +16,8 @@ use radapter_training::{Method, Outcome, Start, TrainError, Tuning};
 
 const STEM: &str = "adapters";
 
-/// R-Adapter (Kim, Jeong, Kim and Kwak, ECCV 2024): adapters that are dropped at random while training, averaged over time, scaled by
-/// α and merged, trained by MPM-NCE.
+/// R-Adapter (Kim, Jeong, Kim and Kwak, ECCV 2024): adapters trained with MPM-NCE, dropped at random in training, averaged over the
+/// steps, scaled by α and merged.
 #[derive(Clone, Copy, Debug)]
 pub struct RAdapterMethod;
 
@@ -65,7 +65,7 @@ impl Method for RAdapterMethod {
         start.run(clip, Box::new(Adapters { adapter }))
     }
 
-    /// Adapters are merged, scaled by α, and the merge is checked on `device`.
+    /// Merges the adapters, scaled by α, and checks the merge on `device`.
     fn open(
         &self,
         run: &RunFiles,
@@ -80,7 +80,7 @@ impl Method for RAdapterMethod {
     }
 }
 
-/// All adapters, wherever the settings put them, and the classifier if the loss has one.
+/// Trains all adapters, wherever the settings put them, and the classifier if the loss has one.
 #[derive(Debug)]
 struct Adapters {
     adapter: AdapterConfig,

@@ -1,4 +1,4 @@
-//! Methods that tune CLIP's own weights, without modules: what full fine-tuning, FLYP and OVSeg share.
+//! Methods that tune CLIP's own weights, without modules: the shared code of full fine-tuning, FLYP and OVSeg.
 
 use std::io::{self, Write};
 
@@ -15,7 +15,7 @@ use radapter_training::{Method, Outcome, Start, TrainError, Tuning};
 
 /// A method that tunes the weights of the towers that its loss uses, or of the image tower alone.
 #[derive(Clone, Copy, Debug)]
-#[allow(missing_docs, reason = "each is documented at Method")]
+#[allow(missing_docs, reason = "the fields are documented at `Method`")]
 pub struct WeightTuning {
     pub name: &'static str,
     pub about: &'static str,
@@ -66,7 +66,7 @@ impl Method for WeightTuning {
         start.run(clip, Box::new(Weights { trains_text }))
     }
 
-    /// The base's tensors mixed with the tuned ones: `(1 − α)·θ_base + α·θ_tuned` (WiSE-FT; Wortsman et al., CVPR 2022).
+    /// Interpolates between the base's and the tuned tensors: `(1 − α)·θ_base + α·θ_tuned` (WiSE-FT; Wortsman et al., CVPR 2022).
     fn open(
         &self,
         run: &RunFiles,
@@ -96,7 +96,7 @@ impl Method for WeightTuning {
 /// The stem of the files of tuned weights.
 const STEM: &str = "weights";
 
-/// CLIP's own logit scale is never trained, as the loss has its temperature.
+/// CLIP's own logit scale is never trained, because the loss has its own temperature.
 #[derive(Debug)]
 struct Weights {
     trains_text: bool,

@@ -1,7 +1,6 @@
-//! The CLIP that is compiled in: small enough to carry, good enough to try everything with.
+//! The embedded model: a CLIP small enough to compile in and good enough to try everything with.
 //!
-//! It was pretrained on the drawn shapes world (see its `MODEL_CARD.md` beside the weights), so that it knows that world and
-//! nothing else.
+//! It is pretrained on the drawn shapes world (see `MODEL_CARD.md` beside the weights) and knows nothing else.
 
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::config::ClipConfig;
@@ -9,10 +8,10 @@ use radapter_clip::config::ClipConfig;
 const CONFIG: &str = include_str!("../assets/open_clip_config.json");
 const WEIGHTS: &[u8] = include_bytes!("../assets/open_clip_model.safetensors");
 
-/// The model card: what the model was trained on, what it can do and what not.
+/// The model card: training data, abilities and limits.
 pub const MODEL_CARD: &str = include_str!("../assets/MODEL_CARD.md");
 
-/// The embedded model.
+/// Reads the embedded model.
 pub fn embedded() -> Checkpoint {
     ClipConfig::from_open_clip_json(CONFIG)
         .map_err(|error| error.to_string())

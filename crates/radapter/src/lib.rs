@@ -1,4 +1,5 @@
-//! Robust fine-tuning of CLIP by R-Adapter (Kim et al., ECCV 2024): better on your data, as good as before elsewhere.
+//! Robust fine-tuning of CLIP by R-Adapter (Kim et al., ECCV 2024): better on your data, and more robust on other data than full
+//! fine-tuning.
 //!
 //! This crate re-exports the others and holds the `radapter` command.
 //!
@@ -14,12 +15,12 @@
 //! | [`training`] | the training loop, tasks and methods |
 //! | [`methods`] | R-Adapter, full fine-tuning, FLYP, OVSeg by name |
 //! | [`classification`] | zero-shot heads, accuracy, suites |
-//! | [`retrieval`] | recall at K, training on captions, an index to search |
+//! | [`retrieval`] | recall at K, training on captions, a searchable index of images |
 //! | [`segmentation`] | masks, open-vocabulary label maps, mIoU, training on masked regions |
 //! | [`tasks`] | the registry of tasks |
 //!
-//! # Adapters fold into the weights
-//! Whatever was learned, the result is a plain CLIP of unchanged cost:
+//! # Adapters merge into the weights
+//! The result of training is a plain CLIP of unchanged cost:
 //!
 //! ```
 //! use burn::tensor::Device;
@@ -50,8 +51,8 @@
 //!
 //! # Features
 //! `flex` (CPU, default), `cuda`, `wgpu`, `vulkan`, `metal` compile backends in; `hub` reads `hf://owner/name`; `embedded`
-//! carries the small model; `command` is the `radapter` command. A library user takes `default-features = false` and the
-//! backends wanted.
+//! contains the small model; `command` is the `radapter` command. Libraries set `default-features = false` and name the backends
+//! they need.
 
 pub use radapter_adapter as adapter;
 pub use radapter_classification as classification;

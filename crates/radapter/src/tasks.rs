@@ -13,7 +13,7 @@ use radapter_training::{AnyTask, Method, Registered};
 pub const TASKS: &[&dyn AnyTask] =
     &[&Registered::<Classification>::new(), &Registered::<Retrieval>::new(), &Registered::<Segmentation>::new()];
 
-/// The task of a name, as a run's record has it.
+/// The task with this name, which a run's record stores.
 pub fn task(name: &str) -> Option<&'static dyn AnyTask> {
     TASKS.iter().copied().find(|task| task.name() == name)
 }

@@ -44,7 +44,7 @@ pub enum Scale {
 
 /// How a series is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "`Line` says it all")]
+#[allow(missing_docs, reason = "`Line` needs no text")]
 pub enum Mark {
     Line,
     /// A thin, pale line for noisy values behind their average.
@@ -80,7 +80,7 @@ impl Series {
 /// A chart of lines and points.
 #[derive(Clone, Debug)]
 pub struct Chart {
-    /// Title above the plot.
+    /// Text above the plot.
     pub title: String,
     /// Horizontal axis: label and number format.
     pub x: (String, Scale),

@@ -1,10 +1,10 @@
-//! Why a report could not be made.
+//! Errors of rendering a report.
 
 use std::path::PathBuf;
 
 use radapter_training::TrainError;
 
-/// Why a report could not be made.
+/// An error of rendering a report.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReportError {
@@ -15,7 +15,7 @@ pub enum ReportError {
     #[error("cannot draw the chart `{title}`: {reason}")]
     #[allow(missing_docs, reason = "the message names the fields")]
     Chart { title: String, reason: String },
-    /// A part of a run's record has no form in TOML.
+    /// A part of a run's record cannot be written as TOML.
     #[error("cannot report on the run `{run}`: cannot write {part} as TOML: {error}", run = run.display())]
     #[allow(missing_docs, reason = "the message names the fields")]
     Record { run: PathBuf, part: &'static str, error: toml::ser::Error },

@@ -1,6 +1,6 @@
 //! Reports: self-contained HTML pages (no script, nothing loaded from elsewhere) with SVG charts, and tables for the terminal.
 //!
-//! [`Page`] and [`Chart`] define the looks; whoever measured something writes the contents.
+//! [`Page`] and [`Chart`] define the appearance; the caller supplies the contents.
 //!
 //! ```
 //! use radapter_report::{Chart, Mark, Page, Scale, Series, percent};
@@ -13,7 +13,7 @@
 //!     y: (String::new(), Scale::Percent),
 //!     series: vec![Series::new("photo", 0, Mark::Dots, points)],
 //! };
-//! let mut page = Page::new("Sweep", "A run measured at three values of alpha.");
+//! let mut page = Page::new("Sweep", "A run evaluated at three values of alpha.");
 //! page.facts(&[("best", percent(0.71))]);
 //! page.section("Chart");
 //! page.charts(&[chart.svg()?]);

@@ -1,4 +1,4 @@
-//! Numbers as text for people.
+//! Numbers as readable text.
 
 /// A fraction as a percentage with one decimal: `70.9 %`.
 pub fn percent(fraction: f64) -> String {

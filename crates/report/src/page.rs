@@ -177,7 +177,7 @@ impl Page {
                     let data = base64::engine::general_purpose::STANDARD.encode(png);
                     format!("<img alt=\"{title}\" src=\"data:image/png;base64,{data}\">")
                 }
-                None => "<em>not there any more</em>".to_owned(),
+                None => "<em>cannot be read</em>".to_owned(),
             };
             self.push(&format!(
                 "<figure><a href=\"{link}\">{picture}</a><figcaption><b>{note}</b><span>{title}</span></figcaption></figure>\n"
@@ -186,7 +186,7 @@ impl Page {
         self.push("</div>\n");
     }
 
-    /// The whole document.
+    /// Completes the document and returns its HTML.
     pub fn finish(self) -> String {
         let title = escape(&self.title);
         let mut contents = String::new();

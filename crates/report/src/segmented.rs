@@ -6,7 +6,7 @@ use crate::page::{Page, escape};
 
 /// A class and its colour.
 #[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "the name says it all")]
+#[allow(missing_docs, reason = "`name` needs no text")]
 pub struct Swatch {
     pub name: String,
     /// Red, green, blue.
@@ -22,7 +22,7 @@ pub struct SegmentedImage {
     pub link: Option<String>,
     /// Caption.
     pub title: String,
-    /// Its classes and their share of the image.
+    /// Its classes and their share of the image, already formatted.
     pub classes: Vec<(Swatch, String)>,
 }
 

@@ -86,7 +86,7 @@ fn facts(report: Option<&Report>, train: &[&TrainLine], validations: &[&Validati
         let all =
             share(|times| times.wait + times.images + times.texts + times.loss + times.backward + times.optimizer);
         if all > 0.0 {
-            fact("of it waiting for images", percent(share(|times| times.wait) / all));
+            fact("time waiting for images", percent(share(|times| times.wait) / all));
         }
     }
     if let Some(report) = report {

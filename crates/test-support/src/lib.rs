@@ -1,4 +1,4 @@
-//! What the tests of several crates share: small models, batches, comparisons. Panics where a test should fail.
+//! Small models, batches and comparisons that the tests of several crates share. They panic where a test should fail.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -40,7 +40,7 @@ pub fn small_config(image_size: usize, context_length: usize) -> ClipConfig {
     }
 }
 
-/// Towers of different width and depth, so that nothing fits the other by accident.
+/// Towers of different width and depth, so that one tower's tensors never fit the other by accident.
 pub fn uneven_config() -> ClipConfig {
     let ClipConfig { vision, text, .. } = small_config(8, 9);
     ClipConfig {
@@ -50,7 +50,7 @@ pub fn uneven_config() -> ClipConfig {
     }
 }
 
-/// Random weights with biases that are not zero, which [`ClipConfig::random_state`]'s are.
+/// Random weights with nonzero biases, unlike [`ClipConfig::random_state`]'s.
 pub fn uneven_state(seed: u64) -> StateDict {
     let biases = noise(seed, 0.3);
     let random = uneven_config().random_state(seed).into_iter();
@@ -62,7 +62,7 @@ pub fn uneven_clip(seed: u64, device: &Device) -> Clip {
     Clip::from_state(&uneven_config(), &uneven_state(seed), device).unwrap()
 }
 
-/// Replaces tensors by uniform noise in (−bound, bound), each call by other noise.
+/// Replaces tensors by uniform noise in (−bound, bound), different in each call.
 pub fn noise(seed: u64, bound: f32) -> impl Fn(&RawTensor) -> RawTensor {
     let rng = RefCell::new(ChaCha8Rng::seed_from_u64(seed));
     move |tensor| {
@@ -84,7 +84,7 @@ pub fn uneven_batch(device: &Device) -> (Tensor<4>, Vec<Vec<u32>>) {
     (pixels, vec![vec![START, END], vec![START, 5, 17, 3, END], vec![START, 1, 2, 3, 4, 5, 6, 7, END]])
 }
 
-/// Image and text embeddings of [`uneven_batch`], one after the other.
+/// Embeddings of [`uneven_batch`]: those of the images, then those of the texts.
 pub fn embed<A: Adapter>(model: &Clip<A>, context: &Context) -> Vec<f32> {
     let (pixels, texts) = uneven_batch(&Device::flex());
     let mut all = numbers(model.encode_image(pixels, context));
@@ -92,12 +92,12 @@ pub fn embed<A: Adapter>(model: &Clip<A>, context: &Context) -> Vec<f32> {
     all
 }
 
-/// A tensor's values.
+/// A tensor's values in row-major order.
 pub fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.without_autodiff().into_data().try_into_vec().unwrap()
 }
 
-/// For comparisons to the bit.
+/// The bit patterns of values, for exact comparison.
 pub fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }

@@ -1,4 +1,4 @@
-//! Regressions against figures of an earlier run on the same machine.
+//! Regressions against the figures of an earlier run on the same machine.
 
 use std::path::Path;
 
@@ -6,16 +6,16 @@ use anyhow::{Context as _, bail};
 
 use super::table::{Figures, over};
 
-/// What may be noise.
+/// Relative change that may be noise.
 const TOLERANCE: f64 = 0.1;
 
 pub(crate) fn read(path: &Path) -> anyhow::Result<Figures> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     serde_json::from_str(&text)
-        .with_context(|| format!("{} holds no figures of `cargo xtask bench --json`", path.display()))
+        .with_context(|| format!("{} is not a file of `cargo xtask bench --json`", path.display()))
 }
 
-/// Fails where a step takes longer, or needs more memory, than before by more than a tenth.
+/// Fails if a step takes longer or needs more memory than before, by more than a tenth.
 pub(crate) fn check(earlier: &Figures, found: &Figures) -> anyhow::Result<()> {
     let worse = regressions(earlier, found);
     if worse.is_empty() {
@@ -40,7 +40,7 @@ fn regressions(earlier: &Figures, found: &Figures) -> Vec<String> {
             }
         };
         let median = |rounds: &[_], value: fn(&super::measurement::Measurement) -> f64| over(rounds, value);
-        compare("seconds a step", median(&before.ours, |m| m.seconds), median(&case.ours, |m| m.seconds));
+        compare("seconds per step", median(&before.ours, |m| m.seconds), median(&case.ours, |m| m.seconds));
         let memory = |m: &super::measurement::Measurement| m.peak_memory_mib.unwrap_or(f64::NAN);
         compare("peak memory", median(&before.ours, memory), median(&case.ours, memory));
     }
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn slower_and_larger_are_told_and_noise_is_not() {
+    fn slower_and_larger_are_reported_and_noise_is_not() {
         assert!(regressions(&figures(1.0, 100.0), &figures(1.05, 95.0)).is_empty());
         assert_eq!(regressions(&figures(1.0, 100.0), &figures(1.2, 120.0)).len(), 2);
         assert!(check(&figures(1.0, 100.0), &figures(1.2, 100.0)).is_err());

@@ -1,9 +1,9 @@
-//! Where the bench computes.
+//! The device of the benchmark.
 
 use anyhow::bail;
 use burn::tensor::Device;
 
-/// The device of `--device`, of those that this build has.
+/// Opens the device of `--device`, if this build has it.
 pub(crate) fn device(name: &str) -> anyhow::Result<Device> {
     Ok(match name {
         "cpu" => Device::flex(),
@@ -14,7 +14,7 @@ pub(crate) fn device(name: &str) -> anyhow::Result<Device> {
         #[cfg(feature = "wgpu")]
         "wgpu" => Device::wgpu(burn::tensor::DeviceKind::DefaultDevice),
         other => bail!(
-            "this build has no device `{other}`; there are cpu, and cuda, vulkan and wgpu as features: `cargo run --release -p xtask \
+            "this build has no device `{other}`; expected cpu, or a feature of cuda, vulkan and wgpu: `cargo run --release -p xtask \
              --features cuda -- bench --device cuda`"
         ),
     })

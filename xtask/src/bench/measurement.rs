@@ -6,29 +6,29 @@ use std::time::Instant;
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// What one process found.
+/// The figures of one process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Measurement {
-    /// Median over the timed steps.
+    /// Seconds per step, the median over the timed steps.
     pub(crate) seconds: f64,
     pub(crate) samples_per_second: f64,
-    /// While the steps ran; nothing where the system does not tell, or where the process did other things.
+    /// Peak while the steps ran; `None` if unknown.
     #[serde(default)]
     pub(crate) peak_memory_mib: Option<f64>,
     #[serde(default)]
     pub(crate) minor_faults_per_step: Option<f64>,
-    /// A large matrix product on the same device in the same process.
+    /// GFLOP/s of a large matrix product on the same device in the same process.
     pub(crate) gemm_gflops: f64,
-    /// Multiplications and additions of the step's matrix products, counted from its shapes.
+    /// Multiplications and additions of the step's matrix products in 10⁹, counted from its shapes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) gflop: Option<f64>,
-    /// Seconds of the parts of a step.
+    /// Seconds of each part of a step.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) parts: BTreeMap<String, f64>,
 }
 
 impl Measurement {
-    /// The share of the measured peak of matrix products that the step as a whole reaches.
+    /// The step's GFLOP/s as a share of the measured peak of matrix products.
     pub(crate) fn peak_share(&self) -> Option<f64> {
         Some(self.gflop? / self.seconds / self.gemm_gflops)
     }
@@ -43,19 +43,19 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
-/// Minor page faults of this process so far; nothing where the system does not tell.
+/// Minor page faults of this process so far; `None` if the system does not report them.
 pub(crate) fn minor_faults() -> Option<u64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // The second field, the command's name, may contain spaces; what follows its bracket does not.
+    // The second field, the command's name, may contain spaces; the fields after its bracket do not.
     stat.rsplit_once(')')?.1.split_whitespace().nth(7)?.parse().ok()
 }
 
-/// Forgets what was held so far, so that what loading took is not counted; does nothing where the system cannot.
+/// Resets the peak memory, so that loading is not counted. Does nothing if the system cannot.
 pub(crate) fn reset_peak() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
-/// The most memory this process has held since then; of a GPU, what is reserved on it.
+/// Peak memory of this process since [`reset_peak`]; for a GPU, the memory reserved on it.
 pub(crate) fn peak_memory_mib(device: &Device) -> Option<f64> {
     if let Some(usage) = device.clone().without_autodiff().memory_pool_usage() {
         return Some(usage.bytes_reserved as f64 / 1024.0 / 1024.0);
@@ -73,7 +73,7 @@ pub(crate) fn gemm_gflops(device: &Device, dtype: DType) -> f64 {
     let best = (0..6)
         .map(|_| {
             let start = Instant::now();
-            // One number is read, as the whole would take longer than a GPU's product.
+            // Only one number is read: reading all would take longer than a GPU's product.
             let _ = a.clone().matmul(b.clone()).slice([0..1, 0..1]).into_data();
             start.elapsed().as_secs_f64()
         })

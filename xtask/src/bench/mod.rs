@@ -1,7 +1,7 @@
-//! `cargo xtask bench`: training step, image half and inference with random weights, beside the same work in PyTorch.
+//! `cargo xtask bench`: training step, image half and inference with random weights, compared with the same work in PyTorch.
 //!
-//! Every measurement is a process of its own, so that its peak memory is its own; ours and the peer's take turns, and what is
-//! printed are ratios of the rounds' medians, as single times drift on a shared machine.
+//! Every measurement runs in a process of its own, so that its peak memory is its own. Ours and the peer's take turns, and the
+//! table has medians over the rounds, because single times drift on a shared machine.
 
 mod against;
 mod device;
@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use radapter::clip::model::Precision;
 
-/// What is timed.
+/// The timed work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Part {
@@ -41,66 +41,66 @@ impl Part {
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Architectures, presets' names
+    /// Architectures, by preset name
     #[arg(long, value_delimiter = ',', default_value = "ViT-B-32-quickgelu")]
     arch: Vec<String>,
-    /// What is timed
+    /// The work to time
     #[arg(long, value_delimiter = ',', default_value = "step,image,inference")]
     part: Vec<Part>,
-    /// Samples of a step
+    /// Samples per step
     #[arg(long, default_value_t = 32)]
     batch_size: usize,
-    /// Steps of a measurement that are timed; their median counts
+    /// Timed steps per measurement, of which the median counts
     #[arg(long, default_value_t = 3)]
     steps: u64,
-    /// Measurements of each kind, in turn
+    /// Measurements of each kind, taking turns
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Train all weights instead of adapters; in `step` alone
+    /// Train all weights instead of adapters; only in `step`
     #[arg(long)]
     all: bool,
-    /// In `step`: samples that are run at once
+    /// In `step`: samples per micro-batch
     #[arg(long)]
     micro_batch: Option<usize>,
-    /// In `step`: keep the inputs of blocks alone
+    /// In `step`: activation checkpointing, which keeps only the inputs of blocks
     #[arg(long)]
     checkpointing: bool,
-    /// Where: cpu, or what this build has of cuda, vulkan and wgpu
+    /// Device: cpu, or cuda, vulkan or wgpu if this build has it
     #[arg(long, default_value = "cpu")]
     device: String,
-    /// The type of our activations and frozen weights: f32, bf16, f16
+    /// Type of our activations and frozen weights: f32, bf16 or f16
     #[arg(long, default_value = "f32")]
     precision: Precision,
-    /// A Python with `bench/requirements.txt`: the same work in PyTorch and ONNX Runtime takes turns with ours
+    /// A Python with `bench/requirements.txt`, to time the same work in PyTorch and ONNX Runtime
     #[arg(long, value_name = "PYTHON")]
     peer: Option<PathBuf>,
-    /// What the peer runs as, of `eager`, `compile`, `eager-bf16`, `compile-bf16`, `eager-hugepages`, and `onnx` for inference
+    /// Modes of the peer: `eager`, `compile`, `eager-bf16`, `compile-bf16`, `eager-hugepages`, and `onnx` for inference
     #[arg(long, value_delimiter = ',', default_value = "eager,onnx")]
     peer_mode: Vec<table::Mode>,
     /// A folder of photos to time decoding and preprocessing on
     #[arg(long)]
     photos: Option<PathBuf>,
-    /// Write the figures there as JSON
+    /// Write the figures as JSON to this file
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Figures of an earlier `--json` on the same machine: fail where one is worse by more than a tenth
+    /// Figures of an earlier `--json` on the same machine; fail if one is worse by more than a tenth
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
     /// Write the table into `performance.md` of this folder
     #[arg(long)]
     docs: Option<PathBuf>,
-    /// Measure once in this process and print JSON; how the other processes are called
+    /// Measure once in this process and print JSON, for the processes that the benchmark starts
     #[arg(long, hide = true)]
     one: bool,
 }
 
 impl Args {
-    /// Whether the step is the published one, which the peer does too.
+    /// Whether the step is the published one, which the peer runs too.
     fn plain(&self) -> bool {
         !self.all && self.micro_batch.is_none() && !self.checkpointing
     }
 
-    /// What makes a step another one than that.
+    /// How the step differs from the published one.
     fn variant(&self) -> String {
         let mut names = Vec::new();
         names.extend((self.device != "cpu").then(|| self.device.clone()));

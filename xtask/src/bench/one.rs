@@ -7,7 +7,7 @@ use super::measurement::{Measurement, gemm_gflops, peak_memory_mib};
 use super::towers::{self, Timed};
 use super::{Args, Part, step};
 
-/// One measurement in this process.
+/// Measures once in this process and prints JSON.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let (arch, part) = (&args.arch[0], args.part[0]);
     let config = ClipConfig::preset(arch)?;

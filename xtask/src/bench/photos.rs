@@ -10,10 +10,10 @@ use radapter::clip::config::ClipConfig;
 use radapter::images::{DecodeMode, DecodeOptions, ImageSource, PixelCache, decode_bytes};
 use serde::{Deserialize, Serialize};
 
-/// Photos that are timed.
+/// Maximum number of timed photos.
 const COUNT: usize = 100;
 
-/// What it takes to turn a file into a model's input, on one core.
+/// Times of turning a file into a model's input on one core, in ms per photo.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Photos {
     count: usize,
@@ -23,7 +23,7 @@ pub(crate) struct Photos {
     /// With `decode = fast`.
     #[serde(default)]
     fast: [f64; 2],
-    /// From the cache of preprocessed pixels.
+    /// Reading from the cache of preprocessed pixels.
     #[serde(default)]
     cached_ms: f64,
 }
@@ -34,8 +34,8 @@ impl fmt::Display for Photos {
             self;
         write!(
             f,
-            "{count} photos of {megapixels:.2} megapixels in the mean, ms a photo on one core: decoding {decode_ms:.1}, \
-             preprocessing {preprocess_ms:.1}; with decode = fast {fast_decode:.1} and {fast_preprocess:.1}; from the cache of pixels \
+            "{count} photos of {megapixels:.2} megapixels on average, ms per photo on one core: decoding {decode_ms:.1}, \
+             preprocessing {preprocess_ms:.1}; with decode = fast {fast_decode:.1} and {fast_preprocess:.1}; from the pixel cache \
              {cached_ms:.2}."
         )
     }
@@ -49,9 +49,9 @@ pub(crate) fn measure(folder: &Path, arch: &str) -> anyhow::Result<Photos> {
     files.sort();
     files.truncate(COUNT);
     if files.is_empty() {
-        bail!("{} holds no files", folder.display());
+        bail!("{} has no files", folder.display());
     }
-    let cache_folder = tempfile::tempdir().context("no room for a cache of pixels")?;
+    let cache_folder = tempfile::tempdir().context("cannot create a temporary folder for the pixel cache")?;
     let cache = PixelCache::open(&cache_folder.path().join("pixels"))?;
     let (mut pixels, mut times, mut cached) = (0.0, [[0.0; 2]; 2], 0.0);
     for path in &files {

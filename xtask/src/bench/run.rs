@@ -1,4 +1,4 @@
-//! All measurements in turn, each in a process of its own.
+//! Runs all measurements, each in a process of its own.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,15 +11,15 @@ use super::table::{Case, Figures, Mode};
 use super::{Args, Part, against, photos};
 use crate::page;
 
-/// All measurements, each in a process of its own.
+/// Runs all measurements, each in a process of its own.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if args.peer.is_some() && !args.plain() {
-        bail!("the peer does the plain step alone: leave out --all, --micro-batch and --checkpointing, or --peer");
+        bail!("the peer runs only the plain step; omit --all, --micro-batch and --checkpointing, or --peer");
     }
     if args.peer.is_some() && !matches!(args.device.as_str(), "cpu" | "cuda") {
-        bail!("PyTorch has no device `{}` to compare with: leave out --peer", args.device);
+        bail!("PyTorch has no device `{}` to compare with; omit --peer", args.device);
     }
-    // Read before anything is measured: an hour's figures are not lost to a wrong path.
+    // Read before anything is measured, so that a wrong path does not cost an hour's figures.
     let earlier = args.against.as_deref().map(against::read).transpose()?;
     let mut cases = Vec::new();
     for arch in &args.arch {
@@ -58,8 +58,8 @@ fn case(args: &Args, arch: &str, part: Part) -> anyhow::Result<Case> {
         eprintln!("  {:.2} samples/s", found.samples_per_second);
         ours.push(found);
         for &mode in &modes {
-            let python = args.peer.as_deref().context("modes are of a peer")?;
-            // What a peer cannot do costs its own row alone.
+            let python = args.peer.as_deref().context("modes need a peer")?;
+            // A mode that fails loses only its own row.
             let found = match peer(python, args, arch, part, mode) {
                 Ok(found) => {
                     eprintln!("  {:.2} samples/s, {}", found.samples_per_second, mode.name());
@@ -115,7 +115,7 @@ fn peer(python: &Path, args: &Args, arch: &str, part: Part, mode: Mode) -> anyho
     answer(&mut command)
 }
 
-/// What a process prints as its last line.
+/// Runs a process and parses its last line of output.
 fn answer(command: &mut Command) -> anyhow::Result<Measurement> {
     let output = command.stderr(Stdio::piped()).output().with_context(|| format!("cannot run {command:?}"))?;
     if !output.status.success() {
@@ -123,10 +123,10 @@ fn answer(command: &mut Command) -> anyhow::Result<Measurement> {
     }
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().next_back().unwrap_or_default();
-    serde_json::from_str(line).with_context(|| format!("{command:?} printed no figures but `{line}`"))
+    serde_json::from_str(line).with_context(|| format!("{command:?} printed `{line}`; expected figures as JSON"))
 }
 
-/// The processor, its cores, what of its vectors is used, and the day.
+/// The processor, its cores and vector extensions, and the day.
 fn machine() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field =

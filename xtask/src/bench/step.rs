@@ -21,11 +21,11 @@ use super::measurement::{median, minor_faults, reset_peak};
 use super::towers::{Timed, WARM_UP, image_tower, text_tower};
 use crate::in_memory::InMemory;
 
-/// Captions of ten classes, as fine-tuning has them.
+/// Classes of the captions.
 const CLASSES: [&str; 10] =
     ["tench", "goldfish", "great white shark", "hen", "ostrich", "brambling", "junco", "magpie", "kite", "bald eagle"];
 
-/// Noise with captions.
+/// Random pixels with captions.
 struct Noise {
     values: usize,
     length: usize,
@@ -57,12 +57,12 @@ pub(crate) fn run(config: &ClipConfig, args: &Args, device: &Device) -> anyhow::
     let data = Noise { values: 3 * config.vision.image_size.pow(2), length, captions };
     let settings = settings(args, steps)?;
     let faults = Arc::new(Mutex::new(Vec::new()));
-    let heard = faults.clone();
-    let dir = tempfile::tempdir().context("no room for a run")?;
+    let sink = faults.clone();
+    let dir = tempfile::tempdir().context("cannot create a temporary folder for the run")?;
     let run_dir = dir.path().join("run");
     let mut options = RunOptions::new(&run_dir, device.clone());
     options.progress = Box::new(move |event: &ProgressEvent| {
-        if let (ProgressEvent::Step(_), Ok(mut faults)) = (event, heard.lock()) {
+        if let (ProgressEvent::Step(_), Ok(mut faults)) = (event, sink.lock()) {
             if faults.is_empty() {
                 reset_peak();
             }
@@ -109,7 +109,7 @@ pub(crate) fn run(config: &ClipConfig, args: &Args, device: &Device) -> anyhow::
         seconds: of(|line| line.samples as f64 / line.samples_per_second),
         faults,
         parts: parts.map(|(name, seconds)| (name.to_owned(), seconds)).into(),
-        // The other kinds of steps are not counted.
+        // Other kinds of steps are not counted.
         gflop: args.plain().then_some((images + texts * text_tower(config, tokens).training()) / 1e9),
     })
 }

@@ -1,4 +1,4 @@
-//! The figures as a table, ours beside each peer's.
+//! The figures as a table, ours next to each peer's.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Part;
 use super::measurement::{Measurement, median};
 
-/// Who did the work.
+/// How the peer ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Mode {
@@ -16,11 +16,11 @@ pub(crate) enum Mode {
     Compile,
     EagerBf16,
     CompileBf16,
-    /// Eager, with a GPU's products of f32 in TF32
+    /// Eager, with f32 products on a GPU in TF32
     EagerTf32,
     /// Eager, with the C library's allocations on huge pages
     EagerHugepages,
-    /// ONNX Runtime; inference alone
+    /// ONNX Runtime, only for inference
     Onnx,
 }
 
@@ -42,17 +42,17 @@ impl Mode {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Case {
     pub(crate) arch: String,
-    /// What makes the step another one than the published one.
+    /// How the step differs from the published one.
     #[serde(default)]
     pub(crate) variant: String,
     pub(crate) part: Part,
     pub(crate) batch_size: usize,
     pub(crate) ours: Vec<Measurement>,
-    /// Round by round, as ours; nothing for a round that failed.
+    /// One per round; `None` for a round that failed.
     pub(crate) peers: BTreeMap<Mode, Vec<Option<Measurement>>>,
 }
 
-/// Everything that was found.
+/// All results of a benchmark.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Figures {
     pub(crate) machine: String,
@@ -65,7 +65,7 @@ pub(crate) fn over(rounds: &[Measurement], value: impl Fn(&Measurement) -> f64) 
     median(rounds.iter().map(value).collect())
 }
 
-/// Round by round, so that the machine's drift is the same for both; nothing where one of them does not tell.
+/// The median of the rounds' ratios, so that the machine's drift is the same for both; `None` without a round that has both values.
 fn ratio(
     ours: &[Measurement],
     peer: &[Option<Measurement>],
@@ -80,8 +80,8 @@ fn shown(value: Option<f64>, digits: usize, unit: &str) -> String {
     value.map_or(String::new(), |value| format!("{value:.digits$}{unit}"))
 }
 
-/// The median of those that tell.
-fn told(rounds: &[Measurement], value: impl Fn(&Measurement) -> Option<f64>) -> Option<f64> {
+/// The median over the rounds that have the value.
+fn median_of(rounds: &[Measurement], value: impl Fn(&Measurement) -> Option<f64>) -> Option<f64> {
     let values: Vec<f64> = rounds.iter().filter_map(value).collect();
     (!values.is_empty()).then(|| median(values))
 }
@@ -92,7 +92,7 @@ impl Figures {
         writeln!(text, "{}\n", self.machine)?;
         writeln!(
             text,
-            "| architecture | work | by | samples/s | ms a step | share of GEMM peak | peak memory MiB | minor faults a step | \
+            "| architecture | work | by | samples/s | ms per step | share of GEMM peak | peak memory MiB | minor faults per step | \
              our samples/s against it | our memory against it |"
         )?;
         writeln!(text, "|---|---|---|---:|---:|---:|---:|---:|---:|---:|")?;
@@ -110,9 +110,9 @@ impl Figures {
                     case.batch_size,
                     over(rounds, |found| found.samples_per_second),
                     1e3 * over(rounds, |found| found.seconds),
-                    shown(told(rounds, |found| found.peak_share().map(|share| 100.0 * share)), 0, " %"),
-                    shown(told(rounds, |found| found.peak_memory_mib), 0, ""),
-                    shown(told(rounds, |found| found.minor_faults_per_step), 0, ""),
+                    shown(median_of(rounds, |found| found.peak_share().map(|share| 100.0 * share)), 0, " %"),
+                    shown(median_of(rounds, |found| found.peak_memory_mib), 0, ""),
+                    shown(median_of(rounds, |found| found.minor_faults_per_step), 0, ""),
                 )
             };
             row("R-Adapter", &case.ours, [None, None])?;

@@ -11,16 +11,16 @@ use radapter::clip::model::{Clip, Context};
 use super::Args;
 use super::measurement::{median, minor_faults, reset_peak};
 
-/// What a measurement comes to.
+/// The result of a measurement.
 pub(crate) struct Timed {
     pub(crate) seconds: f64,
     pub(crate) faults: Option<f64>,
     pub(crate) parts: BTreeMap<String, f64>,
-    /// Nothing where the step is not the one that is counted.
+    /// `None` if the step's work is not counted.
     pub(crate) gflop: Option<f64>,
 }
 
-/// Steps before those that are timed.
+/// Untimed steps at the start.
 pub(crate) const WARM_UP: u64 = 1;
 
 pub(crate) fn run(config: &ClipConfig, args: &Args, plain: &Device, backward: bool) -> anyhow::Result<Timed> {
@@ -38,7 +38,7 @@ pub(crate) fn run(config: &ClipConfig, args: &Args, plain: &Device, backward: bo
             let loss = (image * fixed.clone()).sum();
             let gradients = loss.backward();
             drop(gradients);
-            // A GPU's work is only queued until somebody waits for it.
+            // A GPU's work is only queued, so this waits for it.
             let _ = plain.sync();
         }
         None => {
@@ -60,14 +60,14 @@ pub(crate) fn run(config: &ClipConfig, args: &Args, plain: &Device, backward: bo
     Ok(Timed { seconds, faults, parts: BTreeMap::new(), gflop: Some(forward * args.batch_size as f64 / 1e9) })
 }
 
-/// The matrix products of a tower for one sample: multiplications and additions.
+/// Multiplications and additions of a tower's matrix products for one sample.
 #[derive(Clone, Copy)]
 pub(crate) struct Work {
-    /// Of the frozen weights and of attention.
+    /// Work of the frozen weights and of attention.
     frozen: f64,
-    /// Of that, what lies below the first adapter: no gradient passes through it.
+    /// The part of `frozen` below the first adapter, through which no gradient passes.
     below: f64,
-    /// Of the adapters.
+    /// Work of the adapters.
     adapters: f64,
 }
 
@@ -76,7 +76,7 @@ impl Work {
         self.frozen
     }
 
-    /// Forward and the gradients of the inputs; adapters, of which a fifth is dropped, have the gradients of their weights too.
+    /// Forward pass and gradients of the inputs; for adapters, of which a fifth is dropped, also the gradients of their weights.
     pub(crate) fn training(self) -> f64 {
         2.0 * self.frozen - self.below + 3.0 * 0.8 * self.adapters
     }
@@ -96,13 +96,13 @@ pub(crate) fn text_tower(config: &ClipConfig, tokens: usize) -> Work {
     blocks(config.text.layers, config.text.width, config.text.mlp_width, tokens)
 }
 
-/// All blocks but the last one as a whole; of the last one keys and values, and the rest for one token.
+/// All blocks but the last in full; in the last one keys and values of all tokens, and the rest for one token.
 fn blocks(layers: usize, width: usize, mlp: usize, tokens: usize) -> Work {
     let [layers, d, m, t] = [layers, width, mlp, tokens].map(|number| number as f64);
     let attention = 2.0 * 2.0 * t * d;
     let row = 2.0 * (4.0 * d * d + 2.0 * d * m) + attention;
     let last = t * 2.0 * 2.0 * d * d + (2.0 * (2.0 * d * d + 2.0 * d * m) + attention);
-    // The attention of the first block, in front of its adapter.
+    // The attention of the first block, before its adapter.
     let below = t * (2.0 * 4.0 * d * d + attention);
     Work { below, frozen: (layers - 1.0) * t * row + last, adapters: ((layers - 1.0) * t + 1.0) * 2.0 * 2.0 * d * d }
 }

@@ -1,4 +1,4 @@
-//! Scenes with captions, drawn while the model trains.
+//! Scenes with captions, drawn during training.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -10,18 +10,18 @@ use radapter::datasets::shapes::{Domain, Object, Split, World, class_names};
 use radapter::images::Preprocess;
 use radapter::training::{DataError, Sample, SampleKey, TrainData};
 
-/// One scene in so many shows several shapes. It has no factor in common with the number of classes, which take turns.
+/// One scene in this many shows several shapes. Coprime to the number of classes, which take turns.
 const COMPOSITION_EVERY: u64 = 5;
 
-/// Epochs of a run. Within one the order is mixed, so that what comes first is a matter of epochs.
+/// Epochs of a run. The order is shuffled within an epoch, so the curriculum changes by epoch.
 const EPOCHS: u64 = 10;
 
-/// In the first epochs the shape's name is all that a caption says. With whole sentences from the start colours and grounds,
-/// which are easier to see, are all that is learned for a long time.
+/// Number of first epochs whose captions only name the shape. With whole sentences from the start, the model learns only colours
+/// and grounds for a long time, because they are easier to see.
 const EPOCHS_OF_NAMES: u64 = 5;
 
-/// How close the pictures are cut around their subject, by epoch: a range within 0, the whole scene, and 1, the subject alone.
-/// Without the close ones a small vision transformer takes several 100,000 scenes to find that shapes matter.
+/// How closely images are cropped around their subject, by epoch: a range from 0, the whole scene, to 1, the subject alone.
+/// Without close crops a small vision transformer needs several 100,000 scenes before it attends to shapes.
 const CLOSENESS: [(f32, f32); EPOCHS as usize] = [
     (0.9, 1.0),
     (0.8, 1.0),
@@ -76,8 +76,8 @@ impl TrainData for Scenes {
             (scene, caption)
         } else {
             let scene = self.world.scene(Split::Pretrain, domain, within);
-            // Half of the captions name the shape and no more than the domain besides, so that it stays the main thing.
-            // The classes take turns, so the choice goes by their rounds.
+            // Half of the captions name only the shape and at most the domain, so that the shape remains the main thing.
+            // The classes take turns, so the choice depends on their rounds.
             let round = within / class_names().len() as u64;
             let caption = match (round + index) % 4 {
                 0 => format!("a photo of a {}.", class_names()[scene.class]),
@@ -95,20 +95,20 @@ impl TrainData for Scenes {
         Ok(Some(Sample {
             pixels: self.preprocess.apply(&image),
             tokens: self.tokenizer.encode_unpadded(&caption, self.context_length),
-            // Scenes with the same caption are no negatives of each other.
+            // Scenes with the same caption are not negatives of each other.
             label: (hasher.finish() >> 1) as i64,
         }))
     }
 }
 
-/// A number of the range that depends on the index as if drawn.
+/// A pseudo-random number in the range that depends only on the index.
 fn between((low, high): (f32, f32), index: u64) -> f32 {
-    // The golden ratio's multiples, modulo one, fill the interval evenly, and out of step with the classes.
+    // Multiples of the golden ratio, modulo one, fill the interval evenly and out of step with the classes.
     let unit = index.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
     low + (high - low) * unit as f32 / (1u64 << 24) as f32
 }
 
-/// The square of a picture that lies so far between the whole and its subject.
+/// Crops an image to a square between the whole image (closeness 0) and its subject (1).
 fn close_up(image: &RgbImage, subject: &Object, closeness: f32) -> RgbImage {
     let size = image.width() as f32;
     // The radius is half of the subject without its outline and tilt.

@@ -1,4 +1,4 @@
-//! Pretraining of the embedded model: a small CLIP on scenes of the shapes world, drawn while it trains.
+//! Pretraining of the embedded model: a small CLIP on scenes of the shapes world, drawn during training.
 
 mod data;
 mod zero_shot;
@@ -20,7 +20,7 @@ use crate::in_memory::InMemory;
 use data::Scenes;
 use zero_shot::ZeroShot;
 
-/// Where CLIP's own temperature starts; the pretraining keeps it, and the checkpoint's logit scale says so.
+/// CLIP's initial temperature, which pretraining keeps and the checkpoint's logit scale records.
 const TEMPERATURE: f64 = 0.07;
 
 #[derive(clap::Args)]
@@ -28,13 +28,13 @@ pub(crate) struct Args {
     /// Folder of the run; an unfinished one is resumed
     #[arg(long, default_value = "target/pretrain-embedded")]
     run: PathBuf,
-    /// Where the checkpoint goes
+    /// Folder for the checkpoint
     #[arg(long, default_value = "crates/radapter/assets")]
     out: PathBuf,
     /// Optimizer steps
     #[arg(long, default_value_t = 8000)]
     steps: u64,
-    /// Scenes of a step
+    /// Scenes per step
     #[arg(long, default_value_t = 64)]
     batch_size: usize,
     /// Peak learning rate
@@ -45,7 +45,7 @@ pub(crate) struct Args {
     seed: u64,
 }
 
-/// The embedded architecture: as little as tells two dozen shapes apart. The text tower is narrow because the vocabulary's
+/// The embedded architecture, the smallest that distinguishes two dozen shapes. The text tower is narrow because the vocabulary's
 /// 49,408 embeddings would otherwise be most of the file.
 fn architecture() -> ClipConfig {
     ClipConfig {
@@ -110,7 +110,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     export(args, &config)
 }
 
-/// Both towers from random weights, by a loss that knows scenes with equal captions.
+/// Trains both towers from random weights with a loss that accounts for scenes with equal captions.
 fn settings(args: &Args) -> anyhow::Result<Settings> {
     let mut settings = Settings::default();
     settings.set("method", "flyp")?;
@@ -146,7 +146,7 @@ fn report(event: &ProgressEvent, started: Instant) {
     }
 }
 
-/// Writes the trained weights as f16 in OpenCLIP's form.
+/// Writes the trained weights as f16 in OpenCLIP's format.
 fn export(args: &Args, config: &ClipConfig) -> anyhow::Result<()> {
     let weights = args.run.join("weights.safetensors");
     let trained = Checkpoint::open(&weights, Some(config)).with_context(|| format!("reading {}", weights.display()))?;

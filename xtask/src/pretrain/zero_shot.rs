@@ -1,4 +1,4 @@
-//! Zero-shot accuracy as the pretraining's validation.
+//! Validation of pretraining by zero-shot accuracy.
 
 use std::error::Error;
 

@@ -1,17 +1,17 @@
-//! What the reproductions compare: methods of the registry, each with the learning rates it may have.
+//! The compared methods of a reproduction, each with its grid of learning rates.
 
 use anyhow::Context as _;
 use radapter::methods::METHODS;
 use radapter::training::Method;
 
-/// A method with as many learning rates as the others.
+/// A method with a grid of learning rates, as large as those of the others.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arm<const RATES: usize> {
     /// The name in the table.
     pub(crate) name: &'static str,
     /// The method's name in the registry.
     pub(crate) method: &'static str,
-    /// The adapters' rank; full where none is given.
+    /// The adapters' rank; `None` for full rank.
     pub(crate) rank: Option<i64>,
     pub(crate) grid: [f64; RATES],
 }
@@ -25,20 +25,19 @@ impl<const RATES: usize> Arm<RATES> {
         Self { rank: Some(rank), ..self }
     }
 
-    /// The method.
     pub(crate) fn registered(&self) -> anyhow::Result<&'static dyn Method> {
         let found = METHODS.iter().copied().find(|method| method.name() == self.method);
         found.with_context(|| format!("no method is named {}", self.method))
     }
 }
 
-/// The arms of the methods that are named; all arms where none is.
+/// The arms of the named methods; all arms if none is named.
 pub(crate) fn chosen<const RATES: usize>(arms: &[Arm<RATES>], methods: &[String]) -> anyhow::Result<Vec<Arm<RATES>>> {
     for name in methods {
         if !arms.iter().any(|arm| arm.method == name) {
             let mut known: Vec<&str> = arms.iter().map(|arm| arm.method).collect();
             known.dedup();
-            anyhow::bail!("--method {name} is not compared here; there are {}", known.join(", "));
+            anyhow::bail!("--method {name} is not compared here; expected one of {}", known.join(", "));
         }
     }
     let is_chosen = |arm: &&Arm<RATES>| methods.is_empty() || methods.iter().any(|name| name == arm.method);
@@ -60,7 +59,7 @@ mod tests {
         assert_eq!(names(&[]).unwrap(), ["full fine-tuning", "R-Adapter"]);
         assert_eq!(names(&["r-adapter"]).unwrap(), ["R-Adapter"]);
         let error = names(&["other"]).unwrap_err().to_string();
-        assert_eq!(error, "--method other is not compared here; there are full, r-adapter");
+        assert_eq!(error, "--method other is not compared here; expected one of full, r-adapter");
         assert!(arms[1].registered().unwrap().is_scaled() && !arms[0].registered().unwrap().is_scaled());
     }
 }

@@ -1,4 +1,4 @@
-//! Figures that are measured once and then read from their file.
+//! Results that are computed once and then read from their file.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::page;
 
-/// What `folder/name.json` holds, or what `measure` gives, which is then kept there.
+/// Reads `folder/name.json`, or calls `measure` and saves its result there.
 pub(crate) fn kept<T: Serialize + DeserializeOwned>(
     folder: &Path,
     name: &str,
@@ -20,7 +20,7 @@ pub(crate) fn kept<T: Serialize + DeserializeOwned>(
         Ok(text) => serde_json::from_str(&text).with_context(|| format!("{} is damaged; delete it", path.display())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let measured = measure()?;
-            std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
             page::save(&path, &serde_json::to_string_pretty(&measured)?)?;
             Ok(measured)
         }

@@ -1,4 +1,4 @@
-//! How two methods are chosen fairly: each by as many values on data held out from training.
+//! The fair choice of hyperparameters: every method tries as many values on data held out from training.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ pub(crate) type Arm = arm::Arm<3>;
 /// τ of the loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Temperature {
-    /// The published one of R-Adapter.
+    /// R-Adapter's published value.
     Published,
     /// The checkpoint's own.
     Checkpoint,
@@ -29,7 +29,7 @@ impl fmt::Display for Temperature {
     }
 }
 
-/// What is chosen of a run, and its seed.
+/// The chosen hyperparameters of a run, and its seed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Choice {
     pub(crate) lr: f64,
@@ -38,7 +38,7 @@ pub(crate) struct Choice {
 }
 
 impl Arm {
-    /// The α that are measured: a method without scaled adapters has its model as it is.
+    /// The evaluated values of α; only 1 for a method that α does not scale.
     pub(crate) fn alphas(&self) -> anyhow::Result<Vec<f64>> {
         let tenths = (0..=10).map(|tenth| f64::from(tenth) / 10.0).collect();
         Ok(if self.registered()?.is_scaled() { tenths } else { vec![1.0] })
@@ -50,7 +50,7 @@ impl Arm {
         out.join(format!("runs/{name}-lr{lr:e}-tau-{temperature}-seed{seed}"))
     }
 
-    /// Sets the method and what was chosen.
+    /// Sets the method and the choice.
     pub(crate) fn set(&self, settings: &mut Settings, choice: Choice) -> Result<(), SettingsError> {
         settings.set("method", self.method)?;
         settings.set("lr", choice.lr)?;
@@ -66,8 +66,8 @@ impl Arm {
         format!("{}, lr {lr:.1e}, τ {temperature}, seed {seed}", self.name)
     }
 
-    /// The learning rate and τ of the best value on held-out data, which `held_out` trains and measures; the first of those
-    /// that are equal. τ is chosen at the middle learning rate, then the learning rate at that τ: four runs instead of six.
+    /// Chooses the learning rate and τ with the best value on held-out data, which `held_out` trains and evaluates; ties go to the
+    /// first. τ is chosen at the middle learning rate, then the learning rate at that τ: four runs instead of six.
     pub(crate) fn choose(
         &self,
         seed: u64,
@@ -76,7 +76,7 @@ impl Arm {
         let [low, middle, high] = self.grid;
         let value = |lr: f64, temperature: Temperature| -> anyhow::Result<(f64, Choice)> {
             let choice = Choice { lr, temperature, seed };
-            let value = held_out(choice)?.context("the run did not validate")?;
+            let value = held_out(choice)?.context("the run has no validation")?;
             eprintln!("{}: held out {:.1} %", self.title(choice), 100.0 * value);
             Ok((value, choice))
         };
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn of_equals_the_first_is_chosen() {
+    fn ties_go_to_the_first() {
         let chosen = ARM.choose(0, |_| Ok(Some(0.5))).unwrap();
         assert_eq!((chosen.lr, chosen.temperature), (2.0, Temperature::Published));
         assert!(ARM.choose(0, |_| Ok(None)).is_err());

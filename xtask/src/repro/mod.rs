@@ -1,4 +1,4 @@
-//! Reproductions on real data. Each finds runs that are done already in its output folder and goes on from there.
+//! Reproductions on real data. Each reuses the finished runs in its output folder and continues from there.
 
 mod arm;
 mod cache;
@@ -14,11 +14,11 @@ use clap::Subcommand;
 
 #[derive(Subcommand)]
 pub(crate) enum Repro {
-    /// PACS: tuned on photos, measured on photos, art, cartoons and sketches
+    /// PACS: tuned on photos, evaluated on photos, art, cartoons and sketches
     Pacs(pacs::Args),
-    /// Flickr8k: tuned on captions, measured on retrieval and on what is kept of PACS
+    /// Flickr8k: tuned on captions, evaluated on retrieval and on zero-shot PACS
     Flickr8k(retrieval::Flickr8kArgs),
-    /// CamVid: tuned on masked regions, measured on mIoU and on regions of classes that were kept apart
+    /// CamVid: tuned on masked regions, evaluated by mIoU and on regions of held-out classes
     Camvid(camvid::Args),
     /// COCO and Flickr30k: the paper's rows
     Retrieval(retrieval::PapersArgs),

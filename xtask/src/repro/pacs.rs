@@ -1,4 +1,4 @@
-//! PACS: fine-tuned on photos, measured on all four domains.
+//! PACS: fine-tuned on photos, evaluated on all four domains.
 
 use std::path::{Path, PathBuf};
 
@@ -29,13 +29,13 @@ pub(crate) struct Args {
     /// PACS: `train/photo/<class>/…` and `test/{photo,art_painting,cartoon,sketch}/<class>/…`
     #[arg(long)]
     data: PathBuf,
-    /// The model, a directory
+    /// Directory of the model
     #[arg(long)]
     weights: PathBuf,
     /// Folder of runs and results
     #[arg(long, default_value = "target/repro-pacs")]
     out: PathBuf,
-    /// Where the table and the plot go
+    /// Folder for the table and the plot
     #[arg(long, default_value = "docs")]
     docs: PathBuf,
     /// Epochs of every run
@@ -44,7 +44,7 @@ pub(crate) struct Args {
     /// Seeds of the runs
     #[arg(long, value_delimiter = ',', default_values_t = [0, 1, 2])]
     seeds: Vec<u64>,
-    /// Train this method only (`radapter methods` lists them) and write no table, so that several processes can share the work
+    /// Train only this method (`radapter methods` lists them) and write no table, so that several processes can share the work
     #[arg(long, value_name = "NAME")]
     method: Vec<String>,
 }
@@ -60,10 +60,9 @@ const ARMS: [Arm; 3] = [
     Arm::new("R-Adapter, rank 4", "r-adapter", [5e-4, 2e-3, 5e-3, 2e-2, 5e-2]).with_rank(4),
 ];
 
-/// What is the same in all runs.
+/// What all runs share.
 struct Work<'a> {
     args: &'a Args,
-    /// The training photos.
     photos: PathBuf,
     base: Checkpoint,
     suite: Suite,
@@ -107,7 +106,7 @@ impl Work<'_> {
         self.args.out.join(format!("runs/{name}-lr{lr:e}-seed{seed}"))
     }
 
-    /// The report of the run of this learning rate and seed.
+    /// Trains with this learning rate and seed, or reads the finished run.
     fn train(&self, arm: &Arm, lr: f64, seed: u64) -> anyhow::Result<Report> {
         let mut settings = Settings::default();
         settings.set("train", text(&self.photos)?)?;
@@ -125,13 +124,13 @@ impl Work<'_> {
         train::<Classification>(&what, &settings, &self.base, &self.folder(arm, lr, seed), &self.device)
     }
 
-    /// The learning rate of best mean accuracy on the held-out photos; the smaller one of two that are equal.
+    /// The learning rate with the best mean accuracy on held-out photos, and that accuracy; ties go to the smaller rate.
     fn choose(&self, arm: &Arm) -> anyhow::Result<(f64, f64)> {
         let mut best = (arm.grid[0], f64::NEG_INFINITY);
         for lr in arm.grid {
             let mut sum = 0.0;
             for &seed in &self.args.seeds {
-                sum += self.train(arm, lr, seed)?.best.context("the run did not validate")?.value;
+                sum += self.train(arm, lr, seed)?.best.context("the run has no validation")?.value;
             }
             let mean = sum / self.args.seeds.len() as f64;
             eprintln!("{}: lr {lr:.0e}: ID validation {:.1} %", arm.name, 100.0 * mean);
@@ -150,7 +149,7 @@ impl Work<'_> {
         Ok(self.args.seeds.iter().map(|&seed| Row::new("zero-shot", seed, &outcome.result)).collect())
     }
 
-    /// The rows of one run: R-Adapter at each α, full fine-tuning as it is and mixed with the base (WiSE-FT).
+    /// The rows of one run: R-Adapter at each α; full fine-tuning alone and interpolated with the base (WiSE-FT).
     fn measure(&self, arm: &Arm, lr: f64, seed: u64) -> anyhow::Result<Vec<Row>> {
         let report = self.train(arm, lr, seed)?;
         let run = ClassificationRun::open(METHODS, self.folder(arm, lr, seed))?;

@@ -12,7 +12,7 @@ pub(crate) struct Row {
     pub(crate) lr: Option<f64>,
     pub(crate) alpha: Option<f64>,
     pub(crate) seed: u64,
-    /// Accuracy on the held-out part of the training set, by which learning rates are chosen.
+    /// Accuracy on held-out training images, which chooses the learning rate.
     pub(crate) validation: Option<f64>,
     pub(crate) id: f64,
     pub(crate) ood: BTreeMap<String, f64>,

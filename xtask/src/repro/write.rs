@@ -8,7 +8,7 @@ use radapter_report::{Frontier, FrontierPoint};
 use super::row::{Row, Spread};
 use crate::page;
 
-/// The α that was fixed beforehand.
+/// The α of the claim, fixed beforehand.
 const CLAIMED: f64 = 0.5;
 
 /// Writes all rows, the table into `docs/results.md` between its marks, and the plot.

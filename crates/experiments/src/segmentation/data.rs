@@ -15,20 +15,20 @@ use radapter_segmentation::task::TrainingSegments;
 
 use crate::Budget;
 
-/// Pixels of the smallest segment: a 64th of the image.
+/// Minimum area of a segment in pixels: a 64th of the image.
 const MIN_AREA: usize = 64;
 
 /// The scenes of the comparison, each with a label for every pixel.
 pub(super) struct Data {
-    /// Segments of photos to train and to validate on, none of a class that is held out.
+    /// Segments of photos to train and to validate on, without the held-out classes.
     pub(super) training: TrainingSegments,
-    /// The labels of the classes that are held out.
+    /// The labels of the held-out classes.
     pub(super) unseen: Vec<usize>,
     /// Test scenes by domain, the photos first.
     pub(super) sets: Vec<(String, TestScenes)>,
 }
 
-/// Scenes to measure on.
+/// Scenes to evaluate on.
 #[derive(Default)]
 pub(super) struct TestScenes {
     pub(super) images: Vec<Image>,

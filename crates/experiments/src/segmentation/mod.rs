@@ -1,7 +1,7 @@
 //! Open-vocabulary segmentation on the shapes world: scenes of several shapes on their grounds, mIoU.
 //!
-//! A quarter of the shapes is held out of training, names and regions. The masks are the annotations' own, so that only the labels
-//! can be wrong; the report also shows maps from generated masks.
+//! A quarter of the shapes is held out of training, both names and regions. The masks are the annotations' own, so that only the
+//! labels can be wrong; the report also shows maps from generated masks.
 
 mod data;
 mod strips;
@@ -64,8 +64,8 @@ impl Experiment for Segmentation {
     fn lead(&self) -> String {
         let Self(data) = self;
         format!(
-            "the regions of {} drawn photos, and measured on {} photos and on as many scenes of each domain it was not tuned \
-             on: mIoU over {} labels, with the annotations' own masks. {} of the labels entered no batch.",
+            "the regions of {} drawn photos, and evaluated on {} photos and on as many scenes of each domain it was not tuned \
+             on: mIoU over {} labels, with the annotations' own masks. {} of the labels were held out of training.",
             data.training.train.images.len(),
             data.sets.first().map_or(0, |(_, set)| set.images.len()),
             data.names().len(),
@@ -76,7 +76,7 @@ impl Experiment for Segmentation {
     fn note(&self) -> Option<String> {
         let Self(data) = self;
         Some(format!(
-            "The figures are mIoU over {} labels; unseen are the {} that entered no batch.",
+            "The figures are mIoU over {} labels; \"unseen\" are the {} that were held out of training.",
             data.names().len(),
             data.unseen.len()
         ))
@@ -86,7 +86,7 @@ impl Experiment for Segmentation {
         let Self(data) = self;
         page.section("Maps");
         let unseen: Vec<&str> = data.unseen.iter().map(|&label| data.names()[label].as_str()).collect();
-        page.text(&format!("{} Kept apart in training: {}.", strips::COLUMNS, unseen.join(", ")));
+        page.text(&format!("{} Held out of training: {}.", strips::COLUMNS, unseen.join(", ")));
         let card = |strip: strips::Strip| {
             let swatch = |label: usize| Swatch { name: data.names()[label].clone(), colour: colour(label as u16) };
             SegmentedImage {

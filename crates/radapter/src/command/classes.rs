@@ -1,4 +1,4 @@
-//! Which classes a model is asked for, and the classifier that tells them apart.
+//! The classes of a model, and the classifier over them.
 
 use std::path::Path;
 
@@ -30,9 +30,9 @@ pub(crate) fn templates(arg: &TemplatesArg) -> anyhow::Result<Option<Templates>>
     Ok(Some(Templates::resolve(name).context("--templates")?))
 }
 
-/// The classifier of a model: the one it came with, or one made from the classes' texts.
+/// The classifier of a model: its own, or one built from the texts of classes.
 ///
-/// `classes` are those of the data, for a model that has none of its own; other texts or templates make a new classifier.
+/// `classes` gives the classes of the data, for a model without its own. Given names or templates build a new classifier.
 pub(crate) fn head(
     model: &Opened,
     classes: impl FnOnce() -> anyhow::Result<Classes>,
@@ -44,8 +44,8 @@ pub(crate) fn head(
     let classes = match own {
         Some(own) if names.is_none() && templates.is_none() => return Ok(own.clone()),
         Some(own) if own.is_trained() => {
-            let message = "the classifier of this model was trained, not made from texts: --class-names and --templates do \
-                           not apply to it";
+            let message = "--class-names and --templates do not apply to this model, whose classifier was trained instead of \
+                           built from texts; omit them";
             return Err(Usage(message.into()).into());
         }
         Some(own) => renamed(own.classes(), names)?,
@@ -59,7 +59,7 @@ pub(crate) fn head(
     zero_shot(&*model.encoder, &classes, &templates, batch)
 }
 
-/// The classifier of texts, from the cache if it is there.
+/// Builds a classifier from the texts of classes, through the text cache if there is one.
 pub(crate) fn zero_shot(
     clip: &dyn Encoder,
     classes: &Classes,
@@ -85,7 +85,7 @@ fn renamed(classes: &Classes, names: Option<&ClassNames>) -> anyhow::Result<Clas
     Ok(Classes::new(classes.as_slice().iter().map(text).collect())?)
 }
 
-/// The classes that a file of class names lists, in the order of their folders' bytes.
+/// The classes that a file of class names lists, in byte order of their folder names.
 pub(crate) fn of_names(names: &ClassNames, file: &Path) -> anyhow::Result<Classes> {
     let class = |(folder, text): (&str, &str)| Class { folder: folder.to_owned(), text: text.to_owned() };
     Classes::new(names.iter().map(class).collect()).with_context(|| format!("the class names `{}`", file.display()))

@@ -11,13 +11,13 @@ use clap_complete::env::{self, EnvCompleter, Fish, Shells, Zsh};
 
 use super::args::Cli;
 
-/// The variable by which a shell asks.
+/// The environment variable that a shell sets to ask for completions.
 pub(super) const VARIABLE: &str = "RADAPTER_COMPLETE";
 
-/// The shells that can ask.
+/// The supported shells.
 pub(super) const SHELLS: Shells<'static> = Shells(&[&Bash, &Zsh, &Fish]);
 
-/// Answers a shell that asks, and exits then.
+/// Answers a shell that asks for completions, and then exits.
 pub(super) fn answer() {
     CompleteEnv::with_factory(Cli::command).var(VARIABLE).shells(SHELLS).complete();
 }
@@ -64,7 +64,7 @@ impl EnvCompleter for Bash {
     }
 }
 
-/// The words as they were typed, and what of the last one bash keeps.
+/// The words as typed, and the part of the last one that bash keeps.
 fn joined(words: impl Iterator<Item = OsString>) -> (Vec<OsString>, String) {
     let mut joined: Vec<OsString> = Vec::new();
     let mut kept = String::new();

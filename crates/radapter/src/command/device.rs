@@ -14,12 +14,12 @@ pub(crate) enum Kind {
     Wgpu,
     Vulkan,
     Metal,
-    /// Of another process, by whatever backend.
+    /// Served by another process, on any backend.
     Remote,
 }
 
 impl Kind {
-    /// Those of this machine, in the order in which they are listed.
+    /// The kinds of local devices, in listing order.
     pub(crate) const ALL: [Self; 5] = [Self::Cpu, Self::Cuda, Self::Metal, Self::Vulkan, Self::Wgpu];
 
     /// The name in `--device`.
@@ -68,8 +68,7 @@ impl Kind {
         silently(move || self.enumerate()).unwrap_or_default()
     }
 
-    /// The device of this kind that its library takes by itself, which the user may have told it (as by
-    /// `CUBECL_WGPU_DEFAULT_DEVICE`).
+    /// The default device of this kind's library, which users can set (for example by `CUBECL_WGPU_DEFAULT_DEVICE`).
     fn usual(self, present: &[Device]) -> Option<Device> {
         let first = present.first()?;
         #[allow(unused_imports, reason = "no GPU feature, no kinds of GPU")]
@@ -112,11 +111,10 @@ pub(crate) struct Chosen {
     pub(crate) device: Device,
     /// As in `--device`.
     pub(crate) name: String,
-    /// Its kind.
     pub(crate) kind: Kind,
 }
 
-/// The device of `--device`; tells the choice on stderr.
+/// Opens a device of `--device` and logs the choice.
 pub(crate) fn choose(choice: &DeviceChoice) -> anyhow::Result<Chosen> {
     let chosen = match *choice {
         DeviceChoice::Auto => automatic()?,
@@ -152,7 +150,7 @@ fn remote(_: &RemoteAddress) -> anyhow::Result<Chosen> {
     Err(not_compiled(Kind::Remote))
 }
 
-/// Why a kind of device cannot be used by this build.
+/// The error for a kind of device that this build lacks.
 pub(crate) fn not_compiled(kind: Kind) -> anyhow::Error {
     let here: Vec<_> = Kind::ALL.into_iter().filter(|kind| kind.compiled()).map(Kind::name).collect();
     anyhow::anyhow!(
@@ -182,12 +180,12 @@ fn pick(kind: Kind, index: Option<usize>) -> anyhow::Result<Chosen> {
     };
     match chosen {
         Some((device, name)) => Ok(Chosen { device, name, kind }),
-        None if count == 0 => bail!("no `{name}` device was found on this machine; there is: {}", here()),
-        None => bail!("there is no device `{name}:{}` on this machine; there is: {}", index.unwrap_or(0), here()),
+        None if count == 0 => bail!("no `{name}` device was found on this machine; available: {}", here()),
+        None => bail!("there is no device `{name}:{}` on this machine; available: {}", index.unwrap_or(0), here()),
     }
 }
 
-/// A device's name and what is known of the hardware.
+/// A device's name and its hardware, if known.
 pub(crate) fn describe(chosen: &Chosen) -> String {
     match hardware(chosen) {
         Some(hardware) => format!("{}, {hardware}", chosen.name),
@@ -195,8 +193,7 @@ pub(crate) fn describe(chosen: &Chosen) -> String {
     }
 }
 
-/// What the hardware calls itself. Of the CPU the number of threads is told, because it is part of what makes two runs
-/// bit-equal.
+/// The hardware's own name; for the CPU the thread count, because bit-equal runs need the same one.
 pub(crate) fn hardware(chosen: &Chosen) -> Option<String> {
     if chosen.kind != Kind::Cpu {
         return identity(&chosen.device);
@@ -207,7 +204,7 @@ pub(crate) fn hardware(chosen: &Chosen) -> Option<String> {
     })
 }
 
-/// What tells the bytes that are free on a device, where that can be found out: on the CPU under Linux.
+/// Reads the free memory of a device in bytes. `None` except for the CPU under Linux.
 pub(crate) fn free_memory(chosen: &Chosen) -> Option<radapter_training::FreeMemory> {
     (chosen.kind == Kind::Cpu).then_some(available as radapter_training::FreeMemory)
 }
@@ -229,7 +226,7 @@ fn identity(_device: &Device) -> Option<String> {
     None
 }
 
-/// Runs something that may panic in a foreign library, without the panic's message; `None` if it did.
+/// Runs `work`, which may panic in a foreign library, without printing the panic; `None` if it panicked.
 fn silently<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
@@ -253,9 +250,9 @@ mod tests {
 
     #[cfg(feature = "flex")]
     #[test]
-    fn a_device_that_is_not_there_is_told_what_is() {
+    fn a_missing_device_lists_the_available_ones() {
         let error = pick(Kind::Cpu, Some(3)).unwrap_err().to_string();
-        assert!(error.contains("`cpu:3`") && error.contains("there is: cpu"), "{error}");
+        assert!(error.contains("`cpu:3`") && error.contains("available: cpu"), "{error}");
     }
 
     #[cfg(not(feature = "remote"))]

@@ -1,4 +1,4 @@
-//! How the command ends.
+//! Errors and exit statuses of the command.
 
 use std::fmt;
 use std::path::Path;
@@ -6,14 +6,14 @@ use std::process::ExitCode;
 
 use super::log;
 
-/// Exit status of a failure of the work.
+/// Exit status when the work failed.
 const FAILED: u8 = 1;
-/// Exit status of a wrong command line; clap's own.
+/// Exit status of a wrong command line, the same as clap's.
 const USAGE: u8 = 2;
 /// Exit status of an interruption, as a shell reports SIGINT.
 const INTERRUPTED: u8 = 130;
 
-/// The command line is wrong in a way that its grammar cannot say.
+/// A command-line error that clap's grammar cannot express.
 #[derive(Debug)]
 pub(crate) struct Usage(pub(crate) String);
 
@@ -25,7 +25,7 @@ impl fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-/// The reader of stdout went away (`radapter … | head`). There is nobody to tell.
+/// The reader of stdout is gone (`radapter … | head`), which is no failure.
 #[derive(Debug)]
 pub(crate) struct StdoutClosed;
 
@@ -37,7 +37,7 @@ impl fmt::Display for StdoutClosed {
 
 impl std::error::Error for StdoutClosed {}
 
-/// Work was interrupted, and what was done is saved.
+/// The work was interrupted and its state saved.
 #[derive(Debug)]
 pub(crate) struct Interrupted(String);
 
@@ -45,7 +45,7 @@ impl Interrupted {
     /// A training, after its last finished step.
     pub(crate) fn training(step: u64, run: &Path) -> Self {
         let run = run.display();
-        let next = format!("go on with `radapter train --resume --out {run}`");
+        let next = format!("continue with `radapter train --resume --out {run}`");
         Self(format!("interrupted after step {step}, which is saved; {next}"))
     }
 
@@ -64,7 +64,7 @@ impl fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
-/// Reports an error on stderr and gives its exit status.
+/// Reports an error on stderr and returns its exit status.
 pub(super) fn report(error: &anyhow::Error) -> ExitCode {
     if error.is::<StdoutClosed>() {
         return ExitCode::SUCCESS;
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cause_is_told_once() {
+    fn a_cause_is_printed_once() {
         let read = std::fs::read("no/such/file").map_err(io_error("read", "no/such/file"));
         let error = read.context("--classes").unwrap_err();
         let text = chain(&error);

@@ -7,9 +7,9 @@ use radapter_datasets::folder;
 use radapter_embedding::Image;
 use radapter_images::ImageSource;
 
-/// The images that `--images` names: all below a directory, sorted by the bytes of their relative path, which is their
-/// name; a file under the path given. If something stands beside a directory, the directory's images have it before their
-/// names, as it was given: two directories may hold files of one name.
+/// Lists the images of `--images`. Those below a single directory are named by their relative path and sorted by its bytes;
+/// files keep the given path. With several arguments the directory is part of the names, because two directories may hold files
+/// of the same name.
 pub(crate) fn list(given: &[PathBuf]) -> anyhow::Result<Vec<Image>> {
     let alone = given.len() == 1;
     let mut images = Vec::new();

@@ -1,4 +1,4 @@
-//! Ctrl-C, SIGTERM and SIGHUP during a training: the first one asks it to save and stop, the second one ends it at once.
+//! Ctrl-C, SIGTERM and SIGHUP during training: the first one asks to save and stop, the second one exits at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ const AT_ONCE: i32 = 130;
 /// Installs the handler; the flag turns true at the first request.
 ///
 /// # Errors
-/// Where the system takes no handler, or another one is installed.
+/// If the system refuses the handler, or one is already installed.
 pub(crate) fn watch() -> anyhow::Result<Arc<AtomicBool>> {
     let asked = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&asked);
@@ -25,11 +25,11 @@ pub(crate) fn watch() -> anyhow::Result<Arc<AtomicBool>> {
     Ok(asked)
 }
 
-/// Asks a training to save and stop; tells whether it had been asked before.
+/// Asks training to save and stop; returns whether it was asked before.
 pub(crate) fn ask(asked: &AtomicBool) -> bool {
     let again = asked.swap(true, Ordering::SeqCst);
     if !again {
-        super::log::line("interrupting: what is done is saved first; once more to stop at once");
+        super::log::line("interrupting: saving first; interrupt again to stop at once");
     }
     again
 }

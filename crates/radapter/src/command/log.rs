@@ -12,16 +12,15 @@ use tracing_subscriber::{EnvFilter, Layer, util::SubscriberInitExt};
 
 use super::args::GlobalArgs;
 
-/// Where all bars stand, so that a line of the log can step in front of them.
+/// All progress bars of this process, so that log lines are printed above them.
 static BARS: OnceLock<MultiProgress> = OnceLock::new();
 
-/// The bars of this process.
 pub(super) fn bars() -> &'static MultiProgress {
     BARS.get_or_init(MultiProgress::new)
 }
 
-/// Sends the libraries' events to stderr: notes and warnings, with `--verbose` what is done in detail, with `--quiet`
-/// warnings only. `RADAPTER_LOG` (as `radapter=trace`) stands above both.
+/// Sends log events to stderr: notes and warnings by default, details with `--verbose`, only warnings and errors with
+/// `--quiet`. `RADAPTER_LOG` (such as `radapter=trace`) overrides both.
 pub(super) fn init(global: &GlobalArgs) {
     let ours = match (global.quiet, global.verbose) {
         (true, _) => "warn",
@@ -30,32 +29,32 @@ pub(super) fn init(global: &GlobalArgs) {
     };
     let fallback = || EnvFilter::new(format!("error,radapter={ours}"));
     let filter = EnvFilter::try_from_env("RADAPTER_LOG").unwrap_or_else(|_| fallback());
-    // Fails only if a subscriber is installed already, which then keeps its place.
+    // Fails only if a subscriber is already installed, which then stays.
     let _ = tracing_subscriber::registry().with(filter).with(Stderr).try_init();
 }
 
-/// Lines that wait while something else has the terminal.
+/// Lines held back while the dashboard has the terminal; `None` when lines are printed at once.
 static HELD: Mutex<Option<Vec<String>>> = Mutex::new(None);
 
-/// Lets lines wait until [`release`], where stderr is the terminal. Lines for a file or a pipe go on.
+/// Holds lines back until [`release`] if stderr is a terminal. Lines to a file or a pipe are still written at once.
 pub(super) fn hold() {
     if std::io::stderr().is_terminal() {
         HELD.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
     }
 }
 
-/// The number of lines that wait.
+/// The number of lines held back.
 pub(super) fn held() -> usize {
     HELD.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(0, Vec::len)
 }
 
-/// Prints the lines that have waited; later ones wait no more.
+/// Prints the lines held back, and later ones at once.
 pub(super) fn release() {
     let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
     held.into_iter().flatten().for_each(|text| line(&text));
 }
 
-/// One line of stderr, above whatever bar is being drawn.
+/// Prints a line on stderr, above any progress bar.
 pub(super) fn line(text: &str) {
     if let Some(held) = &mut *HELD.lock().unwrap_or_else(PoisonError::into_inner) {
         held.push(text.to_owned());

@@ -1,7 +1,7 @@
-//! The `radapter` command: what a person types, sees and gets back.
+//! The `radapter` command: arguments, output and exit status.
 //!
-//! Results go to stdout or into files that are whole or not there; everything else (notes, warnings, progress, errors) goes
-//! to stderr. Exit status: 0 done, 1 the work failed, 2 wrong command line, 130 a training was interrupted and saved.
+//! Results go to stdout or into files that appear whole or not at all; everything else (notes, warnings, progress, errors) goes
+//! to stderr. Exit status: 0 done, 1 the work failed, 2 wrong command line, 130 interrupted and saved.
 
 mod args;
 mod classes;
@@ -29,24 +29,23 @@ use std::process::ExitCode;
 use clap::Parser;
 use radapter_embedding::EmbedOptions;
 
-/// What all subcommands share.
+/// The global options, which all subcommands share.
 struct Session {
-    /// `--device`, not opened before it is needed.
+    /// `--device`, opened only when needed.
     devices: args::Devices,
-    /// How progress is shown.
     progress: progress::Style,
 }
 
 impl Session {
-    /// The device of `--device`; tells the choice on stderr.
+    /// Opens the device of `--device` and logs the choice.
     fn device(&self) -> anyhow::Result<burn::tensor::Device> {
         match &self.devices.0[..] {
             [device] => Ok(device::choose(device)?.device),
-            _ => anyhow::bail!("--device names several devices, which `train` alone can use; give one"),
+            _ => anyhow::bail!("--device names several devices, and only `train` uses more than one; give one"),
         }
     }
 
-    /// All devices of `--device`.
+    /// Opens all devices of `--device`.
     fn devices(&self) -> anyhow::Result<Vec<device::Chosen>> {
         self.devices.0.iter().map(device::choose).collect()
     }
@@ -57,10 +56,10 @@ impl Session {
     }
 }
 
-/// Runs the command of this process's arguments.
+/// Parses this process's arguments and runs the command.
 pub fn main() -> ExitCode {
     completion::answer();
-    // clap exits by itself: 0 after --help and --version, 2 for a wrong command line.
+    // clap exits on its own: 0 after --help and --version, 2 for a wrong command line.
     let cli = args::Cli::parse();
     log::init(&cli.global);
     let session = Session { devices: cli.global.device, progress: progress::Style::choose(cli.global.quiet) };

@@ -1,4 +1,4 @@
-//! MODEL: from what a person names to a network.
+//! MODEL arguments, loaded as networks.
 
 use std::path::{Path, PathBuf};
 
@@ -21,15 +21,15 @@ use super::text_cache::text_cache;
 
 /// A model on the device.
 pub(crate) struct Opened {
-    /// The network, merged if the model is a run whose method can be.
+    /// The network, merged if it is a run whose method can be merged.
     pub(crate) encoder: Box<dyn Encoder>,
-    /// The classifier of a run or of its export.
+    /// The classifier of a run or of its export; `None` for a plain model.
     pub(crate) head: Option<Head>,
-    /// The softmax temperature.
+    /// Softmax temperature, the inverse of the logit scale.
     pub(crate) temperature: f64,
 }
 
-/// A model before it is on the device.
+/// A model before it is moved to the device.
 pub(crate) struct Loaded {
     pub(crate) model: TunedModel,
     /// The classifier of a run of classification or of its export.
@@ -38,13 +38,13 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// The tensors of a plain CLIP.
+    /// Converts to the tensors of a plain CLIP.
     pub(crate) fn checkpoint(self) -> anyhow::Result<Checkpoint> {
         Ok(self.model.checkpoint()?)
     }
 }
 
-/// Reads a MODEL. α is a run's; its own where none is given.
+/// Reads a MODEL. `alpha` is for runs; `None` takes the run's own.
 pub(crate) fn load(args: &ModelArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::Result<Loaded> {
     if let ModelRef::Path(path) = &args.model
         && is_run(path)
@@ -55,7 +55,7 @@ pub(crate) fn load(args: &ModelArgs, alpha: Option<Alpha>, session: &Session) ->
         return Ok(Loaded { temperature: base.temperature(), model, head });
     }
     if alpha.is_some() {
-        let message = format!("--alpha is for a run, and `{}` is a plain model", args.model);
+        let message = format!("--alpha applies to runs, and `{}` is a plain model; omit it", args.model);
         return Err(Usage(message).into());
     }
     let checkpoint = checkpoint(&args.model, &args.arch)?;
@@ -80,12 +80,12 @@ pub(crate) struct RunModel {
     pub(crate) alpha: Alpha,
 }
 
-/// The run in a folder.
+/// Opens the run in a folder.
 pub(crate) fn open_run(path: &Path) -> anyhow::Result<FineTunedRun> {
     Ok(FineTunedRun::open(METHODS, path)?)
 }
 
-/// The model of the run in a folder, whatever its task, at the run's own α unless one is given.
+/// The model of the run in a folder, of any task, at the run's own α unless one is given.
 pub(crate) fn of_run(
     path: &Path,
     base: &Checkpoint,
@@ -118,7 +118,7 @@ fn architecture(arch: &ArchArg) -> anyhow::Result<Option<ClipConfig>> {
     config.map(Some).with_context(|| format!("--arch {name} is neither a preset nor a config file"))
 }
 
-/// The tensors of a MODEL; of a run those of its merged model.
+/// The tensors of a MODEL; for a run those of its merged model.
 pub(crate) fn checkpoint(model: &ModelRef, arch: &ArchArg) -> anyhow::Result<Checkpoint> {
     tensors(model, architecture(arch)?.as_ref())
 }
@@ -139,19 +139,22 @@ fn tensors(model: &ModelRef, architecture: Option<&ClipConfig>) -> anyhow::Resul
     })
 }
 
-/// The base model of a run, from where the run found it.
+/// Loads the base model of a run from its recorded location.
 pub(crate) fn base_of(run: &FineTunedRun) -> anyhow::Result<Checkpoint> {
-    let Some(reference) = run.files().base_reference() else {
-        bail!("the run `{}` does not say where its base model is", run.files().dir().path().display());
+    let files = run.files();
+    let path = files.dir().path().display();
+    let Some(reference) = files.base_reference() else {
+        bail!("the run `{path}` does not record where its base model is");
     };
-    base(reference, &run.files().record().architecture, run.files().dir()).with_context(|| {
-        let path = run.files().dir().path().display();
-        format!("cannot open the model that `{path}` tuned; if it lies elsewhere now: `radapter merge --run {path} --model MODEL`")
+    base(reference, &files.record().architecture, files.dir()).with_context(|| {
+        format!(
+            "cannot open the base model of `{path}`; if it has moved, use `radapter merge --run {path} --model MODEL`"
+        )
     })
 }
 
-/// The base model that a run's record names. It has to have the architecture of the record, which a bare file does not tell
-/// and the hash of the tensors does not cover.
+/// Loads the base model that a run's record names. The recorded architecture must be passed on, because a bare file has none
+/// and the hash of the tensors does not cover it.
 pub(crate) fn base(reference: &str, recorded: &ClipConfig, run: &RunDir) -> anyhow::Result<Checkpoint> {
     let model: ModelRef = match reference.parse() {
         Ok(model) => model,
@@ -160,7 +163,7 @@ pub(crate) fn base(reference: &str, recorded: &ClipConfig, run: &RunDir) -> anyh
     tensors(&model, Some(recorded)).with_context(|| format!("the base model of the run `{}`", run.path().display()))
 }
 
-/// What names this model from any working directory.
+/// A reference to this model that is valid from any working directory.
 pub(crate) fn lasting_reference(model: &ModelRef) -> anyhow::Result<String> {
     let ModelRef::Path(path) = model else {
         return Ok(model.to_string());
@@ -168,7 +171,7 @@ pub(crate) fn lasting_reference(model: &ModelRef) -> anyhow::Result<String> {
     let path = path.canonicalize().with_context(|| format!("cannot read the model `{model}`"))?;
     match path.to_str() {
         Some(path) => Ok(path.to_owned()),
-        None => bail!("the path of the model `{model}` is not UTF-8, which a run cannot record"),
+        None => bail!("the path of the model `{model}` is not UTF-8 and cannot be recorded; rename it"),
     }
 }
 
@@ -178,7 +181,7 @@ pub(crate) fn is_run(path: &Path) -> bool {
     RunDir::open(path).is_ok()
 }
 
-/// Where a run that is another run's base is merged: always the same, so that the base has the same hash.
+/// The device that merges a run that is another run's base: always the same one, so that the base has the same hash.
 #[cfg(feature = "flex")]
 fn merging_device() -> anyhow::Result<Device> {
     Ok(Device::flex())

@@ -1,4 +1,4 @@
-//! Results: on stdout, or in files that are whole or not there.
+//! Results: on stdout, or in files that appear whole or not at all.
 
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -24,15 +24,14 @@ pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print(&serde_json::to_string_pretty(value)?)
 }
 
-/// Writes a file under a temporary name in the same folder, syncs it and renames it: what stands under `path` is the
-/// whole new content, or what was there before.
+/// Writes a file under a temporary name in the same folder, syncs it and renames it, so that `path` is never half written.
 ///
-/// A path that is no regular file (`/dev/stdout`, a named pipe) is written as it is.
+/// A path that is not a regular file (`/dev/stdout`, a named pipe) is written directly.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     write_with(path, |file| file.write_all(bytes))
 }
 
-/// As [`write_file`], for content that is made piece by piece.
+/// [`write_file`] for content produced in pieces.
 pub(crate) fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> anyhow::Result<()> {
     if is_special(path) {
         let open = std::fs::OpenOptions::new().write(true).open(path);
@@ -46,19 +45,19 @@ pub(crate) fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> std:
     Ok(radapter_files::write_with(path, write)?)
 }
 
-/// Whether something is there that is no regular file and no directory: `/dev/stdout`, a named pipe.
+/// Whether `path` exists and is neither a regular file nor a directory: `/dev/stdout`, a named pipe.
 pub(crate) fn is_special(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|file| !file.is_file() && !file.is_dir())
 }
 
-/// Writes a directory under a temporary name beside `path` and renames it. `path` may be an empty directory, or not there.
+/// Writes a directory under a temporary name beside `path` and renames it. `path` must not exist or be an empty directory.
 pub(crate) fn write_dir(path: &Path, fill: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
     check_empty_dir(path)?;
     radapter_files::write_dir(path, false, fill)
         .with_context(|| format!("cannot write the directory `{}`", path.display()))
 }
 
-/// Refuses a directory that has something in it, and a file.
+/// Checks that `path` does not exist or is an empty directory.
 pub(crate) fn check_empty_dir(path: &Path) -> anyhow::Result<()> {
     let is_empty = match std::fs::read_dir(path) {
         Ok(mut entries) => entries.next().is_none(),
@@ -72,8 +71,7 @@ pub(crate) fn check_empty_dir(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Checks that a file can be written, before the work that makes its content: its folder is there and takes files, and
-/// no folder has its name.
+/// Checks, before the work, that a file can be written: its folder exists and is writable, and `path` is not a folder.
 pub(crate) fn check_writable(path: &Path) -> anyhow::Result<()> {
     let refuse = |reason: &str| anyhow::anyhow!("cannot write `{}`: {reason}", path.display());
     if path.is_dir() {
@@ -81,7 +79,7 @@ pub(crate) fn check_writable(path: &Path) -> anyhow::Result<()> {
     }
     let folder = folder_of(path);
     if !folder.is_dir() {
-        return Err(refuse(&format!("there is no directory `{}`", folder.display())));
+        return Err(refuse(&format!("the directory `{}` does not exist", folder.display())));
     }
     if path.exists() {
         std::fs::OpenOptions::new().append(true).open(path).map(drop)
@@ -91,9 +89,9 @@ pub(crate) fn check_writable(path: &Path) -> anyhow::Result<()> {
     .with_context(|| format!("cannot write `{}`", path.display()))
 }
 
-/// Makes a directory for results, with those above it.
+/// Creates a directory for results, with its parents.
 pub(crate) fn make_dir(path: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(path).with_context(|| format!("cannot make the directory `{}`", path.display()))
+    std::fs::create_dir_all(path).with_context(|| format!("cannot create the directory `{}`", path.display()))
 }
 
 #[cfg(test)]

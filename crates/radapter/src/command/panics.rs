@@ -1,17 +1,17 @@
-//! What a device's library says by a panic, as an error like any other.
+//! Panics of a device's library, turned into ordinary errors.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Where the last panic was, which a panic does not carry with it.
+/// The location of the last panic, which its payload does not hold.
 static PLACE: Mutex<Option<String>> = Mutex::new(None);
 
 /// Whether the hook is [`remember`].
 static IS_QUIET: AtomicBool = AtomicBool::new(false);
 
-/// From here on a panic is reported by the code that catches it, unless `verbose` or `RUST_BACKTRACE` asks for the whole of it.
+/// Leaves the report of a panic to the code that catches it, unless `verbose` or `RUST_BACKTRACE` asks for the full report.
 pub(super) fn keep_quiet(verbose: bool) {
     if verbose || std::env::var_os("RUST_BACKTRACE").is_some_and(|asked| asked != "0") {
         return;
@@ -25,7 +25,7 @@ fn remember(panic: &PanicHookInfo<'_>) {
     *PLACE.lock().unwrap_or_else(PoisonError::into_inner) = panic.location().map(ToString::to_string);
 }
 
-/// Leaves to a library's hook, installed after ours, the panics of the library's own thread; ours has the others.
+/// Limits a library's hook, installed after ours, to the panics of the library's own thread; ours handles the others.
 pub(super) fn limit_hook_to(thread: &'static str) {
     if !IS_QUIET.load(Ordering::SeqCst) {
         return;
@@ -37,7 +37,7 @@ pub(super) fn limit_hook_to(thread: &'static str) {
     }));
 }
 
-/// Makes the hook what it was before a library installed one. Not on a thread that panics.
+/// Restores the hook that was set before a library installed one. Must not be called on a panicking thread.
 pub(super) fn restore_hook() {
     drop(take_hook());
     if IS_QUIET.load(Ordering::SeqCst) {
@@ -45,14 +45,14 @@ pub(super) fn restore_hook() {
     }
 }
 
-/// The work's result; a panic becomes an error. burn's backends report a lost device, or one that is out of memory, in no other way.
+/// Runs `work` and turns a panic into an error: burn's backends report a lost device, or one out of memory, only by panicking.
 pub(super) fn caught<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let place = PLACE.lock().unwrap_or_else(PoisonError::into_inner).take();
         let place = place.map(|place| format!(" (at {place})")).unwrap_or_default();
         Err(anyhow::anyhow!(
-            "the device, or a library, failed: {}{place}; --verbose tells more. If no device is lost or out of memory, this is a fault \
-             of radapter: please report it",
+            "the device or a library failed: {}{place}; --verbose shows more. If no device is lost or out of memory, this is a bug \
+             in radapter: please report it",
             text(&*panic)
         ))
     })
@@ -60,7 +60,7 @@ pub(super) fn caught<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Res
 
 fn text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it did not say why")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("unknown reason")
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use radapter_report::duration;
 
 use super::log;
 
-/// Time between two lines where there is no terminal.
+/// Time between two lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// How progress is shown in this process.
@@ -21,7 +21,7 @@ pub(crate) enum Style {
 }
 
 impl Style {
-    /// By `--quiet` and by what stderr is.
+    /// Chooses by `--quiet` and by whether stderr is a terminal.
     pub(crate) fn choose(quiet: bool) -> Self {
         match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => Self::Hidden,
@@ -30,7 +30,7 @@ impl Style {
         }
     }
 
-    /// Progress of one piece of work, in steps of `unit`.
+    /// Starts the progress of one piece of work; `unit` names what `total` counts.
     pub(crate) fn start(self, what: &str, unit: &str, total: u64) -> Progress {
         let bar = match self {
             Self::Bar => {
@@ -51,7 +51,7 @@ impl Style {
             what: what.to_owned(),
             unit: unit.to_owned(),
             total,
-            state: Mutex::new(State { begun: now, first: None, told: now, at: 0 }),
+            state: Mutex::new(State { begun: now, first: None, reported: now, at: 0 }),
         }
     }
 }
@@ -68,14 +68,14 @@ pub(crate) struct Progress {
 
 struct State {
     begun: Instant,
-    /// Where a resumed run started, which does not count as speed.
+    /// Where a resumed run started, which the rate leaves out.
     first: Option<u64>,
-    told: Instant,
+    reported: Instant,
     at: u64,
 }
 
 impl Progress {
-    /// `at` of the total is done; `note` says more, as a loss.
+    /// Shows that `at` of the total is done; `note` adds more, such as the loss.
     pub(crate) fn set(&self, at: u64, note: &str) {
         // A thread that panicked with the lock leaves numbers that are still good for a display.
         let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
@@ -92,10 +92,10 @@ impl Progress {
                 self.bar.set_position(at);
             }
             Style::Lines => {
-                if state.told.elapsed() < LINE_EVERY || at >= self.total {
+                if state.reported.elapsed() < LINE_EVERY || at >= self.total {
                     return;
                 }
-                state.told = Instant::now();
+                state.reported = Instant::now();
                 let rate = (at - first) as f64 / state.begun.elapsed().as_secs_f64();
                 let left = (self.total - at) as f64 / rate;
                 let Self { what, unit, total, .. } = self;
@@ -105,7 +105,7 @@ impl Progress {
         }
     }
 
-    /// The work is done; work that took no time worth a line leaves none.
+    /// Ends the progress. Work shorter than [`LINE_EVERY`] leaves no line.
     pub(crate) fn finish(self) {
         let state = self.state.lock().unwrap_or_else(|e| e.into_inner());
         let seconds = state.begun.elapsed().as_secs_f64();

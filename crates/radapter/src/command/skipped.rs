@@ -1,11 +1,11 @@
-//! What `--on-error skip` left out, told on stderr.
+//! Reports what `--on-error skip` left out.
 
 use radapter_datasets::on_error::Skipped;
 
-/// Names that are printed; the others are counted.
+/// Maximum number of names printed; the others are counted.
 const NAMED: usize = 10;
 
-/// Tells which images `--on-error skip` left out.
+/// Warns of the images that `--on-error skip` left out.
 pub(crate) fn report_skipped(skipped: &[Skipped], total: usize) {
     if !skipped.is_empty() {
         let count = skipped.len();
@@ -13,7 +13,7 @@ pub(crate) fn report_skipped(skipped: &[Skipped], total: usize) {
     }
 }
 
-/// Tells what `--on-error skip` left out where not all of it is images: shards, samples, single captions.
+/// Warns of entries of any kind that `--on-error skip` left out: shards, samples, captions.
 pub(crate) fn report_left_out(skipped: &[Skipped]) {
     if !skipped.is_empty() {
         tracing::warn!("{} entries of the captions were left out: {}", skipped.len(), named(skipped));

@@ -1,4 +1,4 @@
-//! What a model is measured on, and how results are shown.
+//! Evaluation of classification on a set or a suite, with progress and tables.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ use super::failure::Usage;
 use super::skipped::report_skipped;
 use radapter_report::{Table, percent};
 
-/// The name of the suite that is built in.
+/// The name of the built-in suite.
 const IMAGENET: &str = "imagenet";
 
 /// Where a suite's sets come from.
@@ -37,18 +37,19 @@ impl Source {
         match (suite, root) {
             (IMAGENET, Some(root)) => Ok(Self::ImageNet(root.to_owned())),
             (IMAGENET, None) => {
-                let message = "--suite imagenet needs --root DIR, where ImageNet and its relatives are";
+                let message = "--suite imagenet needs --root DIR, the folder of ImageNet and its variants";
                 Err(Usage(message.into()).into())
             }
             (_, Some(_)) => {
-                let message = "--root belongs to --suite imagenet; the paths of a suite file are relative to the file";
+                let message =
+                    "--root applies only to --suite imagenet; the paths of a suite file are relative to the file";
                 Err(Usage(message.into()).into())
             }
             (file, None) => Ok(Self::File(SuiteFile::read(Path::new(file))?)),
         }
     }
 
-    /// The classes of the in-distribution set, for a model that has none of its own.
+    /// The classes of the in-distribution set, for a model without its own.
     pub(crate) fn classes(&self, names: Option<&ClassNames>) -> anyhow::Result<Classes> {
         Ok(match self {
             Self::File(file) => Classes::new(read_labelled(&file.id.data, names)?.classes)?,
@@ -65,7 +66,7 @@ impl Source {
     }
 }
 
-/// Measures a model on one set, with progress.
+/// Evaluates a model on one set, with progress.
 pub(crate) fn measure(
     clip: &dyn Encoder,
     head: &Head,
@@ -81,7 +82,7 @@ pub(crate) fn measure(
     Ok(outcome)
 }
 
-/// Measures a model on a suite, with progress over all sets; `what` says which model it is.
+/// Evaluates a model on a suite, with progress over all sets; `what` labels the bar.
 pub(crate) fn measure_suite(
     what: &str,
     clip: &dyn Encoder,
@@ -109,7 +110,7 @@ pub(crate) fn measure_suite(
     Ok(outcome)
 }
 
-/// One set's result for people.
+/// One set's result as a table.
 pub(crate) fn set_table(evaluation: &Evaluation) -> String {
     let mut table = Table::new(&["class", "images>", "top-1>"]);
     for (class, accuracy) in &evaluation.per_class {
@@ -119,7 +120,7 @@ pub(crate) fn set_table(evaluation: &Evaluation) -> String {
     format!("{table}\n\ntop-5  {}", percent(evaluation.top5))
 }
 
-/// A suite's row for people, a line a set.
+/// A suite's result as a table, one row per set.
 pub(crate) fn suite_table(result: &SuiteResult) -> String {
     let mut table = Table::new(&["set", "", "images>", "top-1>", "top-5>"]);
     let sets = std::iter::once((&result.id, "ID")).chain(result.ood.iter().map(|set| (set, "OOD")));

@@ -1,5 +1,5 @@
-//! The terminal while a dashboard draws on it: Ctrl-C stays a signal, lines of the log wait, and it is given back whichever way
-//! the process goes on or ends.
+//! The terminal while a dashboard draws on it: Ctrl-C remains a signal, log lines are held back, and the terminal is restored
+//! however the process continues or ends.
 
 use std::io::stdout;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,14 +13,14 @@ use super::log;
 
 static IS_LENT: AtomicBool = AtomicBool::new(false);
 
-/// To be called before a dashboard takes the terminal.
+/// Must be called before a dashboard takes the terminal.
 pub(super) fn lend() {
     IS_LENT.store(true, Ordering::SeqCst);
     log::hold();
 }
 
-/// Ctrl-C interrupts as ever, which raw mode would make a key like any other. Ctrl-Z and Ctrl-\ stay without effect: the shell
-/// would get the dashboard's screen. Elsewhere than on Unix, `q` is what interrupts.
+/// Makes Ctrl-C interrupt although raw mode turns it into an ordinary key. Ctrl-Z and Ctrl-\ stay disabled, because the shell
+/// would get the dashboard's screen. On systems other than Unix, `q` interrupts.
 pub(super) fn keep_interrupt_key() {
     #[cfg(unix)]
     {
@@ -28,7 +28,7 @@ pub(super) fn keep_interrupt_key() {
 
         /// `_POSIX_VDISABLE`
         const NO_KEY: u8 = if cfg!(any(target_os = "linux", target_os = "android")) { 0 } else { 0xff };
-        // A dashboard that failed has not changed a mode.
+        // A dashboard that failed has not changed the mode.
         if !is_raw_mode_enabled().unwrap_or(false) {
             return;
         }
@@ -45,12 +45,12 @@ pub(super) fn keep_interrupt_key() {
     }
 }
 
-/// Makes the terminal what it was, and prints the lines that have waited. Does nothing where it is not lent.
+/// Restores the terminal and prints the log lines held back. Does nothing if the terminal is not lent.
 pub(super) fn give_back() {
     if !IS_LENT.swap(false, Ordering::SeqCst) {
         return;
     }
-    // There is nobody to tell that the terminal is gone.
+    // Errors are ignored: a terminal that is gone needs no restoring.
     if is_raw_mode_enabled().unwrap_or(true) {
         let _ = disable_raw_mode();
         let _ = execute!(stdout(), DisableMouseCapture, LeaveAlternateScreen);

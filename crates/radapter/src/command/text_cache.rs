@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use radapter_embedding::TextCache;
 
-/// Where embeddings of many texts are kept; empty or `none` for nowhere.
+/// The variable that names the cache's folder; empty or `none` disables the cache.
 const FOLDER: &str = "RADAPTER_CACHE";
 
-/// The cache of text ensembles: below `RADAPTER_CACHE`, else below the user's folder for such things. None where there is neither.
+/// The cache of text embeddings, below `RADAPTER_CACHE` or else the user's cache folder. `None` if there is neither.
 pub(crate) fn text_cache() -> Option<TextCache> {
     let folder = match std::env::var_os(FOLDER) {
         Some(folder) if folder.is_empty() || folder == "none" => return None,

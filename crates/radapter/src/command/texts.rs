@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
-/// The texts of a file in order: a `.json` list of strings, or lines. Lines end at `\n` only, a blank one is the empty
+/// Reads the texts of a file in order: a `.json` list of strings, or lines. Lines end at `\n` only, a blank one is the empty
 /// text, a final newline adds none.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<String>> {
     let name = path.display();
@@ -24,7 +24,7 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<String>> {
         lines(&text)
     };
     if texts.is_empty() {
-        bail!("`{name}` holds no text");
+        bail!("`{name}` has no texts; expected at least one");
     }
     Ok(texts)
 }

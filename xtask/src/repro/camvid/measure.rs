@@ -1,4 +1,4 @@
-//! Measures a model on CamVid: mIoU by masks, and top-1 accuracy on regions.
+//! Evaluates a model on CamVid: mIoU by masks, and top-1 accuracy on regions.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -31,17 +31,17 @@ use serde::{Deserialize, Serialize};
 use super::row::Measured;
 use super::{CLASSES, UNSEEN};
 
-/// Pixels of the smallest segment.
+/// Minimum area of a segment, in pixels.
 const MIN_AREA: usize = 64;
 
-/// Where masks come from.
+/// The source of masks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Masks {
     GroundTruth,
     Builtin,
 }
 
-/// The images that are measured on.
+/// The images to evaluate on.
 pub(super) struct Val {
     pub(super) pairs: Vec<AnnotatedImage>,
     classes: ClassList,
@@ -53,7 +53,7 @@ pub(super) struct Val {
     made: std::cell::OnceCell<(Arc<Source>, Quality)>,
 }
 
-/// How good the built-in masks are.
+/// The quality of the built-in masks.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Quality {
     pub(super) recall: Recall,
@@ -98,7 +98,7 @@ impl Val {
         Ok(label_map::read(&self.pairs[index].annotation, &self.labelling)?)
     }
 
-    /// The built-in masks, made once, by one thread, and how well they fit.
+    /// The built-in masks, made once on one thread, and their quality.
     fn made(&self) -> anyhow::Result<&(Arc<Source>, Quality)> {
         if let Some(made) = self.made.get() {
             return Ok(made);
@@ -126,7 +126,7 @@ impl Val {
         Ok(self.made()?.1)
     }
 
-    /// The maps of a model, each handed on with its image.
+    /// Segments images and passes each map to `take`.
     pub(super) fn segment(
         &self,
         checkpoint: &Checkpoint,
@@ -184,7 +184,7 @@ impl Val {
         })
     }
 
-    /// Shares of segments that are named rightly, among all classes: of those seen and of those unseen.
+    /// Top-1 accuracy on segments among all classes: of seen classes, and of unseen ones.
     fn top1(&self, checkpoint: &Checkpoint, device: &Device) -> anyhow::Result<(f64, f64)> {
         let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, device)?;
         let cropper = Cropper::new(&checkpoint.config, CropSettings::default())?;

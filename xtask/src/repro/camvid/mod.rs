@@ -1,5 +1,5 @@
-//! CamVid: two methods with the same choices, chosen on images held out from training, measured on `val`; three classes enter no
-//! batch.
+//! CamVid: two methods with equal tuning budgets, tuned on images held out from training and evaluated on `val`; three classes are
+//! held out of training.
 
 mod measure;
 mod pictures;
@@ -29,9 +29,9 @@ use super::run::{text, train};
 /// The classes, in label order.
 const CLASSES: [&str; 11] =
     ["sky", "building", "pole", "road", "pavement", "tree", "sign symbol", "fence", "car", "pedestrian", "bicyclist"];
-/// Those that enter no batch, fixed before anything was measured.
+/// The classes held out of training, fixed before anything was measured.
 const UNSEEN: [&str; 3] = ["tree", "car", "bicyclist"];
-/// The α that was fixed beforehand.
+/// The α of the claim, fixed beforehand.
 const CLAIMED: f64 = 0.4;
 
 #[derive(clap::Args)]
@@ -39,13 +39,13 @@ pub(crate) struct Args {
     /// The folder with `camvid/images/{train,val}/` and `camvid/annotations/{train,val}/`
     #[arg(long)]
     data: PathBuf,
-    /// The model, a directory
+    /// Directory of the model
     #[arg(long)]
     weights: PathBuf,
-    /// Folder of runs, figures and pictures
+    /// Folder of runs, figures and images
     #[arg(long, default_value = "target/repro-camvid")]
     out: PathBuf,
-    /// Where the table and the plot go
+    /// Folder for the table and the plot
     #[arg(long, default_value = "docs")]
     docs: PathBuf,
     /// Epochs of every run, as many as in OVSeg's recipe; the best of them is kept
@@ -54,7 +54,7 @@ pub(crate) struct Args {
     /// Seeds of the runs; choices are made with the first
     #[arg(long, value_delimiter = ',', default_values_t = [0, 1, 2])]
     seeds: Vec<u64>,
-    /// Train and measure this method only (`radapter methods` lists them) and write no table, so that several processes can share the
+    /// Train and evaluate only this method (`radapter methods` lists them) and write no table, so that several processes can share the
     /// work
     #[arg(long, value_name = "NAME")]
     method: Vec<String>,
@@ -63,7 +63,7 @@ pub(crate) struct Args {
 const ARMS: [Arm; 2] =
     [Arm::new("full fine-tuning", "ovseg", [5e-6, 5e-5, 5e-4]), Arm::new("R-Adapter", "r-adapter", [5e-4, 5e-3, 5e-2])];
 
-/// What is the same in all runs.
+/// What all runs share.
 struct Work<'a> {
     args: &'a Args,
     base: Checkpoint,
@@ -131,12 +131,12 @@ impl Work<'_> {
         train::<Segmentation>(&arm.title(choice), &settings, &self.base, &folder, &self.device)
     }
 
-    /// How good the built-in masks are.
+    /// The quality of the built-in masks.
     fn proposals(&self) -> anyhow::Result<Quality> {
         kept(&self.args.out.join("rows"), "proposals", || self.val.proposals())
     }
 
-    /// A model measured on one kind of masks; what was measured before is taken from its file.
+    /// Evaluates a model on one kind of masks, or reads the saved result.
     fn row(
         &self,
         method: &str,

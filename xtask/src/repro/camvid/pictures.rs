@@ -1,4 +1,4 @@
-//! Ten images as each model sees them.
+//! Ten images with each model's label maps.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,13 +13,13 @@ use radapter_report::{paint_labels, side_by_side};
 
 use super::measure::{Masks, Val};
 
-/// Pixels between pictures.
+/// Pixels between images.
 const GAP: u32 = 4;
 
-/// Into `folder` a strip for each image: the image, the annotation, and each model's map on built-in masks; into the docs the maps
-/// alone, half as large: images and annotations are not ours to publish.
+/// Writes a strip for each image into `folder`: the image, the annotation, and each model's map on built-in masks. The docs get only
+/// the maps, half as large, because images and annotations are not ours to publish.
 pub(super) fn write(val: &Val, models: &BTreeMap<&str, Checkpoint>, folder: &Path, docs: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let some = val.some();
     let images: Vec<Image> = some.iter().map(|(_, image)| image.clone()).collect();
     let mut strips: Vec<Vec<RgbImage>> = vec![Vec::new(); some.len()];

@@ -12,12 +12,12 @@ pub(crate) struct Row {
     pub(crate) temperature: Option<String>,
     pub(crate) alpha: Option<f64>,
     pub(crate) seed: u64,
-    /// What measuring took.
+    /// Duration of the evaluation.
     pub(crate) seconds: f64,
     pub(crate) measured: Measured,
 }
 
-/// Fractions.
+/// Scores, as fractions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Measured {
     pub(crate) miou: f64,
@@ -25,7 +25,7 @@ pub(crate) struct Measured {
     pub(crate) unseen: f64,
     pub(crate) pixel_accuracy: f64,
     pub(crate) uncovered: f64,
-    /// Share of ground-truth segments that are named rightly, of the classes seen and unseen; none on other masks.
+    /// Top-1 accuracy on ground-truth segments, of seen and of unseen classes; `None` on other masks.
     pub(crate) top1_seen: Option<f64>,
     pub(crate) top1_unseen: Option<f64>,
 }

@@ -14,7 +14,7 @@ use crate::repro::row::Spread;
 
 /// Writes all rows, the table into `docs/results.md` between its marks, and the plot.
 pub(super) fn write(rows: &[Row], proposals: Quality, epochs: u64, out: &Path, docs: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     page::save(&out.join("results.json"), &serde_json::to_string_pretty(rows)?)?;
     let table = table(rows)?;
     print!("{table}");
@@ -24,9 +24,9 @@ pub(super) fn write(rows: &[Row], proposals: Quality, epochs: u64, out: &Path, d
     writeln!(text, "![CamVid: seen against unseen segments over alpha](results-camvid.svg)\n\n{table}")?;
     writeln!(
         text,
-        "Fractions in %, mean ± sample standard deviation over the seeds; epochs: {epochs}. Chance names {chance:.1} % of segments \
-         rightly. Built-in masks: {:.0} an image, best IoU {:.3} in the mean over segments of at least 64 pixels, recall {:.1} % \
-         at IoU 0.5 and {:.1} % at 0.75, {seconds_per_image:.2} s an image on one core (beside other work).",
+        "Fractions in %, mean ± sample standard deviation over the seeds; epochs: {epochs}. Chance top-1 on segments: {chance:.1} %. \
+         Built-in masks: {:.0} per image, mean best IoU {:.3} over segments of at least 64 pixels, recall {:.1} % at IoU 0.5 and \
+         {:.1} % at 0.75, {seconds_per_image:.2} s per image on one core (shared machine).",
         recall.masks_per_image,
         recall.best_iou,
         100.0 * recall.recall_50,
@@ -92,7 +92,7 @@ fn table(rows: &[Row]) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// What is learned of the classes that are seen against what is kept of those that are not, over α.
+/// Accuracy on seen classes against accuracy on unseen ones, over α.
 fn plot(rows: &[Row]) -> anyhow::Result<String> {
     let groups: Vec<Vec<&Row>> = groups(rows).into_iter().filter(|group| group[0].masks == "GroundTruth").collect();
     let mut series = Vec::new();

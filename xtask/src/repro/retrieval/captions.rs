@@ -6,7 +6,7 @@ use radapter::settings::Settings;
 
 use crate::repro::run::text;
 
-/// A set of captions in Karpathy's form, and its images.
+/// A set of captions in Karpathy's format, and its images.
 #[derive(Clone, Debug)]
 pub(crate) struct Captions {
     pub(crate) file: PathBuf,
@@ -14,7 +14,7 @@ pub(crate) struct Captions {
 }
 
 impl Captions {
-    /// Sets these splits as what is trained on.
+    /// Sets these splits as the training data.
     pub(crate) fn set(&self, settings: &mut Settings, splits: &str) -> anyhow::Result<()> {
         settings.set("captions", text(&self.file)?)?;
         settings.set("images", text(&self.images)?)?;

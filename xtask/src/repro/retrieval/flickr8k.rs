@@ -1,5 +1,5 @@
-//! Flickr8k: two methods with the same choices, chosen on images held out from training, measured on `val`; and what each
-//! does to zero-shot accuracy on PACS.
+//! Flickr8k: two methods with equal tuning budgets, tuned on images held out from training and evaluated on `val` and on zero-shot
+//! PACS.
 
 use std::path::PathBuf;
 
@@ -31,22 +31,22 @@ pub(crate) struct Args {
     /// The folder with `flickr8k/dataset_flickr8k.json`, `flickr8k/images/` and `pacs/test/<domain>/<class>/`
     #[arg(long)]
     data: PathBuf,
-    /// The model, a directory
+    /// Directory of the model
     #[arg(long)]
     weights: PathBuf,
     /// Folder of runs and results
     #[arg(long, default_value = "target/repro-flickr8k")]
     out: PathBuf,
-    /// Where the table and the plot go
+    /// Folder for the table and the plot
     #[arg(long, default_value = "docs")]
     docs: PathBuf,
-    /// Epochs of every run, each over all pairs, which are five to an image; the best checkpoint is kept
+    /// Epochs of every run, each over all pairs (five per image); the best checkpoint is kept
     #[arg(long, default_value_t = 1)]
     epochs: u64,
     /// Seeds of the runs; choices are made with the first
     #[arg(long, value_delimiter = ',', default_values_t = [0, 1, 2])]
     seeds: Vec<u64>,
-    /// Train and measure this method only (`radapter methods` lists them) and write no table, so that several processes can share the
+    /// Train and evaluate only this method (`radapter methods` lists them) and write no table, so that several processes can share the
     /// work
     #[arg(long, value_name = "NAME")]
     method: Vec<String>,
@@ -55,7 +55,7 @@ pub(crate) struct Args {
 const ARMS: [Arm; 2] =
     [Arm::new("full fine-tuning", "flyp", [3e-5, 1e-4, 3e-4]), Arm::new("R-Adapter", "r-adapter", [5e-4, 2e-3, 5e-3])];
 
-/// What is the same in all runs.
+/// What all runs share.
 struct Work<'a> {
     args: &'a Args,
     base: Checkpoint,
@@ -111,7 +111,7 @@ impl Work<'_> {
         train::<Retrieval>(&arm.title(choice), &settings, &self.base, &folder, &self.device)
     }
 
-    /// The figures of a model; what was measured before is taken from its file.
+    /// Evaluates a model, or reads the saved result.
     fn row(
         &self,
         name: &str,
@@ -145,7 +145,7 @@ impl Work<'_> {
         })
     }
 
-    /// The rows of one run: R-Adapter at each α, full fine-tuning as it is.
+    /// The rows of one run: R-Adapter at each α, full fine-tuning once.
     fn measure(&self, arm: &Arm, choice: Choice) -> anyhow::Result<Vec<Row>> {
         let report = self.train(arm, choice)?;
         let run = FineTunedRun::open(METHODS, arm.folder(&self.args.out, choice))?;

@@ -1,4 +1,4 @@
-//! What a model that learned captions still knows: zero-shot accuracy on PACS.
+//! Forgetting: zero-shot accuracy on PACS after training on captions.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,14 +13,14 @@ use radapter::embedding::EmbedOptions;
 
 const DOMAINS: [&str; 4] = ["photo", "art_painting", "cartoon", "sketch"];
 
-/// PACS' test images of all four domains: what a model knew before it learned captions.
+/// The test images of all four domains of PACS.
 pub(crate) struct Pacs {
     sets: Vec<TestSet>,
     classes: Classes,
 }
 
 impl Pacs {
-    /// Below `root/test`.
+    /// Reads the sets in `root/test`.
     pub(crate) fn open(root: &Path) -> anyhow::Result<Self> {
         let read = |domain: &str| read_labelled(&root.join("test").join(domain), None);
         let classes = Classes::new(read(DOMAINS[0])?.classes)?;

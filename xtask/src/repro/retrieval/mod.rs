@@ -1,4 +1,4 @@
-//! Retrieval on sets of images with captions, in Karpathy's form.
+//! Retrieval on sets of images with captions, in Karpathy's format.
 
 mod captions;
 mod flickr8k;

@@ -22,11 +22,11 @@ use crate::repro::run::train;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The folder with `coco/dataset_coco.json` beside `coco/{train2014,val2014}`, or `flickr30k/dataset_flickr30k.json`
-    /// beside `flickr30k/flickr30k-images`, or both
+    /// The folder with `coco/dataset_coco.json` and `coco/{train2014,val2014}`, or `flickr30k/dataset_flickr30k.json`
+    /// and `flickr30k/flickr30k-images`, or both
     #[arg(long)]
     pub(crate) data: PathBuf,
-    /// The model, a directory
+    /// Directory of the model
     #[arg(long)]
     pub(crate) weights: PathBuf,
     /// Folder of runs and results
@@ -35,22 +35,22 @@ pub(crate) struct Args {
     /// Seed of the runs
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// A setting for all runs, above the recipe's, as epochs=1
+    /// A setting for all runs that overrides the recipe, such as epochs=1
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
 }
 
-/// A set, its file, its splits for training and testing.
+/// A set, its file, and its training splits.
 const SETS: [(&str, &str, &str); 2] =
     [("coco", "dataset_coco.json", "train,restval"), ("flickr30k", "dataset_flickr30k.json", "train")];
 
-/// Where Flickr30k's images are, below its folder.
+/// Possible names of the folder of Flickr30k's images.
 const FLICKR_IMAGES: [&str; 3] = ["flickr30k-images", "flickr30k_images", "images"];
 
-/// Both methods by the paper's recipe; where it differs for FLYP, which trains all weights by CLIP's own loss, FLYP's values win.
+/// Both methods with the paper's recipe. FLYP, which trains all weights with CLIP's own loss, overrides it with its own values.
 const ARMS: [(&str, &str); 2] = [("full fine-tuning (FLYP)", "flyp"), ("R-Adapter", "r-adapter")];
 
-/// The settings of a method.
+/// The settings of a method: the paper's recipe, with FLYP's own values for FLYP.
 fn settings(method: &str) -> anyhow::Result<Settings> {
     let mut settings = Settings::default();
     settings.set("method", method)?;
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let folder = args.data.join(name);
         let captions = Captions { file: folder.join(file), images: images(&folder) };
         if !captions.file.is_file() {
-            eprintln!("{name}: there is no {}, so that it is left out", captions.file.display());
+            eprintln!("{name}: left out, because {} does not exist", captions.file.display());
             continue;
         }
         rows.extend(measure(name, &captions, splits, args, &base, &device).with_context(|| name.to_owned())?);
@@ -155,7 +155,7 @@ mod tests {
 
     use super::*;
 
-    /// A set of small pictures in Karpathy's layout: the file, and the images in `folders` in turn.
+    /// Writes a set of small images in Karpathy's layout: the file, and the images in `folders` in turn.
     fn miniature(root: &Path, file: &str, folders: &[Option<&str>], images: &Path) {
         let mut entries = Vec::new();
         for index in 0..20_u8 {
@@ -206,12 +206,12 @@ mod tests {
             ["coco", "flickr30k"].into_iter().flat_map(|set| methods.map(|method| (set, method))).collect();
         assert_eq!(names, expected);
         for row in &rows {
-            // Five captions of each image count, as the protocol has it.
+            // The protocol uses five captions of each image.
             assert_eq!((row.recall.n_images, row.recall.n_texts), (4, 20), "{}", row.method);
         }
         assert_eq!((rows[2].alpha, rows[2].temperature, rows[1].lr), (Some(0.8), Some(0.01), Some(1e-5)));
         assert!(rows[1].tuned_parameters > rows[2].tuned_parameters);
-        // Done already: the runs are taken as they are.
+        // The finished runs are reused.
         run(&args).unwrap();
 
         std::fs::remove_dir_all(&data).unwrap();

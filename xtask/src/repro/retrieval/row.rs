@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// One model's figures, as fractions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
-    /// The data set.
+    /// Name of the data set.
     pub(crate) set: String,
     pub(crate) method: String,
     pub(crate) lr: Option<f64>,
@@ -16,10 +16,10 @@ pub(crate) struct Row {
     pub(crate) temperature: Option<f64>,
     pub(crate) alpha: Option<f64>,
     pub(crate) seed: u64,
-    /// Mean recall on the images held out from training, by which settings and checkpoint are chosen.
+    /// Mean recall on held-out training images, which chooses the settings and the checkpoint.
     pub(crate) validation: Option<f64>,
     pub(crate) recall: Evaluation,
-    /// Zero-shot accuracy on data that has nothing to do with the captions, by name.
+    /// Zero-shot accuracy on data unrelated to the captions, by name.
     pub(crate) forgetting: BTreeMap<String, f64>,
     pub(crate) tuned_parameters: usize,
     pub(crate) seconds: f64,

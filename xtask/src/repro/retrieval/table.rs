@@ -10,14 +10,18 @@ use super::row::Row;
 use crate::page;
 use crate::repro::row::Spread;
 
-/// The α that was fixed beforehand.
+/// The α of the claim, fixed beforehand.
 const CLAIMED: f64 = 0.8;
 
 /// Writes all rows, the table into `docs/results.md` between its marks, and the plot.
 pub(crate) fn write(rows: &[Row], name: &str, epochs: u64, out: &Path, docs: &Path) -> anyhow::Result<()> {
     save(rows, out)?;
     let mut text = String::new();
-    writeln!(text, "![{name}: mean recall against what is kept of PACS](results-{name}.svg)\n\n{}", table(rows)?)?;
+    writeln!(
+        text,
+        "![{name}: mean recall against zero-shot accuracy on PACS](results-{name}.svg)\n\n{}",
+        table(rows)?
+    )?;
     writeln!(text, "Fractions in %, mean ± sample standard deviation over the seeds; epochs: {epochs}.")?;
     page::replace(&docs.join("results.md"), &format!("repro {name}"), &text)?;
     page::save(&docs.join(format!("results-{name}.svg")), &plot(rows)?)
@@ -25,7 +29,7 @@ pub(crate) fn write(rows: &[Row], name: &str, epochs: u64, out: &Path, docs: &Pa
 
 /// Writes all rows and prints the table.
 pub(crate) fn save(rows: &[Row], out: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     page::save(&out.join("results.json"), &serde_json::to_string_pretty(rows)?)?;
     print!("{}", table(rows)?);
     Ok(())
@@ -95,7 +99,7 @@ fn table(rows: &[Row]) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// What is learned against what is kept, over α.
+/// Mean recall against zero-shot accuracy on PACS, over α.
 fn plot(rows: &[Row]) -> anyhow::Result<String> {
     let mut series: Vec<Series> = Vec::new();
     let mut names: Vec<&str> = Vec::new();

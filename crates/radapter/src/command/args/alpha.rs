@@ -1,4 +1,4 @@
-//! α, the share of the adapters in the merged model. What is a good α is `radapter_adapter`'s to say.
+//! `--alpha`, the share of the adapters in the merged model. `radapter_adapter` defines the valid range.
 
 use std::str::FromStr;
 
@@ -7,13 +7,13 @@ use radapter_adapter::Alpha;
 
 use crate::command::failure::Usage;
 
-/// Values of a range; more are a slip of the finger.
+/// Maximum number of values in a range; more are probably a typo.
 const MOST: f64 = 1000.0;
 
 /// `--alpha` of a single model.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct AlphaArg {
-    /// Share of the adapters, from 0 (the base model) to 1; a run's own where not given
+    /// Share of the adapters, from 0 (the base model) to 1 [default: the run's own]
     #[arg(long, value_name = "A", allow_negative_numbers = true)]
     alpha: Option<f64>,
 }
@@ -58,7 +58,9 @@ impl FromStr for AlphaGrid {
             &[first, last, step] if step > 0.0 && first <= last => {
                 let steps = ((last - first) / step + 1e-9).floor();
                 if steps > MOST {
-                    return Err(format!("`{text}` makes {steps} values, more than {MOST}"));
+                    return Err(format!(
+                        "`{text}` has {steps} values, and at most {MOST} are allowed; use a larger step"
+                    ));
                 }
                 // Rounded, so that three steps of 0.1 are 0.3.
                 let value = |i| ((first + f64::from(i) * step) * 1e9).round() / 1e9;

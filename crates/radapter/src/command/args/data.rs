@@ -16,7 +16,7 @@ pub(crate) struct JsonFlag {
     pub(crate) json: bool,
 }
 
-/// How images are read.
+/// What happens to images that cannot be read.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DecodeArgs {
     /// What to do with an image that cannot be read: stop (fail), or leave it out and report it (skip)
@@ -24,11 +24,10 @@ pub(crate) struct DecodeArgs {
     pub(crate) on_error: OnError,
 }
 
-/// How exact images are decoded.
+/// How images are decoded.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DecodingArg {
-    /// How JPEGs are decoded: to Pillow's pixels (exact), or large ones to a fraction of their size (fast), which changes embeddings a
-    /// little
+    /// How JPEGs are decoded: exact (Pillow's pixels), or fast (large ones at a fraction of their size; embeddings change slightly)
     #[arg(long, value_name = "exact|fast", default_value = "exact")]
     pub(crate) decode: DecodeMode,
     #[command(flatten)]
@@ -36,38 +35,38 @@ pub(crate) struct DecodingArg {
 }
 
 impl DecodingArg {
-    /// Whether it asks for anything but the default.
+    /// Whether anything differs from the defaults.
     pub(crate) fn is_given(&self) -> bool {
         !self.decode.is_exact() || self.cache.pixel_cache.is_some()
     }
 
-    /// Options with this decoding.
+    /// `options` with this decoding and pixel cache.
     pub(crate) fn over(&self, options: EmbedOptions) -> anyhow::Result<EmbedOptions> {
         Ok(EmbedOptions { decoding: self.decode, pixel_cache: self.cache.open()?, ..options })
     }
 }
 
-/// Where decoded pixels are kept.
+/// The cache of decoded pixels.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PixelCacheArg {
-    /// Keep decoded pixels in this file, for the next time that the same images are seen: three bytes a pixel, of whole images in
+    /// Cache decoded pixels in this file, so that the same images are not decoded again: 3 bytes per pixel, of whole images in
     /// training; the file only grows
     #[arg(long, value_name = "FILE")]
     pub(crate) pixel_cache: Option<PathBuf>,
 }
 
 impl PixelCacheArg {
-    /// The cache, if there is to be one.
+    /// Opens the cache; `None` without `--pixel-cache`.
     pub(crate) fn open(&self) -> anyhow::Result<Option<PixelCache>> {
         let open = |path: &PathBuf| PixelCache::open(path).context("--pixel-cache");
         self.pixel_cache.as_ref().map(open).transpose()
     }
 }
 
-/// How many inputs the device computes at a time.
+/// The batch size on the device.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct DeviceBatchArg {
-    /// Images or texts computed at a time
+    /// Images or texts per batch
     #[arg(long, value_name = "N", default_value = "64", value_parser = at_least_one)]
     pub(crate) batch_size: usize,
 }
@@ -75,8 +74,8 @@ pub(crate) struct DeviceBatchArg {
 /// Images without labels.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ImagesArg {
-    /// A directory (all images below it, sorted by the bytes of their relative path, which is their name), files, or
-    /// several of both (then names keep the path given)
+    /// A directory (all images below it, named by their relative path and sorted by its bytes), files, or several of both
+    /// (then names keep the given path)
     #[arg(long, value_name = "DIR|FILES", num_args = 1..)]
     pub(crate) images: Vec<PathBuf>,
 }
@@ -84,15 +83,15 @@ pub(crate) struct ImagesArg {
 /// The classes' texts.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ClassNamesArg {
-    /// TOML of `folder = "text"`: the text of each class, instead of its folder's name
+    /// TOML file of `folder = "text"`: the text of each class, instead of its folder's name
     #[arg(long, value_name = "FILE")]
     pub(crate) class_names: Option<String>,
 }
 
-/// The sentences a class's text is put into.
+/// The prompt templates of class texts.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TemplatesArg {
-    /// Prompt templates: simple (`a photo of a {}.`), openai-80, or a file with one template a line
+    /// Prompt templates: simple (`a photo of a {}.`), openai-80, or a file with one template per line
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) templates: Option<String>,
 }

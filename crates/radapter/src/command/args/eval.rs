@@ -15,8 +15,8 @@ pub(crate) struct EvalArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Writes sweep.json (a list of `{alpha, …}` with eval's object), sweep.csv, sweep.svg and report.html into DIR, which has to be
-empty or new.
+Writes sweep.json (a list of eval's objects, each with its `alpha`), sweep.csv, sweep.svg and report.html into DIR, which must be
+new or empty.
 
 Examples:
   radapter sweep --run runs/pets --suite pets/suite.toml --alpha 0:1:0.1 --out sweeps/pets
@@ -24,7 +24,7 @@ Examples:
   radapter sweep --run runs/street --images images/val --annotations annotations/val --classes classes.txt \\
       --proposals ground-truth --out sweeps/street")]
 pub(crate) struct SweepArgs {
-    /// A run directory
+    /// The run to evaluate
     #[arg(long, value_name = "RUN")]
     pub(crate) run: PathBuf,
     /// Classification: a suite file, or `imagenet` for the ImageNet family in its usual layout (needs --root)
@@ -36,15 +36,15 @@ pub(crate) struct SweepArgs {
     pub(crate) label_maps: LabelMapArgs,
     #[command(flatten)]
     pub(crate) dataset: DatasetArgs,
-    /// Segmentation: classes that were not trained on, one a line
+    /// Segmentation: classes that were not trained on, one per line
     #[arg(long, value_name = "FILE")]
     pub(crate) unseen: Option<PathBuf>,
-    /// Segmentation: where masks come from, as for `eval segmentation`
+    /// Segmentation: the source of masks, as for `eval segmentation`
     #[arg(long, value_name = "builtin|ground-truth|PATH", default_value = "builtin")]
     pub(crate) proposals: String,
     #[command(flatten)]
     pub(crate) fusion: FusionArgs,
-    /// FIRST:LAST:STEP, or a list as 0,0.5,1
+    /// Values of alpha: FIRST:LAST:STEP, or a list such as 0,0.5,1
     #[arg(long, value_name = "RANGE", default_value = "0:1:0.1", allow_hyphen_values = true)]
     pub(crate) alpha: AlphaGrid,
     #[command(flatten)]
@@ -53,13 +53,13 @@ pub(crate) struct SweepArgs {
     pub(crate) decoding: DecodingArg,
     #[command(flatten)]
     pub(crate) batch: DeviceBatchArg,
-    /// Where table, plot and report go
+    /// Directory for the table, plot and report; new or empty
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
 }
 
 impl SweepArgs {
-    /// Whether label maps are named.
+    /// Whether label maps are given.
     pub(crate) fn has_label_maps(&self) -> bool {
         self.label_maps.annotations.is_some() || self.dataset.dataset.is_some()
     }

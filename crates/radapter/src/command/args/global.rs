@@ -6,25 +6,25 @@ use clap::Args;
 
 use crate::command::remote::RemoteAddress;
 
-/// Set apart from a subcommand's own flags in its help.
+/// Separates these flags from a subcommand's own in the help.
 const HEADING: &str = "Global options";
 
-/// Flags that every subcommand takes, before or behind its name.
+/// Flags that every subcommand takes, before or after its name.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct GlobalArgs {
-    /// Where to compute: auto, cpu, cuda[:i], wgpu[:i], vulkan[:i] or metal[:i], which `radapter devices` lists, or remote:URL, as
-    /// `radapter serve-device` prints it. `train` takes several, as `cuda:0,cuda:1`, which share each batch
+    /// Where to compute: auto, cpu, cuda[:i], wgpu[:i], vulkan[:i] or metal[:i] (`radapter devices` lists them), or remote:URL as
+    /// `radapter serve-device` prints it. `train` takes several, such as `cuda:0,cuda:1`, and splits each batch among them
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto", help_heading = HEADING)]
     pub(crate) device: Devices,
-    /// Only warnings and errors on stderr
+    /// Print only warnings and errors on stderr
     #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = HEADING)]
     pub(crate) quiet: bool,
-    /// More about what is done on stderr
+    /// Print details of the work on stderr
     #[arg(long, short, global = true, help_heading = HEADING)]
     pub(crate) verbose: bool,
 }
 
-/// The value of `--device`: one, or several with commas between them.
+/// The value of `--device`: one device, or several separated by commas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Devices(pub(crate) Vec<DeviceChoice>);
 
@@ -36,7 +36,7 @@ impl FromStr for Devices {
     }
 }
 
-/// One of them.
+/// One device of `--device`. Without an index, the backend's default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DeviceChoice {
     Auto,
@@ -57,7 +57,7 @@ impl FromStr for DeviceChoice {
         }
         let unknown = || {
             format!(
-                "`{text}` is no device; expected auto, cpu, cuda[:i], wgpu[:i], vulkan[:i], metal[:i] or remote:URL"
+                "`{text}` is not a device; expected auto, cpu, cuda[:i], wgpu[:i], vulkan[:i], metal[:i] or remote:URL"
             )
         };
         let (name, index) = match text.split_once(':') {
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn several_devices_have_commas_between_them() {
+    fn several_devices_are_separated_by_commas() {
         assert_eq!("cpu".parse(), Ok(Devices(vec![DeviceChoice::Cpu])));
         let two = vec![DeviceChoice::Cuda(Some(0)), DeviceChoice::Cuda(Some(1))];
         assert_eq!("cuda:0, cuda:1".parse(), Ok(Devices(two)));

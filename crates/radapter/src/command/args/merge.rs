@@ -10,42 +10,42 @@ use super::{AlphaArg, ArchArg, ModelRef};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The result is a plain CLIP: `W' = (I + alpha F) W` for the weights before each adapter, which open_clip and transformers load as any other. A
-run's export also has `classes.json` and `classifier.safetensors`, so that `radapter predict` needs nothing else.
+The result is a plain CLIP that open_clip and transformers load: `W' = (I + alpha F) W` for the weights before each adapter.
+The export of a classification run also has `classes.json` and `classifier.safetensors`, so that `radapter predict` needs nothing else.
 
 Examples:
   radapter merge --run runs/pets --alpha 0.5 --out pets-clip
   radapter merge --run runs/pets --alpha 0.5 --out pets-clip --format hf --dtype f16
   radapter merge --model embedded --adapters adapters.safetensors --alpha 1 --out merged")]
 pub(crate) struct MergeArgs {
-    /// A run directory; its base model, averaged adapters and classes
+    /// The run to merge, with its base model and classes
     #[arg(long, value_name = "RUN", required_unless_present = "adapters")]
     #[arg(conflicts_with = "adapters")]
     pub(crate) run: Option<PathBuf>,
-    /// The base model of --adapters; with --run only if it no longer lies where the run found it
+    /// The base model of --adapters; with --run only if the base model has moved
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: Option<ModelRef>,
     #[command(flatten)]
     pub(crate) arch: ArchArg,
-    /// An adapter file
+    /// The adapter file to merge into --model
     #[arg(long, value_name = "FILE", requires = "model")]
     pub(crate) adapters: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) alpha: AlphaArg,
-    /// Where the merged checkpoint goes
+    /// Directory for the merged checkpoint; new or empty
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) export: ExportArgs,
 }
 
-/// The form of a written checkpoint; the base's own where not given.
+/// The format and dtype of a written checkpoint.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct ExportArgs {
-    /// The checkpoint's form: the base's where not given
+    /// Format of the checkpoint [default: the base model's]
     #[arg(long, value_parser = format, value_name = "open-clip|hf")]
     pub(crate) format: Option<Format>,
-    /// The stored dtype: the base's where not given
+    /// Stored dtype [default: the base model's]
     #[arg(long, value_parser = dtype, value_name = "f32|f16|bf16")]
     pub(crate) dtype: Option<StoredDtype>,
 }

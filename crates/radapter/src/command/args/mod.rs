@@ -36,22 +36,22 @@ pub(crate) use serve_device::ServeDeviceArgs;
 pub(crate) use settings::{CompletionsArgs, MethodsArgs, SettingsArgs};
 pub(crate) use train::{RunArgs, TaskArgs, TrainArgs};
 
-/// What the exit status says; part of the help.
+/// Exit statuses and the forms of MODEL, shown after the help.
 const EXIT_STATUS: &str = "\
 Exit status:
   0    done
-  1    the work failed: bad input, a full disk, a diverged training; the reason is on stderr
+  1    the work failed (bad input, full disk, diverged training); the reason is on stderr
   2    the command line is wrong
-  130  a training was interrupted and its state saved: `radapter train --resume --out RUN` goes on
+  130  training or indexing was interrupted and saved; continue with `radapter train --resume --out RUN`, or index again
 
 MODEL is one of
-  embedded               the small CLIP inside this command
+  embedded               the small CLIP built into this command
   DIR                    an OpenCLIP or a Hugging Face directory
   FILE                   a state dict (.safetensors, .bin, .pt); needs --arch
-  hf://OWNER/NAME[@REV]  a repository of the Hugging Face hub
+  hf://OWNER/NAME[@REV]  a repository on the Hugging Face Hub
   RUN                    a run directory of `radapter train`, merged at its alpha";
 
-/// Robust fine-tuning of CLIP: better on your data, as good as before elsewhere.
+/// Robust fine-tuning of CLIP: better on your data, and more robust on other data than full fine-tuning.
 #[derive(Debug, Parser)]
 #[command(name = "radapter", version, propagate_version = true, after_help = EXIT_STATUS)]
 pub(crate) struct Cli {
@@ -63,43 +63,43 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// See the method at work on the embedded model in a few minutes
+    /// Compare R-Adapter with full fine-tuning on the embedded model in a few minutes
     Quickstart(QuickstartArgs),
-    /// List the devices that --device can name
+    /// List the devices that --device accepts
     Devices(DevicesArgs),
-    /// Let other processes compute on this one's devices (feature remote)
+    /// Serve this machine's devices to other processes (feature remote)
     ServeDevice(ServeDeviceArgs),
-    /// Say what a model, an adapter file or a run is
+    /// Describe a model, an adapter file or a run
     Inspect(InspectArgs),
-    /// Turn texts into token ids
+    /// Convert texts to token ids
     Tokenize(TokenizeArgs),
     /// Embed images and texts
     Embed(EmbedArgs),
-    /// Classify a folder of labelled images without training
+    /// Measure zero-shot accuracy on labelled images
     ZeroShot(ZeroShotArgs),
-    /// Classify images without labels
+    /// Classify unlabelled images
     Predict(PredictArgs),
-    /// Fine-tune a model, or go on with a run
+    /// Fine-tune a model, or resume a run
     Train(TrainArgs),
-    /// List the settings of training: types, defaults, ranges, meanings
+    /// List the training settings with their types, defaults, ranges and meanings
     Settings(SettingsArgs),
     /// List the fine-tuning methods
     Methods(MethodsArgs),
-    /// Measure a model or a run
+    /// Evaluate a model or a run
     Eval(EvalArgs),
-    /// Fold adapters into the weights: a plain CLIP of unchanged cost
+    /// Merge adapters into the weights, giving a plain CLIP of unchanged cost
     Merge(MergeArgs),
-    /// Measure a run over a range of alpha
+    /// Evaluate a run over a range of alpha
     Sweep(SweepArgs),
-    /// Embed a folder of images into an index, or bring one up to date
+    /// Embed a folder of images into an index, or update one
     Index(IndexArgs),
-    /// Find images in an index, by text or by image
+    /// Search an index of images, by text or by image
     Search(SearchArgs),
-    /// Label each pixel of images with one of any classes
+    /// Label each pixel of images with a class of an open vocabulary
     Segment(SegmentArgs),
-    /// Make masks of what may be things, without weights
+    /// Generate class-agnostic mask proposals, without weights
     Proposals(ProposalsArgs),
-    /// Print what makes a shell complete this command's arguments
+    /// Print the shell completion script
     Completions(CompletionsArgs),
 }
 
@@ -111,13 +111,13 @@ Examples:
   radapter quickstart --task retrieval
   radapter quickstart --task segmentation")]
 pub(crate) struct QuickstartArgs {
-    /// What is learned: classification, retrieval (of images by captions and captions by images), or segmentation
+    /// The task to learn: classification, retrieval (images by captions and captions by images), or segmentation
     #[arg(long, value_name = "TASK", default_value = "classification", value_parser = quickstart_names())]
     pub(crate) task: &'static Quickstart,
-    /// Where tables, report and the merged checkpoint go
+    /// Directory for the table, report and merged checkpoint; new or empty
     #[arg(long, value_name = "DIR", default_value = "radapter-quickstart")]
     pub(crate) out: PathBuf,
-    /// Only see that everything runs: few images and steps, one seed; the figures say nothing
+    /// Only check that everything runs: few images and steps, one seed; the figures mean nothing
     #[arg(long)]
     pub(crate) reduced: bool,
 }
@@ -156,14 +156,14 @@ pub(crate) struct InspectArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The result is a JSON list with one list of 77 ids for each text: start of text, the tokens, end of text, zeros.
+The result is a JSON list with one list of 77 ids for each text: start of text, the tokens, end of text, zero padding.
 
 Examples:
   radapter tokenize --texts captions.txt --out tokens.json")]
 pub(crate) struct TokenizeArgs {
     #[command(flatten)]
     pub(crate) texts: TextsArg,
-    /// Where the ids go
+    /// Output file
     #[arg(long, value_name = "FILE.json")]
     pub(crate) out: PathBuf,
 }
@@ -171,7 +171,7 @@ pub(crate) struct TokenizeArgs {
 /// A file of texts.
 #[derive(Debug, Args)]
 pub(crate) struct TextsArg {
-    /// Texts, one a line (split at \n only; a blank line is the empty text), or a .json list of strings
+    /// Texts, one per line (split at \n only; a blank line is the empty text), or a .json list of strings
     #[arg(long, value_name = "FILE")]
     pub(crate) texts: PathBuf,
 }

@@ -1,16 +1,16 @@
-//! MODEL arguments: what a person can name as a model.
+//! MODEL arguments: the forms of a model on the command line.
 
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
 
-/// What MODEL names.
+/// A parsed MODEL argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ModelRef {
-    /// The CLIP inside the command.
+    /// The CLIP built into the command.
     Embedded,
-    /// `hf://owner/name[@revision]`, whole.
+    /// The whole address, `hf://owner/name[@revision]`.
     Hub(String),
     /// A directory, a file or a run.
     Path(PathBuf),
@@ -19,15 +19,15 @@ pub(crate) enum ModelRef {
 /// The architecture of a bare state-dict file.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ArchArg {
-    /// Architecture of a bare state-dict file: a preset's name, as ViT-B-32-quickgelu, or a config file
+    /// Architecture of a bare state-dict file: a preset's name, such as ViT-B-32-quickgelu, or a config file
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) arch: Option<String>,
 }
 
-/// `--model` and what belongs to it.
+/// `--model` and `--arch`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ModelArgs {
-    /// embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
+    /// The model: embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: ModelRef,
     #[command(flatten)]

@@ -10,9 +10,9 @@ use super::{
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The file holds `image_embeddings` and `text_embeddings`, L2-normalised, f32, one row an input, with --pixels also `pixels`
-[N,3,S,S]; its metadata `image_names` and `text_names` are JSON lists in the order of the rows. Images below a directory are
-named by their path relative to it, files by the path given.
+The file holds `image_embeddings` and `text_embeddings` (L2-normalised, f32, one row per input), and with --pixels also `pixels`
+[N,3,S,S]. Its metadata `image_names` and `text_names` are JSON lists in row order. Images below a directory are named by their
+relative path, files by the given path.
 
 Examples:
   radapter embed --model embedded --images photos --texts captions.txt --out embeddings.safetensors
@@ -24,10 +24,10 @@ pub(crate) struct EmbedArgs {
     pub(crate) alpha: AlphaArg,
     #[command(flatten)]
     pub(crate) images: ImagesArg,
-    /// Texts, one a line (split at \n only; a blank line is the empty text), or a .json list of strings
+    /// Texts, one per line (split at \n only; a blank line is the empty text), or a .json list of strings
     #[arg(long, value_name = "FILE")]
     pub(crate) texts: Option<PathBuf>,
-    /// Write the preprocessed images too
+    /// Also write the preprocessed images
     #[arg(long, requires = "images")]
     pub(crate) pixels: bool,
     #[command(flatten)]
@@ -36,14 +36,14 @@ pub(crate) struct EmbedArgs {
     pub(crate) decoding: DecodingArg,
     #[command(flatten)]
     pub(crate) batch: DeviceBatchArg,
-    /// Where the embeddings go
+    /// Output file
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) out: PathBuf,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-DIR has one folder a class; the class's text is the folder's name with `_` as space.
+DIR has one folder per class; the text of a class is its folder's name with `_` as space.
 
 Examples:
   radapter zero-shot --model embedded --data photos
@@ -53,7 +53,7 @@ pub(crate) struct ZeroShotArgs {
     pub(crate) model: ModelArgs,
     #[command(flatten)]
     pub(crate) alpha: AlphaArg,
-    /// Labelled images: one folder a class, or a .csv of path and label
+    /// Labelled images: one folder per class, or a .csv of path and label
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     #[command(flatten)]
@@ -72,9 +72,9 @@ pub(crate) struct ZeroShotArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The classes are the run's, or those of the merged model's classes.json, for which --class-names may give other texts; of any
-other model those that --class-names lists. A row of the CSV is `image,
-class_1, probability_1, …`; a line of the JSONL `{\"image\": …, \"predictions\": [{\"class\": …, \"probability\": …}, …]}`.
+A classification run and its export have their own classes, whose texts --class-names can replace; any other model needs
+--class-names. A row of the CSV is `image, class_1, probability_1, …`, a line of the JSONL
+`{\"image\": …, \"predictions\": [{\"class\": …, \"probability\": …}, …]}`.
 Probabilities are the softmax over the classes at the model's own logit scale.
 
 Examples:
@@ -91,7 +91,7 @@ pub(crate) struct PredictArgs {
     pub(crate) class_names: ClassNamesArg,
     #[command(flatten)]
     pub(crate) templates: TemplatesArg,
-    /// How many classes of each image are written, the likeliest first
+    /// Classes written per image, most likely first
     #[arg(long, value_name = "K", default_value = "5")]
     pub(crate) top: std::num::NonZeroUsize,
     #[command(flatten)]
@@ -100,7 +100,7 @@ pub(crate) struct PredictArgs {
     pub(crate) decoding: DecodingArg,
     #[command(flatten)]
     pub(crate) batch: DeviceBatchArg,
-    /// Where the predictions go; the ending chooses the form
+    /// Output file; the extension chooses the format
     #[arg(long, value_name = "FILE.csv|FILE.jsonl")]
     pub(crate) out: PathBuf,
 }

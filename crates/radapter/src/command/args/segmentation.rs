@@ -11,7 +11,7 @@ use super::{AlphaArg, DecodeArgs, DeviceBatchArg, JsonFlag, ModelArgs};
 /// Images with label maps.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct AnnotatedArgs {
-    /// The folder of images; a label map's image has its relative path, whatever the extension
+    /// The folder of images; a label map belongs to the image with the same relative path, whatever the extension
     #[arg(long, value_name = "DIR")]
     pub(crate) images: Option<PathBuf>,
     #[command(flatten)]
@@ -21,73 +21,73 @@ pub(crate) struct AnnotatedArgs {
 /// Label maps of images.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct LabelMapArgs {
-    /// The folder of label maps: PNG of 8 or 16 bits, grey or with a palette, or TIFF; they decide which images are used
+    /// The folder of label maps: 8- or 16-bit PNG, grey or with a palette, or TIFF; only images with a label map are used
     #[arg(long, value_name = "DIR")]
     pub(crate) annotations: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) classes: ClassesArgs,
-    /// What is stored for the first class: 1 for ADE's originals, where 0 is to be ignored
+    /// Stored value of the first class: 1 for ADE's original label maps, where 0 is ignored
     #[arg(long, value_name = "N")]
     pub(crate) label_offset: Option<u16>,
-    /// The stored label that is ignored [default: 65535 where classes exceed 254, else 255]
+    /// Stored value to ignore [default: 65535 with more than 254 classes, else 255]
     #[arg(long, value_name = "N")]
     pub(crate) ignore: Option<u16>,
 }
 
-/// Validation sets that are known by name.
+/// Validation sets known by name.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct DatasetArgs {
-    /// A data set's validation images by name, in the layout that detectron2 and OVSeg prepare (needs --root): ade20k-150,
+    /// Validation images of a known data set, in the layout that detectron2 and OVSeg prepare (needs --root): ade20k-150,
     /// ade20k-847, pascal-context-59, pascal-context-459, pascal-voc-20, coco-stuff-171
     #[arg(long, value_name = "NAME", requires = "root", conflicts_with_all = ["images", "annotations", "classes"])]
     pub(crate) dataset: Option<String>,
-    /// Where the data sets are
+    /// The folder of the data sets
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
 }
 
-/// What pixels may be.
+/// The classes of pixels.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ClassesArgs {
-    /// A file with one class a line, commas between synonyms, or an inline list: "sky, road, person"
+    /// A file with one class per line, commas between synonyms, or an inline list: "sky, road, person"
     #[arg(long, value_name = "LIST|FILE")]
     pub(crate) classes: Option<String>,
-    /// Synonyms: the mean of their embeddings (mean), or the line as it stands in the templates (joined), as OVSeg's figures
-    /// are made [default: a run's own, else mean]
+    /// How synonyms are embedded: as the mean of their embeddings (mean), or as the whole line in the templates (joined), which
+    /// OVSeg's figures use [default: a run's own, else mean]
     #[arg(long, value_name = "mean|joined")]
     pub(crate) synonyms: Option<Synonyms>,
 }
 
-/// From masks to a class for each pixel.
+/// How masks become a class for each pixel.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct FusionArgs {
-    /// Prompt templates: vild-14, simple, openai-80, or a file with one template a line [default: a run's own, else vild-14]
+    /// Prompt templates: vild-14, simple, openai-80, or a file with one template per line [default: a run's own, else vild-14]
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) templates: Option<String>,
-    /// Soft masks: the sigmoid above which a pixel belongs to the region
+    /// Soft masks: the sigmoid value above which a pixel belongs to the region
     #[arg(long, value_name = "P", default_value = "0.4")]
     pub(crate) threshold: f32,
     /// Softmax temperature
     #[arg(long, value_name = "T", default_value = "0.01")]
     pub(crate) temperature: f32,
-    /// The weight of CLIP where the masks have class scores [default: the data set's, else 0.7]; 1 where they have none
+    /// The weight of CLIP against the masks' own class scores, 1 where they have none [default: the data set's, else 0.7]
     #[arg(long, value_name = "L")]
     pub(crate) lambda: Option<f32>,
-    /// Pixels around a region's box, as a share of its longer side [default: a run's own, else 0]
+    /// Margin around a region's box, as a share of its longer side [default: a run's own, else 0]
     #[arg(long, value_name = "M")]
     pub(crate) margin: Option<f64>,
-    /// How a region's box is resized: antialiased, or ovseg (torch's bicubic without it) [default: a run's own, else antialiased]
+    /// How a region's box is resized: antialiased, or ovseg (torch's bicubic without antialiasing) [default: a run's own, else antialiased]
     #[arg(long, value_name = "antialiased|ovseg")]
     pub(crate) resize: Option<Resize>,
-    /// Keep the embeddings of regions in this folder, by image, mask and model
+    /// Cache region embeddings in this folder, keyed by image, mask and model
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Writes labels/<stem>.png (with a palette up to 256 classes, else 16-bit grey), overlays/<stem>.png, legend.json and index.html, a
-page to look at, into OUT, which has to be empty or new.
+Writes labels/<stem>.png (with a palette up to 256 classes, else 16-bit grey), overlays/<stem>.png, legend.json and index.html
+(an overview page) into OUT, which must be new or empty.
 
 Examples:
   radapter segment --model hf://openai/clip-vit-base-patch16 --images street.jpg --classes \"sky, road, car, person\" --out maps
@@ -97,12 +97,12 @@ pub(crate) struct SegmentArgs {
     pub(crate) model: ModelArgs,
     #[command(flatten)]
     pub(crate) alpha: AlphaArg,
-    /// An image, or a folder of which all images are segmented
+    /// An image, or a folder of images with all its subfolders
     #[arg(long, value_name = "FILE|DIR")]
     pub(crate) images: PathBuf,
     #[command(flatten)]
     pub(crate) classes: ClassesArgs,
-    /// Where masks come from: builtin, or a path, as for `eval segmentation`
+    /// The source of masks: builtin, or a path, as for `eval segmentation`
     #[arg(long, value_name = "builtin|PATH", default_value = "builtin")]
     pub(crate) proposals: String,
     #[command(flatten)]
@@ -113,7 +113,7 @@ pub(crate) struct SegmentArgs {
     pub(crate) batch: DeviceBatchArg,
     #[command(flatten)]
     pub(crate) json: JsonFlag,
-    /// Where maps and page go
+    /// Directory for the label maps and the page; new or empty
     #[arg(long, value_name = "OUT")]
     pub(crate) out: PathBuf,
 }
@@ -121,30 +121,30 @@ pub(crate) struct SegmentArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Graph-based segmentation at several scales and in several colour spaces with hierarchical grouping: class-agnostic masks
-without any weights. The file is a COCO results JSON with compressed run lengths, which every command that takes --proposals
-reads again. With --annotations, how well the masks fit the annotations' own segments is measured and printed.
+without any weights. The output is a COCO results JSON with compressed run lengths, which every command with --proposals reads.
+--annotations reports how well the masks match the annotated segments.
 
 Examples:
   radapter proposals --images images/val --out proposals.json
   radapter proposals --images images/val --annotations annotations/val --out proposals.json --json")]
 pub(crate) struct ProposalsArgs {
-    /// The folder of images; all below it are taken
+    /// The folder of images, with all its subfolders
     #[arg(long, value_name = "DIR")]
     pub(crate) images: PathBuf,
     /// The folder of label maps to compare with
     #[arg(long, value_name = "DIR")]
     pub(crate) annotations: Option<PathBuf>,
-    /// The stored label that is ignored in --annotations [default: 65535 where it occurs, else 255]
+    /// Stored value to ignore in --annotations [default: 65535 where it occurs, else 255]
     #[arg(long, value_name = "N", requires = "annotations")]
     pub(crate) ignore: Option<u16>,
-    /// Masks of an image, at most
+    /// Maximum number of masks per image
     #[arg(long, value_name = "N", default_value = "200")]
     pub(crate) max_masks: std::num::NonZeroUsize,
     #[command(flatten)]
     pub(crate) decode: DecodeArgs,
     #[command(flatten)]
     pub(crate) json: JsonFlag,
-    /// Where the masks go
+    /// Output file
     #[arg(long, value_name = "FILE.json")]
     pub(crate) out: PathBuf,
 }

@@ -20,15 +20,15 @@ Examples:
   radapter settings --task classification --recipe paper-16-shot
   radapter settings lr loss.margin --json")]
 pub(crate) struct SettingsArgs {
-    /// The settings of this task [default: those of every task]
+    /// Only the settings of this task [default: every task]
     #[arg(long, value_name = "TASK", value_parser = parse_task)]
     pub(crate) task: Option<TaskName>,
-    /// Show the values that a recipe sets
+    /// Show the values that this recipe sets
     #[arg(long, value_name = "NAME")]
     pub(crate) recipe: Option<String>,
     #[command(flatten)]
     pub(crate) json: JsonFlag,
-    /// Only these settings
+    /// Show only these settings
     #[arg(value_name = "KEY", add = ArgValueCompleter::new(keys))]
     pub(crate) keys: Vec<String>,
 }
@@ -46,14 +46,14 @@ pub(crate) struct MethodsArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Setting keys complete after --set, and words such as those of loss.kind after the `=`.
+Setting keys complete after --set, and enumerated values (such as those of loss.kind) after the `=`.
 
 Examples:
   source <(radapter completions bash)        # in ~/.bashrc
   source <(radapter completions zsh)         # in ~/.zshrc
   radapter completions fish | source         # in ~/.config/fish/config.fish")]
 pub(crate) struct CompletionsArgs {
-    /// The shell
+    /// The shell to write the script for
     #[arg(value_name = "SHELL", value_parser = PossibleValuesParser::new(SHELLS.names()))]
     pub(crate) shell: String,
 }
@@ -68,7 +68,7 @@ impl std::fmt::Debug for TaskName {
     }
 }
 
-/// The task of a name.
+/// Parses a task's name.
 fn parse_task(name: &str) -> Result<TaskName, String> {
     task(name).map(TaskName).ok_or_else(|| {
         let names: Vec<&str> = TASKS.iter().map(|task| task.name()).collect();
@@ -97,7 +97,7 @@ fn keys(current: &OsStr) -> Vec<CompletionCandidate> {
     candidates("", current)
 }
 
-/// The settings whose key starts as `current`, each once.
+/// The settings whose key starts with `current`, each once; `suffix` follows the completed key.
 fn candidates(suffix: &str, current: &OsStr) -> Vec<CompletionCandidate> {
     let start = current.to_str().unwrap_or_default();
     let mut found: Vec<(String, &'static str)> = TASKS

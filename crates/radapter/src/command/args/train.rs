@@ -25,22 +25,22 @@ pub(crate) struct TrainArgs {
     pub(crate) task: Option<TaskArgs>,
 }
 
-/// `train --resume --out RUN`: a run explains itself, so nothing else is needed.
+/// `train --resume --out RUN`: the run records everything else.
 #[derive(Debug, Args)]
 pub(crate) struct ResumeArgs {
-    /// Go on with the run in --out where it stopped
+    /// Resume the run in --out where it stopped
     #[arg(long, required = true)]
     pub(crate) resume: bool,
-    /// The run directory
+    /// Directory of the run to resume
     #[arg(long, value_name = "RUN", required = true)]
     pub(crate) out: Option<PathBuf>,
-    /// Settings as a TOML file; they must be the run's
+    /// Settings as a TOML file; its values must match the run's
     #[arg(long, value_name = "FILE.toml")]
     pub(crate) config: Option<PathBuf>,
-    /// One setting; it must be the run's
+    /// One setting; its value must match the run's
     #[arg(long = "set", value_name = "KEY=VALUE", add = super::settings::assignments())]
     pub(crate) set: Vec<String>,
-    /// Go on from the saved state of this step instead of the newest
+    /// Resume from the saved state of this step instead of the newest
     #[arg(long, value_name = "STEP")]
     pub(crate) from_step: Option<u64>,
     #[command(flatten)]
@@ -51,7 +51,7 @@ pub(crate) struct ResumeArgs {
 }
 
 impl ResumeArgs {
-    /// The run, where there is no subcommand: clap has asked for `--out` then.
+    /// The run to resume without a subcommand, for which clap requires `--out`.
     pub(crate) fn run(self) -> Option<RunArgs> {
         let Self { out, config, set, from_step, cache, dashboard, .. } = self;
         Some(RunArgs { out: out?, config, set, from_step, cache, dashboard })
@@ -61,16 +61,16 @@ impl ResumeArgs {
 /// The run and its settings.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RunArgs {
-    /// The run directory
+    /// Directory of the run; new, empty, or with --resume an existing run
     #[arg(long, value_name = "RUN")]
     pub(crate) out: PathBuf,
     /// Settings as a TOML file
     #[arg(long, value_name = "FILE.toml")]
     pub(crate) config: Option<PathBuf>,
-    /// One setting, as lr=1e-3 or adapter.rank=4; overrides --config. `radapter settings` lists them
+    /// One setting, such as lr=1e-3 or adapter.rank=4; overrides --config. `radapter settings` lists them
     #[arg(long = "set", value_name = "KEY=VALUE", add = super::settings::assignments())]
     pub(crate) set: Vec<String>,
-    /// Go on from the saved state of this step instead of the newest
+    /// Resume from the saved state of this step instead of the newest
     #[arg(long, value_name = "STEP", requires = "resume")]
     pub(crate) from_step: Option<u64>,
     #[command(flatten)]
@@ -80,10 +80,10 @@ pub(crate) struct RunArgs {
     pub(crate) dashboard: bool,
 }
 
-/// What all tasks' trainings have in common.
+/// The arguments of `train` that all tasks share.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CommonArgs {
-    /// embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
+    /// The model: embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
     #[arg(long, value_name = "MODEL", required_unless_present = "resume")]
     pub(crate) model: Option<ModelRef>,
     #[command(flatten)]
@@ -91,7 +91,7 @@ pub(crate) struct CommonArgs {
     /// Fine-tuning method; `radapter methods` lists them [default: r-adapter]
     #[arg(long, value_name = "NAME")]
     pub(crate) method: Option<String>,
-    /// Go on with the run in --out where it stopped; other arguments must agree with it
+    /// Resume the run in --out where it stopped; other arguments must agree with it
     #[arg(long)]
     pub(crate) resume: bool,
     #[command(flatten)]
@@ -103,7 +103,7 @@ pub(crate) struct CommonArgs {
 pub(crate) struct TaskArgs {
     pub(crate) task: &'static dyn AnyTask,
     pub(crate) common: CommonArgs,
-    /// The flags that are settings, as keys and texts.
+    /// Values of the settings that have a flag, as (key, text).
     pub(crate) flags: Vec<(String, String)>,
 }
 
@@ -113,7 +113,7 @@ impl std::fmt::Debug for TaskArgs {
     }
 }
 
-/// A setting that has a flag.
+/// A setting with a flag.
 struct Flag {
     key: &'static str,
     value_name: &'static str,
@@ -128,14 +128,14 @@ fn flags(task: &dyn AnyTask) -> Vec<Flag> {
 }
 
 fn subcommand(task: &'static dyn AnyTask) -> Command {
-    // After the arguments, whose own documentation would take its place.
+    // Set after the arguments, because `augment_args` sets an `about` of its own.
     let command = CommonArgs::augment_args(Command::new(task.name())).about(task.about());
     let flag = |Flag { key, value_name, help }| {
         Arg::new(key).long(clap::builder::Str::from(key.replace('_', "-"))).value_name(value_name).help(help)
     };
     command.args(flags(task).into_iter().map(flag)).after_help(format!(
-        "Every setting is a key of --config FILE.toml and of --set; these flags are settings too. List them with their defaults by \
-         `radapter settings --task {name}`. The values a run ends up with are printed and saved in its config.toml.\n\n\
+        "Every setting is a key of --config FILE.toml and of --set; some also have a flag. `radapter settings --task {name}` lists \
+         them with their defaults. Resolved values are printed and saved in the run's config.toml.\n\n\
          Examples:\n  {}\n  radapter train --resume --out RUN",
         task.examples().trim_start(),
         name = task.name(),

@@ -1,4 +1,4 @@
-//! Classification: accuracy on one set or on a suite, and a run over α on a suite.
+//! Classification: accuracy on one set or on a suite, and sweeps over α.
 
 use std::path::PathBuf;
 
@@ -29,7 +29,7 @@ use crate::command::{Session, classes, model, output};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A suite is a TOML file; paths are relative to it, `classes` (a JSON list of folder names) restricts the answer to a subset:
+A suite is a TOML file with paths relative to it. `classes`, a JSON list of folder names, restricts the predictions to a subset:
 
   [id]
   name = \"photo\"
@@ -62,25 +62,25 @@ pub(super) struct EvalArgs {
     batch: DeviceBatchArg,
     #[command(flatten)]
     json: JsonFlag,
-    /// Write each image's label and prediction: .csv or .jsonl
+    /// Write each image's label and prediction to this .csv or .jsonl file
     #[arg(long, value_name = "FILE")]
     predictions: Option<PathBuf>,
-    /// Write the confusion matrix of the set (of a suite's in-distribution set): rows are labels, columns predictions
+    /// Write the confusion matrix of the set (for a suite, of its in-distribution set): rows are labels, columns predictions
     #[arg(long, value_name = "FILE.csv")]
     confusion: Option<PathBuf>,
 }
 
-/// What is measured: a suite or one set.
+/// The data to evaluate on: a suite or one set.
 #[derive(Clone, Debug, Args)]
 #[group(required = true, multiple = true)]
 struct What {
     /// A suite file, or `imagenet` for the ImageNet family in its usual layout (needs --root)
     #[arg(long, value_name = "FILE.toml|imagenet", conflicts_with = "data")]
     suite: Option<String>,
-    /// Where the built-in suite's data sets are
+    /// The folder of the built-in suite's data sets
     #[arg(long, value_name = "DIR", requires = "suite", conflicts_with = "data")]
     root: Option<PathBuf>,
-    /// Labelled images: one folder a class, or a .csv of path and label
+    /// Labelled images: one folder per class, or a .csv of path and label
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }
@@ -99,7 +99,7 @@ impl Measured for EvalArgs {
     }
 }
 
-/// What is measured.
+/// The opened data.
 enum Data {
     Set(PathBuf, LabelledImages),
     Suite(Source),
@@ -110,12 +110,12 @@ impl Data {
         match (&what.suite, &what.data) {
             (Some(suite), _) => Ok(Self::Suite(Source::new(suite, what.root.as_deref())?)),
             (None, Some(data)) => Ok(Self::Set(data.clone(), read_labelled(data, names)?)),
-            // clap asks for one of them.
+            // clap requires one of them.
             (None, None) => anyhow::bail!("give --suite or --data"),
         }
     }
 
-    /// The classes of a model that has none of its own.
+    /// The classes of the data, for a model without its own.
     fn classes(&self, names: Option<&ClassNames>) -> anyhow::Result<Classes> {
         match self {
             Self::Set(_, images) => Ok(Classes::new(images.classes.clone())?),
@@ -132,7 +132,7 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
     if let Some(path) = &args.confusion {
         let named_csv = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
         if !named_csv && !output::is_special(path) {
-            return Err(Usage(format!("--confusion {}: the file's name has to end in .csv", path.display())).into());
+            return Err(Usage(format!("--confusion {}: expected a file name that ends in .csv", path.display())).into());
         }
         if args.predictions.as_ref() == Some(path) {
             return Err(Usage("--predictions and --confusion name the same file".to_owned()).into());
@@ -226,7 +226,7 @@ fn each(result: &SuiteResult) -> impl Iterator<Item = &NamedEvaluation> {
     std::iter::once(&result.id).chain(&result.ood)
 }
 
-/// One set's result; the confusion matrix has a file of its own.
+/// Prints one set's result, without the confusion matrix, which has a file of its own.
 pub(in crate::command) fn print_set(evaluation: &Evaluation, json: JsonFlag) -> anyhow::Result<()> {
     if json.json {
         output::print_json(&evaluation.clone().without_confusion())
@@ -243,7 +243,7 @@ fn print_suite(result: &SuiteResult, json: JsonFlag) -> anyhow::Result<()> {
     }
 }
 
-/// `set, image, label, prediction, correct, score`, one row an image.
+/// `set, image, label, prediction, correct, score`, one row per image.
 fn predictions_csv(sets: &[(String, Vec<Prediction>)]) -> anyhow::Result<Vec<u8>> {
     let mut table = csv::Writer::from_writer(Vec::new());
     table.write_record(["set", "image", "label", "prediction", "correct", "score"])?;

@@ -1,4 +1,4 @@
-//! `eval` and `sweep`: what a model can do. A task is a file and a line of [`TASKS`].
+//! `eval` and `sweep`: the evaluation of a model. A task is one file and one line of [`TASKS`].
 
 mod classification;
 mod retrieval;
@@ -17,24 +17,23 @@ use super::args::{EvalArgs, SweepArgs};
 use super::failure::Usage;
 use super::{Session, output};
 
-/// The tasks that can be measured.
+/// The tasks that can be evaluated.
 const TASKS: [Registered; 3] = [
     Registered::of::<classification::EvalArgs>(),
     Registered::of::<retrieval::EvalArgs>(),
     Registered::of::<segmentation::EvalArgs>(),
 ];
 
-/// The arguments of `eval TASK`, and how the task is measured.
+/// The arguments of `eval TASK`, and the evaluation of the task.
 trait Measured: Args + Debug + 'static {
-    /// The task.
     type Task: Task;
-    /// What `eval` does, in a line.
+    /// One line on what `eval` measures, for the help.
     const ABOUT: &'static str;
 
-    /// Measures a model and prints the result.
+    /// Evaluates a model and prints the result.
     fn eval(&self, session: &Session) -> anyhow::Result<()>;
 
-    /// A run over α; none where the arguments name nothing for this task.
+    /// Evaluates a run over α; `None` if the arguments name no data of this task.
     fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Option<Sweep>>;
 }
 
@@ -50,7 +49,7 @@ impl Registered {
     const fn of<T: Measured>() -> Self {
         Self {
             name: T::Task::NAME,
-            // After the arguments, whose own documentation would take its place.
+            // Set after the arguments, because `augment_args` sets an `about` of its own.
             subcommand: || T::augment_args(Command::new(T::Task::NAME)).about(T::ABOUT),
             parse: |matches| Ok(EvalTask(Box::new(T::from_arg_matches(matches)?))),
             sweep: T::sweep,
@@ -58,7 +57,7 @@ impl Registered {
     }
 }
 
-/// What [`EvalTask`] needs of [`Measured`].
+/// The part of [`Measured`] that [`EvalTask`] needs as an object.
 trait Eval: Debug {
     fn eval(&self, session: &Session) -> anyhow::Result<()>;
 }
@@ -116,7 +115,7 @@ pub(super) fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<()> {
     }
     let task = RunDir::open(&args.run)?.record()?.task;
     Err(Usage(format!(
-        "there is nothing to measure this run of {task} on: give --suite (accuracy), --captions and --images (recall), or --images, \
+        "no data to evaluate this run of {task} on; give --suite (accuracy), --captions and --images (recall), or --images, \
          --annotations and --classes, or --dataset (mIoU)"
     ))
     .into())

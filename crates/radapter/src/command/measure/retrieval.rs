@@ -1,4 +1,4 @@
-//! Retrieval: recall at K, and a run over α on images with captions.
+//! Retrieval: recall at K, and sweeps over α.
 
 use std::path::{Path, PathBuf};
 
@@ -27,23 +27,23 @@ use crate::command::{Session, model, output};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Recall at 1, 5 and 10 and the median rank, both ways, over the full gallery. A candidate that scores as high as the right one
-counts against the model. With --embeddings any model's are measured: a safetensors file with `image_embeddings`,
-`text_embeddings`, and in the metadata `text_image`, a JSON list with the index of its image for each text.
+Reports recall at 1, 5 and 10 and the median rank in both directions, over the full gallery. A tie with the right candidate counts
+against the model. --embeddings evaluates the embeddings of any model: a safetensors file with `image_embeddings`,
+`text_embeddings` and, in its metadata, `text_image`, a JSON list of the image index of each text.
 
 Examples:
   radapter eval retrieval --model runs/flickr --captions dataset_flickr30k.json --images flickr30k --split test
   radapter eval retrieval --model runs/flickr --alpha 0.5 --captions pairs.tsv --json
   radapter eval retrieval --embeddings embeddings.safetensors")]
 pub(super) struct EvalArgs {
-    /// embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
+    /// The model: embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
     #[arg(long, value_name = "MODEL", required_unless_present = "embeddings", conflicts_with = "embeddings")]
     model: Option<ModelRef>,
     #[command(flatten)]
     arch: ArchArg,
     #[command(flatten)]
     alpha: AlphaArg,
-    /// Embeddings that some model has made
+    /// Evaluate these embeddings instead of a model
     #[arg(long, value_name = "FILE.safetensors", conflicts_with_all = ["captions", "images", "captions_format", "split", "image_ids", "csv_img_key", "csv_caption_key", "csv_separator", "max_captions", "alpha", "arch"])]
     embeddings: Option<PathBuf>,
     #[command(flatten)]
@@ -60,7 +60,7 @@ pub(super) struct EvalArgs {
 
 impl Measured for EvalArgs {
     type Task = Retrieval;
-    const ABOUT: &'static str = "Recall at K of captions by images and of images by captions";
+    const ABOUT: &'static str = "Recall at K of retrieving captions by images and images by captions";
 
     fn eval(&self, session: &Session) -> anyhow::Result<()> {
         evaluate(self, session)
@@ -73,14 +73,14 @@ impl Measured for EvalArgs {
     }
 }
 
-/// Images and captions to be measured on.
+/// Images and captions to evaluate on.
 struct Source {
     gallery: Gallery,
     skipped: Vec<Skipped>,
 }
 
 impl Source {
-    /// What `--captions` and its relatives name; what these leave open is as a run was trained.
+    /// Reads the images and captions of `--captions` and related flags; flags not given follow the run's training.
     fn open(args: &CaptionsArgs, on_error: OnError, trained: &Trained) -> anyhow::Result<Self> {
         let Some(path) = &args.captions else {
             return Err(Usage("give --captions: images with their captions".into()).into());
@@ -100,7 +100,7 @@ impl Source {
         Ok(Self { gallery: Gallery::new(&images, &trained.template), skipped: report.entries() })
     }
 
-    /// Recalls of a model, with progress; `what` says which.
+    /// Evaluates a model, with progress; `what` labels the bar.
     fn measure(
         &self,
         what: &str,
@@ -115,13 +115,13 @@ impl Source {
         Ok(outcome.evaluation)
     }
 
-    /// Tells what was left out when the captions were read, and what a model of this length cuts off.
+    /// Warns of entries left out when the captions were read, and of captions longer than the context.
     fn warn(&self, context_length: usize) {
         report_left_out(&self.skipped);
         let long = self.gallery.truncated(context_length);
         if long > 0 {
             let all = self.gallery.texts();
-            tracing::warn!("{long} of {all} captions have more than {context_length} tokens and are cut off");
+            tracing::warn!("{long} of {all} captions have more than {context_length} tokens and are truncated");
         }
     }
 }
@@ -143,7 +143,7 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
             let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
             source.measure("evaluating", &*model.encoder, &options, session)?
         }
-        // clap asks for one of them.
+        // clap requires one of them.
         (None, None) => return Err(Usage("give --model or --embeddings".into()).into()),
     };
     if args.json.json { output::print_json(&evaluation) } else { output::print(&table(&evaluation)) }
@@ -202,11 +202,11 @@ fn values(evaluation: &Evaluation) -> Vec<f64> {
 /// How a model saw captions in training.
 struct Trained {
     template: Templates,
-    /// The first captions of each image alone; all where none is said.
+    /// Captions used per image, the first ones; `None` for all.
     max_captions: Option<usize>,
 }
 
-/// That of a run of retrieval; the bare captions, and all of them, for all other models.
+/// The captions of a retrieval run's training; for any other model all captions, without a template.
 fn trained(model: &ModelRef) -> anyhow::Result<Trained> {
     match model {
         ModelRef::Path(path) if model::is_run(path) => trained_run(path),
@@ -214,7 +214,7 @@ fn trained(model: &ModelRef) -> anyhow::Result<Trained> {
     }
 }
 
-/// As [`trained`], of a run.
+/// [`trained`] for a run directory.
 fn trained_run(run: &Path) -> anyhow::Result<Trained> {
     let run = RunDir::open(run)?;
     let Some(task) = recorded_if::<Retrieval>(&run, &run.record()?)? else {
@@ -222,7 +222,7 @@ fn trained_run(run: &Path) -> anyhow::Result<Trained> {
     };
     let max_captions = task.max_captions.value();
     if let Some(count) = max_captions {
-        tracing::info!("of each image the first {count} captions count, as in the run's training (see --max-captions)");
+        tracing::info!("using the first {count} captions of each image, as in the run's training (see --max-captions)");
     }
     Ok(Trained { template: task.templates, max_captions })
 }
@@ -231,7 +231,7 @@ fn bare() -> anyhow::Result<Templates> {
     Ok(Templates::from_list(vec!["{}".to_owned()])?)
 }
 
-/// The recalls for people.
+/// The recalls as a table.
 fn table(evaluation: &Evaluation) -> String {
     let Evaluation { n_images, n_texts, image_to_text, text_to_image, mean_recall } = *evaluation;
     let mut table = Table::new(&["direction", "queries>", "R@1>", "R@5>", "R@10>", "median rank>"]);

@@ -1,4 +1,4 @@
-//! Segmentation: mIoU, and a run over α on annotated images.
+//! Segmentation: mIoU, and sweeps over α.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -33,8 +33,8 @@ use crate::command::{Session, model, output};
 /// `eval segmentation`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-One confusion matrix over the whole set; mIoU is the mean over the classes that occur in annotations or predictions. With --maps
-anybody's label maps are scored: <stem>.png (or .tif) with class indices.
+Uses one confusion matrix over the whole set; mIoU is the mean over the classes that occur in annotations or predictions.
+--maps scores the label maps of any model: <stem>.png (or .tif) with class indices.
 
 --proposals: `builtin` (graph-based, no weights), `ground-truth` (the annotations' own segments: the upper bound), or a path:
 COCO results JSON, or a folder of JSON files (as SAM writes them), of id maps (.png), or of .npz or .safetensors files with
@@ -47,29 +47,29 @@ Examples:
   radapter eval segmentation --model clip-b16 --dataset ade20k-150 --root /data --proposals maskformer
   radapter eval segmentation --maps predictions --annotations annotations/val --classes classes.txt")]
 pub(super) struct EvalArgs {
-    /// embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
+    /// The model: embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
     #[arg(long, value_name = "MODEL", required_unless_present = "maps", conflicts_with = "maps")]
     model: Option<ModelRef>,
     #[command(flatten)]
     arch: ArchArg,
     #[command(flatten)]
     alpha: AlphaArg,
-    /// Label maps that some model has made
+    /// Score these label maps instead of a model's
     #[arg(long, value_name = "DIR", conflicts_with_all = ["images", "save_maps", "alpha", "arch", "proposals", "synonyms", "templates", "threshold", "temperature", "lambda", "margin", "resize", "cache"])]
     maps: Option<PathBuf>,
     #[command(flatten)]
     annotated: AnnotatedArgs,
     #[command(flatten)]
     dataset: DatasetArgs,
-    /// Classes that were not trained on, one a line: their mIoU stands beside that of the others
+    /// Classes that were not trained on, one per line; their mIoU is reported separately
     #[arg(long, value_name = "FILE")]
     unseen: Option<PathBuf>,
-    /// Where masks come from
+    /// The source of masks (see below)
     #[arg(long, value_name = "builtin|ground-truth|PATH", default_value = "builtin")]
     proposals: String,
     #[command(flatten)]
     fusion: FusionArgs,
-    /// Write the label maps: PNG of class indices, 8 bits up to 254 classes, else 16
+    /// Write the predicted label maps: PNG of class indices, 8 bits up to 254 classes, else 16
     #[arg(long, value_name = "DIR")]
     save_maps: Option<PathBuf>,
     #[command(flatten)]
@@ -93,16 +93,16 @@ impl super::Measured for EvalArgs {
     }
 }
 
-/// Pixels of the smallest segment that ground-truth proposals have.
+/// Minimum area of a ground-truth proposal, in pixels.
 const MIN_AREA: usize = 64;
 
-/// Annotated images to be measured on.
+/// Annotated images to evaluate on.
 struct Scene {
     pairs: Vec<AnnotatedImage>,
     classes: ClassList,
     synonyms: Option<Synonyms>,
     labelling: Labelling,
-    /// How label maps are read that somebody has made.
+    /// How the label maps of `--maps` are read.
     made: Labelling,
     unseen: Vec<usize>,
     lambda: Option<f32>,
@@ -114,12 +114,12 @@ struct Measured {
     n_images: usize,
     #[serde(flatten)]
     scores: Scores,
-    /// Share of the pixels under no mask; none for maps that somebody else has made.
+    /// Share of the pixels under no mask; `None` for `--maps`.
     uncovered: Option<f64>,
 }
 
 impl Scene {
-    /// What `--images`, `--annotations` and `--classes`, or `--dataset`, name; `maps` stands in the place of the images.
+    /// Opens `--images`, `--annotations` and `--classes`, or `--dataset`. `maps_folder` replaces the images.
     fn open(
         images: Option<&Path>,
         args: &LabelMapArgs,
@@ -131,7 +131,8 @@ impl Scene {
         let Some(annotations) = &given.annotations else {
             return Err(Usage("give --annotations, or --dataset and --root".into()).into());
         };
-        let lines = given.classes.ok_or_else(|| Usage("give --classes: the name of each label, one a line".into()))?;
+        let lines =
+            given.classes.ok_or_else(|| Usage("give --classes: the name of each label, one per line".into()))?;
         let classes = ClassList::from_lines(&lines)?;
         let unseen =
             unseen_file.map(|file| unseen(&classes, file).context("--unseen")).transpose()?.unwrap_or_default();
@@ -140,7 +141,7 @@ impl Scene {
             (Some(folder), _) => maps(folder, annotations)?,
             (None, Some(images)) => pairs(images, annotations)?,
             (None, None) => {
-                return Err(Usage("give --images, or --maps with label maps that were made before".into()).into());
+                return Err(Usage("give --images, or --maps with existing label maps".into()).into());
             }
         };
         if let Some(list) = &given.list {
@@ -148,7 +149,7 @@ impl Scene {
         }
         if found.without_annotation > 0 {
             let what = if maps_folder.is_some() { "label maps" } else { "images" };
-            tracing::info!("{} {what} have no annotation and are not measured", found.without_annotation);
+            tracing::info!("{} {what} have no annotation and are left out", found.without_annotation);
         }
         let made = Labelling::new(classes.len(), args.ignore, 0)?;
         let (synonyms, lambda) = (given.synonyms, given.lambda);
@@ -159,7 +160,7 @@ impl Scene {
         self.pairs.len()
     }
 
-    /// Where `--proposals` has its masks.
+    /// The settings of segmentation, with the masks of `--proposals`.
     fn parts(&self, fusion: &FusionArgs, proposals: &str, run: Option<&Path>) -> anyhow::Result<Parts> {
         if proposals != "ground-truth" {
             return Parts::open(fusion, proposals, run, self.lambda);
@@ -170,14 +171,14 @@ impl Scene {
         Parts::with(fusion, Arc::new(source), run, self.lambda)
     }
 
-    /// The images that are annotated.
+    /// The annotated images.
     fn images(&self) -> Vec<Image> {
         let image =
             |pair: &AnnotatedImage| Image { name: pair.name.clone(), source: ImageSource::File(pair.image.clone()) };
         self.pairs.iter().map(image).collect()
     }
 
-    /// Measures a model; its maps are written where there is a folder for them.
+    /// Evaluates a model, and writes its label maps into `save` if given.
     fn measure(
         &self,
         what: &str,
@@ -212,7 +213,7 @@ impl Scene {
         Ok(Measured { n_images: images, scores: self.scores(&confusion)?, uncovered })
     }
 
-    /// Scores the maps that stand in the place of the images.
+    /// Scores the label maps of `--maps`.
     fn score_maps(&self, session: &Session) -> anyhow::Result<Measured> {
         let mut confusion = Confusion::new(self.classes.len());
         let progress = session.progress.start("scoring", "maps", self.len() as u64);
@@ -229,7 +230,7 @@ impl Scene {
     fn scores(&self, confusion: &Confusion) -> anyhow::Result<Scores> {
         anyhow::ensure!(
             confusion.pixels() > 0,
-            "no annotated pixel is of a class: all of them are ignored, by the stored value {}{}; see --ignore and --label-offset",
+            "all annotated pixels are ignored, by the stored value {}{}; check --ignore and --label-offset",
             self.labelling.ignore(),
             if self.labelling.offset() > 0 { " or 0" } else { "" }
         );
@@ -263,7 +264,7 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
                     measured.context("nothing was measured")?
                 }
             };
-            parts.tell_notes();
+            parts.warn_of_notes();
             measured
         }
     };
@@ -273,7 +274,7 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
 fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
     if args.decoding.is_given() {
         return Err(Usage(
-            "--decode and --pixel-cache are not for segmentation, whose masks are of whole images".into(),
+            "--decode and --pixel-cache do not apply to segmentation, whose masks cover whole images; omit them".into(),
         )
         .into());
     }
@@ -286,7 +287,7 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
     let base = model::base_of(&run)?;
     let device = session.device()?;
     let options = session.embed_options(&args.decode, args.batch);
-    // Masks do not depend on α: those that take time are made once.
+    // Masks do not depend on α, so slow ones are computed once.
     let parts = match &*parts.source {
         Source::Builtin(_) => Parts::with(
             &args.fusion,
@@ -306,7 +307,7 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
         tracing::info!("alpha {alpha}: mIoU {}", percent(measured.scores.miou));
         points.push(Point::new(alpha, values(&measured, has_unseen), &measured)?);
     }
-    parts.tell_notes();
+    parts.warn_of_notes();
     let columns: Vec<String> = COLUMNS[..if has_unseen { 5 } else { 2 }].iter().map(|&name| name.to_owned()).collect();
     Ok(Sweep {
         what: "Segmentation over alpha",
@@ -332,13 +333,13 @@ fn values(measured: &Measured, has_unseen: bool) -> Vec<f64> {
     values
 }
 
-/// What is measured on, by name.
+/// The name of the evaluated data.
 fn on(args: &SweepArgs) -> String {
     let folder = args.label_maps.annotations.as_deref().map(|path| path.display().to_string());
     folder.or(args.dataset.dataset.clone()).unwrap_or_default()
 }
 
-/// The masks of all images.
+/// Computes the masks of all images.
 fn made_once(scene: &Scene, parts: &Parts, args: &SweepArgs, session: &Session) -> anyhow::Result<Source> {
     use rayon::prelude::*;
 
@@ -361,7 +362,7 @@ fn made_once(scene: &Scene, parts: &Parts, args: &SweepArgs, session: &Session) 
     Ok(Source::Known(known))
 }
 
-/// The scores for people.
+/// The scores as a table.
 fn table(measured: &Measured) -> String {
     let Measured { n_images, scores, uncovered } = measured;
     let mut classes = Table::new(&["label>", "class", "IoU>"]);

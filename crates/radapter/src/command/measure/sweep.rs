@@ -1,4 +1,4 @@
-//! What a sweep found, as numbers, a plot and a report.
+//! The result of a sweep as numbers, a plot and a report.
 
 use std::path::Path;
 
@@ -11,19 +11,19 @@ use serde_json::Value;
 use crate::command::args::SweepArgs;
 use crate::command::output;
 
-/// Refuses what cannot be written, before the work.
+/// Checks that the results can be written, before the work starts.
 pub(super) fn check_out(args: &SweepArgs) -> anyhow::Result<()> {
     output::check_empty_dir(&args.out)?;
     output::make_dir(&args.out)?;
     output::check_writable(&args.out.join("sweep.json"))
 }
 
-/// A run measured at one α.
+/// A run evaluated at one α.
 pub(super) struct Point {
     alpha: f64,
     /// A fraction for each column.
     values: Vec<f64>,
-    /// What `eval --json` prints, with `alpha` before it.
+    /// What `eval --json` prints, preceded by `alpha`.
     object: Value,
 }
 
@@ -38,19 +38,19 @@ impl Point {
     }
 }
 
-/// A run measured over α.
+/// A run evaluated over α.
 pub(super) struct Sweep {
     /// The chart's title.
     pub(super) what: &'static str,
-    /// What it was measured on.
+    /// The name of the evaluated data.
     pub(super) on: String,
     pub(super) columns: Vec<String>,
     pub(super) points: Vec<Point>,
     /// The run's own α.
     pub(super) default: Alpha,
-    /// Columns whose values at the run's α stand above everything, with their names.
+    /// Columns whose values at the run's α head the report, with their labels.
     pub(super) facts: Vec<(&'static str, usize)>,
-    /// The columns' names in the chart, and whether they stand out.
+    /// The columns' names in the chart, and whether they are emphasized.
     pub(super) series: Vec<(String, bool)>,
     /// Another section with a chart.
     pub(super) more: Option<(&'static str, String)>,
@@ -116,7 +116,7 @@ impl Sweep {
 
     fn report(&self, run: &Path, chart: &str) -> String {
         let (run, count) = (run.display(), self.points.len());
-        let lead = format!("The run {run}, merged at {count} values of alpha and measured on {}.", self.on);
+        let lead = format!("The run {run}, merged at {count} values of alpha and evaluated on {}.", self.on);
         let mut page = Page::new("Sweep over alpha", &lead);
         if let Some(own) = self.points.iter().find(|point| self.is_default(point)) {
             let mut facts = vec![("the run's alpha", self.default.to_string())];

@@ -4,12 +4,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// What stands behind `remote:` in `--device`: `ws://HOST:PORT[/INDEX]` on this machine, or
+/// The part after `remote:` in `--device`: `ws://HOST:PORT[/INDEX]` on this machine, or
 /// `iroh://ID[@HOST:PORT][/INDEX][?relays=RELAYS]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RemoteAddress {
     pub(crate) via: Via,
-    /// Which of the server's devices.
+    /// Index among the server's devices, from 0.
     pub(crate) index: usize,
 }
 
@@ -46,22 +46,24 @@ impl FromStr for RemoteAddress {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (scheme, rest) = text.split_once("://").ok_or_else(|| {
-            format!("`{text}` is no server; expected remote:ws://127.0.0.1:PORT or remote:iroh://ID@HOST:PORT")
+            format!(
+                "`{text}` is not a server's address; expected remote:ws://127.0.0.1:PORT or remote:iroh://ID@HOST:PORT"
+            )
         })?;
         match scheme {
             "ws" => web_socket(rest),
             "iroh" => iroh(rest),
-            _ => Err(format!("`{scheme}://` is no way to a device; there are ws:// on this machine, and iroh://")),
+            _ => Err(format!("`{scheme}://` is not supported; expected ws:// (on this machine) or iroh://")),
         }
     }
 }
 
-/// `rest/INDEX`, the index being 0 where none is given.
+/// Splits `rest/INDEX`; the index is 0 if absent.
 fn indexed(rest: &str) -> Result<(&str, usize), String> {
     match rest.split_once('/') {
         None | Some((_, "")) => Ok((rest.trim_end_matches('/'), 0)),
         Some((before, index)) => {
-            let index = index.parse().map_err(|_| format!("`{index}` is no number of a device"))?;
+            let index = index.parse().map_err(|_| format!("`{index}` is not a device number"))?;
             Ok((before, index))
         }
     }
@@ -86,7 +88,10 @@ fn iroh(rest: &str) -> Result<RemoteAddress, String> {
         None => (rest, None),
         Some((rest, query)) => {
             let relays = query.strip_prefix("relays=").filter(|relays| !relays.is_empty());
-            (rest, Some(relays.ok_or_else(|| format!("`?{query}` is not known; there is ?relays=public, or =URL"))?))
+            (
+                rest,
+                Some(relays.ok_or_else(|| format!("`?{query}` is unknown; expected ?relays=public or ?relays=URL"))?),
+            )
         }
     };
     let (authority, index) = indexed(rest)?;
@@ -102,14 +107,14 @@ fn iroh(rest: &str) -> Result<RemoteAddress, String> {
     }
     if address.is_none() && relays.is_none() {
         return Err(format!(
-            "without relays the server is found at its address alone: iroh://{id}@HOST:PORT; or ask for relays by ?relays=public"
+            "the server's address is missing; give iroh://{id}@HOST:PORT, or use relays with ?relays=public"
         ));
     }
     Ok(RemoteAddress { via: Via::Iroh { id: id.to_owned(), address, relays: relays.map(str::to_owned) }, index })
 }
 
 fn host_and_port(authority: &str) -> Result<(&str, u16), String> {
-    let wrong = || format!("`{authority}` is no HOST:PORT");
+    let wrong = || format!("`{authority}` is not of the form HOST:PORT");
     let (host, port) = authority.rsplit_once(':').filter(|(host, _)| !host.is_empty()).ok_or_else(wrong)?;
     Ok((host, port.parse().map_err(|_| wrong())?))
 }

@@ -9,15 +9,15 @@ use burn::tensor::Device;
 use super::address::{RemoteAddress, Via};
 use super::token;
 
-/// Whether this build fuses operations, as the GPU backends have it. burn 0.22.1 does so for remote devices too, and the server then
-/// takes integers for floats.
+/// Whether this build fuses operations, as the GPU backends do. burn 0.22.1 then fuses for remote devices too, and the server reads
+/// integers as floats.
 const FUSES: bool = cfg!(any(feature = "cuda", feature = "wgpu", feature = "vulkan", feature = "metal"));
 
 /// Opens a session with a server's device.
 pub(crate) fn connect(address: &RemoteAddress) -> anyhow::Result<Device> {
     if FUSES {
         bail!(
-            "a build with GPU backends cannot use remote devices, only serve them (a fault of burn 0.22.1); build the client with \
+            "a build with GPU backends cannot use remote devices, only serve them (a bug in burn 0.22.1); build the client with \
              `cargo build --release --features remote` alone"
         );
     }
@@ -31,12 +31,12 @@ fn host(via: &Via) -> anyhow::Result<RemoteHost> {
         Via::WebSocket(url) => return Ok(RemoteHost::websocket(url)),
         Via::Iroh { id, address, relays } => (id, address, relays),
     };
-    let server: EndpointId = id.parse().map_err(|error| anyhow!("`{id}` is no server's id: {error}"))?;
+    let server: EndpointId = id.parse().map_err(|error| anyhow!("`{id}` is not a server's id: {error}"))?;
     let relays: IrohRelays = relays.as_deref().unwrap_or("disabled").parse()?;
     let mut host = IrohHost::new(server).with_relays(relays);
     for address in address.iter() {
-        let found = address.to_socket_addrs().with_context(|| format!("`{address}` names no machine"))?;
-        // A name may stand for addresses of both kinds, and the server may listen on one of them.
+        let found = address.to_socket_addrs().with_context(|| format!("cannot resolve `{address}`"))?;
+        // A name may resolve to IPv4 and IPv6 addresses, and the server may listen on only one.
         for address in found {
             host = host.with_address(address);
         }

@@ -1,7 +1,7 @@
 //! Devices of other processes: `radapter serve-device` offers them, `--device remote:URL` uses them.
 //!
-//! On one machine they talk through a WebSocket on the loopback interface, between machines through Iroh, which encrypts. Either way
-//! the server asks for a token.
+//! On one machine the connection is a WebSocket on the loopback interface, between machines it is Iroh, which encrypts. Either way
+//! the server requires a token.
 
 mod address;
 #[cfg(feature = "remote")]

@@ -1,15 +1,15 @@
-//! Tokens that a remote device asks for.
+//! The token that a remote device requires.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-/// Holds the token.
+/// The variable that holds the token.
 const TOKEN: &str = "RADAPTER_REMOTE_TOKEN";
-/// Names a file that holds it.
+/// The variable that names a file with the token.
 const TOKEN_FILE: &str = "RADAPTER_REMOTE_TOKEN_FILE";
 
-/// The token of `file`, else of the environment; never of the command line, which every user of a machine can read.
+/// Reads the token from `file`, else from the environment; never from the command line, which every user of a machine can read.
 pub(crate) fn token(file: Option<&Path>) -> anyhow::Result<String> {
     let named = std::env::var_os(TOKEN_FILE).map(PathBuf::from);
     if let Some(path) = file.or(named.as_deref().filter(|_| std::env::var_os(TOKEN).is_none())) {
@@ -19,7 +19,7 @@ pub(crate) fn token(file: Option<&Path>) -> anyhow::Result<String> {
         Ok(token) if !token.trim().is_empty() => Ok(token.trim().to_owned()),
         Ok(_) => bail!("{TOKEN} is empty; set it to a long random text"),
         Err(_) => bail!(
-            "a remote device asks for a token: put the same long random text into {TOKEN}, or into a file that {TOKEN_FILE} names, \
+            "a remote device requires a token: put the same long random text into {TOKEN}, or into a file that {TOKEN_FILE} names, \
              on both sides (`openssl rand -hex 32` makes one)"
         ),
     }
@@ -30,7 +30,7 @@ fn of_file(path: &Path) -> anyhow::Result<String> {
         std::fs::read_to_string(path).with_context(|| format!("cannot read the token in `{}`", path.display()))?;
     let token = text.trim();
     if token.is_empty() {
-        bail!("`{}` is empty; it should hold a long random text, the token", path.display());
+        bail!("the token file `{}` is empty; put a long random text into it", path.display());
     }
     #[cfg(unix)]
     {
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_s_token_is_what_stands_in_it() {
+    fn the_token_of_a_file_is_trimmed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         std::fs::write(&path, "  secret\n").unwrap();

@@ -7,7 +7,7 @@ use crate::command::args::DevicesArgs;
 use crate::command::device::{Chosen, Kind, hardware};
 use crate::command::output;
 
-/// A kind of device, and those of it that are here.
+/// A kind of device, with its devices on this machine.
 #[derive(Serialize)]
 struct Listed {
     kind: &'static str,
@@ -19,7 +19,7 @@ struct Listed {
 
 #[derive(Serialize)]
 struct Named {
-    /// As `--device` takes it.
+    /// The value for `--device`.
     name: String,
     hardware: Option<String>,
 }

@@ -16,10 +16,10 @@ use crate::command::{Session, images, model, output, texts};
 
 pub(super) fn run(args: &EmbedArgs, session: &Session) -> anyhow::Result<()> {
     if args.images.images.is_empty() && args.texts.is_none() {
-        return Err(Usage("there is nothing to embed: give --images, --texts or both".into()).into());
+        return Err(Usage("nothing to embed; give --images, --texts or both".into()).into());
     }
     output::check_writable(&args.out)?;
-    // What is cheap to find wrong is read before the model.
+    // Read before the model, because errors here are cheap to find.
     let texts = args.texts.as_deref().map(texts::read).transpose()?;
     let images = images::list(&args.images.images)?;
     let model = model::open(&args.model, args.alpha.get()?, session)?;
@@ -63,7 +63,7 @@ fn json_list<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
     serde_json::Value::from_iter(names.into_iter().cloned()).to_string()
 }
 
-/// The images as they enter the image tower. They were read once already, so none of them is damaged.
+/// The images as the image tower takes them. All were read before, so none is damaged.
 ///
 /// # Shapes
 /// `n` images → `[n, 3, size, size]`

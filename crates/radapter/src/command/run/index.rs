@@ -49,7 +49,7 @@ pub(super) fn run(args: &IndexArgs, session: &Session) -> anyhow::Result<()> {
         ("index", args.out.display().to_string()),
         ("images", images.to_string()),
         ("embedded", embedded.to_string()),
-        ("there before", kept.to_string()),
+        ("unchanged", kept.to_string()),
         ("dropped", dropped.to_string()),
     ]))
 }

@@ -1,4 +1,4 @@
-//! `inspect`: what a model, an adapter file or a run is, without computing anything.
+//! `inspect`: describes a model, an adapter file or a run, without computing anything.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::command::args::{InspectArgs, ModelRef};
 use crate::command::{model, output};
 
-/// The same facts for machines and for people.
+/// The same facts as JSON and as lines of text.
 struct Facts {
     json: Value,
     lines: Vec<(&'static str, String)>,
@@ -30,7 +30,7 @@ pub(super) fn run(args: &InspectArgs) -> anyhow::Result<()> {
     output::print(&super::aligned(&facts.lines))
 }
 
-/// Whether a file says of itself that it holds adapters.
+/// Whether a file's metadata says that it holds adapters.
 fn is_adapter_file(path: &Path) -> bool {
     path.is_file()
         && read_safetensors(path).is_ok_and(|file| {
@@ -43,7 +43,7 @@ fn of_model(what: &ModelRef, checkpoint: &Checkpoint) -> Facts {
     let Checkpoint { config, state, dtype, format } = checkpoint;
     let hash = state.hash();
     let parameters = config.parameters();
-    // Strict reading has seen to it that the scale is there and has one value.
+    // Strict reading guarantees that the scale exists and has one value.
     let scale = state.get("logit_scale").map(|scale| scale.to_f32());
     let scale = scale.and_then(|scale| scale.first().copied()).unwrap_or(0.0).exp();
     let mut lines = vec![
@@ -118,7 +118,7 @@ fn of_adapters(path: &Path) -> anyhow::Result<Facts> {
     let (least, most) = scales
         .iter()
         .fold((f32::INFINITY, f32::NEG_INFINITY), |(least, most), &scale| (least.min(scale), most.max(scale)));
-    let unknown = "unknown: the file does not say which model it was trained on".to_owned();
+    let unknown = "unknown; the file does not record the model it was trained on".to_owned();
     let lines = vec![
         ("adapters", path.display().to_string()),
         ("rank", ranks.join(", ")),
@@ -163,7 +163,7 @@ fn ranks(adapters: &AdapterSet) -> Vec<String> {
     ranks
 }
 
-/// How many adapters stand at each kind of place.
+/// The number of adapters at each kind of place.
 fn summary(adapters: &AdapterSet) -> String {
     let mut kinds: Vec<(String, usize)> = Vec::new();
     for (place, _) in adapters.iter() {

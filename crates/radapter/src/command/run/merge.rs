@@ -1,4 +1,4 @@
-//! `merge`: adapters folded into the weights.
+//! `merge`: merges adapters into the weights.
 
 use anyhow::Context;
 use radapter_adapter::{AdapterFile, Alpha, merge_checkpoint};
@@ -11,11 +11,11 @@ use crate::command::failure::Usage;
 use crate::command::model::RunModel;
 use crate::command::{Session, model, output};
 
-/// What is written.
+/// The checkpoint to write, with what decides its form.
 struct Export {
     /// The merged tensors; those that changed are in f32.
     merged: Checkpoint,
-    /// The dtypes of the base.
+    /// The base's tensors, whose dtypes are the default.
     base: StateDict,
     head: Option<Head>,
     alpha: Alpha,
@@ -59,20 +59,21 @@ fn export(args: &MergeArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::
         }
         (None, Some(model), Some(adapters)) => {
             let Some(alpha) = alpha else {
-                return Err(
-                    Usage("--adapters needs --alpha: the file does not say how much of it is wanted".into()).into()
-                );
+                return Err(Usage(
+                    "--adapters needs --alpha, the share of the adapters, which the file does not record".into(),
+                )
+                .into());
             };
-            // The small file first.
+            // The small file is read first.
             let file = AdapterFile::read(adapters)?;
             let base = model::checkpoint(model, &args.arch)?;
             file.check_base(&base.state.hash(), &base.config)
                 .with_context(|| format!("the adapters `{}` and the model `{model}`", adapters.display()))?;
             let (merged, difference) = merge_checkpoint(&base, &file.adapters, alpha, &session.device()?)?;
-            tracing::info!("embeddings of a probe batch before and after are {difference:.1e} apart");
+            tracing::info!("embeddings of a probe batch differ by {difference:.1e} before and after the merge");
             Ok(Export { merged, base: base.state, head: None, alpha })
         }
-        // clap asks for one of the two forms.
+        // clap requires one of the two forms.
         _ => Err(Usage("give --run, or --model and --adapters".into()).into()),
     }
 }

@@ -12,7 +12,7 @@ struct Listed {
     name: &'static str,
     about: &'static str,
     source: &'static str,
-    /// What a run comes to.
+    /// What a run produces.
     output: String,
     tasks: Vec<&'static str>,
 }

@@ -22,14 +22,14 @@ mod zero_shot;
 use super::args::Command;
 use super::{Session, measure};
 
-/// Does what the command line says.
+/// Runs a subcommand.
 pub(super) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
     match command {
         #[cfg(feature = "embedded")]
         Command::Quickstart(args) => quickstart::run(&args, session),
         #[cfg(not(feature = "embedded"))]
         Command::Quickstart(_) => {
-            anyhow::bail!("this command was built without the embedded model; build it with --features embedded")
+            anyhow::bail!("this build has no embedded model; build it with `cargo build --release --features embedded`")
         }
         Command::Devices(args) => devices::run(&args),
         Command::ServeDevice(args) => serve_device::run(&args, session),

@@ -1,4 +1,4 @@
-//! `predict`: the classes of images without labels.
+//! `predict`: the classes of unlabelled images.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::command::failure::Usage;
 use crate::command::skipped::report_skipped;
 use crate::command::{Session, classes, images, model, output};
 
-/// The form of a file of predictions, by its ending.
+/// The format of a file of predictions, by its extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::command) enum Form {
     Csv,
@@ -42,7 +42,7 @@ pub(super) fn run(args: &PredictArgs, session: &Session) -> anyhow::Result<()> {
     let listed = || match (&names, &args.class_names.class_names) {
         (Some(names), Some(file)) => classes::of_names(names, Path::new(file)),
         _ => bail!(
-            "`{}` is a plain model and knows no classes: give them with --class-names (a TOML file of folder = \"text\"), \
+            "`{}` is a plain model without classes; give them with --class-names (a TOML file of folder = \"text\"), \
              or use a run or its export",
             args.model.model
         ),
@@ -67,7 +67,7 @@ pub(super) fn run(args: &PredictArgs, session: &Session) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `image, class_1, probability_1, …`, one row an image.
+/// `image, class_1, probability_1, …`, one row per image.
 fn csv(rankings: &[Ranking], top: usize) -> anyhow::Result<Vec<u8>> {
     let mut table = csv::Writer::from_writer(Vec::new());
     let columns = (1..=top).flat_map(|place| [format!("class_{place}"), format!("probability_{place}")]);

@@ -1,4 +1,4 @@
-//! `proposals`: masks of what may be things.
+//! `proposals`: class-agnostic masks.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use crate::command::failure::Usage;
 use crate::command::skipped::report_skipped;
 use crate::command::{Session, images, output};
 
-/// Pixels of the smallest segment that counts.
+/// Minimum area of a segment that counts, in pixels.
 const MIN_AREA: usize = 64;
 
 /// The result with annotations.
@@ -33,7 +33,7 @@ struct Measured {
     seconds_per_image: f64,
 }
 
-/// The result without.
+/// The result without annotations.
 #[derive(Serialize)]
 struct Counted {
     masks_per_image: f64,
@@ -90,7 +90,7 @@ pub(super) fn run(args: &ProposalsArgs, session: &Session) -> anyhow::Result<()>
     let recall = fit.recall();
     tracing::info!("masks of {count} images → {}", args.out.display());
     if annotations.is_some() && fit.segments() == 0 {
-        tracing::warn!("no annotation of these images has a segment of {MIN_AREA} pixels");
+        tracing::warn!("no annotation of these images has a segment of at least {MIN_AREA} pixels");
     }
     match (args.json.json, annotations.is_some()) {
         (true, true) => output::print_json(&Measured { recall, seconds_per_image }),
@@ -111,19 +111,19 @@ pub(super) fn run(args: &ProposalsArgs, session: &Session) -> anyhow::Result<()>
     }
 }
 
-/// The annotations of images by their names without extension.
+/// The annotations of images, keyed by the images' names without extension.
 fn annotations(args: &ProposalsArgs, folder: &std::path::Path) -> anyhow::Result<HashMap<String, PathBuf>> {
     if args.images.is_file() {
-        return Err(Usage("--annotations are those of a folder of images: give the folder as --images".into()).into());
+        return Err(Usage("--annotations needs a folder of images; give the folder as --images".into()).into());
     }
     let pairs = pairs::pairs(&args.images, folder)?;
     if pairs.without_annotation > 0 {
-        tracing::info!("{} images have no annotation and are not measured", pairs.without_annotation);
+        tracing::info!("{} images have no annotation and are not compared", pairs.without_annotation);
     }
     Ok(pairs.images.into_iter().map(|pair| (pair.name, pair.annotation)).collect())
 }
 
-/// The masks of all images, made ahead by several threads, each image by one.
+/// Makes the masks of all images ahead on several threads, each image on one.
 fn made(
     images: &[Image],
     options: Options,
@@ -146,12 +146,12 @@ fn made(
         let best = annotation.map(|path| {
             let stored = label_map::read_stored(path)?;
             let ignore = ignore.unwrap_or(if stored.values.contains(&u16::MAX) { u16::MAX } else { 255 });
-            // The number of classes does not matter to where segments end: as many as fit.
+            // Segment borders do not depend on the number of classes, so the largest will do.
             let map = Labelling::new(label_map::MAX_CLASSES, Some(ignore), 0)?.apply(path, stored)?;
             let (width, height) = (picture.width() as usize, picture.height() as usize);
             anyhow::ensure!(
                 (map.width(), map.height()) == (width, height),
-                "{}: {} × {} pixels, and the image {} has {width} × {height}: annotations have to be of the image's own size",
+                "{}: {} × {} pixels, but the image {} has {width} × {height}; expected an annotation of the image's size",
                 path.display(),
                 map.width(),
                 map.height(),

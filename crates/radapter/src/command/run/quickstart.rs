@@ -7,7 +7,7 @@ use crate::command::args::QuickstartArgs;
 use crate::command::{Session, interrupt, output};
 use crate::embedded::embedded;
 
-/// The seed of the world. Learning rates were chosen in others.
+/// The seed of the world. Learning rates were chosen in worlds of other seeds.
 const WORLD: u64 = 0;
 
 pub(super) fn run(args: &QuickstartArgs, session: &Session) -> anyhow::Result<()> {

@@ -14,7 +14,7 @@ use radapter_retrieval::index::{Hit, Index, ModelId};
 use crate::command::args::{ModelArgs, ModelRef, Query, SearchArgs};
 use crate::command::{Session, model, output};
 
-/// The longer side of a picture on the page.
+/// The longer side of a thumbnail on the page, in pixels.
 const THUMBNAIL: u32 = 256;
 
 pub(super) fn run(args: &SearchArgs, session: &Session) -> anyhow::Result<()> {
@@ -30,14 +30,14 @@ pub(super) fn run(args: &SearchArgs, session: &Session) -> anyhow::Result<()> {
             reference
         }
     };
-    // A run is merged as it was for the index, wherever it lies now.
+    // A run is merged at the index's alpha, even if it has moved.
     let is_run = matches!(&reference, ModelRef::Path(path) if model::is_run(path));
     let merged = recorded.alpha.filter(|_| is_run || args.model.is_none());
     let alpha = args.alpha.get()?.or(merged.map(radapter_adapter::Alpha::new).transpose()?);
     let model = ModelArgs { model: reference.clone(), arch: args.arch.clone() };
     let loaded = model::load(&model, alpha, session).with_context(|| {
         let (index, model) = (args.index.display(), &recorded.reference);
-        format!("the index `{index}` was made by the model `{model}`; if it lies elsewhere now, give --model")
+        format!("cannot load the model `{model}` of the index `{index}`; if it has moved, give --model")
     })?;
     let checkpoint = loaded.checkpoint()?;
     let id = ModelId {
@@ -51,7 +51,7 @@ pub(super) fn run(args: &SearchArgs, session: &Session) -> anyhow::Result<()> {
         let (tokens, length) =
             (Tokenizer::clip().encode_unpadded(text, usize::MAX).len(), checkpoint.config.text.context_length);
         if tokens > length {
-            tracing::warn!("the text has {tokens} tokens, of which the model takes the first {length}");
+            tracing::warn!("the text has {tokens} tokens and is truncated to the model's {length}");
         }
     }
     let query = embed(&clip, &args.query)?;
@@ -77,12 +77,12 @@ fn embed(clip: &dyn Encoder, query: &Query) -> anyhow::Result<Embeddings> {
             let image = Image { name: path.display().to_string(), source: ImageSource::File(path.clone()) };
             Ok(embed_images(clip, &[image], &EmbedOptions::default(), &mut |_| {})?.embeddings)
         }
-        // clap asks for one of them.
+        // clap requires one of them.
         (None, None) => anyhow::bail!("give --text or --image"),
     }
 }
 
-/// A contact sheet.
+/// The hits as an HTML page of thumbnails.
 fn page(args: &SearchArgs, index: &Index, hits: &[Hit]) -> String {
     let query = match (&args.query.text, &args.query.image) {
         (Some(text), _) => format!("\u{201c}{text}\u{201d}"),
@@ -110,10 +110,10 @@ fn page(args: &SearchArgs, index: &Index, hits: &[Hit]) -> String {
     page.finish()
 }
 
-/// A small PNG of an image; none of one that cannot be read any more.
+/// A small PNG of an image; `None` if the image can no longer be read.
 fn thumbnail(path: &Path) -> Option<Vec<u8>> {
     let image = decode_file(path, &DecodeOptions::default());
-    let image = image.map_err(|error| tracing::warn!("no picture on the page: {error}")).ok()?;
+    let image = image.map_err(|error| tracing::warn!("the page lacks a thumbnail: {error}")).ok()?;
     let (width, height) = image.dimensions();
     let longer = width.max(height).max(1);
     let small = |side: u32| (u64::from(side) * u64::from(THUMBNAIL) / u64::from(longer)).max(1) as u32;

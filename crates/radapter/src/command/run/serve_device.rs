@@ -1,4 +1,4 @@
-//! `serve-device`: the devices of this process for others.
+//! `serve-device`: serves this process's devices to others.
 
 use crate::command::Session;
 use crate::command::args::ServeDeviceArgs;
@@ -24,7 +24,7 @@ pub(super) fn run(args: &ServeDeviceArgs, session: &Session) -> anyhow::Result<(
     Ok(())
 }
 
-/// The transport, and what `--device` names it; `HOST` where the machine has to be filled in.
+/// The transport and its `--device` value, with `HOST` as a placeholder for the machine.
 #[cfg(feature = "remote")]
 fn transport(args: &ServeDeviceArgs) -> anyhow::Result<(burn::server::Transport, String)> {
     use anyhow::{Context, bail};
@@ -37,7 +37,7 @@ fn transport(args: &ServeDeviceArgs) -> anyhow::Result<(burn::server::Transport,
         return Ok((WebSocketTransport::from_listener(listener).into(), address));
     }
     if args.port == 0 {
-        bail!("--port 0 cannot be told to the clients of --iroh; name a port");
+        bail!("--port 0 cannot be used with --iroh, whose clients need a known port; name a port");
     }
     let identity = IrohIdentity::load_or_create(&args.identity)
         .with_context(|| format!("cannot use the key in `{}`", args.identity.display()))?;
@@ -48,7 +48,7 @@ fn transport(args: &ServeDeviceArgs) -> anyhow::Result<(burn::server::Transport,
     Ok((transport.into(), address))
 }
 
-/// Tells the clients' `--device`, a line for each device.
+/// Prints the clients' `--device` value of each device, one per line.
 #[cfg(feature = "remote")]
 fn announce(args: &ServeDeviceArgs, address: &str, devices: Vec<String>) -> anyhow::Result<()> {
     use crate::command::output;
@@ -66,7 +66,7 @@ fn announce(args: &ServeDeviceArgs, address: &str, devices: Vec<String>) -> anyh
         output::print(&format!("{name}  {device}"))?;
     }
     if args.iroh {
-        tracing::info!("HOST is this machine's name or address as the others know it");
+        tracing::info!("replace HOST by the name or address by which clients reach this machine");
     }
     tracing::info!("serving until Ctrl-C");
     Ok(())

@@ -1,4 +1,4 @@
-//! `settings`: every setting with its type, default, range and meaning, and what changes the default.
+//! `settings`: every setting with its type, default, range and meaning, and the layers that change the default.
 
 use std::collections::BTreeMap;
 
@@ -18,16 +18,16 @@ use crate::command::failure::Usage;
 use crate::command::output;
 use crate::tasks::{TASKS, kind, methods, recipes};
 
-/// A setting as it is listed.
+/// A setting in the listing.
 #[derive(Debug, Serialize)]
 struct Listed {
     key: String,
     #[serde(rename = "type")]
     kind: String,
-    /// The words among its values.
+    /// Its values that are words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     words: Vec<String>,
-    /// The default in TOML, or the rule it follows; absent where there is none.
+    /// The default in TOML, or the rule it follows; `None` if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     default: Option<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -51,7 +51,7 @@ pub(super) fn run(args: &SettingsArgs) -> anyhow::Result<()> {
         let of = |task: &&dyn AnyTask| format!("{}: {}", task.name(), recipes(*task).collect::<Vec<_>>().join(", "));
         let known: Vec<String> = args.task.iter().map(|task| of(&task.0)).collect();
         let known = if known.is_empty() { TASKS.iter().map(of).collect() } else { known };
-        return Err(Usage(format!("--recipe {name} is not a recipe; there are {}", known.join("; "))).into());
+        return Err(Usage(format!("--recipe {name} is not a recipe; known recipes are {}", known.join("; "))).into());
     }
     let mut listed = list(&tasks, args.recipe.as_deref())?;
     if !args.keys.is_empty() {
@@ -167,7 +167,7 @@ impl Listed {
     }
 }
 
-/// A value in TOML, small numbers as a person writes them.
+/// A value in TOML, with small numbers in scientific notation.
 fn shown(value: &Value) -> String {
     match value {
         Value::Float(number) if *number != 0.0 && number.abs() < 1e-3 => format!("{number:e}"),

@@ -5,7 +5,7 @@ use radapter_clip::tokenizer::Tokenizer;
 use crate::command::args::TokenizeArgs;
 use crate::command::{output, texts};
 
-/// Ids of a text. All published CLIPs have this context.
+/// Ids per text, the context length of all published CLIPs.
 const CONTEXT: usize = 77;
 
 pub(super) fn run(args: &TokenizeArgs) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! `zero-shot`: the accuracy of a model on labelled images, its classifier made from the classes' texts.
+//! `zero-shot`: accuracy on labelled images, with a classifier built from the texts of the classes.
 
 use radapter_classification::classes::Classes;
 use radapter_classification::read::read_labelled;

@@ -9,10 +9,12 @@ use radapter_segmentation::class_list::{ClassList, Synonyms};
 use crate::command::args::{ClassesArgs, DatasetArgs, LabelMapArgs};
 use crate::command::failure::Usage;
 
-/// The classes of `--classes`; what is remarkable about them is told.
+/// Reads the classes of `--classes`, and warns of anything remarkable in them.
 pub(in crate::command) fn class_list(args: &ClassesArgs) -> anyhow::Result<ClassList> {
     let Some(text) = &args.classes else {
-        return Err(Usage("give --classes: a file with one class a line, or a list as \"sky, road\"".into()).into());
+        return Err(
+            Usage("give --classes: a file with one class per line, or a list such as \"sky, road\"".into()).into()
+        );
     };
     Ok(noted(ClassList::resolve(text).context("--classes")?))
 }
@@ -22,23 +24,23 @@ fn noted(classes: ClassList) -> ClassList {
     classes
 }
 
-/// Where annotated images lie and what they are annotated with: as the flags say, or as a data set by name has it.
+/// Locations and classes of annotated images, from the flags or from a known data set.
 #[derive(Clone, Debug, Default)]
 pub(in crate::command) struct Annotated {
     pub(in crate::command) images: Option<PathBuf>,
     pub(in crate::command) annotations: Option<PathBuf>,
-    /// The lines.
+    /// One line per class, with commas between synonyms.
     pub(in crate::command) classes: Option<Vec<String>>,
     pub(in crate::command) synonyms: Option<Synonyms>,
     pub(in crate::command) label_offset: Option<u16>,
     pub(in crate::command) ignore: Option<u16>,
     /// A file that lists the images of the set.
     pub(in crate::command) list: Option<PathBuf>,
-    /// The weight of CLIP that OVSeg has for the data set.
+    /// OVSeg's weight of CLIP for the data set.
     pub(in crate::command) lambda: Option<f32>,
 }
 
-/// What `--dataset`, or `--images`, `--annotations` and `--classes` say.
+/// Resolves `--dataset`, or `--images`, `--annotations` and `--classes`.
 pub(in crate::command) fn annotated(
     images: Option<&Path>,
     args: &LabelMapArgs,
@@ -56,7 +58,7 @@ pub(in crate::command) fn annotated(
     };
     let (Some(name), Some(root)) = (&dataset.dataset, &dataset.root) else {
         if dataset.root.is_some() {
-            return Err(Usage("--root is where the data sets of --dataset are, and none is named".into()).into());
+            return Err(Usage("--root is given without --dataset; name a data set with --dataset".into()).into());
         }
         let classes = args.classes.classes.is_some().then(|| class_list(&args.classes)).transpose()?;
         return Ok(Annotated { classes: classes.map(|classes| classes.lines()), ..given });
@@ -85,7 +87,7 @@ fn lambda(dataset: &str) -> Option<f32> {
     }
 }
 
-/// The labels of the classes in a file, one a line.
+/// The labels of the classes that a file lists, one per line.
 pub(in crate::command) fn unseen(classes: &ClassList, file: &Path) -> anyhow::Result<Vec<usize>> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
     let text = text.trim_start_matches('\u{feff}');

@@ -1,4 +1,4 @@
-//! `segment`: images to label maps; and what all commands of segmentation have in common.
+//! `segment`: images to label maps, and the code that all segmentation commands share.
 
 mod classes;
 mod page;
@@ -19,7 +19,7 @@ use page::{Entry, Legend};
 pub(in crate::command) use classes::{annotated, class_list, unseen};
 pub(in crate::command) use parts::{Parts, Shown};
 
-/// How much of an overlay is the label's colour.
+/// Opacity of the label's colour in an overlay, from 0 to 1.
 const INK: f32 = 0.55;
 
 pub(super) fn run(args: &SegmentArgs, session: &Session) -> anyhow::Result<()> {
@@ -53,12 +53,12 @@ pub(super) fn run(args: &SegmentArgs, session: &Session) -> anyhow::Result<()> {
         report_skipped(&skipped, found.len());
         output::write_file(&dir.join("index.html"), page::page(args, &legend, &entries).as_bytes())
     })?;
-    parts.tell_notes();
+    parts.warn_of_notes();
     tracing::info!("labels, overlays, legend.json, index.html → {}", args.out.display());
     if args.json.json { output::print_json(&entries) } else { output::print(&page::table(&entries)) }
 }
 
-/// The path of a model that is a run.
+/// The path of a model that is a run; `None` for any other model.
 pub(in crate::command) fn run_of(model: &ModelRef) -> Option<&Path> {
     match model {
         ModelRef::Path(path) if model::is_run(path) => Some(path),
@@ -66,7 +66,7 @@ pub(in crate::command) fn run_of(model: &ModelRef) -> Option<&Path> {
     }
 }
 
-/// What the page says of an image.
+/// The page's entry for an image.
 fn entry(stem: &str, segmented: &Segmented, names: &[String]) -> Entry {
     let labels = segmented.map.labels();
     let mut pixels = vec![0_usize; names.len()];
@@ -118,6 +118,6 @@ fn thumbnail(image: &RgbImage) -> Vec<u8> {
         image.clone()
     };
     let mut png = std::io::Cursor::new(Vec::new());
-    // Writing into memory fails only for an image without pixels, which no decoder gives.
+    // Writing into memory fails only for an image without pixels, which no decoder returns.
     image.write_to(&mut png, image::ImageFormat::Png).map(|()| png.into_inner()).unwrap_or_default()
 }

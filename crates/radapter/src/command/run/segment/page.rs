@@ -1,4 +1,4 @@
-//! What `segment` writes beside the maps.
+//! The legend, table and page of `segment`.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::command::args::SegmentArgs;
 
-/// What labels and colours mean: `legend.json`.
+/// `legend.json`: the class and colour of each label.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub(super) struct Legend(Vec<LegendEntry>);
@@ -30,7 +30,7 @@ impl Legend {
     }
 }
 
-/// An image that was segmented.
+/// A segmented image.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Entry {
     pub(super) name: String,
@@ -49,7 +49,7 @@ pub(super) struct Entry {
 pub(super) struct Share {
     label: u16,
     name: String,
-    /// Of the pixels.
+    /// Share of the image's pixels, from 0 to 1.
     share: f64,
 }
 
@@ -59,8 +59,7 @@ impl From<(u16, String, f64)> for Share {
     }
 }
 
-/// By what names the files of each image are written: the relative path without extension; with it, for all of them, where two
-/// images would get one name.
+/// The names of each image's files: the relative path without extension, or with it for all images if two would share a name.
 pub(super) fn stems(images: &[Image]) -> Vec<String> {
     let relative = |image: &Image| {
         // A path with `..` or a root would leave the folder of results.
@@ -72,7 +71,7 @@ pub(super) fn stems(images: &[Image]) -> Vec<String> {
         parts.collect::<Vec<_>>().join("/")
     };
     let names: Vec<String> = images.iter().map(relative).collect();
-    // Of one image alone the folders do not matter.
+    // A single image needs no folders.
     let names = match &names[..] {
         [only] => vec![only.rsplit('/').next().unwrap_or(only).to_owned()],
         _ => names,
@@ -93,7 +92,7 @@ pub(super) fn table(entries: &[Entry]) -> String {
     table.to_string()
 }
 
-/// `index.html`.
+/// Renders `index.html`.
 pub(super) fn page(args: &SegmentArgs, legend: &Legend, entries: &[Entry]) -> String {
     let lead = format!(
         "{} images, {} classes, by {}; masks: {}.",

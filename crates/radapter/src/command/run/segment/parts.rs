@@ -1,4 +1,4 @@
-//! What segmenting needs besides a model and images: masks, crops, vocabulary, fusion.
+//! What segmentation needs besides a model and images: masks, crops, vocabulary, fusion.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,18 +24,18 @@ use crate::command::Session;
 use crate::command::args::FusionArgs;
 use crate::command::text_cache::text_cache;
 
-/// All but the model and the images: how masks become maps, and where they come from.
+/// Everything but the model and the images: the source of masks, and how they become maps.
 pub(in crate::command) struct Parts {
     settings: SegmentSettings,
     crop: CropSettings,
     templates: Templates,
-    /// What a run of segmentation was trained with.
+    /// The setting of a segmentation run; `None` without one.
     pub(in crate::command) synonyms: Option<Synonyms>,
     pub(in crate::command) source: Arc<Source>,
     cache: Option<PathBuf>,
 }
 
-/// A model and what it is asked.
+/// A model and its classes.
 pub(in crate::command) struct Shown<'a> {
     pub(in crate::command) model: &'a Checkpoint,
     pub(in crate::command) classes: &'a ClassList,
@@ -44,7 +44,7 @@ pub(in crate::command) struct Shown<'a> {
 }
 
 impl Parts {
-    /// What the flags say; what they leave open a run of segmentation says, and else the defaults.
+    /// Resolves the flags; those not given follow a segmentation run, else the defaults.
     pub(in crate::command) fn open(
         args: &FusionArgs,
         proposals: &str,
@@ -55,7 +55,7 @@ impl Parts {
         Self::with(args, Arc::new(source), run, lambda)
     }
 
-    /// As [`open`](Self::open), with masks from elsewhere.
+    /// [`open`](Self::open) with masks from `source`.
     pub(in crate::command) fn with(
         args: &FusionArgs,
         source: Arc<Source>,
@@ -81,8 +81,8 @@ impl Parts {
         Ok(Self { settings: settings.validate()?, crop, templates, synonyms, source, cache: args.cache.clone() })
     }
 
-    /// Tells what was passed over in the proposals: at the end, as files of a folder are known when they have been read.
-    pub(in crate::command) fn tell_notes(&self) {
+    /// Warns of ignored proposals. Called at the end, because the files of a folder are read along the way.
+    pub(in crate::command) fn warn_of_notes(&self) {
         self.source.notes().iter().for_each(|note| tracing::warn!("--proposals: {note}"));
     }
 
@@ -118,7 +118,7 @@ impl Parts {
             cache: cache.as_ref(),
         };
         let progress = session.progress.start(what, "images", images.len() as u64);
-        // An error of the command's passes through the library in a box, and comes out as it went in.
+        // The library passes on only the message of an error, so the error itself is kept here.
         let mut failed = None;
         let skipped = segmenter.run(images, &mut |segmented| {
             let done = segmented.index + 1;
@@ -140,7 +140,7 @@ impl Parts {
     }
 }
 
-/// What a run of segmentation was trained with; none of a run of another task.
+/// The recorded settings of a segmentation run; `None` for a run of another task.
 fn recorded(run: &Path) -> anyhow::Result<Option<SegmentationSettings>> {
     let run = RunDir::open(run)?;
     Ok(recorded_if::<Segmentation>(&run, &run.record()?)?)

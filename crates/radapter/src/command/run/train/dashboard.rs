@@ -19,7 +19,7 @@ use super::shown::Shown;
 use crate::command::progress::Style;
 use crate::command::{interrupt, log, panics, terminal};
 
-/// The name of the thread that draws, given by burn-train.
+/// burn-train's name for its drawing thread.
 const RENDERER: &str = "train-renderer";
 const LOSS: &str = "Loss";
 const LR: &str = "Learning rate";
@@ -32,9 +32,9 @@ pub(super) fn has_terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
 }
 
-/// Progress of a training on the dashboard. Quitting it, however it is done, interrupts the run, whose work is saved.
+/// Training progress on the dashboard. Quitting it in any way interrupts the run and saves its state.
 pub(super) struct Dashboard {
-    /// Writes the log of the run, and shows its progress where the dashboard cannot.
+    /// Logs the run, and shows its progress if the dashboard cannot.
     shown: Shown,
     style: Style,
     interrupt: Arc<AtomicBool>,
@@ -55,7 +55,7 @@ impl Dashboard {
         let Some(screen) = &mut self.screen else {
             return;
         };
-        // Once a user has chosen to kill the process, burn-train panics wherever it is called.
+        // Once a user has chosen to kill the process, any call to burn-train panics.
         let is_killed = catch_unwind(AssertUnwindSafe(|| screen.event(event, &self.interrupt))).is_err();
         if is_killed || screen.interrupter.should_stop() {
             interrupt::ask(&self.interrupt);
@@ -65,7 +65,7 @@ impl Dashboard {
         } else if !screen.is_drawn() {
             let Screen { steps, steps_per_epoch, .. } = *screen;
             self.screen = None;
-            tracing::warn!("the dashboard could not be drawn");
+            tracing::warn!("cannot draw the dashboard; showing plain progress instead");
             self.shown = Shown::new(self.style);
             if let ProgressEvent::Step(StepProgress { step: done, .. }) | ProgressEvent::Started { done, .. } = *event {
                 self.shown.event(&ProgressEvent::Started { done, steps, steps_per_epoch });
@@ -76,15 +76,15 @@ impl Dashboard {
 
 /// The dashboard, drawn by a thread of burn-train until this is dropped.
 struct Screen {
-    /// Always there, until it is dropped.
+    /// `Some` until the screen is dropped.
     renderer: Option<TuiMetricsRendererWrapper>,
-    /// What the dashboard's key for stopping sets.
+    /// Set by the dashboard's stop key.
     interrupter: Interrupter,
-    /// Names of the metrics that the renderer knows. Their counts of references tell what its thread does with them.
+    /// Names of the registered metrics. Their reference counts show whether the renderer's thread holds them.
     names: Vec<Arc<String>>,
     steps: u64,
     steps_per_epoch: u64,
-    /// Lines of the log that are counted on the dashboard.
+    /// Log lines counted on the dashboard so far.
     lines: usize,
     says_interrupting: bool,
 }
@@ -103,7 +103,7 @@ impl Screen {
         screen.register(THROUGHPUT, true);
         screen.label("training");
         let begun = Instant::now();
-        // A name that waits to be registered has two owners: here and there.
+        // A name that waits to be registered has two owners: this vector and the renderer's queue.
         while Arc::strong_count(&screen.names[0]) == 2 && begun.elapsed() < LONGEST_START {
             thread::sleep(Duration::from_millis(1));
         }
@@ -113,7 +113,7 @@ impl Screen {
         screen
     }
 
-    /// Whether the renderer's thread still runs: with it go its references to the names.
+    /// Whether the renderer's thread still runs, and so still holds references to the names.
     fn is_drawn(&self) -> bool {
         Arc::strong_count(&self.names[0]) > 1
     }
@@ -129,7 +129,7 @@ impl Screen {
         }
         if interrupt.load(Ordering::SeqCst) && !self.says_interrupting {
             self.says_interrupting = true;
-            self.label("interrupting, what is done is saved");
+            self.label("interrupting, saving first");
         }
         match event {
             ProgressEvent::Step(step) => {
@@ -154,13 +154,13 @@ impl Screen {
         }
     }
 
-    /// Says in the title of the status what goes on.
+    /// Sets the title of the status panel.
     fn label(&mut self, label: &str) {
         let epochs = self.steps.div_ceil(self.steps_per_epoch) as usize;
         self.renderer().start(epochs, 0, None, Some(label));
     }
 
-    /// Tells where the run is: in which epoch, counted from 1, and at which of its steps.
+    /// Sets the position of the run: the epoch, counted from 1, and the step within it.
     fn at(&mut self, epoch: u64, split: &str, items: u64) {
         let all = self.steps_per_epoch as usize;
         let renderer = self.renderer();
@@ -169,7 +169,7 @@ impl Screen {
         renderer.update_split(items as usize);
     }
 
-    /// Makes a metric known, which burn-train wants before its first value.
+    /// Registers a metric, which burn-train requires before its first value.
     fn register(&mut self, name: &str, higher_is_better: bool) {
         if self.names.iter().any(|known| **known == name) {
             return;

@@ -26,7 +26,7 @@ use crate::tasks::task;
 use dashboard::Dashboard;
 use shown::Shown;
 
-/// What the arguments of a new run say, or those given with a resume.
+/// The arguments of a new or resumed run.
 struct Given<'a> {
     run: &'a RunArgs,
     task: Option<&'a TaskArgs>,
@@ -36,7 +36,7 @@ pub(super) fn run(args: TrainArgs, session: &Session) -> anyhow::Result<()> {
     let Some(task) = &args.task else {
         return match args.resume.run() {
             Some(run) => resume(&Given { run: &run, task: None }, session),
-            // clap asks for it.
+            // clap requires one of them.
             None => Err(Usage("name a task, or give --resume and --out".into()).into()),
         };
     };
@@ -48,14 +48,14 @@ fn begin(given: &Given<'_>, args: &TaskArgs, session: &Session) -> anyhow::Resul
     let out = &given.run.out;
     if RunDir::open(out).is_ok() {
         anyhow::bail!(
-            "`{}` holds a run already; continue it by `radapter train --resume --out {}`, or name another directory",
+            "`{}` already holds a run; continue it with `radapter train --resume --out {}`, or name another directory",
             out.display(),
             out.display()
         );
     }
     given.check_cache(args.task)?;
     let settings = given.settings(args.task)?;
-    // clap asks for it.
+    // clap requires it.
     let model = args.common.model.as_ref().context("give --model")?;
     let reference = model::lasting_reference(model)?;
     let base = model::checkpoint(model, &args.common.arch)?;
@@ -71,9 +71,10 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
     let run = RunDir::open(out)?;
     let record = run.record()?;
     // If the command names another task than the run's, that task refuses the run.
-    let task = given.task.map(|args| args.task).or_else(|| task(&record.task)).with_context(|| {
-        format!("the run `{}` is of a task that this version does not know: {}", out.display(), record.task)
-    })?;
+    let task =
+        given.task.map(|args| args.task).or_else(|| task(&record.task)).with_context(|| {
+            format!("the run `{}` has a task unknown to this version: {}", out.display(), record.task)
+        })?;
     given.check_cache(task)?;
     task.check_resume(&run, &given.settings(task)?)?;
     let train = record.train()?;
@@ -81,11 +82,11 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
         return finished(given, &record, &report, train.keep);
     }
     let base = match given.model() {
-        // Compared by its hash: the same model may lie somewhere else now.
+        // Compared by its hash, because the same model may have moved.
         Some((model, args)) => model::checkpoint(model, &args.common.arch)?,
         None => {
             let reference = record.base.as_deref().with_context(|| {
-                format!("the run `{}` does not say where its base model is; give --model", out.display())
+                format!("the run `{}` does not record where its base model is; give --model", out.display())
             })?;
             model::base(reference, &record.architecture, &run)?
         }
@@ -95,7 +96,7 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
     finish(out, plan.resume(options, given.run.from_step).map_err(anyhow::Error::from_boxed)?, train.keep)
 }
 
-/// A plan whose data are read with progress.
+/// Makes a plan, with progress while its data are read.
 fn prepared(
     session: &Session,
     base: Checkpoint,
@@ -116,7 +117,7 @@ fn prepared(
     Ok(plan)
 }
 
-/// A run that has nothing left to do. What is said of it has to be true all the same.
+/// Reports a finished run, after checking that the arguments agree with it.
 fn finished(given: &Given<'_>, record: &RunRecord, report: &Report, keep: Keep) -> anyhow::Result<()> {
     let out = &given.run.out;
     if let Some((model, args)) = given.model() {
@@ -127,10 +128,10 @@ fn finished(given: &Given<'_>, record: &RunRecord, report: &Report, keep: Keep) 
         }
     }
     if let Some(step) = given.run.from_step {
-        anyhow::bail!("`{}` is finished; --from-step {step} is for a run that has steps left", out.display());
+        anyhow::bail!("`{}` is finished and has no steps left; omit --from-step {step}", out.display());
     }
-    tracing::info!("the run is finished already");
-    // A kill after the last step leaves the page unwritten.
+    tracing::info!("the run is already finished");
+    // A run killed after its last step has no page yet.
     if !out.join("report.html").exists() {
         output::write_file(&out.join("report.html"), training_report(out)?.as_bytes())?;
     }
@@ -144,11 +145,11 @@ impl<'a> Given<'a> {
         Some((args.common.model.as_ref()?, args))
     }
 
-    /// Refuses a cache of pixels where it would not be used.
+    /// Refuses a pixel cache that the task does not use.
     fn check_cache(&self, task: &dyn AnyTask) -> anyhow::Result<()> {
         match (task.uses_pixel_cache(), &self.run.cache.pixel_cache) {
             (false, Some(_)) => Err(Usage(format!(
-                "--pixel-cache is not for {}, which computes the model's input anew from whole images",
+                "--pixel-cache does not apply to {}, which computes the model's input from whole images; omit it",
                 task.name()
             ))
             .into()),
@@ -156,7 +157,7 @@ impl<'a> Given<'a> {
         }
     }
 
-    /// The settings: the file, over it `--set`, over it the flags.
+    /// The settings: flags override `--set`, which overrides the file.
     fn settings(&self, task: &dyn AnyTask) -> anyhow::Result<Settings> {
         let mut settings = match &self.run.config {
             Some(file) => Settings::from_file(file)?,
@@ -173,7 +174,7 @@ impl<'a> Given<'a> {
         for (key, text) in &args.flags {
             let flag = format!("--{}", key.replace('_', "-"));
             let entry = schema.entry(key, || radapter_settings::Origin::Named(flag.clone()))?;
-            // A folder named `1` is a text; a number of captions is not.
+            // A folder named `1` is a string; a number of captions is not.
             let as_text = Value::String(text.clone());
             let as_toml = || toml::from_str::<Table>(&format!("value = {text}")).ok()?.remove("value");
             let value = match entry.setting.normalize(as_text.clone()) {
@@ -186,7 +187,7 @@ impl<'a> Given<'a> {
     }
 }
 
-/// What the run is going to do, on stderr: it is in `config.toml` too.
+/// Logs what the run will do, which `config.toml` records too.
 fn describe(plan: &dyn AnyPlan) -> anyhow::Result<()> {
     tracing::info!("{}", plan.summary());
     for (key, value) in dotted(&plan.settings()?) {
@@ -203,7 +204,7 @@ fn run_options(given: &Given<'_>, precision: Precision, session: &Session) -> an
     let first = chosen.first().context("--device names none")?;
     let mut options = RunOptions::new(&given.run.out, first.device.clone());
     if first.kind == Kind::Cpu && precision != Precision::F32 {
-        tracing::warn!("the CPU has no arithmetic for {precision} and is slower with it than with f32");
+        tracing::warn!("the CPU has no {precision} arithmetic and computes slower in it than in f32");
     }
     options.memory = free_memory(first);
     options.pixel_cache = given.run.cache.open()?;
@@ -218,7 +219,7 @@ fn run_options(given: &Given<'_>, precision: Precision, session: &Session) -> an
         }
         false => {
             if given.run.dashboard {
-                tracing::warn!("--dashboard needs a terminal on stdin and stdout; the usual progress is shown instead");
+                tracing::warn!("--dashboard needs a terminal on stdin and stdout; showing plain progress instead");
             }
             let shown = Shown::new(session.progress);
             Box::new(move |event: &ProgressEvent| shown.event(event))
@@ -231,7 +232,7 @@ fn finish(out: &Path, done: TrainOutcome, keep: Keep) -> anyhow::Result<()> {
     if !done.skipped.is_empty() {
         let times: usize = done.skipped.iter().map(|image| image.times).sum();
         tracing::warn!(
-            "{} training images could not be read and were left out, {times} times in all",
+            "{} training images could not be read and were left out, {times} times in total",
             done.skipped.len()
         );
     }
@@ -243,7 +244,7 @@ fn finish(out: &Path, done: TrainOutcome, keep: Keep) -> anyhow::Result<()> {
     }
 }
 
-/// What came of a run.
+/// The result of a run, as lines of text.
 fn summary(out: &Path, report: &Report, keep: Keep) -> String {
     let mut lines = vec![
         ("run", out.display().to_string()),

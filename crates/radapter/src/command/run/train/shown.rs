@@ -1,4 +1,4 @@
-//! Progress of a training on stderr.
+//! Training progress on stderr.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,7 +7,7 @@ use radapter_training::ProgressEvent;
 
 use crate::command::progress::{Progress, Style};
 
-/// Progress of a training on stderr.
+/// Shows training progress on stderr.
 pub(super) struct Shown {
     style: Style,
     bar: Mutex<Option<Progress>>,
