@@ -15,9 +15,10 @@ use radapter_datasets::ClassNames;
 use radapter_datasets::imagenet::ImageNetSet;
 use radapter_embedding::EmbedOptions;
 
-use super::Session;
+use super::args::JsonFlag;
 use super::failure::Usage;
 use super::skipped::report_skipped;
+use super::{Session, output};
 use radapter_report::{Table, percent};
 
 /// The name of the built-in suite.
@@ -110,8 +111,17 @@ pub(crate) fn measure_suite(
     Ok(outcome)
 }
 
+/// Prints one set's result, without the confusion matrix, which has a file of its own.
+pub(crate) fn print_set(evaluation: &Evaluation, json: JsonFlag) -> anyhow::Result<()> {
+    if json.json {
+        output::print_json(&evaluation.clone().without_confusion())
+    } else {
+        output::print(&set_table(evaluation))
+    }
+}
+
 /// One set's result as a table.
-pub(crate) fn set_table(evaluation: &Evaluation) -> String {
+fn set_table(evaluation: &Evaluation) -> String {
     let mut table = Table::new(&["class", "images>", "top-1>"]);
     for (class, accuracy) in &evaluation.per_class {
         table.row([class.clone(), accuracy.n.to_string(), percent(accuracy.accuracy)]);

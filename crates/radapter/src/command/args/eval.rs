@@ -27,7 +27,7 @@ pub(crate) struct SweepArgs {
     /// The run to evaluate
     #[arg(long, value_name = "RUN")]
     pub(crate) run: PathBuf,
-    /// Classification: a suite file, or `imagenet` for the ImageNet family in its usual layout (needs --root)
+    /// A suite file, or `imagenet` for the ImageNet family in its usual layout (needs --root)
     #[arg(long, value_name = "FILE.toml|imagenet", conflicts_with_all = ["captions", "annotations", "dataset"])]
     pub(crate) suite: Option<String>,
     #[command(flatten)]
@@ -36,10 +36,10 @@ pub(crate) struct SweepArgs {
     pub(crate) label_maps: LabelMapArgs,
     #[command(flatten)]
     pub(crate) dataset: DatasetArgs,
-    /// Segmentation: classes that were not trained on, one per line
+    /// Classes that were not trained on, one per line
     #[arg(long, value_name = "FILE")]
     pub(crate) unseen: Option<PathBuf>,
-    /// Segmentation: the source of masks, as for `eval segmentation`
+    /// The source of masks, as for `eval segmentation`
     #[arg(long, value_name = "builtin|ground-truth|PATH", default_value = "builtin")]
     pub(crate) proposals: String,
     #[command(flatten)]

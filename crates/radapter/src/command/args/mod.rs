@@ -1,14 +1,18 @@
 //! The command line: every flag is defined once, in a group that the subcommands share.
 
 mod alpha;
+mod captions;
 mod data;
 mod eval;
 mod global;
+mod index;
+mod label_maps;
 mod merge;
 mod model;
 mod predict;
-mod retrieval;
-mod segmentation;
+mod proposals;
+mod search;
+mod segment;
 mod serve_device;
 mod settings;
 mod train;
@@ -20,18 +24,20 @@ use clap::{Args, Parser, Subcommand};
 use radapter_experiments::{QUICKSTARTS, Quickstart, quickstart};
 
 pub(crate) use alpha::{AlphaArg, AlphaGrid};
+pub(crate) use captions::CaptionsArgs;
 pub(crate) use data::{
     ClassNamesArg, DecodeArgs, DecodingArg, DeviceBatchArg, ImagesArg, JsonFlag, PixelCacheArg, TemplatesArg,
 };
 pub(crate) use eval::{EvalArgs, SweepArgs};
 pub(crate) use global::{DeviceChoice, Devices, GlobalArgs};
+pub(crate) use index::IndexArgs;
+pub(crate) use label_maps::{AnnotatedArgs, ClassesArgs, DatasetArgs, LabelMapArgs};
 pub(crate) use merge::MergeArgs;
 pub(crate) use model::{ArchArg, ModelArgs, ModelRef};
 pub(crate) use predict::{EmbedArgs, PredictArgs, ZeroShotArgs};
-pub(crate) use retrieval::{CaptionsArgs, IndexArgs, Query, SearchArgs};
-pub(crate) use segmentation::{
-    AnnotatedArgs, ClassesArgs, DatasetArgs, FusionArgs, LabelMapArgs, ProposalsArgs, SegmentArgs,
-};
+pub(crate) use proposals::ProposalsArgs;
+pub(crate) use search::{Query, SearchArgs};
+pub(crate) use segment::{FusionArgs, SegmentArgs};
 pub(crate) use serve_device::ServeDeviceArgs;
 pub(crate) use settings::{CompletionsArgs, MethodsArgs, SettingsArgs};
 pub(crate) use train::{RunArgs, TaskArgs, TrainArgs};
@@ -111,8 +117,8 @@ Examples:
   radapter quickstart --task retrieval
   radapter quickstart --task segmentation")]
 pub(crate) struct QuickstartArgs {
-    /// The task to learn: classification, retrieval (images by captions and captions by images), or segmentation
-    #[arg(long, value_name = "TASK", default_value = "classification", value_parser = quickstart_names())]
+    /// The task to learn
+    #[arg(long, value_name = "TASK", default_value = QUICKSTARTS[0].name, value_parser = quickstart_names())]
     pub(crate) task: &'static Quickstart,
     /// Directory for the table, report and merged checkpoint; new or empty
     #[arg(long, value_name = "DIR", default_value = "radapter-quickstart")]

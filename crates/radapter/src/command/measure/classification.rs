@@ -22,8 +22,8 @@ use crate::command::args::{
     AlphaArg, ClassNamesArg, DecodeArgs, DecodingArg, DeviceBatchArg, JsonFlag, ModelArgs, SweepArgs, TemplatesArg,
 };
 use crate::command::failure::Usage;
-use crate::command::run::predict::Form;
-use crate::command::suite::{Source, measure, measure_suite, set_table, suite_table};
+use crate::command::prediction_file::Form;
+use crate::command::suite::{Source, measure, measure_suite, print_set, suite_table};
 use crate::command::text_cache::text_cache;
 use crate::command::{Session, classes, model, output};
 
@@ -224,15 +224,6 @@ fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Swe
 
 fn each(result: &SuiteResult) -> impl Iterator<Item = &NamedEvaluation> {
     std::iter::once(&result.id).chain(&result.ood)
-}
-
-/// Prints one set's result, without the confusion matrix, which has a file of its own.
-pub(in crate::command) fn print_set(evaluation: &Evaluation, json: JsonFlag) -> anyhow::Result<()> {
-    if json.json {
-        output::print_json(&evaluation.clone().without_confusion())
-    } else {
-        output::print(&set_table(evaluation))
-    }
 }
 
 fn print_suite(result: &SuiteResult, json: JsonFlag) -> anyhow::Result<()> {

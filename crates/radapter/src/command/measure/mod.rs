@@ -10,7 +10,6 @@ use std::fmt::Debug;
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use radapter_training::{RunDir, Task};
 
-pub(super) use classification::print_set;
 use sweep::Sweep;
 
 use super::args::{EvalArgs, SweepArgs};

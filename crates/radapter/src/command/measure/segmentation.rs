@@ -26,7 +26,7 @@ use crate::command::args::{
     ModelArgs, ModelRef, SweepArgs,
 };
 use crate::command::failure::Usage;
-use crate::command::run::segment::{Parts, Shown, annotated, run_of, unseen};
+use crate::command::segment::{Parts, Shown, annotated, run_of, unseen};
 use crate::command::skipped::report_skipped;
 use crate::command::{Session, model, output};
 
@@ -384,5 +384,5 @@ fn table(measured: &Measured) -> String {
         ("pixels under no mask", *uncovered),
     ];
     lines.extend(parts.into_iter().filter_map(|(name, value)| Some((name, percent(value?)))));
-    format!("{classes}\n\n{}", crate::command::run::aligned(&lines))
+    format!("{classes}\n\n{}", output::aligned(&lines))
 }

@@ -45,7 +45,7 @@ pub(super) fn run(args: &IndexArgs, session: &Session) -> anyhow::Result<()> {
             &json!({ "images": images, "embedded": embedded, "kept": kept, "dropped": dropped, "skipped": skipped }),
         );
     }
-    output::print(&super::aligned(&[
+    output::print(&output::aligned(&[
         ("index", args.out.display().to_string()),
         ("images", images.to_string()),
         ("embedded", embedded.to_string()),

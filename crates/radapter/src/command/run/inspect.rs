@@ -27,7 +27,7 @@ pub(super) fn run(args: &InspectArgs) -> anyhow::Result<()> {
     if args.json.json {
         return output::print_json(&facts.json);
     }
-    output::print(&super::aligned(&facts.lines))
+    output::print(&output::aligned(&facts.lines))
 }
 
 /// Whether a file's metadata says that it holds adapters.

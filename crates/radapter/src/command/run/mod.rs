@@ -7,12 +7,11 @@ mod index;
 mod inspect;
 mod merge;
 mod methods;
-pub(super) mod predict;
+mod predict;
 mod proposals;
 #[cfg(feature = "embedded")]
 mod quickstart;
 mod search;
-pub(super) mod segment;
 mod serve_device;
 mod settings;
 mod tokenize;
@@ -20,7 +19,7 @@ mod train;
 mod zero_shot;
 
 use super::args::Command;
-use super::{Session, measure};
+use super::{Session, measure, segment};
 
 /// Runs a subcommand.
 pub(super) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
@@ -50,11 +49,4 @@ pub(super) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
         Command::Merge(args) => merge::run(&args, session),
         Command::Sweep(args) => measure::sweep(&args, session),
     }
-}
-
-/// Names and values in two columns.
-pub(super) fn aligned(lines: &[(&str, String)]) -> String {
-    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let line = |(name, value): &(&str, String)| format!("{name:<width$}  {value}");
-    lines.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -8,26 +8,9 @@ use serde_json::json;
 
 use crate::command::args::PredictArgs;
 use crate::command::failure::Usage;
+use crate::command::prediction_file::Form;
 use crate::command::skipped::report_skipped;
 use crate::command::{Session, classes, images, model, output};
-
-/// The format of a file of predictions, by its extension.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::command) enum Form {
-    Csv,
-    JsonLines,
-}
-
-impl Form {
-    pub(in crate::command) fn of(path: &Path) -> Result<Self, Usage> {
-        let ending = path.extension().and_then(|ending| ending.to_str());
-        match ending.map(str::to_ascii_lowercase).as_deref() {
-            Some("csv") => Ok(Self::Csv),
-            Some("jsonl") => Ok(Self::JsonLines),
-            _ => Err(Usage(format!("`{}`: expected a file ending in .csv or .jsonl", path.display()))),
-        }
-    }
-}
 
 pub(super) fn run(args: &PredictArgs, session: &Session) -> anyhow::Result<()> {
     let form = Form::of(&args.out)?;

@@ -106,7 +106,7 @@ pub(super) fn run(args: &ProposalsArgs, session: &Session) -> anyhow::Result<()>
                 ]);
             }
             lines.push(("seconds per image", format!("{seconds_per_image:.3} (on one core)")));
-            output::print(&super::aligned(&lines))
+            output::print(&output::aligned(&lines))
         }
     }
 }

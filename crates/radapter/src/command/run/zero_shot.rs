@@ -5,7 +5,7 @@ use radapter_classification::read::read_labelled;
 use radapter_classification::suite::TestSet;
 
 use crate::command::args::ZeroShotArgs;
-use crate::command::{Session, classes, measure, model, suite};
+use crate::command::{Session, classes, model, suite};
 
 pub(super) fn run(args: &ZeroShotArgs, session: &Session) -> anyhow::Result<()> {
     let templates = classes::templates(&args.templates)?.unwrap_or_default();
@@ -17,5 +17,5 @@ pub(super) fn run(args: &ZeroShotArgs, session: &Session) -> anyhow::Result<()> 
     let set = TestSet::new(args.data.display().to_string(), images, &found)?;
     let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
     let outcome = suite::measure(&*model.encoder, &head, &set, &options, session)?;
-    measure::print_set(&outcome.evaluation, args.json)
+    suite::print_set(&outcome.evaluation, args.json)
 }

@@ -258,5 +258,5 @@ fn summary(out: &Path, report: &Report, keep: Keep) -> String {
         lines.push(("the run's model", format!("that of step {step} (keep = {})", keep.name())));
     }
     lines.push(("report", out.join("report.html").display().to_string()));
-    super::aligned(&lines)
+    output::aligned(&lines)
 }

@@ -1,0 +1,39 @@
+//! `index`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{AlphaArg, DecodeArgs, DecodingArg, DeviceBatchArg, JsonFlag, ModelArgs};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A second run embeds only images that are new or changed (by size and time) and drops those that are gone. The index is saved on
+Ctrl-C and every 20 seconds; the same command then continues. `radapter search` searches it.
+
+Examples:
+  radapter index --model hf://laion/CLIP-ViT-B-32-laion2B-s34B-b79K --images photos --out photos.index
+  radapter index --model runs/flickr --images photos --out photos.index")]
+pub(crate) struct IndexArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) alpha: AlphaArg,
+    /// The folder of images, with all its subfolders
+    #[arg(long, value_name = "DIR")]
+    pub(crate) images: PathBuf,
+    /// Accept that the images of the index have moved to --images
+    #[arg(long)]
+    pub(crate) moved: bool,
+    #[command(flatten)]
+    pub(crate) decode: DecodeArgs,
+    #[command(flatten)]
+    pub(crate) decoding: DecodingArg,
+    #[command(flatten)]
+    pub(crate) batch: DeviceBatchArg,
+    #[command(flatten)]
+    pub(crate) json: JsonFlag,
+    /// The index to create or update
+    #[arg(long, value_name = "INDEX")]
+    pub(crate) out: PathBuf,
+}
