@@ -142,3 +142,12 @@ fn adapters_that_do_not_belong() {
         assert!(!folder.join("out").exists());
     }
 }
+
+#[test]
+fn a_hub_repository_without_its_scheme_is_recognised() {
+    let folder = Folder::new();
+    radapter("embed --model openai/clip-vit-base-patch32")
+        .with("--texts", folder.file("texts.txt", "a cat\n"))
+        .with("--out", folder.join("out.safetensors"))
+        .fail(1, &["did you mean the hub's `hf://openai/clip-vit-base-patch32`?"]);
+}

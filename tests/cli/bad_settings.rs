@@ -20,7 +20,7 @@ fn settings_that_are_unknown_or_of_a_wrong_value() {
         ("templates=nowhere.txt", vec!["nowhere.txt"]),
     ];
     for (setting, words) in cases {
-        training(&folder, "run", "").with("--set", setting).fail(1, &words);
+        training(&folder, "run", "").with("--set", setting).fail(2, &words);
         assert!(!folder.join("run").exists(), "{setting}");
     }
     let config = folder.file("config.toml", "epochs = 1\nlearning_rate = 1\n");
@@ -37,9 +37,10 @@ fn unknown_keys_come_with_the_nearest_ones() {
         ("epoch=3", "unknown setting `epoch` in --set; did you mean epochs?"),
         ("adapter.rnk=4", "unknown setting `adapter.rnk` in --set; did you mean adapter.rank?"),
         ("margin=0.1", "unknown setting `margin` in --set; did you mean loss.margin?"),
+        ("learning_rate=0.1", "unknown setting `learning_rate` in --set; did you mean lr?"),
         ("colour=blue", "unknown setting `colour` in --set; known are adapter."),
     ] {
-        training(&folder, "run", "").with("--set", setting).fail(1, &[error]);
+        training(&folder, "run", "").with("--set", setting).fail(2, &[error]);
     }
     // In a file: at the top, in a table, and as a dotted key. The message names the line.
     for (text, line, error) in [
@@ -69,7 +70,7 @@ fn refused_values_come_with_the_expected_ones_and_their_place() {
         ("checkpointing=yes", "checkpointing = \"yes\" in --set is refused: expected true or false"),
         ("lr.x=1", "lr"),
     ] {
-        training(&folder, "run", "").with("--set", setting).fail(1, &[error]);
+        training(&folder, "run", "").with("--set", setting).fail(2, &[error]);
     }
     let config = folder.file("settings.toml", "epochs = 1\n\n[loss]\nsmoothing = 1.0\n");
     let error = format!(
@@ -78,7 +79,7 @@ fn refused_values_come_with_the_expected_ones_and_their_place() {
     );
     training(&folder, "run", "").with("--config", config).fail(1, &[&error]);
     let error = "val_fraction = \"much\" in --set is refused: expected a number";
-    training(&folder, "run", "").with("--set", "val_fraction=much").fail(1, &[error]);
+    training(&folder, "run", "").with("--set", "val_fraction=much").fail(2, &[error]);
     assert!(!folder.join("run").exists());
 }
 
@@ -86,11 +87,11 @@ fn refused_values_come_with_the_expected_ones_and_their_place() {
 fn recipes_methods_and_tasks_that_are_unknown() {
     let folder = Folder::new();
     let error = "recipe = \"paper-coco\" in --set is refused: the recipes of classification are auto, paper-imagenet";
-    training(&folder, "run", "--set recipe=paper-coco").fail(1, &[error]);
+    training(&folder, "run", "--set recipe=paper-coco").fail(2, &[error]);
     let error = "method = \"lora\" in --method is refused: expected one of r-adapter, full, flyp, ovseg";
-    training(&folder, "run", "--method lora").fail(1, &[error]);
+    training(&folder, "run", "--method lora").fail(2, &[error]);
     let error = "method = \"lora\" in --set is refused";
-    training(&folder, "run", "--set method=lora").fail(1, &[error]);
+    training(&folder, "run", "--set method=lora").fail(2, &[error]);
     radapter("train detection --out run --model embedded").fail(2, &["unrecognized subcommand 'detection'"]);
 
     // The method needs classes, and captions have none.
@@ -98,7 +99,7 @@ fn recipes_methods_and_tasks_that_are_unknown() {
     radapter("train retrieval --method full --model embedded")
         .with("--captions", captions)
         .with("--out", folder.join("run"))
-        .fail(1, &["method = \"full\" in --method", "compares images with a classifier", "r-adapter, flyp, ovseg"]);
+        .fail(2, &["method = \"full\" in --method", "compares images with a classifier", "r-adapter, flyp, ovseg"]);
     assert!(!folder.join("run").exists());
 }
 
@@ -127,7 +128,7 @@ fn a_resumed_run_is_not_contradicted() {
     let config = Folder::new();
     let file = config.file("settings.toml", "epochs = 3\n[adapter]\nrank = 2\n");
     resume().with("--config", &file).fail(1, &["a resumed run cannot change `adapter.rank`"]);
-    resume().with("--set", "epoch=3").fail(1, &["unknown setting `epoch` in --set; did you mean epochs?"]);
+    resume().with("--set", "epoch=3").fail(2, &["unknown setting `epoch` in --set; did you mean epochs?"]);
     let same = config.file("same.toml", "epochs = 3\nema = \"auto\"\n");
     resume().with("--config", same).succeed();
     // The run's own record is a settings file too.
@@ -135,4 +136,12 @@ fn a_resumed_run_is_not_contradicted() {
     resume().with("--config", config.file("record.toml", record)).succeed();
     let again = radapter("train classification --resume --method full").with("--out", trained().run());
     again.fail(1, &["cannot change `method`"]);
+}
+
+#[test]
+fn a_flag_that_is_a_setting_or_another_command_s_comes_with_a_tip() {
+    let folder = Folder::new();
+    training(&folder, "run", "--margin 0.2").fail(2, &["unexpected argument '--margin'", "--set loss.margin=VALUE"]);
+    training(&folder, "run", "--learning 0.2").fail(2, &["--set KEY=VALUE", "radapter settings"]);
+    radapter("zero-shot --model embedded --data x --suite s.toml").fail(2, &["radapter eval classification --suite"]);
 }

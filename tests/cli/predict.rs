@@ -75,3 +75,24 @@ fn only_the_extension_chooses_the_format() {
     predict("out").fail(2, &[".csv"]);
     radapter("predict --out out.csv").with("--model", trained().run()).fail(2, &["--images"]);
 }
+
+#[test]
+fn predictions_are_printed_as_a_table_json_or_csv() {
+    let folder = Folder::new();
+    let names = folder.file("names.toml", "big_cat = \"a lion\"\n");
+    let predict = |more: &str| {
+        radapter(&format!("predict --top 2 {more}"))
+            .with("--model", trained().run())
+            .with("--images", trained().images())
+            .with("--class-names", &names)
+            .succeed()
+    };
+    let table = predict("").stdout;
+    assert_eq!(table.lines().filter(|line| line.starts_with("big_cat/")).count(), 10, "{table}");
+    assert!(table.contains("a lion") && table.contains('%'), "{table}");
+    let json = predict("--json").json();
+    assert_eq!((json.as_array().unwrap().len(), json[0]["predictions"].as_array().unwrap().len()), (30, 2));
+    let csv = predict("--out -").stdout;
+    assert!(csv.starts_with("image,class_1,text_1,probability_1,class_2,text_2,probability_2\n"), "{csv}");
+    assert_eq!((csv.lines().count(), csv.contains(",big_cat,a lion,")), (31, true), "{csv}");
+}

@@ -114,7 +114,7 @@ fn arguments_that_contradict_the_run_are_refused() {
     training(&folder, "run", "--set epochs=1 --set batch_size=8").succeed();
     resume(&run).with("--set", "lr=0.5").fail(1, &["lr", "0.5"]);
     resume(&run).with("--set", "adapter.rank=2").fail(1, &["adapter.rank"]);
-    resume(&run).with("--set", "nonsense=2").fail(1, &["nonsense"]);
+    resume(&run).with("--set", "nonsense=2").fail(2, &["nonsense"]);
     resume(&run).with("--set", "epochs=1").succeed();
     let again = |out: &Path| radapter("train classification --resume").with("--out", out);
     again(&run).with("--train", folder.join("images")).with("--model", folder.join("model")).succeed();

@@ -142,3 +142,8 @@ fn a_killed_index_is_continued() {
     there.dedup();
     assert_eq!(there.len(), 300);
 }
+
+#[test]
+fn an_empty_text_is_refused() {
+    radapter("search --index photos.index").with("--text", " ").fail(2, &["--text is empty"]);
+}

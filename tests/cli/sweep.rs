@@ -57,3 +57,25 @@ fn invalid_ranges_are_refused() {
     }
     assert!(!folder.join("out").exists());
 }
+
+#[test]
+fn sweep_and_merge_print_their_results_as_json() {
+    let folder = Folder::new();
+    let out = folder.join("sweep");
+    let printed = radapter("sweep --alpha 0:1:1 --json")
+        .with("--run", trained().run())
+        .with("--suite", trained().suite())
+        .with("--out", &out)
+        .succeed()
+        .json();
+    let written: Value = serde_json::from_slice(&std::fs::read(out.join("sweep.json")).unwrap()).unwrap();
+    assert_eq!(printed, written);
+    let merged = folder.join("merged");
+    let printed = radapter("merge --alpha 0.25 --dtype f16 --json")
+        .with("--run", trained().run())
+        .with("--out", &merged)
+        .succeed()
+        .json();
+    let expected = serde_json::json!({ "out": merged, "alpha": 0.25, "format": "open-clip", "dtype": "f16" });
+    assert_eq!(printed, expected);
+}

@@ -184,3 +184,25 @@ fn tensorboard_files_are_written_if_asked_for_and_a_resume_adds_one() {
         assert!(has("brain.Event:2") && has("loss"), "{name}");
     }
 }
+
+#[test]
+fn a_file_with_model_and_data_is_enough_and_a_run_s_own_starts_another() {
+    let folder = Folder::new();
+    let (model, images) = (trained().model(), trained().images());
+    let config =
+        folder.file("train.toml", format!("model = {model:?}\ntrain = {images:?}\nsteps = 1\nbatch_size = 4\n"));
+    let train = |config: &std::path::Path, out: &str| {
+        radapter("train classification").with("--config", config).with("--out", folder.join(out))
+    };
+    let report = train(&config, "first").args(["--json"]).succeed().json();
+    assert_eq!(report["steps"], 1);
+    train(&folder.join("first/config.toml"), "second").succeed();
+    let weights = |run: &str| std::fs::read(folder.join(run).join("adapters.safetensors")).unwrap();
+    assert_eq!(weights("first"), weights("second"));
+
+    let without = folder.file("without.toml", "steps = 1\n");
+    train(&without, "third").fail(2, &["no model", "--model"]);
+    let number = folder.file("number.toml", "model = 7\n");
+    train(&number, "third").fail(2, &["model = 7", "number.toml, line 1", "expected a string"]);
+    assert!(!folder.join("third").exists());
+}

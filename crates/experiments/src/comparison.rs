@@ -163,6 +163,12 @@ impl<'a> Comparison<'a> {
         claim(rows, self.quickstart.alpha)
     }
 
+    /// Warns of a reduced budget, whose figures show nothing.
+    pub fn caveat(&self) -> Option<&'static str> {
+        let is_reduced = self.budget.steps < (self.quickstart.full)().steps;
+        is_reduced.then_some("A reduced run, to see that everything works: its figures mean nothing.")
+    }
+
     /// A note for the terminal that explains the figures.
     pub fn note(&self) -> Option<String> {
         self.experiment.note()

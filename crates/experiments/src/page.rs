@@ -13,7 +13,8 @@ pub(crate) fn page(comparison: &Comparison<'_>, compared: &Compared) -> anyhow::
     let means = mean_rows(&compared.rows);
     let seeds = budget.seeds.len();
     let plural = if seeds == 1 { "" } else { "s" };
-    let lead = format!("The embedded CLIP, fine-tuned on {} Means of {seeds} seed{plural}.", experiment.lead());
+    let caveat = comparison.caveat().map_or_else(String::new, |caveat| format!("{caveat} "));
+    let lead = format!("{caveat}The embedded CLIP, fine-tuned on {} Means of {seeds} seed{plural}.", experiment.lead());
     let mut page = Page::new(quickstart.title, &lead);
     if let Some(claim) = comparison.claim(&compared.rows) {
         page.facts(&[

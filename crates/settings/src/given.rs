@@ -20,7 +20,8 @@ pub struct Settings {
 const SECTION: &str = "settings";
 
 impl Settings {
-    /// Reads a TOML file. A run's `config.toml` is accepted too: its section `[settings]` starts another run.
+    /// Reads a TOML file. A run's `config.toml` is accepted too: its section `[settings]` starts another run, of the model that the
+    /// record calls `base`.
     ///
     /// # Errors
     /// [`SettingsError::File`] if it cannot be read, [`SettingsError::Syntax`] if it is not TOML.
@@ -39,7 +40,9 @@ impl Settings {
             origins.insert(key.to_owned(), Origin::File { path: path.to_owned(), line: line_at(offset) });
         });
         if let (Some(Value::Table(section)), true) = (table.get(SECTION), table.contains_key("format")) {
+            let base = table.get("base").cloned();
             table = section.clone();
+            table.extend(base.map(|base| ("model".to_owned(), base)));
             let within = format!("{SECTION}.");
             origins = origins
                 .into_iter()
@@ -126,9 +129,9 @@ impl Settings {
         self.table.get(key)
     }
 
-    /// Removes a top-level key.
-    pub fn remove(&mut self, key: &str) {
-        self.table.remove(key);
+    /// Removes a top-level key and returns its value.
+    pub fn remove(&mut self, key: &str) -> Option<Value> {
+        self.table.remove(key)
     }
 
     /// Returns the given values; a group is a table within.

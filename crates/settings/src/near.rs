@@ -5,13 +5,19 @@ pub fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     let mut known: Vec<&str> = known.collect();
     known.sort_unstable();
     let is_near = |name: &str| strsim::levenshtein(word, name) <= 1 + last_part(word).len() / 4;
-    let close: Vec<&str> =
-        known.iter().copied().filter(|name| is_near(name) || last_part(name) == last_part(word)).collect();
+    let is_like = |name: &str| is_near(name) || last_part(name) == last_part(word) || name == initials(word);
+    let close: Vec<&str> = known.iter().copied().filter(|name| is_like(name)).collect();
     if close.is_empty() {
         format!("; known are {}", known.join(", "))
     } else {
         format!("; did you mean {}?", close.join(" or "))
     }
+}
+
+/// `lr` of `learning_rate`.
+fn initials(word: &str) -> String {
+    let parts = word.split('_').filter_map(|part| part.chars().next());
+    if word.contains('_') { parts.collect() } else { String::new() }
 }
 
 fn last_part(key: &str) -> &str {
@@ -29,6 +35,7 @@ mod tests {
             ("epoch", "; did you mean epochs?"),
             ("batchsize", "; did you mean batch_size?"),
             ("margin", "; did you mean loss.margin?"),
+            ("learning_rate", "; did you mean lr?"),
             ("colour", "; known are batch_size, epochs, loss.margin, lr, warmup"),
         ] {
             assert_eq!(hint(word, known.into_iter()), expected, "{word}");

@@ -45,6 +45,12 @@ pub trait AnyTask: Sync {
     /// Its settings and the trainer's.
     fn settings(&self) -> Schema;
 
+    /// Checks settings before a model is opened or data are read.
+    ///
+    /// # Errors
+    /// An unknown key, method or recipe, and a value of the wrong type or out of range.
+    fn check(&self, methods: &[&'static dyn Method], given: &Settings) -> Result<(), SettingsError>;
+
     /// A new run: [`Plan::new`].
     ///
     /// # Errors
@@ -148,6 +154,10 @@ impl<T: Task> AnyTask for Registered<T> {
 
     fn uses_pixel_cache(&self) -> bool {
         T::USES_PIXEL_CACHE
+    }
+
+    fn check(&self, methods: &[&'static dyn Method], given: &Settings) -> Result<(), SettingsError> {
+        crate::plan::check::<T>(methods, given)
     }
 
     fn settings(&self) -> Schema {

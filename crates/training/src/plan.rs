@@ -6,7 +6,8 @@
 use burn::tensor::Device;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::Clip;
-use radapter_settings::{Contradiction, Facts, Origin, Schema, Settings, SettingsError, schema};
+use radapter_settings::schema::{self, Overlaid};
+use radapter_settings::{Contradiction, Facts, Origin, Schema, Settings, SettingsError};
 use serde::Serialize;
 use toml::Table;
 
@@ -65,15 +66,10 @@ impl<T: Task> Plan<T> {
     pub fn new(inputs: Inputs<'_, T>, given: &Settings) -> Result<Self, T::Error> {
         let Inputs { methods, base, reference, data, device, progress } = inputs;
         let schema = settings_of::<T>();
-        let (method, layers) = layers::<T>(methods, given)?;
-        let layers: Vec<&Settings> = layers.iter().chain([given]).collect();
-        let overlaid = schema.overlay(&layers)?;
-        let resolved = |samples| -> Result<TrainSettings, SettingsError> {
+        let (method, overlaid) = overlaid::<T>(methods, given, &schema)?;
+        let resolved = |samples| {
             let facts = Facts { samples, checkpoint_temperature: base.temperature(), smoothing: T::SMOOTHING };
-            let train: TrainSettings = overlaid.resolve(&facts).part()?;
-            check_method(method, &train)?;
-            train.check()?;
-            Ok(train)
+            train_settings(method, &overlaid, &facts)
         };
         // Reading data can take long, so settings are checked before. Of the trainer's, the data depend on the seed alone.
         let seed = resolved(1)?.seed;
@@ -171,6 +167,31 @@ impl<T: Task> Plan<T> {
             options,
         })
     }
+}
+
+/// Checks what the user gives as far as the settings themselves tell, without model and data.
+pub(crate) fn check<T: Task>(methods: &[&'static dyn Method], given: &Settings) -> Result<(), SettingsError> {
+    let schema = settings_of::<T>();
+    let (method, overlaid) = overlaid::<T>(methods, given, &schema)?;
+    train_settings(method, &overlaid, &Facts::default()).map(drop)
+}
+
+/// The method, and all layers merged.
+fn overlaid<'a, T: Task>(
+    methods: &[&'static dyn Method],
+    given: &Settings,
+    schema: &'a Schema,
+) -> Result<(&'static dyn Method, Overlaid<'a>), SettingsError> {
+    let (method, layers) = layers::<T>(methods, given)?;
+    let layers: Vec<&Settings> = layers.iter().chain([given]).collect();
+    Ok((method, schema.overlay(&layers)?))
+}
+
+fn train_settings(method: &dyn Method, overlaid: &Overlaid<'_>, facts: &Facts) -> Result<TrainSettings, SettingsError> {
+    let train: TrainSettings = overlaid.resolve(facts).part()?;
+    check_method(method, &train)?;
+    train.check()?;
+    Ok(train)
 }
 
 /// The method, and the layers below what the user gives: task, method, recipe.

@@ -4,6 +4,9 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
+use radapter_settings::{Origin, SettingsError};
+use radapter_training::TrainError;
+
 use super::log;
 
 /// Exit status when the work failed.
@@ -74,11 +77,26 @@ pub(super) fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::from(INTERRUPTED);
     }
     log::line(&format!("error: {}", chain(error)));
-    if error.is::<Usage>() {
+    let settings = match error.downcast_ref() {
+        Some(TrainError::Settings(error)) => Some(error),
+        _ => error.downcast_ref(),
+    };
+    if error.is::<Usage>() || settings.is_some_and(is_of_command_line) {
         log::line("For more information, try '--help'.");
         return ExitCode::from(USAGE);
     }
     ExitCode::from(FAILED)
+}
+
+/// Whether a setting was refused that `--set` or a flag gives.
+fn is_of_command_line(error: &SettingsError) -> bool {
+    match error {
+        SettingsError::UnknownKey { origin, .. } | SettingsError::Value { origin, .. } => {
+            matches!(origin, Origin::Named(name) if name.starts_with("--"))
+        }
+        SettingsError::NoAssignment { .. } => true,
+        _ => false,
+    }
 }
 
 /// An error and its causes, each on its own line.

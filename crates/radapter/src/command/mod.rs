@@ -28,7 +28,7 @@ mod texts;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use radapter_embedding::EmbedOptions;
 
 /// The global options, which all subcommands share.
@@ -58,11 +58,22 @@ impl Session {
     }
 }
 
+/// Ends the process as clap does: 0 after --help and --version, 2 for a wrong command line.
+fn refuse(error: &clap::Error) -> ! {
+    let command = std::env::args().skip(1).find(|arg| args::Command::has_subcommand(arg));
+    let tip = args::tip(error, &command.unwrap_or_default());
+    // A closed stderr leaves the exit status.
+    drop(error.print());
+    if let Some(tip) = tip {
+        log::line(&format!("tip: {tip}"));
+    }
+    std::process::exit(error.exit_code())
+}
+
 /// Parses this process's arguments and runs the command.
 pub fn main() -> ExitCode {
     completion::answer();
-    // clap exits on its own: 0 after --help and --version, 2 for a wrong command line.
-    let cli = args::Cli::parse();
+    let cli = args::Cli::try_parse().unwrap_or_else(|error| refuse(&error));
     log::init(&cli.global);
     let session = Session { devices: cli.global.device, progress: progress::Style::choose(cli.global.quiet) };
     panics::keep_quiet(cli.global.verbose);

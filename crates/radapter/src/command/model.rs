@@ -133,10 +133,22 @@ fn tensors(model: &ModelRef, architecture: Option<&ClipConfig>) -> anyhow::Resul
         let base = base_of(&open_run(&path)?)?;
         return Ok(of_run(&path, &base, None, &merging_device()?)?.model.checkpoint()?);
     }
-    Checkpoint::open(&path, architecture).with_context(|| {
-        let forms = "embedded, a directory, a file with --arch, hf://OWNER/NAME or a run";
-        format!("cannot read the model `{model}` (MODEL is {forms})")
+    Checkpoint::open(&path, architecture).with_context(|| match model {
+        ModelRef::Path(path) if is_like_a_repository(path) => {
+            format!("there is no file or directory `{model}`; did you mean the hub's `hf://{model}`?")
+        }
+        _ => {
+            let forms = "embedded, a directory, a file with --arch, hf://OWNER/NAME or a run";
+            format!("cannot read the model `{model}` (MODEL is {forms})")
+        }
     })
+}
+
+/// Whether a path that does not exist has the form OWNER/NAME.
+fn is_like_a_repository(path: &Path) -> bool {
+    let is_name = |part: &str| !part.is_empty() && !part.starts_with('.');
+    let parts = path.to_str().and_then(|path| path.split_once('/'));
+    !path.exists() && parts.is_some_and(|(owner, name)| is_name(owner) && is_name(name) && !name.contains('/'))
 }
 
 /// Loads the base model of a run from its recorded location.

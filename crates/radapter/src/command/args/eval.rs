@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{AlphaGrid, CaptionsArgs, DatasetArgs, DecodeArgs, DecodingArg, DeviceBatchArg, FusionArgs, LabelMapArgs};
+use super::{
+    AlphaGrid, CaptionsArgs, DatasetArgs, DecodeArgs, DecodingArg, DeviceBatchArg, FusionArgs, JsonFlag, LabelMapArgs,
+};
 use crate::command::measure::EvalTask;
 
 #[derive(Debug, Args)]
@@ -53,6 +55,8 @@ pub(crate) struct SweepArgs {
     pub(crate) decoding: DecodingArg,
     #[command(flatten)]
     pub(crate) batch: DeviceBatchArg,
+    #[command(flatten)]
+    pub(crate) json: JsonFlag,
     /// Directory for the table, plot and report; new or empty
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,

@@ -6,7 +6,7 @@ use clap::Args;
 use radapter_clip::checkpoint::Format;
 use radapter_clip::state_dict::StoredDtype;
 
-use super::{AlphaArg, ArchArg, ModelRef};
+use super::{AlphaArg, ArchArg, JsonFlag, ModelRef};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -37,6 +37,8 @@ pub(crate) struct MergeArgs {
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) export: ExportArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonFlag,
 }
 
 /// The format and dtype of a written checkpoint.

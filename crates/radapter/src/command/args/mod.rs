@@ -15,6 +15,7 @@ mod search;
 mod segment;
 mod serve_device;
 mod settings;
+mod tip;
 mod train;
 
 use std::path::PathBuf;
@@ -40,6 +41,7 @@ pub(crate) use search::{Query, SearchArgs};
 pub(crate) use segment::{FusionArgs, SegmentArgs};
 pub(crate) use serve_device::ServeDeviceArgs;
 pub(crate) use settings::{CompletionsArgs, MethodsArgs, SettingsArgs};
+pub(crate) use tip::tip;
 pub(crate) use train::{RunArgs, TaskArgs, TrainArgs};
 
 /// Exit statuses and the forms of MODEL, shown after the help.

@@ -73,11 +73,13 @@ pub(crate) struct ZeroShotArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A classification run and its export have their own classes, whose texts --class-names can replace; any other model needs
---class-names. A row of the CSV is `image, class_1, probability_1, …`, a line of the JSONL
+--class-names. A row of the CSV is `image, class_1, probability_1, …`, with `text_1` after `class_1` where --class-names gives
+texts; a line of the JSONL is
 `{\"image\": …, \"predictions\": [{\"class\": …, \"probability\": …}, …]}`.
 Probabilities are the softmax over the classes at the model's own logit scale.
 
 Examples:
+  radapter predict --model runs/pets --images new-photos                  # prints a table
   radapter predict --model runs/pets --images new-photos --out predictions.csv
   radapter predict --model embedded --class-names classes.toml --images a.png --top 3 --out predictions.jsonl")]
 pub(crate) struct PredictArgs {
@@ -100,7 +102,9 @@ pub(crate) struct PredictArgs {
     pub(crate) decoding: DecodingArg,
     #[command(flatten)]
     pub(crate) batch: DeviceBatchArg,
-    /// Output file; the extension chooses the format
-    #[arg(long, value_name = "FILE.csv|FILE.jsonl")]
-    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) json: JsonFlag,
+    /// Output file, whose extension chooses the format; `-` writes CSV to stdout [default: a table on stdout]
+    #[arg(long, value_name = "FILE.csv|FILE.jsonl|-", conflicts_with = "json")]
+    pub(crate) out: Option<PathBuf>,
 }

@@ -6,7 +6,7 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use radapter_settings::Setting;
 use radapter_training::AnyTask;
 
-use super::{ArchArg, ModelRef, PixelCacheArg};
+use super::{ArchArg, JsonFlag, ModelRef, PixelCacheArg};
 use crate::tasks::{TASKS, task};
 
 #[derive(Debug, Args)]
@@ -48,13 +48,15 @@ pub(crate) struct ResumeArgs {
     /// Show live plots of loss, learning rate, throughput and validation in the terminal; q or Ctrl-C interrupts and saves
     #[arg(long)]
     pub(crate) dashboard: bool,
+    #[command(flatten)]
+    pub(crate) json: JsonFlag,
 }
 
 impl ResumeArgs {
     /// The run to resume without a subcommand, for which clap requires `--out`.
     pub(crate) fn run(self) -> Option<RunArgs> {
-        let Self { out, config, set, from_step, cache, dashboard, .. } = self;
-        Some(RunArgs { out: out?, config, set, from_step, cache, dashboard })
+        let Self { out, config, set, from_step, cache, dashboard, json, .. } = self;
+        Some(RunArgs { out: out?, config, set, from_step, cache, dashboard, json })
     }
 }
 
@@ -64,7 +66,7 @@ pub(crate) struct RunArgs {
     /// Directory of the run; new, empty, or with --resume an existing run
     #[arg(long, value_name = "RUN")]
     pub(crate) out: PathBuf,
-    /// Settings as a TOML file
+    /// Settings as a TOML file, which may also name the `model`; a run's config.toml starts another run like it
     #[arg(long, value_name = "FILE.toml")]
     pub(crate) config: Option<PathBuf>,
     /// One setting, such as lr=1e-3 or adapter.rank=4; overrides --config. `radapter settings` lists them
@@ -78,13 +80,15 @@ pub(crate) struct RunArgs {
     /// Show live plots of loss, learning rate, throughput and validation in the terminal; q or Ctrl-C interrupts and saves
     #[arg(long)]
     pub(crate) dashboard: bool,
+    #[command(flatten)]
+    pub(crate) json: JsonFlag,
 }
 
 /// The arguments of `train` that all tasks share.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CommonArgs {
     /// The model: embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
-    #[arg(long, value_name = "MODEL", required_unless_present = "resume")]
+    #[arg(long, value_name = "MODEL", required_unless_present_any = ["resume", "config"])]
     pub(crate) model: Option<ModelRef>,
     #[command(flatten)]
     pub(crate) arch: ArchArg,

@@ -109,7 +109,10 @@ pub(super) fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<()> {
     for task in &TASKS {
         if let Some(sweep) = (task.sweep)(args, session)? {
             sweep.write(args)?;
-            return output::print(&sweep.table().to_string());
+            return match args.json.json {
+                true => output::print_json(&sweep.objects()),
+                false => output::print(&sweep.table().to_string()),
+            };
         }
     }
     let task = RunDir::open(&args.run)?.record()?.task;

@@ -61,14 +61,18 @@ impl Sweep {
     pub(super) fn write(&self, args: &SweepArgs) -> anyhow::Result<()> {
         let chart = self.chart().svg()?;
         output::write_dir(&args.out, |dir| {
-            let objects: Vec<&Value> = self.points.iter().map(|point| &point.object).collect();
-            output::write_file(&dir.join("sweep.json"), &serde_json::to_vec_pretty(&objects)?)?;
+            output::write_file(&dir.join("sweep.json"), &serde_json::to_vec_pretty(&self.objects())?)?;
             output::write_file(&dir.join("sweep.csv"), &self.csv().context("cannot make the CSV")?)?;
             output::write_file(&dir.join("sweep.svg"), chart.as_bytes())?;
             output::write_file(&dir.join("report.html"), self.report(&args.run, &chart).as_bytes())
         })?;
         tracing::info!("sweep.json, sweep.csv, sweep.svg, report.html → {}", args.out.display());
         Ok(())
+    }
+
+    /// What `eval --json` prints at each α, with `alpha` before it.
+    pub(super) fn objects(&self) -> Vec<&Value> {
+        self.points.iter().map(|point| &point.object).collect()
     }
 
     fn csv(&self) -> anyhow::Result<Vec<u8>> {

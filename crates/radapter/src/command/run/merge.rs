@@ -5,6 +5,7 @@ use radapter_adapter::{AdapterFile, Alpha, merge_checkpoint};
 use radapter_classification::head::Head;
 use radapter_clip::checkpoint::{Checkpoint, SaveOptions};
 use radapter_clip::state_dict::StateDict;
+use serde_json::json;
 
 use crate::command::args::MergeArgs;
 use crate::command::failure::Usage;
@@ -41,8 +42,12 @@ pub(super) fn run(args: &MergeArgs, session: &Session) -> anyhow::Result<()> {
         }
     })?;
     let dtype = options.dtype.unwrap_or(merged.dtype);
-    let (out, format) = (args.out.display(), options.format);
-    tracing::info!("merged at alpha = {alpha} → {out} ({format}, {dtype})");
+    let (out, format) = (&args.out, options.format);
+    tracing::info!("merged at alpha = {alpha} → {} ({format}, {dtype})", out.display());
+    if args.json.json {
+        let (format, dtype) = (format.to_string(), dtype.to_string());
+        return output::print_json(&json!({ "out": out, "alpha": alpha, "format": format, "dtype": dtype }));
+    }
     Ok(())
 }
 

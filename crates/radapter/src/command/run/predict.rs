@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use radapter_classification::predict::{Ranking, predict};
-use serde_json::json;
+use radapter_classification::predict::{Ranked, Ranking, predict};
+use radapter_report::{Table, percent};
+use serde_json::{Value, json};
 
 use crate::command::args::PredictArgs;
 use crate::command::failure::Usage;
@@ -13,8 +14,9 @@ use crate::command::skipped::report_skipped;
 use crate::command::{Session, classes, images, model, output};
 
 pub(super) fn run(args: &PredictArgs, session: &Session) -> anyhow::Result<()> {
-    let form = Form::of(&args.out)?;
-    output::check_writable(&args.out)?;
+    let file = args.out.as_deref().filter(|out| *out != Path::new("-"));
+    let form = file.map(Form::of).transpose()?;
+    file.map(output::check_writable).transpose()?;
     if args.images.images.is_empty() {
         return Err(Usage("give --images: a directory or files".into()).into());
     }
@@ -41,37 +43,65 @@ pub(super) fn run(args: &PredictArgs, session: &Session) -> anyhow::Result<()> {
     })?;
     progress.finish();
     report_skipped(&predictions.skipped, images.len());
-    let content = match form {
-        Form::Csv => csv(&predictions.rankings, top.min(head.classes().len())).context("cannot make the CSV")?,
-        Form::JsonLines => json_lines(&predictions.rankings),
+    let rankings = &predictions.rankings;
+    let csv = || csv(rankings, top.min(head.classes().len()), names.is_some()).context("cannot make the CSV");
+    let Some(file) = file else {
+        return match (args.json.json, &args.out) {
+            (true, _) => output::print_json(&rankings.iter().map(json).collect::<Vec<_>>()),
+            (false, Some(_)) => output::print(String::from_utf8_lossy(&csv()?).trim_end()),
+            (false, None) => output::print(&table(rankings).to_string()),
+        };
     };
-    output::write_file(&args.out, &content)?;
-    tracing::info!("{} images → {}", predictions.rankings.len(), args.out.display());
+    let content = match form {
+        Some(Form::JsonLines) => {
+            rankings.iter().map(|ranking| format!("{}\n", json(ranking))).collect::<String>().into()
+        }
+        _ => csv()?,
+    };
+    output::write_file(file, &content)?;
+    tracing::info!("{} images → {}", rankings.len(), file.display());
     Ok(())
 }
 
-/// `image, class_1, probability_1, …`, one row per image.
-fn csv(rankings: &[Ranking], top: usize) -> anyhow::Result<Vec<u8>> {
+/// The likeliest classes of each image in words.
+fn table(rankings: &[Ranking]) -> Table {
+    let mut table = Table::new(&["image", "class", "probability>", "others"]);
+    for Ranking { name, best } in rankings {
+        let shown = |one: &Ranked| format!("{} {}", one.text, percent(one.probability));
+        let (first, others) = match &best[..] {
+            [first, others @ ..] => ((first.text.clone(), percent(first.probability)), others),
+            [] => ((String::new(), String::new()), &[][..]),
+        };
+        let others: Vec<String> = others.iter().map(shown).collect();
+        table.row([name.clone(), first.0, first.1, others.join(", ")]);
+    }
+    table
+}
+
+/// `image, class_1, probability_1, …`, one row per image; with texts `text_1` after `class_1`.
+fn csv(rankings: &[Ranking], top: usize, texts: bool) -> anyhow::Result<Vec<u8>> {
     let mut table = csv::Writer::from_writer(Vec::new());
-    let columns = (1..=top).flat_map(|place| [format!("class_{place}"), format!("probability_{place}")]);
+    let cells = |class: String, text: String, probability: String| {
+        [Some(class), texts.then_some(text), Some(probability)].into_iter().flatten()
+    };
+    let columns = (1..=top)
+        .flat_map(|place| cells(format!("class_{place}"), format!("text_{place}"), format!("probability_{place}")));
     table.write_record(std::iter::once("image".to_owned()).chain(columns))?;
     for ranking in rankings {
-        let best = ranking.best.iter().flat_map(|one| [one.class.clone(), format!("{:.6}", one.probability)]);
+        let best = ranking
+            .best
+            .iter()
+            .flat_map(|one| cells(one.class.clone(), one.text.clone(), format!("{:.6}", one.probability)));
         table.write_record(std::iter::once(ranking.name.clone()).chain(best))?;
     }
     Ok(table.into_inner().map_err(|error| error.into_error())?)
 }
 
-fn json_lines(rankings: &[Ranking]) -> Vec<u8> {
-    let mut lines = String::new();
-    for ranking in rankings {
-        let best: Vec<_> = ranking
-            .best
-            .iter()
-            .map(|one| json!({ "class": one.class, "text": one.text, "probability": one.probability, "score": one.score }))
-            .collect();
-        lines.push_str(&json!({ "image": ranking.name, "predictions": best }).to_string());
-        lines.push('\n');
-    }
-    lines.into_bytes()
+fn json(ranking: &Ranking) -> Value {
+    let best: Vec<_> = ranking
+        .best
+        .iter()
+        .map(|one| json!({ "class": one.class, "text": one.text, "probability": one.probability, "score": one.score }))
+        .collect();
+    json!({ "image": ranking.name, "predictions": best })
 }

@@ -27,7 +27,9 @@ pub(super) fn run(args: &QuickstartArgs, session: &Session) -> anyhow::Result<()
     output::write_file(&out.join("report.html"), comparison.page(&compared)?.as_bytes())?;
 
     output::print(&table(&compared.rows).to_string())?;
-    for text in [comparison.note(), comparison.claim(&compared.rows).map(|claim| claim.to_string())].iter().flatten() {
+    let caveat = comparison.caveat().map(str::to_owned);
+    let claim = comparison.claim(&compared.rows).map(|claim| claim.to_string());
+    for text in [caveat, comparison.note(), claim].iter().flatten() {
         output::print(&format!("\n{text}"))?;
     }
     output::print(&format!(

@@ -12,12 +12,16 @@ use radapter_report::{FoundImage, Page, Table};
 use radapter_retrieval::index::{Hit, Index, ModelId};
 
 use crate::command::args::{ModelArgs, ModelRef, Query, SearchArgs};
+use crate::command::failure::Usage;
 use crate::command::{Session, model, output};
 
 /// The longer side of a thumbnail on the page, in pixels.
 const THUMBNAIL: u32 = 256;
 
 pub(super) fn run(args: &SearchArgs, session: &Session) -> anyhow::Result<()> {
+    if args.query.text.as_deref().is_some_and(|text| text.trim().is_empty()) {
+        return Err(Usage("--text is empty; describe the images to find".into()).into());
+    }
     if let Some(html) = &args.html {
         output::check_writable(html)?;
     }

@@ -18,7 +18,7 @@ use radapter_training::{
 };
 use toml::{Table, Value};
 
-use crate::command::args::{ModelRef, RunArgs, TaskArgs, TrainArgs};
+use crate::command::args::{ArchArg, ModelRef, RunArgs, TaskArgs, TrainArgs};
 use crate::command::device::{Kind, free_memory};
 use crate::command::failure::{Interrupted, Usage};
 use crate::command::{Session, interrupt, model, output};
@@ -54,16 +54,18 @@ fn begin(given: &Given<'_>, args: &TaskArgs, session: &Session) -> anyhow::Resul
         );
     }
     given.check_cache(args.task)?;
-    let settings = given.settings(args.task)?;
-    // clap requires it.
-    let model = args.common.model.as_ref().context("give --model")?;
-    let reference = model::lasting_reference(model)?;
-    let base = model::checkpoint(model, &args.common.arch)?;
+    let Asked { settings, model } = given.asked(args.task)?;
+    args.task.check(METHODS, &settings)?;
+    let Some(model) = model else {
+        return Err(Usage("no model: give --model, or `model` in the file of --config".into()).into());
+    };
+    let reference = model::lasting_reference(&model)?;
+    let base = model::checkpoint(&model, &args.common.arch)?;
     let plan = prepared(session, base, Some(reference), |inputs| args.task.plan(inputs, &settings))?;
     describe(&*plan)?;
     let (precision, keep) = (plan.train_settings().precision, plan.train_settings().keep);
     let options = run_options(given, precision, session)?;
-    finish(out, plan.train(options).map_err(anyhow::Error::from_boxed)?, keep)
+    finish(given.run, plan.train(options).map_err(anyhow::Error::from_boxed)?, keep)
 }
 
 fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
@@ -76,14 +78,15 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
             format!("the run `{}` has a task unknown to this version: {}", out.display(), record.task)
         })?;
     given.check_cache(task)?;
-    task.check_resume(&run, &given.settings(task)?)?;
+    let Asked { settings, model } = given.asked(task)?;
+    task.check_resume(&run, &settings)?;
     let train = record.train()?;
     if let Some(report) = run.report()? {
-        return finished(given, &record, &report, train.keep);
+        return finished(given, model.as_ref(), &record, &report, train.keep);
     }
-    let base = match given.model() {
+    let base = match &model {
         // Compared by its hash, because the same model may have moved.
-        Some((model, args)) => model::checkpoint(model, &args.common.arch)?,
+        Some(model) => model::checkpoint(model, &given.architecture())?,
         None => {
             let reference = record.base.as_deref().with_context(|| {
                 format!("the run `{}` does not record where its base model is; give --model", out.display())
@@ -93,7 +96,7 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
     };
     let plan = prepared(session, base, None, |inputs| task.plan_of_run(inputs, &run))?;
     let options = run_options(given, train.precision, session)?;
-    finish(out, plan.resume(options, given.run.from_step).map_err(anyhow::Error::from_boxed)?, train.keep)
+    finish(given.run, plan.resume(options, given.run.from_step).map_err(anyhow::Error::from_boxed)?, train.keep)
 }
 
 /// Makes a plan, with progress while its data are read.
@@ -118,10 +121,16 @@ fn prepared(
 }
 
 /// Reports a finished run, after checking that the arguments agree with it.
-fn finished(given: &Given<'_>, record: &RunRecord, report: &Report, keep: Keep) -> anyhow::Result<()> {
+fn finished(
+    given: &Given<'_>,
+    model: Option<&ModelRef>,
+    record: &RunRecord,
+    report: &Report,
+    keep: Keep,
+) -> anyhow::Result<()> {
     let out = &given.run.out;
-    if let Some((model, args)) = given.model() {
-        let hash = model::checkpoint(model, &args.common.arch)?.state.hash();
+    if let Some(model) = model {
+        let hash = model::checkpoint(model, &given.architecture())?.state.hash();
         if hash != record.base_hash {
             let (key, run) = ("base model".to_owned(), record.base_hash.clone());
             return Err(TrainError::Contradiction { key, run, given: hash }.into());
@@ -135,14 +144,19 @@ fn finished(given: &Given<'_>, record: &RunRecord, report: &Report, keep: Keep) 
     if !out.join("report.html").exists() {
         output::write_file(&out.join("report.html"), training_report(out)?.as_bytes())?;
     }
-    output::print(&summary(out, report, keep))
+    print(given.run, report, keep)
 }
 
-impl<'a> Given<'a> {
-    /// The model, if one is given.
-    fn model(&self) -> Option<(&'a ModelRef, &'a TaskArgs)> {
-        let args = self.task?;
-        Some((args.common.model.as_ref()?, args))
+/// What the arguments and the file of `--config` ask for.
+struct Asked {
+    settings: Settings,
+    /// `--model`, else the `model` of the file.
+    model: Option<ModelRef>,
+}
+
+impl Given<'_> {
+    fn architecture(&self) -> ArchArg {
+        self.task.map_or(ArchArg { arch: None }, |args| args.common.arch.clone())
     }
 
     /// Refuses a pixel cache that the task does not use.
@@ -157,16 +171,25 @@ impl<'a> Given<'a> {
         }
     }
 
-    /// The settings: flags override `--set`, which overrides the file.
-    fn settings(&self, task: &dyn AnyTask) -> anyhow::Result<Settings> {
+    /// The settings and the model: flags override `--set`, which overrides the file.
+    fn asked(&self, task: &dyn AnyTask) -> anyhow::Result<Asked> {
         let mut settings = match &self.run.config {
             Some(file) => Settings::from_file(file)?,
             None => Settings::default(),
         };
+        let origin = settings.origin("model");
+        let model = match settings.remove("model") {
+            None => None,
+            Some(Value::String(model)) => {
+                let Ok(model) = model.parse::<ModelRef>();
+                Some(model)
+            }
+            Some(other) => return Err(Usage(format!("model = {other} in {origin}: expected a string")).into()),
+        };
         for assignment in &self.run.set {
             settings.assign(assignment)?;
         }
-        let Some(args) = self.task else { return Ok(settings) };
+        let Some(args) = self.task else { return Ok(Asked { settings, model }) };
         if let Some(method) = &args.common.method {
             settings.put("method", method.as_str().into(), "--method")?;
         }
@@ -183,7 +206,7 @@ impl<'a> Given<'a> {
             };
             settings.put(key, value, &flag)?;
         }
-        Ok(settings)
+        Ok(Asked { settings, model: args.common.model.clone().or(model) })
     }
 }
 
@@ -228,7 +251,8 @@ fn run_options(given: &Given<'_>, precision: Precision, session: &Session) -> an
     Ok(options)
 }
 
-fn finish(out: &Path, done: TrainOutcome, keep: Keep) -> anyhow::Result<()> {
+fn finish(run: &RunArgs, done: TrainOutcome, keep: Keep) -> anyhow::Result<()> {
+    let out = &run.out;
     if !done.skipped.is_empty() {
         let times: usize = done.skipped.iter().map(|image| image.times).sum();
         tracing::warn!(
@@ -239,8 +263,15 @@ fn finish(out: &Path, done: TrainOutcome, keep: Keep) -> anyhow::Result<()> {
     let page = training_report(out)?;
     output::write_file(&out.join("report.html"), page.as_bytes())?;
     match done.outcome {
-        Outcome::Finished(report) => output::print(&summary(out, &report, keep)),
+        Outcome::Finished(report) => print(run, &report, keep),
         Outcome::Interrupted { step } => Err(Interrupted::training(step, out).into()),
+    }
+}
+
+fn print(run: &RunArgs, report: &Report, keep: Keep) -> anyhow::Result<()> {
+    match run.json.json {
+        true => output::print_json(report),
+        false => output::print(&summary(&run.out, report, keep)),
     }
 }
 
