@@ -205,7 +205,11 @@ fn bad_captions_are_reported() {
 fn the_quickstart_on_retrieval_gives_its_rows() {
     let folder = Folder::new();
     let out = folder.join("quick");
-    radapter("quickstart --task retrieval --reduced").with("--out", &out).succeed();
+    let done = radapter("quickstart --task retrieval --reduced").with("--out", &out).succeed();
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    for text in [&done.stdout, &page] {
+        assert!(text.contains("its figures mean nothing"), "{text}");
+    }
     let rows: Value = serde_json::from_slice(&std::fs::read(out.join("results.json")).unwrap()).unwrap();
     let methods: Vec<&str> = rows.as_array().unwrap().iter().map(|row| row["method"].as_str().unwrap()).collect();
     assert_eq!(methods, ["zero-shot", "full-fine-tuning", "r-adapter", "r-adapter"]);
