@@ -73,7 +73,7 @@ fn training_records_its_task_and_leaves_a_run() {
     radapter("train retrieval --resume --split train").with("--out", flickr().run()).fail(1, &["split"]);
     radapter("train classification --resume")
         .with("--out", flickr().run())
-        .fail(1, &["is a run of retrieval, expected one of classification"]);
+        .fail(1, &["is a run of task retrieval; expected task classification"]);
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn bad_settings_say_which_and_why() {
         ("captions = 3", "captions = 3 in test", "a path"),
         ("augment.flip = 2", "augment.flip = 2 in test", "from 0 to 1"),
         ("augment.scale = [1, 0.5]", "scale", "from <= to <= 1, found [1.0, 0.5]"),
-        ("task = \"classification\"", "unknown setting `task` in test", "known are"),
+        ("task = \"classification\"", "unknown setting `task` in test", "expected one of"),
     ] {
         let message = refused(toml);
         assert!(message.contains(one) && message.contains(other), "{toml}: {message}");

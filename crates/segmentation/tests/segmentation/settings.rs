@@ -103,7 +103,7 @@ fn bad_settings_say_which_and_why() {
         ("proposals = 3", "proposals = 3 in test", "\"builtin\" or a path"),
         ("templates = \"nope\"", "templates = \"nope\" in test", "built-in"),
         ("augment.flip = 2", "augment.flip = 2 in test", "from 0 to 1"),
-        ("task = \"retrieval\"", "unknown setting `task` in test", "known are"),
+        ("task = \"retrieval\"", "unknown setting `task` in test", "expected one of"),
     ] {
         let message = refused(folder.path(), more);
         assert!(message.contains(one) && message.contains(other), "{more}: {message}");
