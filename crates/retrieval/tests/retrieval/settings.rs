@@ -85,7 +85,7 @@ fn full_fine_tuning_has_its_own_defaults() {
 }
 
 #[test]
-fn bad_settings_say_which_and_why() {
+fn bad_settings_name_the_key_and_the_problem() {
     for (toml, one, other) in [
         ("captoins = \"a.json\"", "unknown setting `captoins` in test", "captions"),
         ("data.pears = 5", "unknown setting `data.pears` in test", "data.pairs?"),
@@ -144,7 +144,7 @@ fn recorded_settings_start_another_run_with_equal_ones() {
 }
 
 #[test]
-fn given_settings_are_compared_by_what_they_name() {
+fn given_settings_are_compared_by_what_they_refer_to() {
     let dir = tempfile::tempdir().unwrap();
     let roundabout = dir.path().join("../").join(dir.path().file_name().unwrap());
     let recorded = plan(&format!("captions = {roundabout:?}\nsplit = \"train,restval\"")).settings().unwrap();
