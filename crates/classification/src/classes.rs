@@ -19,7 +19,6 @@ pub struct Classes {
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum ClassesError {
-    /// The list is empty.
     #[error("expected at least one class, found none")]
     Empty,
     /// A name is used twice.

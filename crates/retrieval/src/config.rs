@@ -116,8 +116,8 @@ impl RetrievalSettings {
         }
     }
 
-    /// Returns the path of the validation captions and the options for reading them; `None` if images are held out instead. The format of
-    /// separate validation captions is not detected yet.
+    /// Returns the path of the validation captions and the options for reading them; `None` if images are held out instead. The
+    /// format of separate validation captions is not detected yet.
     pub(crate) fn validation(&self) -> Option<(&Path, CaptionsOptions)> {
         let splits = self.val_split.0.clone();
         let image_ids = self.val_image_ids.as_deref().map(Path::to_owned);

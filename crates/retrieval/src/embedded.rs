@@ -1,5 +1,5 @@
-//! Recall from precomputed embeddings in a safetensors file: `image_embeddings`, `text_embeddings`, and in the metadata `text_image`, a
-//! JSON list with the index of the image of each text.
+//! Recall from precomputed embeddings in a safetensors file: `image_embeddings`, `text_embeddings`, and in the metadata
+//! `text_image`, a JSON list with the index of the image of each text.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};

@@ -1,6 +1,7 @@
 //! Cross-modal retrieval with CLIP: images by text and texts by image.
 //!
-//! * [`recall`]: R@1, R@5, R@10 and the median rank in both directions over the full gallery, in blocks; [`embedded`]: the same from
+//! * [`recall`]: R@1, R@5, R@10 and the median rank in both directions over the full gallery, in blocks; [`embedded`]: the same
+//!   from
 //!   precomputed embeddings of any model.
 //! * [`gallery`]: images with their captions, embedded and evaluated.
 //! * [`config`], [`data`], [`validator`], [`task`]: the task for the trainer. [`radapter_training::finetuned`] turns a run into a

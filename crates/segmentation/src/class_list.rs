@@ -62,8 +62,8 @@ impl std::fmt::Display for Synonyms {
 }
 
 impl ClassList {
-    /// Returns the classes that a text refers to: a file with one class per line and comma-separated synonyms, if a file of that name
-    /// exists, else comma-separated names.
+    /// Returns the classes that a text refers to: a file with one class per line and comma-separated synonyms, if a file of that
+    /// name exists, else comma-separated names.
     ///
     /// # Errors
     /// [`DatasetError`] for a file that cannot be read, a blank or repeated line, and an empty list.

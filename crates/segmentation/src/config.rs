@@ -21,7 +21,7 @@ settings! {
         pub images: Option<AbsolutePath> = Spec::unset().flag("DIR"),
         /// Folder of the training annotations: label maps, matched by relative path without extension.
         pub annotations: Option<AbsolutePath> = Spec::unset().flag("DIR"),
-        /// Classes of the annotations: a file with one per line (comma-separated synonyms), a built-in list, or comma-separated names.
+        /// Classes of the annotations: a file (one class per line, comma-separated synonyms), a built-in list, or comma-separated names.
         pub classes: Option<ClassLines> = Spec::unset().flag("FILE|LIST"),
         /// Synonyms of a class: the mean of their embeddings, or the whole line as one text, as in OVSeg's results.
         pub synonyms: Synonyms = Spec::toml("\"mean\"").flag("mean|joined"),

@@ -25,7 +25,8 @@ pub fn probabilities(cosines: &[f32], temperature: f32) -> Vec<f32> {
     softmax(cosines.iter().map(|cosine| cosine / temperature))
 }
 
-/// Converts the generator's logits to probabilities: softmax over all columns, of which the last, "no object", is dropped afterwards.
+/// Converts the generator's logits to probabilities: softmax over all columns, of which the last, "no object", is dropped
+/// afterwards.
 ///
 /// # Shapes
 /// `[classes + 1]` → `[classes]`

@@ -77,7 +77,6 @@ pub struct Segmented {
     pub index: usize,
     pub name: String,
     pub image: Arc<RgbImage>,
-    /// Class of each pixel.
     pub map: LabelMap,
     /// Pixels outside all masks, which get the class of the whole image.
     pub uncovered: usize,

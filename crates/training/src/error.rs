@@ -92,7 +92,6 @@ pub enum TrainError {
     /// The metric for selecting the best state is not one of the validation's.
     #[error("`best = \"{metric}\"` is not a validation metric; expected one of {found}")]
     NoSuchMetric { metric: String, found: String },
-    /// A setting is invalid.
     #[error(transparent)]
     Settings(#[from] radapter_settings::SettingsError),
     #[error(transparent)]

@@ -6,30 +6,17 @@
 #[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum ProgressEvent {
     /// The first step is about to start; earlier sessions did `done` of the run's `steps`.
-    Started {
-        done: u64,
-        steps: u64,
-        steps_per_epoch: u64,
-    },
+    Started { done: u64, steps: u64, steps_per_epoch: u64 },
     /// A step is done.
     Step(StepProgress),
-    Validating {
-        step: u64,
-    },
+    /// A validation is about to start.
+    Validating { step: u64 },
     /// A validation ended, with the task's metrics; `best` if it is the best so far.
-    Validated {
-        step: u64,
-        values: Vec<(String, f64)>,
-        best: bool,
-    },
+    Validated { step: u64, values: Vec<(String, f64)>, best: bool },
     /// A state was saved.
-    Saved {
-        step: u64,
-    },
+    Saved { step: u64 },
     /// Training ended: complete, stopped early, interrupted or failed.
-    Ended {
-        step: u64,
-    },
+    Ended { step: u64 },
 }
 
 /// Numbers of a step.

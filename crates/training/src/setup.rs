@@ -25,7 +25,6 @@ pub struct Setup {
     pub base_hash: String,
     /// What the task trains on and validates.
     pub parts: Parts,
-    /// Loss.
     pub objective: Arc<dyn Objective>,
     /// The trainer's settings.
     pub train: TrainSettings,

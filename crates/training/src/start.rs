@@ -273,8 +273,8 @@ fn gradient_settings<A: Adapter>(settings: &TrainSettings) -> GradientSettings<A
 /// Returns the loss scale: 1, or for f16 a power of two, which changes no digits.
 ///
 /// f16 underflows below 6e-8, where many derivatives of activations are, and overflows above 65504. The gradient of an embedding is
-/// at most about 2/(batch · temperature) long, and the scale makes that 1024. It depends on the settings alone; the dynamic scale of
-/// automatic mixed precision would have to be saved with the run.
+/// at most about 2/(batch · temperature) long, and the scale makes that 1024. It depends on the settings alone; the dynamic scale
+/// of automatic mixed precision would have to be saved with the run.
 fn gradient_scale(settings: &TrainSettings) -> f64 {
     match settings.precision {
         Precision::F32 | Precision::Bf16 => 1.0,

@@ -36,8 +36,8 @@ pub trait Tuning<A: Adapter>: Debug + Send + Sync {
         None
     }
 
-    /// Returns more images for a step, appended to those of the batch, in the layout of its pixels. They are embedded with the batch, are
-    /// not part of the objective, and reach the penalty as [`views`](Embedded::views).
+    /// Returns more images for a step, appended to those of the batch, in the layout of its pixels. They are embedded with the
+    /// batch, are not part of the objective, and reach the penalty as [`views`](Embedded::views).
     fn views(&self, _images: &Images<'_>) -> Vec<f32> {
         Vec::new()
     }

@@ -5,7 +5,6 @@
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum AccuracyError {
-    /// A score is NaN.
     #[error("the score of class {class} is NaN: the model or its head is damaged")]
     NotANumber { class: usize },
     /// A label is out of range.

@@ -22,10 +22,9 @@ pub struct SuiteResult {
 
 /// Evaluation with the name of its set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct NamedEvaluation {
-    /// Name of the set.
     pub name: String,
-    /// Accuracy on the set.
     #[serde(flatten)]
     pub evaluation: Evaluation,
 }

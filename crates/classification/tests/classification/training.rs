@@ -23,7 +23,7 @@ fn plan(toml: &str) -> Plan {
 }
 
 /// Resumes the run in a folder.
-fn go_on(dir: &Path) -> Result<TrainOutcome, ClassificationError> {
+fn resume(dir: &Path) -> Result<TrainOutcome, ClassificationError> {
     let run = RunDir::open(dir).unwrap();
     plan_of_run(&run, images())?.resume(RunOptions::new(dir, device()), None)
 }
@@ -93,7 +93,7 @@ fn a_resumed_run_ends_with_the_same_bits() {
         let outcome = outcome.unwrap().outcome;
         assert!(matches!(outcome, Outcome::Interrupted { step } if step >= last), "{outcome:?}");
     }
-    report(go_on(&parts).unwrap());
+    report(resume(&parts).unwrap());
     for file in ["adapters.safetensors", "adapters-ema.safetensors", "classes.json", "split.json"] {
         let read = |run: &Path| std::fs::read(run.join(file)).unwrap();
         assert_eq!(read(&whole), read(&parts), "{file}");

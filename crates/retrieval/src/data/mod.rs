@@ -13,7 +13,6 @@ use radapter_training::{DataError, Sample, SampleKey, SampleOrder, TrainData};
 pub(crate) use pairs::PairSet;
 pub(crate) use shards::ShardPairs;
 
-/// Training pair.
 #[derive(Debug)]
 struct Pair {
     name: String,
@@ -23,7 +22,6 @@ struct Pair {
     label: i64,
 }
 
-/// Source of pairs.
 trait Pairs: Send + Sync + std::fmt::Debug {
     /// Returns the number of pairs in an epoch.
     fn len(&self) -> usize;

@@ -37,7 +37,7 @@ pub enum IndexError {
     Damaged(Box<CheckpointError>),
     /// The index was created with another model.
     #[error(
-        "{} was created with another model: {recorded} (hash {expected}), found {given} (hash {found}); embeddings of different models \
+        "{} was created with another model: {recorded} (hash {expected}), found {given} (hash {found}); embeddings of different models cannot \
          be compared. Use the recorded model, or create another index", path.display()
     )]
     OtherModel {

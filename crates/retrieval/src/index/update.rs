@@ -72,8 +72,9 @@ pub struct Updated {
 /// images done and the number to embed.
 ///
 /// # Errors
-/// [`IndexError::OtherModel`] and [`IndexError::OtherFolder`] if the index belongs to another model or folder, [`IndexError::Busy`] if
-/// another process updates it, and for unreadable images under `on_error = fail`; embeddings computed before are saved.
+/// [`IndexError::OtherModel`] and [`IndexError::OtherFolder`] if the index belongs to another model or folder,
+/// [`IndexError::Busy`] if another process updates it, and for unreadable images under `on_error = fail`; embeddings computed
+/// before are saved.
 pub fn update(
     dir: &Path,
     folder: &Folder,

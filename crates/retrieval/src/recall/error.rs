@@ -23,7 +23,6 @@ pub enum RecallError {
     /// The image of a text does not exist.
     #[error("text {text} belongs to image {image}, but there are {images} images (counted from 0)")]
     NoSuchImage { text: usize, image: usize, images: usize },
-    /// An image has no text.
     #[error("image {image} (counted from 0) has no text, so it has no right answer; remove it")]
     NoText { image: usize },
     /// An embedding holds NaN or an infinity.

@@ -9,7 +9,6 @@ use radapter_training::TrainError;
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum RetrievalError {
-    /// A setting is invalid.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// There is not exactly one template.
@@ -36,7 +35,6 @@ pub enum RetrievalError {
          or val_fraction = 0"
     )]
     HeldOutOfShards { fraction: f64 },
-    /// Training failed.
     #[error(transparent)]
     Training(#[from] TrainError),
 }

@@ -35,7 +35,6 @@ pub struct Retrieval {
     pub val: Option<CaptionedImages>,
     /// Names of the images held out.
     pub split: SplitRecord,
-    /// Training pairs.
     pub data: RetrievalData,
     notes: Vec<String>,
     skipped: SkipReport,

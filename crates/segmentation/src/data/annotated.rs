@@ -17,7 +17,6 @@ use crate::mask::{Rle, components};
 #[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Annotations<'a> {
     pub images: &'a Path,
-    /// Folder of label maps.
     pub annotations: &'a Path,
     pub classes: usize,
     /// Stored value of the first class.

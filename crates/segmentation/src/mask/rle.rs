@@ -110,7 +110,8 @@ impl Rle {
         Ok(Self { width, height, counts })
     }
 
-    /// Decodes COCO's compressed run lengths: five bits per character, signed, each number from the third on minus the last but one.
+    /// Decodes COCO's compressed run lengths: five bits per character, signed, each number from the third on minus the last but
+    /// one.
     ///
     /// # Errors
     /// [`RleError`] for invalid characters or numbers, and for another number of pixels.

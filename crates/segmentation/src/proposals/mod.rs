@@ -21,9 +21,7 @@ use crate::mask::{Mask, Rle};
 #[derive(Clone, Debug, Default)]
 #[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Proposals {
-    /// Width of the image.
     pub width: usize,
-    /// Height of the image.
     pub height: usize,
     pub masks: Vec<Proposal>,
     /// Class logits by the generator, if it provides them.

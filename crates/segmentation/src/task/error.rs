@@ -11,7 +11,6 @@ use crate::error::SegmentError;
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum SegmentationError {
-    /// A setting is invalid.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// Settings exclude each other, or one needs another.
@@ -37,7 +36,6 @@ pub enum SegmentationError {
     /// All training segments have the same label.
     #[error("all segments to train on are `{label}`; segmentation needs at least two classes")]
     OneLabel { label: String },
-    /// Training failed.
     #[error(transparent)]
     Training(#[from] TrainError),
 }

@@ -39,7 +39,6 @@ struct SegmentRecord {
     counts: String,
 }
 
-/// Serializes the file.
 pub(super) fn to_bytes(labels: &Labels, set: &SegmentSet) -> Result<Vec<u8>, DatasetError> {
     let image = |(image, places): (&Image, Vec<usize>)| {
         let ImageSource::File(path) = &image.source else {
@@ -57,7 +56,6 @@ pub(super) fn to_bytes(labels: &Labels, set: &SegmentSet) -> Result<Vec<u8>, Dat
     Ok(serde_json::to_vec(&record).expect("texts, numbers and UTF-8 paths are JSON"))
 }
 
-/// Reads the file.
 pub(super) fn read(path: &Path) -> Result<(Labels, SegmentSet), DatasetError> {
     let damaged = |reason: String| {
         DatasetError::about(path, format!("is not a file of mined segments: {reason}; start the run again"))

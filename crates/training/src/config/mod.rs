@@ -1,7 +1,8 @@
 //! The trainer's settings, shared by all tasks and methods.
 //!
 //! [`TrainSettings`] is one declaration: keys, types, defaults, ranges and help. A run's values come from layers (defaults, task,
-//! method, recipe, the user's file and `--set`), see [`Plan`](crate::plan::Plan); the resolved values are saved in its `config.toml`.
+//! method, recipe, the user's file and `--set`), see [`Plan`](crate::plan::Plan); the resolved values are saved in its
+//! `config.toml`.
 
 mod check;
 mod every;
@@ -177,8 +178,8 @@ impl LossSettings {
 }
 
 impl TrainSettings {
-    /// Whether the adapters' masks allow a batch to be split. Per-sample masks are drawn by a sample's place in its forward pass, which
-    /// in a part is not its place in the batch.
+    /// Whether the adapters' masks allow a batch to be split. Per-sample masks are drawn by a sample's place in its forward pass,
+    /// which in a part is not its place in the batch.
     pub(crate) fn adapter_draws_fit_parts(&self) -> bool {
         let adapter = &self.adapter;
         self.tune != Tune::Adapters || adapter.drop == 0.0 || adapter.drop_mode != DropMode::Sample

@@ -1,4 +1,5 @@
-//! Gradient accumulation that keeps the negatives: cached embeddings (GradCache; Gao, Zhang, Han and Callan, 2021, arXiv 2101.06983).
+//! Gradient accumulation that keeps the negatives: cached embeddings (GradCache; Gao, Zhang, Han and Callan, 2021, arXiv
+//! 2101.06983).
 //!
 //! Summing the gradients of small batches is wrong for a contrastive loss, whose negatives are the rest of the batch. So
 //! the embeddings of all parts are computed without a graph, the loss of the whole batch gives their gradients, and each

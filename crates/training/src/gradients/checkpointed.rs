@@ -1,5 +1,5 @@
-//! Activation checkpointing by block (Chen, Xu, Zhang and Guestrin, 2016, arXiv 1604.06174): the forward pass keeps only the input of
-//! each block, and the backward pass recomputes the blocks one by one.
+//! Activation checkpointing by block (Chen, Xu, Zhang and Guestrin, 2016, arXiv 1604.06174): the forward pass keeps only the input
+//! of each block, and the backward pass recomputes the blocks one by one.
 //!
 //! Memory is that of one block and of the inputs; the cost is one more forward pass. burn's own checkpointing is by operation, and
 //! skips operations with a frozen operand, which here are nearly all.

@@ -1,4 +1,5 @@
-//! Data parallelism in one process: each device has a replica of the model and a share of every batch; the loss is of the whole batch.
+//! Data parallelism in one process: each device has a replica of the model and a share of every batch; the loss is of the whole
+//! batch.
 //!
 //! A step copies the trained parameters to the replicas, embeds the shares on all devices at once, computes the loss and the
 //! gradients of the embeddings on the first device, propagates each share's to the parameters on its own device, and sums
@@ -22,7 +23,8 @@ use crate::state::tensor_file::{Flat, Named};
 /// Replicas of a model, one per device.
 pub(crate) struct Replicas<A: Adapter>(Vec<TrainModel<A>>);
 
-/// Splits `count` images or texts among `workers` devices, as evenly as possible, in order. With fewer than devices, some stay idle.
+/// Splits `count` images or texts among `workers` devices, as evenly as possible, in order. With fewer than devices, some stay
+/// idle.
 fn slices(count: usize, workers: usize) -> Vec<Range<usize>> {
     (0..workers).map(|index| index * count / workers..(index + 1) * count / workers).collect()
 }

@@ -40,7 +40,8 @@ pub(crate) enum Fault {
 }
 
 impl<A: Adapter> Step<'_, A> {
-    /// Returns the loss of the whole batch, as a tensor and as a number. Without texts, images are compared with the model's classifier.
+    /// Returns the loss of the whole batch, as a tensor and as a number. Without texts, images are compared with the model's
+    /// classifier.
     ///
     /// # Shapes
     /// * `image`: `[batch + views, embed_dim]`

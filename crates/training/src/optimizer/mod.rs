@@ -88,7 +88,8 @@ impl Optimizer {
         self.settings.averaging.as_ref().map(|_| &self.memory.averages)
     }
 
-    /// Starts a phase that trains `trained`: moments are reset, and averages continue; those of new parameters start at their values.
+    /// Starts a phase that trains `trained`: moments are reset, and averages continue; those of new parameters start at their
+    /// values.
     pub(crate) fn restart(&mut self, trained: &Named) {
         let mut averages = std::mem::take(&mut self.memory.averages);
         if self.settings.averaging.is_some() {

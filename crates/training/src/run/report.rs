@@ -32,7 +32,6 @@ pub struct Report {
     pub tuned_parameters: usize,
     /// `None` without validation.
     pub best: Option<Best>,
-    /// Loss of the last step.
     pub final_loss: Option<f64>,
     /// Peak resident memory of the process in the last session, where the system reports it.
     pub peak_memory_bytes: Option<u64>,

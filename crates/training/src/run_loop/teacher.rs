@@ -12,7 +12,6 @@ use crate::state::parameters;
 use crate::state::tensor_file::Named;
 use crate::tuning::{Teacher, TeacherEmbeddings};
 
-/// Teacher of a run.
 pub(crate) enum TeacherModel {
     /// The base model, without the method's modules.
     Base(Box<Clip>),

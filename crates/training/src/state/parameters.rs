@@ -163,7 +163,6 @@ impl<F: FnMut(&str, bool) -> Change> ModuleMapper for Writer<F> {
     }
 }
 
-/// Change of a parameter.
 #[allow(clippy::large_enum_variant, reason = "one value lives at a time, for one call")]
 pub(crate) enum Change {
     Keep,

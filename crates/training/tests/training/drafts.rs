@@ -1,4 +1,5 @@
-//! Two methods of this test alone: they check that the interface supports phases, a teacher, views, a penalty, and unmerged modules.
+//! Two methods of this test alone: they check that the interface supports phases, a teacher, views, a penalty, and unmerged
+//! modules.
 
 use std::io::{self, Write};
 use std::path::Path;

@@ -148,7 +148,7 @@ fn nan_stops_with_the_step_and_the_parameters_before_it() {
     let states = radapter_training::state::saved_steps(&run.join("state")).unwrap();
     assert_eq!(states.last(), Some(&last_good));
     let lines = radapter_training::read_metrics(&run.join("metrics.jsonl")).unwrap();
-    assert_eq!(lines.len() as u64, last_good, "the failed step is no step");
+    assert_eq!(lines.len() as u64, last_good, "the failed step is not recorded");
 }
 
 #[test]

@@ -163,7 +163,6 @@ pub(crate) struct Toy {
     data: ToyData,
 }
 
-/// Data of a [`Toy`].
 #[derive(Clone, Debug)]
 pub(crate) struct ToyData {
     drawn: Drawn,

@@ -10,7 +10,6 @@ const DIRECTIONS: usize = 8;
 /// Number of values in a region's histograms.
 const VALUES: usize = 3 * COLOURS + DIRECTIONS;
 
-/// Features of a region.
 #[derive(Clone, Debug)]
 pub(super) struct Features {
     /// Number of pixels.

@@ -1,5 +1,5 @@
-//! Mask proposals without weights: graph-based segmentation (Felzenszwalb and Huttenlocher, 2004) at several scales and in several colour
-//! spaces, each grouped hierarchically (Uijlings et al., Selective Search, 2013).
+//! Mask proposals without weights: graph-based segmentation (Felzenszwalb and Huttenlocher, 2004) at several scales and in several
+//! colour spaces, each grouped hierarchically (Uijlings et al., Selective Search, 2013).
 //!
 //! Every region of every hierarchy is a candidate. Near-duplicates are merged and ranked higher; the best of
 //! the rest are the proposals. The result is a function of pixels and options.

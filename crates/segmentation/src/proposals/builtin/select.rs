@@ -23,7 +23,6 @@ pub(super) struct Extent {
 }
 
 impl Extent {
-    /// Empty box.
     pub(super) const NONE: Self = Self { left: usize::MAX, top: usize::MAX, right: 0, bottom: 0 };
 
     pub(super) fn of_pixel(x: usize, y: usize) -> Self {
@@ -90,8 +89,8 @@ pub(super) fn select(
     kept.into_iter().map(|kept| kept.candidate).collect()
 }
 
-/// Rates how much a region stands out from its surroundings, slightly higher for a larger one. It counts once per hierarchy that found
-/// it, which mostly decides. Uses only square roots, which IEEE 754 defines exactly on all machines.
+/// Rates how much a region stands out from its surroundings, slightly higher for a larger one. It counts once per hierarchy that
+/// found it, which mostly decides. Uses only square roots, which IEEE 754 defines exactly on all machines.
 fn rank(candidate: &Candidate) -> f32 {
     candidate.contrast.sqrt().sqrt() * (candidate.area as f32).sqrt().sqrt().sqrt()
 }
