@@ -11,7 +11,7 @@
 //!   [`Plan`] makes a run of both.
 //!
 //! # The settings of a run
-//! Values come in layers, later ones first: defaults, the task's, the method's, a recipe's, the user's.
+//! Values come in layers, each overriding the ones before: defaults, the task's, the method's, a recipe's, the user's.
 //!
 //! ```
 //! use radapter_settings::{Facts, Schema, Settings};

@@ -62,7 +62,7 @@ settings! {
         pub ema: OrNone<f64> = Spec::toml("\"auto\"").below_one().word("auto", "min(0.999, 0.01^(1/N)) for N steps", |table, facts| {
             0.01_f64.powf(1.0 / total_steps(table, facts).max(1) as f64).min(0.999).into()
         }),
-        /// Samples per forward pass; a batch in several passes keeps all of its negatives, and its gradients.
+        /// Samples per forward pass; splitting a batch changes neither its negatives nor its gradients.
         pub micro_batch: OrNone<usize> = Spec::toml("\"none\"").at_least(1.0),
         /// Keep only the input of each block, and recompute the block in the backward pass.
         pub checkpointing: bool = Spec::toml("false"),

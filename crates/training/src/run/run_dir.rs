@@ -26,7 +26,7 @@ pub(crate) const FORMAT: &str = "radapter-run-v1";
 /// | `state/` | the last two saved states |
 /// | `adapters.safetensors`, `adapters-ema.safetensors` | trained adapters, and their average; `weights…` without adapters |
 /// | `head.safetensors`, `head-ema.safetensors` | the classifier, if it is trained |
-/// | `best/` | those of these that evaluation uses, at the best validation |
+/// | `best/` | the files that evaluation uses, as of the best validation |
 /// | `report.json` | [`Report`], once the run is finished |
 /// | `events.out.tfevents.*` | the metrics for TensorBoard, with `log.tensorboard = true` |
 /// | `lock` | held by the training process |
