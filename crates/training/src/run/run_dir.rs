@@ -32,7 +32,7 @@ pub(crate) const FORMAT: &str = "radapter-run-v1";
 /// | `lock` | held by the training process |
 ///
 /// If the run averages, evaluation uses the files with `-ema`;
-/// [`FineTunedRun::evaluated`](crate::finetuned::FineTunedRun::evaluated) returns their paths.
+/// [`RunFiles::evaluated`](super::tuned::RunFiles::evaluated) returns their paths.
 #[derive(Clone, Debug)]
 pub struct RunDir {
     path: PathBuf,
