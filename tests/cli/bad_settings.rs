@@ -37,7 +37,7 @@ fn unknown_keys_come_with_the_nearest_ones() {
         ("epoch=3", "unknown setting `epoch` in --set; did you mean epochs?"),
         ("adapter.rnk=4", "unknown setting `adapter.rnk` in --set; did you mean adapter.rank?"),
         ("margin=0.1", "unknown setting `margin` in --set; did you mean loss.margin?"),
-        ("colour=blue", "unknown setting `colour` in --set; known are adapter."),
+        ("colour=blue", "unknown setting `colour` in --set; expected one of adapter."),
     ] {
         training(&folder, "run", "").with("--set", setting).fail(1, &[error]);
     }
