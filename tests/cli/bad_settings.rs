@@ -38,7 +38,7 @@ fn unknown_keys_come_with_the_nearest_ones() {
         ("adapter.rnk=4", "unknown setting `adapter.rnk` in --set; did you mean adapter.rank?"),
         ("margin=0.1", "unknown setting `margin` in --set; did you mean loss.margin?"),
         ("learning_rate=0.1", "unknown setting `learning_rate` in --set; did you mean lr?"),
-        ("colour=blue", "unknown setting `colour` in --set; known are adapter."),
+        ("colour=blue", "unknown setting `colour` in --set; expected one of adapter."),
     ] {
         training(&folder, "run", "").with("--set", setting).fail(2, &[error]);
     }

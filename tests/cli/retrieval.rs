@@ -73,7 +73,7 @@ fn training_records_its_task_and_leaves_a_run() {
     radapter("train retrieval --resume --split train").with("--out", flickr().run()).fail(1, &["split"]);
     radapter("train classification --resume")
         .with("--out", flickr().run())
-        .fail(1, &["is a run of retrieval, expected one of classification"]);
+        .fail(1, &["is a run of task retrieval; expected task classification"]);
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn validation_captions_may_have_another_format() {
     let val = |command: Invocation| command.with("--val-captions", flickr.0.join("captions.json"));
     let done = val(training("karpathy", "--val-split test")).with("--val-images", flickr.0.join("images")).succeed();
     assert!(done.stderr.contains("6 images to validate on"), "{}", done.stderr);
-    assert!(done.stderr.contains("are trained on as well"), "{}", done.stderr);
+    assert!(done.stderr.contains("are also training images"), "{}", done.stderr);
     training("split", "--val-split test").fail(1, &["`val_split`", "karpathy"]);
 
     // Trains on some image ids of COCO's JSON, validates on others.

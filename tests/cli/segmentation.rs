@@ -98,7 +98,7 @@ fn training_leaves_a_run_that_knows_its_task() {
     radapter("train segmentation --resume --set alpha=0.5").with("--out", streets().run()).fail(1, &["alpha"]);
     radapter("train retrieval --resume")
         .with("--out", streets().run())
-        .fail(1, &["is a run of segmentation, expected one of retrieval"]);
+        .fail(1, &["is a run of task segmentation; expected task retrieval"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Robust fine-tuning of a CLIP on an image folder, and its accuracy in and out of distribution.
 //!
 //! `cargo run --release -p radapter-classification --example fine_tune -- MODEL TRAIN SUITE.toml RUN`
-#![allow(clippy::print_stdout, reason = "an example talks to its reader")]
+#![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::error::Error;
 use std::path::Path;

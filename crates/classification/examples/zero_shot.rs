@@ -1,7 +1,7 @@
 //! Accuracy of a CLIP on an image folder, without training.
 //!
 //! `cargo run --release -p radapter-classification --example zero_shot -- MODEL FOLDER`
-#![allow(clippy::print_stdout, reason = "an example talks to its reader")]
+#![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::error::Error;
 use std::path::Path;

@@ -1,11 +1,11 @@
-//! The answers that are possible on a data set: a view of the model's logits.
+//! Possible answers on a data set, as a view of the model's logits.
 
 use crate::classes::{Classes, ClassesError};
 
-/// The answers that are possible on a data set. A candidate is one or more of the model's classes and scores as the best
-/// of them.
+/// Possible answers on a data set. A candidate is one or more of the model's classes, and its score is the highest of
+/// theirs.
 ///
-/// This is one form for all protocols: all classes, a subset of them (ImageNet-A and -R), and groups of them
+/// This covers all protocols: all classes, a subset of them (ImageNet-A and -R), and groups of them
 /// (ObjectNet, whose folders are coarser than ImageNet's classes).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidates {
@@ -15,7 +15,7 @@ pub struct Candidates {
 }
 
 impl Candidates {
-    /// Every class of the model.
+    /// Makes every class of the model a candidate.
     pub fn all(classes: &Classes) -> Self {
         Self {
             names: classes.names().map(str::to_owned).collect(),
@@ -24,10 +24,10 @@ impl Candidates {
         }
     }
 
-    /// Some of the model's classes, by name; they keep the model's order, whatever order they are given in.
+    /// Selects classes of the model by name; they keep the model's order, whatever order they are given in.
     ///
     /// # Errors
-    /// [`ClassesError`] for a name that the model lacks, a name given twice, and no name at all.
+    /// [`ClassesError`] for a name that the model lacks, a repeated name, and an empty selection.
     pub fn subset<'a>(classes: &Classes, names: impl IntoIterator<Item = &'a str>) -> Result<Self, ClassesError> {
         let mut positions = Vec::new();
         for (second, name) in names.into_iter().enumerate() {
@@ -50,10 +50,10 @@ impl Candidates {
         })
     }
 
-    /// Groups of the model's classes under names of their own, in this order.
+    /// Groups the model's classes under new names, in this order.
     ///
     /// # Errors
-    /// [`ClassesError`] for a class that the model lacks, a group named twice, no group, and an empty group.
+    /// [`ClassesError`] for a class that the model lacks, a repeated group name, no group, and an empty group.
     pub fn groups<'a, M: IntoIterator<Item = &'a str>>(
         classes: &Classes,
         groups: impl IntoIterator<Item = (&'a str, M)>,
@@ -79,33 +79,33 @@ impl Candidates {
         Ok(Self { names, members, classes: classes.len() })
     }
 
-    /// How many; never zero.
-    #[allow(clippy::len_without_is_empty, reason = "there is always a candidate")]
+    /// Returns the number of candidates; never zero.
+    #[allow(clippy::len_without_is_empty, reason = "never empty")]
     pub fn len(&self) -> usize {
         self.names.len()
     }
 
-    /// The candidates' names in order.
+    /// Returns the candidates' names in order.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// How many classes the model has.
+    /// Returns the number of classes of the model.
     pub fn classes(&self) -> usize {
         self.classes
     }
 
-    /// The position of the candidate of this name.
+    /// Returns the position of the candidate with this name.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.names.iter().position(|known| known == name)
     }
 
-    /// The candidates' scores, each the highest of its classes' logits.
+    /// Returns the candidates' scores, each the highest of its classes' logits.
     ///
-    /// NaN is passed on, so that the accuracy can refuse it.
+    /// NaN is propagated, so that the accuracy can refuse it.
     ///
     /// # Panics
-    /// If there is not one logit for each class of the model: the caller has the head that made them.
+    /// If there is not one logit per class of the model.
     pub fn scores(&self, logits: &[f32]) -> Vec<f32> {
         assert_eq!(logits.len(), self.classes, "logits and classes of the model");
         let best = |members: &Vec<usize>| {
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn all_classes_score_as_their_logits() {
+    fn all_classes_score_their_logits() {
         let all = Candidates::all(&classes());
         assert_eq!(all.scores(&[0.1, 0.2, 0.3, 0.4]), [0.1, 0.2, 0.3, 0.4]);
         assert_eq!(all.position("c"), Some(2));
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_scores_as_its_best_class() {
+    fn a_group_scores_its_best_class() {
         let groups = Candidates::groups(&classes(), [("x", vec!["c", "a"]), ("y", vec!["b"])]);
         let groups = groups.unwrap();
         assert_eq!(groups.scores(&[0.5, 0.2, 0.3, 0.9]), [0.5, 0.2]);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_candidates_are_refused() {
+    fn invalid_candidates_are_refused() {
         let classes = classes();
         let unknown = Candidates::subset(&classes, ["e"]);
         assert!(matches!(unknown, Err(ClassesError::Unknown { .. })));

@@ -1,4 +1,4 @@
-//! The classes of a model, in the order of its logits.
+//! Classes of a model, in the order of its logits.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -6,66 +6,54 @@ use std::path::{Path, PathBuf};
 use radapter_datasets::Class;
 use radapter_files::{IoError, io_error};
 
-/// Classes in the order of a classifier's rows and of its logits. A class is known by its folder's name, which is unique
-/// here; texts need not be (ImageNet has two pairs of classes of one text).
+/// Classes in the order of a classifier's rows and logits. A class is identified by its folder's name, which is unique;
+/// texts need not be (in ImageNet, two pairs of classes share a text).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Classes {
     list: Vec<Class>,
     index: HashMap<String, usize>,
 }
 
-/// What makes no list of classes.
+/// Why a list of classes is invalid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "fields are named for what they hold")]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum ClassesError {
-    /// No classes.
     #[error("expected at least one class, found none")]
     Empty,
-    /// A name used twice.
+    /// A name is used twice.
     #[error("class `{name}` is listed twice, at positions {first} and {second}; a class's name is its folder")]
-    Duplicate {
-        name: String,
-        /// Its first position.
-        first: usize,
-        /// Its second position.
-        second: usize,
-    },
-    /// A class without a text.
-    #[error("class `{name}` has an empty text: prompts would name nothing")]
-    EmptyText {
-        /// The class.
-        name: String,
-    },
-    /// A name that is no class of the model.
-    #[error("`{name}` is no class of the model; its {count} classes are {classes}{hint}")]
+    Duplicate { name: String, first: usize, second: usize },
+    /// A class has an empty text.
+    #[error("class `{name}` has an empty text, so its prompts would be meaningless")]
+    EmptyText { name: String },
+    /// A name is not a class of the model.
+    #[error("`{name}` is not a class of the model; its {count} classes are {classes}{hint}")]
     Unknown {
-        /// The name found.
         name: String,
-        /// How many classes the model has.
         count: usize,
-        /// The first of them, for reading.
+        /// The first of them, comma-separated.
         classes: String,
-        /// `; did you mean …?`, or nothing.
+        /// `; did you mean …?`, or empty.
         hint: String,
     },
-    /// A file that could not be read.
+    /// A file could not be read.
     #[error(transparent)]
     Io(#[from] IoError),
-    /// A file of another form.
+    /// A file has another form.
     #[error("{path}: {message}; expected a JSON list of objects with `folder` and `text`")]
     Parse {
         path: PathBuf,
-        /// What is wrong, and where.
+        /// The problem and its position.
         message: String,
     },
 }
 
 impl Classes {
-    /// Classes in this order.
+    /// Creates a list of classes in this order.
     ///
     /// # Errors
-    /// [`ClassesError`] for no class at all, a name used twice, and an empty text.
+    /// [`ClassesError`] for an empty list, a repeated name, and an empty text.
     pub fn new(list: Vec<Class>) -> Result<Self, ClassesError> {
         if list.is_empty() {
             return Err(ClassesError::Empty);
@@ -83,53 +71,53 @@ impl Classes {
         Ok(Self { list, index })
     }
 
-    /// Classes whose texts are their names with `_` as space, in this order.
+    /// Creates classes whose texts are their names with `_` replaced by a space, in this order.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// Those of [`new`](Self::new).
     pub fn from_names(names: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, ClassesError> {
         let class = |folder: String| Class { text: folder.replace('_', " "), folder };
         Self::new(names.into_iter().map(Into::into).map(class).collect())
     }
 
-    /// How many; never zero.
-    #[allow(clippy::len_without_is_empty, reason = "there is no empty list of classes")]
+    /// Returns the number of classes; never zero.
+    #[allow(clippy::len_without_is_empty, reason = "never empty")]
     pub fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// The classes in order.
+    /// Returns the classes in order.
     pub fn as_slice(&self) -> &[Class] {
         &self.list
     }
 
-    /// The class at this position.
+    /// Returns the class at this position.
     pub fn get(&self, position: usize) -> Option<&Class> {
         self.list.get(position)
     }
 
-    /// The names (folders) in order.
+    /// Returns the names (folders) in order.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.list.iter().map(|class| class.folder.as_str())
     }
 
-    /// The texts in order.
+    /// Returns the texts in order.
     pub fn texts(&self) -> impl ExactSizeIterator<Item = &str> {
         self.list.iter().map(|class| class.text.as_str())
     }
 
-    /// The position of the class of this name.
+    /// Returns the position of the class with this name.
     ///
     /// # Errors
-    /// [`ClassesError::Unknown`] with the classes there are, and the nearest one if it is near.
+    /// [`ClassesError::Unknown`] with the model's classes, and the most similar one if any is similar.
     pub fn position(&self, name: &str) -> Result<usize, ClassesError> {
         self.index.get(name).copied().ok_or_else(|| self.unknown(name))
     }
 
-    /// Reads what [`to_json`](Self::to_json) makes.
+    /// Reads a file written from [`to_json`](Self::to_json).
     ///
     /// # Errors
-    /// [`ClassesError`] if the file cannot be read, is no such list, or lists no classes.
+    /// [`ClassesError`] if the file cannot be read, has another form, or is an empty list.
     pub fn read(path: &Path) -> Result<Self, ClassesError> {
         let text = std::fs::read_to_string(path).map_err(io_error("read", path))?;
         let parse = |message: String| ClassesError::Parse { path: path.to_owned(), message };
@@ -137,7 +125,7 @@ impl Classes {
         Self::new(list).map_err(|error| parse(error.to_string()))
     }
 
-    /// The JSON of `classes.json`: a list of objects `{"folder", "text"}` in class order.
+    /// Returns the content of `classes.json`: a list of objects `{"folder", "text"}` in class order.
     pub fn to_json(&self) -> String {
         let mut text = serde_json::to_string_pretty(&self.list).expect("a list of strings is always JSON");
         text.push('\n');
@@ -174,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_named_with_what_there_is() {
+    fn an_unknown_name_gets_a_suggestion() {
         let classes = Classes::from_names(["great_white_shark", "tench"]).unwrap();
         let message = classes.position("Great White Shark").unwrap_err().to_string();
         for part in ["`Great White Shark`", "2 classes", "tench", "did you mean `great_white_shark`"] {
@@ -185,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_that_are_none_are_refused() {
+    fn invalid_lists_are_refused() {
         let class = |folder: &str, text: &str| Class { folder: folder.to_owned(), text: text.to_owned() };
         assert!(matches!(Classes::new(vec![]), Err(ClassesError::Empty)));
         let twice = vec![class("a", "x"), class("b", "y"), class("a", "z")];

@@ -1,4 +1,4 @@
-//! Classification's settings, beside the trainer's.
+//! Settings of classification, in addition to the trainer's.
 
 use std::path::Path;
 
@@ -16,34 +16,34 @@ use toml::Value;
 use crate::imagenet;
 
 settings! {
-    /// Classification's settings.
+    /// Settings of classification.
     pub struct ClassificationSettings {
-        /// Training images: a folder with a sub-folder for each class, or a .csv of path and label.
+        /// Training images: a folder with one sub-folder per class, or a .csv of path and label.
         pub train: Option<AbsolutePath> = Spec::unset().flag("DIR"),
-        /// Validation images; held out from the training images where not given.
+        /// Validation images; unset: held out from the training images.
         pub val: Option<AbsolutePath> = Spec::unset().flag("DIR"),
         /// Texts of classes by folder: a TOML file of `folder = "text"`, or `imagenet` for WordNet ids.
         pub class_names: Option<ClassTexts> = Spec::unset().flag("FILE"),
-        /// Prompt templates of the training texts: a built-in set, a file, one template, or a list.
+        /// Prompt templates for training: a built-in set, a file, one template, or a list.
         pub templates: Templates = Spec::toml("\"simple\""),
-        /// Prompt templates of the classifier, in validation and evaluation.
+        /// Prompt templates of the classifier, for validation and evaluation.
         pub eval_templates: Templates = Spec::rule("templates", |table, _| {
             table.get("templates").cloned().unwrap_or(Value::Array(Vec::new()))
         }).displaced_by("templates"),
-        /// Training images of each class, at most.
+        /// Maximum number of training images per class.
         pub shots: OrNone<usize> = Spec::toml("\"none\"").at_least(1.0),
-        /// Share of the training images held out for validation where there is no `val`.
+        /// Share of the training images held out for validation if `val` is unset.
         pub val_fraction: f64 = Spec::toml("0.1").below_one(),
-        /// What to do about an image that cannot be read.
+        /// Whether an unreadable image stops the run or is skipped.
         pub on_error: OnError = Spec::toml("\"fail\""),
-        /// How JPEGs are decoded: to Pillow's pixels, or large ones to a fraction of their size.
+        /// JPEG decoding: identical to Pillow's, or large images at reduced size.
         pub decode: DecodeMode = Spec::toml("\"exact\""),
         /// Augmentation of training images.
         pub augment: Augment = Spec::group::<Augment>(),
     }
 }
 
-/// The columns of R-Adapter's table of recipes that are classification's (ECCV 2024).
+/// Recipes for classification from R-Adapter (ECCV 2024).
 pub(crate) const RECIPES: &[Recipe] = &[
     Recipe {
         name: "paper-imagenet",
@@ -115,16 +115,16 @@ pub(crate) const RECIPES: &[Recipe] = &[
     },
 ];
 
-/// Texts of classes: those of a file, or `imagenet`, or a table.
+/// Texts of classes: from a file, `imagenet`, or a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct ClassTexts(pub ClassNames);
 
 impl ClassTexts {
-    /// The texts that a name stands for.
+    /// Returns the texts that a name refers to.
     ///
     /// # Errors
-    /// [`DatasetError`] for a file that cannot be read or is not one of class names.
+    /// [`DatasetError`] for a file that cannot be read or has another form.
     pub fn named(name: &str) -> Result<Self, DatasetError> {
         Ok(Self(if name == "imagenet" { imagenet::class_names() } else { ClassNames::read(Path::new(name))? }))
     }

@@ -13,11 +13,11 @@ use radapter_training::{DataError, Sample, SampleKey, TrainData};
 /// Labelled images as training samples.
 ///
 /// An image's crop and flip, and the template of its caption, are functions of (seed, epoch, index) alone, whichever thread
-/// loads it. Positives share a class.
+/// loads it. Images of the same class are positives.
 #[derive(Debug)]
 pub struct ClassificationData {
     images: LabelledImages,
-    /// Tokens by class and template; no template where the loss needs no text.
+    /// Tokens by class and template; no templates if the loss needs no text.
     captions: Vec<Vec<Vec<u32>>>,
     augment: Augment,
     preprocess: Preprocess,
@@ -29,7 +29,7 @@ pub struct ClassificationData {
 }
 
 impl ClassificationData {
-    /// Samples for a model of these sizes. Without `templates` they have no text, for a loss that compares images with a
+    /// Creates samples for a model of these sizes. Without `templates` they have no text, for a loss that compares images with a
     /// classifier.
     pub fn new(
         images: LabelledImages,
@@ -58,22 +58,22 @@ impl ClassificationData {
         }
     }
 
-    /// The same samples, decoded in this way.
+    /// Sets how images are decoded.
     pub fn decoded(self, decoding: DecodeMode) -> Self {
         Self { decoding, ..self }
     }
 
-    /// The same samples, decoded once for all epochs that see them.
+    /// Sets a cache of decoded images for all epochs.
     pub fn cached(self, pixel_cache: Option<PixelCache>) -> Self {
         Self { pixel_cache, ..self }
     }
 
-    /// The images that could not be read so far; clones share the list, so that it can be read after training.
+    /// Returns the collector of unreadable images; clones share it, so that it can be read after training.
     pub fn skip_report(&self) -> SkipReport {
         self.skipped.clone()
     }
 
-    /// What was skipped so far.
+    /// Returns the images skipped so far.
     pub fn skipped(&self) -> Vec<Skipped> {
         self.skipped.entries()
     }
@@ -106,13 +106,13 @@ impl TrainData for ClassificationData {
         Ok(pixels.map(|pixels| Sample { pixels, tokens: self.tokens(sample.label, key), label: sample.label as i64 }))
     }
 
-    /// The number of images and a hash over their names, classes and sizes.
+    /// Combines the number of images with a hash of their names, classes and sizes.
     fn fingerprint(&self) -> String {
         self.fingerprint.clone()
     }
 }
 
-/// A [`Fingerprint`] over classes, texts and images.
+/// Returns a [`Fingerprint`] of classes, texts and images.
 fn fingerprint(images: &LabelledImages) -> String {
     let mut fingerprint = Fingerprint::default();
     for class in &images.classes {

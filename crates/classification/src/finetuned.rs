@@ -1,4 +1,4 @@
-//! A run of classification as a model with its classifier.
+//! Models of classification runs, with their classifiers.
 
 use std::path::PathBuf;
 
@@ -16,20 +16,17 @@ use crate::config::ClassificationSettings;
 use crate::head::{Head, HeadError};
 use crate::task::{CLASSES_FILE, Classification};
 
-/// Why a run gives no classifier.
+/// Why the classifier of a run cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum ClassifierError {
-    /// The run's model.
     #[error(transparent)]
     Run(Box<FineTunedError>),
-    /// The run's classes.
     #[error(transparent)]
     Classes(#[from] ClassesError),
-    /// The model.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The classifier.
     #[error(transparent)]
     Head(#[from] HeadError),
 }
@@ -46,7 +43,7 @@ impl From<TrainError> for ClassifierError {
     }
 }
 
-/// The run of classification in a folder.
+/// Folder of a classification run.
 #[derive(Clone, Debug)]
 pub struct ClassificationRun {
     run: FineTunedRun,
@@ -55,22 +52,22 @@ pub struct ClassificationRun {
     texts: Option<TextCache>,
 }
 
-/// A plain model and its classifier.
+/// Model of a run with its classifier.
 #[derive(Debug)]
 pub struct Classifier {
-    /// The model, merged if its method can.
+    /// The model, merged if its method supports it.
     pub model: TunedModel,
-    /// The classifier: made from the model's text tower, or the trained one.
+    /// The classifier, from the model's text tower or trained.
     pub head: Head,
-    /// The share of the trained change in it.
+    /// Mixing coefficient of model and classifier.
     pub alpha: Alpha,
 }
 
 impl ClassificationRun {
-    /// Opens a run's folder. The run need not be finished: the last published state counts.
+    /// Opens a run's folder. The run need not be finished: the results published last are used.
     ///
     /// # Errors
-    /// [`ClassifierError`] naming the file that is missing or unreadable, or if the run is of another task.
+    /// [`ClassifierError`] naming the file that is missing or unreadable, or if the run belongs to another task.
     pub fn open(methods: &[&'static dyn Method], path: impl Into<PathBuf>) -> Result<Self, ClassifierError> {
         let run = FineTunedRun::open(methods, path)?;
         let task = recorded::<Classification>(run.files().dir(), run.files().record())?;
@@ -78,41 +75,41 @@ impl ClassificationRun {
         Ok(Self { run, task, classes, texts: None })
     }
 
-    /// The same run; classifiers of many texts are cached.
+    /// Sets the cache of text embeddings for zero-shot classifiers.
     pub fn with_text_cache(self, texts: Option<TextCache>) -> Self {
         Self { texts, ..self }
     }
 
-    /// The run, without classification's part.
+    /// Returns the run without its task.
     pub fn run(&self) -> &FineTunedRun {
         &self.run
     }
 
-    /// The run's folder.
+    /// Returns the run's folder.
     pub fn dir(&self) -> &RunDir {
         self.run.files().dir()
     }
 
-    /// The run's record.
+    /// Returns the content of `config.toml`.
     pub fn record(&self) -> &RunRecord {
         self.run.files().record()
     }
 
-    /// Classification's part of the record.
+    /// Returns the task's settings.
     pub fn task(&self) -> &ClassificationSettings {
         &self.task
     }
 
-    /// The classes, in the order of the logits.
+    /// Returns the classes, in the order of the logits.
     pub fn classes(&self) -> &Classes {
         &self.classes
     }
 
-    /// The [run's model](FineTunedRun::model) on a device, with its classifier: a fully fine-tuned one is mixed with the
-    /// zero-shot classifier that it began as.
+    /// Returns the [run's model](FineTunedRun::model) on a device, with its classifier: a fully fine-tuned one is mixed with the
+    /// zero-shot classifier that it started from.
     ///
     /// # Errors
-    /// [`ClassifierError`] if `base` is not the model that was tuned, and for files that are missing, damaged or do not fit.
+    /// [`ClassifierError`] if `base` is not the model that was fine-tuned, and for files that are missing, damaged or do not fit.
     pub fn model(
         &self,
         base: &Checkpoint,

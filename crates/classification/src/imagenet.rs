@@ -20,10 +20,10 @@ use crate::candidates::Candidates;
 use crate::classes::{Classes, ClassesError};
 use crate::suite::{Suite, SuiteError, TestSet};
 
-/// The thousand classes in the order of their labels: WordNet ids, with OpenAI's names as texts unless `names` has others.
+/// Returns the thousand classes in label order: WordNet ids, with OpenAI's names as texts unless `names` has others.
 ///
 /// # Errors
-/// [`ClassesError::EmptyText`] if `names` has an empty one.
+/// [`ClassesError::EmptyText`] if `names` has an empty text.
 pub fn classes(names: Option<&ClassNames>) -> Result<Classes, ClassesError> {
     let class = |class: &imagenet::ImageNetClass| {
         let given = names.and_then(|names| names.get(class.wnid));
@@ -32,7 +32,7 @@ pub fn classes(names: Option<&ClassNames>) -> Result<Classes, ClassesError> {
     Classes::new(imagenet::classes().iter().map(class).collect())
 }
 
-/// OpenAI's names for the WordNet ids, as class names for an image folder such as ILSVRC 2012's.
+/// Returns OpenAI's names for the WordNet ids, as class names for an image folder such as ILSVRC 2012's.
 pub fn class_names() -> ClassNames {
     let pair = |class: &imagenet::ImageNetClass| (class.wnid.to_owned(), class.name.to_owned());
     imagenet::classes().iter().map(pair).collect()
@@ -43,8 +43,8 @@ impl Suite {
     /// for a model whose classes are WordNet ids.
     ///
     /// # Errors
-    /// [`SuiteError::NotImageNet`] for a model without all 1000 classes, [`SuiteError::MissingSets`] naming all sets that
-    /// are not there, [`SuiteError::Data`] for a set that cannot be read.
+    /// [`SuiteError::NotImageNet`] for a model without all 1000 classes, [`SuiteError::MissingSets`] naming all missing
+    /// sets, [`SuiteError::Data`] for a set that cannot be read.
     pub fn imagenet(root: &Path, shifted: &[ImageNetSet], classes: &Classes) -> Result<Self, SuiteError> {
         let mut missing = imagenet::classes().iter().filter(|class| classes.position(class.wnid).is_err());
         if let Some(first) = missing.next() {

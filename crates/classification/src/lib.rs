@@ -2,15 +2,15 @@
 //!
 //! Modules, from the bottom up:
 //!
-//! * [`accuracy`]: top-1, top-5, accuracy of each class, confusion, as functions of scores on the host.
+//! * [`accuracy`]: top-1, top-5 and per-class accuracy and confusion, as functions of scores on the host.
 //! * [`classes`] and [`candidates`]: the classes of a model in the order of its logits, and the answers that a data set allows.
-//! * [`head`]: the classifier on [`radapter_embedding`]'s embeddings; [`predict`]: answers for images.
-//! * [`suite`]: one in-distribution set and the sets that shift it, and the row of results over them; [`imagenet`]: the
+//! * [`head`]: the classifier on [`radapter_embedding`]'s embeddings; [`predict`]: rankings for images.
+//! * [`suite`]: one in-distribution set and its shifted sets, and the row of results over them; [`imagenet`]: the
 //!   ImageNet family's.
-//! * [`config`], [`data`], [`validator`], [`task`]: what the trainer needs to know of the task; [`finetuned`]: from a run back to a
+//! * [`config`], [`data`], [`validator`], [`task`]: the task for the trainer; [`finetuned`]: from a run back to a
 //!   model.
 //!
-//! This crate never touches the optimizer: that is in [`radapter_training`], which in turn knows no classes.
+//! The optimizer is in [`radapter_training`], which in turn does not know about classes.
 //!
 //! # A classifier without training
 //!

@@ -1,4 +1,4 @@
-//! Answers for images without labels.
+//! Predictions for unlabelled images.
 
 use radapter_clip::model::Encoder;
 use radapter_datasets::on_error::Skipped;
@@ -8,10 +8,10 @@ use crate::accuracy::{AccuracyError, top_k};
 use crate::head::{Head, HeadError};
 use radapter_embedding::{EmbedError, EmbedOptions, Image, embed_images};
 
-/// Why there are no answers.
+/// Why a prediction failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "fields are named for what they hold")]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum PredictError {
     /// The images could not be embedded.
     #[error(transparent)]
@@ -22,45 +22,45 @@ pub enum PredictError {
     /// A score is NaN.
     #[error(transparent)]
     Accuracy(#[from] AccuracyError),
-    /// A temperature that is not above 0.
-    #[error("temperature {found} is refused: it must be above 0")]
+    /// The temperature is not above 0.
+    #[error("temperature = {found} is refused: expected a number above 0")]
     Temperature { found: f64 },
 }
 
 /// The best classes for one image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ranking {
-    /// The image.
+    /// Name of the image.
     pub name: String,
-    /// The classes, best first.
+    /// Best first.
     pub best: Vec<Ranked>,
 }
 
-/// A class and how likely the model takes it to be.
+/// Class of a ranking with its score.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Ranked {
-    /// The class's folder.
+    /// Folder name of the class.
     pub class: String,
     pub text: String,
-    /// Its logit; a cosine, for a classifier made from texts.
+    /// Logit; a cosine, for a zero-shot classifier.
     pub score: f32,
-    /// Its share in the softmax over all classes.
+    /// From the softmax over all classes.
     pub probability: f64,
 }
 
 /// Rankings of those images that could be read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Predictions {
-    /// In the images' order.
+    /// In the order of the images.
     pub rankings: Vec<Ranking>,
-    /// The images left out, sorted by name.
+    /// Skipped images, sorted by name.
     pub skipped: Vec<Skipped>,
 }
 
-/// The `top` best classes for each image, with the softmax of logits over `temperature` as probabilities.
+/// Predicts the `top` best classes of each image, with the softmax of logits over `temperature` as probabilities.
 ///
-/// `temperature` is what the model was trained with: exp(−logit_scale) for a checkpoint, `loss.temperature` for a
+/// `temperature` should be the model's own: exp(−logit_scale) for a checkpoint, `loss.temperature` for a
 /// fine-tuned one. It changes probabilities, not their order. `progress` is called with the number of images done.
 ///
 /// # Errors
@@ -100,7 +100,7 @@ pub fn predict(
     Ok(Predictions { rankings, skipped: embedded.skipped })
 }
 
-/// exp(l/τ) over their sum, shifted by the largest so that none overflows.
+/// Computes the softmax of `logits / temperature`, shifted by the largest so that none overflows.
 fn softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers = logits.iter().map(|&logit| ((f64::from(logit) - f64::from(largest)) / temperature).exp());
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn softmax_is_the_plain_one_and_does_not_overflow() {
+    fn softmax_matches_its_definition_and_does_not_overflow() {
         let shares = softmax(&[1.0, 2.0, 3.0], 1.0);
         let sum = 1f64.exp() + 2f64.exp() + 3f64.exp();
         for (share, power) in shares.iter().zip([1f64, 2.0, 3.0]) {

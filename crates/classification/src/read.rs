@@ -1,4 +1,4 @@
-//! Labelled images: from a path, or drawn.
+//! Labelled images, read from a path or generated.
 
 use std::ops::Range;
 use std::path::Path;
@@ -10,9 +10,9 @@ use radapter_datasets::table::{Table, TableOptions};
 use radapter_datasets::{Class, ClassNames, DatasetError, LabelledImages, Sample};
 use radapter_images::ImageSource;
 
-/// Reads an image folder (a sub-folder for each class), or a `.csv` or `.tsv` file (a row for each image and its label).
+/// Reads an image folder (a sub-folder per class), or a `.csv` or `.tsv` file (a row per image with its label).
 ///
-/// Classes are sorted by the bytes of their folders or labels; `names` gives them other texts.
+/// Classes are sorted by the bytes of their folders or labels; `names` overrides their texts.
 ///
 /// # Errors
 /// [`DatasetError`] naming the path that is missing, empty or of another form.
@@ -22,8 +22,7 @@ pub fn read_labelled(path: &Path, names: Option<&ClassNames>) -> Result<Labelled
     }
     let extension = path.extension().and_then(|extension| extension.to_str());
     if !extension.is_some_and(|e| e.eq_ignore_ascii_case("csv") || e.eq_ignore_ascii_case("tsv")) {
-        let expected =
-            "expected a folder with a sub-folder for each class, or a .csv or .tsv file with a row for each image";
+        let expected = "expected a folder with one sub-folder per class, or a .csv or .tsv file with one row per image";
         return Err(DatasetError::new(path, expected));
     }
     let table = Table::read(path, &TableOptions::default())?;
@@ -31,9 +30,9 @@ pub fn read_labelled(path: &Path, names: Option<&ClassNames>) -> Result<Labelled
     Ok(table.labelled(names))
 }
 
-/// Scenes of the shapes world in one domain, drawn into memory, each labelled with its shape.
+/// Generates scenes of the shapes world in one domain in memory, each labelled with its shape.
 ///
-/// The classes take turns, so that a range of a multiple of their number is balanced.
+/// The classes alternate, so that a range of a multiple of their number is balanced.
 pub fn drawn(world: &World, split: Split, domain: Domain, range: Range<u64>) -> LabelledImages {
     let class = |name: &&str| Class { folder: (*name).to_owned(), text: (*name).to_owned() };
     let samples = range.map(|index| {

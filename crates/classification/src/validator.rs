@@ -1,4 +1,4 @@
-//! Validation while training.
+//! Validation during training.
 
 use std::error::Error;
 
@@ -12,14 +12,14 @@ use crate::head::Head;
 use crate::suite::{SuiteError, TestSet, evaluate};
 use radapter_embedding::{EmbedOptions, Embeddings};
 
-/// The metric that chooses the best model by default: top-1 accuracy on the validation images.
+/// Default metric for selecting the best state: top-1 accuracy on the validation images.
 pub const METRIC: &str = "top1";
 
 const TOP_5: &str = "top5";
 
 /// Measures top-1 and top-5 accuracy (`top1`, `top5`) on a fixed set of images.
 ///
-/// The classifier is the trained one where there is one, else it is built once from the model's own text tower.
+/// The classifier is the trained one if there is one, else it is built once from the model's own text tower.
 #[derive(Clone, Debug)]
 pub struct ClassificationValidator {
     set: TestSet,
@@ -29,7 +29,7 @@ pub struct ClassificationValidator {
 }
 
 impl ClassificationValidator {
-    /// A validator on these images.
+    /// Creates a validator on these images.
     ///
     /// # Errors
     /// [`SuiteError::Classes`] for an image of a class that is not in `classes`.

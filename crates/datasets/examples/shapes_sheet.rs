@@ -1,4 +1,4 @@
-//! Draws a contact sheet of the shapes world: a row a class, a few columns a domain.
+//! Draws a contact sheet of the shapes world: one row per class, a few columns per domain.
 //!
 //!     cargo run --release -p radapter-datasets --example shapes_sheet -- [OUT.png [SIZE [several]]]
 

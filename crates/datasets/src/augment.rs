@@ -1,22 +1,22 @@
-//! Train augmentation: torchvision's random resized crop and flip.
+//! Training augmentation: torchvision's random resized crop and flip.
 //!
-//! What happens to an image is a function of the seed, the epoch and the image's index, so that neither the number of threads nor
-//! an interruption changes it.
+//! The augmentation of an image is a function of the seed, the epoch and the image's index, so that neither the number of threads
+//! nor an interruption changes it.
 
 use radapter_images::{Interpolation, RgbImage, crop, flip_horizontal, resize};
 use radapter_settings::{SettingsError, Spec, settings};
 
 use crate::seed::{self, Draw};
 
-/// The range of proportions (width over height) of crops: torchvision's.
+/// Range of the crops' aspect ratios (width over height), as in torchvision.
 const RATIO: [f64; 2] = [3.0 / 4.0, 4.0 / 3.0];
 const ATTEMPTS: usize = 10;
 
 settings! {
-    /// How images are augmented.
+    /// Augmentation of images.
     #[derive(Copy)]
     pub struct Augment {
-        /// Share of the image's area that a crop has, from and to.
+        /// Range of a crop's share of the image's area.
         pub scale: [f64; 2] = Spec::toml("[0.9, 1.0]").from_to(0.0, 1.0),
         /// Probability of a horizontal flip.
         pub flip: f64 = Spec::toml("0.0").from_to(0.0, 1.0),
@@ -24,24 +24,23 @@ settings! {
 }
 
 impl Default for Augment {
-    /// Nearly the whole image, never flipped, as CLIP is fine-tuned with.
+    /// Nearly the whole image, never flipped, as in CLIP's fine-tuning.
     fn default() -> Self {
         radapter_settings::defaults()
     }
 }
 
-/// The augmentation of one image: a box in whole pixels, and whether it is flipped.
+/// Augmentation of one image: a box in whole pixels, and a flip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Crop {
-    /// Left edge.
     pub left: u32,
-    /// Upper edge.
     pub top: u32,
-    /// Width, at least 1.
+    /// At least 1.
     pub width: u32,
-    /// Height, at least 1.
+    /// At least 1.
     pub height: u32,
-    /// Whether left and right are exchanged afterwards.
+    /// Whether the crop is mirrored horizontally.
     pub flip: bool,
 }
 
@@ -49,7 +48,7 @@ impl Augment {
     /// Checks the ranges of the settings.
     ///
     /// # Errors
-    /// If the scale is not `0 < from <= to <= 1` or the probability not in `0..=1`; NaN is neither.
+    /// [`SettingsError`] unless `0 < from <= to <= 1` for the scale and the probability is in `0..=1`; NaN is refused.
     pub fn validate(self) -> Result<Self, SettingsError> {
         let [from, to] = self.scale;
         if !(from > 0.0 && from <= to && to <= 1.0) {
@@ -63,10 +62,10 @@ impl Augment {
         Ok(self)
     }
 
-    /// The crop of an image of the given size.
+    /// Draws the crop of an image of the given size.
     ///
-    /// torchvision's `RandomResizedCrop.get_params`: ten times an area from `scale` and a ratio, uniform in its logarithm, from 3/4 to 4/3,
-    /// until the box fits; else the largest centred box whose ratio is in range.
+    /// As torchvision's `RandomResizedCrop.get_params`: ten times an area from `scale` and a ratio, uniform in its logarithm, from
+    /// 3/4 to 4/3, until the box fits; else the largest centred box whose ratio is in range.
     pub fn crop(&self, (width, height): (u32, u32), seed: u64, epoch: u64, index: u64) -> Crop {
         let mut rng = seed::rng("augment", &[seed, epoch, index]);
         // Drawn first: whether an image is flipped does not depend on how many boxes did not fit.
@@ -97,8 +96,8 @@ impl Augment {
         }
     }
 
-    /// The augmented image, `size` × `size`: cropped, then resized by Pillow's bicubic (the filter sees nothing outside of the crop),
-    /// then flipped.
+    /// Augments an image to `size` × `size`: crops, resizes with Pillow's bicubic (the filter sees nothing outside the crop),
+    /// and flips.
     pub fn apply(&self, image: &RgbImage, size: u32, seed: u64, epoch: u64, index: u64) -> RgbImage {
         let Crop { left, top, width, height, flip } = self.crop(image.dimensions(), seed, epoch, index);
         let part = crop(image, left.into(), top.into(), width, height);
@@ -107,7 +106,7 @@ impl Augment {
     }
 }
 
-/// Size of the largest box with a ratio in range.
+/// Returns the size of the largest box with a ratio in range.
 fn centred(width: u32, height: u32) -> (u32, u32) {
     let ratio = f64::from(width) / f64::from(height);
     if ratio < RATIO[0] {

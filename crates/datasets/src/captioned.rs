@@ -1,42 +1,42 @@
-//! Images with captions, whatever they were read from.
+//! Images with captions, independent of their source.
 
 use radapter_images::ImageSource;
 
-/// An image with its captions.
+/// Image with its captions.
 #[derive(Clone, Debug)]
 pub struct CaptionedImage {
-    /// How errors and reports name it: its path as the file has it, in a shard its key.
+    /// Name in errors and reports: its path as in the file; in a shard its key.
     pub name: String,
-    /// Where its pixels come from.
+    /// Source of its pixels.
     pub source: ImageSource,
-    /// Its captions, at least one, in the file's order.
+    /// At least one, in file order.
     pub captions: Vec<String>,
 }
 
-/// Images with captions.
+/// Set of images with captions.
 #[derive(Clone, Debug, Default)]
 pub struct CaptionedImages {
-    /// The images, in the order of their first appearance.
+    /// In the order of their first appearance.
     pub images: Vec<CaptionedImage>,
 }
 
 impl CaptionedImages {
-    /// The number of images.
+    /// Returns the number of images.
     pub fn len(&self) -> usize {
         self.images.len()
     }
 
-    #[allow(missing_docs, reason = "as for every collection")]
+    /// Whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.images.is_empty()
     }
 
-    /// The number of captions of all images together.
+    /// Returns the number of captions of all images.
     pub fn captions(&self) -> usize {
         self.images.iter().map(|image| image.captions.len()).sum()
     }
 
-    /// The images at `indices`, in that order.
+    /// Returns the images at `indices`, in that order.
     ///
     /// # Panics
     /// If an index is not below the number of images.

@@ -1,6 +1,6 @@
-//! Texts for classes whose folder names are not words: a TOML file of `folder = "text"`.
+//! Texts of classes whose folder names are not words: a TOML file of `folder = "text"`.
 //!
-//! A folder that the file does not name keeps the text made from its own name. A name for a folder that does not exist is a warning
+//! A folder that the file does not list keeps the text made from its own name. A text for a folder that does not exist is a warning
 //! rather than an error, so that one file serves a data set and its subsets.
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ impl ClassNames {
     /// Reads a TOML file of `folder = "text"`.
     ///
     /// # Errors
-    /// If the file cannot be read, is not such a file, names a folder twice, or has an empty text.
+    /// [`DatasetError`] if the file cannot be read, has another form, names a folder twice, or has an empty text.
     pub fn read(path: &Path) -> Result<Self, DatasetError> {
         let file = std::fs::read_to_string(path).map_err(io_error("read the class names", path))?;
         let wrong = |problem: String| {
@@ -35,10 +35,10 @@ impl ClassNames {
         }
     }
 
-    /// Writes the file that [`ClassNames::read`] reads. Missing folders are created.
+    /// Writes a file for [`ClassNames::read`]. Missing folders are created.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// [`DatasetError`] if the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), DatasetError> {
         let mut file = String::new();
         for (folder, text) in &self.texts {
@@ -51,12 +51,12 @@ impl ClassNames {
         Ok(radapter_files::write(path, file.as_bytes())?)
     }
 
-    /// The text of a folder.
+    /// Returns the text of a folder.
     pub fn get(&self, folder: &str) -> Option<&str> {
         self.texts.get(folder).map(String::as_str)
     }
 
-    /// All folders and texts, by folder.
+    /// Iterates over all folders and texts, by folder.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.texts.iter().map(|(folder, text)| (&folder[..], &text[..]))
     }
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn a_written_file_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/names.toml");
         let pairs = [("n01", "tench"), ("a b.c", "the \"best\" \\ café"), ("tab\t", "x")];

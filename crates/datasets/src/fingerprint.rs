@@ -1,12 +1,12 @@
-//! A hash that recognises a data set without reading its images.
+//! Hash that identifies a data set without reading its images.
 
 use std::path::Path;
 
 use radapter_images::ImageSource;
 use sha2::{Digest, Sha256};
 
-/// A hash over names, texts and file sizes. It changes when images are added, removed, renamed, moved or replaced by others of
-/// another size, and reads no image.
+/// Hash of names, texts and file sizes. It changes when images are added, removed, renamed, moved or replaced by others of
+/// another size; images are not read.
 #[derive(Clone, Debug, Default)]
 pub struct Fingerprint(Sha256);
 
@@ -22,12 +22,12 @@ impl Fingerprint {
         self.0.update(number.to_le_bytes());
     }
 
-    /// Adds the size of a file. A missing file is no error here, as loading it will be one.
+    /// Adds the size of a file. A missing file is not an error here, as loading it will be one.
     pub fn file_size(&mut self, path: &Path) {
         self.number(std::fs::metadata(path).map_or(u64::MAX, |file| file.len()));
     }
 
-    /// Adds where an image's pixels come from: the size of a file, or the pixels themselves.
+    /// Adds the source of an image's pixels: the size of a file, or the pixels themselves.
     pub fn source(&mut self, source: &ImageSource) {
         match source {
             ImageSource::File(path) => self.file_size(path),
@@ -40,7 +40,7 @@ impl Fingerprint {
         }
     }
 
-    /// The first half of the hash.
+    /// Returns the first half of the hash.
     pub fn finish(self) -> String {
         self.0.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
     }

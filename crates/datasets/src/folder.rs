@@ -1,4 +1,4 @@
-//! Image folders with a sub-folder for each class.
+//! Image folders with one sub-folder per class.
 //!
 //! The classes are the sub-folders in the order of their names' bytes; the images are the image files below them, at any depth, in
 //! the order of their relative paths' bytes. These orders do not depend on locale, file system or thread count, because labels and
@@ -17,13 +17,14 @@ use crate::labelled::{LabelledImages, Sample, Warning, some};
 /// Extensions of image files, in any case.
 pub const EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
 
-/// What errors expect.
-const CLASSES: &str = "a folder with a sub-folder for each class and images in it";
+/// Expected content, for errors.
+const CLASSES: &str = "a folder with one sub-folder of images per class";
 
 /// Reads an image folder.
 ///
 /// # Errors
-/// If it does not exist, is empty or has no sub-folders, if a class has no image, or if something in it cannot be read.
+/// [`DatasetError`] if it does not exist, is empty or has no sub-folders, if a class has no image, or if something in it cannot be
+/// read.
 pub fn read(root: &Path, names: Option<&ClassNames>) -> Result<LabelledImages, DatasetError> {
     let entries = entries(root)?;
     if entries.is_empty() {
@@ -56,19 +57,19 @@ pub fn read(root: &Path, names: Option<&ClassNames>) -> Result<LabelledImages, D
     Ok(LabelledImages::new(folders, samples, names, warnings))
 }
 
-/// An image file found below a folder.
+/// Image file found below a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct FoundImage {
-    /// The file.
     pub path: PathBuf,
-    /// Its path relative to the folder, with `/`; bytes that are not UTF-8 are replaced.
+    /// Path relative to the folder, with `/`; bytes that are not UTF-8 are replaced.
     pub name: String,
 }
 
-/// All images below a folder, at any depth, in the order of their relative paths' bytes.
+/// Lists all images below a folder, at any depth, in byte order of their relative paths.
 ///
 /// # Errors
-/// If the folder does not exist, has no image, or something in it cannot be read.
+/// [`DatasetError`] if the folder does not exist, has no image, or something in it cannot be read.
 pub fn images(root: &Path) -> Result<Vec<FoundImage>, DatasetError> {
     let images = files(root, &EXTENSIONS)?;
     if images.is_empty() {
@@ -94,7 +95,7 @@ struct Entry {
     is_dir: bool,
 }
 
-/// The entries of a folder without hidden ones, by the bytes of their names. Links are followed.
+/// Returns the entries of a folder without hidden ones, in byte order of their names. Links are followed.
 fn entries(folder: &Path) -> Result<Vec<Entry>, DatasetError> {
     let listing = match std::fs::read_dir(folder) {
         Ok(listing) => listing,
@@ -116,7 +117,7 @@ fn entries(folder: &Path) -> Result<Vec<Entry>, DatasetError> {
         let kind = entry.file_type().map_err(io_error("read", folder))?;
         let is_dir = if kind.is_symlink() { path.is_dir() } else { kind.is_dir() };
         if kind.is_symlink() && is_dir && leads_back(&path).map_err(io_error("read", &path))? {
-            return Err(DatasetError::about(&path, "links back to a folder that it lies in"));
+            return Err(DatasetError::about(&path, "links back to a folder that contains it"));
         }
         entries.push((entry.file_name(), path, is_dir));
     }
@@ -129,15 +130,15 @@ fn entries(folder: &Path) -> Result<Vec<Entry>, DatasetError> {
     Ok(entries.into_iter().map(entry).collect())
 }
 
-/// Whether a link to a folder leads to one that it lies in.
+/// Whether a link to a folder leads to a folder that contains it.
 fn leads_back(link: &Path) -> std::io::Result<bool> {
     let target = link.canonicalize()?;
     let home = link.parent().unwrap_or(Path::new(".")).canonicalize()?;
     Ok(home.starts_with(&target))
 }
 
-/// All files below a folder with one of these extensions, in any case, at any depth, in the order of their relative paths'
-/// bytes; possibly none.
+/// Lists all files below a folder with one of these extensions, in any case, at any depth, in byte order of their relative
+/// paths; possibly none.
 pub(crate) fn files(root: &Path, extensions: &[&str]) -> Result<Vec<FoundImage>, DatasetError> {
     let mut images = Vec::new();
     let mut pending = vec![(root.to_owned(), String::new())];
@@ -155,7 +156,7 @@ pub(crate) fn files(root: &Path, extensions: &[&str]) -> Result<Vec<FoundImage>,
     Ok(images)
 }
 
-/// What is in a folder, for a message.
+/// Describes the content of a folder, for a message.
 fn found(entries: &[Entry]) -> String {
     let images = entries.iter().filter(|entry| !entry.is_dir && is_image(&entry.path)).count();
     if images > 0 {

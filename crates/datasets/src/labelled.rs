@@ -1,4 +1,4 @@
-//! Labelled images, whatever they were read from.
+//! Labelled images, independent of their source.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,42 +7,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::class_names::ClassNames;
 
-/// A class, by the folder or label that identifies it.
+/// Class, identified by its folder or label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Class {
-    /// The folder's name, or the label in a table. Classes of two sets are the same if this is.
+    /// Name of the folder, or label in a table; identifies the class across sets.
     pub folder: String,
-    /// The name that prompts use.
+    /// Name for prompts.
     pub text: String,
 }
 
-/// Something suspicious about a set that is not an error.
+/// Suspicious property of a set that is not an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum Warning {
     /// Several classes have the same text, so that the text tower cannot distinguish them.
-    SameText {
-        #[allow(missing_docs, reason = "the name says it all")]
-        text: String,
-        /// The classes' folders.
-        folders: Vec<String>,
-    },
-    /// The file of class names has names for folders that the data does not have.
-    UnusedNames {
-        /// The folders.
-        folders: Vec<String>,
-    },
-    /// Images lie beside the class folders, in no class.
-    LooseImages {
-        #[allow(missing_docs, reason = "the name says it all")]
-        count: usize,
-    },
+    SameText { text: String, folders: Vec<String> },
+    /// The file of class names has texts for folders that do not exist in the data.
+    UnusedNames { folders: Vec<String> },
+    /// There are images outside the class folders.
+    LooseImages { count: usize },
     /// Classes of a benchmark are missing from the data.
-    MissingClasses {
-        /// Their folders.
-        folders: Vec<String>,
-    },
+    MissingClasses { folders: Vec<String> },
 }
 
 impl std::fmt::Display for Warning {
@@ -54,17 +41,17 @@ impl std::fmt::Display for Warning {
                 folders.join(", ")
             ),
             Self::UnusedNames { folders } => {
-                write!(f, "the file of class names has names for folders that do not exist: {}", some(folders))
+                write!(f, "the file of class names has texts for folders that do not exist: {}", some(folders))
             }
             Self::LooseImages { count } => {
-                write!(f, "{count} images lie beside the class folders, in no class, and are not used")
+                write!(f, "{count} images are outside the class folders and are ignored")
             }
             Self::MissingClasses { folders } => write!(f, "these classes are not in the data: {}", some(folders)),
         }
     }
 }
 
-/// A few of many names, for a message.
+/// Joins a few of many names, for a message.
 pub(crate) fn some(names: &[String]) -> String {
     const SHOWN: usize = 8;
     let shown = names[..names.len().min(SHOWN)].join(", ");
@@ -89,30 +76,31 @@ pub struct UnknownClasses {
     pub known: Vec<String>,
 }
 
-/// A labelled image.
+/// Labelled image.
 #[derive(Clone, Debug)]
 pub struct Sample {
-    /// Where its pixels come from.
+    /// Source of its pixels.
     pub source: ImageSource,
-    /// Its class, an index into the classes of its set.
+    /// Index into the classes of its set.
     pub label: usize,
-    /// How errors and reports name it: the path relative to the data's folder, with `/`.
+    /// Name in errors and reports: the path relative to the data's folder, with `/`.
     pub name: String,
 }
 
 /// Labelled images and their classes.
 #[derive(Clone, Debug, Default)]
 pub struct LabelledImages {
-    /// The classes, in label order.
+    /// In label order.
     pub classes: Vec<Class>,
-    #[allow(missing_docs, reason = "the type says it all")]
+    /// In the order of the source.
     pub samples: Vec<Sample>,
-    /// What looked suspicious while reading; each was logged as well.
+    /// Suspicious properties found while reading; each was logged as well.
     pub warnings: Vec<Warning>,
 }
 
 impl LabelledImages {
-    /// A set whose classes are given by their folders' names; texts come from `names`, else from the folders, `_` read as a space.
+    /// Creates a set whose classes are given by their folders' names; texts come from `names`, else from the folders, `_` read as
+    /// a space.
     pub(crate) fn new(
         folders: Vec<String>,
         samples: Vec<Sample>,
@@ -145,12 +133,12 @@ impl LabelledImages {
         Self { classes, samples, warnings }
     }
 
-    /// The label of each image.
+    /// Returns the label of each image.
     pub fn labels(&self) -> Vec<usize> {
         self.samples.iter().map(|sample| sample.label).collect()
     }
 
-    /// The images at `indices`, in that order, with all classes.
+    /// Returns the images at `indices`, in that order, with all classes.
     ///
     /// # Panics
     /// If an index is not below the number of samples.
@@ -162,7 +150,7 @@ impl LabelledImages {
     /// Maps the labels to indices into a model's `classes`, matched by folder. The set may have fewer classes than the model.
     ///
     /// # Errors
-    /// If it has classes that the model does not know; the error names them all.
+    /// [`UnknownClasses`] naming all classes that the model lacks.
     pub fn onto(mut self, classes: &[Class]) -> Result<Self, UnknownClasses> {
         let known: HashMap<&str, usize> =
             classes.iter().enumerate().map(|(at, class)| (&class.folder[..], at)).collect();
@@ -185,7 +173,7 @@ impl LabelledImages {
     }
 }
 
-/// A warning for each text that several classes have.
+/// Returns a warning for each text that several classes share.
 pub(crate) fn same_texts(classes: &[Class]) -> Vec<Warning> {
     let mut by_text: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for class in classes {

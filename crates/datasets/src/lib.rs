@@ -1,4 +1,4 @@
-//! Data for fine-tuning a CLIP: where labelled and captioned images come from, in which order they are seen, and how they are decoded
+//! Data for fine-tuning CLIP: labelled and captioned images from various sources, the order of an epoch, and decoding
 //! ahead of the device.
 //!
 //! ```
@@ -24,21 +24,21 @@
 //! # }
 //! ```
 //!
-//! | modules | what they have |
+//! | modules | content |
 //! |---|---|
-//! | [`folder`], [`table`], [`imagenet`] | labelled images: a folder for each class, CSV files, the ImageNet family |
+//! | [`folder`], [`table`], [`imagenet`] | labelled images: one folder per class, CSV files, the ImageNet family |
 //! | [`captions`], [`shards`] | images with captions: Karpathy's and COCO's JSON, CSV files, webdataset's tar shards |
-//! | [`label_map`], [`pairs`], [`layouts`] | images with a class for each pixel, and where the known sets keep them |
-//! | [`shapes`] | a drawn world with classes, captions, masks and domains: data without a download |
+//! | [`label_map`], [`pairs`], [`layouts`] | images with a class per pixel, and the layouts of known sets |
+//! | [`shapes`] | a synthetic world with classes, captions, masks and domains: data without a download |
 //! | [`labelled`] | a set of labelled images and its classes |
 //! | [`subset`], [`order`], [`seed`] | few-shot and held-out parts; the order of an epoch; random streams by seed |
 //! | [`augment`], [`prefetch`], [`on_error`] | random crops and flips; decoding by worker threads; damaged images |
 //! | [`templates`], [`class_names`] | prompts for classes; texts for folders whose names are not words |
-//! | [`fingerprint`] | a hash that recognises a data set |
+//! | [`fingerprint`] | a hash that identifies a data set |
 //!
 //! Two rules hold throughout. Randomness comes from the named streams of [`seed`] alone: the order of an epoch is a function of
-//! (seed, epoch), the augmentation of an image one of (seed, epoch, index). Whatever is wrong with the data is an error that names
-//! the file, with line and column where there are any, and says what was expected.
+//! (seed, epoch), the augmentation of an image one of (seed, epoch, index). Every problem with the data is an error that names
+//! the file, with line and column if there are any, and says what was expected.
 
 pub mod augment;
 mod captioned;

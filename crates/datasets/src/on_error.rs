@@ -1,4 +1,4 @@
-//! What to do about damaged samples: stop, or skip and report them.
+//! Treatment of damaged samples: stop, or skip and report them.
 //!
 //! Skipping never moves other samples: a batch with a damaged sample is **one smaller**, and all other batches stay as they are.
 //! Batches therefore remain a function of seed and epoch, whichever files are damaged: one more lost file changes only its own
@@ -10,14 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-/// Whether a damaged sample is an error.
+/// Treatment of damaged samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnError {
     /// The first damaged sample is an error.
     #[default]
     Fail,
-    /// Damaged samples are left out and reported.
+    /// Damaged samples are skipped and reported.
     Skip,
 }
 
@@ -50,18 +50,18 @@ impl std::str::FromStr for OnError {
     }
 }
 
-/// A sample that was skipped.
+/// Skipped sample.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
-    /// The name that it was reported under.
+    /// Name in reports.
     pub name: String,
     /// The error, the first time.
     pub reason: String,
-    /// How often it was skipped, usually once an epoch.
+    /// How often it was skipped, usually once per epoch.
     pub times: usize,
 }
 
-/// The samples skipped so far. Clones share one list, so that worker threads can add to it.
+/// Collector of skipped samples. Clones share one list, so that worker threads can add to it.
 #[derive(Clone, Debug, Default)]
 pub struct SkipReport {
     skipped: Arc<Mutex<BTreeMap<String, (String, usize)>>>,
@@ -80,17 +80,17 @@ impl SkipReport {
         skipped.insert(name.to_owned(), (reason, 1));
     }
 
-    /// How many different samples were skipped.
+    /// Returns the number of different samples that were skipped.
     pub fn len(&self) -> usize {
         self.lock().len()
     }
 
-    #[allow(missing_docs, reason = "as for every collection")]
+    /// Whether no sample was skipped.
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
-    /// The skipped samples, sorted by name.
+    /// Returns the skipped samples, sorted by name.
     pub fn entries(&self) -> Vec<Skipped> {
         let entry = |(name, (reason, times)): (&String, &(String, usize))| Skipped {
             name: name.clone(),
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fail_passes_the_error_on_and_skip_reports_it() {
+    fn fail_returns_the_error_and_skip_reports_it() {
         let report = SkipReport::default();
         let bad = || Err::<(), _>("cut off");
         assert_eq!(OnError::Fail.settle("a.jpg", bad(), &report), Err("cut off"));

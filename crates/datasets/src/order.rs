@@ -1,11 +1,12 @@
-//! The order of an epoch: a pure function of seed and epoch.
+//! Order of an epoch: a pure function of seed and epoch.
 
 use crate::seed::{self, Draw};
 
-/// A permutation of `0..len` for one epoch, all permutations equally likely (Fisher–Yates on the stream `("epoch-order", [seed,
-/// epoch])`).
+/// Returns a permutation of `0..len` for one epoch, all permutations equally likely (Fisher–Yates on the stream `("epoch-order",
+/// [seed, epoch])`).
 ///
-/// Because it depends on nothing else, a run can resume in the middle of an epoch: it draws the order again and skips what was done.
+/// Because it depends on nothing else, a run can resume in the middle of an epoch: it draws the order again and skips the finished
+/// part.
 pub fn epoch_order(len: usize, seed: u64, epoch: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..len).collect();
     seed::rng("epoch-order", &[seed, epoch]).shuffle(&mut order);
@@ -44,7 +45,7 @@ mod tests {
 
     #[test]
     fn the_order_is_pinned() {
-        // Runs that were saved before would go on in another order.
+        // Another order would change the continuation of saved runs.
         assert_eq!(epoch_order(8, 0, 0), [7, 1, 0, 6, 5, 3, 2, 4]);
     }
 }

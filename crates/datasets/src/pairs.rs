@@ -1,6 +1,6 @@
 //! Images and their label maps in two folders, paired by relative path without extension.
 //!
-//! The annotations decide which images are used, because data sets come with images that nobody annotated. An annotation without
+//! The annotations determine which images are used, because data sets contain images without annotations. An annotation without
 //! an image is an error, because it would be lost silently.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,40 +12,39 @@ use crate::folder;
 /// Extensions of label maps, in any case.
 pub const ANNOTATIONS: [&str; 3] = ["png", "tif", "tiff"];
 
-/// An image and its label map.
+/// Image with its label map.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct AnnotatedImage {
-    /// The path, relative to both folders, without extension and with `/`.
+    /// Path relative to both folders, without extension and with `/`.
     pub name: String,
-    /// The image's file.
     pub image: PathBuf,
-    /// The label map's.
     pub annotation: PathBuf,
 }
 
-/// The pairs of two folders.
+/// Pairs of two folders.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pairs {
-    /// In the order of their names' bytes.
+    /// In byte order of their names.
     pub images: Vec<AnnotatedImage>,
-    /// How many images have no annotation.
+    /// Number of images without annotation.
     pub without_annotation: usize,
 }
 
 /// Pairs images with their label maps.
 ///
 /// # Errors
-/// If a folder cannot be read or has none, two files have one name, or an annotation has no image.
+/// [`DatasetError`] if a folder cannot be read or has no files, two files have the same name, or an annotation has no image.
 pub fn pairs(images: &Path, annotations: &Path) -> Result<Pairs, DatasetError> {
     let found = folder::images(images)?.into_iter().map(|image| (image.name, image.path));
     pair("image", images, by_name(found)?, &folder::EXTENSIONS, annotations)
 }
 
 impl Pairs {
-    /// Keeps the pairs that a file lists, one name in each line, as Pascal VOC's `ImageSets` do.
+    /// Keeps the pairs that a file lists, one name per line, as in Pascal VOC's `ImageSets`.
     ///
     /// # Errors
-    /// If the file cannot be read, is empty, or has an unknown name.
+    /// [`DatasetError`] if the file cannot be read, is empty, or has an unknown name.
     pub fn keep_listed(&mut self, list: &Path) -> Result<(), DatasetError> {
         let failed = |reason: String| {
             DatasetError::Option(format!("cannot use the list of images {}: {reason}", list.display()))
@@ -55,7 +54,7 @@ impl Pairs {
         let wanted: BTreeSet<&str> = names.filter(|name| !name.is_empty()).collect();
         let known: BTreeSet<&str> = self.images.iter().map(|pair| pair.name.as_str()).collect();
         if wanted.is_empty() {
-            return Err(failed("it lists nothing; expected a name in each line".to_owned()));
+            return Err(failed("it lists nothing; expected one name per line".to_owned()));
         }
         if let Some(name) = wanted.difference(&known).next() {
             return Err(failed(format!("`{name}` has no annotation")));
@@ -70,7 +69,7 @@ impl Pairs {
 /// Pairs predicted label maps with the true ones.
 ///
 /// # Errors
-/// As [`pairs`].
+/// Those of [`pairs`].
 pub fn maps(made: &Path, annotations: &Path) -> Result<Pairs, DatasetError> {
     pair("label map", made, label_maps(made)?, &ANNOTATIONS, annotations)
 }
@@ -94,7 +93,7 @@ fn pair(
     if let Some((name, annotation)) = missing.into_iter().next() {
         let extensions = extensions.join(", ");
         let (annotation, images) = (annotation.display(), images.display());
-        let more = if others == 0 { String::new() } else { format!("; so do {others} others") };
+        let more = if others == 0 { String::new() } else { format!("; the same for {others} more") };
         return Err(DatasetError::Option(format!(
             "the annotation {annotation} has no {what}: expected {name} with one of the extensions {extensions} in {images}{more}"
         )));
@@ -112,13 +111,13 @@ fn label_maps(folder: &Path) -> Result<BTreeMap<String, PathBuf>, DatasetError> 
     by_name(found.into_iter().map(|file| (file.name, file.path)))
 }
 
-/// Files by their names without extension.
+/// Indexes files by their names without extension.
 fn by_name(files: impl Iterator<Item = (String, PathBuf)>) -> Result<BTreeMap<String, PathBuf>, DatasetError> {
     let mut named = BTreeMap::new();
     for (name, path) in files {
         let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem).to_owned();
         if let Some(first) = named.insert(stem, path.clone()) {
-            let problem = format!("and {} have one name; remove one of them", path.display());
+            let problem = format!("and {} have the same name; remove one of them", path.display());
             return Err(DatasetError::about(first, problem));
         }
     }
@@ -130,7 +129,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
     use super::*;
 
-    /// Folders `images` and `annotations` with these files, empty: only names matter here.
+    /// Creates folders `images` and `annotations` with these files, empty: only names matter here.
     fn folders(images: &[&str], annotations: &[&str]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         for (folder, names) in [("images", images), ("annotations", annotations)] {
@@ -149,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn annotations_decide_and_extensions_do_not_matter() {
+    fn annotations_decide_and_extensions_are_ignored() {
         let root = folders(
             &["b.jpg", "a/b.JPG", "a/c.webp", "x.y.png", "alone.png", "notes.txt", ".hidden.png"],
             &["a/b.png", "b.tif", "a/c.PNG", "x.y.tiff", "readme.md"],
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_leaves_its_own() {
+    fn a_list_keeps_its_own_pairs() {
         let root = folders(&["a.jpg", "b.jpg", "c.jpg"], &["a.png", "b.png", "c.png"]);
         let list = |content: &str| {
             let path = root.path().join("val.txt");
@@ -181,14 +180,14 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_named() {
+    fn mismatches_are_named() {
         let message = |root: &tempfile::TempDir| read(root).unwrap_err().to_string();
         let text = message(&folders(&["a.jpg"], &["a.png", "b.png", "c.png"]));
-        assert!(text.contains("b.png has no image") && text.contains("so do 1 others"), "{text}");
+        assert!(text.contains("b.png has no image") && text.contains("the same for 1 more"), "{text}");
         let text = message(&folders(&["a.jpg", "a.png"], &["a.png"]));
-        assert!(text.contains("a.jpg") && text.contains("one name"), "{text}");
+        assert!(text.contains("a.jpg") && text.contains("the same name"), "{text}");
         let text = message(&folders(&["a.jpg"], &["a.png", "a.tif"]));
-        assert!(text.contains("a.tif") && text.contains("one name"), "{text}");
+        assert!(text.contains("a.tif") && text.contains("the same name"), "{text}");
         assert!(message(&folders(&["a.jpg"], &["a.txt"])).contains("has no label map at any depth"));
         assert!(message(&folders(&[], &["a.png"])).contains("has no image at any depth"));
         let root = folders(&["a.jpg"], &[]);

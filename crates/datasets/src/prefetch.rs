@@ -1,9 +1,9 @@
-//! Work done ahead of its consumer, by several threads, handed over in order.
+//! Parallel work ahead of its consumer, with results in order.
 //!
-//! Decoding and augmenting images takes longer than handing them on, so threads do it ahead of the device. Three things are promised:
-//! results come **in the order of the jobs**, whatever the number of threads; no more than `ahead` jobs are taken but not yet handed
-//! over, so that memory is **bounded** however slow the consumer is; and nothing **hangs**: a panic in the work is an error in its
-//! place, and dropping the [`Prefetch`] ends the threads after the job that each is at.
+//! Decoding and augmenting images takes longer than consuming them, so threads do it ahead of the device. There are three
+//! guarantees: results come **in the order of the jobs**, for any number of threads; at most `ahead` jobs are taken but not yet
+//! consumed, so that memory is **bounded** however slow the consumer is; and nothing **hangs**: a panic in the work is an error in
+//! its place, and dropping the [`Prefetch`] ends the threads after their current jobs.
 //!
 //! ```
 //! use radapter_datasets::prefetch::{Ahead, Prefetch};
@@ -20,32 +20,30 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How far ahead of the consumer is worked.
+/// Threads and size of the look-ahead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ahead {
-    /// Worker threads. With none, the consumer does the work itself, on demand.
+    /// Worker threads. With 0, the consumer does the work itself, on demand.
     pub threads: usize,
-    /// The most jobs that are taken but not yet handed over; at least one.
+    /// Maximum number of jobs that are taken but not yet consumed; at least one.
     pub jobs: usize,
 }
 
 /// Why a result is missing.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum PrefetchError<E> {
     /// The work failed.
     #[error(transparent)]
     Work(E),
     /// The work, or the iterator of jobs, panicked.
     #[error("a worker thread panicked: {message}")]
-    Panicked {
-        /// The panic's message.
-        message: String,
-    },
+    Panicked { message: String },
 }
 
 type Outcome<T, E> = Result<T, PrefetchError<E>>;
 
-/// An iterator over the results of jobs, in order.
+/// Iterator over the results of jobs, in order.
 pub struct Prefetch<T, E> {
     shared: Arc<Shared<T, E>>,
     work: Arc<dyn Fn() -> Step + Send + Sync>,
@@ -62,9 +60,9 @@ enum Step {
 
 struct Shared<T, E> {
     state: Mutex<State<T, E>>,
-    /// A place came free, or all is over.
+    /// Signals a free place, or the end.
     room: Condvar,
-    /// A result came in, or the jobs are at their end.
+    /// Signals a result, or the end of the jobs.
     news: Condvar,
     ahead: usize,
 }
@@ -72,22 +70,22 @@ struct Shared<T, E> {
 struct State<T, E> {
     /// Jobs taken so far.
     taken: usize,
-    /// Results handed over so far.
+    /// Results consumed so far.
     handed: usize,
     results: BTreeMap<usize, Outcome<T, E>>,
-    /// No more jobs: the iterator is at its end, or the consumer is gone.
+    /// No more jobs: the iterator has ended, or the consumer was dropped.
     over: bool,
 }
 
 impl<T, E> Shared<T, E> {
-    /// The state. No code that can panic runs under this lock, so a poisoned one is still consistent.
+    /// Locks the state. No code that can panic runs under this lock, so a poisoned one is still consistent.
     fn lock(&self) -> MutexGuard<'_, State<T, E>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T: Send + 'static, E: Send + 'static> Prefetch<T, E> {
-    /// Starts to work on `jobs`. The iterator is asked by one thread at a time, in order; what takes time belongs into `work`.
+    /// Starts to work on `jobs`. One thread at a time calls the iterator, in order; slow operations belong in `work`.
     pub fn new<J, I, F>(jobs: I, ahead: Ahead, work: F) -> Self
     where
         J: Send,
@@ -102,7 +100,7 @@ impl<T: Send + 'static, E: Send + 'static> Prefetch<T, E> {
             news: Condvar::new(),
             ahead: ahead.jobs.max(1),
         });
-        // The jobs have a lock of their own, so that a slow iterator does not keep the consumer from results that are there.
+        // The jobs have their own lock, so that a slow iterator does not block the consumer from finished results.
         let jobs = Mutex::new(jobs.into_iter());
         let work: Arc<dyn Fn() -> Step + Send + Sync> = {
             let shared = Arc::clone(&shared);
@@ -119,13 +117,13 @@ impl<T: Send + 'static, E: Send + 'static> Prefetch<T, E> {
         Self { shared, work, threads, waited: Duration::ZERO }
     }
 
-    /// How long the consumer has waited for results so far: near zero where the device is the bottleneck.
+    /// Returns how long the consumer has waited for results so far: near zero if the device is the bottleneck.
     pub fn waited(&self) -> Duration {
         self.waited
     }
 }
 
-/// Takes a job when there is room, does it, files the result.
+/// Takes a job when there is room, does it, and stores the result.
 fn step<J, T, E>(
     shared: &Shared<T, E>,
     jobs: &Mutex<impl Iterator<Item = J>>,
@@ -220,7 +218,7 @@ impl<T, E> Drop for Prefetch<T, E> {
         drop(unread);
         self.shared.room.notify_all();
         for thread in self.threads.drain(..) {
-            // A worker catches the panics of its work, so that there is nothing to learn from joining.
+            // A worker catches the panics of its work, so that joining cannot fail.
             let _ = thread.join();
         }
     }

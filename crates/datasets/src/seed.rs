@@ -1,7 +1,8 @@
 //! Named random streams: the only source of randomness in this crate.
 //!
-//! Every draw belongs to a stream that is a pure function of a purpose and a few numbers, say `("epoch-order", [seed, epoch])`. A
-//! resumed run therefore draws what the uninterrupted one would have drawn, and the purpose separates different uses of one seed.
+//! Every draw belongs to a stream that is a pure function of a purpose and a few numbers, for example `("epoch-order", [seed,
+//! epoch])`. A resumed run therefore draws what the uninterrupted one would have drawn, and the purpose separates different uses
+//! of one seed.
 //! [`Draw`] has its own uniform sampling, because the sampling algorithms of `rand` may change between versions, while ChaCha's key
 //! stream and the few lines below do not.
 //!
@@ -17,7 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
 
-/// The stream for `purpose` and its `parts` (a seed, then an epoch, an index, …).
+/// Returns the stream for `purpose` and its `parts` (a seed, then an epoch, an index, …).
 ///
 /// The key is the SHA-256 of the purpose's length, the purpose, and the parts as little-endian integers: no two different arguments
 /// give the same bytes to hash.
@@ -33,22 +34,22 @@ pub fn rng(purpose: &str, parts: &[u64]) -> ChaCha8Rng {
 
 /// Uniform draws whose values depend on the stream alone, not on the version of a sampling library.
 pub trait Draw: Rng {
-    /// A number in `[0, 1)`, a multiple of 2⁻²⁴, so that it is exact in f32.
+    /// Draws a number in `[0, 1)`, a multiple of 2⁻²⁴, so that it is exact in f32.
     fn unit(&mut self) -> f32 {
         (self.next_u32() >> 8) as f32 / 16_777_216.0
     }
 
-    /// A number in `[0, 1)`, a multiple of 2⁻⁵³.
+    /// Draws a number in `[0, 1)`, a multiple of 2⁻⁵³.
     fn unit_f64(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 / 9_007_199_254_740_992.0
     }
 
-    /// A number in `[low, high)` (`low` where the two are equal).
+    /// Draws a number in `[low, high)` (`low` if the two are equal).
     fn between(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * self.unit()
     }
 
-    /// An integer in `0..count`, without bias (Lemire's rejection); 0 for `count` 0 and 1.
+    /// Draws an integer in `0..count`, without bias (Lemire's rejection); 0 for `count` 0 and 1.
     fn below(&mut self, count: usize) -> usize {
         let count = count as u64;
         if count < 2 {
@@ -63,12 +64,12 @@ pub trait Draw: Rng {
         }
     }
 
-    /// True with probability `probability`.
+    /// Returns true with probability `probability`.
     fn chance(&mut self, probability: f32) -> bool {
         self.unit() < probability
     }
 
-    /// One of `items`, all equally likely.
+    /// Picks one of `items`, all equally likely.
     ///
     /// # Panics
     /// If `items` is empty.
@@ -76,7 +77,7 @@ pub trait Draw: Rng {
         &items[self.below(items.len())]
     }
 
-    /// Puts `items` in a random order (Fisher–Yates, from the end), all orders equally likely.
+    /// Shuffles `items` (Fisher–Yates, from the end), all orders equally likely.
     fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             let other = self.below(last + 1);
@@ -103,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_stream_is_pinned() {
-        // Saved runs depend on these numbers: a change here makes every resumed run another run.
+        // Saved runs depend on these numbers: a change here alters every resumed run.
         let mut stream = rng("test", &[0]);
         let drawn: Vec<usize> = (0..6).map(|_| stream.below(1000)).collect();
         assert_eq!(drawn, PINNED);

@@ -1,27 +1,27 @@
-//! Parts of a labelled set, by seed: K images of each class, and a stratified held-out set.
+//! Parts of a labelled set by seed: K images per class, and a stratified held-out set.
 
 use radapter_settings::SettingsError;
 use serde::{Deserialize, Serialize};
 
 use crate::seed::{self, Draw};
 
-/// A few-shot selection, saved with a run.
+/// Few-shot selection, saved with a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FewShot {
-    /// Images asked for in each class.
+    /// Requested images per class.
     pub per_class: usize,
-    #[allow(missing_docs, reason = "the name says it all")]
+    /// Random seed of the selection.
     pub seed: u64,
-    /// The chosen images, ascending.
+    /// Chosen images, ascending.
     pub indices: Vec<usize>,
     /// Classes with fewer images, all of which are chosen: (class, images).
     pub short: Vec<(usize, usize)>,
 }
 
-/// Chooses `per_class` images of each class, or all where there are fewer.
+/// Chooses `per_class` images of each class, or all if there are fewer.
 ///
-/// Each class draws from its own stream. With the same seed, a smaller selection is part of every larger one.
+/// Each class has its own stream. With the same seed, a smaller selection is part of every larger one.
 pub fn few_shot(labels: &[usize], per_class: usize, seed: u64) -> FewShot {
     let mut indices = Vec::new();
     let mut short = Vec::new();
@@ -36,23 +36,23 @@ pub fn few_shot(labels: &[usize], per_class: usize, seed: u64) -> FewShot {
     FewShot { per_class, seed, indices, short }
 }
 
-/// A set in two parts, saved with a run.
+/// Set in two parts, saved with a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HoldOut {
-    /// Images to train on, ascending.
+    /// Training images, ascending.
     pub train: Vec<usize>,
-    /// Images held out, ascending.
+    /// Held-out images, ascending.
     pub val: Vec<usize>,
 }
 
 /// Holds out `fraction` of the images, as evenly from all classes as whole images allow.
 ///
-/// Each class gives the whole part of its share; the images that are still missing to `fraction` of all come from the classes with the
+/// Each class gives the whole part of its share; the images still missing to `fraction` of all come from the classes with the
 /// largest remainders, equal remainders in an order drawn from the seed. A class always keeps an image to train on.
 ///
 /// # Errors
-/// If `fraction` is not at least 0 and below 1.
+/// [`SettingsError`] if `fraction` is not at least 0 and below 1.
 pub fn hold_out(labels: &[usize], fraction: f64, seed: u64) -> Result<HoldOut, SettingsError> {
     if !(0.0..1.0).contains(&fraction) {
         let (found, expected) = (fraction.to_string(), "expected a fraction of at least 0 and below 1");
@@ -63,7 +63,7 @@ pub fn hold_out(labels: &[usize], fraction: f64, seed: u64) -> Result<HoldOut, S
     let mut counts: Vec<usize> = classes.iter().map(|members| share(members.len()) as usize).collect();
     let wanted = share(labels.len()).round() as usize;
     let missing = wanted.saturating_sub(counts.iter().sum());
-    // A sort that keeps a drawn order among equals.
+    // A stable sort keeps a drawn order among equals.
     let mut order: Vec<usize> = (0..classes.len()).collect();
     let mut rng = seed::rng("hold-out-order", &[seed]);
     rng.shuffle(&mut order);
@@ -86,7 +86,7 @@ pub fn hold_out(labels: &[usize], fraction: f64, seed: u64) -> Result<HoldOut, S
     Ok(HoldOut { train, val })
 }
 
-/// The images of each class.
+/// Returns the images of each class.
 fn by_class(labels: &[usize]) -> Vec<Vec<usize>> {
     let classes = labels.iter().max().map_or(0, |&last| last + 1);
     let mut members = vec![Vec::new(); classes];
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_short_is_told_and_saved() {
+    fn short_classes_are_reported_and_saved() {
         let chosen = few_shot(&[0, 0, 0, 2, 2, 1], 2, 7);
         assert_eq!(chosen.short, [(1, 1)]);
         let saved = serde_json::to_string(&chosen).unwrap();

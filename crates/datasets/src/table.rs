@@ -1,7 +1,7 @@
-//! CSV and TSV files with an image and a label or caption in each row.
+//! CSV and TSV files with an image and a label or caption per row.
 //!
 //! Separator, header and columns are detected unless given: the separator is the most frequent of tab, comma and semicolon in the
-//! first line; the first line is a header if one of its fields is a known column name, or one that was asked for. Paths are
+//! first line; the first line is a header if one of its fields is a known or requested column name. Paths are
 //! relative to the file's own folder, unless another is given.
 
 use std::path::{Path, PathBuf};
@@ -16,22 +16,22 @@ use crate::class_names::ClassNames;
 use crate::folder::is_image;
 use crate::labelled::{LabelledImages, Sample};
 
-/// Known names of the column of paths.
+/// Known names of the path column.
 const PATH_COLUMNS: [&str; 7] = ["filepath", "path", "file", "filename", "file_name", "image", "image_path"];
 /// Known names of the column of labels or captions.
 const TEXT_COLUMNS: [&str; 6] = ["label", "class", "title", "caption", "text", "class_name"];
 
-/// What a reader of tables looks for, and what it tolerates.
+/// Columns that a reader of tables looks for, and what it tolerates.
 pub(crate) struct Wanted {
-    /// Names that the column of texts may have, the likeliest first.
+    /// Possible names of the text column, the likeliest first.
     pub(crate) texts: &'static [&'static str],
-    /// Whether rows with an empty path or text are kept for the caller to judge; else they are errors.
+    /// Whether rows with an empty path or text are kept for the caller; else they are errors.
     pub(crate) empty_fields: bool,
 }
 
 const LABELS: Wanted = Wanted { texts: &TEXT_COLUMNS, empty_fields: false };
 
-/// How to read a file; what is `None` is detected.
+/// Options for reading a file; what is `None` is detected.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TableOptions {
@@ -39,35 +39,35 @@ pub struct TableOptions {
     pub separator: Option<char>,
     /// Whether the first line names the columns.
     pub header: Option<bool>,
-    /// The column of paths: its name, or its number from 1.
+    /// Column of paths: its name, or its number from 1.
     pub path_column: Option<String>,
-    /// The column of labels or captions: its name, or its number from 1.
+    /// Column of labels or captions: its name, or its number from 1.
     pub text_column: Option<String>,
-    /// The folder that paths are relative to.
+    /// Folder that paths are relative to.
     pub images: Option<PathBuf>,
 }
 
-/// A row of a table.
+/// Row of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Row {
-    /// The image's file.
     pub path: PathBuf,
-    /// The path as the file has it.
+    /// Path as in the file.
     pub name: String,
-    /// The label or caption.
+    /// Label or caption.
     pub text: String,
-    /// The line in the file, from 1.
+    /// Line in the file, counted from 1.
     pub line: u64,
 }
 
-/// A file that was read.
+/// Content of a file.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Table {
-    /// The file.
     pub path: PathBuf,
-    /// What the columns of paths and texts are called.
+    /// Names of the path and text columns.
     pub columns: [String; 2],
-    /// The rows, in the file's order.
+    /// In file order.
     pub rows: Vec<Row>,
 }
 
@@ -75,15 +75,16 @@ impl Table {
     /// Reads a file.
     ///
     /// # Errors
-    /// If the file cannot be read or has no rows, a column is not there, or a row has no path or no text; the error names line and column.
+    /// [`DatasetError`] naming line and column, if the file cannot be read or has no rows, a column is missing, or a row has no
+    /// path or no text.
     pub fn read(path: &Path, options: &TableOptions) -> Result<Self, DatasetError> {
         Self::read_as(path, options, &LABELS)
     }
 
-    /// As [`Table::read`], looking for other columns.
+    /// Reads a file with other columns.
     ///
     /// # Errors
-    /// As [`Table::read`], except for empty fields where these are wanted.
+    /// Those of [`Table::read`], except for empty fields if these are wanted.
     pub(crate) fn read_as(path: &Path, options: &TableOptions, wanted: &Wanted) -> Result<Self, DatasetError> {
         let bytes = std::fs::read(path).map_err(io_error("read", path))?;
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
@@ -92,7 +93,7 @@ impl Table {
         let mut records = Vec::new();
         let mut record = StringRecord::new();
         loop {
-            // Where the bad record begins: the reader counts on before it reports.
+            // The start of the bad record: the reader's position is past it when it reports.
             let line = reader.position().line();
             match reader.read_record(&mut record) {
                 Ok(true) => records.push(record.clone()),
@@ -137,10 +138,10 @@ impl Table {
         }
     }
 
-    /// Checks that the image files exist, so that a wrong folder is found before an hour of work.
+    /// Checks that the image files exist, so that a wrong folder is found immediately.
     ///
     /// # Errors
-    /// For the first image that does not, with its line.
+    /// [`DatasetError`] for the first image that does not exist, with its line.
     pub fn check_files(&self) -> Result<(), DatasetError> {
         match self.rows.iter().find(|row| !row.path.is_file()) {
             None => Ok(()),
@@ -151,7 +152,7 @@ impl Table {
         }
     }
 
-    /// The rows as labelled images: the different texts, sorted by bytes, are the classes.
+    /// Converts the rows to labelled images: the different texts, sorted by bytes, are the classes.
     pub fn labelled(self, names: Option<&ClassNames>) -> LabelledImages {
         let mut folders: Vec<String> = self.rows.iter().map(|row| row.text.clone()).collect();
         folders.sort_unstable();
@@ -173,7 +174,7 @@ fn wrong(path: &Path, line: u64, column: &str, problem: impl std::fmt::Display) 
     DatasetError::at(path, format!("line {line}, column {column}"), problem)
 }
 
-/// A quote that opens a field and is never closed swallows all that follows, which would be lost silently.
+/// Refuses a quote that opens a field and is never closed, because it would silently swallow all following rows.
 fn check_quotes(path: &Path, bytes: &[u8], records: &[StringRecord], separator: u8) -> Result<(), DatasetError> {
     let breaks = |record: &StringRecord| record.iter().any(|field| field.contains('\n'));
     let is_odd = bytes.iter().filter(|&&byte| byte == b'"').count() % 2 == 1;
@@ -182,11 +183,11 @@ fn check_quotes(path: &Path, bytes: &[u8], records: &[StringRecord], separator: 
             path,
             line(last),
             "any",
-            "a quote opens a field and is never closed, so that all lines after it would be one text; double the quote (\"\"), or \
+            "a quote opens a field and is never closed, so all following lines would be one field; double the quote (\"\"), or \
              put the whole field in quotes",
         ));
     }
-    // Two such quotes close each other: what is between them looks like lines of the table.
+    // Two such quotes close each other: the text between them looks like lines of the table.
     let is_swallowed = |field: &str| field.lines().skip(1).any(|line| line.contains(char::from(separator)));
     if let Some(record) = records.iter().find(|record| record.iter().any(is_swallowed)) {
         tracing::warn!(
@@ -237,7 +238,7 @@ struct Columns<'a> {
 }
 
 impl Columns<'_> {
-    /// The column that was asked for by name or number, else one with a known name, else (without a header) the usual one.
+    /// Finds the requested column by name or number, else one with a known name, else (without a header) the usual one.
     fn find(&self, asked: Option<&str>, known: &[&str], usual: usize) -> Result<usize, DatasetError> {
         let by_name = |wanted: &dyn Fn(&str) -> bool| self.first.iter().position(|field| wanted(field.trim()));
         let found = match asked {

@@ -1,7 +1,7 @@
 //! Prompt templates: sentences with a placeholder, `{}`, for the name of a class.
 //!
 //! Built in are `simple` (`a photo of a {}.`), `openai-80` (the 80 of CLIP's ImageNet evaluation) and `vild-14` (the 14 of ViLD, used
-//! for segmentation). Others come from a file with a template in each line, or a JSON list.
+//! for segmentation). Others come from a file with one template per line, or a JSON list.
 
 use std::path::Path;
 
@@ -13,10 +13,10 @@ use crate::DatasetError;
 const OPENAI_80: &str = include_str!("../assets/templates/openai-80.txt");
 const VILD_14: &str = include_str!("../assets/templates/vild-14.txt");
 
-/// The names of the built-in sets.
+/// Names of the built-in sets.
 pub const BUILT_IN: [&str; 3] = ["simple", "openai-80", "vild-14"];
 
-/// A set of templates. A run saves the templates themselves, so that it does not depend on a file.
+/// Set of templates. A run saves the templates themselves, so that it does not depend on a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Templates {
@@ -31,10 +31,10 @@ impl Default for Templates {
 }
 
 impl Templates {
-    /// Resolves a setting: a built-in set, a single template (anything with `{}` in it), or else a file.
+    /// Resolves a setting: a built-in set, a single template (any text with `{}`), or else a file.
     ///
     /// # Errors
-    /// If it is none of these, or a template has not exactly one `{}`; the error names file and line.
+    /// [`DatasetError`] naming file and line, if it is none of these, or a template does not have exactly one `{}`.
     pub fn resolve(name: &str) -> Result<Self, DatasetError> {
         if let Some(templates) = Self::built_in(name) {
             return Ok(templates);
@@ -48,7 +48,7 @@ impl Templates {
             std::fs::read_to_string(path).map_err(|error| {
             let sets = BUILT_IN.join(", ");
             DatasetError::Option(format!(
-                "no templates named `{name}`: neither a built-in set ({sets}) nor a text with `{{}}` nor a file that can be read ({error})"
+                "no templates named `{name}`; expected a built-in set ({sets}), a template with `{{}}` or a file; reading the file failed: {error}"
             ))
         })?;
         if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
@@ -66,13 +66,13 @@ impl Templates {
     /// Checks that each template has one `{}`.
     ///
     /// # Errors
-    /// [`DatasetError`] if there are none, or one has not exactly one `{}`.
+    /// [`DatasetError`] if the list is empty, or a template does not have exactly one `{}`.
     pub fn from_list(list: Vec<String>) -> Result<Self, DatasetError> {
         let entries = list.into_iter().enumerate().map(|(at, text)| (format!("entry {}", at + 1), text));
         checked(Path::new("templates"), entries)
     }
 
-    /// A built-in set, by name.
+    /// Returns a built-in set by name.
     pub fn built_in(name: &str) -> Option<Self> {
         let lines = |text: &str| Self { templates: text.lines().map(str::to_owned).collect() };
         match name {
@@ -83,19 +83,19 @@ impl Templates {
         }
     }
 
-    /// The templates, at least one.
+    /// Returns the templates, at least one.
     pub fn as_slice(&self) -> &[String] {
         &self.templates
     }
 
-    /// All prompts for a class name, in the order of the templates.
+    /// Returns all prompts for a class name, in the order of the templates.
     pub fn prompts(&self, name: &str) -> Vec<String> {
         self.templates.iter().map(|template| fill(template, name)).collect()
     }
 }
 
 impl<'de> Deserialize<'de> for Templates {
-    /// From what a setting names, as [`resolve`](Self::resolve) reads it, or from a list.
+    /// Reads a name as [`resolve`](Self::resolve) does, or a list.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let expected = "a built-in set (\"simple\", \"openai-80\", \"vild-14\"), a template with {}, a file, or a list";
         text_or_list(deserializer, expected, Self::resolve, Self::from_list)
@@ -118,7 +118,7 @@ fn checked(path: &Path, templates: impl Iterator<Item = (String, String)>) -> Re
         list.push(template);
     }
     match list.is_empty() {
-        true => Err(DatasetError::about(path, "has no templates; expected one a line, each with one `{}`")),
+        true => Err(DatasetError::about(path, "has no templates; expected one per line, each with one `{}`")),
         false => Ok(Templates { templates: list }),
     }
 }
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn files_and_single_templates_are_taken() {
+    fn files_and_single_templates_are_accepted() {
         let lines = file("t.txt", "\u{feff}a {}.\r\n\n  the {}\n").unwrap();
         assert_eq!(lines.as_slice(), ["a {}.", "the {}"]);
         let list = file("t.json", r#"["a {}.", "the {}"]"#).unwrap();
@@ -163,7 +163,7 @@ mod tests {
             ("t.txt", "a {}.\n\na photo\n", ["line 3", "\"a photo\""]),
             ("t.txt", "{} and {}\n", ["line 1", "exactly one"]),
             ("t.txt", "a {c}.\n", ["line 1", "a {c}."]),
-            ("t.txt", "\n\n", ["no templates", "one a line"]),
+            ("t.txt", "\n\n", ["no templates", "one per line"]),
             ("t.json", r#"["a {}", "b"]"#, ["entry 2", "\"b\""]),
             ("t.json", r#"{"a": 1}"#, ["JSON list", "t.json"]),
         ] {

@@ -1,4 +1,4 @@
-//! From a folder to augmented batches, with good and damaged files: all parts of the crate together.
+//! From a folder to augmented batches, with good and damaged files: integration test of the crate.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use std::path::Path;
@@ -14,7 +14,7 @@ const BATCH: usize = 10;
 
 type Batch = Vec<(usize, RgbImage)>;
 
-/// Three batches-by-ten of an epoch; a damaged file is an error or leaves its batch smaller.
+/// Returns three batches of ten from an epoch; a damaged file is an error or leaves its batch smaller.
 fn batches(set: &LabelledImages, on_error: OnError, report: &SkipReport, threads: usize) -> Result<Vec<Batch>, String> {
     let order = order::epoch_order(set.samples.len(), 5, 0);
     let jobs: Vec<Vec<usize>> = order.chunks(BATCH).map(<[usize]>::to_vec).collect();
@@ -74,7 +74,7 @@ fn damaged_files_stop_the_run_or_are_skipped_and_reported() {
     let entries = report.entries();
     let names: Vec<&str> = entries.iter().map(|skipped| &skipped.name[..]).collect();
     assert_eq!(names, ["heart/000011.png", "star/000022.png"]);
-    // Every batch is what it was, without the two.
+    // Every batch is unchanged, except for the two.
     let damaged: Vec<usize> = (0..48).filter(|&index| names.contains(&&set.samples[index].name[..])).collect();
     assert_eq!(damaged.len(), 2);
     for (before, after) in whole.into_iter().zip(rest) {

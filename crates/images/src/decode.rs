@@ -4,7 +4,11 @@ use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
+use image::codecs::bmp::BmpDecoder;
+use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
+use image::codecs::pnm::PnmDecoder;
+use image::codecs::tiff::TiffDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::{DynamicImage, ImageDecoder, Limits, RgbImage};
 use radapter_files::io_error;
@@ -16,10 +20,10 @@ use crate::options::{DecodeLimits, DecodeOptions};
 
 /// Reads an image file and decodes it to RGB, as Pillow's `Image.open(…).convert("RGB")` does.
 ///
-/// * JPEG, PNG and WebP are supported, and recognized by content, not by name.
+/// * JPEG, PNG, WebP, BMP, GIF, TIFF and PNM are supported, and recognized by content, not by name.
 /// * Grey becomes three equal channels, and a palette its colours. 16-bit channels keep their upper 8 bits.
 /// * Alpha is dropped and the colour under it kept. Blending would need a background colour, which nothing defines.
-/// * EXIF orientation is not applied, as in OpenCLIP. An animation gives its first frame.
+/// * EXIF orientation is not applied, as in OpenCLIP. An animation gives its first frame, a TIFF its first page.
 /// * A file that ends early is an error, even where a decoder could fill the missing pixels.
 ///
 /// # Errors
@@ -51,29 +55,35 @@ pub fn decode_bytes(bytes: &[u8], name: &str, options: &DecodeOptions) -> Result
                 limits.check_pixels(name, width, height)?;
             }
             check_png(bytes, name)?;
-            let decoder = PngDecoder::new(Cursor::new(bytes)).map_err(|error| classified(name, "PNG", error))?;
-            decode_with(decoder, name, "PNG", limits)
+            decode_with(PngDecoder::new(Cursor::new(bytes)), name, "PNG", limits)
         }
         Content::Image(Format::WebP) => {
             check_webp(bytes, name)?;
-            let decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(|error| classified(name, "WebP", error))?;
-            decode_with(decoder, name, "WebP", limits)
+            decode_with(WebPDecoder::new(Cursor::new(bytes)), name, "WebP", limits)
         }
+        Content::Image(Format::Bmp) => decode_with(BmpDecoder::new(Cursor::new(bytes)), name, "BMP", limits),
+        Content::Image(Format::Gif) => decode_with(GifDecoder::new(Cursor::new(bytes)), name, "GIF", limits),
+        Content::Image(Format::Tiff) => decode_with(TiffDecoder::new(Cursor::new(bytes)), name, "TIFF", limits),
+        Content::Image(Format::Pnm) => decode_with(PnmDecoder::new(Cursor::new(bytes)), name, "PNM", limits),
         Content::OtherImage(found) => Err(ImageError::Unsupported { name: name.into(), found: found.into() }),
         Content::Other(found) => Err(ImageError::NotAnImage { name: name.into(), found }),
     }
 }
 
 fn decode_with(
-    mut decoder: impl ImageDecoder,
+    decoder: Result<impl ImageDecoder, image::ImageError>,
     name: &str,
     format: &'static str,
     limits: &DecodeLimits,
 ) -> Result<RgbImage, ImageError> {
+    let mut decoder = decoder.map_err(|error| classified(name, format, error))?;
     let (width, height) = decoder.dimensions();
     limits.check_pixels(name, width, height)?;
-    // The number of pixels is already bounded; the library's own allocation limit would give a less specific error.
-    decoder.set_limits(Limits::no_limits()).map_err(|error| classified(name, format, error))?;
+    // The number of pixels is already bounded. A TIFF also claims sizes of its strips, which have no right to more than the
+    // pixels of the widest type need.
+    let mut allocations = Limits::no_limits();
+    allocations.max_alloc = Some(limits.max_pixels.saturating_mul(16));
+    decoder.set_limits(allocations).map_err(|error| classified(name, format, error))?;
     let image = DynamicImage::from_decoder(decoder).map_err(|error| classified(name, format, error))?;
     Ok(to_rgb(image))
 }
@@ -91,7 +101,7 @@ fn to_rgb(image: DynamicImage) -> RgbImage {
         DynamicImage::ImageLumaA16(image) => image.pixels().flat_map(|p| [upper(p[0]); 3]).collect(),
         DynamicImage::ImageRgb16(image) => image.pixels().flat_map(|p| [p[0], p[1], p[2]].map(upper)).collect(),
         DynamicImage::ImageRgba16(image) => image.pixels().flat_map(|p| [p[0], p[1], p[2]].map(upper)).collect(),
-        // PNG and WebP have no other pixel types.
+        // Of floats, which only TIFF has; `decode_with` refuses them.
         other => return other.into_rgb8(),
     };
     RgbImage::from_raw(width, height, pixels).expect("three bytes for each pixel")

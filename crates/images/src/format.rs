@@ -8,6 +8,10 @@ pub(crate) enum Format {
     Jpeg,
     Png,
     WebP,
+    Bmp,
+    Gif,
+    Tiff,
+    Pnm,
 }
 
 /// The detected content of a file.
@@ -22,10 +26,6 @@ pub(crate) enum Content {
 
 /// Signatures of image formats without a decoder.
 const OTHER_IMAGES: &[(&[u8], &str)] = &[
-    (b"GIF8", "GIF"),
-    (b"BM", "BMP"),
-    (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"),
     (b"\0\0\x01\0", "ICO"),
     (b"\xff\x0a", "JPEG XL"),
     (b"\0\0\0\x0cJXL ", "JPEG XL"),
@@ -54,6 +54,23 @@ pub(crate) fn sniff(bytes: &[u8]) -> Content {
     }
     if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
         return Content::Image(Format::WebP);
+    }
+    const SIGNATURES: [(&[u8], Format); 6] = [
+        (b"GIF8", Format::Gif),
+        (b"BM", Format::Bmp),
+        (b"II*\0", Format::Tiff),
+        (b"MM\0*", Format::Tiff),
+        // BigTIFF's.
+        (b"II+\0", Format::Tiff),
+        (b"MM\0+", Format::Tiff),
+    ];
+    if let Some((_, format)) = SIGNATURES.iter().find(|(signature, _)| bytes.starts_with(signature)) {
+        return Content::Image(*format);
+    }
+    if let [b'P', b'1'..=b'6', space, ..] = bytes
+        && space.is_ascii_whitespace()
+    {
+        return Content::Image(Format::Pnm);
     }
     if bytes.get(4..8) == Some(b"ftyp") {
         return match bytes.get(8..12) {

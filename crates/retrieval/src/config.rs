@@ -1,4 +1,4 @@
-//! Retrieval's settings, beside the trainer's.
+//! Settings of retrieval, in addition to the trainer's.
 
 use std::path::Path;
 
@@ -11,43 +11,43 @@ use radapter_training::config::Recipe;
 use serde::{Deserialize, Serialize};
 
 settings! {
-    /// Retrieval's settings.
+    /// Settings of retrieval.
     pub struct RetrievalSettings {
-        /// Images and captions to train on: Karpathy or COCO JSON, CSV or TSV, or tar shards.
+        /// Training images and captions: Karpathy or COCO JSON, CSV or TSV, or tar shards.
         pub captions: Option<AbsolutePath> = Spec::unset().flag("FILE|DIR|PATTERN"),
-        /// Folder of the images; that of the captions where not given.
+        /// Folder of the images; unset: the folder of the captions.
         pub images: Option<AbsolutePath> = Spec::unset().flag("DIR"),
-        /// Form of the captions; detected where not given.
+        /// Format of the captions; unset: detected.
         pub captions_format: Option<CaptionsFormat> = Spec::unset().flag("FORM"),
-        /// Splits of Karpathy's JSON to train on, as train,restval; all where not given.
+        /// Splits of Karpathy's JSON to train on, comma-separated as in train,restval; empty: all.
         pub split: Names = Spec::toml("[]").flag("LIST"),
-        /// File with the ids of the images to train on, of COCO's JSON; all where not given.
+        /// File with the ids of the images in COCO's JSON to train on; unset: all.
         pub image_ids: Option<AbsolutePath> = Spec::unset().flag("FILE"),
-        /// Column of image paths in a CSV; filepath, else detected.
+        /// CSV column of image paths; unset: filepath, else detected.
         pub csv_img_key: Option<String> = Spec::unset().flag("NAME"),
-        /// Column of captions in a CSV; title, else detected.
+        /// CSV column of captions; unset: title, else detected.
         pub csv_caption_key: Option<String> = Spec::unset().flag("NAME"),
-        /// Separator of a CSV; a tab, else detected.
+        /// CSV separator; unset: a tab, else detected.
         pub csv_separator: Option<char> = Spec::unset().flag("CHAR"),
-        /// Captions of an image that are used, the first ones.
+        /// Maximum number of captions per image; the first ones are used.
         pub max_captions: OrNone<usize> = Spec::toml("\"none\"").at_least(1.0).flag("N"),
-        /// Splits to validate on, of `val_captions` where they are given, else of the training captions.
+        /// Splits to validate on, of `val_captions` if set, else of the training captions.
         pub val_split: Names = Spec::toml("[]").flag("LIST"),
-        /// Captions to validate on.
+        /// Validation captions.
         pub val_captions: Option<AbsolutePath> = Spec::unset().flag("FILE"),
-        /// File with the ids of the images to validate on, of COCO's JSON.
+        /// File with the ids of the images in COCO's JSON to validate on.
         pub val_image_ids: Option<AbsolutePath> = Spec::unset().flag("FILE"),
-        /// Folder of the validation images; that of the training images where not given.
+        /// Folder of the validation images; unset: that of the training images.
         pub val_images: Option<AbsolutePath> = Spec::unset().flag("DIR"),
-        /// Share of the training images held out where no validation is given.
+        /// Share of the training images held out if no validation data are given.
         pub val_fraction: f64 = Spec::toml("0.1").below_one(),
-        /// Text of a caption: one template with `{}` for the caption.
+        /// Caption template: one, with `{}` for the caption.
         pub templates: Templates = Spec::toml("\"{}\""),
-        /// What to do about an image that cannot be read or has no captions, and an empty caption.
+        /// Whether an unreadable image, an image without captions or an empty caption stops the run or is skipped.
         pub on_error: OnError = Spec::toml("\"fail\""),
-        /// How JPEGs are decoded: to Pillow's pixels, or large ones to a fraction of their size.
+        /// JPEG decoding: identical to Pillow's, or large images at reduced size.
         pub decode: DecodeMode = Spec::toml("\"exact\""),
-        /// How pairs are made of images and captions.
+        /// Pairing of images and captions.
         pub data: PairSettings = Spec::group::<PairSettings>(),
         /// Augmentation of training images.
         pub augment: Augment = Spec::group::<Augment>(),
@@ -55,14 +55,14 @@ settings! {
 }
 
 settings! {
-    /// How pairs are made of images and captions.
+    /// Pairing of images and captions.
     #[derive(Copy, Eq)]
     pub struct PairSettings {
-        /// Pairs of an epoch: every image with each of its captions, or with one drawn anew in each epoch.
+        /// Pairs of an epoch: every image with each of its captions, or with one drawn at random in each epoch.
         pub pairs: Pairs = Spec::toml("\"all\""),
-        /// Pairs of an epoch over tar shards, which then are not scanned to count them.
+        /// Pairs per epoch over tar shards, which then need no scan to count them.
         pub samples: OrNone<usize> = Spec::toml("\"none\"").at_least(1.0),
-        /// Pairs of tar shards that wait to be drawn from: how far a pair can move within its epoch.
+        /// Pairs of tar shards to shuffle at once: how far a pair can move within its epoch.
         pub shuffle_buffer: usize = Spec::toml("10000").at_least(1.0),
     }
 }
@@ -71,14 +71,14 @@ settings! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pairs {
-    /// Every image with every one of its captions: a batch can hold several captions of an image, which are all positives.
+    /// Every image with each of its captions: a batch can hold several captions of an image, which are all positives.
     #[default]
     All,
-    /// Every image with one of its captions, drawn anew in each epoch.
+    /// Every image with one of its captions, drawn at random in each epoch.
     One,
 }
 
-/// The column of R-Adapter's table of recipes that is retrieval's (ECCV 2024).
+/// Recipe for retrieval from R-Adapter (ECCV 2024).
 pub(crate) const RECIPES: &[Recipe] = &[Recipe {
     name: "paper-coco",
     about: "COCO retrieval, 10 epochs of batch 512",
@@ -101,7 +101,7 @@ pub(crate) const RECIPES: &[Recipe] = &[Recipe {
 }];
 
 impl RetrievalSettings {
-    /// How the training captions are read.
+    /// Returns the options for reading the training captions.
     pub fn options(&self) -> CaptionsOptions {
         let path = |path: &Option<AbsolutePath>| path.as_deref().map(Path::to_owned);
         CaptionsOptions {
@@ -116,8 +116,8 @@ impl RetrievalSettings {
         }
     }
 
-    /// Where the validation captions are read from, and how; `None` where images are held out. The form of separate validation
-    /// captions is not detected yet.
+    /// Returns the path of the validation captions and the options for reading them; `None` if images are held out instead. The
+    /// format of separate validation captions is not detected yet.
     pub(crate) fn validation(&self) -> Option<(&Path, CaptionsOptions)> {
         let splits = self.val_split.0.clone();
         let image_ids = self.val_image_ids.as_deref().map(Path::to_owned);

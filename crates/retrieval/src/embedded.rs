@@ -1,5 +1,5 @@
-//! Any model's embeddings in a safetensors file: `image_embeddings`, `text_embeddings`, and in the metadata `text_image`, a
-//! JSON list with the index of its image for each text.
+//! Recall from precomputed embeddings in a safetensors file: `image_embeddings`, `text_embeddings`, and in the metadata
+//! `text_image`, a JSON list with the index of the image of each text.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -12,14 +12,14 @@ use safetensors::tensor::{Dtype, Metadata};
 
 use crate::recall::{Evaluation, RecallError, Rows, ranks};
 
-/// Bytes that are read at a time.
+/// Bytes to read at once.
 const PIECE: usize = 1 << 22;
-/// The longest header that is read: 1 M texts need about 10 MB.
+/// Maximum size of a header: 1 M texts need about 10 MB.
 const LONGEST_HEADER: u64 = 1 << 30;
-/// How far a row's length may be from 1.
+/// Tolerated difference of a row's norm from 1.
 const UNIT: f64 = 1e-3;
 
-/// Embeddings of images and texts, as a file has them.
+/// Precomputed embeddings of images and texts.
 #[derive(Clone, Debug)]
 pub struct Embedded {
     path: PathBuf,
@@ -28,7 +28,7 @@ pub struct Embedded {
     text_image: Vec<usize>,
 }
 
-/// Rows on the host, of length 1.
+/// Unit rows, on the host.
 #[derive(Clone, Debug)]
 struct Tensor {
     dim: usize,
@@ -36,8 +36,8 @@ struct Tensor {
 }
 
 impl Embedded {
-    /// Reads a file. Tensors are f32, f16 or bf16, `[rows, dim]`; rows that are not of length 1 are normalised, so that
-    /// scores are cosines. The memory is that of the embeddings in f32.
+    /// Reads a file. Tensors are f32, f16 or bf16, `[rows, dim]`; rows that are not unit vectors are normalised, so that
+    /// scores are cosines. Needs the memory of the embeddings in f32.
     ///
     /// # Errors
     /// [`DatasetError`] naming the tensor or key that is missing or misshapen.
@@ -54,10 +54,10 @@ impl Embedded {
         })
     }
 
-    /// Recalls both ways. `progress` is called with the number of texts done.
+    /// Computes recall in both directions. `progress` is called with the number of texts done.
     ///
     /// # Errors
-    /// For embeddings that do not fit each other or are not finite.
+    /// [`DatasetError`] for embeddings that do not fit each other or are not finite.
     pub fn evaluate(&self, progress: &mut dyn FnMut(usize)) -> Result<Evaluation, DatasetError> {
         let wrong = |error: RecallError| DatasetError::new(&self.path, error);
         let images = Rows::new(self.images.dim, &self.images.values).map_err(wrong)?;
@@ -65,34 +65,34 @@ impl Embedded {
         Ok(Evaluation::of(&ranks(images, texts, &self.text_image, progress).map_err(wrong)?))
     }
 
-    /// Number of texts.
+    /// Returns the number of texts.
     pub fn texts(&self) -> usize {
         self.text_image.len()
     }
 }
 
-/// The offset of the tensors, and the header. Only the header is read, so that the embeddings are in memory once.
+/// Returns the offset of the tensors, and the header. Only the header is read, so that the embeddings are in memory once.
 fn header(path: &Path, file: &mut File) -> Result<(u64, Metadata), DatasetError> {
-    let damaged = |reason: String| DatasetError::about(path, format!("is no whole safetensors file: {reason}"));
+    let damaged = |reason: String| DatasetError::about(path, format!("is not a complete safetensors file: {reason}"));
     let whole = file.metadata().map_err(io_error("read", path))?.len();
     let mut length = [0; 8];
-    file.read_exact(&mut length).map_err(|_| damaged("it is shorter than a header".to_owned()))?;
+    file.read_exact(&mut length).map_err(|_| damaged("the file ends within the header".to_owned()))?;
     let header = u64::from_le_bytes(length);
     if header > LONGEST_HEADER || header > whole - 8 {
-        return Err(damaged(format!("its header claims {header} bytes, and the file has {whole}")));
+        return Err(damaged(format!("its header claims {header} bytes, but the file has {whole}")));
     }
     let mut bytes = Vec::new();
     file.take(header).read_to_end(&mut bytes).map_err(io_error("read", path))?;
     let metadata: Metadata = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     let end = metadata.tensors().values().map(|info| info.data_offsets.1 as u64).max().unwrap_or(0);
     if 8 + header + end != whole {
-        return Err(damaged(format!("its header claims {} bytes, and the file has {whole}", 8 + header + end)));
+        return Err(damaged(format!("its header claims {} bytes, but the file has {whole}", 8 + header + end)));
     }
     Ok((8 + header, metadata))
 }
 
 fn text_image(path: &Path, metadata: &Metadata) -> Result<Vec<usize>, DatasetError> {
-    let expected = "expected in the metadata a JSON list with the index of its image for each text";
+    let expected = "expected in the metadata a JSON list with the index of the image of each text";
     let wrong = |found: String| DatasetError::new(path, format!("`text_image`: {expected}, found {found}"));
     let text = metadata.metadata().as_ref().and_then(|entries| entries.get("text_image"));
     let text = text.ok_or_else(|| wrong("none".to_owned()))?;
@@ -141,7 +141,7 @@ fn tensor(
     Ok(Tensor { dim, values })
 }
 
-/// Normalises all rows, if some are not of length 1. Zero stays zero; values that are not finite are refused by the ranking.
+/// Normalises all rows, if any is not a unit vector. Zero stays zero; values that are not finite are refused by the ranking.
 fn normalise(values: &mut [f32], dim: usize) {
     let length = |row: &[f32]| row.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
     if values.par_chunks(dim).all(|row| (length(row) - 1.0).abs() <= UNIT) {

@@ -1,4 +1,4 @@
-//! Images with their captions, embedded and measured.
+//! Galleries of images with their captions, and their recall.
 
 use radapter_clip::model::Encoder;
 use radapter_clip::tokenizer::Tokenizer;
@@ -10,18 +10,19 @@ use rayon::prelude::*;
 
 use crate::recall::{Evaluation, RecallError, Rows, ranks};
 
-/// Images and texts to be found by each other.
+/// Images and texts to retrieve from each other.
 #[derive(Clone, Debug)]
 pub struct Gallery {
     images: Vec<Image>,
     texts: Vec<String>,
-    /// Of each text the index of its image.
+    /// Index of the image of each text.
     text_image: Vec<usize>,
 }
 
-/// Why a gallery could not be measured.
+/// Why a gallery could not be evaluated.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum GalleryError {
     /// An image or text could not be embedded.
     #[error(transparent)]
@@ -31,23 +32,20 @@ pub enum GalleryError {
     Recall(#[from] RecallError),
     /// Every image was skipped.
     #[error("none of the {images} images could be read")]
-    NoImages {
-        /// How many there are.
-        images: usize,
-    },
+    NoImages { images: usize },
 }
 
-/// What was measured.
+/// Results of an evaluation.
 #[derive(Clone, Debug)]
 pub struct GalleryOutcome {
-    /// Recalls both ways.
+    /// Recall in both directions.
     pub evaluation: Evaluation,
-    /// Images that could not be read and were left out with their texts.
+    /// Unreadable images that were skipped together with their texts.
     pub skipped: Vec<Skipped>,
 }
 
 impl Gallery {
-    /// All images with all their captions, each in the template.
+    /// Creates a gallery of all images and captions, each caption in the template.
     pub fn new(set: &CaptionedImages, template: &Templates) -> Self {
         let mut gallery = Self { images: Vec::with_capacity(set.len()), texts: Vec::new(), text_image: Vec::new() };
         for (index, image) in set.images.iter().enumerate() {
@@ -61,25 +59,25 @@ impl Gallery {
         gallery
     }
 
-    /// Number of images.
+    /// Returns the number of images.
     pub fn images(&self) -> usize {
         self.images.len()
     }
 
-    /// Number of texts.
+    /// Returns the number of texts.
     pub fn texts(&self) -> usize {
         self.texts.len()
     }
 
-    /// How many texts have more tokens than a model takes, and are cut off.
+    /// Returns the number of texts that are truncated because they have more tokens than the model's context.
     pub fn truncated(&self, context_length: usize) -> usize {
         truncated(&self.texts, context_length)
     }
 
-    /// Recalls of a model over the whole gallery. `progress` is called with the number of images done.
+    /// Evaluates a model over the whole gallery. `progress` is called with the number of images done.
     ///
     /// # Errors
-    /// [`GalleryError`] for an image that cannot be read, under `on_error = fail`, and embeddings that are not finite.
+    /// [`GalleryError`] for an unreadable image, under `on_error = fail`, and embeddings that are not finite.
     pub fn evaluate(
         &self,
         model: &dyn Encoder,
@@ -90,7 +88,7 @@ impl Gallery {
         if embedded.kept.is_empty() {
             return Err(GalleryError::NoImages { images: self.images.len() });
         }
-        // The texts of an image that is left out are left out too.
+        // The texts of a skipped image are skipped too.
         let mut place = vec![None; self.images.len()];
         for (row, &image) in embedded.kept.iter().enumerate() {
             place[image] = Some(row);
@@ -104,17 +102,17 @@ impl Gallery {
     }
 }
 
-/// Recalls of embeddings.
+/// Computes recall from embeddings.
 ///
 /// # Errors
-/// As [`ranks`].
+/// Those of [`ranks`].
 pub fn measure(images: &Embeddings, texts: &Embeddings, text_image: &[usize]) -> Result<Evaluation, RecallError> {
     let images = Rows::new(images.dim(), images.values())?;
     let texts = Rows::new(texts.dim(), texts.values())?;
     Ok(Evaluation::of(&ranks(images, texts, text_image, &mut |_| {})?))
 }
 
-/// How many texts have more tokens than a model takes.
+/// Returns the number of texts that have more tokens than the model's context.
 pub(crate) fn truncated<T: AsRef<str> + Sync>(texts: &[T], context_length: usize) -> usize {
     let tokenizer = Tokenizer::clip();
     texts.par_iter().filter(|text| tokenizer.encode_unpadded(text.as_ref(), usize::MAX).len() > context_length).count()

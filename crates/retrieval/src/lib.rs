@@ -1,11 +1,12 @@
-//! Cross-modal retrieval with CLIP: find images by text and texts by image.
+//! Cross-modal retrieval with CLIP: images by text and texts by image.
 //!
-//! * [`recall`]: R@1, R@5, R@10 and the median rank both ways over the full gallery, in blocks; [`embedded`]: of any
-//!   model's embeddings in a file.
-//! * [`gallery`]: images with their captions, embedded and measured.
+//! * [`recall`]: R@1, R@5, R@10 and the median rank in both directions over the full gallery, in blocks; [`embedded`]: the same
+//!   from
+//!   precomputed embeddings of any model.
+//! * [`gallery`]: images with their captions, embedded and evaluated.
 //! * [`config`], [`data`], [`validator`], [`task`]: the task for the trainer. [`radapter_training::finetuned`] turns a run into a
 //!   model.
-//! * [`index`]: embeddings of a folder of images, kept on disk, brought up to date and searched.
+//! * [`index`]: embeddings of a folder of images, kept on disk, updated and searched.
 //!
 //! # Recall at K
 //!

@@ -1,4 +1,4 @@
-//! Validation while training.
+//! Validation during training.
 
 use std::error::Error;
 
@@ -11,7 +11,7 @@ use radapter_training::Validator;
 use crate::gallery::Gallery;
 use crate::recall::Recalls;
 
-/// The metric that chooses the best model by default: the mean of the six recalls.
+/// Default metric for selecting the best state: the mean of the six recalls.
 pub const METRIC: &str = "mean_recall";
 
 const METRICS: [&str; 7] = [
@@ -24,7 +24,7 @@ const METRICS: [&str; 7] = [
     "text_to_image_r10",
 ];
 
-/// Measures recall both ways over a fixed gallery.
+/// Measures recall in both directions over a fixed gallery.
 #[derive(Clone, Debug)]
 pub struct RetrievalValidator {
     gallery: Gallery,
@@ -33,7 +33,7 @@ pub struct RetrievalValidator {
 }
 
 impl RetrievalValidator {
-    /// A validator on these images and captions. Images that cannot be read, under `on_error = skip`, go on the report.
+    /// Creates a validator on a gallery. Unreadable images, under `on_error = skip`, are added to the report.
     pub fn new(gallery: Gallery, options: EmbedOptions, skipped: SkipReport) -> Self {
         Self { gallery, options, skipped }
     }

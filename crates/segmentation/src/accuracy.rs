@@ -1,4 +1,4 @@
-//! Accuracy of naming segments whose masks are given: OVSeg's measure of its CLIP.
+//! Classification accuracy of segments with given masks, as OVSeg measures its CLIP.
 
 use radapter_clip::model::Encoder;
 use radapter_datasets::on_error::Skipped;
@@ -13,22 +13,22 @@ use crate::error::SegmentError;
 use crate::regions::{ImageRegions, RegionEmbedder, embed_all};
 use crate::vocabulary::Vocabulary;
 
-/// Top-1 over segments.
+/// Top-1 accuracy over segments.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SegmentAccuracy {
-    /// For each label, the correctly named segments and all segments.
+    /// For each label, the correctly classified segments and all segments.
     pub per_class: Vec<(usize, usize)>,
 }
 
 impl SegmentAccuracy {
-    /// The share of correctly named segments among those whose label `counts`; `None` without any.
+    /// Returns the share of correctly classified segments among those whose label `counts`; `None` without any.
     pub fn top1(&self, counts: impl Fn(usize) -> bool) -> Option<f64> {
         let counted = self.per_class.iter().enumerate().filter(|(label, _)| counts(*label));
         let (right, all) = counted.fold((0, 0), |(right, all), (_, (r, a))| (right + r, all + a));
         (all > 0).then(|| right as f64 / all as f64)
     }
 
-    /// The mean over classes of that share, of those that `counts` and that occur.
+    /// Returns the mean of the per-class accuracy over the classes that `counts` and that occur; `None` without any.
     pub fn class_mean(&self, counts: impl Fn(usize) -> bool) -> Option<f64> {
         let occur = |&(label, (_, all)): &(usize, &(usize, usize))| *all > 0 && counts(label);
         let shares: Vec<f64> = self
@@ -42,10 +42,10 @@ impl SegmentAccuracy {
     }
 }
 
-/// Names every segment by the label of highest cosine. `progress` is called with the number of images done.
+/// Classifies every segment as the label of highest cosine. `progress` is called with the number of images done.
 ///
 /// # Errors
-/// [`SegmentError`] for an image that cannot be read, under `on_error = fail`, masks of another size, and embeddings that are
+/// [`SegmentError`] for an unreadable image, under `on_error = fail`, masks of another size, and embeddings that are
 /// not finite.
 pub fn measure(
     model: &dyn Encoder,
@@ -76,7 +76,7 @@ pub fn measure(
     Ok((accuracy, report.entries()))
 }
 
-/// The images that have segments, decoded ahead, with their labels.
+/// Loads the images that have segments ahead of the model, with their labels.
 fn loaded(
     set: &SegmentSet,
     options: &EmbedOptions,

@@ -1,4 +1,4 @@
-//! The classes of a segmentation: an open vocabulary, in label order.
+//! Classes of a segmentation: an open vocabulary, in label order.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -7,36 +7,36 @@ use radapter_datasets::DatasetError;
 use radapter_files::io_error;
 use serde::{Deserialize, Serialize};
 
-/// The second class of a list of one: pixels need an alternative.
+/// Second class of a list of one: pixels need an alternative.
 const OTHERS: &str = "others";
-/// Names that an error proposes.
+/// Number of names that an error suggests.
 const NEAREST: usize = 3;
 
 /// Classes in label order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClassList {
     classes: Vec<SegmentationClass>,
-    /// What the user should know, in words.
+    /// Notes for the user, such as repeated names.
     pub notes: Vec<String>,
 }
 
-/// A class.
+/// Class with its names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentationClass {
-    /// Its names, the first of which reports use.
+    /// Its names; reports use the first.
     pub synonyms: Vec<String>,
-    /// The line that it was made of.
+    /// The line that the class was parsed from.
     pub line: String,
 }
 
-/// What becomes of a line's synonyms.
+/// Treatment of a line's synonyms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Synonyms {
-    /// Each synonym is a text, and the class the mean of their embeddings.
+    /// Each synonym is a separate text, and the class is the mean of their embeddings.
     #[default]
     Mean,
-    /// The line is one text, commas and all, as OVSeg's figures are made.
+    /// The whole line is one text, commas included, as in OVSeg's results.
     Joined,
 }
 
@@ -62,11 +62,11 @@ impl std::fmt::Display for Synonyms {
 }
 
 impl ClassList {
-    /// The classes that a text names: a file with a class a line and commas between its synonyms, if there is one of that name,
-    /// else names with commas between.
+    /// Returns the classes that a text refers to: a file with one class per line and comma-separated synonyms, if a file of that
+    /// name exists, else comma-separated names.
     ///
     /// # Errors
-    /// [`DatasetError`] for a file that cannot be read, a blank or repeated line, and no classes at all.
+    /// [`DatasetError`] for a file that cannot be read, a blank or repeated line, and an empty list.
     pub fn resolve(text: &str) -> Result<Self, DatasetError> {
         let path = Path::new(text);
         if path.is_file() {
@@ -74,7 +74,7 @@ impl ClassList {
         }
         if !text.contains(',') && (path.is_dir() || looks_like_a_file(text)) {
             return Err(DatasetError::Option(format!(
-                "there is no file `{text}`; expected a file with one class a line, or a list of classes as \"sky, road\""
+                "there is no file `{text}`; expected a file with one class per line, or a list of classes such as \"sky, road\""
             )));
         }
         let names: Vec<&str> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
@@ -88,10 +88,10 @@ impl ClassList {
         Self::of(&path.display().to_string(), &lines)
     }
 
-    /// The classes of these lines.
+    /// Creates classes from lines.
     ///
     /// # Errors
-    /// As [`resolve`](Self::resolve).
+    /// Those of [`resolve`](Self::resolve).
     pub fn from_lines<T: AsRef<str>>(lines: &[T]) -> Result<Self, DatasetError> {
         Self::of("the list", lines)
     }
@@ -99,7 +99,10 @@ impl ClassList {
     fn of<T: AsRef<str>>(place: &str, lines: &[T]) -> Result<Self, DatasetError> {
         let wrong = |line: usize, problem: &str| DatasetError::at(place, format!("line {line}"), problem);
         if lines.is_empty() {
-            return Err(DatasetError::about(place, "has no classes; expected one a line, or a list as \"sky, road\""));
+            return Err(DatasetError::about(
+                place,
+                "has no classes; expected one per line, or a list such as \"sky, road\"",
+            ));
         }
         let mut list = Self { classes: Vec::with_capacity(lines.len()), notes: Vec::new() };
         let mut seen: HashMap<String, usize> = HashMap::new();
@@ -108,11 +111,11 @@ impl ClassList {
             let line = line.as_ref().trim();
             let names: Vec<&str> = line.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
             if names.is_empty() {
-                return Err(wrong(number + 1, "no name; expected a class, as line numbers are labels"));
+                return Err(wrong(number + 1, "no name; expected a class, because line numbers are labels"));
             }
             if let Some(first) = seen.insert(names.join(",").to_lowercase(), number) {
                 let problem = format!(
-                    "line {} repeats line {}, `{line}`: two labels cannot be told apart; remove or rename one",
+                    "line {} repeats line {}, `{line}`; classes must differ. Remove or rename one",
                     number + 1,
                     first + 1
                 );
@@ -122,12 +125,12 @@ impl ClassList {
             for name in names {
                 match known.insert(name.to_lowercase(), number) {
                     Some(other) if other == number => {
-                        list.notes.push(format!("line {}: `{name}` stands twice and counts once", number + 1));
+                        list.notes.push(format!("line {}: `{name}` is listed twice and counts once", number + 1));
                         continue;
                     }
                     Some(other) => {
                         let (first, second) = (other + 1, number + 1);
-                        list.notes.push(format!("`{name}` is a name of line {first} and of line {second}"));
+                        list.notes.push(format!("`{name}` is a name on line {first} and on line {second}"));
                     }
                     None => {}
                 }
@@ -137,15 +140,14 @@ impl ClassList {
         }
         if let [only] = &list.classes[..] {
             let others = if only.line.eq_ignore_ascii_case(OTHERS) { "background" } else { OTHERS };
-            let note =
-                format!("`{}` is the only class: `{others}` stands beside it, for all that it is not", only.line);
+            let note = format!("`{}` is the only class: `{others}` is added for all other pixels", only.line);
             list.notes.push(note);
             list.classes.push(SegmentationClass { synonyms: vec![others.to_owned()], line: others.to_owned() });
         }
         Ok(list)
     }
 
-    /// Number of classes.
+    /// Returns the number of classes.
     pub fn len(&self) -> usize {
         self.classes.len()
     }
@@ -155,22 +157,22 @@ impl ClassList {
         self.classes.is_empty()
     }
 
-    /// The classes.
+    /// Returns the classes in label order.
     pub fn as_slice(&self) -> &[SegmentationClass] {
         &self.classes
     }
 
-    /// Their first names.
+    /// Returns the classes' first names.
     pub fn names(&self) -> Vec<String> {
         self.classes.iter().map(|class| class.synonyms[0].clone()).collect()
     }
 
-    /// Their lines.
+    /// Returns the lines that the classes were parsed from.
     pub fn lines(&self) -> Vec<String> {
         self.classes.iter().map(|class| class.line.clone()).collect()
     }
 
-    /// For each class the texts that go into templates.
+    /// Returns the texts for templates, per class.
     pub fn texts(&self, synonyms: Synonyms) -> Vec<Vec<String>> {
         let of = |class: &SegmentationClass| match synonyms {
             Synonyms::Mean => class.synonyms.clone(),
@@ -179,11 +181,11 @@ impl ClassList {
         self.classes.iter().map(of).collect()
     }
 
-    /// The labels of classes by their names, without regard to case: the line, else its first name, else a synonym; ascending,
-    /// each once.
+    /// Returns the labels of classes by name, case-insensitively: by line, else by first name, else by synonym; ascending,
+    /// without duplicates.
     ///
     /// # Errors
-    /// For a name that no class has, and for a synonym of several.
+    /// [`DatasetError`] for an unknown name, and for a synonym of several classes.
     pub fn labels_of(&self, names: &[String]) -> Result<Vec<usize>, DatasetError> {
         let mut labels = names.iter().map(|name| self.label_of(name)).collect::<Result<Vec<_>, _>>()?;
         labels.sort_unstable();
@@ -214,11 +216,11 @@ impl ClassList {
         nearest.sort_by_key(|known| strsim::levenshtein(&known.to_lowercase(), &name.to_lowercase()));
         let nearest: Vec<&str> = nearest.into_iter().take(NEAREST).map(String::as_str).collect();
         let (classes, nearest) = (self.len(), nearest.join(", "));
-        DatasetError::Option(format!("`{name}` is none of the {classes} classes; near it are {nearest}"))
+        DatasetError::Option(format!("`{name}` is not one of the {classes} classes; the nearest are {nearest}"))
     }
 }
 
-/// Whether a text has a separator of paths, or ends as the names of files do: in a dot and a few letters.
+/// Whether a text looks like a path: it has a path separator, or ends in a dot and a few letters.
 fn looks_like_a_file(text: &str) -> bool {
     let is_extension = |end: &str| (1..=5).contains(&end.len()) && end.chars().all(|c| c.is_ascii_alphanumeric());
     text.contains(['/', '\\'])
@@ -238,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_classes_and_commas_part_synonyms() {
+    fn lines_are_classes_and_commas_separate_synonyms() {
         let classes = file("\u{feff}sky\r\nroad, route\r\ncar,automobile , auto\r\n\r\n").unwrap();
         assert_eq!(classes.names(), ["sky", "road", "car"]);
         assert_eq!(classes.texts(Synonyms::Mean)[2], ["car", "automobile", "auto"]);
@@ -248,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_has_no_synonyms_and_a_file_of_its_name_wins() {
+    fn a_list_has_no_synonyms_and_a_file_of_its_name_takes_precedence() {
         assert_eq!(ClassList::resolve(" sky,road ,, person").unwrap().names(), ["sky", "road", "person"]);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sky, road");
@@ -264,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn one_class_gets_others_beside_it() {
+    fn a_single_class_gets_others() {
         let classes = ClassList::resolve("cat").unwrap();
         assert_eq!(classes.names(), ["cat", "others"]);
         assert!(classes.notes[0].contains("`others`"), "{:?}", classes.notes);
@@ -272,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn repetitions_and_blanks_are_told() {
+    fn repetitions_and_blanks_are_reported() {
         let message = |content| file(content).unwrap_err().to_string();
         let text = message("sky\nroad, route\nSky\n");
         assert!(text.contains("classes.txt: line 3 repeats line 1"), "{text}");
@@ -296,6 +298,6 @@ mod tests {
         assert_eq!(classes.labels_of(&names(&["pot"])).unwrap(), [1], "its own line, not the synonym of another");
         let several = classes.labels_of(&names(&["can"])).unwrap_err().to_string();
         assert!(several.contains("`toilet, pot, can`") && several.contains("`tin, can`"), "{several}");
-        assert!(message.contains("`raod`") && message.contains("near it are road"), "{message}");
+        assert!(message.contains("`raod`") && message.contains("nearest are road"), "{message}");
     }
 }

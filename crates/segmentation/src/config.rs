@@ -1,4 +1,4 @@
-//! Segmentation's settings, beside the trainer's.
+//! Settings of segmentation, in addition to the trainer's.
 
 use std::path::Path;
 
@@ -15,52 +15,52 @@ use crate::class_list::{ClassList, Synonyms};
 use crate::crop::CropSettings;
 
 settings! {
-    /// Segmentation's settings.
+    /// Settings of segmentation.
     pub struct SegmentationSettings {
         /// Folder of the training images.
         pub images: Option<AbsolutePath> = Spec::unset().flag("DIR"),
-        /// Folder of their annotations: label maps, paired by relative path without extension.
+        /// Folder of the training annotations: label maps, matched by relative path without extension.
         pub annotations: Option<AbsolutePath> = Spec::unset().flag("DIR"),
-        /// Classes of the annotations: a file with one a line (synonyms with commas between), a built-in list, or names with commas.
+        /// Classes of the annotations: a file (one class per line, comma-separated synonyms), a built-in list, or comma-separated names.
         pub classes: Option<ClassLines> = Spec::unset().flag("FILE|LIST"),
-        /// Synonyms of a line: the mean of their embeddings, or the line as one text, as OVSeg's figures are made.
+        /// Synonyms of a class: the mean of their embeddings, or the whole line as one text, as in OVSeg's results.
         pub synonyms: Synonyms = Spec::toml("\"mean\"").flag("mean|joined"),
-        /// What is stored for the first class: 0, or 1 where 0 is ignored (ADE's originals).
+        /// Stored value of the first class: 0, or 1 if 0 is ignored (ADE's originals).
         pub label_offset: u16 = Spec::toml("0").from_to(0.0, 65535.0).flag("N"),
-        /// Stored label that is ignored; 65535 where classes exceed 254, else 255.
+        /// Stored value that is ignored; unset: 65535 with more than 254 classes, else 255.
         pub ignore: Option<u16> = Spec::unset().from_to(0.0, 65535.0).flag("N"),
-        /// Pixels of the smallest segment that is trained and validated on.
+        /// Minimum size in pixels of a training or validation segment.
         pub min_area: usize = Spec::toml("64").at_least(0.0),
-        /// Images with captions instead of annotations, whose nouns are the classes: Karpathy or COCO JSON, CSV or TSV.
+        /// Captions instead of annotations, whose nouns become the classes: Karpathy or COCO JSON, CSV or TSV.
         pub captions: Option<AbsolutePath> = Spec::unset().flag("FILE"),
-        /// Form of the captions; detected where not given.
+        /// Format of the captions; unset: detected.
         pub captions_format: Option<CaptionsFormat> = Spec::unset().flag("FORM"),
-        /// Splits of Karpathy's JSON to train on, as train,restval; all where not given.
+        /// Splits of Karpathy's JSON to train on, comma-separated as in train,restval; empty: all.
         pub split: Names = Spec::toml("[]").flag("LIST"),
-        /// Nouns looked for in captions, one a line, commas between synonyms; the names of ADE20K, COCO and ImageNet where not given.
+        /// Nouns to find in captions, one per line, comma-separated synonyms; empty: the names of ADE20K, COCO and ImageNet.
         pub nouns: NameList = Spec::toml("[]").flag("FILE"),
-        /// Masks that nouns are given to: builtin, or a path as for `eval segmentation`.
+        /// Mask proposals to match with nouns: builtin, or a path as for `eval segmentation`.
         pub proposals: ProposalsSource = Spec::toml("\"builtin\"").flag("builtin|PATH"),
-        /// Classes or nouns that enter no batch and no validation: a file with one a line, or a list.
+        /// Classes or nouns excluded from training and validation: a file with one per line, or a list.
         pub exclude: NameList = Spec::toml("[]").flag("FILE"),
         /// Folder of the validation images.
         pub val_images: Option<AbsolutePath> = Spec::unset().flag("DIR"),
-        /// Folder of their annotations.
+        /// Folder of the validation annotations.
         pub val_annotations: Option<AbsolutePath> = Spec::unset().flag("DIR"),
-        /// Share of the training images held out where no validation is given.
+        /// Share of the training images held out if no validation data are given.
         pub val_fraction: f64 = Spec::toml("0.1").below_one(),
         /// Prompt templates of a class.
         pub templates: Templates = Spec::toml("\"vild-14\""),
-        /// What to do about an image that cannot be read.
+        /// Whether an unreadable image stops the run or is skipped.
         pub on_error: OnError = Spec::toml("\"fail\""),
-        /// How a masked region becomes the model's input.
+        /// Conversion of a masked region to the model's input.
         pub crop: CropSettings = Spec::group::<CropSettings>(),
         /// Augmentation of training regions.
         pub augment: Augment = Spec::group::<Augment>(),
     }
 }
 
-/// OVSeg's published schedule (Liang et al., CVPR 2023); R-Adapter's for segmentation is not published.
+/// Published schedule of OVSeg (Liang et al., CVPR 2023); R-Adapter's for segmentation is not published.
 pub(crate) const RECIPES: &[Recipe] = &[Recipe {
     name: "ovseg",
     about: "OVSeg's fine-tuning of the image tower: 5 epochs, lr 5e-6",
@@ -72,28 +72,29 @@ pub(crate) const RECIPES: &[Recipe] = &[Recipe {
     "#,
 }];
 
-/// Classes as lines: of a file, of a built-in list, or given.
+/// Lines of classes: from a file, a built-in list, or given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct ClassLines(pub Vec<String>);
 
 impl<'de> Deserialize<'de> for ClassLines {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        const EXPECTED: &str = "a file of classes, names with commas between, or a list";
+        const EXPECTED: &str = "a file of classes, comma-separated names, or a list";
         let from_list = |lines: Vec<String>| ClassList::from_lines(&lines);
         let classes = text_or_list(deserializer, EXPECTED, ClassList::resolve, from_list)?;
         Ok(Self(classes.lines()))
     }
 }
 
-/// Names: the lines of a file that are not empty, or a list.
+/// Names: the non-empty lines of a file, or a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct NameList(pub Vec<String>);
 
 impl<'de> Deserialize<'de> for NameList {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text_or_list(deserializer, "a file with one name a line, or a list", |file| read(Path::new(file)), Ok).map(Self)
+        text_or_list(deserializer, "a file with one name per line, or a list", |file| read(Path::new(file)), Ok)
+            .map(Self)
     }
 }
 
@@ -102,10 +103,10 @@ fn read(path: &Path) -> Result<Vec<String>, String> {
     let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let names: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
-    if names.is_empty() { Err(failed(&"it has no names; expected one a line")) } else { Ok(names) }
+    if names.is_empty() { Err(failed(&"it has no names; expected one per line")) } else { Ok(names) }
 }
 
-/// `builtin`, or a path.
+/// Source of proposals: `builtin`, or a path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct ProposalsSource(pub String);
@@ -125,16 +126,16 @@ impl<'de> Deserialize<'de> for ProposalsSource {
 }
 
 impl SegmentationSettings {
-    /// The classes of the annotations.
+    /// Returns the classes of the annotations.
     ///
     /// # Errors
-    /// [`DatasetError`] for lines that a hand-written record has twice.
+    /// [`DatasetError`] for repeated lines in a hand-written record.
     pub fn class_list(&self) -> Result<ClassList, DatasetError> {
         let lines = self.classes.as_ref().map(|ClassLines(lines)| lines.as_slice());
         ClassList::from_lines(lines.unwrap_or_default())
     }
 
-    /// How the captions are read.
+    /// Returns the options for reading the captions.
     pub(crate) fn captions_options(&self) -> CaptionsOptions {
         CaptionsOptions {
             format: self.captions_format,

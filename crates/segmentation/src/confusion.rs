@@ -1,32 +1,32 @@
-//! Which class was taken for which, pixel by pixel.
+//! Pixel-wise confusion matrix.
 
 use radapter_datasets::DatasetError;
 use radapter_datasets::label_map::{IGNORED, LabelMap};
 
-/// A confusion matrix over a set of label maps.
+/// Confusion matrix over a set of label maps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
     classes: usize,
-    /// `[classes, classes + 1]`: rows are true classes, columns predicted ones, the last column no class.
+    /// `[classes, classes + 1]`: rows are true classes, columns predicted ones, the last column unlabelled pixels.
     pixels: Vec<u64>,
 }
 
 impl Confusion {
-    /// Of no pixels yet.
+    /// Creates an empty matrix.
     pub fn new(classes: usize) -> Self {
         Self { classes, pixels: vec![0; classes * (classes + 1)] }
     }
 
-    /// Number of classes.
+    /// Returns the number of classes.
     pub fn classes(&self) -> usize {
         self.classes
     }
 
-    /// Adds an image. Pixels whose true label is ignored do not count; a predicted label that is ignored is no class, and
+    /// Adds an image. Pixels whose true label is ignored do not count; an ignored predicted label counts as
     /// wrong.
     ///
     /// # Errors
-    /// [`DatasetError`] for maps of different sizes and labels that are no classes; nothing is added then.
+    /// [`DatasetError`] for maps of different sizes and labels out of range; nothing is added then.
     pub fn add(&mut self, name: &str, truth: &LabelMap, prediction: &LabelMap) -> Result<(), DatasetError> {
         let size = |map: &LabelMap| (map.width(), map.height());
         if size(truth) != size(prediction) {
@@ -49,22 +49,22 @@ impl Confusion {
         Ok(())
     }
 
-    /// Pixels of a class that were predicted as a class.
+    /// Returns the number of pixels of a true class that were predicted as a class.
     pub fn at(&self, truth: usize, prediction: usize) -> u64 {
         self.pixels[truth * (self.classes + 1) + prediction]
     }
 
-    /// Annotated pixels that are of a class.
+    /// Returns the number of annotated pixels.
     pub fn pixels(&self) -> u64 {
         (0..self.classes()).map(|class| self.of_truth(class)).sum()
     }
 
-    /// Pixels of a class.
+    /// Returns the number of pixels of a true class.
     pub fn of_truth(&self, class: usize) -> u64 {
         self.pixels[class * (self.classes + 1)..(class + 1) * (self.classes + 1)].iter().sum()
     }
 
-    /// Pixels that were predicted as a class, and are not ignored.
+    /// Returns the number of annotated pixels that were predicted as a class.
     pub fn of_prediction(&self, class: usize) -> u64 {
         (0..self.classes).map(|truth| self.at(truth, class)).sum()
     }

@@ -1,4 +1,4 @@
-//! Errors of embedding regions of images.
+//! Errors of embedding image regions.
 
 use radapter_clip::model::ModelError;
 use radapter_datasets::DatasetError;
@@ -6,29 +6,27 @@ use radapter_embedding::EmbedError;
 use radapter_images::ImageError;
 use radapter_settings::SettingsError;
 
-/// Why regions of images cannot be mined, named or made a map.
+/// Why regions of images cannot be mined, classified or combined into a map.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum SegmentError {
-    /// Captions to mine from.
+    /// The captions to mine from cannot be read.
     #[error("training captions: {0}")]
     Captions(DatasetError),
-    /// Proposals, annotations, the cache, or masks of another size than their image.
+    /// Proposals, annotations or the cache cannot be read, or masks differ in size from their image.
     #[error(transparent)]
     Data(#[from] DatasetError),
     #[error(transparent)]
-    #[allow(missing_docs, reason = "the name says it")]
     Image(#[from] ImageError),
     #[error(transparent)]
-    #[allow(missing_docs, reason = "the name says it")]
     Settings(#[from] SettingsError),
     #[error(transparent)]
-    #[allow(missing_docs, reason = "the name says it")]
     Model(#[from] ModelError),
-    /// Texts or regions.
+    /// Texts or regions cannot be embedded.
     #[error(transparent)]
     Embed(#[from] EmbedError),
-    /// The caller could not use a finished map.
+    /// The caller failed on a finished map.
     #[error(transparent)]
     Take(Box<dyn std::error::Error + Send + Sync>),
 }

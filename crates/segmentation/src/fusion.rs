@@ -1,6 +1,6 @@
-//! From masks with class probabilities to a class per pixel, as OVSeg (Liang et al., CVPR 2023) does.
+//! Fusion of masks with class probabilities into one class per pixel, as in OVSeg (Liang et al., CVPR 2023).
 //!
-//! With `c` CLIP's probabilities of a region, `p` the mask generator's and λ the weight of CLIP's,
+//! With `c` the class probabilities of a region by CLIP, `p` those by the mask generator and λ the weight of CLIP,
 //!
 //! ```text
 //! class_q = p_q^(1−λ) · c_q^λ          pixel(k) = Σ_q w_q · class_q(k) · mask_q          label = argmax_k pixel(k)
@@ -14,10 +14,10 @@ use rayon::prelude::*;
 
 use crate::mask::{Mask, Rle};
 
-/// Values that a band of rows may hold at a time while soft masks are summed: 64 MiB.
+/// Maximum number of values in a band of rows while soft masks are summed: 64 MiB.
 const BAND: usize = 16 << 20;
 
-/// Probabilities of cosines: softmax of `cosine / τ`.
+/// Converts cosines to probabilities: softmax of `cosine / τ`.
 ///
 /// # Shapes
 /// `[classes]` → `[classes]`
@@ -25,7 +25,8 @@ pub fn probabilities(cosines: &[f32], temperature: f32) -> Vec<f32> {
     softmax(cosines.iter().map(|cosine| cosine / temperature))
 }
 
-/// The generator's probabilities: softmax over all columns, of which the last, "no object", is dropped afterwards.
+/// Converts the generator's logits to probabilities: softmax over all columns, of which the last, "no object", is dropped
+/// afterwards.
 ///
 /// # Shapes
 /// `[classes + 1]` → `[classes]`
@@ -42,7 +43,7 @@ fn softmax(logits: impl Iterator<Item = f32> + Clone) -> Vec<f32> {
     exponentials.into_iter().map(|value| value / sum).collect()
 }
 
-/// `p^(1−λ) · c^λ`, class by class.
+/// Computes `p^(1−λ) · c^λ` per class.
 ///
 /// # Shapes
 /// both `[classes]` → `[classes]`
@@ -50,38 +51,38 @@ pub fn fuse(generator: &[f32], clip: &[f32], lambda: f32) -> Vec<f32> {
     generator.iter().zip(clip).map(|(p, c)| p.powf(1.0 - lambda) * c.powf(lambda)).collect()
 }
 
-/// A mask of an image, as it enters the sum.
+/// Mask of an image, as it enters the sum.
 #[derive(Clone, Debug)]
 pub enum Cover {
-    /// 0 or 1.
+    /// Values 0 or 1.
     Binary(Rle),
-    /// The sigmoid of logits: `[height · width]`, row by row.
+    /// Sigmoid of logits: `[height · width]`, row by row.
     Soft(Vec<f32>),
 }
 
-/// A mask with a value for each class, its weight included.
+/// Mask with a value per class, its weight included.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Vote {
-    /// Where.
     pub cover: Cover,
     /// `[classes]`
     pub classes: Vec<f32>,
 }
 
-/// The best class of each pixel, row by row, the first of those that are equal; `None` where no mask is.
+/// Returns the best class of each pixel, row by row, the first of equals; `None` for pixels outside all masks.
 ///
 /// # Shapes
 /// covers of `width · height` pixels → `[height · width]`
 ///
 /// # Panics
-/// If a cover is not of the image's size, or the votes differ in their number of classes: both are checked where they are read.
+/// If a cover differs in size from the image, or the votes differ in their number of classes: both are checked where they are read.
 pub fn label_pixels(width: usize, height: usize, votes: &[Vote]) -> Vec<Option<u16>> {
     let classes = check(width, height, votes);
     let is_binary = |vote: &Vote| matches!(vote.cover, Cover::Binary(_));
     if votes.iter().all(is_binary) { by_cells(width * height, votes) } else { by_bands(width, height, classes, votes) }
 }
 
-/// The number of classes.
+/// Checks sizes and returns the number of classes.
 fn check(width: usize, height: usize, votes: &[Vote]) -> usize {
     let classes = votes.first().map_or(0, |vote| vote.classes.len());
     for vote in votes {
@@ -90,25 +91,25 @@ fn check(width: usize, height: usize, votes: &[Vote]) -> usize {
             Cover::Binary(mask) => mask.width() * mask.height(),
             Cover::Soft(values) => values.len(),
         };
-        assert_eq!(pixels, width * height, "a mask of another size than its image");
+        assert_eq!(pixels, width * height, "the mask's and the image's size");
     }
     classes
 }
 
-/// Pixels that lie under the same masks have the same sum, so that it is computed once for each such cell. Masks are many and
+/// Labels pixels by cells: pixels under the same masks have the same sum, which is computed once per cell. Masks are many and
 /// nested; cells are few.
 fn by_cells(pixels: usize, votes: &[Vote]) -> Vec<Option<u16>> {
     let mut cell_of = vec![0_u32; pixels];
-    // For each cell, the cell it was cut from and the mask that cut it.
+    // For each cell, the cell it was split from and the mask that split it.
     let mut cells: Vec<Option<(u32, usize)>> = vec![None];
     for (index, vote) in votes.iter().enumerate() {
         let Cover::Binary(mask) = &vote.cover else { continue };
-        // One at a time: all of them at once can be gigabytes.
+        // One mask at a time: all of them at once can be gigabytes.
         let mask = mask.decode();
         let mut cut: HashMap<u32, u32> = HashMap::new();
         let mut last = None;
         for (cell, _) in cell_of.iter_mut().zip(mask.bits()).filter(|(_, inside)| **inside) {
-            // Neighbouring pixels are mostly of one cell.
+            // Neighbouring pixels mostly belong to one cell.
             let new = match last {
                 Some((from, to)) if from == *cell => to,
                 _ => *cut.entry(*cell).or_insert_with(|| {
@@ -130,7 +131,7 @@ fn by_cells(pixels: usize, votes: &[Vote]) -> Vec<Option<u16>> {
             at = from as usize;
         }
         let mut sums = vec![0.0_f32; votes.first().map_or(0, |vote| vote.classes.len())];
-        // In the masks' order, however a cell came about.
+        // In the order of the masks, however the cell was formed.
         for index in under.iter().rev() {
             sums.iter_mut().zip(&votes[*index].classes).for_each(|(sum, value)| *sum += value);
         }
@@ -141,20 +142,20 @@ fn by_cells(pixels: usize, votes: &[Vote]) -> Vec<Option<u16>> {
     cell_of.into_iter().map(|cell| labels[cell as usize]).collect()
 }
 
-/// The sums themselves: of each pixel a value for each class. Of a large image with many classes they are many gigabytes;
+/// Returns the sums themselves, a value per pixel and class. For a large image with many classes they are many gigabytes;
 /// [`label_pixels`] never holds them all.
 ///
 /// # Shapes
 /// covers of `width · height` pixels → `[height · width, classes]`
 ///
 /// # Panics
-/// As [`label_pixels`].
+/// Those of [`label_pixels`].
 pub fn pixel_sums(width: usize, height: usize, votes: &[Vote]) -> Vec<f32> {
     let classes = check(width, height, votes);
     band(0..width * height, classes, &plain(votes)).0
 }
 
-/// A vote with its mask row by row.
+/// Vote with its mask row by row.
 struct Plain<'a> {
     cover: Values<'a>,
     classes: &'a [f32],
@@ -188,7 +189,7 @@ fn plain(votes: &[Vote]) -> Vec<Plain<'_>> {
     votes.iter().map(Plain::of).collect()
 }
 
-/// The sums of some pixels, and whether each is under a mask.
+/// Computes the sums of some pixels, and whether each is under a mask.
 fn band(pixels: std::ops::Range<usize>, classes: usize, votes: &[Plain<'_>]) -> (Vec<f32>, Vec<bool>) {
     let mut sums = vec![0.0_f32; pixels.len() * classes];
     let mut is_covered = vec![false; pixels.len()];
@@ -205,7 +206,7 @@ fn band(pixels: std::ops::Range<usize>, classes: usize, votes: &[Plain<'_>]) -> 
     (sums, is_covered)
 }
 
-/// All sums of a band of rows at a time.
+/// Labels pixels in bands of rows, so that only the sums of one band are in memory.
 fn by_bands(width: usize, height: usize, classes: usize, votes: &[Vote]) -> Vec<Option<u16>> {
     let votes = plain(votes);
     let threads = rayon::current_num_threads().max(1);
@@ -219,7 +220,7 @@ fn by_bands(width: usize, height: usize, classes: usize, votes: &[Vote]) -> Vec<
     starts.into_par_iter().flat_map_iter(labels).collect()
 }
 
-/// The first of the largest.
+/// Returns the index of the largest value, the first of equals.
 pub(crate) fn argmax(values: &[f32]) -> u16 {
     let mut best = 0;
     for (index, value) in values.iter().enumerate() {

@@ -1,9 +1,9 @@
-//! Open-vocabulary segmentation with CLIP in the manner of OVSeg (Liang et al., CVPR 2023): a label map of any words.
+//! Open-vocabulary segmentation with CLIP in the manner of OVSeg (Liang et al., CVPR 2023): label maps for any class names.
 //!
 //! * [`proposals`]: class-agnostic masks, from files or the built-in generator; [`mask`]: masks and run lengths.
-//! * [`crop`], [`regions`], [`vocabulary`], [`fusion`], [`segmenter`]: masked regions as the model sees them, their embeddings, the
-//!   classes', and how both become a class for each pixel.
-//! * [`confusion`], [`scores`]: mIoU and its relatives; [`accuracy`]: how well regions with known masks are named.
+//! * [`crop`], [`regions`], [`vocabulary`], [`fusion`], [`segmenter`]: crops of masked regions, their embeddings, the
+//!   classes' embeddings, and their fusion into a class per pixel.
+//! * [`confusion`], [`scores`]: mIoU and related measures; [`accuracy`]: classification accuracy of regions with known masks.
 //! * [`class_list`], [`nouns`]: the classes of pixels, and the nouns of captions.
 //! * [`config`], [`data`], [`validator`], [`task`]: the task for the trainer. [`radapter_training::finetuned`] turns a run into a
 //!   model.

@@ -1,7 +1,7 @@
-//! Nouns in captions: which of a list a text speaks of.
+//! Detection of a list's nouns in captions.
 //!
-//! A caption's words are compared with the list without regard to case, longest names first, and a plural counts as its
-//! singular ("two traffic lights" is of `traffic light`).
+//! A caption's words are matched case-insensitively, longest names first, and plurals match their
+//! singular ("two traffic lights" matches `traffic light`).
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use radapter_datasets::imagenet;
 
 use radapter_datasets::layouts::Layout;
 
-/// Plurals that no rule makes.
+/// Irregular plurals.
 const IRREGULAR: [(&str, &str); 19] = [
     ("calves", "calf"),
     ("children", "child"),
@@ -32,30 +32,30 @@ const IRREGULAR: [(&str, &str); 19] = [
     ("women", "woman"),
 ];
 
-/// Synonyms of the built-in lists that are mostly other words in a caption: "you can see".
+/// Synonyms of the built-in lists that mostly mean something else in a caption: "you can see".
 const AMBIGUOUS: [&str; 1] = ["can"];
 
-/// Nouns to look for.
+/// List of nouns to find.
 #[derive(Clone, Debug, Default)]
 pub struct Nouns {
-    /// What each is called.
+    /// First name of each noun.
     names: Vec<String>,
-    /// From the words of a synonym to its noun.
+    /// Maps the words of a synonym to its noun.
     index: HashMap<Vec<String>, usize>,
-    /// Words of the longest synonym.
+    /// Number of words in the longest synonym.
     longest: usize,
 }
 
 impl Nouns {
-    /// A noun a line, synonyms with commas between. A name that begins a line is that line's, even where it is a synonym in
-    /// another; of lines that have one synonym the first counts.
+    /// Creates a list from lines, one noun with comma-separated synonyms each. The first name of a line takes precedence over the
+    /// same name as a synonym elsewhere; if several lines share a synonym, the first one gets it.
     pub fn new<T: AsRef<str>>(lines: impl IntoIterator<Item = T>) -> Self {
         let mut nouns = Self::default();
         nouns.extend(lines);
         nouns
     }
 
-    /// Adds a list. A line that begins with a name that is known already is more of that noun.
+    /// Adds a list. A line whose first name is already known extends that noun.
     fn extend<T: AsRef<str>>(&mut self, lines: impl IntoIterator<Item = T>) {
         let parts = |line: T| line.as_ref().split(',').map(words).filter(|words| !words.is_empty()).collect();
         let lines: Vec<Vec<Vec<String>>> =
@@ -76,15 +76,15 @@ impl Nouns {
         }
     }
 
-    /// The names of ADE20K-150, COCO-Stuff and ImageNet, in this order: of names that several have, the everyday one comes
-    /// first. Synonyms that captions use for something else are left out.
+    /// Returns the names of ADE20K-150, COCO-Stuff and ImageNet, in this order: a name in several lists gets its everyday meaning
+    /// first. Synonyms that mean something else in captions are left out.
     pub fn built_in() -> Self {
         let classes = |name| Layout::named(name).map(|layout| layout.lines()).unwrap_or_default();
         let plain = |line: String| {
             let names = line.split(',').map(str::trim).filter(|name| !AMBIGUOUS.contains(name));
             names.collect::<Vec<_>>().join(", ")
         };
-        // COCO-Stuff tells kinds of a stuff apart by a suffix, as `floor-wood`.
+        // COCO-Stuff distinguishes kinds of stuff by a suffix, as in `floor-wood`.
         let stuff = |line: String| line.split('-').next().unwrap_or_default().to_owned();
         let mut nouns = Self::default();
         nouns.extend(classes("ade20k-150").into_iter().map(plain));
@@ -93,18 +93,18 @@ impl Nouns {
         nouns
     }
 
-    /// The noun of a name.
+    /// Finds a noun by name.
     pub fn named(&self, name: &str) -> Option<usize> {
         self.index.get(&folded(&words(name))).copied()
     }
 
-    /// The nouns' names.
+    /// Returns the nouns' first names.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// The nouns that a text speaks of, each once, in the order of their first mention. Where several names fit, the longest
-    /// counts: "street light" is no `street`.
+    /// Returns the nouns in a text, each once, in the order of their first mention. Where several names match, the longest
+    /// wins: "street light" does not match `street`.
     pub fn of(&self, text: &str) -> Vec<usize> {
         let words = words(text);
         let mut found = Vec::new();
@@ -122,7 +122,7 @@ impl Nouns {
     }
 }
 
-/// Words in lower case; whatever is neither letter nor digit divides.
+/// Splits a text into lower-case words at everything but letters and digits.
 fn words(text: &str) -> Vec<String> {
     let is_word = |character: char| character.is_alphanumeric() || character == '\'';
     text.split(|character| !is_word(character))
@@ -131,7 +131,7 @@ fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The same words with the last one's ending folded: names are plural as a whole by their last word.
+/// Returns the words with the last one's ending folded: the last word carries the plural of a name.
 fn folded(words: &[String]) -> Vec<String> {
     let mut folded = words.to_vec();
     if let Some(last) = folded.last_mut() {
@@ -140,8 +140,8 @@ fn folded(words: &[String]) -> Vec<String> {
     folded
 }
 
-/// What a noun and its plural have in common. It need not be a word: lists and captions go through the same rule, so that
-/// "house" and "houses" meet at "hous" as "bus" and "buses" do at "bus".
+/// Returns the common stem of a noun and its plural. It need not be a word: lists and captions use the same rule, so that
+/// "house" and "houses" both become "hous", and "bus" and "buses" both "bus".
 fn stem(word: &str) -> String {
     let word = IRREGULAR.iter().find(|(plural, _)| *plural == word).map_or(word, |(_, singular)| singular);
     let is_plural = word.len() > 3 && word.ends_with('s') && !["ss", "us", "is"].iter().any(|end| word.ends_with(end));
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plurals_meet_their_singulars_and_nothing_else() {
+    fn plurals_match_their_singulars_and_nothing_else() {
         let pairs = [
             ("dog", "dogs"),
             ("bus", "buses"),
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn captions_speak_of_the_longest_names() {
+    fn the_longest_names_in_captions_win() {
         let nouns =
             Nouns::new(["street", "traffic light, stoplight", "light", "dog, doggie", "person", "man", "bench"]);
         let of = |text: &str| nouns.of(text).into_iter().map(|noun| nouns.names()[noun].clone()).collect::<Vec<_>>();
@@ -202,10 +202,10 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_its_first_lines() {
+    fn a_name_belongs_to_the_line_it_starts() {
         let nouns = Nouns::new(["sofa, couch", "couch", "couch, divan", " , "]);
         assert_eq!(nouns.names(), ["sofa", "couch"]);
-        // What begins a line is that line's, and not the synonym of another.
+        // A name that starts a line belongs to it, and is not the synonym of another.
         assert_eq!((nouns.of("a couch"), nouns.of("a divan")), (vec![1], vec![1]));
         let nouns = Nouns::new(["sofa, couch", "chair, couch"]);
         assert_eq!(nouns.of("a couch"), vec![0]);
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn the_built_in_list_knows_everyday_things() {
+    fn the_built_in_list_has_everyday_things() {
         let nouns = Nouns::built_in();
         assert!(nouns.names().len() > 900, "{}", nouns.names().len());
         let of = |text: &str| nouns.of(text).into_iter().map(|noun| nouns.names()[noun].clone()).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! Measures of segmentation, as fractions.
+//! Segmentation measures, as fractions.
 //!
 //! With `n_ij` the pixels of class `i` that were predicted as class `j`, over the whole set,
 //!
@@ -8,7 +8,7 @@
 //! pixel accuracy = Σ_i n_ii / Σ_ij n_ij              mean accuracy = mean of n_ii / Σ_j n_ij over the classes that occur in truth
 //! ```
 //!
-//! (Long, Shelhamer and Darrell, 2015, §5.) Seen and unseen are the mIoU of either kind of class, and their harmonic mean is
+//! (Long, Shelhamer and Darrell, 2015, §5.) Seen and unseen are the mIoU over the classes of each kind, and their harmonic mean is
 //! that of generalised zero-shot learning (Xian et al., 2018).
 
 use std::collections::BTreeSet;
@@ -24,27 +24,27 @@ pub struct Scores {
     pub miou: f64,
     /// Frequency-weighted intersection over union.
     pub fwiou: f64,
-    /// Share of pixels that are right.
+    /// Share of pixels that are predicted correctly.
     pub pixel_accuracy: f64,
-    /// Mean over classes of that share.
+    /// Mean of that share over classes.
     pub mean_accuracy: f64,
     /// Intersection over union of each class.
     pub per_class: Vec<ClassScore>,
-    /// mIoU of the classes that were trained on; none where no classes are said to be unseen.
+    /// mIoU of the classes trained on; `None` if no classes are marked as unseen.
     pub seen_miou: Option<f64>,
-    /// mIoU of those that were not.
+    /// mIoU of the classes marked as unseen.
     pub unseen_miou: Option<f64>,
-    /// The harmonic mean of the two.
+    /// Harmonic mean of seen and unseen mIoU.
     pub harmonic_miou: Option<f64>,
 }
 
-/// A class's score.
+/// IoU of a class.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct ClassScore {
     pub label: usize,
     pub name: String,
-    /// Intersection over union; none of a class that occurs neither in truth nor in prediction.
+    /// `None` for a class that occurs neither in the annotations nor in the predictions.
     pub iou: Option<f64>,
 }
 
@@ -54,10 +54,10 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 }
 
 impl Scores {
-    /// The measures of a confusion matrix; 0 where there is not a pixel to measure.
+    /// Computes the measures of a confusion matrix; 0 if there are no pixels.
     ///
     /// # Panics
-    /// If there is not a name for each class: the caller has both from one list.
+    /// If the number of names differs from the number of classes.
     pub fn of(confusion: &Confusion, names: &[String], unseen: &[usize]) -> Self {
         let classes = confusion.classes();
         assert_eq!(names.len(), classes, "a name for each class");
@@ -112,7 +112,7 @@ mod tests {
     const CLASSES: u16 = 5;
 
     prop_compose! {
-        /// Maps of 7 × 3 pixels in which some classes are missing, truth and prediction, some pixels ignored or without a class.
+        /// Draws maps of 7 × 3 pixels with some classes missing, and some pixels ignored or without a class.
         fn maps()(count in 1_usize..4, most in 1_u16..=CLASSES)(
             labels in prop::collection::vec(prop::collection::vec((0..=most, 0..=most), 21), count), most in Just(most),
         ) -> Vec<(LabelMap, LabelMap)> {
@@ -136,9 +136,9 @@ mod tests {
     }
 
     proptest! {
-        /// Against sets of pixels: no matrix takes part.
+        /// Compares with sets of pixels, without a matrix.
         #[test]
-        fn scores_are_those_of_sets_of_pixels(maps in maps()) {
+        fn scores_match_those_of_sets_of_pixels(maps in maps()) {
             let found = scores(&maps, &[1, 3]);
             let pixels: Vec<(u16, u16)> = maps
                 .iter()
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_unseen_is_no_score() {
+    fn without_unseen_classes_their_scores_are_none() {
         let map = LabelMap::new(1, 1, vec![0]).unwrap();
         let found = scores(&[(map.clone(), map)], &[]);
         assert_eq!((found.seen_miou, found.unseen_miou, found.harmonic_miou), (None, None, None));
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn maps_that_do_not_fit_are_refused() {
+    fn maps_of_other_sizes_or_labels_are_refused() {
         let mut confusion = Confusion::new(2);
         let map = |width, labels: Vec<u16>| LabelMap::new(width, labels.len() / width, labels).unwrap();
         let message = |confusion: &mut Confusion, truth: &LabelMap, prediction: &LabelMap| {

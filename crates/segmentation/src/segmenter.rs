@@ -1,4 +1,4 @@
-//! Images to label maps: proposals, a class for each, and their sum.
+//! Segmentation of images: proposals, classification, fusion.
 
 use std::sync::Arc;
 
@@ -19,14 +19,14 @@ use crate::proposals::{Proposals, Region, Source};
 use crate::regions::{Cache, ImageKey, ImageRegions, RegionEmbedder, Rows, embed_all};
 use crate::vocabulary::Vocabulary;
 
-/// How masks become a map.
+/// Settings of a segmenter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SegmentSettings {
-    /// The sigmoid above which a pixel belongs to a region; OVSeg's 0.4.
+    /// Probability above which a pixel belongs to a region; OVSeg's 0.4.
     pub threshold: f32,
-    /// τ of CLIP's probabilities; 0.01, whatever the checkpoint's own scale is.
+    /// Softmax temperature τ of CLIP's probabilities; 0.01, regardless of the checkpoint's logit scale.
     pub temperature: f32,
-    /// λ, the weight of CLIP where the masks have class scores; OVSeg's 0.7 (ADE20K). Without such scores it is 1.
+    /// Weight λ of CLIP if the masks have class scores; OVSeg's 0.7 (ADE20K). Without class scores it is 1.
     pub lambda: f32,
 }
 
@@ -37,10 +37,10 @@ impl Default for SegmentSettings {
 }
 
 impl SegmentSettings {
-    /// The settings, if they make sense.
+    /// Returns the settings if they are in range.
     ///
     /// # Errors
-    /// [`SettingsError`] for the first that does not.
+    /// [`SettingsError`] for the first that is out of range.
     pub fn validate(self) -> Result<Self, SettingsError> {
         let Self { threshold, temperature, lambda } = self;
         let check = |key, found: f32, fits: bool, expected| {
@@ -53,57 +53,52 @@ impl SegmentSettings {
     }
 }
 
-/// All that turns images into maps.
+/// Converts images to label maps.
 #[derive(Debug)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Segmenter<'a> {
     pub model: &'a dyn Encoder,
-    /// The classes.
     pub vocabulary: &'a Vocabulary,
-    /// How regions are cropped.
+    /// Crops regions to the model's input.
     pub cropper: &'a Cropper,
-    /// Where masks come from.
     pub source: Arc<Source>,
-    /// How masks become a map.
     pub settings: SegmentSettings,
-    /// Batch, threads, and what to do about an image that cannot be read.
+    /// Batch size, threads, and the treatment of unreadable images.
     pub options: EmbedOptions,
-    /// Where embeddings of regions are kept.
+    /// Cache of region embeddings.
     pub cache: Option<&'a Cache>,
 }
 
-/// A segmented image.
+/// Segmented image.
 #[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Segmented {
-    /// Its place among those given.
+    /// Index among the given images.
     pub index: usize,
     pub name: String,
-    /// Its pixels.
     pub image: Arc<RgbImage>,
-    /// A class for each pixel.
     pub map: LabelMap,
-    /// Pixels under no mask, which have the whole image's class.
+    /// Pixels outside all masks, which get the class of the whole image.
     pub uncovered: usize,
-    /// Masks that took part.
+    /// Number of masks used.
     pub masks: usize,
 }
 
-/// What waits for its embeddings.
+/// Image that waits for its embeddings.
 struct Waiting {
     index: usize,
     proposals: Proposals,
-    /// Of each proposal its place among the regions; none of one that is empty.
+    /// Index of each proposal among the regions; `None` for an empty one.
     places: Vec<Option<usize>>,
     /// Whether the last region is the whole image.
     has_whole: bool,
 }
 
 impl Segmenter<'_> {
-    /// Segments images in their order and hands each on as it is done, so that maps need not be kept.
+    /// Segments images in order and passes each on as soon as it is done, so that maps need not be kept.
     ///
     /// # Errors
-    /// [`SegmentError`] for an image that cannot be read, under `on_error = fail`, masks that do not fit, and what `take` gives.
+    /// [`SegmentError`] for an unreadable image, under `on_error = fail`, masks that do not fit, and errors of `take`.
     pub fn run(
         &self,
         images: &[Image],
@@ -119,7 +114,7 @@ impl Segmenter<'_> {
         Ok(report.entries())
     }
 
-    /// Images decoded and their masks made ahead of the model.
+    /// Decodes images and generates their masks ahead of the model.
     fn prepared(&self, images: &[Image], report: &SkipReport) -> Prefetch<Option<ImageRegions<Waiting>>, SegmentError> {
         let EmbedOptions { limits, on_error, threads, .. } = self.options;
         let (source, report, threshold) = (self.source.clone(), report.clone(), self.settings.threshold);
@@ -147,7 +142,7 @@ impl Segmenter<'_> {
         })
     }
 
-    /// The map of an image whose regions are embedded.
+    /// Fuses the regions of an image into its map.
     fn fused(&self, regions: ImageRegions<Waiting>, rows: &Rows) -> Segmented {
         let ImageRegions { name, image, payload, masks, .. } = regions;
         let Waiting { index, proposals, places, has_whole } = payload;
@@ -160,7 +155,7 @@ impl Segmenter<'_> {
             let clip = place.and_then(clip);
             let generator = proposals.class_scores.as_ref().and_then(|scores| scores.row(number));
             let mut classes = match (generator, clip) {
-                // An empty region's c is 1.
+                // The probability c of an empty region is 1.
                 (Some(scores), clip) => {
                     let clip = clip.unwrap_or_else(|| vec![1.0; self.vocabulary.len()]);
                     fuse(&generator_probabilities(scores), &clip, self.settings.lambda)

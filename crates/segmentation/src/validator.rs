@@ -1,4 +1,4 @@
-//! Validation while training.
+//! Validation during training.
 
 use std::error::Error;
 
@@ -12,25 +12,23 @@ use crate::accuracy::measure;
 use crate::crop::Cropper;
 use crate::data::{Labels, SegmentSet};
 
-/// The metric that chooses the best model by default: the share of segments that are named rightly.
+/// Default metric for selecting the best state: the share of correctly classified segments.
 pub const METRIC: &str = "segment_top1";
 
 const METRICS: [&str; 2] = [METRIC, "segment_class_mean"];
 
-/// Names segments whose masks are known.
+/// Classifies segments with known masks.
 #[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct SegmentValidator {
     pub set: SegmentSet,
-    /// The labels to choose from.
+    /// Candidate labels.
     pub labels: Labels,
-    /// The texts of a label.
     pub templates: Templates,
-    /// How regions are cropped.
     pub cropper: Cropper,
-    /// How they are embedded.
+    /// How regions are embedded.
     pub options: EmbedOptions,
-    /// The report of images that cannot be read, under `on_error = skip`.
+    /// Collects unreadable images, under `on_error = skip`.
     pub skipped: SkipReport,
 }
 

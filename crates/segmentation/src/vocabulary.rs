@@ -1,4 +1,4 @@
-//! The classes as embeddings.
+//! Embeddings of classes.
 
 use radapter_clip::model::Encoder;
 use radapter_datasets::Templates;
@@ -6,21 +6,21 @@ use radapter_embedding::{EmbedError, Embeddings, TextCache, embed_groups};
 
 use crate::fusion::argmax;
 
-/// A row for each class.
+/// Embeddings of classes, a row each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Vocabulary {
     rows: Embeddings,
 }
 
 impl Vocabulary {
-    /// The classes' rows: of each the normalised mean of the normalised embeddings of all its texts in all templates.
+    /// Embeds the classes: each row is the normalised mean of the normalised embeddings of all its texts in all templates.
     /// Texts are encoded `batch` at a time.
     ///
     /// # Shapes
     /// `classes` lists of texts → `[classes, embed_dim]`
     ///
     /// # Errors
-    /// As [`embed_groups`].
+    /// Those of [`embed_groups`].
     pub fn new(
         model: &dyn Encoder,
         classes: &[Vec<String>],
@@ -30,10 +30,10 @@ impl Vocabulary {
         Ok(Self { rows: embed_groups(model, &prompts(classes, templates), batch)? })
     }
 
-    /// [`new`](Self::new) of a plain model, from the cache where it has been computed before.
+    /// Embeds the classes with a plain model, as [`new`](Self::new) does, or takes the rows from the cache.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`new`](Self::new).
     pub fn cached(
         model: &dyn Encoder,
         classes: &[Vec<String>],
@@ -44,7 +44,7 @@ impl Vocabulary {
         Ok(Self { rows: cache.embed_groups(model, &prompts(classes, templates), batch)? })
     }
 
-    /// Number of classes.
+    /// Returns the number of classes.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
@@ -54,7 +54,7 @@ impl Vocabulary {
         self.rows.is_empty()
     }
 
-    /// Cosines of an embedding with all classes.
+    /// Returns the cosines of an embedding with all classes.
     ///
     /// # Shapes
     /// `[embed_dim]`, L2-normalised → `[classes]`
@@ -63,7 +63,7 @@ impl Vocabulary {
         self.rows.rows().map(dot).collect()
     }
 
-    /// The class of highest cosine, the first of those that are equal.
+    /// Returns the class of highest cosine, the first of equals.
     pub fn nearest(&self, embedding: &[f32]) -> usize {
         usize::from(argmax(&self.cosines(embedding)))
     }

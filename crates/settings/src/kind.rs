@@ -81,11 +81,11 @@ impl<'de> Deserializer<'de> for Ask<'_> {
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Error> {
-        self.note(Kind::plain("a text"))
+        self.note(Kind::plain("a string"))
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Error> {
-        self.note(Kind::plain("a text"))
+        self.note(Kind::plain("a string"))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {

@@ -8,7 +8,7 @@ pub fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     let is_like = |name: &str| is_near(name) || last_part(name) == last_part(word) || name == initials(word);
     let close: Vec<&str> = known.iter().copied().filter(|name| is_like(name)).collect();
     if close.is_empty() {
-        format!("; known are {}", known.join(", "))
+        format!("; expected one of {}", known.join(", "))
     } else {
         format!("; did you mean {}?", close.join(" or "))
     }
@@ -36,7 +36,7 @@ mod tests {
             ("batchsize", "; did you mean batch_size?"),
             ("margin", "; did you mean loss.margin?"),
             ("learning_rate", "; did you mean lr?"),
-            ("colour", "; known are batch_size, epochs, loss.margin, lr, warmup"),
+            ("colour", "; expected one of batch_size, epochs, loss.margin, lr, warmup"),
         ] {
             assert_eq!(hint(word, known.into_iter()), expected, "{word}");
         }

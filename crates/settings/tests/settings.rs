@@ -172,7 +172,7 @@ fn unknown_keys_are_named_with_those_like_them() {
     }
     let mut typed = Settings::default();
     typed.set("nonsense", 3).unwrap();
-    assert!(refused(&typed).starts_with("unknown setting `nonsense` in the settings; known are batch_size, "));
+    assert!(refused(&typed).starts_with("unknown setting `nonsense` in the settings; expected one of batch_size, "));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Tasks in a registry: what programs that know no task by name ask of one.
+//! Object-safe view of tasks, for programs that take them from a registry.
 
 use std::error::Error;
 use std::marker::PhantomData;
@@ -16,10 +16,10 @@ use crate::run::options::{RunOptions, TrainOutcome};
 use crate::run::run_dir::RunDir;
 use crate::task::Task;
 
-/// Why a task's run cannot begin, or did not end well.
+/// Boxed error of a task whose type is not known.
 pub type AnyError = Box<dyn Error + Send + Sync>;
 
-/// A task of a registry.
+/// Object-safe counterpart of [`Task`].
 pub trait AnyTask: Sync {
     /// [`Task::NAME`]
     fn name(&self) -> &'static str;
@@ -42,7 +42,7 @@ pub trait AnyTask: Sync {
     /// [`Task::USES_PIXEL_CACHE`]
     fn uses_pixel_cache(&self) -> bool;
 
-    /// Its settings and the trainer's.
+    /// Returns the schema of the task's and the trainer's settings.
     fn settings(&self) -> Schema;
 
     /// Checks settings before a model is opened or data are read.
@@ -51,27 +51,27 @@ pub trait AnyTask: Sync {
     /// An unknown key, method or recipe, and a value of the wrong type or out of range.
     fn check(&self, methods: &[&'static dyn Method], given: &Settings) -> Result<(), SettingsError>;
 
-    /// A new run: [`Plan::new`].
+    /// Plans a new run, as [`Plan::new`] does.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`Plan::new`].
     fn plan(&self, inputs: AnyInputs<'_>, given: &Settings) -> Result<Box<dyn AnyPlan>, AnyError>;
 
-    /// The run in a folder: [`Plan::of_run`].
+    /// Plans a resume of the run in a folder, as [`Plan::of_run`] does.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`Plan::of_run`].
     fn plan_of_run(&self, inputs: AnyInputs<'_>, run: &RunDir) -> Result<Box<dyn AnyPlan>, AnyError>;
 
-    /// Checks settings given with a resume: [`check_resume`].
+    /// Checks settings given with a resume, as [`check_resume`] does.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`check_resume`].
     fn check_resume(&self, run: &RunDir, given: &Settings) -> Result<(), TrainError>;
 }
 
-/// What a plan of any task is made of besides settings: [`Inputs`] without data in memory.
-#[allow(missing_docs, reason = "each is documented at Inputs")]
+/// Inputs of a plan of any task: [`Inputs`] without data in memory.
+#[allow(missing_docs, reason = "documented at Inputs")]
 pub struct AnyInputs<'a> {
     pub methods: &'a [&'static dyn Method],
     pub base: Checkpoint,
@@ -80,43 +80,43 @@ pub struct AnyInputs<'a> {
     pub progress: &'a mut dyn FnMut(usize, usize),
 }
 
-/// A plan of any task.
+/// Object-safe counterpart of [`Plan`].
 pub trait AnyPlan {
-    /// The trainer's settings.
+    /// Returns the trainer's settings.
     fn train_settings(&self) -> &TrainSettings;
 
-    /// All settings as they are recorded.
+    /// Returns all settings as they are recorded.
     ///
     /// # Errors
-    /// As [`Plan::settings`].
+    /// Those of [`Plan::settings`].
     fn settings(&self) -> Result<Table, SettingsError>;
 
-    /// What the run is going to do, in a line.
+    /// Describes the run in one line.
     fn summary(&self) -> String;
 
-    /// What the user should know, in words.
+    /// Returns warnings about the settings and the data.
     fn warnings(&self) -> &[String];
 
-    /// Begins the run: [`Plan::train`].
+    /// Starts the run, as [`Plan::train`] does.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`Plan::train`].
     fn train(self: Box<Self>, options: RunOptions) -> Result<TrainOutcome, AnyError>;
 
-    /// Continues the run: [`Plan::resume`].
+    /// Continues the run, as [`Plan::resume`] does.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`Plan::resume`].
     fn resume(self: Box<Self>, options: RunOptions, from_step: Option<u64>) -> Result<TrainOutcome, AnyError>;
 }
 
-/// The registry's line of a task: `&Registered::<MyTask>::new()`.
+/// Entry of a task in a registry: `&Registered::<MyTask>::new()`.
 #[derive(Debug)]
 pub struct Registered<T>(PhantomData<fn() -> T>);
 
 impl<T: Task> Registered<T> {
-    /// The task `T`.
-    #[allow(clippy::new_without_default, reason = "a registry is a constant, and `default` is no const fn")]
+    /// Creates the entry of the task `T`.
+    #[allow(clippy::new_without_default, reason = "a registry is a constant, and `default` is not a const fn")]
     pub const fn new() -> Self {
         Self(PhantomData)
     }

@@ -1,4 +1,4 @@
-//! Errors of a run.
+//! Errors of training runs.
 
 use std::path::{Path, PathBuf};
 
@@ -11,68 +11,66 @@ use crate::data::DataError;
 /// Why a run could not start, continue or end. Steps and epochs are counted from 1.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "a variant says what happened, and its fields are named for what they hold")]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum TrainError {
     /// A file or folder could not be read or written.
     #[error(transparent)]
     Io(#[from] IoError),
-    /// The folder of a new run holds a run already.
+    /// The folder of a new run already holds a run.
     #[error(
-        "{path} holds a run already: resume it (`--resume`), or choose another directory",
+        "{path} already holds a run; resume it (`--resume`), or choose another directory",
         path = path.display()
     )]
     RunExists { path: PathBuf },
-    /// Another process trains the run.
+    /// Another process is training the run.
     #[error("{path}: another process is training this run; wait for it, or stop it", path = path.display())]
     Busy { path: PathBuf },
-    /// The folder for a new run has something else in it.
-    #[error("{path} is not empty (it has {found}): choose another directory for the run", path = path.display())]
+    /// The folder for a new run holds other files.
+    #[error("{path} is not empty (it contains {found}); choose another directory for the run", path = path.display())]
     NotEmpty { path: PathBuf, found: String },
     /// The folder holds no run.
-    #[error("{path} is no run directory: it has no {file}", path = path.display())]
+    #[error("{path} is not a run directory: it has no {file}", path = path.display())]
     NoRun { path: PathBuf, file: &'static str },
     /// A file of the run is damaged, or of another version.
     #[error("{path} is unreadable: {reason}", path = path.display())]
     Unreadable { path: PathBuf, reason: String },
-    /// A saved state is missing or damaged. `older` is the step of another one that may be resumed instead.
+    /// A saved state is missing or damaged. `older` is the step of an older state that may be resumed instead.
     #[error(
         "the saved state {path} cannot be used: {reason}{hint}",
         path = path.display(),
         hint = older_hint(*older)
     )]
     State { path: PathBuf, reason: String, older: Option<u64> },
-    /// A resumed run was given another setting than it started with.
-    #[error("a resumed run cannot change `{key}`: the run has {run}, {given} was given")]
+    /// A resumed run got a setting that differs from the recorded one.
+    #[error("a resumed run cannot change `{key}`: the run has {run}, found {given}")]
     Contradiction { key: String, run: String, given: String },
     /// A batch is too small for the loss.
-    #[error(
-        "step {step} has {found} samples, and the loss needs at least {needed}: raise batch_size, or give more samples"
-    )]
+    #[error("step {step} has {found} samples, but the loss needs at least {needed}; raise batch_size, or add samples")]
     BatchTooSmall { step: u64, found: usize, needed: usize },
     /// A step cannot fit into the device's memory. Sizes are in bytes, `needed` is a lower bound, and `part` counts samples run at once.
     #[error(
-        "a step of {part} samples at a time needs at least {needed:.1} GiB, and the device has {available:.1} GiB free: {advice}",
+        "running {part} samples at once needs at least {needed:.1} GiB, but the device has {available:.1} GiB free; {advice}",
         needed = gib(*needed),
         available = gib(*available)
     )]
     Memory { part: usize, needed: u64, available: u64, advice: String },
-    /// The device failed in a step: out of memory, gone away, or a fault of its library. `saved` is the last step with a state.
-    #[error("the device failed in step {step}: {reason}; {saved}, and `--resume` goes on from there. If its memory ran out, a run \
-             with micro_batch has the same gradients in smaller parts, and one with checkpointing = true keeps less", saved = saved_hint(*saved))]
+    /// The device failed in a step: out of memory, lost, or a fault of its library. `saved` is the last step with a saved state.
+    #[error("the device failed in step {step}: {reason}; {saved}; `--resume` continues the run. If its memory ran out, \
+             micro_batch gives the same gradients in smaller parts, and checkpointing = true uses less memory", saved = saved_hint(*saved))]
     Device { step: u64, reason: String, saved: Option<u64> },
-    /// There is nothing to train on.
+    /// The training set has no samples.
     #[error("the training set is empty")]
     NoSamples,
-    /// There is nothing to train.
+    /// No parameter would be trained.
     #[error("{reason}")]
     NothingToTrain { reason: String },
     /// A sample could not be loaded.
     #[error("sample {index} of the training set (epoch {epoch}): {error}")]
     Data { index: usize, epoch: u64, error: DataError },
-    /// The order of an epoch's samples is unknown.
-    #[error("the order of epoch {epoch}: {error}")]
+    /// The sample order of an epoch could not be determined.
+    #[error("the sample order of epoch {epoch}: {error}")]
     Order { epoch: u64, error: DataError },
-    /// A sample does not have the size that the model needs.
+    /// A sample does not have the shape that the model needs.
     #[error("sample {index} of the training set: {what}: expected {expected}, found {found}")]
     SampleShape { index: usize, what: &'static str, expected: String, found: String },
     /// The code that loads samples panicked.
@@ -91,19 +89,17 @@ pub enum TrainError {
     /// The task's validation failed.
     #[error("validation after step {step}: {error}")]
     Validation { step: u64, error: Box<dyn std::error::Error + Send + Sync> },
-    /// The metric that chooses the best is not a result of the validation.
-    #[error("`best = \"{metric}\"` is not a validation metric; there are: {found}")]
+    /// The metric for selecting the best state is not one of the validation's.
+    #[error("`best = \"{metric}\"` is not a validation metric; expected one of {found}")]
     NoSuchMetric { metric: String, found: String },
-    /// A setting cannot be used.
     #[error(transparent)]
     Settings(#[from] radapter_settings::SettingsError),
-    /// The model.
     #[error(transparent)]
     Model(#[from] radapter_clip::model::ModelError),
-    /// A run of another task.
-    #[error("{path} is a run of {found}, expected one of {expected}", path = path.display())]
+    /// The run belongs to another task.
+    #[error("{path} is a run of task {found}; expected task {expected}", path = path.display())]
     OtherTask { path: PathBuf, expected: &'static str, found: String },
-    /// The adapters cannot be built into this model.
+    /// The adapters do not fit the model.
     #[error(transparent)]
     Adapter(Box<radapter_adapter::AdapterError>),
 }
@@ -114,7 +110,7 @@ fn gib(bytes: u64) -> f64 {
 
 fn f16_hint(precision: Precision) -> &'static str {
     match precision {
-        Precision::F16 => ", or precision = bf16 or f32, which do not end at 65504 as f16 does",
+        Precision::F16 => ", or precision = bf16 or f32, whose range does not end at 65504",
         Precision::F32 | Precision::Bf16 => "",
     }
 }
@@ -128,8 +124,8 @@ fn saved_hint(saved: Option<u64>) -> String {
 
 fn older_hint(older: Option<u64>) -> String {
     match older {
-        Some(step) => format!("; an older state, of step {step}, is there: resume from it with `--from-step {step}`"),
-        None => "; there is no older one".to_owned(),
+        Some(step) => format!("; an older state exists, of step {step}: resume from it with `--from-step {step}`"),
+        None => "; there is no older state".to_owned(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! A run as a model: the base, what was trained, and how much of it.
+//! Models of runs: the base, what was trained, and the mixing coefficient α.
 
 use std::path::PathBuf;
 
@@ -13,24 +13,24 @@ use crate::run::run_dir::RunDir;
 pub use crate::run::tuned::{FineTunedError, RunFiles, TunedModel, misfit, mix};
 use crate::state::parameters::HEAD;
 
-/// The run in a folder, of whichever task and method.
+/// Run folder of any task and method, opened for its model.
 #[derive(Clone, Debug)]
 pub struct FineTunedRun {
     files: RunFiles,
     method: &'static dyn Method,
 }
 
-/// A run's model.
+/// Model of a run.
 #[derive(Debug)]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct FineTuned {
-    /// The model itself.
     pub model: TunedModel,
-    /// How much of what was trained is in it.
+    /// Mixing coefficient of `model`.
     pub alpha: Alpha,
 }
 
 impl FineTunedRun {
-    /// Opens a run's folder. The run need not be finished: what was published last counts.
+    /// Opens a run's folder. The run need not be finished: the results published last are used.
     ///
     /// # Errors
     /// [`TrainError`] naming the file that is missing or unreadable, or a method that is not among `methods`.
@@ -42,25 +42,25 @@ impl FineTunedRun {
         Ok(Self { files, method })
     }
 
-    /// The folder and what its record says.
+    /// Returns the folder and its record.
     pub fn files(&self) -> &RunFiles {
         &self.files
     }
 
-    /// The method.
+    /// Returns the fine-tuning method.
     pub fn method(&self) -> &'static dyn Method {
         self.method
     }
 
-    /// The α of a model for which none is given: the run's own for scaled adapters, else 1.
+    /// Returns the α of a model for which none is given: the run's own for scaled adapters, else 1.
     ///
     /// # Errors
-    /// [`SettingsError`] if the record's is out of range.
+    /// [`SettingsError`] if the recorded value is out of range.
     pub fn default_alpha(&self) -> Result<Alpha, SettingsError> {
         if self.method.is_scaled() { Alpha::new(self.files.train().alpha) } else { Ok(Alpha::ONE) }
     }
 
-    /// All files that evaluation uses.
+    /// Returns the paths of all files that evaluation reads.
     pub fn evaluated_files(&self) -> Vec<PathBuf> {
         let head = self.trains_head().then(|| self.files.evaluated(HEAD));
         std::iter::once(self.files.evaluated(self.method.stem())).chain(head).collect()
@@ -70,7 +70,7 @@ impl FineTunedRun {
         !self.files.train().loss.objective().needs_text()
     }
 
-    /// The run's model, at its own α unless one is given.
+    /// Returns the run's model, at its own α unless one is given.
     ///
     /// # Errors
     /// [`FineTunedError::OtherBase`] if `base` is not the model that was tuned, and for files that are missing, damaged or do
@@ -94,7 +94,7 @@ impl FineTunedRun {
         Ok(FineTuned { model: self.method.open(&self.files, base, alpha, device)?, alpha })
     }
 
-    /// The classifier that the run trained, mixed as `(1 − α)·start + α·trained`; none if the run trains none.
+    /// Returns the classifier that the run trained, mixed as `(1 − α)·start + α·trained`; `None` if the run trains none.
     ///
     /// # Shapes
     /// `start` and the result: `[classes, embed_dim]`, which is `shape`

@@ -1,17 +1,17 @@
-//! The training loop: it fine-tunes a CLIP on a task's samples by a method, resumable to the bit.
+//! Training loop that fine-tunes CLIP on a task's samples by a method, and resumes interrupted runs bit for bit.
 //!
-//! # What it promises
-//! * **The same run after a resume.** A run that is killed at any moment and resumed ends, on the CPU backend with the same
-//!   number of threads, with the same bits as one that never stopped. Everything a step depends on is a function of the
+//! # Guarantees
+//! * **Exact resume.** A run that is killed at any moment and resumed ends, on the CPU backend with the same
+//!   number of threads, with the same bits as an uninterrupted one. Everything a step depends on is a function of the
 //!   run's seed and the step's number, or is in the [state] that is saved: parameters, averages, moments, counters.
-//! * **Nothing half-written.** Files and state folders are written aside, synced and renamed.
+//! * **Atomic writes.** Files and state folders are written under another name, synced and renamed.
 //! * **One declaration per setting.** [`TrainSettings`](config::TrainSettings) has key, type, default, range and help of each; a run
 //!   records the values it used.
-//! * **No task and no method by name.** A [`Task`] says what is trained on and measured, a [`Method`] what is trained and how; a
+//! * **No task and no method by name.** A [`Task`] provides data and validation, a [`Method`] selects what is trained and how; a
 //!   [`Plan`] makes a run of both.
 //!
 //! # The settings of a run
-//! Values are laid over each other: defaults, the task's, the method's, a recipe's, the user's.
+//! Values come in layers, each overriding the ones before: defaults, the task's, the method's, a recipe's, the user's.
 //!
 //! ```
 //! use radapter_settings::{Facts, Schema, Settings};
@@ -40,18 +40,18 @@
 //! |---|---|
 //! | [`config`] | the trainer's settings |
 //! | `task`, [`method`], [`tuning`] | what a task and a method are |
-//! | [`plan`] | from settings to a run; `any`: of a task that is not known by name |
-//! | `train`, `start`, `setup` | starting and resuming a run, and what is refused before |
+//! | [`plan`] | from settings to a run; `any`: the same for a task of a registry |
+//! | `train`, `start`, `setup` | starting and resuming a run, and the checks before |
 //! | `run_loop` | the loop, its batches, validation, teacher, memory check |
 //! | `gradients` | the loss of a step and its gradients: whole, in parts, block by block, on several devices |
 //! | `optimizer` | AdamW by parameter names, clipping, moving average, learning-rate schedule |
-//! | [`state`] | parameters by name, the saved state, early stopping |
+//! | [`state`] | parameters by name, saved states, early stopping |
 //! | `run` | the run's folder: record, metrics, results, report, [`tensorboard`] |
-//! | [`finetuned`] | the model that a run becomes |
+//! | [`finetuned`] | the models of runs |
 //!
-//! # Why not burn-train's own loop
-//! It saves only whole epochs, loses the work of an interrupted one, writes its files from three threads, so that a kill can
-//! leave a set that does not belong together, and keys the optimizer's state by identifiers that are random in each process.
+//! # Why not burn-train
+//! It saves only whole epochs, loses an interrupted one, writes its files from three threads, so that a kill can
+//! leave an inconsistent set, and keys the optimizer's state by identifiers that are random in each process.
 
 mod any;
 pub mod config;
@@ -96,10 +96,10 @@ pub use task::{Parts, Sources, Task};
 pub use train::{resume, train};
 pub use tuning::Tuning;
 
-/// A record of a run's folder as pretty-printed JSON.
+/// Serializes a record of a run's folder as pretty-printed JSON.
 ///
 /// # Panics
-/// If the record has keys that are no texts, which no record has.
+/// If the record has keys that are not strings, which no record has.
 pub fn json(record: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec_pretty(record).expect("a record of texts, numbers and lists is JSON")
 }

@@ -1,4 +1,4 @@
-//! Fine-tuning methods: values with a name, in a registry.
+//! Fine-tuning methods, as values of a registry.
 
 use std::fmt::{self, Debug};
 
@@ -13,21 +13,21 @@ use crate::run::report::Outcome;
 use crate::run::tuned::{FineTunedError, RunFiles, TunedModel};
 use crate::start::Start;
 
-/// A fine-tuning method.
+/// Fine-tuning method.
 pub trait Method: Debug + Send + Sync {
-    /// Its name: the value of `method`.
+    /// Returns the value of the `method` setting.
     fn name(&self) -> &'static str;
 
-    /// What it is, in a line.
+    /// Describes the method in one line.
     fn about(&self) -> &'static str;
 
-    /// Where it is published.
+    /// Cites the publication.
     fn source(&self) -> &'static str;
 
-    /// The trainer's settings that it changes, as TOML.
+    /// Returns the method's defaults for the trainer's settings, as TOML.
     fn settings(&self) -> &'static str;
 
-    /// What it can tune, its default first.
+    /// Returns the supported values of `tune`, the default first.
     fn tunes(&self) -> &'static [Tune];
 
     /// Whether images are compared with a classifier, which only tasks with classes have.
@@ -35,24 +35,24 @@ pub trait Method: Debug + Send + Sync {
         false
     }
 
-    /// Whether training and validation use a share α of what is trained. Elsewhere α is 1 until the run is done.
+    /// Whether training and validation use the mixing coefficient α. For other methods α is 1 until the run is done.
     fn is_scaled(&self) -> bool {
         false
     }
 
-    /// What a run comes to.
+    /// Returns the kind of model that a run produces.
     fn output(&self) -> Output;
 
-    /// The stem of the names of the files that hold what was trained.
+    /// Returns the stem of the file names of the trained parameters.
     fn stem(&self) -> &'static str;
 
-    /// Attaches its modules to the base and trains: [`Start::run`].
+    /// Attaches the method's modules to the base and trains, with [`Start::run`].
     ///
     /// # Errors
-    /// Settings that do not fit the model, and whatever stops a run.
+    /// Settings that do not fit the model, and the errors of training.
     fn train(&self, start: Start) -> Result<Outcome, TrainError>;
 
-    /// The model of a run, with `alpha` of what was trained.
+    /// Opens the model of a run, at `alpha`.
     ///
     /// # Errors
     /// [`FineTunedError`] for files that are missing, damaged or do not fit.
@@ -65,14 +65,14 @@ pub trait Method: Debug + Send + Sync {
     ) -> Result<TunedModel, FineTunedError>;
 }
 
-/// What a method's runs come to.
+/// Kind of model that a method's runs produce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// A plain CLIP of unchanged cost.
+    /// A plain CLIP of unchanged inference cost.
     Mergeable,
     /// A classifier for the unchanged image tower.
     HeadOnly,
-    /// A model that this program alone computes.
+    /// A model that only this program can run.
     RuntimeOnly,
 }
 
@@ -86,10 +86,10 @@ impl fmt::Display for Output {
     }
 }
 
-/// The method of a name, if a task can be trained by it.
+/// Finds a method by name, if the task supports it.
 ///
 /// # Errors
-/// [`SettingsError::Value`] with the names there are.
+/// [`SettingsError::Value`] with the supported names.
 pub fn named(
     methods: &[&'static dyn Method],
     name: &str,
@@ -101,7 +101,7 @@ pub fn named(
     found.filter(suits).copied().ok_or_else(|| {
         let names: Vec<&str> = methods.iter().filter(suits).map(|method| method.name()).collect();
         let why = match found {
-            Some(_) => format!("{name} compares images with a classifier, which this task has not; "),
+            Some(_) => format!("{name} compares images with a classifier, which this task does not have; "),
             None => String::new(),
         };
         SettingsError::Value {
@@ -113,7 +113,7 @@ pub fn named(
     })
 }
 
-/// The method where none is named: the first that can tune what the user wants tuned, with the task's classifier if it has one.
+/// Returns the default method: the first that supports the user's `tune`, and the task's classifier if it has one.
 pub(crate) fn implied(
     methods: &[&'static dyn Method],
     given: &Settings,
@@ -136,6 +136,6 @@ pub(crate) fn implied(
         key: "tune".to_owned(),
         found: format!("{tune:?}"),
         origin: given.origin("tune"),
-        expected: "no method tunes it".to_owned(),
+        expected: "no method supports it".to_owned(),
     })
 }

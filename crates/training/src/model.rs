@@ -1,4 +1,4 @@
-//! The model that is trained: a CLIP with or without adapters, and a classifier if the loss compares images with one.
+//! The model in training: a CLIP with or without adapters, and a classifier if the loss compares images with one.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -6,7 +6,7 @@ use radapter_clip::model::{Adapter, Clip, Tower};
 
 use crate::state::parameters;
 
-/// A CLIP and perhaps a classifier. Which of their parameters are trained is what requires a gradient.
+/// CLIP with an optional classifier. The parameters that require a gradient are the trained ones.
 #[derive(Module, Debug)]
 pub(crate) struct TrainModel<A: Adapter> {
     pub(crate) clip: Clip<A>,
@@ -15,7 +15,7 @@ pub(crate) struct TrainModel<A: Adapter> {
 }
 
 impl<A: Adapter> TrainModel<A> {
-    /// The device the parameters are on, with autodiff if they are under it.
+    /// Returns the device of the parameters, with autodiff if they are under it.
     pub(crate) fn device(&self) -> Device {
         self.clip.logit_scale.val().device()
     }

@@ -1,47 +1,47 @@
-//! Losses of a batch, as functions of its embeddings.
+//! Losses as functions of a batch's embeddings.
 
 use std::fmt::Debug;
 
 use burn::tensor::Tensor;
 use radapter_losses::{LossError, MpmNceConfig, Positives, cross_entropy, info_nce, mpm_nce};
 
-/// What the images are compared with.
+/// Counterpart that images are compared with.
 #[derive(Clone, Debug)]
 pub enum Side {
     /// The samples' texts: `[batch, embed_dim]`, L2-normalised.
     Text(Tensor<2>),
-    /// A classifier: `[classes, embed_dim]`, as trained (its rows are not normalised again).
+    /// A classifier: `[classes, embed_dim]`, used as stored (its rows are not normalised again).
     Head(Tensor<2>),
 }
 
-/// The loss of a batch: a pure function of embeddings, so that towers and loss can be differentiated apart from each other.
+/// Loss of a batch: a pure function of embeddings, so that towers and loss can be differentiated separately.
 pub trait Objective: Debug + Send + Sync {
-    /// Whether images are compared with their texts (both towers run) or with a classifier (the image tower runs alone).
+    /// Whether images are compared with their texts (both towers run) or with a classifier (only the image tower runs).
     fn needs_text(&self) -> bool;
 
-    /// The least number of samples for which the loss says anything.
+    /// Returns the smallest batch for which the loss is meaningful.
     fn min_batch(&self) -> usize;
 
-    /// The loss.
+    /// Computes the loss.
     ///
     /// # Shapes
     /// * `image`: `[batch, embed_dim]`, L2-normalised
-    /// * `labels`: one for each image
+    /// * `labels`: one per image
     /// * result: `[1]`
     ///
     /// # Errors
-    /// [`LossError`] where the loss is not defined, or `side` is not the one this objective asked for.
+    /// [`LossError`] where the loss is undefined, or `side` is not the kind that this objective needs.
     fn loss(&self, image: Tensor<2>, side: Side, labels: &[i64]) -> Result<Tensor<1>, LossError>;
 }
 
-/// Images against texts.
+/// Contrastive loss of images and texts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Contrastive {
-    /// Multi-positive margin NCE: positives share a label.
+    /// Multi-positive margin NCE: samples with the same label are positives.
     MpmNce(MpmNceConfig),
     /// CLIP's own loss: each pair is its only positive.
     InfoNce {
-        /// τ, by which cosines are divided.
+        /// Softmax temperature τ.
         temperature: f64,
     },
 }
@@ -66,12 +66,12 @@ impl Objective for Contrastive {
     }
 }
 
-/// Images against a classifier: the cross-entropy of `image · headᵀ / τ`, as full fine-tuning minimises it.
+/// Cross-entropy of `image · headᵀ / τ` over a classifier, as in full fine-tuning.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CrossEntropy {
-    /// ε, the share of the target spread over all classes.
+    /// Label smoothing ε, the share of the target spread over all classes.
     pub smoothing: f64,
-    /// τ, by which cosines are divided.
+    /// Softmax temperature τ.
     pub temperature: f64,
 }
 
@@ -93,7 +93,7 @@ impl Objective for CrossEntropy {
             .iter()
             .enumerate()
             .map(|(index, &label)| {
-                // A negative label is reported by the largest number, which no classifier has.
+                // A negative label is reported as the largest number, which is out of range too.
                 let label = usize::try_from(label).unwrap_or(usize::MAX);
                 if label < classes { Ok(label) } else { Err(LossError::Label { index, label, classes }) }
             })

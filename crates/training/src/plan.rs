@@ -1,7 +1,7 @@
-//! From settings to a run: everything a run is decided by, before its first step.
+//! Plans: everything that determines a run, before its first step.
 //!
-//! A [`Plan`] has the data read and split and the settings resolved. It can be looked at and printed, and then
-//! [trained](Plan::train), or, made from the record of a run, [resumed](Plan::resume).
+//! A [`Plan`] has the data read and split, and the settings resolved. It can be inspected and printed, and then
+//! [trained](Plan::train), or, if made from the record of a run, [resumed](Plan::resume).
 
 use burn::tensor::Device;
 use radapter_clip::checkpoint::Checkpoint;
@@ -20,49 +20,48 @@ use crate::run::run_dir::{RunDir, RunRecord};
 use crate::setup::Setup;
 use crate::task::{Sources, Task};
 
-/// A run that is ready to begin or to go on.
+/// Run that is ready to start or to resume.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Plan<T: Task> {
-    /// The model that is tuned.
+    /// Model to fine-tune.
     pub base: Checkpoint,
-    /// By what name it was opened, if that is known.
+    /// Name that `base` was opened by, if known.
     pub reference: Option<String>,
-    /// How it is tuned.
     pub method: &'static dyn Method,
-    /// The trainer's settings.
     pub train: TrainSettings,
     /// The task, with its settings and data.
     pub task: T,
-    /// Settings that are allowed and probably unwanted, in words.
+    /// Warnings about settings that are valid but probably unintended.
     pub warnings: Vec<String>,
 }
 
-/// What a plan is made of besides settings.
+/// Inputs of a plan besides settings.
 pub struct Inputs<'a, T: Task> {
-    /// The methods there are.
+    /// Registry of the methods to choose from.
     pub methods: &'a [&'static dyn Method],
-    /// The model that is tuned.
+    /// Model to fine-tune.
     pub base: Checkpoint,
-    /// By what name it was opened: what opens it again when the run is resumed or evaluated.
+    /// Name that `base` was opened by; it reopens the model for resuming and evaluation.
     pub reference: Option<String>,
-    /// Data in memory, which take the place of files.
+    /// Data in memory, used instead of files.
     pub data: Option<T::Data>,
-    /// Where the base model computes, if preparing needs it.
+    /// Device for the base model, if preparing the data needs it.
     pub device: Device,
-    /// Progress of reading: so many of so many images.
+    /// Called with the number of images read, and of all images.
     pub progress: &'a mut dyn FnMut(usize, usize),
 }
 
-/// The settings of a task and the trainer's.
+/// Returns the schema of a task's settings and the trainer's.
 pub fn settings_of<T: Task>() -> Schema {
     Schema::of::<TrainSettings>().and::<T::Settings>()
 }
 
 impl<T: Task> Plan<T> {
-    /// A new run.
+    /// Plans a new run.
     ///
     /// # Errors
-    /// Unknown keys, values outside their range, and data that are missing or unusable.
+    /// Unknown settings, values out of range, and data that are missing or unusable.
     pub fn new(inputs: Inputs<'_, T>, given: &Settings) -> Result<Self, T::Error> {
         let Inputs { methods, base, reference, data, device, progress } = inputs;
         let schema = settings_of::<T>();
@@ -71,7 +70,7 @@ impl<T: Task> Plan<T> {
             let facts = Facts { samples, checkpoint_temperature: base.temperature(), smoothing: T::SMOOTHING };
             train_settings(method, &overlaid, &facts)
         };
-        // Reading data can take long, so settings are checked before. Of the trainer's, the data depend on the seed alone.
+        // Settings are checked first, because reading data can take long. Of the trainer's, only the seed affects the data.
         let seed = resolved(1)?.seed;
         let own: T::Settings = overlaid.resolve(&Facts::default()).part()?;
         let task = T::prepare(own, Sources { base: &base, data, run: None, seed, device: &device, progress })?;
@@ -82,7 +81,7 @@ impl<T: Task> Plan<T> {
         Ok(Self { base, reference, method, train, task, warnings })
     }
 
-    /// The run in a folder, as it was begun. The data are read from where they were then, unless given in memory.
+    /// Plans a resume of the run in a folder. The data are read from their recorded paths, unless given in memory.
     ///
     /// # Errors
     /// [`TrainError::OtherTask`] if the folder holds a run of another task, and data that are missing or unusable.
@@ -99,35 +98,35 @@ impl<T: Task> Plan<T> {
         Ok(Self { base, reference, method, train, task, warnings: Vec::new() })
     }
 
-    /// All settings as they are recorded.
+    /// Returns all settings as they are recorded.
     ///
     /// # Errors
-    /// [`SettingsError::Incomplete`] for a value that TOML cannot say, such as a path that is not UTF-8.
+    /// [`SettingsError::Incomplete`] for a value that TOML cannot represent, such as a path that is not UTF-8.
     pub fn settings(&self) -> Result<Table, SettingsError> {
         let mut all = table(&self.train)?;
         all.extend(table(self.task.settings())?);
         Ok(all)
     }
 
-    /// What the run is going to do, in a line.
+    /// Describes the run in one line.
     pub fn summary(&self) -> String {
         format!("{}; {} steps", self.task.summary(), self.train.total_steps(self.task.samples()))
     }
 
-    /// Begins the run in a folder that holds none, and goes on until it is complete or interrupted.
+    /// Starts the run in a new folder, and trains until it is complete or interrupted.
     ///
     /// # Errors
-    /// [`TrainError::RunExists`], and whatever stops a run.
+    /// [`TrainError::RunExists`], and the errors of training.
     pub fn train(self, options: RunOptions) -> Result<TrainOutcome, T::Error> {
         let method = self.method;
         self.run(options, |setup| crate::train(method, setup))
     }
 
-    /// Continues the run that this plan was [made of](Self::of_run), from its newest state or that of step `from_step`.
+    /// Continues the run that this plan was [made from](Self::of_run), from its newest state or that of step `from_step`.
     ///
     /// # Errors
-    /// [`TrainError`] if the model or the data are not those the run began with, the state is missing or damaged, and whatever stops
-    /// a run.
+    /// [`TrainError`] if the model or the data differ from those that the run started with, the state is missing or damaged, or
+    /// training fails.
     pub fn resume(self, options: RunOptions, from_step: Option<u64>) -> Result<TrainOutcome, T::Error> {
         let method = self.method;
         self.run(options, |setup| crate::resume(method, setup, from_step))
@@ -143,17 +142,17 @@ impl<T: Task> Plan<T> {
         Ok(TrainOutcome { outcome: go(setup)?, skipped: skipped.entries() })
     }
 
-    /// What [`train`](crate::train()) and [`resume`](crate::resume) take, for those who exchange a part of it.
+    /// Returns the input of [`train`](crate::train()) and [`resume`](crate::resume), for callers that replace a part of it.
     ///
     /// # Errors
-    /// Settings that the task cannot be trained with.
+    /// Settings that the task does not support.
     pub fn setup(self, options: RunOptions) -> Result<Setup, T::Error> {
         let settings = self.settings()?;
         let Self { base, reference, train, task, .. } = self;
         let clip = Clip::from_state(&base.config, &base.state, &options.device).map_err(TrainError::from)?;
         let parts = task.parts(&clip, &train, &options)?;
         let base_hash = base.state.hash();
-        // The run has its own copy on the device.
+        // The run makes its own copy on the device.
         drop(base);
         Ok(Setup {
             task: T::NAME,
@@ -194,7 +193,7 @@ fn train_settings(method: &dyn Method, overlaid: &Overlaid<'_>, facts: &Facts) -
     Ok(train)
 }
 
-/// The method, and the layers below what the user gives: task, method, recipe.
+/// Returns the method, and the layers below the user's settings: task, method, recipe.
 fn layers<T: Task>(
     methods: &[&'static dyn Method],
     given: &Settings,
@@ -207,7 +206,7 @@ fn layers<T: Task>(
     };
     let mut task = Settings::from_toml(T::DEFAULTS, T::NAME)?;
     if !method.is_scaled() {
-        // Their α is that of adapters.
+        // A recipe's α applies to adapters.
         task.remove("alpha");
         recipe.remove("alpha");
     }
@@ -216,22 +215,22 @@ fn layers<T: Task>(
     Ok((method, vec![task, own, recipe]))
 }
 
-/// Refuses settings that the method does not go with.
+/// Refuses settings that the method does not support.
 fn check_method(method: &dyn Method, train: &TrainSettings) -> Result<(), SettingsError> {
     if !method.tunes().contains(&train.tune) {
         let (key, found) = ("tune", format!("{:?}", train.tune).to_lowercase());
-        let expected = "the method does not tune it; leave tune out, or name another method";
+        let expected = "the method does not tune it; omit tune, or choose another method";
         return Err(SettingsError::Conflict { key, found, expected });
     }
     if !method.is_scaled() && train.alpha != 1.0 {
         let (key, found) = ("alpha", train.alpha.to_string());
-        let expected = "this method trains and validates all of what it tunes; mix it with the base when the run is done, by --alpha";
+        let expected = "this method trains and validates at alpha = 1; to mix with the base, pass --alpha once the run is finished";
         return Err(SettingsError::Conflict { key, found, expected });
     }
     Ok(())
 }
 
-/// The recipe that is asked for, as a layer.
+/// Returns the requested recipe as a layer of settings.
 fn recipe<T: Task>(given: &Settings) -> Result<Settings, SettingsError> {
     let Some(value) = given.get("recipe") else { return Ok(Settings::default()) };
     if value.as_str() == Some(Recipe::AUTO) {
@@ -250,10 +249,10 @@ fn recipe<T: Task>(given: &Settings) -> Result<Settings, SettingsError> {
     Settings::from_toml(recipe.settings, recipe.name)
 }
 
-/// The task's settings of a run.
+/// Returns the task's settings of a run.
 ///
 /// # Errors
-/// [`TrainError::OtherTask`] if the run is of another task.
+/// [`TrainError::OtherTask`] if the run belongs to another task.
 pub fn recorded<T: Task>(run: &RunDir, record: &RunRecord) -> Result<T::Settings, TrainError> {
     if record.task != T::NAME {
         let path = run.path().to_owned();
@@ -262,7 +261,7 @@ pub fn recorded<T: Task>(run: &RunDir, record: &RunRecord) -> Result<T::Settings
     Ok(schema::part(&record.settings)?)
 }
 
-/// The task's settings of a run, if it is of this task.
+/// Returns the task's settings of a run, or `None` if the run belongs to another task.
 ///
 /// # Errors
 /// [`TrainError::Settings`] for a record that is incomplete.
@@ -270,11 +269,11 @@ pub fn recorded_if<T: Task>(run: &RunDir, record: &RunRecord) -> Result<Option<T
     if record.task == T::NAME { recorded::<T>(run, record).map(Some) } else { Ok(None) }
 }
 
-/// Checks that settings given together with a resume say what the run in a folder says; names of templates, files of names and
-/// paths are compared by what they name.
+/// Checks settings given with a resume against those of the run in a folder. Templates, class files and paths are compared by what
+/// they refer to.
 ///
 /// # Errors
-/// [`TrainError::Contradiction`] with the first that does not, [`TrainError::OtherTask`], and unknown keys.
+/// [`TrainError::Contradiction`] with the first that differs, [`TrainError::OtherTask`], and unknown settings.
 pub fn check_resume<T: Task>(run: &RunDir, given: &Settings) -> Result<(), TrainError> {
     let record = run.record()?;
     recorded::<T>(run, &record)?;

@@ -1,48 +1,48 @@
-//! Progress of a run, for whoever shows it.
+//! Progress events of a run.
 
-/// What happens while a run goes on. `step` is the number of steps done.
+/// Progress of a run. `step` is the number of steps done.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "fields are named for what they hold")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum ProgressEvent {
-    /// The first step is about to begin; `done` steps were made in earlier sessions, of `steps` in the whole run.
+    /// The first step is about to start; earlier sessions did `done` of the run's `steps`.
     Started { done: u64, steps: u64, steps_per_epoch: u64 },
     /// A step is done.
     Step(StepProgress),
-    /// A validation begins.
+    /// A validation is about to start.
     Validating { step: u64 },
-    /// A validation is done: the task's metrics, and whether this is the best so far.
+    /// A validation ended, with the task's metrics; `best` if it is the best so far.
     Validated { step: u64, values: Vec<(String, f64)>, best: bool },
     /// A state was saved.
     Saved { step: u64 },
-    /// No further steps: all done, stopped early, interrupted or failed.
+    /// Training ended: complete, stopped early, interrupted or failed.
     Ended { step: u64 },
 }
 
-/// A step's numbers.
+/// Numbers of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct StepProgress {
-    /// Steps done.
+    /// Steps done, in all sessions.
     pub step: u64,
-    /// Steps of the whole run.
+    /// Total steps of the run.
     pub steps: u64,
     /// Counted from 1.
     pub epoch: u64,
-    /// The objective's value before the step.
+    /// Loss, before the update.
     pub loss: f64,
-    /// Learning rate.
     pub lr: f64,
-    /// Global norm of the gradient before clipping.
+    /// Global norm of the gradient, before clipping.
     pub grad_norm: f64,
-    /// Throughput over the last steps.
+    /// Averaged over the last steps.
     pub samples_per_second: f64,
-    /// Estimated time left, without validations.
+    /// Estimated, without validations.
     pub seconds_left: f64,
 }
 
 /// A progress listener. The library itself prints nothing.
 pub trait ProgressListener: Send {
-    /// Takes an event. It is called on the training thread, in the order in which things happen, and the run waits for it.
+    /// Takes an event. It is called on the training thread, in order, and the run waits for it.
     fn event(&mut self, event: &ProgressEvent);
 }
 

@@ -1,4 +1,4 @@
-//! What a run is made of, and what is refused before it starts.
+//! Inputs of a run, and the checks before it starts.
 
 use std::sync::Arc;
 
@@ -13,30 +13,28 @@ use crate::run::options::RunOptions;
 use crate::run::run_dir::{FORMAT, RunRecord};
 use crate::task::Parts;
 
-/// What a run is made of. [`Plan`](crate::plan::Plan) makes it.
-#[allow(missing_docs, reason = "names say what is not documented")]
+/// Inputs of a run, as [`Plan`](crate::plan::Plan) prepares them.
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Setup {
     pub task: &'static str,
-    /// The model that is tuned, without autodiff; the run computes on its device.
+    /// Model to fine-tune, without autodiff; the run computes on its device.
     pub base: Clip,
-    /// By what name it was opened, if that is known.
+    /// Name that `base` was opened by, if known.
     pub reference: Option<String>,
-    /// The hash of its tensors ([`StateDict::hash`](radapter_clip::state_dict::StateDict::hash)).
+    /// Hash of the base's tensors ([`StateDict::hash`](radapter_clip::state_dict::StateDict::hash)).
     pub base_hash: String,
-    /// What the task trains on and measures.
+    /// What the task trains on and validates.
     pub parts: Parts,
-    /// The loss.
     pub objective: Arc<dyn Objective>,
     /// The trainer's settings.
     pub train: TrainSettings,
     /// All settings, for the run's `config.toml`.
     pub settings: Table,
-    /// Where and how the run computes.
     pub options: RunOptions,
 }
 
 impl Setup {
-    /// What the run's `config.toml` records.
+    /// Returns the content of the run's `config.toml`.
     pub(crate) fn record(&self) -> RunRecord {
         RunRecord {
             format: FORMAT.to_owned(),
@@ -50,7 +48,7 @@ impl Setup {
         }
     }
 
-    /// Refuses what can be refused before anything is written.
+    /// Runs all checks that are possible before anything is written.
     pub(crate) fn check(&self) -> Result<(), TrainError> {
         self.check_samples()?;
         self.check_devices()?;
@@ -68,7 +66,7 @@ impl Setup {
             return Err(TrainError::BatchTooSmall { step: 1, found, needed });
         }
         if !self.objective.needs_text() && self.parts.head.is_none() {
-            let reason = "this loss compares images with a classifier, and none was given".to_owned();
+            let reason = "this loss compares images with a classifier, but none was given".to_owned();
             return Err(TrainError::NothingToTrain { reason });
         }
         Ok(())
@@ -78,12 +76,12 @@ impl Setup {
         let config = &self.train;
         if self.options.devices.len() > 1 && !config.adapter_draws_fit_parts() {
             let expected =
-                "on several devices it must be \"adapter\" or \"token\", as each of them would draw the same masks";
+                "on several devices it must be \"adapter\" or \"token\", because each device would draw the same masks";
             return Err(out_of_range("adapter.drop_mode", "\"sample\"".to_owned(), expected));
         }
         let own = [self.base.logit_scale.device()];
         if own.iter().chain(&self.options.devices).any(|device| !config.precision.is_supported(device)) {
-            let expected = "the device does not compute in it; f32 works on every device";
+            let expected = "the device does not support it; f32 works on every device";
             return Err(out_of_range("precision", format!("\"{}\"", config.precision), expected));
         }
         Ok(())
@@ -97,7 +95,7 @@ impl Setup {
                 return Err(out_of_range("patience", patience.to_string(), expected));
             }
             if config.keep == Keep::Best {
-                let expected = "the best model is chosen on validation data, and there are none";
+                let expected = "selecting the best state needs validation data";
                 return Err(out_of_range("keep", "\"best\"".to_owned(), expected));
             }
             return Ok(());

@@ -1,4 +1,4 @@
-//! From a [`Setup`] to the loop, and from the loop to an outcome.
+//! Runs a [`Setup`] through the loop.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -36,25 +36,25 @@ use crate::state::tensor_file::Named;
 use crate::task::Parts;
 use crate::tuning::Tuning;
 
-/// How a run gets its folder.
+/// Whether a run is new or resumed.
 pub(crate) enum Begin {
     New,
     Resume { run: RunDir, lock: File, from_step: Option<u64> },
 }
 
-/// A run whose method is about to attach its modules.
+/// Run whose method is about to attach its modules.
 pub struct Start {
     pub(crate) setup: Setup,
     pub(crate) begin: Begin,
 }
 
 impl Start {
-    /// The model that is tuned, without autodiff, computing in f32.
+    /// Returns the base model, without autodiff, in f32.
     pub fn base(&self) -> Clip {
         self.setup.base.clone().valid()
     }
 
-    /// The trainer's settings.
+    /// Returns the trainer's settings.
     pub fn settings(&self) -> &TrainSettings {
         &self.setup.train
     }
@@ -64,21 +64,21 @@ impl Start {
         self.setup.objective.needs_text()
     }
 
-    /// Trains `clip`, the base with what the method attaches to it, as `tuning` says.
+    /// Trains `clip`, the base with the method's modules, as `tuning` specifies.
     ///
     /// # Errors
-    /// Whatever stops a run.
+    /// [`TrainError`] of the checks before the run, or of the step that failed.
     pub fn run<A: Adapter + Sync>(self, clip: Clip<A>, tuning: Box<dyn Tuning<A>>) -> Result<Outcome, TrainError> {
         let Self { setup, begin } = self;
         let record = setup.record();
         let Setup { base, base_hash, parts, objective, train: settings, options, .. } = setup;
         let Parts { data, head, validator, files, .. } = parts;
         let RunOptions { run_dir, devices, memory, mut progress, interrupt, .. } = options;
-        // Without a teacher the base goes: in another precision its memory is not the model's.
+        // Without a teacher the base is dropped: in another precision its memory is not shared with the model.
         let teacher = tuning.teacher().map(|teacher| TeacherModel::new(teacher, base, settings.precision));
         let total = settings.total_steps(data.len());
         let phases = tuning.phases(&settings, total);
-        // A classifier that no loss compares with would have no gradient.
+        // A classifier that the loss does not use would have no gradient.
         let head = head.filter(|_| !objective.needs_text()).map(Param::from_tensor);
         let plain = TrainModel { clip, head };
         let step = begin.step()?;
@@ -86,20 +86,20 @@ impl Start {
         let model = under_training(plain.clone(), &*tuning, phase);
         let initial = parameters::trained(&model);
         if initial.is_empty() {
-            let reason = "the settings leave nothing to train: no adapter stands where the loss looks".to_owned();
+            let reason = "the settings leave nothing to train: no adapter is in a tower that the loss uses".to_owned();
             return Err(TrainError::NothingToTrain { reason });
         }
-        // The last phase trains all that any one does.
+        // The last phase trains everything that any phase does.
         let all = parameters::trained(&under_training(plain, &*tuning, phases.len().saturating_sub(1)));
         let tuned_parameters = all.values().map(|flat| flat.shape.iter().product::<usize>()).sum();
         let is_new = matches!(begin, Begin::New);
-        // Each of several devices has a part of the batch, and their memories are not one.
+        // Several devices split the batch, and their memories are separate.
         let memory = memory.filter(|_| devices.len() < 2);
         check_memory(memory, &model, &all, &settings, data.len(), is_new)?;
-        // It would keep the values of the first step in memory.
+        // Keeping it would hold the values of the first step in memory.
         drop(all);
 
-        // Only now is everything refused that can be, and a folder worth making.
+        // The folder is created only after all checks have passed.
         let averaging = tuning.averaging(&settings, total);
         let (run, _lock) = open(begin, &run_dir, &record, &files, averaging.is_some())?;
         let optimizer_settings = optimizer_settings(&settings, averaging);
@@ -129,13 +129,13 @@ impl Start {
             teacher,
             phases,
         };
-        // A kill between the state and its best leaves the best unwritten.
+        // A kill between saving the state and its best leaves the best unwritten.
         if session.counters.stopping.best.is_some_and(|best| best.step == session.counters.step) {
             session.publish_best(&model, optimizer.averages())?;
         }
 
-        // A panic is the only way in which a device's library can say that it failed: in a step, or where a state is read for the
-        // disk.
+        // A device's library reports failure only by a panic: in a step, or when a state is read from the device to be
+        // saved.
         let trained = catch_unwind(AssertUnwindSafe(|| {
             run_loop::run(model, &*objective, &mut gradients, &mut optimizer, loader, &mut session, &mut *progress)
         }));
@@ -158,7 +158,7 @@ impl Start {
 }
 
 impl Begin {
-    /// The step that the run goes on from.
+    /// Returns the step that the run resumes from.
     fn step(&self) -> Result<u64, TrainError> {
         match self {
             Self::New => Ok(0),
@@ -167,7 +167,7 @@ impl Begin {
     }
 }
 
-/// The model on the training device. Here it is decided which parameters are trained.
+/// Moves the model to the training device, and marks the trained parameters.
 fn under_training<A: Adapter>(model: TrainModel<A>, tuning: &dyn Tuning<A>, phase: usize) -> TrainModel<A> {
     let device = model.device().autodiff();
     to_training(model, &device, |key| tuning.trains(key, phase))
@@ -186,9 +186,9 @@ fn check_memory<A: Adapter>(
         return Ok(());
     };
     let model = &model.clip.config;
-    // The weights are there already.
+    // The weights are already on the device.
     match Needs::of(model, settings, trained).check(settings, samples, free + Needs::weights(model)) {
-        // The settings of a resumed run cannot be changed any more, and the estimate may be wrong.
+        // A resumed run cannot change its settings, and the estimate may be wrong.
         Err(error) if !is_new => {
             tracing::warn!("{error}");
             Ok(())
@@ -197,7 +197,7 @@ fn check_memory<A: Adapter>(
     }
 }
 
-/// The run's folder, made if the run is new, and its lock.
+/// Opens and locks the run's folder; creates it for a new run.
 fn open(
     begin: Begin,
     path: &Path,
@@ -211,7 +211,7 @@ fn open(
     }
 }
 
-/// Model, optimizer and counters as the run's state of step `step` has them, `done` steps into its phase; `initial` are the
+/// Restores model, optimizer and counters from the run's state of step `step`, `done` steps into its phase; `initial` are the
 /// parameters that the phase trains, before the first step.
 fn restore<A: Adapter>(
     model: TrainModel<A>,
@@ -229,7 +229,7 @@ fn restore<A: Adapter>(
     if counters.threads != threads && counters.step > 0 {
         let then = counters.threads;
         tracing::warn!(
-            "the run was saved by a session with {then} threads, this one has {threads}: last bits may differ"
+            "the state was saved with {then} threads, and this session has {threads}; results may differ in the last bits"
         );
     }
     let model = match counters.step {
@@ -270,11 +270,11 @@ fn gradient_settings<A: Adapter>(settings: &TrainSettings) -> GradientSettings<A
     }
 }
 
-/// What gradients are multiplied by on their way through the towers.
+/// Returns the loss scale: 1, or for f16 a power of two, which changes no digits.
 ///
-/// f16 has nothing below 6e-8, where many derivatives of activations are, and nothing above 65504. The gradient of an embedding is
-/// at most about 2/(batch · temperature) long, and this makes it 1024. The factor depends on the settings alone; that of
-/// automatic mixed precision would have to be saved with the run. Powers of two change no digits.
+/// f16 underflows below 6e-8, where many derivatives of activations are, and overflows above 65504. The gradient of an embedding is
+/// at most about 2/(batch · temperature) long, and the scale makes that 1024. It depends on the settings alone; the dynamic scale
+/// of automatic mixed precision would have to be saved with the run.
 fn gradient_scale(settings: &TrainSettings) -> f64 {
     match settings.precision {
         Precision::F32 | Precision::Bf16 => 1.0,

@@ -1,4 +1,4 @@
-//! What a task is: everything the trainer asks of it.
+//! The interface between tasks and the trainer.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,32 +16,32 @@ use crate::run::options::RunOptions;
 use crate::run::run_dir::RunDir;
 use crate::run_loop::validation::Validator;
 
-/// A task whose data are read: what is trained and validated on.
+/// Task with its data.
 ///
-/// Its settings are declared once, beside the trainer's, and share one list of keys with them.
+/// Its settings are declared next to the trainer's, and share one namespace with them.
 pub trait Task: Sized + 'static {
-    /// Its name on the command line and in a run's record.
+    /// Name on the command line and in a run's record.
     const NAME: &'static str;
-    /// What training does, in a line.
+    /// One-line description.
     const ABOUT: &'static str;
-    /// Commands to copy, for the help of `train`.
+    /// Example commands for the help of `train`.
     const EXAMPLES: &'static str;
-    /// The trainer's settings that it changes, as TOML: α, the validation metric.
+    /// The task's defaults for the trainer's settings, as TOML: α, the validation metric.
     const DEFAULTS: &'static str;
-    /// The label smoothing ε that its recipe has for MPM-NCE.
+    /// Default label smoothing ε for MPM-NCE.
     const SMOOTHING: f64 = 0.0;
     /// Published recipes.
     const RECIPES: &'static [Recipe];
-    /// Whether it has classes, and so a classifier that images can be compared with instead of texts.
+    /// Whether the task has classes, and so a classifier that images can be compared with instead of texts.
     const HAS_CLASSIFIER: bool = false;
-    /// Whether decoded images can be kept for the next epoch.
+    /// Whether decoded images can be cached for later epochs.
     const USES_PIXEL_CACHE: bool = true;
 
-    /// Its own settings.
+    /// Settings of the task itself, besides the trainer's.
     type Settings: Declared + Clone + fmt::Debug;
-    /// Data in memory, which take the place of files.
+    /// Data in memory, used instead of files.
     type Data;
-    /// Why it cannot be trained.
+    /// Why the task cannot be trained.
     type Error: std::error::Error + From<SettingsError> + From<TrainError> + Send + Sync + 'static;
 
     /// Reads and splits the data.
@@ -50,51 +50,51 @@ pub trait Task: Sized + 'static {
     /// Settings that exclude each other, and data that are missing or unusable.
     fn prepare(settings: Self::Settings, sources: Sources<'_, Self>) -> Result<Self, Self::Error>;
 
-    /// Its settings.
+    /// Returns the task's own settings.
     fn settings(&self) -> &Self::Settings;
 
-    /// Training samples of an epoch.
+    /// Returns the number of training samples per epoch.
     fn samples(&self) -> usize;
 
-    /// What is trained and validated on, in a line.
+    /// Describes the training and validation data in one line.
     fn summary(&self) -> String;
 
-    /// What the user should know of the data.
+    /// Returns notes about the data for the user.
     fn notes(&self) -> Vec<String>;
 
-    /// What the loop needs; `model` is on the run's device, without autodiff.
+    /// Returns the inputs of the loop; `model` is on the run's device, without autodiff.
     ///
     /// # Errors
-    /// Settings that the task cannot be trained with.
+    /// Settings that the task does not support.
     fn parts(self, model: &dyn Encoder, train: &TrainSettings, options: &RunOptions) -> Result<Parts, Self::Error>;
 }
 
-/// What data are read from.
+/// Sources of a task's data.
 pub struct Sources<'a, T: Task> {
-    /// The model that is tuned.
+    /// Model to fine-tune.
     pub base: &'a Checkpoint,
-    /// Data in memory, if they are not read from files.
+    /// Data in memory, used instead of files.
     pub data: Option<T::Data>,
-    /// The run that is resumed.
+    /// Run to resume.
     pub run: Option<&'a RunDir>,
-    /// The seed of splits.
+    /// Random seed of splits.
     pub seed: u64,
-    /// Where the base model computes, if preparing needs it.
+    /// Device for the base model, if preparing the data needs it.
     pub device: &'a Device,
-    /// Progress of reading: so many of so many images.
+    /// Called with the number of images read, and of all images.
     pub progress: &'a mut dyn FnMut(usize, usize),
 }
 
-/// A task's part of a run.
+/// Inputs of the loop from a task.
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Parts {
-    /// The training set.
     pub data: Arc<dyn TrainData>,
-    /// The classifier `[classes, embed_dim]` that training starts from, on the model's device: for an objective without texts.
+    /// Initial classifier `[classes, embed_dim]`, on the model's device; for an objective without texts.
     pub head: Option<Tensor<2>>,
-    /// The task's measure. Without one there is no validation, no best and no early stopping.
+    /// Validation. Without it there is no best state and no early stopping.
     pub validator: Option<Box<dyn Validator>>,
-    /// Files for the run's folder, names and contents.
+    /// Files for the run's folder, as names and contents.
     pub files: Vec<(String, Vec<u8>)>,
-    /// Where samples that cannot be read are noted.
+    /// Collects samples that cannot be read.
     pub skipped: SkipReport,
 }

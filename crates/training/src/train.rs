@@ -7,26 +7,26 @@ use crate::run::run_dir::RunDir;
 use crate::setup::Setup;
 use crate::start::{Begin, Start};
 
-/// Starts a run in a folder that holds none, and trains until it is complete or interrupted.
+/// Starts a run in a new folder, and trains until it is complete or interrupted.
 ///
 /// # Errors
-/// [`TrainError`]; whatever was saved before can be [resumed](resume).
+/// [`TrainError`]. States saved before can be [resumed](resume).
 pub fn train(method: &dyn Method, setup: Setup) -> Result<Outcome, TrainError> {
     setup.check()?;
     method.train(Start { setup, begin: Begin::New })
 }
 
-/// Continues the run in a folder, from its newest state or that of step `from_step`. The setup is made of the run's own
+/// Continues the run in a folder, from its newest state or that of step `from_step`. The setup must be made from the run's own
 /// [record](RunDir::record).
 ///
 /// # Errors
-/// [`TrainError::NoRun`], [`TrainError::Contradiction`] if the setup is another run's, [`TrainError::State`] if the state is
+/// [`TrainError::NoRun`], [`TrainError::Contradiction`] if the setup differs from the run's, [`TrainError::State`] if the state is
 /// missing or damaged, and those of [`train`].
 pub fn resume(method: &dyn Method, setup: Setup, from_step: Option<u64>) -> Result<Outcome, TrainError> {
     let run = RunDir::open(&setup.options.run_dir)?;
     run.record()?.check_same(&setup.record())?;
     setup.check()?;
-    // Another process must not train it from here on.
+    // From here on, no other process may train it.
     let lock = run.lock()?;
     method.train(Start { setup, begin: Begin::Resume { run, lock, from_step } })
 }

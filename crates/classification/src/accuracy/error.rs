@@ -1,32 +1,19 @@
-//! Why there is no accuracy.
+//! Errors of accuracy computations.
 
-/// What has no accuracy.
+/// Why an accuracy could not be computed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum AccuracyError {
-    /// A score that is not a number.
     #[error("the score of class {class} is NaN: the model or its head is damaged")]
-    NotANumber {
-        /// The first class with such a score.
-        class: usize,
-    },
-    /// A label that is no class.
+    NotANumber { class: usize },
+    /// A label is out of range.
     #[error("label {label} is not below the number of classes, {classes}")]
-    Label {
-        /// The label found.
-        label: usize,
-        /// How many classes there are.
-        classes: usize,
-    },
-    /// A row of scores of another length than there are classes.
+    Label { label: usize, classes: usize },
+    /// The number of scores differs from the number of classes.
     #[error("expected a score for each of {expected} classes, found {found}")]
-    Scores {
-        /// Classes.
-        expected: usize,
-        /// Scores.
-        found: usize,
-    },
-    /// Nothing was counted, so that the accuracy is 0/0.
-    #[error("accuracy needs at least one labelled image, got none")]
+    Scores { expected: usize, found: usize },
+    /// Nothing was counted, so that the accuracy would be 0/0.
+    #[error("accuracy needs at least one labelled image, found none")]
     Empty,
 }

@@ -1,21 +1,21 @@
-//! A model's accuracy on one labelled set, with its confusion matrix.
+//! Accuracy of a model on one labelled set, with its confusion matrix.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What a model achieves on one labelled set. Accuracies are fractions.
+/// Accuracy of a model on one labelled set. Accuracies are fractions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Fraction of the images whose class has the highest score.
     pub top1: f64,
-    /// Fraction of the images whose class is among the five highest scores (all of them, where there are fewer).
+    /// Fraction of the images whose class is among the five highest scores (all of them, if there are fewer).
     pub top5: f64,
     /// Number of images.
     pub n: u64,
-    /// Each class that has images, by its name.
+    /// By class name; only classes that have images.
     pub per_class: BTreeMap<String, ClassAccuracy>,
-    /// Which class was taken for which.
+    /// Counts of predicted classes by true class.
     #[serde(default, skip_serializing_if = "Confusion::is_empty")]
     pub confusion: Confusion,
 }
@@ -23,20 +23,20 @@ pub struct Evaluation {
 /// Top-1 accuracy within one class.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassAccuracy {
-    /// Fraction of the class's images that were recognised.
+    /// Fraction of the class's images that are classified correctly.
     pub accuracy: f64,
     /// Number of the class's images.
     pub n: u64,
 }
 
 impl Evaluation {
-    /// The same without the confusion matrix, which is most of the text of a large set's result.
+    /// Returns a copy without the confusion matrix, which is most of a large set's JSON.
     pub fn without_confusion(self) -> Self {
         Self { confusion: Confusion::default(), ..self }
     }
 }
 
-/// The confusion matrix, sparse: a thousand classes have a million cells, nearly all of them zero.
+/// Sparse confusion matrix: a thousand classes have a million cells, nearly all of them zero.
 ///
 /// Serialized as `{true class: {predicted class: count}}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +46,7 @@ pub struct Confusion {
 }
 
 impl Confusion {
-    /// Notes `count` images of class `truth` that were taken for `predicted`.
+    /// Counts `count` images of class `truth` that were predicted as `predicted`.
     pub fn add(&mut self, truth: &str, predicted: &str, count: u64) {
         if count > 0 {
             let row = self.counts.entry(truth.to_owned()).or_default();
@@ -54,13 +54,13 @@ impl Confusion {
         }
     }
 
-    /// How many images of class `truth` were taken for `predicted`.
+    /// Returns the number of images of class `truth` that were predicted as `predicted`.
     pub fn get(&self, truth: &str, predicted: &str) -> u64 {
         let row = self.counts.get(truth);
         row.and_then(|row| row.get(predicted)).copied().unwrap_or_default()
     }
 
-    /// The cells that are not zero: true class, predicted class, count.
+    /// Iterates over the non-zero cells: true class, predicted class, count.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str, u64)> {
         self.counts.iter().flat_map(|(truth, row)| {
             row.iter().map(move |(predicted, &count)| (truth.as_str(), predicted.as_str(), count))

@@ -1,4 +1,4 @@
-//! Top-1 and top-5 accuracy, accuracy of each class, confusion.
+//! Top-1, top-5 and per-class accuracy, and the confusion matrix.
 //!
 //! Everything here is a function of scores on the host. Ties go to the lower class index and NaN is
 //! refused, so that results never depend on the sort.

@@ -1,15 +1,15 @@
-//! The order of classes by score.
+//! Ranking of classes by score.
 
 use super::AccuracyError;
 
-/// The number of classes ranked before `label`: those with a higher score, and those with an equal score and a lower index.
+/// Returns the number of classes ranked before `label`: those with a higher score, and those with an equal score and a lower index.
 ///
 /// Rank 0 is the prediction. Breaking ties by the index makes every rank a pure function of the scores, so that a model
-/// that scores all classes alike is right on one class in C and not on all of them.
+/// that scores all classes equally is right on one class of C instead of on all of them.
 ///
 /// # Errors
-/// [`AccuracyError::NotANumber`] if a score is NaN, which has no place in an order; [`AccuracyError::Label`] if `label`
-/// is no class.
+/// [`AccuracyError::NotANumber`] if a score is NaN; [`AccuracyError::Label`] if `label`
+/// is out of range.
 pub fn rank(scores: &[f32], label: usize) -> Result<usize, AccuracyError> {
     check(scores)?;
     let own = *scores.get(label).ok_or(AccuracyError::Label { label, classes: scores.len() })?;
@@ -17,14 +17,14 @@ pub fn rank(scores: &[f32], label: usize) -> Result<usize, AccuracyError> {
     Ok(before.count())
 }
 
-/// The `k` classes of the highest scores, best first, equal scores by lower index; all of them where there are fewer.
+/// Returns the `k` classes with the highest scores, best first, equal scores by lower index; all of them if there are fewer.
 ///
 /// # Errors
 /// [`AccuracyError::NotANumber`] if a score is NaN.
 pub fn top_k(scores: &[f32], k: usize) -> Result<Vec<usize>, AccuracyError> {
     check(scores)?;
     let before = |a: &usize, b: &usize| {
-        // NaN was refused, so that the scores are comparable; `total_cmp` would set −0 before 0.
+        // NaN was refused, so that the scores are comparable; `total_cmp` would order −0 before 0.
         let descending = scores[*b].partial_cmp(&scores[*a]);
         descending.unwrap_or(std::cmp::Ordering::Equal).then(a.cmp(b))
     };
@@ -52,7 +52,7 @@ mod tests {
 
     use super::*;
 
-    /// By the plain definition: sort the classes by descending score, stable, so that ties keep the index order.
+    /// Reference implementation: sorts the classes by descending score, stably, so that ties keep the index order.
     fn order(scores: &[f32]) -> Vec<usize> {
         let mut classes: Vec<usize> = (0..scores.len()).collect();
         classes.sort_by(|&a, &b| scores[b].partial_cmp(&scores[a]).unwrap());
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_that_is_no_class_is_refused() {
+    fn a_label_out_of_range_is_refused() {
         let error = rank(&[0.0, 1.0], 2).unwrap_err();
         assert_eq!(error, AccuracyError::Label { label: 2, classes: 2 });
     }

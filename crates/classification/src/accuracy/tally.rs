@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{AccuracyError, ClassAccuracy, Confusion, Evaluation, rank, top_k};
 
-/// How many of the best classes count for [`Evaluation::top5`].
+/// Number of best classes that count for [`Evaluation::top5`].
 const TOP: usize = 5;
 
 /// Counts right and wrong answers, image by image.
@@ -32,15 +32,15 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// An empty tally of these classes, in class order; names are unique.
+    /// Creates an empty tally of these classes, in class order; names must be unique.
     pub fn new(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self { names: names.into_iter().map(Into::into).collect(), total: 0, top1: 0, top5: 0, pairs: BTreeMap::new() }
     }
 
-    /// Counts an image of class `label` with these scores, one for each class; returns the predicted class.
+    /// Counts an image of class `label` with these scores, one per class; returns the predicted class.
     ///
     /// # Errors
-    /// [`AccuracyError`] for a NaN, another number of scores than of classes, and a label that is no class. Nothing is
+    /// [`AccuracyError`] for a NaN, a wrong number of scores, and a label out of range. Nothing is
     /// counted then.
     pub fn add(&mut self, scores: &[f32], label: usize) -> Result<usize, AccuracyError> {
         if scores.len() != self.names.len() {
@@ -48,7 +48,7 @@ impl Tally {
         }
         let rank = rank(scores, label)?;
         let best = top_k(scores, 1)?.first().copied();
-        // A label in range means that there is a class.
+        // A label in range implies at least one class.
         let predicted = best.ok_or(AccuracyError::Empty)?;
         self.total += 1;
         self.top1 += u64::from(rank == 0);
@@ -57,7 +57,7 @@ impl Tally {
         Ok(predicted)
     }
 
-    /// The accuracies.
+    /// Computes the accuracies.
     ///
     /// # Errors
     /// [`AccuracyError::Empty`] if nothing was counted.
@@ -103,13 +103,13 @@ mod tests {
         prop::collection::vec((scores, 0..NAMES.len()), 1..40)
     }
 
-    /// The prediction by the plain definition: the first of the highest scores.
+    /// Reference implementation of the prediction: the first of the highest scores.
     fn argmax(scores: &[f32]) -> usize {
         let best = scores.iter().copied().fold(f32::MIN, f32::max);
         scores.iter().position(|&score| score == best).unwrap()
     }
 
-    /// Among the five best by the plain definition: fewer than five classes are better.
+    /// Reference implementation of top-5: fewer than five classes score better.
     fn in_top5(scores: &[f32], label: usize) -> bool {
         let better = |class: usize| scores[class] > scores[label] || (scores[class] == scores[label] && class < label);
         (0..scores.len()).filter(|&class| better(class)).count() < 5
@@ -147,7 +147,7 @@ mod tests {
         }
 
         #[test]
-        fn results_survive_json(images in images()) {
+        fn results_round_trip_through_json(images in images()) {
             let mut tally = Tally::new(NAMES);
             for (scores, label) in &images {
                 tally.add(scores, *label).unwrap();
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_counted_is_refused_and_not_counted() {
+    fn invalid_input_is_refused_and_not_counted() {
         let mut tally = Tally::new(["a", "b"]);
         assert_eq!(tally.finish(), Err(AccuracyError::Empty));
         let short = AccuracyError::Scores { expected: 2, found: 1 };

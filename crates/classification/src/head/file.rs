@@ -1,4 +1,4 @@
-//! `classifier.safetensors` and `classes.json`.
+//! The files `classifier.safetensors` and `classes.json`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,16 +10,16 @@ use super::{Head, HeadError};
 use crate::classes::Classes;
 use radapter_embedding::Embeddings;
 
-/// The rows, in a tensor `weight` of shape `[classes, embed_dim]`.
+/// File of the classifier's rows, in a tensor `weight` of shape `[classes, embed_dim]`.
 pub const CLASSIFIER_FILE: &str = "classifier.safetensors";
-/// The classes, in the order of the rows: a JSON list of objects with `folder` and `text`.
+/// File of the classes, in the order of the rows: a JSON list of objects with `folder` and `text`.
 pub const CLASSES_FILE: &str = "classes.json";
 
 const FORMAT: &str = "radapter-classifier-v1";
 const WEIGHT: &str = "weight";
 
 impl Head {
-    /// Writes [`CLASSIFIER_FILE`] and [`CLASSES_FILE`] into a directory, each whole or not at all.
+    /// Writes [`CLASSIFIER_FILE`] and [`CLASSES_FILE`] to a directory, each atomically.
     ///
     /// # Errors
     /// [`HeadError`] naming the file that cannot be written.
@@ -39,10 +39,10 @@ impl Head {
         Ok(write_safetensors_file(dir.join(CLASSIFIER_FILE), &tensors, &metadata)?)
     }
 
-    /// Reads what [`save`](Self::save) wrote.
+    /// Reads the files that [`save`](Self::save) writes.
     ///
     /// # Errors
-    /// [`HeadError`] naming the file that cannot be read, is damaged, or does not belong to the other.
+    /// [`HeadError`] naming the file that cannot be read, is damaged, or does not match the other one.
     pub fn load(dir: &Path) -> Result<Self, HeadError> {
         let classes = Classes::read(&dir.join(CLASSES_FILE))?;
         let path = dir.join(CLASSIFIER_FILE);
@@ -74,7 +74,7 @@ impl Head {
         }
         let weights = Embeddings::new(dim, weight.to_f32());
         let head = Self::new(classes, list("templates")?, weights)?;
-        // Absent in files from before trained classifiers were saved.
+        // Absent in files of versions that did not save trained classifiers.
         Ok(Self { trained: file.metadata.get("trained").is_some_and(|text| text == "true"), ..head })
     }
 }

@@ -1,4 +1,4 @@
-//! The classifier: a row for each class in the embedding space.
+//! Linear classifiers: a row per class in the embedding space.
 
 mod file;
 mod zero_shot;
@@ -10,13 +10,13 @@ use radapter_embedding::{EmbedError, Embeddings};
 
 pub use file::{CLASSES_FILE, CLASSIFIER_FILE};
 
-/// Rows whose logits are computed at a time: enough for one matrix product to be worth it, little enough for a thousand
-/// classes to stay small.
+/// Number of rows whose logits are computed at once: enough for an efficient matrix product, few enough that a thousand
+/// classes stay small.
 const ROWS: usize = 4096;
 
-/// A linear classifier on image embeddings, without bias: logit = image · row.
+/// Linear classifier on image embeddings, without bias: logit = image · row.
 ///
-/// Made from texts ([`Head::zero_shot`]) its rows are unit vectors and logits are cosines; a trained one need not be
+/// The rows of a zero-shot classifier ([`Head::zero_shot`]) are unit vectors, and its logits cosines; a trained one need not be
 /// normalised. Logits are not divided by a temperature, which would not change their order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Head {
@@ -26,58 +26,48 @@ pub struct Head {
     trained: bool,
 }
 
-/// What is no classifier.
+/// Why a classifier is invalid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "fields are named for what they hold")]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum HeadError {
-    /// Another number of rows than of classes.
+    /// The number of rows differs from the number of classes.
     #[error("expected a row for each of {expected} classes, found {found}")]
-    Rows {
-        /// Classes.
-        expected: usize,
-        /// Rows.
-        found: usize,
-    },
-    /// Embeddings of another length than the classifier's rows.
+    Rows { expected: usize, found: usize },
+    /// The embeddings and the classifier's rows have different lengths.
     #[error("the embeddings have {found} values and the classifier's rows {expected}: they belong to different models")]
     Dim {
-        /// The classifier's.
+        /// Length of the classifier's rows.
         expected: usize,
-        /// The embeddings'.
+        /// Length of the embeddings.
         found: usize,
     },
-    /// A row that holds NaN or an infinity.
+    /// A row contains NaN or an infinity.
     #[error("the classifier's row for class `{class}` is not finite")]
     NotFinite { class: String },
     /// The texts could not be embedded.
     #[error(transparent)]
     Embed(#[from] EmbedError),
-    /// The classes' file.
+    /// `classes.json` could not be read.
     #[error(transparent)]
     Classes(#[from] crate::classes::ClassesError),
-    /// The weights' file.
+    /// `classifier.safetensors` could not be read.
     #[error(transparent)]
     File(#[from] radapter_clip::checkpoint::CheckpointError),
-    /// A file that could not be written.
+    /// A file could not be written.
     #[error(transparent)]
     Io(#[from] radapter_files::IoError),
-    /// A file that holds something else.
+    /// A file has unexpected content.
     #[error("{path}: expected {expected}, found {found}", path = path.display())]
-    Form {
-        path: std::path::PathBuf,
-        /// What should be there.
-        expected: String,
-        found: String,
-    },
+    Form { path: std::path::PathBuf, expected: String, found: String },
 }
 
 impl Head {
-    /// A classifier of these rows, one for each class in class order. `templates` are what its texts were made with, for
-    /// the record; none for a head that does not come from texts.
+    /// Creates a classifier from rows, one per class in class order. `templates` records the prompt templates of its
+    /// texts; empty for a head that does not come from texts.
     ///
     /// # Errors
-    /// [`HeadError`] for another number of rows than of classes, and for a row that is not finite.
+    /// [`HeadError`] for a wrong number of rows, and for a row that is not finite.
     pub fn new(classes: Classes, templates: Vec<String>, weights: Embeddings) -> Result<Self, HeadError> {
         if weights.len() != classes.len() {
             return Err(HeadError::Rows { expected: classes.len(), found: weights.len() });
@@ -91,30 +81,30 @@ impl Head {
         Ok(Self { classes, templates, weights, trained: false })
     }
 
-    /// The classes, in the order of rows and logits.
+    /// Returns the classes, in the order of rows and logits.
     pub fn classes(&self) -> &Classes {
         &self.classes
     }
 
-    /// The prompt templates the rows were made with.
+    /// Returns the prompt templates that the rows were made with.
     pub fn templates(&self) -> &[String] {
         &self.templates
     }
 
-    /// Whether the rows were trained, so that other texts cannot be put in their place.
+    /// Whether the rows were trained, so that they cannot be rebuilt from texts.
     pub fn is_trained(&self) -> bool {
         self.trained
     }
 
-    /// The rows: `[classes, embed_dim]`.
+    /// Returns the rows: `[classes, embed_dim]`.
     pub fn weights(&self) -> &Embeddings {
         &self.weights
     }
 
-    /// The same classes and templates with other rows, as training left them.
+    /// Returns a classifier of the same classes and templates with other, trained rows.
     ///
     /// # Errors
-    /// As [`new`](Self::new), and [`HeadError::Dim`] for rows of another length.
+    /// Those of [`new`](Self::new), and [`HeadError::Dim`] for rows of another length.
     pub fn with_weights(&self, weights: Embeddings) -> Result<Self, HeadError> {
         self.check_dim(&weights)?;
         Ok(Self { trained: true, ..Self::new(self.classes.clone(), self.templates.clone(), weights)? })
@@ -126,7 +116,7 @@ impl Head {
     /// `[n, embed_dim]` → `n` times `[classes]`
     ///
     /// # Errors
-    /// [`HeadError::Dim`] for embeddings of another length, and what `take` gives.
+    /// [`HeadError::Dim`] for embeddings of another length, and the errors of `take`.
     pub fn for_each_logits<E: From<HeadError>>(
         &self,
         embeddings: &Embeddings,

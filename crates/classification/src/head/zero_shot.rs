@@ -1,4 +1,4 @@
-//! Zero-shot classifiers, made of the texts of classes.
+//! Zero-shot classifiers, made from the texts of classes.
 
 use radapter_clip::model::Encoder;
 use radapter_datasets::Templates;
@@ -8,17 +8,17 @@ use crate::classes::Classes;
 use radapter_embedding::{TextCache, embed_groups};
 
 impl Head {
-    /// The zero-shot classifier: a class's row is the normalised mean of the normalised embeddings of its text in every
+    /// Builds a zero-shot classifier: a class's row is the normalised mean of the normalised embeddings of its text in every
     /// template (Radford et al., 2021, §3.1.4).
     ///
-    /// Texts are encoded `batch` at a time, identical ones once. Runs where the model's parameters are; a model with
-    /// unmerged adapters is taken as well.
+    /// Texts are encoded `batch` at a time, identical ones once. Runs on the device of the model's parameters; the model may
+    /// have unmerged adapters.
     ///
     /// # Shapes
     /// rows: `[classes, embed_dim]`
     ///
     /// # Errors
-    /// [`HeadError::Embed`] if the model gives embeddings that are not finite, or has no embedding for a token.
+    /// [`HeadError::Embed`] if the model returns embeddings that are not finite, or has no embedding for a token.
     pub fn zero_shot(
         model: &dyn Encoder,
         classes: &Classes,
@@ -29,10 +29,10 @@ impl Head {
         Self::new(classes.clone(), templates.as_slice().to_vec(), weights)
     }
 
-    /// [`zero_shot`](Self::zero_shot) of a plain model, from the cache where it has been computed before.
+    /// Builds a [`zero_shot`](Self::zero_shot) classifier of a plain model, or takes it from the cache.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`zero_shot`](Self::zero_shot).
     pub fn zero_shot_cached(
         model: &dyn Encoder,
         classes: &Classes,

@@ -1,4 +1,4 @@
-//! What is wrong with a suite.
+//! Errors of suites.
 
 use std::path::PathBuf;
 
@@ -7,68 +7,50 @@ use radapter_files::IoError;
 
 use crate::classes::ClassesError;
 
-/// What is wrong with a suite.
+/// Why a suite is invalid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "fields are named for what they hold")]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum SuiteError {
-    /// A file that could not be read.
+    /// A file could not be read.
     #[error(transparent)]
     Io(#[from] IoError),
-    /// A file of another form.
+    /// A file has another form.
     #[error("{path}: {message}", path = path.display())]
     Form {
         path: PathBuf,
-        /// What is wrong, and where.
+        /// The problem and its position.
         message: String,
     },
-    /// A class that the model lacks.
+    /// The model lacks a class.
     #[error("set `{set}`: {error}")]
-    Classes {
-        /// The data set.
-        set: String,
-        /// Which class.
-        error: ClassesError,
-    },
-    /// An image of a class that does not compete on its set.
+    Classes { set: String, error: ClassesError },
+    /// An image's class is not among the candidates of its set.
     #[error(
         "set `{set}` has images of `{folder}`, which is not among the {count} classes that its answers are restricted to"
     )]
-    OutsideSubset {
-        /// The data set.
-        set: String,
-        /// The image's class.
-        folder: String,
-        /// How many classes compete.
-        count: usize,
-    },
-    /// A data set that could not be read.
+    OutsideSubset { set: String, folder: String, count: usize },
+    /// A data set could not be read.
     #[error("set `{set}`: {error}")]
-    Data {
-        /// The data set.
-        set: String,
-        error: DatasetError,
-    },
-    /// Sets of the ImageNet family that are not there.
-    #[error("below {root}: no {missing}; expected ImageNet's usual layout (choose the sets that are there, or add these)", root = root.display())]
+    Data { set: String, error: DatasetError },
+    /// Sets of the ImageNet family are missing.
+    #[error("below {root}: no {missing}; expected ImageNet's usual layout (add these sets, or choose among the others)", root = root.display())]
     MissingSets {
-        /// The folder that should hold all sets.
         root: PathBuf,
-        /// The folders that are not there.
+        /// The missing folders, comma-separated.
         missing: String,
     },
-    /// A model that does not know ImageNet's classes.
+    /// The model does not have ImageNet's classes.
     #[error(
         "the model lacks {missing} of ImageNet's 1000 classes (the first is `{first}`), so that its numbers cannot be compared with \
          others; use a zero-shot classifier or a run on all classes, whose folders are WordNet ids"
     )]
     NotImageNet {
-        /// How many classes it lacks.
         missing: usize,
-        /// The first of them.
+        /// The first missing class.
         first: &'static str,
     },
-    /// No shifted set.
+    /// The suite has no shifted set.
     #[error("a suite's row needs at least one shifted set to average over")]
     NoShiftedSet,
 }

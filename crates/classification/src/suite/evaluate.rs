@@ -1,4 +1,4 @@
-//! Measures a model on the sets of a suite.
+//! Evaluation of a model on the sets of a suite.
 
 use radapter_clip::model::Encoder;
 use radapter_datasets::on_error::Skipped;
@@ -9,89 +9,74 @@ use crate::accuracy::{AccuracyError, Evaluation, Tally, top_k};
 use crate::head::{Head, HeadError};
 use radapter_embedding::{EmbedError, EmbedOptions, Image, embed_images};
 
-/// How many answers a [`Prediction`] holds.
+/// Number of answers in a [`Prediction`].
 const BEST: usize = 5;
 
-/// Why a model could not be measured.
+/// Why an evaluation failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "fields are named for what they hold")]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum EvaluateError {
     /// The images could not be embedded.
     #[error("set `{set}`: {error}")]
-    Embed {
-        /// The data set.
-        set: String,
-        error: EmbedError,
-    },
+    Embed { set: String, error: EmbedError },
     /// The answers could not be counted.
     #[error("set `{set}`: {error}")]
-    Accuracy {
-        /// The data set.
-        set: String,
-        error: AccuracyError,
-    },
-    /// The set was opened for other classes than the classifier has.
-    #[error("set `{set}` was opened for a model of {expected} classes, and the classifier has {found}")]
-    Classes {
-        /// The data set.
-        set: String,
-        /// Classes the set was opened for.
-        expected: usize,
-        /// Classes of the classifier.
-        found: usize,
-    },
+    Accuracy { set: String, error: AccuracyError },
+    /// The set was opened for another number of classes than the classifier has.
+    #[error("set `{set}` was opened for a model of {expected} classes, but the classifier has {found}")]
+    Classes { set: String, expected: usize, found: usize },
     /// The classifier does not belong to the model.
     #[error(transparent)]
     Head(#[from] HeadError),
-    /// The results make no row.
+    /// The results do not form a row.
     #[error(transparent)]
     Suite(#[from] SuiteError),
 }
 
-/// A model's answers to one image.
+/// Ranked answers for one image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
-    /// The image.
+    /// Name of the image.
     pub name: String,
-    /// The right answer.
+    /// Name of the right candidate.
     pub label: String,
-    /// The five best answers (all, where there are fewer), best first.
+    /// Best first: five candidates, or all if there are fewer.
     pub best: Vec<Scored>,
 }
 
-/// An answer and its score.
+/// Candidate with its score.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scored {
     /// The class, or ObjectNet's folder.
     pub class: String,
-    /// The classifier's logit; a cosine, for one made from texts.
+    /// Logit; a cosine, for a zero-shot classifier.
     pub score: f32,
 }
 
-/// A model measured on one set.
+/// Results of a model on one set.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct SetOutcome {
-    /// The accuracies.
     pub evaluation: Evaluation,
-    /// The answers, in the set's order.
+    /// In the set's order.
     pub predictions: Vec<Prediction>,
-    /// Images that could not be read and were left out.
+    /// Unreadable images that were skipped.
     pub skipped: Vec<Skipped>,
 }
 
-/// A model measured on a suite.
+/// Results of a model on a suite.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SuiteOutcome {
-    /// The row.
+    /// Accuracy on every set, and the average under shift.
     pub result: SuiteResult,
-    /// Each set's name and answers, in the suite's order.
+    /// By set name, in the suite's order.
     pub predictions: Vec<(String, Vec<Prediction>)>,
-    /// Each set's images that were left out, where there are any.
+    /// By set name, only sets with skipped images.
     pub skipped: Vec<(String, Vec<Skipped>)>,
 }
 
-/// Measures a model with a classifier on one set. `progress` is called with the number of images done.
+/// Evaluates a model with a classifier on one set. `progress` is called with the number of images done.
 ///
 /// # Errors
 /// [`EvaluateError`] for an image that cannot be read (under `on_error = fail`), a set without images, and a classifier of
@@ -133,7 +118,7 @@ pub fn evaluate(
     Ok(SetOutcome { evaluation: tally.finish().map_err(accuracy)?, predictions, skipped: embedded.skipped })
 }
 
-/// Measures a model with a classifier on a suite. `progress` is called with the set's name and the number of its images done.
+/// Evaluates a model with a classifier on a suite. `progress` is called with the set's name and the number of its images done.
 ///
 /// # Errors
 /// Those of [`evaluate`], and [`SuiteError::NoShiftedSet`].

@@ -1,4 +1,4 @@
-//! A suite as a TOML file.
+//! Suites as TOML files.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::SuiteError;
 use crate::classes::Classes;
 use crate::read::read_labelled;
 
-/// Which data sets a suite holds, read from a TOML file:
+/// Data sets of a suite, from a TOML file:
 ///
 /// ```toml
 /// [id]
@@ -25,24 +25,24 @@ use crate::read::read_labelled;
 /// classes = "subset.json"
 /// ```
 ///
-/// `data` is an image folder or a CSV file; `classes`, where given, a JSON list of class names, to which the model's answers
+/// `data` is an image folder or a CSV file; `classes`, if given, is a JSON list of class names, to which the model's answers
 /// are restricted on this set. Paths are relative to the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SuiteFile {
     /// The in-distribution set.
     pub id: SetEntry,
-    /// The shifted sets, at least one, in the file's order.
+    /// The shifted sets, at least one, in file order.
     pub ood: Vec<SetEntry>,
 }
 
-/// One data set of a suite, with its paths resolved and its subset read.
+/// Data set of a suite, with its paths resolved and its subset read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetEntry {
-    /// Its name in results; unique in the suite.
+    /// Unique in the suite; names the set in results.
     pub name: String,
-    /// The image folder or the CSV file.
+    /// Image folder or CSV file.
     pub data: PathBuf,
-    /// The names of the classes that the answers are restricted to.
+    /// Names of the possible answers; `None` for all classes of the model.
     pub classes: Option<Vec<String>>,
 }
 
@@ -63,17 +63,19 @@ struct WrittenSet {
 }
 
 impl SuiteFile {
-    /// Reads a suite file and the class lists that it names; the data sets themselves are not opened.
+    /// Reads a suite file and its class lists; the data sets themselves are not opened.
     ///
     /// # Errors
-    /// [`SuiteError`] naming the file, if it cannot be read, is no TOML of this form (an unknown key included), names a set
-    /// twice or not at all, has no shifted set, or if a class list is no JSON list of names.
+    /// [`SuiteError`] naming the file that cannot be read, has another form (including unknown keys), has a set name twice or
+    /// empty, or has no shifted set, and for an invalid class list.
     pub fn read(path: &Path) -> Result<Self, SuiteError> {
         let text = read(path)?;
         let form = |message: String| SuiteError::Form { path: path.to_owned(), message };
         let written: Written = toml::from_str(&text).map_err(|error| form(error.to_string()))?;
         if written.ood.is_empty() {
-            return Err(form("no [[ood]] set: a suite has at least one, a single set needs no suite".to_owned()));
+            return Err(form(
+                "no [[ood]] set; a suite needs at least one (evaluate a single set without a suite)".to_owned(),
+            ));
         }
         let mut names = BTreeSet::new();
         for set in std::iter::once(&written.id).chain(&written.ood) {
@@ -91,17 +93,17 @@ impl SuiteFile {
         })
     }
 
-    /// The classes of the in-distribution set, for a model without classes.
+    /// Returns the classes of the in-distribution set, for a model without classes.
     ///
     /// # Errors
-    /// [`SuiteError::Data`] if the set cannot be read, [`SuiteError::Classes`] if it is no list of classes.
+    /// [`SuiteError::Data`] if the set cannot be read, [`SuiteError::Classes`] if its classes are invalid.
     pub fn classes(&self, names: Option<&ClassNames>) -> Result<Classes, SuiteError> {
         let set = || self.id.name.clone();
         let images = read_labelled(&self.id.data, names).map_err(|error| SuiteError::Data { set: set(), error })?;
         Classes::new(images.classes).map_err(|error| SuiteError::Classes { set: set(), error })
     }
 
-    /// All sets, the in-distribution one first.
+    /// Iterates over all sets, the in-distribution one first.
     pub fn sets(&self) -> impl Iterator<Item = &SetEntry> {
         std::iter::once(&self.id).chain(&self.ood)
     }
@@ -120,7 +122,7 @@ impl WrittenSet {
 /// Reads a class subset: a JSON list of class names.
 ///
 /// # Errors
-/// [`SuiteError`] naming the file, if it cannot be read or is no such list, is empty, or names a class twice.
+/// [`SuiteError`] naming the file, if it cannot be read, has another form, is empty, or names a class twice.
 pub fn read_class_list(path: &Path) -> Result<Vec<String>, SuiteError> {
     let text = read(path)?;
     let form = |message: String| SuiteError::Form { path: path.to_owned(), message };
@@ -131,7 +133,7 @@ pub fn read_class_list(path: &Path) -> Result<Vec<String>, SuiteError> {
         return Err(form(format!("class `{twice}` is listed twice")));
     }
     if names.is_empty() {
-        return Err(form("an empty list leaves no class to choose".to_owned()));
+        return Err(form("the list is empty and leaves no class to choose".to_owned()));
     }
     Ok(names)
 }
@@ -158,7 +160,7 @@ mod tests {
         data = "/data/far"
     "#;
 
-    /// Reads `suite` beside a `subset.json`; an error as text.
+    /// Reads `suite` next to a `subset.json`; returns an error as text.
     fn parse(suite: &str, subset: &str) -> Result<(SuiteFile, PathBuf), String> {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("suite.toml"), suite).unwrap();

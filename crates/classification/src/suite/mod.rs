@@ -1,7 +1,7 @@
-//! Accuracy in distribution and under shift: the paper's row of one model.
+//! Accuracy in distribution and under shift, as in the paper's tables.
 //!
-//! A [`Suite`] is one in-distribution set and the sets that shift it, opened for a model's classes: from a
-//! [TOML file](SuiteFile), in [ImageNet's usual layout](crate::imagenet), or put together from sets in memory.
+//! A [`Suite`] is one in-distribution set and its shifted sets, opened for a model's classes: from a
+//! [TOML file](SuiteFile), in [ImageNet's usual layout](crate::imagenet), or built from sets in memory.
 
 mod error;
 mod evaluate;
@@ -19,7 +19,7 @@ pub use set::TestSet;
 
 use crate::classes::Classes;
 
-/// Data sets that a model is measured on.
+/// Data sets to evaluate a model on.
 #[derive(Clone, Debug)]
 pub struct Suite {
     /// The in-distribution set.
@@ -32,7 +32,7 @@ impl Suite {
     /// Opens the sets of a suite file for a model of these classes.
     ///
     /// # Errors
-    /// [`SuiteError`] if file or sets cannot be read, or a set has a class that the model has not.
+    /// [`SuiteError`] if file or sets cannot be read, or a set has a class that the model lacks.
     pub fn open(path: &Path, classes: &Classes) -> Result<Self, SuiteError> {
         Self::from_file(&SuiteFile::read(path)?, classes)
     }
@@ -40,18 +40,18 @@ impl Suite {
     /// Opens the sets that a suite file names.
     ///
     /// # Errors
-    /// [`SuiteError`] if a set cannot be read, or has a class that the model has not.
+    /// [`SuiteError`] if a set cannot be read, or has a class that the model lacks.
     pub fn from_file(file: &SuiteFile, classes: &Classes) -> Result<Self, SuiteError> {
         let open = |entry| TestSet::open(entry, classes);
         Ok(Self { id: open(&file.id)?, ood: file.ood.iter().map(open).collect::<Result<_, _>>()? })
     }
 
-    /// All sets, the in-distribution one first.
+    /// Iterates over all sets, the in-distribution one first.
     pub fn sets(&self) -> impl Iterator<Item = &TestSet> {
         std::iter::once(&self.id).chain(&self.ood)
     }
 
-    /// Images of all sets.
+    /// Returns the number of images in all sets.
     pub fn images(&self) -> usize {
         self.sets().map(|set| set.samples.len()).sum()
     }

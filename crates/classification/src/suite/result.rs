@@ -1,37 +1,36 @@
-//! What a model achieves on a suite.
+//! Results of a model on a suite.
 
 use serde::{Deserialize, Serialize};
 
 use super::SuiteError;
 use crate::accuracy::Evaluation;
 
-/// The row of one model: its accuracy in distribution, on each shifted set, and their plain mean.
+/// Result row of one model: its accuracy in distribution, on each shifted set, and their unweighted mean.
 ///
 /// Serialized as `{"id": {"name": …, "top1": …, …}, "ood": {name: {"top1": …, …}}, "ood_average": …}`; the shifted sets keep
 /// the suite's order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SuiteResult {
-    /// On the in-distribution set.
+    /// The in-distribution set.
     pub id: NamedEvaluation,
-    /// On each shifted set.
+    /// The shifted sets.
     #[serde(with = "by_name")]
     pub ood: Vec<NamedEvaluation>,
-    /// The plain mean of the shifted sets' top-1 accuracies, whatever their sizes.
+    /// Unweighted mean of the shifted sets' top-1 accuracies.
     pub ood_average: f64,
 }
 
-/// An evaluation with the name of its set.
+/// Evaluation with the name of its set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct NamedEvaluation {
-    /// The set's name.
     pub name: String,
-    /// What the model achieves on it.
     #[serde(flatten)]
     pub evaluation: Evaluation,
 }
 
 impl SuiteResult {
-    /// A row of these results.
+    /// Creates a row from these results.
     ///
     /// # Errors
     /// [`SuiteError::NoShiftedSet`] if there is no shifted set, whose mean would be 0/0.
@@ -44,7 +43,7 @@ impl SuiteResult {
         Ok(Self { id, ood, ood_average })
     }
 
-    /// The same without the confusion matrices.
+    /// Returns a copy without the confusion matrices.
     pub fn without_confusion(self) -> Self {
         let strip =
             |set: NamedEvaluation| NamedEvaluation { name: set.name, evaluation: set.evaluation.without_confusion() };

@@ -1,4 +1,4 @@
-//! Data sets ready to be measured on.
+//! Data sets ready for evaluation.
 
 use radapter_datasets::{LabelledImages, Sample};
 
@@ -7,33 +7,33 @@ use crate::candidates::Candidates;
 use crate::classes::Classes;
 use crate::read::read_labelled;
 
-/// A data set ready to be measured on: images, the answers that are possible, and the right ones.
+/// Data set ready for evaluation: images, possible answers, and labels.
 #[derive(Clone, Debug)]
 pub struct TestSet {
-    /// What it is called in results.
+    /// Name in results.
     pub name: String,
-    /// The images; their labels are positions among the candidates.
+    /// The images; labels are positions among the candidates.
     pub samples: Vec<Sample>,
-    /// The possible answers.
+    /// Possible answers.
     pub candidates: Candidates,
-    /// Pixels cut off at each side of every image before preprocessing.
+    /// Pixels cropped at each side of every image before preprocessing.
     pub border: u32,
 }
 
 impl TestSet {
-    /// A set on which all of the model's classes compete. The set may have fewer classes than the model.
+    /// Creates a set with all of the model's classes as candidates. The set may have fewer classes than the model.
     ///
     /// # Errors
-    /// [`SuiteError::Classes`] if an image is of a class that the model has not.
+    /// [`SuiteError::Classes`] if the model lacks the class of an image.
     pub fn new(name: impl Into<String>, images: LabelledImages, classes: &Classes) -> Result<Self, SuiteError> {
         Self::scored(name.into(), images, classes, Candidates::all(classes))
     }
 
-    /// A set on which only the classes of these names compete.
+    /// Creates a set with only the named classes as candidates.
     ///
     /// # Errors
-    /// [`SuiteError::Classes`] if the model has not one of them, or not the class of an image;
-    /// [`SuiteError::OutsideSubset`] if an image is of a class that does not compete.
+    /// [`SuiteError::Classes`] if the model lacks one of them, or the class of an image;
+    /// [`SuiteError::OutsideSubset`] if the class of an image is not a candidate.
     pub fn restricted<'a>(
         name: impl Into<String>,
         images: LabelledImages,
@@ -63,7 +63,7 @@ impl TestSet {
         }
     }
 
-    /// Labels become positions among the candidates, found by the classes' names. Only classes that have images count.
+    /// Maps labels to positions among the candidates, by class name. Only classes that have images count.
     pub(crate) fn scored(
         name: String,
         images: LabelledImages,
@@ -106,7 +106,7 @@ mod tests {
 
     use super::*;
 
-    /// An image of each of the set's `classes`.
+    /// Returns an image of each of the set's `classes`.
     fn images(classes: &[&str]) -> LabelledImages {
         let class = |folder: &&str| Class { folder: (*folder).to_owned(), text: "anything".to_owned() };
         let sample = |label| Sample {

@@ -1,4 +1,4 @@
-//! Classification as a task: images with their classes, read, split and ready to be trained on.
+//! The classification task: labelled images, read, split and ready for training.
 
 mod error;
 mod split;
@@ -22,32 +22,31 @@ use crate::read::read_labelled;
 use crate::validator::ClassificationValidator;
 use split::Split;
 
-/// The file, in a run's folder, with the [classes](Classes) in the order of the logits.
+/// File in a run's folder with the [classes](Classes) in the order of the logits.
 pub const CLASSES_FILE: &str = crate::head::CLASSES_FILE;
-/// The file, in a run's folder, with the [images held out and chosen](SplitRecord).
+/// File in a run's folder with the [split](SplitRecord).
 pub const SPLIT_FILE: &str = "split.json";
 
-/// Images with their classes, as they are trained and validated on.
+/// Classification task with its images.
 #[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Classification {
     pub settings: ClassificationSettings,
-    /// The classes, in the order of labels and logits.
+    /// In the order of labels and logits.
     pub classes: Classes,
-    /// The images trained on.
     pub train: LabelledImages,
-    /// The images validated on, if there are any.
+    /// Validation images, if any.
     pub val: Option<LabelledImages>,
-    /// The images held out and chosen.
+    /// Names of the images held out and chosen.
     pub split: SplitRecord,
 }
 
-/// The images of a run before they are split.
+/// Images of a run before the split.
 #[derive(Clone, Debug, Default)]
 pub struct TrainingImages {
-    /// To train on; their classes are the model's.
+    /// Training images; their classes are the model's.
     pub train: LabelledImages,
-    /// To validate on, if they are given apart.
+    /// Validation images, if given separately.
     pub val: Option<LabelledImages>,
 }
 

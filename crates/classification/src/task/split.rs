@@ -1,4 +1,4 @@
-//! The split of a run's images into those trained and those validated on.
+//! Split of a run's images into training and validation images.
 
 use radapter_datasets::LabelledImages;
 use radapter_datasets::subset::{few_shot, hold_out};
@@ -8,19 +8,19 @@ use super::{ClassificationError, TrainingImages};
 use crate::classes::Classes;
 use crate::config::ClassificationSettings;
 
-/// Which images a run trains and validates on, by name: `split.json`.
+/// Names of a run's training and validation images: `split.json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SplitRecord {
-    /// The seed of the split.
+    /// Random seed of the split.
     pub seed: u64,
-    /// Number of images trained on.
+    /// Number of training images.
     pub train: usize,
-    /// Number of images validated on.
+    /// Number of validation images.
     pub val: usize,
-    /// The images held out from the training images for validation.
+    /// Training images held out for validation.
     pub held_out: Vec<String>,
-    /// The images chosen under `shots`; absent where every image that is not held out is trained on.
+    /// Images chosen under `shots`; `None` if every image that is not held out is used.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub chosen: Option<Vec<String>>,
     /// Classes with fewer images than `shots`, with their number of images.
@@ -72,17 +72,15 @@ fn names(images: &LabelledImages) -> Vec<String> {
 }
 
 impl SplitRecord {
-    /// What the user should know of the split.
+    /// Returns warnings about the split.
     pub(super) fn warnings(&self, classes: &Classes) -> Vec<String> {
         let name = |class: usize| classes.get(class).map_or("?", |class| class.folder.as_str());
         let mut warnings = Vec::new();
         if !self.short.is_empty() {
             let list: Vec<String> =
                 self.short.iter().map(|&(class, count)| format!("{} ({count})", name(class))).collect();
-            warnings.push(format!(
-                "these classes have fewer images than `shots` and give all they have: {}",
-                list.join(", ")
-            ));
+            warnings
+                .push(format!("classes with fewer images than `shots`, of which all are used: {}", list.join(", ")));
         }
         warnings
     }

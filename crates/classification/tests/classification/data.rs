@@ -35,7 +35,7 @@ fn a_sample_is_a_function_of_its_key() {
 }
 
 #[test]
-fn captions_are_of_the_class_and_all_templates_come_up() {
+fn captions_name_the_class_and_use_all_templates() {
     let list = ["a {}.", "the {}", "my {}!"].map(str::to_owned).to_vec();
     let templates = Templates::from_list(list).unwrap();
     let data = data(Some(&templates));
@@ -56,7 +56,7 @@ fn without_templates_there_is_no_text() {
 }
 
 #[test]
-fn the_fingerprint_follows_the_files() {
+fn the_fingerprint_depends_on_the_files() {
     let dir = tempfile::tempdir().unwrap();
     write_squares(dir.path(), &[0, 1], 0, 2);
     let fingerprint = || {
@@ -97,7 +97,7 @@ fn broken_images_stop_the_run_or_are_skipped_and_reported() {
 }
 
 #[test]
-fn kept_pixels_change_no_sample() {
+fn the_pixel_cache_does_not_change_samples() {
     let dir = tempfile::tempdir().unwrap();
     write_squares(dir.path(), &[0, 1], 0, 2);
     let data = |cache: Option<PixelCache>| {

@@ -10,7 +10,7 @@ use radapter_embedding::{EmbedOptions, Embeddings, Image, embed_images};
 
 use crate::support::{classes, model, squares, write_squares};
 
-/// A classifier that knows the squares: each row is the mean embedding of its class's images.
+/// Returns a classifier that recognises the squares: each row is the mean embedding of its class's images.
 fn knowing() -> Head {
     let model = model(3);
     let images = squares(4);
@@ -23,7 +23,7 @@ fn knowing() -> Head {
             *sum += value / 4.0;
         }
     }
-    // Centred, so that what all images have in common decides nothing.
+    // Centred, so that the common part of all images has no effect.
     for at in 0..dim {
         let mean: f32 = (0..4).map(|class| rows[class * dim + at]).sum::<f32>() / 4.0;
         (0..4).for_each(|class| rows[class * dim + at] -= mean);
@@ -31,7 +31,7 @@ fn knowing() -> Head {
     Head::new(classes(), Vec::new(), Embeddings::new(dim, rows)).unwrap()
 }
 
-/// What `evaluate` should find, by plain loops.
+/// Computes the expected top-1 accuracy with plain loops.
 fn plain_top1(head: &Head, images: &LabelledImages) -> f64 {
     let list: Vec<Image> = images.samples.iter().map(Image::from).collect();
     let found = embed_images(&model(3), &list, &EmbedOptions::default(), &mut |_| {}).unwrap();
@@ -49,7 +49,7 @@ fn write(path: &Path, text: &str) {
 }
 
 #[test]
-fn accuracy_is_what_plain_loops_find() {
+fn accuracy_matches_plain_loops() {
     let images = squares(4);
     let expected = plain_top1(&knowing(), &images);
     assert!(expected > 0.5, "the test's classifier should know something, {expected}");
@@ -143,7 +143,7 @@ fn skipped_images_do_not_count() {
 }
 
 #[test]
-fn predictions_are_ranked_with_shares() {
+fn predictions_are_ranked_with_probabilities() {
     let images: Vec<Image> = squares(1).samples.iter().map(Image::from).collect();
     let options = EmbedOptions::default();
     let found = predict(&model(3), &knowing(), &images, 0.01, 3, &options, &mut |_| {}).unwrap();

@@ -14,7 +14,7 @@ use radapter_training::{Outcome, RunOptions};
 
 use crate::support::{assert_near, checkpoint, device, model, plan, settings, squares};
 
-/// Trains in a folder; the best validation's top-1 and, since the last validation is at the end, its step.
+/// Trains in a folder; returns the best validation's top-1, which is of the final step since the run validates at its end.
 fn train(dir: &Path, toml: &str) -> Option<f64> {
     let images = TrainingImages { train: squares(10), val: None };
     let toml = format!("steps = 20\nbatch_size = 10\nval_fraction = 0.3\nvalidate_every = \"end\"\n{toml}");
@@ -26,7 +26,7 @@ fn train(dir: &Path, toml: &str) -> Option<f64> {
     }
 }
 
-/// The tensors of a merged model.
+/// Returns the tensors of a merged model.
 fn tensors(tuned: &Classifier) -> &Checkpoint {
     match &tuned.model {
         TunedModel::Merged(checkpoint) => checkpoint,
@@ -46,7 +46,7 @@ fn rows(model: &dyn Encoder) -> Vec<f32> {
 }
 
 #[test]
-fn adapters_come_back_as_a_plain_model() {
+fn adapters_become_a_plain_model() {
     let dir = tempfile::tempdir().unwrap();
     let validated = train(dir.path(), "lr = 0.02\nema = 0.5").unwrap();
     let run = ClassificationRun::open(METHODS, dir.path()).unwrap();
@@ -66,7 +66,7 @@ fn adapters_come_back_as_a_plain_model() {
     assert_near(tuned.head.weights().values(), expected.weights().values(), 1e-6);
     assert_eq!(tuned.head.classes(), run.classes());
 
-    // What was validated at the end of training is what comes back.
+    // The model is the one that was validated at the end of training.
     let held_out: std::collections::BTreeSet<String> = {
         let text = std::fs::read(dir.path().join("split.json")).unwrap();
         let split: serde_json::Value = serde_json::from_slice(&text).unwrap();
@@ -106,7 +106,7 @@ fn tuned_weights_are_mixed_with_the_base() {
     let weight = |tuned: &Classifier| tensors(tuned).state.get(name).unwrap().to_f32();
     assert_ne!(weight(&start), weight(&end));
     assert_near(&weight(&half), &between(&weight(&start), &weight(&end)), 1e-6);
-    // The text tower and the model's own logit scale are not touched.
+    // The text tower and the model's own logit scale are unchanged.
     for name in ["text_projection", "logit_scale", "token_embedding.weight"] {
         assert_eq!(tensors(&end).state.get(name), base.state.get(name), "{name}");
     }

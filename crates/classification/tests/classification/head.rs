@@ -9,7 +9,7 @@ fn templates() -> Templates {
     Templates::built_in("openai-80").unwrap()
 }
 
-/// The class weights by the plain definition, class by class and template by template.
+/// Reference implementation of the class weights, class by class and template by template.
 fn plain(seed: u64) -> Vec<f32> {
     let model = model(seed);
     let mut weights = Vec::new();
@@ -83,13 +83,13 @@ fn a_saved_classifier_is_loaded_bit_for_bit() {
     let head = Head::zero_shot(&model(2), &classes(), &templates(), 64).unwrap();
     head.save(dir.path()).unwrap();
     assert_eq!(Head::load(dir.path()).unwrap(), head);
-    // Saving again replaces both files and leaves nothing else.
+    // Saving again replaces both files and leaves no other file.
     head.save(dir.path()).unwrap();
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
 }
 
 #[test]
-fn files_that_do_not_belong_together_are_refused_by_name() {
+fn mismatched_files_are_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let head = Head::zero_shot(&model(2), &classes(), &Templates::default(), 64).unwrap();
     head.save(dir.path()).unwrap();

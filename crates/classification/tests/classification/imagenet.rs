@@ -24,7 +24,7 @@ fn embedding(image: RgbImage) -> Vec<f32> {
     found.embeddings.values().to_vec()
 }
 
-/// The image with a red frame of 2 pixels, as ObjectNet's have it.
+/// Adds a red frame of 2 pixels, as in ObjectNet.
 fn framed(image: &RgbImage) -> RgbImage {
     let (width, height) = image.dimensions();
     RgbImage::from_fn(width + 4, height + 4, |x, y| {
@@ -38,8 +38,8 @@ const STINGRAY: usize = 6;
 const TENCH: usize = 0;
 const CLOCKS: [usize; 2] = [409, 530];
 
-/// One image, a stingray everywhere but in ObjectNet, where it is an alarm clock. The classifier takes it for a tench first,
-/// then for a digital clock, then for a stingray, and for everything else a little less.
+/// One image, a stingray everywhere except in ObjectNet, where it is an alarm clock. The classifier ranks tench first,
+/// then digital clock, then stingray, and everything else slightly lower.
 fn miniature() -> (tempfile::TempDir, Head) {
     let root = tempfile::tempdir().unwrap();
     let image = square([200, 90, 40], 1);
@@ -53,7 +53,7 @@ fn miniature() -> (tempfile::TempDir, Head) {
     save(root.path(), &format!("{v2}/10/1.png"), &image);
     save(root.path(), &format!("{v2}/6/1.png"), &image);
     save(root.path(), "objectnet-1.0/images/alarm_clock/1.png", &framed(&image));
-    // One of ObjectNet's folders that ImageNet has no class for.
+    // One of ObjectNet's folders that has no class in ImageNet.
     save(root.path(), "objectnet-1.0/images/baking_sheet/1.png", &image);
 
     let own = embedding(image);
@@ -92,7 +92,7 @@ fn every_set_is_scored_by_its_protocol() {
     for set in [2, 5] {
         assert_eq!(answers(set), (200, wnid(STINGRAY).as_str()), "set {set}");
     }
-    // A folder scores as the best of its classes, not as their mean or their first. Tench is no folder of ObjectNet.
+    // A folder scores its best class, not the mean or the first. Tench is not a folder of ObjectNet.
     assert_eq!(answers(4), (113, "alarm_clock"));
 
     let top1: Vec<(&str, u64, f64)> =
@@ -123,7 +123,7 @@ fn objectnets_frame_is_cut_off() {
     assert_eq!(suite.ood[0].border, 2);
     let options = EmbedOptions::default();
     let outcome = evaluate_suite(&model(5), &head, &suite, &options, &mut |_, _| {}).unwrap();
-    // Without its frame the image is the one the rows were made of, at cosine 1 and weight 0.9.
+    // Without its frame the image is the one that the rows were made from, at cosine 1 and weight 0.9.
     let score = outcome.predictions[1].1[0].best[0].score;
     assert!((score - 0.9).abs() < 1e-5, "{score}");
 }

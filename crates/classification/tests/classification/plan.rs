@@ -41,7 +41,7 @@ fn a_stratified_tenth_is_held_out_by_seed() {
 }
 
 #[test]
-fn shots_are_chosen_from_what_is_not_held_out() {
+fn shots_are_chosen_from_images_not_held_out() {
     let plan = plan("shots = 3\nval_fraction = 0.5", 10).unwrap();
     assert_eq!(of_each_class(&plan.task.train), [3, 3, 3, 3]);
     assert!(names(&plan.task.train).is_disjoint(&names(plan.task.val.as_ref().unwrap())));
@@ -55,7 +55,7 @@ fn shots_are_chosen_from_what_is_not_held_out() {
 }
 
 #[test]
-fn defaults_follow_task_and_kind_of_tuning() {
+fn defaults_depend_on_task_and_tuning() {
     let adapters = plan("", 10).unwrap().train;
     assert_eq!((adapters.tune, adapters.loss.kind), (Tune::Adapters, LossKind::MpmNce));
     assert_eq!((adapters.loss.margin, adapters.loss.smoothing), (0.05, 0.02));
@@ -90,7 +90,7 @@ fn images_are_read_from_the_folders_of_the_settings() {
 }
 
 #[test]
-fn what_cannot_be_trained_on_is_refused_by_name() {
+fn invalid_training_data_is_refused_by_name() {
     let error = |toml: &str| support::plan(&settings(toml), None).unwrap_err().to_string();
     let none = error("");
     assert!(none.contains("train"), "{none}");

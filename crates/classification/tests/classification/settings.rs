@@ -111,13 +111,13 @@ fn full_fine_tuning_has_its_own_defaults() {
         assert_eq!((train.loss.kind, train.loss.smoothing), (LossKind::CrossEntropy, 0.0), "{toml}");
         assert_eq!(train.alpha, 1.0, "{toml}");
     }
-    // α of a recipe is that of adapters.
+    // A recipe's α applies to adapters.
     let train = train("method = \"full\"\nrecipe = \"paper-imagenet\"");
     assert_eq!((train.alpha, train.lr, train.loss.kind), (1.0, 5e-4, LossKind::CrossEntropy));
 }
 
 #[test]
-fn bad_settings_say_which_and_why() {
+fn bad_settings_name_the_key_and_the_problem() {
     let cases = [
         ("shot = 4", "unknown setting `shot` in test", "shots"),
         ("augment.scales = [0.5, 1]", "unknown setting `augment.scales` in test", "augment.scale?"),
@@ -130,7 +130,7 @@ fn bad_settings_say_which_and_why() {
         ("templates = [\"a {}\", \"b\"]", "\"b\"", "exactly one"),
         ("class_names = \"absent.toml\"", "class_names = \"absent.toml\" in test", "class names"),
         ("on_error = \"ignore\"", "on_error = \"ignore\" in test", "\"skip\""),
-        ("task = \"retrieval\"", "unknown setting `task` in test", "known are"),
+        ("task = \"retrieval\"", "unknown setting `task` in test", "expected one of"),
     ];
     for (toml, one, other) in cases {
         let message = refused(toml);
@@ -186,7 +186,7 @@ fn recorded_settings_start_another_run_with_equal_ones() {
 }
 
 #[test]
-fn given_settings_are_compared_by_what_they_name() {
+fn given_settings_are_compared_by_what_they_refer_to() {
     let dir = tempfile::tempdir().unwrap();
     let roundabout = dir.path().join("../").join(dir.path().file_name().unwrap());
     let plan = plan(&format!("train = {roundabout:?}\ntemplates = \"simple\"\nlr = 1e-4"));

@@ -21,7 +21,7 @@ use radapter_training::plan::Inputs;
 /// Side of the model's input.
 pub(crate) const SIDE: u32 = 16;
 
-/// Classes with the colours their images are drawn in.
+/// Classes with the colours of their images.
 pub(crate) const COLOURS: [(&str, [u8; 3]); 4] =
     [("blue_sky", [30, 60, 220]), ("grass", [40, 180, 50]), ("rose", [220, 40, 60]), ("sand", [220, 200, 120])];
 
@@ -37,7 +37,7 @@ pub(crate) fn checkpoint(seed: u64) -> Checkpoint {
 
 pub(crate) type Plan = radapter_training::Plan<Classification>;
 
-/// Settings as a file of TOML has them.
+/// Parses settings as a TOML file has them.
 pub(crate) fn settings(toml: &str) -> Settings {
     Settings::from_toml(toml, "test").unwrap()
 }
@@ -47,12 +47,12 @@ fn inputs(data: Option<TrainingImages>, progress: &mut dyn FnMut(usize, usize)) 
     Inputs { methods: METHODS, base, reference, data, device: device(), progress }
 }
 
-/// A new run of the tiny model.
+/// Plans a new run of the tiny model.
 pub(crate) fn plan(given: &Settings, data: Option<TrainingImages>) -> Result<Plan, ClassificationError> {
     Plan::new(inputs(data, &mut |_, _| {}), given)
 }
 
-/// The run of the tiny model in a folder.
+/// Plans a resume of the run in a folder.
 pub(crate) fn plan_of_run(run: &RunDir, data: Option<TrainingImages>) -> Result<Plan, ClassificationError> {
     Plan::of_run(inputs(data, &mut |_, _| {}), run)
 }
@@ -70,7 +70,7 @@ pub(crate) fn classes() -> Classes {
     Classes::from_names(COLOURS.map(|(name, _)| name)).unwrap()
 }
 
-/// A square of a colour, with a brightness pattern that differs from `index` to `index`.
+/// Draws a square of a colour, with a brightness pattern that depends on `index`.
 pub(crate) fn square(colour: [u8; 3], index: usize) -> RgbImage {
     RgbImage::from_fn(SIDE + 4, SIDE, |x, y| {
         let shade = ((x as usize * (3 + index) + y as usize * (1 + 2 * index)) % 40) as i16 - 20;
@@ -78,7 +78,7 @@ pub(crate) fn square(colour: [u8; 3], index: usize) -> RgbImage {
     })
 }
 
-/// `count` squares of each class, in memory.
+/// Draws `count` squares of each class, in memory.
 pub(crate) fn squares(count: usize) -> LabelledImages {
     let class = |(folder, _): (&str, _)| Class { folder: folder.to_owned(), text: folder.replace('_', " ") };
     let samples = COLOURS.iter().enumerate().flat_map(|(label, &(name, colour))| {
@@ -104,7 +104,7 @@ pub(crate) fn write_squares(root: &Path, which: &[usize], first: usize, count: u
     }
 }
 
-/// Asserts that two lists are equal but for rounding.
+/// Asserts that two lists are equal except for rounding.
 pub(crate) fn assert_near(found: &[f32], expected: &[f32], tolerance: f32) {
     assert_eq!(found.len(), expected.len());
     for (at, (found, expected)) in found.iter().zip(expected).enumerate() {

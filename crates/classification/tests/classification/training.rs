@@ -22,8 +22,8 @@ fn plan(toml: &str) -> Plan {
     support::plan(&settings(toml), images()).unwrap()
 }
 
-/// Runs the rest of the run in a folder.
-fn go_on(dir: &Path) -> Result<TrainOutcome, ClassificationError> {
+/// Resumes the run in a folder.
+fn resume(dir: &Path) -> Result<TrainOutcome, ClassificationError> {
     let run = RunDir::open(dir).unwrap();
     plan_of_run(&run, images())?.resume(RunOptions::new(dir, device()), None)
 }
@@ -35,7 +35,7 @@ fn report(outcome: TrainOutcome) -> Report {
     }
 }
 
-/// Options that interrupt the run after step `last`, and the option to look at the values of the validations.
+/// Returns options that interrupt the run after step `last`.
 fn interrupted(dir: &Path, last: u64) -> RunOptions {
     let interrupt = Arc::new(AtomicBool::new(false));
     let flag = interrupt.clone();
@@ -93,7 +93,7 @@ fn a_resumed_run_ends_with_the_same_bits() {
         let outcome = outcome.unwrap().outcome;
         assert!(matches!(outcome, Outcome::Interrupted { step } if step >= last), "{outcome:?}");
     }
-    report(go_on(&parts).unwrap());
+    report(resume(&parts).unwrap());
     for file in ["adapters.safetensors", "adapters-ema.safetensors", "classes.json", "split.json"] {
         let read = |run: &Path| std::fs::read(run.join(file)).unwrap();
         assert_eq!(read(&whole), read(&parts), "{file}");
@@ -139,7 +139,7 @@ fn a_resume_needs_the_same_images() {
 }
 
 #[test]
-fn settings_given_with_a_resume_are_compared_by_what_they_name() {
+fn settings_given_with_a_resume_are_compared_by_what_they_refer_to() {
     let dir = tempfile::tempdir().unwrap();
     let (data, names, run) = (dir.path().join("data"), dir.path().join("names.toml"), dir.path().join("run"));
     write_squares(&data, &[0, 1], 0, 4);
@@ -167,7 +167,7 @@ fn settings_given_with_a_resume_are_compared_by_what_they_name() {
 }
 
 #[test]
-fn refusals_come_before_anything_is_written() {
+fn invalid_plans_are_refused_before_anything_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     let error = plan("batch_size = 1\nsteps = 2").train(RunOptions::new(&run, device())).unwrap_err();

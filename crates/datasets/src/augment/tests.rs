@@ -1,4 +1,4 @@
-//! Crops and flips: ranges, golden values, and independence of anything but seed, epoch and index.
+//! Crops and flips: ranges, golden values, and dependence on seed, epoch and index only.
 
 use proptest::prelude::*;
 
@@ -17,7 +17,7 @@ proptest! {
     }
 
     #[test]
-    fn the_result_has_the_size_asked_for(width in 1_u32..90, height in 1_u32..90, index: u64) {
+    fn the_result_has_the_requested_size(width in 1_u32..90, height in 1_u32..90, index: u64) {
         let image = RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, 7]));
         let out = WIDE.apply(&image, 16, 1, 2, index);
         prop_assert_eq!(out.dimensions(), (16, 16));
@@ -25,7 +25,7 @@ proptest! {
     }
 }
 
-/// Means over many draws, to be compared with torchvision's.
+/// Means over many draws, to compare with torchvision's.
 fn statistics(augment: Augment, size: (u32, u32)) -> [f64; 4] {
     let count = 40_000;
     let mut sums = [0.0; 4];
@@ -42,19 +42,19 @@ fn statistics(augment: Augment, size: (u32, u32)) -> [f64; 4] {
 }
 
 #[test]
-fn statistics_are_torchvisions() {
+fn statistics_match_torchvision() {
     // torchvision 0.29, RandomResizedCrop.get_params, 100,000 draws each: mean share of the area, mean ratio, mean centre.
     for (scale, size, expected) in TORCHVISION {
         let [share, ratio, centre, flips] = statistics(Augment { scale, flip: 0.3 }, size);
         let found = [share, ratio, centre];
         for (found, expected) in found.into_iter().zip(expected) {
-            assert!((found - expected).abs() < 0.004, "{scale:?} {size:?}: {found} instead of {expected}");
+            assert!((found - expected).abs() < 0.004, "{scale:?} {size:?}: expected {expected}, found {found}");
         }
         assert!((flips - 0.3).abs() < 0.01);
     }
 }
 
-/// The scale, the image's size, and the three means.
+/// Scale, image size, and the three means.
 type Measured = ([f64; 2], (u32, u32), [f64; 3]);
 
 const TORCHVISION: [Measured; 4] = [
@@ -74,17 +74,17 @@ fn a_strip_falls_back_to_the_centre() {
 }
 
 #[test]
-fn epochs_and_pictures_are_cropped_differently() {
+fn epochs_and_images_are_cropped_differently() {
     let crops: std::collections::HashSet<_> =
         (0..40).map(|at| (WIDE.crop((300, 300), 0, at % 2, at / 2).left, at)).map(|(left, _)| left).collect();
     assert!(crops.len() > 20, "{crops:?}");
 }
 
 #[test]
-fn a_flip_mirrors_the_whole_picture() {
+fn a_flip_mirrors_the_whole_image() {
     let image = RgbImage::from_fn(8, 8, |x, y| image::Rgb([30 * x as u8, 30 * y as u8, 0]));
     let whole = |flip| Augment { scale: [1.0, 1.0], flip };
-    // The ratio must leave the whole image: take an index for which both agree but for the flip.
+    // The ratio must leave the whole image: take an index for which both crops differ in the flip only.
     for index in 0..5 {
         let plain = whole(0.0).apply(&image, 8, 0, 0, index);
         let flipped = whole(1.0).apply(&image, 8, 0, 0, index);

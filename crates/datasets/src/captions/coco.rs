@@ -1,4 +1,4 @@
-//! COCO's JSON: images, and annotations that are captions; and files of image ids, which restrict it.
+//! COCO's JSON: images and caption annotations; and files of image ids, which restrict it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -50,7 +50,7 @@ impl Lists for Coco {
     }
 }
 
-/// Reads the images, or those whose ids the file `image_ids` lists.
+/// Reads the images, or those whose ids are in the file `image_ids`.
 pub(super) fn read(
     path: &Path,
     folder: &Path,
@@ -64,7 +64,7 @@ pub(super) fn read(
     let mut by_id: HashMap<&str, usize> = HashMap::with_capacity(images.len());
     for (index, Image { id: Id(id), .. }) in images.iter().enumerate() {
         if by_id.insert(id, index).is_some() {
-            let problem = format!("the id {id} is an earlier image's too; each image needs its own");
+            let problem = format!("the id {id} is also an earlier image's; ids must be unique");
             return wrong(format!("images[{index}].id"), problem);
         }
     }
@@ -76,11 +76,11 @@ pub(super) fn read(
     for (index, Annotation { image_id: Id(id), caption }) in annotations.into_iter().enumerate() {
         let Some(caption) = caption else {
             let problem =
-                "expected a caption, found null or nothing (captions_*.json has captions, instances_*.json has not)";
+                "expected a caption, found null or nothing (captions_*.json has captions, instances_*.json does not)";
             return wrong(format!("annotations[{index}].caption"), problem.to_owned());
         };
         let Some(&at) = by_id.get(&id[..]) else {
-            return wrong(format!("annotations[{index}].image_id"), format!("the file has no image of the id {id}"));
+            return wrong(format!("annotations[{index}].image_id"), format!("the file has no image with the id {id}"));
         };
         captions[at].0.push(index);
         captions[at].1.push(caption);
@@ -98,7 +98,7 @@ pub(super) fn read(
     gather.finish()
 }
 
-/// Which images the file of ids lists; all its ids must be in the captions.
+/// Returns which images the file of ids selects; all its ids must be in the captions.
 fn chosen(file: &Path, captions: &Path, by_id: &HashMap<&str, usize>) -> Result<Vec<bool>, DatasetError> {
     let mut chosen = vec![false; by_id.len()];
     let mut unknown = Vec::new();
@@ -115,7 +115,7 @@ fn chosen(file: &Path, captions: &Path, by_id: &HashMap<&str, usize>) -> Result<
     Err(DatasetError::about(file, format!("lists {count} image ids that {captions} does not have: {}", some(&unknown))))
 }
 
-/// A JSON list, or one id on each line.
+/// Reads a JSON list, or one id per line.
 fn read_ids(path: &Path) -> Result<Vec<String>, DatasetError> {
     let text = std::fs::read_to_string(path).map_err(io_error("read", path))?;
     let text = text.trim_start_matches('\u{feff}');
@@ -126,12 +126,12 @@ fn read_ids(path: &Path) -> Result<Vec<String>, DatasetError> {
         text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
     };
     match ids.is_empty() {
-        true => Err(DatasetError::about(path, "has no image ids; expected a JSON list or one on each line".to_owned())),
+        true => Err(DatasetError::about(path, "has no image ids; expected a JSON list or one per line".to_owned())),
         false => Ok(ids),
     }
 }
 
-/// An image's id: a number, as text, or a text.
+/// Id of an image, as text: a number or a string in the file.
 struct Id(String);
 
 impl<'de> Deserialize<'de> for Id {
@@ -141,7 +141,7 @@ impl<'de> Deserialize<'de> for Id {
             type Value = Id;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an image's id, a number or a text")
+                f.write_str("an image's id, a number or a string")
             }
 
             fn visit_str<E: Error>(self, id: &str) -> Result<Id, E> {

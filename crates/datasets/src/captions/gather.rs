@@ -1,4 +1,4 @@
-//! What all forms share: one image for each path, checks of files and captions, and skipping.
+//! Common steps of all formats: one image per path, checks of files and captions, and skipping.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,15 +9,14 @@ use crate::DatasetError;
 use crate::captioned::{CaptionedImage, CaptionedImages};
 use crate::on_error::{OnError, SkipReport};
 
-/// An image with captions, or one more of its captions, as a file has it.
+/// Image with captions, or with one more of its captions, as in the file.
 pub(super) struct Entry<'a> {
-    /// The path as the file has it.
+    /// Path as in the file.
     pub(super) name: String,
-    /// Where the image may be, the first choice first.
+    /// Candidate paths of the image file, in order of preference.
     pub(super) tried: Vec<PathBuf>,
-    /// Its captions.
     pub(super) captions: Vec<String>,
-    /// Its place in the file, or with an index the place of that caption.
+    /// Returns its place in the file, or with an index the place of that caption.
     pub(super) place: &'a dyn Fn(Option<usize>) -> String,
 }
 
@@ -28,9 +27,9 @@ pub(super) struct Gather<'a> {
     report: &'a SkipReport,
     max_captions: usize,
     images: Vec<Image>,
-    /// Indices of images by every path that was looked for; `None` for missing files.
+    /// Indices of images by every candidate path; `None` for missing files.
     by_path: HashMap<PathBuf, Option<usize>>,
-    /// How many images and captions were left out, and the first reason.
+    /// Number of skipped images and captions, and the first reason.
     left_out: (usize, String),
 }
 
@@ -65,13 +64,13 @@ impl<'a> Gather<'a> {
                 continue;
             }
             let named = format!("{name}, caption {number}");
-            let problem = format!("caption {number} of `{name}` is empty; give it a text or take it out");
+            let problem = format!("caption {number} of `{name}` is empty; add a text or remove it");
             self.leave_out(&named, (entry.place)(Some(index)), problem)?;
         }
         Ok(())
     }
 
-    /// The index of an entry's image, or `None` if it is left out because its file is missing.
+    /// Returns the index of an entry's image, or `None` if it is skipped because its file is missing.
     fn find(&mut self, entry: &Entry<'_>) -> Result<Option<usize>, DatasetError> {
         let Some(first) = entry.tried.first() else { return Ok(None) };
         if let Some(&known) = self.by_path.get(first) {
@@ -106,7 +105,6 @@ impl<'a> Gather<'a> {
         self.on_error.settle(name, Err::<(), _>(error), self.report).map(|_| ())
     }
 
-    /// The set.
     pub(super) fn finish(mut self) -> Result<CaptionedImages, DatasetError> {
         let mut images = Vec::with_capacity(self.images.len());
         for Image { mut image, place, .. } in std::mem::take(&mut self.images) {
@@ -121,7 +119,7 @@ impl<'a> Gather<'a> {
         if images.is_empty() {
             let why = match self.left_out {
                 (0, _) => "it has no images".to_owned(),
-                (count, first) => format!("{count} were left out, the first because of this: {first}"),
+                (count, first) => format!("{count} were skipped, the first because of this: {first}"),
             };
             return Err(DatasetError::about(self.file, format!("gives no image with a caption: {why}")));
         }

@@ -1,5 +1,5 @@
-//! JSON files of captions: which form they have, and their lists. COCO's file has 90 MB, most of it in fields that are not used,
-//! so that it is parsed straight into the fields that are, with its lists in any order.
+//! JSON files of captions: format detection and parsing. COCO's file has 90 MB, most of it in unused fields,
+//! so that it is parsed directly into the used ones, with its lists in any order.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,15 +14,13 @@ use serde_json::Value;
 use super::CaptionsFormat;
 use crate::DatasetError;
 
-/// A JSON file in memory.
 pub(super) struct Json {
     path: PathBuf,
     bytes: Vec<u8>,
 }
 
-/// The lists that are read from a file's object.
+/// Lists to read from a file's object.
 pub(super) trait Lists: Default {
-    /// Their names.
     const NAMES: &'static [&'static str];
 
     /// Reads the list of this name, the map's next value.
@@ -35,7 +33,7 @@ impl Json {
         Ok(Self { path: path.to_owned(), bytes })
     }
 
-    /// The form that the file has by its keys, or what it has instead of those of a known form.
+    /// Returns the format by the file's keys, or a description of its keys if they match no known format.
     fn form(&self) -> Result<Result<CaptionsFormat, String>, DatasetError> {
         let (Head { first }, keys) = self.object::<Head>()?;
         let top = |key: &str| keys.iter().any(|known| known == key);
@@ -60,30 +58,30 @@ impl Json {
         }))
     }
 
-    /// The form that the file has by its keys.
+    /// Returns the format by the file's keys.
     pub(super) fn detect(&self) -> Result<CaptionsFormat, DatasetError> {
         self.form()?.map_err(|found| {
             let problem = format!(
-                "is JSON without captions of a known form: expected `images` with `filename` and `sentences` (Karpathy), or \
+                "is JSON without captions in a known format: expected `images` with `filename` and `sentences` (Karpathy), or \
                  `images` with `file_name` beside `annotations` (COCO), found {found}"
             );
             DatasetError::about(&self.path, problem)
         })
     }
 
-    /// An error if the file is plainly of the other form. If it is of none, reading it names the first place that is wrong.
+    /// Refuses a file that is clearly in another format. For unknown formats, reading reports the first error.
     pub(super) fn check(&self, asked: CaptionsFormat) -> Result<(), DatasetError> {
         match self.form()? {
             Ok(found) if found != asked => {
                 let problem =
-                    format!("has the form `{found}`, not `{asked}`; leave the format out or set it to `{found}`");
+                    format!("has the format `{found}`, not `{asked}`; omit the format or set it to `{found}`");
                 Err(DatasetError::about(&self.path, problem))
             }
             _ => Ok(()),
         }
     }
 
-    /// The lists, all of which must be there.
+    /// Reads the lists, all of which must be present.
     pub(super) fn lists<L: Lists>(&self) -> Result<L, DatasetError> {
         let (lists, keys) = self.object::<L>()?;
         match L::NAMES.iter().find(|name| !keys.iter().any(|key| key == **name)) {
@@ -95,13 +93,13 @@ impl Json {
         }
     }
 
-    /// The lists that are there, and all keys.
+    /// Reads the lists that are present, and all keys.
     fn object<L: Lists>(&self) -> Result<(L, Vec<String>), DatasetError> {
         parse(&self.path, &self.bytes, Object(PhantomData))
     }
 }
 
-/// Parses a file's bytes. What is JSON but not as expected is an error with its place, such as `images[3].sentences`.
+/// Parses a file's bytes. Unexpected JSON is an error with its place, such as `images[3].sentences`.
 pub(super) fn parse<'de, S: DeserializeSeed<'de>>(
     path: &Path,
     bytes: &'de [u8],
@@ -118,7 +116,7 @@ pub(super) fn parse<'de, S: DeserializeSeed<'de>>(
     })
 }
 
-/// A file's object: its lists, and the names of everything in it.
+/// Object of a file: its lists, and all its keys.
 struct Object<L>(PhantomData<L>);
 
 impl<'de, L: Lists> DeserializeSeed<'de> for Object<L> {
@@ -149,7 +147,7 @@ impl<'de, L: Lists> Visitor<'de> for Object<L> {
     }
 }
 
-/// What tells the form of a file: the first of its `images`.
+/// First of the `images`, which identifies the format.
 #[derive(Default)]
 struct Head {
     first: Option<Value>,
@@ -163,7 +161,7 @@ impl Lists for Head {
     }
 }
 
-/// The first element of a list.
+/// First element of a list.
 struct First;
 
 impl<'de> DeserializeSeed<'de> for First {
@@ -188,7 +186,7 @@ impl<'de> Visitor<'de> for First {
     }
 }
 
-/// A file's name, which is not empty.
+/// Reads a file name, which must not be empty.
 pub(super) fn file_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let name = String::deserialize(deserializer)?;
     match name.is_empty() {

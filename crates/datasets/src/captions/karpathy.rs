@@ -41,7 +41,7 @@ impl Lists for Karpathy {
     }
 }
 
-/// Reads the images of `splits` (all, if there are none).
+/// Reads the images of `splits` (all, if it is empty).
 pub(super) fn read(
     path: &Path,
     folder: &Path,
@@ -76,7 +76,7 @@ pub(super) fn read(
     gather.finish()
 }
 
-/// Each image must have a split, and each of `splits` an image.
+/// Checks that each image has a split, and each of `splits` an image.
 fn check_splits(path: &Path, splits: &[String], images: &[Image]) -> Result<(), DatasetError> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, image) in images.iter().enumerate() {

@@ -1,22 +1,22 @@
-//! Images with captions, from the forms that such sets are published in.
+//! Images with captions, in the formats of published data sets.
 //!
-//! | form | content | where an image is |
+//! | format | content | path of an image |
 //! |---|---|---|
 //! | [`Karpathy`](CaptionsFormat::Karpathy) | `{"images": [{"filename", "filepath"?, "split", "sentences": [{"raw"}]}]}` | `IMAGES/filepath/filename`, else `IMAGES/filename` |
 //! | [`Coco`](CaptionsFormat::Coco) | `{"images": [{"id", "file_name"}], "annotations": [{"image_id", "caption"}]}` | `IMAGES/file_name` |
-//! | [`Csv`](CaptionsFormat::Csv) | a caption in each row; by default with the columns `filepath` and `title`, separated by tabs, as OpenCLIP has it | `IMAGES/path`; `IMAGES` is the file's own folder unless given |
+//! | [`Csv`](CaptionsFormat::Csv) | a caption per row; by default with the columns `filepath` and `title`, separated by tabs, as in OpenCLIP | `IMAGES/path`; `IMAGES` is the file's own folder unless given |
 //! | [`Shards`](CaptionsFormat::Shards) | webdataset's tar files: `key.jpg` with `key.txt` or `key.json` | in the shard |
 //!
-//! [`read`] detects the form ([`detect`]) unless it is given. Keys that are not named here are ignored. Entries, rows and samples with
+//! [`read`] detects the format ([`detect`]) unless it is given. Other keys are ignored. Entries, rows and samples with
 //! one path are one image with all their captions. Images are in the order of their first appearance, the captions of an image in the
-//! file's order, character by character as the file has them (except that fields of tables are trimmed).
+//! file order, unchanged (except that fields of tables are trimmed).
 //!
 //! **Columns of tables.** A separator or column that [`CaptionsOptions`] gives is taken literally. The others are detected as in
 //! [`table`](crate::table), except that the columns `filepath` and `title` take precedence, so that a file with OpenCLIP's header is read
 //! as OpenCLIP reads it.
 //!
-//! **Damage.** Reading checks that the image files exist, so that a wrong folder is found before an hour of work. [`OnError`] decides about
-//! a missing image, an empty caption and an image without captions; a file that is not of its form is always an error.
+//! **Damage.** Reading checks that the image files exist, so that a wrong folder is found immediately. [`OnError`] decides about
+//! a missing image, an empty caption and an image without captions; a file in another format is always an error.
 
 mod coco;
 mod gather;
@@ -43,8 +43,8 @@ use json::Json;
 /// Reads a set; `captions` is a file or, for shards, a pattern or a folder (see [`Shards::open`]).
 ///
 /// # Errors
-/// If the options contradict each other or the form, the file cannot be read or is not of its form, lacks a split or an image id, has a
-/// damaged sample and `on_error` is [`OnError::Fail`], or if nothing is left.
+/// [`DatasetError`] if the options contradict each other or the format, the file cannot be read or has another format, lacks a
+/// split or an image id, has a damaged sample and `on_error` is [`OnError::Fail`], or if nothing is left.
 pub fn read(
     captions: &Path,
     options: &CaptionsOptions,
@@ -62,13 +62,13 @@ pub fn read(
     }
 }
 
-/// The form of a file, or of a pattern or folder of shards.
+/// Detects the format of a file, or of a pattern or folder of shards.
 ///
 /// Folders, patterns with braces, tar files and compressed files (which [`Shards`] refuses) are shards. A file that ends in
-/// `.json` or starts like JSON has Karpathy's or COCO's form, by its keys. Everything else is a table.
+/// `.json` or starts like JSON has Karpathy's or COCO's format, by its keys. Everything else is a table.
 ///
 /// # Errors
-/// If the file cannot be read, or is JSON with other keys.
+/// [`DatasetError`] if the file cannot be read, or is JSON with other keys.
 pub fn detect(captions: &Path) -> Result<CaptionsFormat, DatasetError> {
     if captions.is_dir() || shards::is_pattern(captions) {
         return Ok(CaptionsFormat::Shards);

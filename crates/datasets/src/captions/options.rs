@@ -1,4 +1,4 @@
-//! Which form captions have, and how they are to be read.
+//! Format of captions, and options for reading them.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::DatasetError;
 
-/// A form that captions come in.
+/// Format of captions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CaptionsFormat {
@@ -14,17 +14,17 @@ pub enum CaptionsFormat {
     Karpathy,
     /// COCO's JSON: images and annotations.
     Coco,
-    /// A table with a caption in each row.
+    /// A table with one caption per row.
     Csv,
     /// Webdataset's tar files.
     Shards,
 }
 
 impl CaptionsFormat {
-    #[allow(missing_docs, reason = "the name says it all")]
+    /// In the order in which errors list them.
     pub const ALL: [Self; 4] = [Self::Karpathy, Self::Coco, Self::Csv, Self::Shards];
 
-    /// The value of the setting.
+    /// Returns the value of the setting.
     pub fn name(self) -> &'static str {
         match self {
             Self::Karpathy => "karpathy",
@@ -51,33 +51,34 @@ impl std::str::FromStr for CaptionsFormat {
     }
 }
 
-/// How to read a set; what is not given is detected or not restricted.
+/// Options for reading a set; what is `None` is detected or unrestricted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CaptionsOptions {
-    /// The form; detected if it is not given.
+    /// `None`: detected.
     pub format: Option<CaptionsFormat>,
-    /// The folder of the images. Karpathy's and COCO's form need it; a table's default is its own folder; shards contain their images.
+    /// Folder of the images. Karpathy's and COCO's formats need it; a table's default is its own folder; shards contain their
+    /// images.
     pub images: Option<PathBuf>,
-    /// The splits to read, all if empty. Only Karpathy's form has splits.
+    /// Splits to read, all if empty. Only Karpathy's format has splits.
     pub splits: Vec<String>,
-    /// A file of the image ids to read, a JSON list or one on each line. Only COCO's form has ids.
+    /// File of the image ids to read, a JSON list or one per line. Only COCO's format has ids.
     pub image_ids: Option<PathBuf>,
-    /// A table's column of image paths: its name, or its number from 1.
+    /// Column of image paths in a table: its name, or its number from 1.
     pub csv_img_key: Option<String>,
-    /// A table's column of captions: its name, or its number from 1.
+    /// Column of captions in a table: its name, or its number from 1.
     pub csv_caption_key: Option<String>,
-    /// A table's separator.
+    /// Separator of a table.
     pub csv_separator: Option<char>,
-    /// How many captions of each image to keep, from the first; all if not given.
+    /// Number of captions to keep per image, from the first; `None` for all.
     pub max_captions: Option<usize>,
 }
 
 impl CaptionsOptions {
-    /// Checks that the options fit a form.
+    /// Checks that the options fit a format.
     ///
     /// # Errors
-    /// [`DatasetError`] for a setting of another form, and a folder that does not exist.
+    /// [`DatasetError`] for a setting of another format, and a folder that does not exist.
     pub fn check(&self, format: CaptionsFormat) -> Result<(), DatasetError> {
         use CaptionsFormat::{Coco, Csv, Karpathy, Shards};
         if self.max_captions == Some(0) {
@@ -96,7 +97,7 @@ impl CaptionsOptions {
         }
         match &self.images {
             Some(folder) if format == Shards => {
-                tracing::warn!("shards contain their images; the folder {} is not used", folder.display());
+                tracing::warn!("shards contain their images; the folder {} is ignored", folder.display());
                 Ok(())
             }
             Some(folder) if !folder.is_dir() => {
@@ -106,9 +107,10 @@ impl CaptionsOptions {
         }
     }
 
-    /// The folder of images, for a form that needs one.
+    /// Returns the folder of images, for a format that needs one.
     pub(super) fn folder(&self, format: CaptionsFormat) -> Result<&Path, DatasetError> {
-        let problem = || format!("captions of the form `{format}` need the folder of the images; set it with `images`");
+        let problem =
+            || format!("captions in the format `{format}` need the folder of the images; set it with `images`");
         self.images.as_deref().ok_or_else(|| DatasetError::Option(problem()))
     }
 }
@@ -119,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_form_is_a_word() {
+    fn the_format_is_a_word() {
         for format in CaptionsFormat::ALL {
             assert_eq!(format.name().parse(), Ok(format));
             assert_eq!(serde_json::to_string(&format).unwrap(), format!("\"{format}\""));

@@ -1,4 +1,4 @@
-//! Tables with a caption in each row.
+//! Tables with one caption per row.
 
 use std::path::Path;
 
@@ -9,18 +9,17 @@ use crate::captioned::CaptionedImages;
 use crate::folder::is_image;
 use crate::table::{Row, Table, TableOptions, Wanted};
 
-/// OpenCLIP's default first; its `filepath` is the first of any table's names of paths already.
+/// OpenCLIP's default first; its `filepath` is already the first of the known path columns.
 const CAPTIONS: Wanted =
     Wanted { texts: &["title", "caption", "text", "label", "class", "class_name"], empty_fields: true };
 
-/// Reads a table.
 pub(super) fn read(
     path: &Path,
     options: &CaptionsOptions,
     mut gather: Gather<'_>,
 ) -> Result<CaptionedImages, DatasetError> {
     let keys = [&options.csv_img_key, &options.csv_caption_key];
-    // Where a column is asked for by name, the first line names the columns, so that an error can list them.
+    // If a column is given by name, the first line names the columns, so that an error can list them.
     let named = keys.into_iter().flatten().any(|key| key.parse::<usize>().is_err());
     let asked = TableOptions {
         separator: options.csv_separator,
@@ -32,7 +31,7 @@ pub(super) fn read(
     let table = Table::read_as(path, &asked, &CAPTIONS)?;
     if let Some(row) = table.rows.first().filter(|row| looks_like_a_header(row)) {
         let problem = format!(
-            "found `{}`, `{}`, of which none is an image file nor a known column name; if it is a header, name the columns (or \
+            "found `{}`, `{}`, of which none is an image file or a known column name; if it is a header, name the columns (or \
              give their numbers) with `csv_img_key` and `csv_caption_key`",
             row.name, row.text
         );
@@ -54,7 +53,7 @@ pub(super) fn read(
     gather.finish()
 }
 
-/// Whether the first line was read as data, but is a header.
+/// Whether the first line was read as data but is a header.
 fn looks_like_a_header(row: &Row) -> bool {
     row.line == 1 && !row.name.is_empty() && !is_image(Path::new(&row.name)) && !row.path.is_file()
 }

@@ -1,8 +1,8 @@
-//! Image folders: order, warnings, and what is refused.
+//! Image folders: order, warnings, and errors.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 use super::*;
 
-/// A folder with the given files, all empty, and folders (with a final slash).
+/// Creates a folder with the given files, all empty, and folders (with a final slash).
 fn folder(files: &[&str]) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     for file in files {
@@ -46,7 +46,7 @@ fn classes_and_files_are_sorted_by_bytes() {
 }
 
 #[test]
-fn class_names_override_and_what_is_odd_is_a_warning() {
+fn class_names_override_and_oddities_are_warnings() {
     let root = folder(&["n01/1.png", "n02/1.png", "n03/1.png", "stray.png"]);
     let pairs = [("n01", "crane"), ("n02", "crane"), ("n99", "gone")];
     let given: ClassNames = pairs.into_iter().map(|(a, b)| (a.to_owned(), b.to_owned())).collect();
@@ -65,11 +65,11 @@ fn class_names_override_and_what_is_odd_is_a_warning() {
 }
 
 #[test]
-fn folders_that_are_no_data_say_what_was_found() {
+fn folders_without_data_are_described() {
     for (files, parts) in [
         (&["empty/"][..], &["empty has no image", "found nothing", "jpg, jpeg, png, webp"][..]),
-        (&[], &["is empty", "sub-folder for each class"]),
-        (&["1.png", "2.png"], &["no sub-folders", "found 2 images", "sub-folder for each class"]),
+        (&[], &["is empty", "sub-folder of images per class"]),
+        (&["1.png", "2.png"], &["no sub-folders", "found 2 images", "sub-folder of images per class"]),
         (&["readme.md"], &["no sub-folders", "found readme.md"]),
         (&["cat/1.png", "dog/1.gif"], &["dog", "has no image", "found 1.gif"]),
     ] {
@@ -83,7 +83,7 @@ fn folders_that_are_no_data_say_what_was_found() {
 }
 
 #[test]
-fn a_missing_folder_and_a_file_are_told_apart() {
+fn a_missing_folder_and_a_file_have_different_errors() {
     let root = folder(&["file.png"]);
     let missing = read(&root.path().join("nope"), None).unwrap_err();
     assert!(missing.to_string().ends_with("nope does not exist"), "{missing}");
@@ -103,7 +103,7 @@ fn images_below_a_folder_are_listed_flat() {
 
 #[cfg(unix)]
 #[test]
-fn links_are_followed_but_not_in_circles() {
+fn links_are_followed_but_not_in_cycles() {
     let root = folder(&["cat/1.png", "elsewhere/2.png"]);
     std::os::unix::fs::symlink(root.path().join("elsewhere"), root.path().join("cat/more")).unwrap();
     assert_eq!(names(&read(root.path(), None).unwrap()), ["cat/1.png", "cat/more/2.png", "elsewhere/2.png"]);

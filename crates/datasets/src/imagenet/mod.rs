@@ -1,4 +1,4 @@
-//! ImageNet's classes and the sets that share them: tables of facts, and readers for their usual layouts.
+//! ImageNet's classes and the sets that share them: tables, and readers for their usual layouts.
 
 mod sets;
 
@@ -7,19 +7,19 @@ use std::sync::LazyLock;
 
 pub use sets::{ImageNetSet, Scoring};
 
-/// One of the 1000 classes.
+/// ImageNet class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageNetClass {
-    /// The WordNet id, the folder's name.
+    /// WordNet id, which is the folder's name.
     pub wnid: &'static str,
-    /// The name that prompts use (OpenAI's; two pairs of classes share one).
+    /// Name for prompts (OpenAI's; two pairs of classes share one).
     pub name: &'static str,
 }
 
-/// A folder of ObjectNet and the ImageNet classes that it stands for.
+/// Folder of ObjectNet and its ImageNet classes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct ObjectNetFolder {
-    /// The folder's name.
     pub folder: &'static str,
     /// Class indices, one to three.
     pub classes: Vec<usize>,
@@ -47,27 +47,27 @@ fn numbers(text: &str) -> Vec<usize> {
     text.split_whitespace().filter_map(|number| number.parse().ok()).collect()
 }
 
-/// The 1000 classes, in label order.
+/// Returns the 1000 classes, in label order.
 pub fn classes() -> &'static [ImageNetClass] {
     &CLASSES
 }
 
-/// The label of a WordNet id.
+/// Returns the label of a WordNet id.
 pub fn class_of(wnid: &str) -> Option<usize> {
     BY_WNID.get(wnid).copied()
 }
 
-/// The 200 classes of ImageNet-A, ascending.
+/// Returns the 200 classes of ImageNet-A, ascending.
 pub fn subset_a() -> &'static [usize] {
     &SUBSET_A
 }
 
-/// The 200 classes of ImageNet-R, ascending.
+/// Returns the 200 classes of ImageNet-R, ascending.
 pub fn subset_r() -> &'static [usize] {
     &SUBSET_R
 }
 
-/// The 113 folders of ObjectNet that ImageNet has classes for, by name.
+/// Returns the 113 folders of ObjectNet that have ImageNet classes, by name.
 pub fn objectnet() -> &'static [ObjectNetFolder] {
     &OBJECTNET
 }

@@ -1,4 +1,4 @@
-//! The ImageNet family on disk.
+//! Readers for the ImageNet family.
 
 use std::path::Path;
 
@@ -8,12 +8,12 @@ use crate::class_names::ClassNames;
 use crate::folder;
 use crate::labelled::{Class, LabelledImages, Warning, same_texts, some};
 
-/// A set that a model with ImageNet's 1000 classes is measured on.
+/// Test set for models with ImageNet's 1000 classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ImageNetSet {
-    /// ILSVRC 2012's training images.
+    /// Training images of ILSVRC 2012.
     Train,
-    /// ILSVRC 2012's validation images.
+    /// Validation images of ILSVRC 2012.
     Val,
     /// ImageNetV2, matched frequency.
     V2,
@@ -21,13 +21,13 @@ pub enum ImageNetSet {
     R,
     /// ImageNet-Sketch.
     Sketch,
-    /// ObjectNet's folders that ImageNet has classes for.
+    /// ObjectNet's folders that have ImageNet classes.
     ObjectNet,
     /// ImageNet-A (natural adversarial examples).
     A,
 }
 
-/// How the 1000 logits of an image become the scores that its label is compared with.
+/// Conversion of an image's 1000 logits to scores for its label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scoring {
     /// Labels are classes; all 1000 compete.
@@ -44,10 +44,10 @@ fn unknown_folders(path: &Path, folders: &[String], expected: &str) -> DatasetEr
 }
 
 impl ImageNetSet {
-    /// The sets that fine-tuned models are measured on beside the validation set, in the order of the literature's tables.
+    /// Shifted sets for evaluation besides the validation set, in the order of the literature's tables.
     pub const SHIFTED: [Self; 5] = [Self::V2, Self::R, Self::Sketch, Self::ObjectNet, Self::A];
 
-    /// The set's name in reports.
+    /// Returns the set's name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Train => "imagenet-train",
@@ -60,7 +60,7 @@ impl ImageNetSet {
         }
     }
 
-    /// The set's folder below the folder of all sets.
+    /// Returns the set's folder below the common folder.
     pub fn folder(self) -> &'static str {
         match self {
             Self::Train => "ILSVRC2012/train",
@@ -73,7 +73,7 @@ impl ImageNetSet {
         }
     }
 
-    /// How images of the set are scored.
+    /// Returns how images of the set are scored.
     pub fn scoring(self) -> Scoring {
         match self {
             Self::Train | Self::Val | Self::V2 | Self::Sketch => Scoring::All,
@@ -83,18 +83,18 @@ impl ImageNetSet {
         }
     }
 
-    /// Pixels to trim from each side of an image: ObjectNet's have a red frame.
+    /// Returns the pixels to trim from each side of an image: ObjectNet's have a red frame.
     pub fn border(self) -> u32 {
         if self == Self::ObjectNet { 2 } else { 0 }
     }
 
-    /// Reads the set from the folder that holds all sets.
+    /// Reads the set from the common folder of all sets.
     ///
-    /// Labels are ImageNet's (ObjectNet's: positions in [`objectnet`]), whichever classes are there. `names` override the classes' texts by
-    /// WordNet id. ObjectNet's other 200 folders are ignored; missing classes are a warning.
+    /// Labels are ImageNet's (ObjectNet's: positions in [`objectnet`]), whichever classes are present. `names` override the
+    /// classes' texts by WordNet id. ObjectNet's other 200 folders are ignored; missing classes are a warning.
     ///
     /// # Errors
-    /// If the folder is not an image folder, or has folders that are not classes of the set.
+    /// [`DatasetError`] if the folder is not an image folder, or has folders that are not classes of the set.
     pub fn read(self, root: &Path, names: Option<&ClassNames>) -> Result<LabelledImages, DatasetError> {
         let path = root.join(self.folder());
         let mut set = folder::read(&path, None)?;
@@ -137,7 +137,7 @@ impl ImageNetSet {
         Ok(set)
     }
 
-    /// The label of a folder of the set.
+    /// Returns the label of a folder of the set.
     fn label(self, folder: &str) -> Option<usize> {
         match self {
             Self::V2 => folder.parse().ok().filter(|&label: &usize| label < classes().len()),
@@ -147,7 +147,7 @@ impl ImageNetSet {
         }
     }
 
-    /// The labels that the set has when it is complete.
+    /// Iterates over the labels of the complete set.
     fn expected(self) -> Box<dyn Iterator<Item = usize>> {
         match self {
             Self::A => Box::new(subset_a().iter().copied()),

@@ -1,18 +1,18 @@
-//! Colours for classes.
+//! Colours of classes.
 
-/// The colour of a class in palettes and overlays.
+/// Returns the colour of a class in palettes and overlays.
 ///
 /// Neighbours in this list also differ for the red-green colour-blind: the first seven are those of Okabe and Ito ("Color Universal
 /// Design", 2008) without black, and each further one is the colour that is farthest from all before it (and from black and
-/// white) in CIELAB. The distance is the least of those seen by full vision (times 0.75), protanopes and deuteranopes, by the model
-/// of Machado, Oliveira and Fernandes (2009); lightness is from 28 to 94. Later colours are closer together. After 256 colours the
-/// list starts again.
+/// white) in CIELAB. The distance is the smallest of those seen with full vision (times 0.75), protanopia and deuteranopia, by the
+/// model of Machado, Oliveira and Fernandes (2009); lightness is from 28 to 94. Later colours are closer together. After 256
+/// colours the list repeats.
 pub fn colour(label: u16) -> [u8; 3] {
     let [_, red, green, blue] = COLOURS[usize::from(label) % COLOURS.len()].to_be_bytes();
     [red, green, blue]
 }
 
-/// As 0xRRGGBB.
+/// In 0xRRGGBB.
 const COLOURS: [u32; 256] = [
     0xe69f00, 0x56b4e9, 0x009e73, 0xf0e442, 0x0072b2, 0xd55e00, 0xcc79a7, 0x0000ff, 0x3cff96, 0x6969ff, 0x782d1e,
     0x5a3c5a, 0x5a00b4, 0xff005a, 0xa5d2b4, 0x6996ff, 0xd2b45a, 0x4be1f0, 0xc3ff78, 0x780f78, 0x963c00, 0x3c5ac3,

@@ -1,4 +1,4 @@
-//! What a stored value means.
+//! Mapping of stored values to labels.
 
 use std::path::Path;
 
@@ -6,19 +6,19 @@ use super::problem::{corrupt, out_of_range};
 use super::{IGNORED, LabelMap, Stored};
 use crate::DatasetError;
 
-/// The most classes that fit into 16 bits beside the value of an ignored pixel, whether values count from 0 or 1.
+/// Maximum number of classes that fit into 16 bits besides the value of an ignored pixel, with values from 0 or 1.
 pub const MAX_CLASSES: usize = 65_534;
 
-/// The default for the stored value of an ignored pixel: 65535 for more than 254 classes, else 255.
+/// Returns the default stored value of an ignored pixel: 65535 for more than 254 classes, else 255.
 pub fn default_ignore(classes: usize) -> u16 {
     if classes > 254 { 65_535 } else { 255 }
 }
 
-/// How stored values become labels.
+/// Mapping of stored values to labels.
 ///
 /// Stored values equal to the ignored one are ignored; from all others the offset is subtracted. With an offset of 1 a stored 0 is
-/// ignored as well: the original annotations of ADE20K and Pascal VOC have 0 for pixels without a class, those of VOC 255 for
-/// outlines besides.
+/// ignored as well: the original annotations of ADE20K and Pascal VOC use 0 for pixels without a class, those of VOC also 255 for
+/// outlines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Labelling {
     classes: usize,
@@ -27,8 +27,8 @@ pub struct Labelling {
 }
 
 impl Labelling {
-    /// Labels of `classes` classes. `ignore` is the stored value of an ignored pixel, by default [`default_ignore`]; `offset` is
-    /// the stored value of the first class, 0 or 1.
+    /// Creates a mapping for `classes` classes. `ignore` is the stored value of an ignored pixel, by default [`default_ignore`];
+    /// `offset` is the stored value of the first class, 0 or 1.
     ///
     /// # Errors
     /// [`DatasetError`] for no classes, more than [`MAX_CLASSES`], or another offset.
@@ -44,22 +44,22 @@ impl Labelling {
         Ok(Self { classes, ignore: ignore.unwrap_or_else(|| default_ignore(classes)), offset })
     }
 
-    /// The number of classes.
+    /// Returns the number of classes.
     pub fn classes(&self) -> usize {
         self.classes
     }
 
-    /// The stored value of an ignored pixel.
+    /// Returns the stored value of an ignored pixel.
     pub fn ignore(&self) -> u16 {
         self.ignore
     }
 
-    /// The stored value of the first class.
+    /// Returns the stored value of the first class.
     pub fn offset(&self) -> u16 {
         self.offset
     }
 
-    /// The label of a stored value; [`IGNORED`] for an ignored pixel, `None` for what is not a class.
+    /// Returns the label of a stored value; [`IGNORED`] for an ignored pixel, `None` for a value that is not a class.
     pub fn label(&self, stored: u16) -> Option<u16> {
         if stored == self.ignore {
             return Some(IGNORED);
@@ -71,7 +71,7 @@ impl Labelling {
         }
     }
 
-    /// Turns stored values into a label map; an error names `path`.
+    /// Converts stored values to a label map; an error names `path`.
     ///
     /// # Errors
     /// [`DatasetError`] for a value that is neither a class nor ignored.
@@ -89,7 +89,7 @@ impl Labelling {
             .ok_or_else(|| corrupt(path, "label map", format!("{found} values for {width}×{height} pixels")))
     }
 
-    /// Explains a stored value that is not a class, and what may be wrong.
+    /// Explains a stored value that is not a class, and suggests fixes.
     fn explain(&self, stored: u16) -> String {
         let Self { classes, ignore, offset } = self;
         let known = match offset {
@@ -97,11 +97,11 @@ impl Labelling {
             _ => format!("stored as {stored}; 1 to {classes} are classes, 0 and {ignore} are ignored"),
         };
         let from_one = match offset {
-            0 => "if the annotations count from 1 and have 0 for ignored pixels, give `--label-offset 1`; ",
-            _ => "if the annotations count from 0, leave `--label-offset 1` out; ",
+            0 => "if the annotations count from 1 and use 0 for ignored pixels, pass `--label-offset 1`; ",
+            _ => "if the annotations count from 0, omit `--label-offset 1`; ",
         };
         format!(
-            "{known}; {from_one}if {stored} marks ignored pixels, give `--ignore {stored}`; else the list of classes does not belong to these annotations"
+            "{known}; {from_one}if {stored} marks ignored pixels, pass `--ignore {stored}`; otherwise the list of classes does not belong to these annotations"
         )
     }
 }

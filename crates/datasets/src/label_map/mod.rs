@@ -1,8 +1,8 @@
-//! Label maps: a class for each pixel of an image, as annotations and predictions are stored.
+//! Label maps: a class per pixel of an image, as annotations and predictions are stored.
 //!
-//! Read are PNGs in grey or with a palette (whose *indices* are the labels; its colours mean nothing) and TIFFs in grey, of up to
-//! 16 bits. A [`Labelling`] says what a stored value means: how many classes there are, which value marks a pixel without a
-//! class, and whether values count from 1. In memory an ignored pixel is always [`IGNORED`].
+//! Supported are PNGs in grey or with a palette (whose *indices* are the labels; its colours are ignored) and TIFFs in grey, of up
+//! to 16 bits. A [`Labelling`] defines the meaning of stored values: the number of classes, the value of a pixel without a class,
+//! and whether values count from 1. In memory an ignored pixel is always [`IGNORED`].
 
 mod colour;
 mod labelling;
@@ -19,10 +19,10 @@ pub use read::{MAX_BYTES, read, read_stored};
 pub use stored::{MAX_PIXELS, Stored};
 pub use write::{write_grey, write_palette};
 
-/// The label of a pixel without a class: not scored in an annotation, "none" in a prediction.
+/// Label of a pixel without a class: not scored in an annotation, "none" in a prediction.
 pub const IGNORED: u16 = u16::MAX;
 
-/// A class index per pixel.
+/// Class index per pixel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelMap {
     width: usize,
@@ -32,28 +32,28 @@ pub struct LabelMap {
 }
 
 impl LabelMap {
-    /// A map of labels, row by row; `None` unless there are `width * height` of them, and at least one.
+    /// Creates a map from labels, row by row; `None` unless there are `width * height` of them, and at least one.
     pub fn new(width: usize, height: usize, labels: Vec<u16>) -> Option<Self> {
         let whole = width.checked_mul(height) == Some(labels.len()) && !labels.is_empty();
         whole.then_some(Self { width, height, labels })
     }
 
-    /// Pixels in a row.
+    /// Returns the width in pixels.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Rows.
+    /// Returns the height in pixels.
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// The labels, row by row; [`IGNORED`] where a pixel has no class.
+    /// Returns the labels, row by row; [`IGNORED`] for pixels without a class.
     pub fn labels(&self) -> &[u16] {
         &self.labels
     }
 
-    /// The first pixel whose label is neither one of `classes` nor [`IGNORED`]: its label, column and row.
+    /// Returns the first pixel whose label is neither one of `classes` nor [`IGNORED`]: its label, column and row.
     pub fn first_out_of_range(&self, classes: usize) -> Option<(u16, usize, usize)> {
         let at = self.labels.iter().position(|&label| label != IGNORED && usize::from(label) >= classes)?;
         Some((self.labels[at], at % self.width, at / self.width))

@@ -1,4 +1,4 @@
-//! Values stored in a PNG.
+//! Stored values of PNGs.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::problem::{colours, corrupt};
 use super::stored::{Stored, check_size};
 use crate::DatasetError;
 
-/// The indices of a PNG.
+/// Decodes the indices of a PNG.
 pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Stored, DatasetError> {
     let broken = |error: DecodingError| corrupt(path, "PNG", error);
     let mut decoder = Decoder::new(Cursor::new(bytes));
@@ -30,7 +30,7 @@ pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Stored, DatasetError> 
     let size = reader.output_buffer_size().unwrap_or(0);
     let mut rows = vec![0; size];
     let frame = reader.next_frame(&mut rows).map_err(broken)?;
-    // All pixels may be there although the end is missing.
+    // All pixels may be present although the end is missing.
     reader.finish().map_err(broken)?;
     let mut values = Vec::with_capacity(width * height);
     if frame.line_size > 0 {
@@ -41,7 +41,7 @@ pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Stored, DatasetError> 
     Ok(Stored { width, height, values })
 }
 
-/// Appends a row's values. Rows begin with a whole byte, the leftmost pixel in its highest bits.
+/// Appends a row's values. Rows start at a whole byte, the leftmost pixel in its highest bits.
 fn unpack(row: &[u8], depth: BitDepth, width: usize, values: &mut Vec<u16>) {
     let small = |bits: usize| {
         let (mask, per_byte) = ((1u16 << bits) - 1, 8 / bits);

@@ -1,4 +1,4 @@
-//! What is wrong with a label map.
+//! Errors of label maps.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::DatasetError;
 
 pub(super) fn corrupt(path: &Path, format: &str, message: impl Display) -> DatasetError {
-    let advice = "the file was perhaps not copied or downloaded in full";
-    DatasetError::new(path, format!("the {format} is cut off or broken: {message}; {advice}"))
+    let advice = "copy or download it again";
+    DatasetError::new(path, format!("the {format} is truncated or damaged: {message}; {advice}"))
 }
 
 pub(super) fn colours(path: &Path, found: &str) -> DatasetError {

@@ -1,4 +1,4 @@
-//! Reads label maps; the content of a file decides its format.
+//! Reads label maps; the content of a file determines its format.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,7 +9,7 @@ use radapter_files::io_error;
 use super::{LabelMap, Labelling, Stored, png_file, tiff_file};
 use crate::DatasetError;
 
-/// The size of the largest file that is read.
+/// Maximum size of a file.
 pub const MAX_BYTES: u64 = 1 << 30;
 
 /// Reads a label map.
@@ -21,10 +21,10 @@ pub fn read(path: &Path, labelling: &Labelling) -> Result<LabelMap, DatasetError
     labelling.apply(path, read_stored(path)?)
 }
 
-/// Reads the values of a grey PNG or TIFF or of a PNG with a palette, without interpreting them. The content decides the format.
+/// Reads the values of a grey PNG or TIFF or of a PNG with a palette, without interpreting them. The content determines the format.
 ///
 /// # Errors
-/// As [`read`], except for labels out of range.
+/// Those of [`read`], except for labels out of range.
 pub fn read_stored(path: &Path) -> Result<Stored, DatasetError> {
     let failed = || io_error("read the label map", path);
     let too_large = |bytes: u64| {
@@ -36,7 +36,7 @@ pub fn read_stored(path: &Path) -> Result<Stored, DatasetError> {
         return Err(too_large(size));
     }
     let mut bytes = Vec::new();
-    // The limit also holds for what has no size: a pipe, or a file that grows.
+    // The limit also applies to files of unknown size: a pipe, or a growing file.
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed())?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(too_large(bytes.len() as u64));

@@ -1,4 +1,4 @@
-//! Label maps: what is read and written in each format, and what is refused.
+//! Label maps: reading and writing in each format, and errors.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 use std::io::Cursor;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ impl Folder {
     }
 }
 
-/// A PNG of raw rows.
+/// Encodes a PNG of raw rows.
 fn png(width: u32, height: u32, colour: ColorType, depth: BitDepth, rows: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, width, height);
@@ -70,7 +70,7 @@ fn greys_and_palettes_are_read_as_indices() {
     use BitDepth::*;
     use ColorType::{Grayscale, Indexed};
     for colour in [Grayscale, Indexed] {
-        // The rows' last bytes are padded with ones, which are no pixels.
+        // The rows' last bytes are padded with ones, which are not pixels.
         for (depth, width, rows, expected) in [
             (One, 3, vec![0b1011_1111, 0b0101_1111], vec![1, 0, 1, 0, 1, 0]),
             (Two, 5, vec![0b00_01_10_11, 0b10_111111], vec![0, 1, 2, 3, 2]),
@@ -110,7 +110,7 @@ fn one_pixel_is_a_map() {
 }
 
 #[test]
-fn one_value_is_ignored_and_never_two() {
+fn exactly_one_value_is_ignored() {
     for (classes, ignore, offset, expected) in [
         // (stored value, label), `u16::MAX` for ignored.
         (254, None, 0, vec![(0, Some(0)), (253, Some(253)), (254, None), (255, Some(IGNORED)), (65_535, None)]),
@@ -129,7 +129,7 @@ fn one_value_is_ignored_and_never_two() {
 }
 
 #[test]
-fn labellings_that_cannot_be_are_refused() {
+fn invalid_labellings_are_refused() {
     for (classes, offset, parts) in [
         (0, 0, ["0 classes", "1 to 65534"]),
         (65_535, 0, ["65535 classes", "1 to 65534"]),
@@ -140,7 +140,7 @@ fn labellings_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn a_label_that_is_no_class_is_named_with_its_pixel() {
+fn a_label_out_of_range_is_named_with_its_pixel() {
     let image = png(2, 2, ColorType::Grayscale, BitDepth::Eight, &[0, 255, 1, 150]);
     let from_zero = message(&image, &Labelling::new(150, None, 0).unwrap());
     contains(
@@ -157,7 +157,7 @@ fn a_label_that_is_no_class_is_named_with_its_pixel() {
         ],
     );
     let from_one = message(&image, &Labelling::new(149, None, 1).unwrap());
-    contains(&from_one, &["label 149", "stored as 150", "1 to 149", "leave `--label-offset 1` out", "`--ignore 150`"]);
+    contains(&from_one, &["label 149", "stored as 150", "1 to 149", "omit `--label-offset 1`", "`--ignore 150`"]);
     assert_eq!(
         read(&Folder::new().file("map.png", &image), &Labelling::new(150, None, 1).unwrap()).unwrap().labels(),
         [IGNORED, IGNORED, 0, 149]
@@ -168,7 +168,7 @@ fn a_label_that_is_no_class_is_named_with_its_pixel() {
 }
 
 #[test]
-fn colours_are_no_labels() {
+fn colours_are_not_labels() {
     for (colour, bytes, found) in [
         (ColorType::Rgb, 3, "an RGB PNG"),
         (ColorType::Rgba, 4, "an RGBA PNG"),
@@ -186,7 +186,7 @@ fn colours_are_no_labels() {
 }
 
 #[test]
-fn files_that_are_no_maps_say_what_they_are() {
+fn files_of_other_formats_are_described() {
     for (bytes, found) in [
         (&b"\xff\xd8\xff\xe0"[..], "a JPEG"),
         (b"", "an empty file"),
@@ -201,11 +201,11 @@ fn files_that_are_no_maps_say_what_they_are() {
 }
 
 #[test]
-fn a_cut_file_is_an_error_wherever_it_is_cut() {
+fn a_file_truncated_anywhere_is_an_error() {
     let image = png(9, 5, ColorType::Grayscale, BitDepth::Eight, &(0..45).collect::<Vec<u8>>());
     for length in 8..image.len() {
         let error = stored(&image[..length]).unwrap_err().to_string();
-        assert!(error.contains("is cut off or broken"), "{length} of {}: {error}", image.len());
+        assert!(error.contains("is truncated or damaged"), "{length} of {}: {error}", image.len());
     }
     let image = tiff::<colortype::Gray16>(4, 4, &(0..16).collect::<Vec<u16>>());
     for length in 4..image.len() {
@@ -214,11 +214,11 @@ fn a_cut_file_is_an_error_wherever_it_is_cut() {
             assert_eq!(found.values, (0..16).collect::<Vec<u16>>(), "{length} of {}", image.len());
         }
     }
-    contains(&stored(&image[..8]).unwrap_err().to_string(), &["TIFF", "cut off or broken"]);
+    contains(&stored(&image[..8]).unwrap_err().to_string(), &["TIFF", "truncated or damaged"]);
 }
 
 #[test]
-fn a_header_cannot_ask_for_gigabytes() {
+fn a_header_cannot_allocate_gigabytes() {
     // A PNG's size is at the bytes 16 to 24, followed by five more and the checksum.
     let mut image = png(1, 1, ColorType::Grayscale, BitDepth::Eight, &[0]);
     image[16..24].copy_from_slice(&[0, 0, 0x40, 0, 0, 0, 0x40, 0]);
@@ -248,7 +248,7 @@ fn crc(bytes: &[u8]) -> u32 {
 }
 
 #[test]
-fn depth_and_palette_follow_the_number_of_classes() {
+fn depth_and_palette_depend_on_the_number_of_classes() {
     let folder = Folder::new();
     let path = folder.0.path().join("map.png");
     let kind = || {
@@ -277,7 +277,7 @@ fn depth_and_palette_follow_the_number_of_classes() {
 }
 
 #[test]
-fn what_is_no_class_is_not_written() {
+fn labels_out_of_range_are_not_written() {
     let folder = Folder::new();
     let map = LabelMap::new(2, 1, vec![0, 7]).unwrap();
     let path = folder.file("old.png", b"old");
@@ -293,7 +293,7 @@ fn what_is_no_class_is_not_written() {
 }
 
 #[test]
-fn maps_have_a_label_for_each_pixel() {
+fn maps_have_a_label_per_pixel() {
     assert!(LabelMap::new(2, 2, vec![0; 3]).is_none());
     assert!(LabelMap::new(0, 3, vec![]).is_none());
     assert!(LabelMap::new(usize::MAX, 2, vec![0; 2]).is_none());
@@ -303,7 +303,7 @@ fn maps_have_a_label_for_each_pixel() {
 }
 
 #[test]
-fn the_colours_differ_also_without_red_and_green() {
+fn colours_differ_for_the_red_green_colour_blind() {
     let all: std::collections::BTreeSet<[u8; 3]> = (0..256).map(colour).collect();
     assert_eq!(all.len(), 256);
     assert!(!all.contains(&[0; 3]), "black is for ignored pixels");
@@ -316,7 +316,7 @@ fn the_colours_differ_also_without_red_and_green() {
             assert!(distance > 0.1, "{a} and {b}: {distance}");
         }
     }
-    // What the bound tells apart: red and green of equal brightness for a deuteranope.
+    // The bound distinguishes red and green of equal brightness for a deuteranope.
     let [red, green] = [[200, 90, 60], [140, 130, 40]].map(|colour| seen(colour, DEUTERANOPIA));
     assert!(red.iter().zip(green).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt() < 0.1);
 }
@@ -327,7 +327,7 @@ const PROTANOPIA: [[f64; 3]; 3] =
 const DEUTERANOPIA: [[f64; 3]; 3] =
     [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]];
 
-/// A colour as somebody sees it; from 0 to 1, with a gamma of 2.2 so that distances are about even.
+/// Simulates a colour as seen; from 0 to 1, with a gamma of 2.2 so that distances are roughly uniform.
 fn seen(colour: [u8; 3], simulation: [[f64; 3]; 3]) -> [f64; 3] {
     let linear = colour.map(|value| (f64::from(value) / 255.0).powf(2.2));
     simulation.map(|row| row.iter().zip(linear).map(|(a, b)| a * b).sum::<f64>().clamp(0.0, 1.0).powf(1.0 / 2.2))
@@ -335,7 +335,7 @@ fn seen(colour: [u8; 3], simulation: [[f64; 3]; 3]) -> [f64; 3] {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_again(
+    fn written_maps_are_read_back(
         (width, classes, seeds) in (1usize..8, prop_oneof![1usize..400, Just(MAX_CLASSES)], prop::collection::vec(any::<u16>(), 1..9)),
         ignored in any::<u16>(),
     ) {
@@ -355,7 +355,7 @@ proptest! {
     }
 
     #[test]
-    fn broken_bytes_are_errors_and_no_panics(at in 0usize..200, to in any::<u8>(), tif in any::<bool>()) {
+    fn damaged_bytes_are_errors_and_not_panics(at in 0usize..200, to in any::<u8>(), tif in any::<bool>()) {
         let mut bytes = match tif {
             true => tiff::<colortype::Gray16>(4, 4, &(0..16).collect::<Vec<u16>>()),
             false => png(9, 5, ColorType::Indexed, BitDepth::Two, &[0x1b; 15]),

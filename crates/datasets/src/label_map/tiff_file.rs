@@ -1,4 +1,4 @@
-//! Values stored in a TIFF.
+//! Stored values of TIFFs.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::problem::{colours, corrupt};
 use super::stored::{MAX_PIXELS, Stored, check_size};
 use crate::DatasetError;
 
-/// The values of a grey TIFF, those of the first image if there are several.
+/// Decodes the values of a grey TIFF, those of the first image if there are several.
 pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Stored, DatasetError> {
     let unsupported = |found: String| {
         let problem = format!("{found} is not supported; convert it to a grey PNG or TIFF of 8 or 16 bits");

@@ -12,14 +12,14 @@ use super::problem::out_of_range;
 use super::{IGNORED, LabelMap};
 use crate::DatasetError;
 
-/// The most colours of a palette.
+/// Maximum number of colours in a palette.
 const PALETTE: usize = 256;
 
 /// Writes class indices as a grey PNG, of 8 bits for up to 254 classes, else of 16. Ignored pixels have the value of
-/// [`default_ignore`], so that a [`Labelling`] with the defaults reads what was written. The folder must exist.
+/// [`default_ignore`], so that a [`Labelling`] with the defaults reads the file. The folder must exist.
 ///
 /// # Errors
-/// [`DatasetError`] if a label is not a class or the file cannot be written; one that was there stays.
+/// [`DatasetError`] if a label is not a class or the file cannot be written; an existing file is kept.
 pub fn write_grey(path: &Path, map: &LabelMap, classes: usize) -> Result<(), DatasetError> {
     check(path, map, classes)?;
     grey(path, map, classes)
@@ -27,11 +27,11 @@ pub fn write_grey(path: &Path, map: &LabelMap, classes: usize) -> Result<(), Dat
 
 /// Writes class indices as a PNG with a palette of [`colour`]s, ignored pixels black at index 255.
 ///
-/// Where a palette is too small, for more than 256 classes and for 255 or 256 classes with an ignored pixel, it is a grey PNG of 16
+/// If a palette is too small, for more than 256 classes and for 255 or 256 classes with an ignored pixel, it is a grey PNG of 16
 /// bits instead. A [`Labelling`] with the defaults reads both.
 ///
 /// # Errors
-/// As [`write_grey`].
+/// Those of [`write_grey`].
 pub fn write_palette(path: &Path, map: &LabelMap, classes: usize) -> Result<(), DatasetError> {
     check(path, map, classes)?;
     let ignored = map.labels().contains(&IGNORED);

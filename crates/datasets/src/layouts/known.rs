@@ -1,4 +1,4 @@
-//! The data sets of OVSeg's evaluation (Liang et al., 2023) and COCO-Stuff, which it is trained on.
+//! The data sets of OVSeg's evaluation (Liang et al., 2023) and its training set, COCO-Stuff.
 
 use super::{Layout, Original};
 

@@ -1,5 +1,5 @@
-//! Segmentation data sets by name: where their images and annotations are below a folder of data sets, as detectron2 and ov-seg
-//! prepare them.
+//! Segmentation data sets by name: the paths of their images and annotations below a folder of data sets, as prepared by detectron2
+//! and ov-seg.
 
 mod known;
 
@@ -9,19 +9,19 @@ use known::KNOWN;
 
 use crate::DatasetError;
 
-/// The folders, classes and labels of a data set.
+/// Folders, classes and labels of a data set.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Layout {
     name: &'static str,
-    /// The first is the default; empty where the set has only one.
+    /// The default first; empty for a set without splits.
     splits: &'static [&'static str],
     /// `{split}` is replaced by the split.
     images: &'static str,
     annotations: &'static str,
     ignore: u16,
-    /// One class in each line, commas between synonyms.
+    /// One class per line, comma-separated synonyms.
     classes: &'static str,
-    /// What creates the annotations, and where the images come from.
+    /// Script that creates the annotations, and source of the images.
     script: &'static str,
     images_from: &'static str,
     original: Option<Original>,
@@ -31,81 +31,80 @@ pub struct Layout {
 #[derive(Debug, PartialEq, Eq)]
 struct Original {
     annotations: &'static str,
-    /// A file that lists the set's images, where the folder has others too.
+    /// File that lists the set's images, if the folder has others too.
     list: Option<&'static str>,
 }
 
-/// Where a data set is, and how its labels are stored.
+/// Paths of a data set, and the encoding of its labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Folders {
-    /// The folder of images.
     pub images: PathBuf,
-    /// The folder of annotations.
     pub annotations: PathBuf,
-    /// The stored value of an ignored pixel.
+    /// Stored value of an ignored pixel.
     pub ignore: u16,
-    /// The stored value of the first class: 0, or 1 for original annotations, where 0 is ignored as well.
+    /// Stored value of the first class: 0, or 1 for original annotations, where 0 is ignored as well.
     pub label_offset: u16,
-    /// A file that lists the names of the set's images, where the folder of annotations has others too.
+    /// File that lists the names of the set's images, if the folder of annotations has others too.
     pub list: Option<PathBuf>,
 }
 
 impl Layout {
-    /// A data set by its name.
+    /// Finds a data set by name.
     ///
     /// # Errors
-    /// If there is none; the error lists the names.
+    /// [`DatasetError`] with the known names.
     pub fn named(name: &str) -> Result<&'static Self, DatasetError> {
         let found = KNOWN.iter().find(|layout| layout.name == name);
         found.ok_or_else(|| {
             let known = Self::names().collect::<Vec<_>>().join(", ");
             DatasetError::Option(format!(
-                "no data set is called `{name}`; known are {known}; others are read with `--images` and `--annotations`"
+                "no data set is called `{name}`; expected one of {known}; read others with `--images` and `--annotations`"
             ))
         })
     }
 
-    /// The names of all data sets.
+    /// Iterates over the names of all data sets.
     pub fn names() -> impl Iterator<Item = &'static str> {
         KNOWN.iter().map(|layout| layout.name)
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The splits to choose from, the default first; empty where there is only one.
+    /// Returns the splits, the default first; empty for a set without splits.
     pub fn splits(&self) -> &'static [&'static str] {
         self.splits
     }
 
-    /// The stored value of an ignored pixel.
+    /// Returns the stored value of an ignored pixel.
     pub fn ignore(&self) -> u16 {
         self.ignore
     }
 
-    /// The classes in the order of their labels, with commas between synonyms.
+    /// Iterates over the classes in label order, with comma-separated synonyms.
     pub fn classes(&self) -> impl Iterator<Item = &'static str> {
         self.classes.lines()
     }
 
-    /// The same lines, owned.
+    /// Returns the same lines, owned.
     pub fn lines(&self) -> Vec<String> {
         self.classes().map(str::to_owned).collect()
     }
 
-    /// The set's folders below the folder of all data sets. Original annotations are used where the prepared ones are missing.
+    /// Returns the set's folders below the folder of all data sets. Original annotations are used if the prepared ones are missing.
     ///
     /// # Errors
-    /// [`DatasetError`] for an unknown split, and for missing folders, with what creates them.
+    /// [`DatasetError`] for an unknown split, and for missing folders, with the script that creates them.
     pub fn folders(&self, root: &Path, split: Option<&str>) -> Result<Folders, DatasetError> {
         let wrong = |problem: String| DatasetError::Option(format!("{} {problem}", self.name));
         let missing = |what: &str, path: PathBuf, from: String| match root.is_dir() {
             true => wrong(format!("lacks its {what}: {} does not exist; {from}", path.display())),
             // A missing root explains more than a missing folder in it.
             false => wrong(format!(
-                "cannot be read: the folder of data sets {} does not exist; give the one that detectron2 calls DETECTRON2_DATASETS",
+                "cannot be read: the folder of data sets {} does not exist; pass the one that detectron2 calls DETECTRON2_DATASETS",
                 root.display()
             )),
         };
@@ -114,8 +113,8 @@ impl Layout {
             Some(split) if self.splits.contains(&split) => split,
             Some(split) => {
                 let known = match self.splits {
-                    [] => "it is read as a whole; leave the split out".to_owned(),
-                    known => format!("known are {}", known.join(", ")),
+                    [] => "it has no splits; omit the split".to_owned(),
+                    known => format!("expected one of {}", known.join(", ")),
                 };
                 return Err(wrong(format!("has no split `{split}` here; {known}")));
             }
@@ -141,7 +140,7 @@ impl Layout {
         let list = original.list.map(below);
         if let Some(list) = list.as_ref().filter(|list| !list.is_file()) {
             let from = format!(
-                "{made}; the original ones in {} need {}, which is not there",
+                "{made}; the original ones in {} need {}, which is missing",
                 originals.display(),
                 list.display()
             );

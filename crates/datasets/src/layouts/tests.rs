@@ -86,10 +86,7 @@ fn vocs_originals_need_the_list() {
     let found = layout.folders(whole.path(), None).unwrap();
     assert_eq!((found.label_offset, found.ignore, found.list), (1, 255, Some(whole.path().join(list))));
     let without = root(&[images, original], &[]);
-    contains(
-        layout.folders(without.path(), None).unwrap_err(),
-        &["prepare_voc_sem_seg.py", list, "which is not there"],
-    );
+    contains(layout.folders(without.path(), None).unwrap_err(), &["prepare_voc_sem_seg.py", list, "which is missing"]);
 }
 
 #[test]
@@ -109,5 +106,5 @@ fn cocos_splits_are_a_choice() {
         &["stuffthingmaps_detectron2/val2017", "prepare_coco_stuff_sem_seg.py"],
     );
     let one = Layout::named("ade20k-847").unwrap();
-    contains(one.folders(all.path(), Some("train")).unwrap_err(), &["`train`", "leave the split out"]);
+    contains(one.folders(all.path(), Some("train")).unwrap_err(), &["`train`", "omit the split"]);
 }

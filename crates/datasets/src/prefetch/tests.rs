@@ -18,7 +18,7 @@ where
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
-    fn results_come_in_the_order_of_jobs(count in 0_u64..60, threads in 0_usize..5, jobs in 0_usize..9) {
+    fn results_come_in_job_order(count in 0_u64..60, threads in 0_usize..5, jobs in 0_usize..9) {
         let prefetch = Prefetch::new(0..count, Ahead { threads, jobs }, |job: u64| {
             // Early jobs take longest, so that later ones are ready before them.
             std::thread::sleep(Duration::from_micros(300 * u64::from(job.is_multiple_of(4))));
@@ -29,7 +29,7 @@ proptest! {
 }
 
 #[test]
-fn no_more_jobs_are_taken_than_allowed() {
+fn the_number_of_jobs_ahead_is_bounded() {
     let taken = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&taken);
     let jobs = (0..1000).inspect(move |_| {
@@ -40,7 +40,7 @@ fn no_more_jobs_are_taken_than_allowed() {
         assert_eq!(prefetch.next().unwrap().unwrap(), handed);
         std::thread::sleep(Duration::from_millis(2));
         let taken = taken.load(Ordering::SeqCst) as i32;
-        assert!(taken <= handed + 1 + 6, "{taken} taken, {} handed over", handed + 1);
+        assert!(taken <= handed + 1 + 6, "{taken} taken, {} consumed", handed + 1);
     }
     let start = Instant::now();
     while taken.load(Ordering::SeqCst) < 56 {
@@ -50,7 +50,7 @@ fn no_more_jobs_are_taken_than_allowed() {
 }
 
 #[test]
-fn errors_come_in_their_place_and_work_goes_on() {
+fn errors_come_in_their_place_and_work_continues() {
     let work = |job: u32| if job % 3 == 1 { Err(format!("job {job}")) } else { Ok(job) };
     let results: Vec<_> = Prefetch::new(0..7, Ahead { threads: 3, jobs: 4 }, work).collect();
     for (job, result) in results.iter().enumerate() {
@@ -88,7 +88,7 @@ fn a_panic_in_the_jobs_ends_them() {
 }
 
 #[test]
-fn dropping_ends_the_threads_after_their_job() {
+fn dropping_ends_the_threads_after_their_current_job() {
     let done = Arc::new(AtomicUsize::new(0));
     let alive = Arc::clone(&done);
     let work = move |_: u32| {
@@ -101,7 +101,7 @@ fn dropping_ends_the_threads_after_their_job() {
     let start = Instant::now();
     drop(prefetch);
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
-    // The threads are joined: nothing is done afterwards, and nobody holds the closure any more.
+    // The threads are joined: nothing runs afterwards, and the closure is no longer shared.
     let after = done.load(Ordering::SeqCst);
     std::thread::sleep(Duration::from_millis(30));
     assert_eq!(done.load(Ordering::SeqCst), after);
@@ -109,7 +109,7 @@ fn dropping_ends_the_threads_after_their_job() {
 }
 
 #[test]
-fn dropping_wakes_threads_that_wait_for_room() {
+fn dropping_wakes_waiting_threads() {
     let mut prefetch = Prefetch::new(0.., Ahead { threads: 4, jobs: 1 }, Ok::<u32, Never>);
     prefetch.next();
     std::thread::sleep(Duration::from_millis(20));

@@ -1,4 +1,4 @@
-//! An image in floating point, and what happens to a whole image at its end.
+//! Floating-point images, and effects on a whole image.
 
 use image::RgbImage;
 use rand_chacha::ChaCha8Rng;
@@ -7,14 +7,14 @@ use rand_chacha::rand_core::Rng;
 use super::colour::{Rgb, mix};
 use super::noise::grain;
 
-/// A square image, 0..1 a channel.
+/// Square image with channels from 0 to 1.
 pub(crate) struct Canvas {
     pub(crate) size: usize,
     pub(crate) pixels: Vec<Rgb>,
 }
 
 impl Canvas {
-    /// An image from its pixels, given (column, row, position in the row-major list).
+    /// Creates an image from a function of (column, row, position in the row-major list).
     pub(crate) fn from_fn(size: usize, mut pixel: impl FnMut(usize, usize, usize) -> Rgb) -> Self {
         let mut pixels = Vec::with_capacity(size * size);
         for y in 0..size {
@@ -63,7 +63,6 @@ impl Canvas {
         }
     }
 
-    /// The image in bytes.
     pub(crate) fn into_image(self) -> RgbImage {
         let byte = |channel: f32| (channel.clamp(0.0, 1.0) * 255.0 + 0.5) as u8;
         let bytes: Vec<u8> = self.pixels.iter().flat_map(|pixel| pixel.map(byte)).collect();

@@ -1,6 +1,6 @@
-//! What people would say about a scene.
+//! Captions of scenes.
 //!
-//! Only what can be seen is said: no colours in sketches and scans, and the side of the image only where it is clear.
+//! Captions mention only what is visible: no colours in sketches and scans, and the side of the image only where it is clear.
 
 use rand_chacha::ChaCha8Rng;
 
@@ -8,7 +8,7 @@ use super::domain::Domain;
 use super::plan::{Ground, Object};
 use crate::seed::Draw;
 
-/// The words for images of a domain; the first is the one most used.
+/// Phrases for images of a domain; the first is the most frequent.
 fn picture_of(domain: Domain) -> &'static [&'static str] {
     match domain {
         Domain::Photo => &["a photo of", "a photo of", "a picture of", "a photograph of", "a good photo of"],
@@ -28,7 +28,7 @@ fn picture_of(domain: Domain) -> &'static [&'static str] {
     }
 }
 
-/// Five captions of one subject.
+/// Writes five captions of one subject.
 pub(crate) fn single(rng: &mut ChaCha8Rng, domain: Domain, object: &Object, ground: &Ground) -> Vec<String> {
     let noun = object.shape.name();
     let plain = with_article(noun);
@@ -63,7 +63,7 @@ pub(crate) fn single(rng: &mut ChaCha8Rng, domain: Domain, object: &Object, grou
     ]
 }
 
-/// Five captions of several things.
+/// Writes five captions of several things.
 pub(crate) fn several(rng: &mut ChaCha8Rng, domain: Domain, objects: &[Object], ground: &Ground) -> Vec<String> {
     let mut order: Vec<&Object> = objects.iter().collect();
     let of = *rng.pick(picture_of(domain));
@@ -89,7 +89,7 @@ pub(crate) fn several(rng: &mut ChaCha8Rng, domain: Domain, objects: &[Object], 
             full[0]
         ),
     });
-    // From left to right, as one would read the image.
+    // From left to right, in reading order.
     order.sort_by(|a, b| a.centre[0].total_cmp(&b.centre[0]));
     let read: Vec<String> = order.iter().map(|object| with_article(&described(object, domain, false))).collect();
     captions.push(format!("from left to right {}", listed(&read)));

@@ -1,14 +1,14 @@
-//! The colour words of captions, and what they look like.
+//! Colour words of captions, and their values.
 
 use crate::seed::Draw;
 
-/// Red, green and blue in 0..1, as displayed (no linear light anywhere: the images are drawn, not measured).
+/// Red, green and blue from 0 to 1, as displayed (no linear light: the images are synthetic).
 pub(crate) type Rgb = [f32; 3];
 
-/// A colour that captions can name.
+/// Colour that captions can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
-#[allow(missing_docs, reason = "the names say all there is to say")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum Colour {
     Red,
     Orange,
@@ -23,7 +23,7 @@ pub enum Colour {
 }
 
 impl Colour {
-    /// All colours.
+    /// In the order of their discriminants.
     pub const ALL: [Self; 10] = [
         Self::Red,
         Self::Orange,
@@ -37,12 +37,12 @@ impl Colour {
         Self::Black,
     ];
 
-    /// The word, as captions have it.
+    /// Returns the word in captions.
     pub fn name(self) -> &'static str {
         ["red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "white", "black"][self as usize]
     }
 
-    /// The middle of what the word means.
+    /// Returns the typical value of the word.
     pub(crate) fn rgb(self) -> Rgb {
         match self {
             Self::Red => [0.80, 0.12, 0.12],
@@ -58,30 +58,30 @@ impl Colour {
         }
     }
 
-    /// One thing of this colour: the channels move together (lighter, darker) and a little apart (hue).
+    /// Draws a variation of this colour: the channels move together (lighter, darker) and a little apart (hue).
     pub(crate) fn sample(self, rng: &mut impl Draw) -> Rgb {
         let light = rng.between(-0.08, 0.08);
         self.rgb().map(|channel| (channel + light + rng.between(-0.05, 0.05)).clamp(0.0, 1.0))
     }
 }
 
-/// Perceived difference of two colours, 0..1: channels weighted about as luminance weighs them.
+/// Returns the perceived difference of two colours, from 0 to 1, with channels weighted roughly as in luminance.
 pub(crate) fn contrast(a: Rgb, b: Rgb) -> f32 {
     let square = |channel: usize, weight: f32| weight * (a[channel] - b[channel]) * (a[channel] - b[channel]);
     (square(0, 0.35) + square(1, 0.45) + square(2, 0.2)).sqrt()
 }
 
-/// Grey value of a colour (Rec. 601 weights).
+/// Returns the grey value of a colour (Rec. 601 weights).
 pub(crate) fn luminance(colour: Rgb) -> f32 {
     0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
 }
 
-/// `from` for `t` 0, `to` for 1.
+/// Interpolates from `from` at `t` = 0 to `to` at 1.
 pub(crate) fn mix(from: Rgb, to: Rgb, t: f32) -> Rgb {
     [from[0] + (to[0] - from[0]) * t, from[1] + (to[1] - from[1]) * t, from[2] + (to[2] - from[2]) * t]
 }
 
-/// Every channel times `factor`.
+/// Multiplies every channel by `factor`.
 pub(crate) fn scaled(colour: Rgb, factor: f32) -> Rgb {
     colour.map(|channel| channel * factor)
 }

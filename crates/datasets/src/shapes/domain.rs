@@ -1,9 +1,9 @@
-//! The domains: the same scenes seen by a camera, a pencil, a brush, at night, through a bad copier; and the splits.
+//! Domains: the same scenes as a photo, sketch, cartoon, painting, at night and as a bad scan; and the splits.
 
 use super::trig::cos;
 use crate::seed::Draw;
 
-/// How a scene is drawn.
+/// Style in which a scene is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Domain {
@@ -22,20 +22,20 @@ pub enum Domain {
 }
 
 impl Domain {
-    #[allow(missing_docs, reason = "the name says it all")]
+    /// In the order of their discriminants.
     pub const ALL: [Self; 6] = [Self::Photo, Self::Sketch, Self::Cartoon, Self::Painting, Self::Night, Self::Scan];
 
-    /// The domain's name, as folders have it.
+    /// Returns the domain's name in folders.
     pub fn name(self) -> &'static str {
         ["photo", "sketch", "cartoon", "painting", "night", "scan"][self as usize]
     }
 
-    /// Whether colours can be seen, and so may be named in captions.
+    /// Whether colours are visible, and so may be named in captions.
     pub fn has_colour(self) -> bool {
         !matches!(self, Self::Sketch | Self::Scan)
     }
 
-    /// How far things are turned from upright, at most, in turns.
+    /// Returns the maximum rotation of objects from upright, in turns.
     pub(crate) fn tilt(self) -> f32 {
         match self {
             Self::Photo => 0.07,
@@ -46,7 +46,7 @@ impl Domain {
         }
     }
 
-    /// The page's own small rotation and zoom: hand-held for a camera, askew for a copier.
+    /// Draws a small rotation and zoom of the page: hand-held for a camera, skewed for a copier.
     pub(crate) fn page(self, rng: &mut impl Draw) -> (f32, f32) {
         let tilt = match self {
             Self::Photo | Self::Night => 0.01,
@@ -58,7 +58,7 @@ impl Domain {
     }
 }
 
-/// What a scene is used for. Every split has its own random stream, so that no scene is in two.
+/// Purpose of a scene. Every split has its own random stream, so that no scene is in two splits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Split {
@@ -66,17 +66,17 @@ pub enum Split {
     Pretrain,
     /// Fine-tuning.
     Train,
-    /// Choosing settings.
+    /// Selection of settings.
     Val,
-    /// Measuring results.
+    /// Final evaluation.
     Test,
 }
 
 impl Split {
-    #[allow(missing_docs, reason = "the name says it all")]
+    /// In the order of their discriminants.
     pub const ALL: [Self; 4] = [Self::Pretrain, Self::Train, Self::Val, Self::Test];
 
-    /// The split's name, as folders have it.
+    /// Returns the split's name in folders.
     pub fn name(self) -> &'static str {
         ["pretrain", "train", "val", "test"][self as usize]
     }

@@ -1,18 +1,19 @@
-//! The shapes world: a small drawn world with classes, captions, masks and domains, with which everything in this project can be tried
+//! The shapes world: a small synthetic world with classes, captions, masks and domains, for trying everything in this project
 //! without a download.
 //!
 //! A scene is a pure function of the world's seed, the split, the domain and an index. It shows one shape of [24 kinds](Shape)
 //! ([`World::scene`], for classification) or several ([`World::composition`], for retrieval and segmentation) on one or two
-//! of [8 grounds](Stuff), drawn in the style of one of [six domains](Domain). What makes it worth fine-tuning on:
+//! of [8 grounds](Stuff), drawn in the style of one of [six domains](Domain). It is worth fine-tuning on because:
 //!
 //! * classes are confusable (square, rectangle and diamond; circle, oval and ring; pentagon and hexagon; gear and flower) and vary
 //!   within (proportions, tilt, shear, bent outlines, position, partly hidden or out of the image);
-//! * in **photos** outside of pretraining, the colour and the ground go with the class with probability [`World::spurious`]
+//! * in **photos** outside pretraining, the colour and the ground correlate with the class, with probability [`World::spurious`]
 //!   ([`habit`]). A model fine-tuned on photos can learn that shortcut, which fails in the other domains, where colours and
 //!   grounds are drawn freely or are not visible.
 //!
-//! Drawing uses only arithmetic that IEEE 754 fixes, no platform mathematics library, so that all machines draw the same bytes (the
-//! tests pin hashes of them). All lengths are in 64ths of the side: a larger [`World::size`] shows the same scenes in finer pixels.
+//! Drawing uses only arithmetic that IEEE 754 defines exactly, no platform mathematics library, so that all machines draw the same
+//! bytes (the tests pin hashes of them). All lengths are in 64ths of the side: a larger [`World::size`] shows the same scenes in
+//! finer pixels.
 //!
 //! ```
 //! use radapter_datasets::shapes::{Domain, Split, World};
@@ -52,47 +53,47 @@ use crate::seed;
 use plan::Plan;
 use stage::Stage;
 
-/// A world of scenes.
+/// World of scenes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct World {
-    /// The images' side in pixels, at least 16.
+    /// Side of the images in pixels, at least 16.
     pub size: usize,
-    /// Another seed is another world of the same kind.
+    /// Another seed gives another world of the same kind.
     pub seed: u64,
-    /// With which probability a photo's colour, and independently its ground, is the usual one of its class. Only in photos and only
-    /// outside of [`Split::Pretrain`].
+    /// Probability that a photo's colour, and independently its ground, is the usual one of its class. Applies only to photos and
+    /// only outside [`Split::Pretrain`].
     pub spurious: f32,
 }
 
-/// An image and its annotations.
+/// Image and its annotations.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Scene {
-    /// The image.
     pub image: RgbImage,
-    /// The class: the only object's, or the one's that shows most pixels.
+    /// Class of the only object, or of the one that shows most pixels.
     pub class: usize,
     /// Five captions.
     pub captions: Vec<String>,
-    /// What covers each pixel: an index into [`label_names`].
+    /// Per pixel an index into [`label_names`].
     pub mask: GrayImage,
     /// The objects, back to front.
     pub objects: Vec<Object>,
-    /// What they stand on.
+    /// Background of the objects.
     pub ground: Ground,
 }
 
-/// Names of the labels of masks: the shapes in class order, then the grounds.
+/// Returns the names of the labels of masks: the shapes in class order, then the grounds.
 pub fn label_names() -> Vec<&'static str> {
     class_names().iter().copied().chain(stuff::NAMES).collect()
 }
 
 impl World {
-    /// The world that the embedded model knows: 64 pixels, cues at 0.7.
+    /// Creates the world that the embedded model was trained on: 64 pixels, cues at 0.7.
     pub fn new(seed: u64) -> Self {
         Self { size: 64, seed, spurious: 0.7 }
     }
 
-    /// A scene of one shape. The classes take turns (`index` modulo their number), so that any run of indices is balanced.
+    /// Returns a scene of one shape. The classes alternate (`index` modulo their number), so that any run of indices is balanced.
     pub fn scene(&self, split: Split, domain: Domain, index: u64) -> Scene {
         let mut rng = self.rng("shapes-scene", split, domain, index);
         let shape = Shape::ALL[(index % Shape::ALL.len() as u64) as usize];
@@ -102,7 +103,7 @@ impl World {
         self.draw(plan, domain, captions, &mut rng)
     }
 
-    /// A scene of two to four shapes.
+    /// Returns a scene of two to four shapes.
     pub fn composition(&self, split: Split, domain: Domain, index: u64) -> Scene {
         let mut rng = self.rng("shapes-composition", split, domain, index);
         let plan = plan::several(&mut rng, domain);
@@ -126,7 +127,7 @@ impl World {
     }
 }
 
-/// The shape with most pixels in a mask.
+/// Returns the shape with most pixels in a mask.
 fn widest(mask: &GrayImage) -> usize {
     let mut pixels = [0_usize; Shape::ALL.len()];
     for label in mask.as_raw() {

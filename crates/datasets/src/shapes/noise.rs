@@ -6,8 +6,8 @@ use super::trig::floor;
 
 const SIDE: usize = 32;
 
-/// A 32×32 torus of random values in 0..1, interpolated smoothly. One table serves all uses in a scene: they read it at their own
-/// scale and offset, which is far cheaper than hashing lattice points.
+/// A 32×32 torus of random values from 0 to 1, interpolated smoothly. One table serves all uses in a scene: they read it at their
+/// own scale and offset, which is far cheaper than hashing lattice points.
 pub(crate) struct Noise {
     table: [f32; SIDE * SIDE],
 }
@@ -19,7 +19,7 @@ impl Noise {
         Self { table: bytes.map(|byte| f32::from(byte) / 255.0) }
     }
 
-    /// The noise at a point, one lattice cell a unit.
+    /// Returns the noise at a point, with lattice cells of size 1.
     pub(crate) fn at(&self, x: f32, y: f32) -> f32 {
         let ((column, left), (row, top)) = (floor(x), floor(y));
         let (fx, fy) = (x - left, y - top);
@@ -33,18 +33,18 @@ impl Noise {
         top + (bottom - top) * fy
     }
 
-    /// Two octaves: the noise and a finer half of it, still in 0..1.
+    /// Returns two octaves: the noise and a finer half of it, still from 0 to 1.
     pub(crate) fn cloud(&self, x: f32, y: f32) -> f32 {
         (2.0 * self.at(x, y) + self.at(2.0 * x + 7.3, 2.0 * y + 3.1)) / 3.0
     }
 
-    /// The lattice value of a cell: a random number per brick, stroke or cell.
+    /// Returns the lattice value of a cell: a random number per brick, stroke or cell.
     pub(crate) fn cell(&self, column: i32, row: i32) -> f32 {
         self.table[(row as usize % SIDE) * SIDE + column as usize % SIDE]
     }
 }
 
-/// Camera noise from two random bytes: their sum, centred; standard deviation 1, cut at 2.4.
+/// Returns camera noise from two random bytes: their sum, centred; standard deviation 1, cut at 2.4.
 pub(crate) fn grain(a: u8, b: u8) -> f32 {
     // Two uniform bytes have variance 2·(256²−1)/12 = 104.5².
     (f32::from(a) + f32::from(b) - 255.0) / 104.5

@@ -1,9 +1,9 @@
-//! The class nouns: what can be the subject of a scene.
+//! Class nouns: the possible subjects of a scene.
 
-/// A shape that a scene can hold. The discriminant is the class index.
+/// Shape in a scene. The discriminant is the class index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
-#[allow(missing_docs, reason = "the names say all there is to say")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum Shape {
     Arrow,
     Bolt,
@@ -32,7 +32,7 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// All shapes, in class order (which is alphabetical, so that it is also the order of class folders).
+    /// In class order (which is alphabetical, so that it is also the order of class folders).
     pub const ALL: [Self; 24] = [
         Self::Arrow,
         Self::Bolt,
@@ -60,12 +60,12 @@ impl Shape {
         Self::Triangle,
     ];
 
-    /// The noun, as captions and class names have it.
+    /// Returns the noun in captions and class names.
     pub fn name(self) -> &'static str {
         NAMES[self as usize]
     }
 
-    /// The class index: the position in [`Shape::ALL`].
+    /// Returns the class index: the position in [`Shape::ALL`].
     pub fn class(self) -> usize {
         self as usize
     }
@@ -98,7 +98,7 @@ const NAMES: [&str; 24] = [
     "triangle",
 ];
 
-/// The class names in class order.
+/// Returns the class names in class order.
 pub fn class_names() -> &'static [&'static str] {
     &NAMES
 }

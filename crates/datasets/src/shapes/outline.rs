@@ -1,17 +1,18 @@
 //! Signed distance functions of the shapes: negative inside, in units of the shape's radius.
 //!
-//! Distances are exact or close to it near the edge, which is where anti-aliasing, strokes and bevels look at them. The plane has x to
-//! the right and y **down**, as pixels do. Formulas after the well-known collection of Inigo Quilez; the compositions are our own.
+//! Distances are exact or nearly so near the edge, where anti-aliasing, strokes and bevels use them. The plane has x to
+//! the right and y **down**, as for pixels. Formulas follow the well-known collection of Inigo Quilez; the compositions are our
+//! own.
 
 use super::noun::Shape;
 use super::trig::{cos, sin};
 
-/// A shape with its within-class variation fixed: how pointed this star is, how thick this ring.
+/// Shape with fixed within-class variation: how pointed this star is, how thick this ring.
 pub(crate) struct Outline {
     shape: Shape,
-    /// The variation, 0..1.
+    /// The variation, from 0 to 1.
     variant: f32,
-    /// The edges of what is polygonal: all of some shapes, the tail of the fish.
+    /// Edges of the polygonal parts: all of some shapes, the tail of the fish.
     edges: Vec<Edge>,
 }
 
@@ -68,7 +69,7 @@ impl Outline {
         Self { shape, variant, edges: edges(&corners) }
     }
 
-    /// The distance of a point in the shape's own coordinates.
+    /// Returns the distance of a point in the shape's own coordinates.
     pub(crate) fn distance(&self, x: f32, y: f32) -> f32 {
         let v = self.variant;
         match self.shape {
@@ -107,7 +108,7 @@ fn length(x: f32, y: f32) -> f32 {
     (x * x + y * y).sqrt()
 }
 
-/// Corners of a regular polygon, the first one on top.
+/// Returns the corners of a regular polygon, the first one on top.
 fn regular(count: usize, radius: f32) -> Vec<[f32; 2]> {
     (0..count)
         .map(|corner| {
@@ -127,14 +128,14 @@ fn star(inner: f32) -> Vec<[f32; 2]> {
         .collect()
 }
 
-/// An edge of a polygon, from a corner back to the one before.
+/// Edge of a polygon, from a corner back to the previous one.
 #[derive(Clone, Copy)]
 struct Edge {
     corner: [f32; 2],
     back: [f32; 2],
     /// 1 / |back|².
     inverse: f32,
-    /// The height of the corner before.
+    /// Height of the previous corner.
     previous: f32,
 }
 
@@ -148,7 +149,7 @@ fn edges(corners: &[[f32; 2]]) -> Vec<Edge> {
     corners.iter().zip(before).map(edge).collect()
 }
 
-/// Exact distance to a polygon; the sign by counting crossings.
+/// Returns the exact distance to a polygon; the sign by counting crossings.
 fn polygon(edges: &[Edge], x: f32, y: f32) -> f32 {
     let mut nearest = f32::MAX;
     let mut inside = false;
@@ -240,7 +241,7 @@ fn gear(x: f32, y: f32, hole: f32) -> f32 {
     tooth.min(from_centre - 0.7).max(hole - from_centre)
 }
 
-/// The lens of two equal circles, its tips at (0, ±half).
+/// Returns the distance to the lens of two equal circles, its tips at (0, ±half).
 fn lens(x: f32, y: f32, half: f32, width: f32) -> f32 {
     let offset = (half * half - width * width) / (2.0 * width);
     length(x.abs() + offset, y) - (offset + width)
@@ -255,7 +256,7 @@ fn segment(x: f32, y: f32, from: [f32; 2], to: [f32; 2]) -> f32 {
 
 fn leaf(x: f32, y: f32, v: f32) -> f32 {
     let blade = lens(x, y + 0.16, 0.8, 0.4 + 0.1 * v);
-    // The midrib is cut out of the blade and goes on as the stalk.
+    // The midrib is cut out of the blade and continues as the stalk.
     let rib = segment(x, y, [0.0, 0.0], [0.0, 0.55]) - 0.035;
     let stalk = segment(x, y, [0.0, 0.6], [0.1, 0.98]) - 0.08;
     blade.max(-rib).min(stalk)
@@ -299,11 +300,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn distances_behave_as_distances(class in 0_usize..24, variant in 0.0_f32..1.0, x in -1.6_f32..1.6, y in -1.6_f32..1.6) {
+        fn distances_change_by_at_most_the_step(class in 0_usize..24, variant in 0.0_f32..1.0, x in -1.6_f32..1.6, y in -1.6_f32..1.6) {
             let outline = Outline::new(Shape::ALL[class], variant);
             let here = outline.distance(x, y);
             // One step away the distance differs by at most that step (half as much again where a formula is approximate).
-            // Deep inside nothing but the sign is asked of them.
+            // Deep inside only the sign is used.
             for (dx, dy) in [(0.02, 0.0), (0.0, 0.02), (-0.02, 0.0), (0.0, -0.02)] {
                 let there = outline.distance(x + dx, y + dy);
                 prop_assert!(here < -0.25 || (there - here).abs() <= 0.032, "{:?} at ({x}, {y}): {here} then {there}", Shape::ALL[class]);
@@ -313,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn shapes_fill_a_fair_part_of_their_circle() {
+    fn shapes_fill_a_fair_share_of_their_circle() {
         for shape in Shape::ALL {
             for variant in [0.0, 0.5, 0.999] {
                 let outline = Outline::new(shape, variant);

@@ -1,4 +1,4 @@
-//! What is in a scene and where, before anything is drawn.
+//! Content and layout of a scene, before anything is drawn.
 
 use rand_chacha::ChaCha8Rng;
 
@@ -8,41 +8,41 @@ use super::noun::Shape;
 use super::stuff::Stuff;
 use crate::seed::Draw;
 
-/// A thing in a scene.
+/// Object in a scene.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Object {
-    /// What it is.
+    /// Class of the object.
     pub shape: Shape,
-    /// The colour it was given. Sketches and scans do not show it.
+    /// Assigned colour. Sketches and scans do not show it.
     pub colour: Colour,
-    /// The centre, in fractions of the image's sides from the upper left.
+    /// Centre, in fractions of the image's sides from the upper left.
     pub centre: [f32; 2],
-    /// The radius as a fraction of the image's side.
+    /// Radius as a fraction of the image's side.
     pub radius: f32,
-    /// The rotation, clockwise, in turns.
+    /// Clockwise rotation, in turns.
     pub turns: f32,
     /// Width over height of the distortion; the shape's own proportions are in the shape.
     pub aspect: f32,
     /// Horizontal shift per unit of height.
     pub shear: f32,
-    /// The within-class variation, 0..1 (how pointed, how thick, how many petals).
+    /// Within-class variation, from 0 to 1 (how pointed, how thick, how many petals).
     pub variant: f32,
-    /// The paint: the colour's own variation.
+    /// The colour's own variation.
     pub(crate) paint: Rgb,
 }
 
-/// The ground of a scene: one stuff, or one above another.
+/// Ground of a scene: one stuff, or one above another.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ground {
-    /// The stuff that fills the image, or its part above the horizon.
+    /// Stuff that fills the image, or its part above the horizon.
     pub upper: Stuff,
-    /// The stuff below the horizon.
+    /// Stuff below the horizon, if there is one.
     pub lower: Option<Stuff>,
-    /// The horizon's height as a fraction of the side, from above.
+    /// Height of the horizon as a fraction of the side, from above.
     pub horizon: f32,
-    /// Where in the textures this image is, in 64ths of its side.
+    /// Position of this image in the textures, in 64ths of its side.
     pub(crate) offset: [f32; 2],
-    /// The texture's zoom.
+    /// Zoom of the texture.
     pub(crate) scale: f32,
 }
 
@@ -51,15 +51,15 @@ pub(crate) struct Plan {
     /// Back to front.
     pub(crate) objects: Vec<Object>,
     pub(crate) ground: Ground,
-    /// A strip of the ground that hides part of what stands behind it: its centre, direction in turns, and half width.
+    /// Strip of the ground that hides a part of what is behind it: its centre, direction in turns, and half width.
     pub(crate) cover: Option<([f32; 2], f32, f32)>,
-    /// Where the light comes from, in turns.
+    /// Direction of the light, in turns.
     pub(crate) light: f32,
-    /// The page's rotation in turns, and its zoom.
+    /// Rotation of the page in turns, and its zoom.
     pub(crate) page: (f32, f32),
 }
 
-/// One shape as subject. With probability `spurious` the colour, and independently the ground, is the one its class is mostly seen with.
+/// Plans one shape as subject. With probability `spurious` the colour, and independently the ground, is the usual one of its class.
 pub(crate) fn single(rng: &mut ChaCha8Rng, domain: Domain, shape: Shape, spurious: f32) -> Plan {
     let (usual_colour, usual_stuff) = habit(shape);
     let follow_colour = rng.chance(spurious);
@@ -74,7 +74,7 @@ pub(crate) fn single(rng: &mut ChaCha8Rng, domain: Domain, shape: Shape, spuriou
         colour = usual_colour;
     }
     if !stands_out(colour, &ground) {
-        // A cue that was drawn is kept, and what is free gives way.
+        // A drawn cue is kept, and the free attribute changes.
         if follow_colour && !follow_ground {
             while !stands_out(colour, &ground) {
                 ground.upper = *rng.pick(&Stuff::ALL);
@@ -97,7 +97,7 @@ pub(crate) fn single(rng: &mut ChaCha8Rng, domain: Domain, shape: Shape, spuriou
     Plan { objects: vec![object], ground, cover, light: light(rng), page: domain.page(rng) }
 }
 
-/// Two to four shapes; no two of them alike in both shape and colour.
+/// Plans two to four shapes; no two of them alike in both shape and colour.
 pub(crate) fn several(rng: &mut ChaCha8Rng, domain: Domain) -> Plan {
     let ground = ground(rng);
     let count = 2 + rng.below(3);
@@ -112,7 +112,7 @@ pub(crate) fn several(rng: &mut ChaCha8Rng, domain: Domain) -> Plan {
         }
         let mut radius = rng.between(low, high);
         let mut centre = [0.5, 0.5];
-        // Where there is no room left the newcomer shrinks, so that this ends.
+        // Without room left the new object shrinks, so that this ends.
         loop {
             let edge = 0.85 * radius;
             centre[0] = rng.between(edge, 1.0 - edge);
@@ -132,7 +132,7 @@ pub(crate) fn several(rng: &mut ChaCha8Rng, domain: Domain) -> Plan {
     Plan { objects, ground, cover: None, light: light(rng), page: domain.page(rng) }
 }
 
-/// The colour and the ground that a class is mostly seen with in photos: arbitrary, but the same in every world.
+/// Returns the usual colour and ground of a class in photos: arbitrary, but the same in every world.
 pub fn habit(shape: Shape) -> (Colour, Stuff) {
     let class = shape.class();
     let stuff = Stuff::ALL[(class * 5 + 2) % Stuff::ALL.len()];

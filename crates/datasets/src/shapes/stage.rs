@@ -1,4 +1,4 @@
-//! The geometry of a planned scene on a pixel grid, the same for every domain: distances, ground texture, mask.
+//! Geometry of a planned scene on a pixel grid, the same for every domain: distances, ground texture, mask.
 
 use image::GrayImage;
 use rand_chacha::ChaCha8Rng;
@@ -10,9 +10,9 @@ use super::stuff::{Grain, Stuff};
 use super::trig::{cos, sin};
 use crate::seed::Draw;
 
-/// How far outside an object distances are computed, in 64ths of the side: as far as the widest soft shadow reaches.
+/// How far outside an object distances are computed, in 64ths of the side: the reach of the widest soft shadow.
 const MARGIN: f32 = 7.0;
-/// The distance of everything farther away than that.
+/// Distance of everything beyond that.
 const FAR: f32 = 1e3;
 
 /// One pixel of the ground.
@@ -22,10 +22,10 @@ pub(crate) struct GroundPixel {
     pub(crate) grain: Grain,
 }
 
-/// One object's distances, in pixels.
+/// Distances to one object, in pixels.
 pub(crate) struct Layer {
     pub(crate) object: Object,
-    /// Per pixel, negative inside; [`FAR`] outside of the box.
+    /// Per pixel, negative inside; [`FAR`] outside the box.
     distance: Vec<f32>,
     /// Centre in pixels, page rotation included, so that shading follows the image.
     pub(crate) centre: [f32; 2],
@@ -33,10 +33,10 @@ pub(crate) struct Layer {
     pub(crate) radius: f32,
 }
 
-/// A scene ready to be drawn.
+/// Scene ready to be drawn.
 pub(crate) struct Stage {
     pub(crate) size: usize,
-    /// Pixels in a 64th of the side: every width of a line or blur is given in these, so that a larger image is the same image.
+    /// Pixels per 64th of the side: the unit of all line widths and blurs, so that a larger image shows the same scene.
     pub(crate) unit: f32,
     pub(crate) noise: Noise,
     pub(crate) layers: Vec<Layer>,
@@ -48,13 +48,13 @@ pub(crate) struct Stage {
 }
 
 impl Layer {
-    /// Distance at a pixel; [`FAR`] outside of the image.
+    /// Returns the distance at a pixel; [`FAR`] outside the image.
     pub(crate) fn at(&self, size: usize, x: i32, y: i32) -> f32 {
         let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(y)) else { return FAR };
         if x < size && y < size { self.distance[y * size + x] } else { FAR }
     }
 
-    /// Outward unit direction at a pixel, by central differences.
+    /// Returns the outward unit direction at a pixel, by central differences.
     pub(crate) fn slope(&self, size: usize, x: i32, y: i32) -> [f32; 2] {
         let dx = self.at(size, x + 1, y) - self.at(size, x - 1, y);
         let dy = self.at(size, x, y + 1) - self.at(size, x, y - 1);
@@ -62,7 +62,7 @@ impl Layer {
         if length < 1e-3 { [0.0, 0.0] } else { [dx / length, dy / length] }
     }
 
-    /// Share of the pixel that the object covers.
+    /// Returns the share of the pixel that the object covers.
     pub(crate) fn coverage(distance: f32) -> f32 {
         (0.5 - distance).clamp(0.0, 1.0)
     }
@@ -83,12 +83,12 @@ impl Stage {
         Self { size, unit: size as f32 / 64.0, noise, layers, ground, cover, light }
     }
 
-    /// How much of an object at this pixel is not hidden by the strip in front.
+    /// Returns the share of an object at this pixel that the strip in front does not hide.
     pub(crate) fn uncovered(&self, pixel: usize) -> f32 {
         self.cover.as_ref().map_or(1.0, |cover| 1.0 - Layer::coverage(cover[pixel]))
     }
 
-    /// Label of every pixel: the class of the front-most object there, else the ground's.
+    /// Returns the label of every pixel: the class of the front-most object there, else the ground's.
     pub(crate) fn mask(&self) -> GrayImage {
         let label = |pixel: usize| {
             let hidden = self.cover.as_ref().is_some_and(|cover| cover[pixel] < 0.0);
@@ -101,7 +101,7 @@ impl Stage {
     }
 }
 
-/// From pixels to the scene's own coordinates.
+/// Mapping from pixels to the scene's own coordinates.
 struct Page {
     size: usize,
     cos: f32,
@@ -118,7 +118,7 @@ impl Page {
         (0.5 + u * self.cos - v * self.sin, 0.5 + u * self.sin + v * self.cos)
     }
 
-    /// Where a point of the scene is, in pixels.
+    /// Returns the position of a point of the scene in pixels.
     fn pixel(&self, [x, y]: [f32; 2]) -> [f32; 2] {
         let norm = self.cos * self.cos + self.sin * self.sin;
         let (u, v) = (x - 0.5, y - 0.5);
@@ -126,7 +126,7 @@ impl Page {
         [side * (0.5 + (u * self.cos + v * self.sin) / norm), side * (0.5 + (v * self.cos - u * self.sin) / norm)]
     }
 
-    /// The scene's points under all pixels' centres, row by row.
+    /// Iterates over the scene's points under all pixels' centres, row by row.
     fn points(&self) -> impl Iterator<Item = (f32, f32)> + '_ {
         (0..self.size * self.size)
             .map(|pixel| self.scene((pixel % self.size) as f32 + 0.5, (pixel / self.size) as f32 + 0.5))
@@ -172,7 +172,7 @@ fn ground(ground: &Ground, page: &Page, noise: &Noise) -> Vec<GroundPixel> {
             };
             let scale = 64.0 * ground.scale;
             let grain = stuff.grain(noise, x * scale + shift_x, y * scale + shift_y);
-            // Brightness of the sky goes with the height in the image, not in the endless texture.
+            // Brightness of the sky depends on the height in the image, not in the endless texture.
             let grain = if stuff == Stuff::Sky { Grain { tone: 0.5 * (y - 0.4), ..grain } } else { grain };
             GroundPixel { stuff, grain }
         })

@@ -1,6 +1,6 @@
-//! What scenes stand on: ground with a texture and a noun of its own.
+//! Grounds of scenes, each with a texture and a noun.
 //!
-//! A texture is described once, as a [`Grain`] at each point, and every domain reads from it what it can show: a photo the tones, a
+//! A texture is described once, as a [`Grain`] at each point, and every domain uses the part that it can show: a photo the tones, a
 //! cartoon the second colour, a sketch the lines.
 
 use super::colour::Rgb;
@@ -8,10 +8,10 @@ use super::noise::Noise;
 use super::noun::Shape;
 use super::trig::{floor, sin, smoothstep};
 
-/// A kind of ground. The label of a pixel of ground `s` is `Shape::ALL.len() + s as usize`.
+/// Kind of ground. The label of a pixel of ground `s` is `Shape::ALL.len() + s as usize`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
-#[allow(missing_docs, reason = "the names say all there is to say")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum Stuff {
     Brick,
     Grass,
@@ -23,33 +23,33 @@ pub enum Stuff {
     Wood,
 }
 
-/// The texture of a ground at one point.
+/// Texture of a ground at one point.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Grain {
-    /// Lighter or darker, about −1..1.
+    /// Lighter or darker, roughly from −1 to 1.
     pub(crate) tone: f32,
-    /// How much of the second colour: mortar, clouds, foam. 0..1.
+    /// Share of the second colour: mortar, clouds, foam. From 0 to 1.
     pub(crate) second: f32,
-    /// How much of a drawn line, 0..1.
+    /// Strength of a drawn line, from 0 to 1.
     pub(crate) line: f32,
 }
 
 impl Stuff {
-    /// All grounds, in label order.
+    /// In label order.
     pub const ALL: [Self; 8] =
         [Self::Brick, Self::Grass, Self::Sand, Self::Sky, Self::Snow, Self::Stone, Self::Water, Self::Wood];
 
-    /// The noun, as captions have it.
+    /// Returns the noun in captions.
     pub fn name(self) -> &'static str {
         NAMES[self as usize]
     }
 
-    /// The value of this ground's pixels in a mask.
+    /// Returns the value of this ground's pixels in a mask.
     pub fn label(self) -> usize {
         Shape::ALL.len() + self as usize
     }
 
-    /// The two colours of the ground.
+    /// Returns the two colours of the ground.
     pub(crate) fn colours(self) -> (Rgb, Rgb) {
         match self {
             Self::Brick => ([0.66, 0.31, 0.23], [0.80, 0.75, 0.68]),
@@ -63,7 +63,7 @@ impl Stuff {
         }
     }
 
-    /// The texture at (x, y), in 64ths of the image's side.
+    /// Returns the texture at (x, y), in 64ths of the image's side.
     pub(crate) fn grain(self, noise: &Noise, x: f32, y: f32) -> Grain {
         match self {
             Self::Brick => brick(noise, x, y),
@@ -128,7 +128,7 @@ fn grass(noise: &Noise, x: f32, y: f32) -> Grain {
 }
 
 fn stone(noise: &Noise, x: f32, y: f32) -> Grain {
-    // Cells of the nearest of jittered points; the joint is where the second nearest is as near.
+    // Cells of the nearest of jittered points; the joint is where the second nearest is equally near.
     let size = 10.0;
     let (px, py) = (x / size, y / size);
     let ((column, _), (row, _)) = (floor(px), floor(py));

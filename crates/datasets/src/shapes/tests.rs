@@ -9,7 +9,7 @@ fn scenes(split: Split, domain: Domain, indices: std::ops::Range<u64>) -> Vec<Sc
     indices.map(|index| world.scene(split, domain, index)).collect()
 }
 
-/// First half of the SHA-256 of everything in some scenes of a domain.
+/// Returns the first half of the SHA-256 of everything in some scenes of a domain.
 fn hash(domain: Domain) -> String {
     let world = World::new(0);
     let mut hash = Sha256::new();
@@ -26,7 +26,7 @@ fn hash(domain: Domain) -> String {
 
 #[test]
 fn the_world_is_pinned() {
-    // The embedded model was trained on exactly these images. A change of the drawing code makes another world: train again.
+    // The embedded model was trained on exactly these images. After a change of the drawing code, train it again.
     let pinned = [
         (Domain::Photo, "66b7f32383342c2e22c13b9085cfd350"),
         (Domain::Sketch, "b2c623406518b5cdde9b4b7fc17bfb55"),
@@ -40,7 +40,7 @@ fn the_world_is_pinned() {
 }
 
 #[test]
-fn splits_domains_seeds_and_indices_are_other_scenes() {
+fn splits_domains_seeds_and_indices_give_different_scenes() {
     let world = World::new(0);
     let other = World::new(1);
     let reference = world.scene(Split::Train, Domain::Photo, 0).image;
@@ -59,7 +59,7 @@ fn splits_domains_seeds_and_indices_are_other_scenes() {
 }
 
 #[test]
-fn classes_take_turns() {
+fn classes_alternate() {
     for (index, scene) in scenes(Split::Test, Domain::Cartoon, 0..48).iter().enumerate() {
         assert_eq!(scene.class, index % 24);
         assert_eq!(scene.objects[0].shape.class(), scene.class);
@@ -67,7 +67,7 @@ fn classes_take_turns() {
 }
 
 #[test]
-fn the_subject_is_seen_and_masked() {
+fn the_subject_is_visible_and_masked() {
     for domain in Domain::ALL {
         for (index, scene) in scenes(Split::Val, domain, 0..120).iter().enumerate() {
             let labels: Vec<usize> = scene.mask.as_raw().iter().map(|&label| usize::from(label)).collect();
@@ -81,7 +81,7 @@ fn the_subject_is_seen_and_masked() {
 }
 
 #[test]
-fn cues_are_in_photos_outside_of_pretraining_only() {
+fn cues_are_only_in_photos_outside_pretraining() {
     let share = |split, domain| {
         let scenes = scenes(split, domain, 0..480);
         let usual = scenes.iter().filter(|scene| habit(scene.objects[0].shape).0 == scene.objects[0].colour);
@@ -98,7 +98,7 @@ fn cues_are_in_photos_outside_of_pretraining_only() {
 }
 
 #[test]
-fn captions_say_only_what_can_be_seen() {
+fn captions_mention_only_what_is_visible() {
     let world = World::new(0);
     for domain in Domain::ALL {
         for index in 0..60 {
@@ -122,7 +122,7 @@ fn captions_say_only_what_can_be_seen() {
 }
 
 #[test]
-fn compositions_hold_two_to_four_distinct_things_that_are_seen() {
+fn compositions_hold_two_to_four_distinct_visible_things() {
     let world = World::new(3);
     let mut counts = [0; 5];
     for index in 0..300 {
@@ -143,7 +143,7 @@ fn compositions_hold_two_to_four_distinct_things_that_are_seen() {
 
 #[test]
 fn domains_look_different() {
-    // Mean saturation and brightness tell the domains apart, as the descriptions say.
+    // Mean saturation and brightness distinguish the domains, as the descriptions say.
     let measure = |domain| {
         let (mut saturation, mut light) = (0.0, 0.0);
         let scenes = scenes(Split::Val, domain, 0..48);
@@ -164,7 +164,7 @@ fn domains_look_different() {
 }
 
 #[test]
-fn a_larger_picture_shows_the_same_scene() {
+fn a_larger_image_shows_the_same_scene() {
     let small = World::new(5);
     let large = World { size: 128, ..World::new(5) };
     for index in 0..24 {

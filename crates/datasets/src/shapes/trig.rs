@@ -1,28 +1,28 @@
 //! Sine and cosine from additions and multiplications alone.
 //!
-//! The `sin` of the standard library is the platform's, and platforms differ in the last bit; a drawn world that is pinned by a hash
-//! cannot have that. IEEE 754 fixes `+ − × ÷ √` and rounding to an integer, so everything here is the same everywhere.
+//! The `sin` of the standard library is the platform's, and platforms differ in the last bit, which a world that is pinned by a
+//! hash cannot tolerate. IEEE 754 defines `+ − × ÷ √` and rounding to an integer exactly, so results are the same everywhere.
 
-/// The integer at or below `x`, as integer and as number. (`f32::floor` is a library call on x86-64 without SSE 4.1.)
+/// Returns the largest integer not above `x`, as integer and as float. (`f32::floor` is a library call on x86-64 without SSE 4.1.)
 pub(crate) fn floor(x: f32) -> (i32, f32) {
     let cut = x as i32;
     let below = if (cut as f32) > x { cut - 1 } else { cut };
     (below, below as f32)
 }
 
-/// sin(2π·`turns`), to about 0.001: a parabola, corrected by its own square. Exactly 0 and ±1 at the quarter turns.
+/// Computes sin(2π·`turns`), to about 0.001: a parabola, corrected by its own square. Exactly 0 and ±1 at the quarter turns.
 pub(crate) fn sin(turns: f32) -> f32 {
     let t = turns - floor(turns + 0.5).1;
     let parabola = 8.0 * t - 16.0 * t * t.abs();
     0.225 * (parabola * parabola.abs() - parabola) + parabola
 }
 
-/// cos(2π·`turns`), to about 0.001.
+/// Computes cos(2π·`turns`), to about 0.001.
 pub(crate) fn cos(turns: f32) -> f32 {
     sin(turns + 0.25)
 }
 
-/// 0 below `low`, 1 above `high`, a smooth cubic between.
+/// Returns 0 below `low`, 1 above `high`, a smooth cubic between.
 pub(crate) fn smoothstep(low: f32, high: f32, x: f32) -> f32 {
     let t = ((x - low) / (high - low)).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
@@ -31,7 +31,7 @@ pub(crate) fn smoothstep(low: f32, high: f32, x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn floor_is_that_of_the_library() {
+    fn floor_matches_the_library() {
         for x in [-2.5, -2.0, -0.1, 0.0, 0.9, 1.0, 700.25_f32] {
             assert_eq!(super::floor(x), (x.floor() as i32, x.floor()));
         }

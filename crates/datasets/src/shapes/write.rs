@@ -1,4 +1,4 @@
-//! The world as folders of files, to look at or for other programs.
+//! Writes the world as folders of files, to look at or for other programs.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{Domain, Scene, Shape, Split, World, label_names};
 use crate::DatasetError;
 
-/// One image in the captions file: the form of Karpathy's splits, which retrieval tools read.
+/// Image in the captions file: the format of Karpathy's splits, which retrieval tools read.
 #[derive(Serialize)]
 struct Entry {
     filepath: String,
@@ -36,15 +36,15 @@ struct Captions {
 
 /// Writes the first `count` scenes of a split in the given domains:
 ///
-/// * `<dir>/<split>/<domain>/<class>/<index>.png`: an image folder for each domain;
+/// * `<dir>/<split>/<domain>/<class>/<index>.png`: an image folder per domain;
 /// * `<dir>/masks/<split>/<domain>/<class>/<index>.png`: labels, grey;
-/// * `<dir>/captions/<split>-<domain>.json`: five captions an image, in Karpathy's form, file names relative to `<dir>/<split>`;
+/// * `<dir>/captions/<split>-<domain>.json`: five captions per image, in Karpathy's format, file names relative to `<dir>/<split>`;
 /// * `<dir>/labels.json`: the names of the labels of masks.
 ///
-/// With `compositions` the scenes are of several shapes and `<class>` is the word `several`.
+/// With `compositions` the scenes have several shapes and `<class>` is the word `several`.
 ///
 /// # Errors
-/// If a file cannot be written; the error names it. Files that were written before stay.
+/// [`DatasetError`] naming the file that cannot be written. Files that were written before stay.
 pub fn write(
     world: &World,
     dir: &Path,
@@ -80,7 +80,7 @@ fn entry(scene: Scene, filepath: String, filename: String, split: Split, imgid: 
     Entry { filepath, filename, split: split.name(), imgid, sentids, sentences }
 }
 
-/// An RGB image or a grey mask.
+/// Writes an RGB image or a grey mask as PNG.
 fn png<P>(path: &Path, image: &ImageBuffer<P, Vec<u8>>) -> Result<(), DatasetError>
 where
     P: PixelWithColorType<Subpixel = u8>,

@@ -1,15 +1,15 @@
-//! Captions in the texts of a sample.
+//! Captions in the text members of a sample.
 
 use serde_json::Value;
 
-/// The caption of a `.txt`, or what is wrong with it.
+/// Returns the caption of a `.txt`, or the problem.
 pub(super) fn of_text(bytes: Vec<u8>) -> Result<Vec<String>, String> {
     let text = String::from_utf8(bytes).map_err(|error| format!("it is not UTF-8: {error}"))?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     Ok(vec![line.strip_suffix('\r').unwrap_or(line).to_owned()])
 }
 
-/// The captions of a `.json`, possibly none, or what is wrong with it.
+/// Returns the captions of a `.json`, possibly none, or the problem.
 pub(super) fn of_json(bytes: &[u8]) -> Result<Vec<String>, String> {
     match serde_json::from_slice(bytes).map_err(|error| format!("it is not JSON: {error}"))? {
         Value::Array(list) => texts(list, ""),
@@ -17,25 +17,25 @@ pub(super) fn of_json(bytes: &[u8]) -> Result<Vec<String>, String> {
             let mut captions = match object.remove("caption") {
                 None | Some(Value::Null) => Vec::new(),
                 Some(Value::String(caption)) => vec![caption],
-                Some(_) => return Err("expected a text as `caption`".to_owned()),
+                Some(_) => return Err("expected a string as `caption`".to_owned()),
             };
             let more = match object.remove("captions") {
                 None | Some(Value::Null) => Vec::new(),
                 Some(Value::Array(list)) => texts(list, "captions")?,
-                Some(_) => return Err("expected a list of texts as `captions`".to_owned()),
+                Some(_) => return Err("expected a list of strings as `captions`".to_owned()),
             };
             let differs: Vec<String> = more.into_iter().filter(|caption| !captions.contains(caption)).collect();
             captions.extend(differs);
             Ok(captions)
         }
-        _ => Err("expected an object with `caption` or `captions`, or a list of texts".to_owned()),
+        _ => Err("expected an object with `caption` or `captions`, or a list of strings".to_owned()),
     }
 }
 
 fn texts(list: Vec<Value>, place: &str) -> Result<Vec<String>, String> {
     let text = |(index, value)| match value {
         Value::String(text) => Ok(text),
-        _ => Err(format!("expected a text at `{place}[{index}]`")),
+        _ => Err(format!("expected a string at `{place}[{index}]`")),
     };
     list.into_iter().enumerate().map(text).collect()
 }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_loses_its_final_line_break_only() {
+    fn a_text_loses_only_its_final_line_break() {
         for (content, caption) in
             [("a cat", "a cat"), (" a\ncat \n", " a\ncat "), ("a\r\n", "a"), ("a\n\n", "a\n"), ("", "")]
         {
@@ -73,8 +73,8 @@ mod tests {
     fn other_json_says_what_was_expected() {
         for (json, part) in [
             ("{\"caption\": ", "not JSON"),
-            (r#"{"caption": ["a"]}"#, "a text as `caption`"),
-            (r#"{"captions": "a"}"#, "a list of texts as `captions`"),
+            (r#"{"caption": ["a"]}"#, "a string as `caption`"),
+            (r#"{"captions": "a"}"#, "a list of strings as `captions`"),
             (r#"{"captions": ["a", 3]}"#, "`captions[1]`"),
             (r#"["a", {}]"#, "`[1]`"),
             ("3", "expected an object"),

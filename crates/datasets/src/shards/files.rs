@@ -1,4 +1,4 @@
-//! Finds the files of the shards.
+//! Finds the files of shards.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -11,7 +11,7 @@ use super::pattern;
 use crate::DatasetError;
 use crate::labelled::some;
 
-/// The first bytes of files of general compressors.
+/// First bytes of files of common compressors.
 const COMPRESSED: [(&[u8], &str); 4] =
     [(b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"\xfd7zXZ", "xz"), (b"BZh", "bzip2")];
 
@@ -29,7 +29,7 @@ fn compressor(head: &[u8]) -> Option<&'static str> {
     COMPRESSED.iter().find(|(magic, _)| head.starts_with(magic)).map(|&(_, name)| name)
 }
 
-/// The files that a path stands for, all of which exist and are not compressed.
+/// Returns the files of a path, all of which exist and are not compressed.
 pub(super) fn find(path: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     let files = match path.to_str() {
         _ if path.is_dir() => in_folder(path)?,
@@ -42,12 +42,12 @@ pub(super) fn find(path: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     };
     let mut seen = HashSet::new();
     if let Some(file) = files.iter().find(|&file| !seen.insert(file)) {
-        return Err(wrong(file, "is named twice; each sample would be seen twice".to_owned()));
+        return Err(wrong(file, "is listed twice, which would repeat its samples; list it once".to_owned()));
     }
     let missing: Vec<PathBuf> = files.iter().filter(|file| !file.is_file()).cloned().collect();
     if !missing.is_empty() {
         let (all, count, named) = (files.len(), missing.len(), named(&missing));
-        return Err(wrong(path, format!("stands for {all} shards, of which {count} are not there: {named}")));
+        return Err(wrong(path, format!("refers to {all} shards, of which {count} are missing: {named}")));
     }
     for file in &files {
         let mut head = Vec::new();
@@ -68,7 +68,7 @@ fn wrong(path: &Path, problem: String) -> DatasetError {
     DatasetError::about(path, problem)
 }
 
-/// The tar files of a folder, by the bytes of their names.
+/// Lists the tar files of a folder, in byte order of their names.
 fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(io_error("read", folder))? {
@@ -88,7 +88,7 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     Ok(files)
 }
 
-/// A few of many files, for a message.
+/// Joins a few of many files, for a message.
 pub(super) fn named(files: &[PathBuf]) -> String {
     some(&files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>())
 }

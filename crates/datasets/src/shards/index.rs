@@ -1,4 +1,4 @@
-//! Scans a shard for its samples and the places of their images: headers and texts are read, images are skipped.
+//! Scans a shard for its samples and the positions of their images: headers and texts are read, images are skipped.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,10 +12,9 @@ use super::sample::{Group, Kind, Rules, ShardSample};
 use crate::DatasetError;
 
 const BLOCK: u64 = 512;
-/// The longest text, in bytes.
+/// Maximum length of a text in bytes.
 const MAX_TEXT: u64 = 16 << 20;
 
-/// Reads a shard.
 pub(super) fn read(shard: &Path, rules: &Rules) -> Result<Vec<ShardSample>, DatasetError> {
     let file = File::open(shard).map_err(io_error("read", shard))?;
     let length = file.metadata().map_err(io_error("read", shard))?.len();
@@ -32,7 +31,7 @@ pub(super) fn read(shard: &Path, rules: &Rules) -> Result<Vec<ShardSample>, Data
             break;
         }
     }
-    // Seeking past the end is no error to the system, and the reader stops at the end of the file.
+    // Seeking past the end is not an error for the system, and the reader stops at the end of the file.
     if problem.is_none() && length < index.end + BLOCK {
         problem = Some("it ends without the closing block of a tar file".to_owned());
     }
@@ -42,18 +41,18 @@ pub(super) fn read(shard: &Path, rules: &Rules) -> Result<Vec<ShardSample>, Data
 struct Index<'a> {
     shard: &'a Path,
     rules: &'a Rules,
-    /// The file's bytes.
+    /// Length of the file in bytes.
     length: u64,
-    /// Where the last good member ends.
+    /// End of the last good member.
     end: u64,
     group: Option<Group>,
-    /// The key of the last good sample.
+    /// Key of the last good sample.
     last: Option<String>,
     samples: Vec<ShardSample>,
 }
 
 impl Index<'_> {
-    /// Adds a member; the inner error says why the shard cannot be read any further.
+    /// Adds a member; the inner error says why the rest of the shard cannot be read.
     fn take<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> Result<Result<(), String>, DatasetError> {
         let kind = entry.header().entry_type();
         if kind.is_gnu_sparse() {
@@ -71,7 +70,7 @@ impl Index<'_> {
         let Some(end) = end.filter(|_| offset + length <= self.length) else {
             self.group.take_if(|group| key.is_some_and(|(key, _)| key == group.key));
             let there = self.length.saturating_sub(offset);
-            return Ok(Err(format!("the member `{name}` has {length} bytes, of which {there} are there")));
+            return Ok(Err(format!("the member `{name}` has {length} bytes, of which {there} are present")));
         };
         let Some((key, extension)) = key else {
             self.end = end;
@@ -90,7 +89,7 @@ impl Index<'_> {
                     return Ok(Err(format!("the member `{name}` cannot be read: {error}")));
                 }
             },
-            Some(_) => group.spoil(format!("`{name}` has {length} bytes; a text may have {MAX_TEXT}")),
+            Some(_) => group.spoil(format!("`{name}` has {length} bytes; expected at most {MAX_TEXT} for a text")),
             None => {}
         }
         group.extension(extension, &name);
@@ -110,7 +109,7 @@ impl Index<'_> {
         Ok(())
     }
 
-    /// The samples, those before the break if there is one.
+    /// Returns the samples, those before the break if there is one.
     fn finish(mut self, problem: Option<String>) -> Result<Vec<ShardSample>, DatasetError> {
         // A sample that is incomplete at the break is lost with the rest.
         if problem.is_none() || self.group.as_ref().is_some_and(Group::is_whole) {
@@ -143,7 +142,7 @@ fn content<R: Read>(entry: &mut Entry<'_, R>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A member's key and extension, as webdataset splits its path; `None` for what it ignores.
+/// Splits a member's path into key and extension, as webdataset does; `None` for paths that it ignores.
 fn split(path: &str) -> Option<(&str, &str)> {
     let base = path.rfind('/').map_or(0, |slash| slash + 1);
     let first = path.split('/').next().unwrap_or_default();

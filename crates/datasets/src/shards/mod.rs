@@ -1,14 +1,14 @@
-//! Tar shards as webdataset writes them: images with captions in a few large files instead of many small ones.
+//! Tar shards in webdataset's format: images with captions in a few large files instead of many small ones.
 //!
 //! **Samples.** A member's key is its path up to the first dot of the base name; the rest is its extension. Consecutive members with one
 //! key are a sample: an image (`.jpg`, `.jpeg`, `.png` or `.webp` in any case; the first, if there are several) and captions. A `.txt`
-//! has one caption, without its final line break; a `.json` has an object with `caption` (a text) or `captions` (a list of texts), or
-//! just a list of texts. With both, the caption of the `.txt` comes first, followed by those of the `.json` that differ. Other members,
-//! members without a key (`.hidden`) and webdataset's own (`__index__`) are ignored.
+//! has one caption, without its final line break; a `.json` has an object with `caption` (a string) or `captions` (a list of
+//! strings), or just a list of strings. With both, the caption of the `.txt` comes first, followed by those of the `.json` that
+//! differ. Other members, members without a key (`.hidden`) and webdataset's own (`__index__`) are ignored.
 //!
-//! **Reading.** A shard is scanned once, on first use: headers and texts are read, images are skipped. Each image is read from its place
-//! when it is loaded, so that samples are available in any order and a run resumes where it stopped. [`Shards::order`] goes through all
-//! samples from shard to shard, for sets that take long to scan.
+//! **Reading.** A shard is scanned once, on first use: headers and texts are read, images are skipped. Each image is read from its
+//! position when it is loaded, so that samples are available in any order and a run resumes where it stopped. [`Shards::order`]
+//! iterates over all samples from shard to shard, for sets that take long to scan.
 //!
 //! **Damage.** [`OnError`] decides about samples without image or caption, with an empty or invalid caption or a duplicate member, and
 //! about truncated shards. The samples before the break of a truncated shard are used; the rest is one entry of the report.
@@ -36,7 +36,7 @@ use crate::on_error::{OnError, SkipReport};
 use radapter_images::ImageSource;
 use sample::Rules;
 
-/// A set of shards. Clones share what was scanned.
+/// Set of shards. Clones share the results of scans.
 #[derive(Clone, Debug)]
 pub struct Shards {
     inner: Arc<Inner>,
@@ -51,12 +51,13 @@ struct Inner {
 
 impl Shards {
     /// Finds the shards without reading them: one `.tar` file, a folder of them (in the order of their names' bytes), or a pattern with
-    /// braces, `shards/{000..010}.tar` or `{train,more}/{0..9}.tar`. A file that has braces in its name is that file.
+    /// braces, `shards/{000..010}.tar` or `{train,more}/{0..9}.tar`. A path with braces that exists is a file.
     ///
     /// With `max_captions` only the first ones of each sample are kept.
     ///
     /// # Errors
-    /// If the pattern is invalid, a file is missing, named twice or compressed, a folder has no `.tar`, or `max_captions` is 0.
+    /// [`DatasetError`] if the pattern is invalid, a file is missing, listed twice or compressed, a folder has no `.tar`, or
+    /// `max_captions` is 0.
     pub fn open(
         pattern: &Path,
         on_error: OnError,
@@ -72,15 +73,15 @@ impl Shards {
         Ok(Self { inner: Arc::new(Inner { files, scanned, rules }) })
     }
 
-    /// The shards' files.
+    /// Returns the shards' files.
     pub fn files(&self) -> &[PathBuf] {
         &self.inner.files
     }
 
-    /// The samples of a shard, in its order. The first call scans the shard.
+    /// Returns the samples of a shard, in its order. The first call scans the shard.
     ///
     /// # Errors
-    /// If the file cannot be read; under [`OnError::Fail`] also if it is broken or a sample is damaged.
+    /// [`DatasetError`] if the file cannot be read; under [`OnError::Fail`] also if it is broken or a sample is damaged.
     ///
     /// # Panics
     /// If `index` is not below the number of files.
@@ -94,7 +95,7 @@ impl Shards {
         Ok(samples)
     }
 
-    /// The number of samples of all shards. Scans those that were not scanned yet.
+    /// Returns the number of samples of all shards. Scans those that were not scanned yet.
     ///
     /// # Errors
     /// Those of [`Shards::shard`], and if there is no sample.
@@ -106,23 +107,24 @@ impl Shards {
         if count == 0 { Err(self.nothing()) } else { Ok(count) }
     }
 
-    /// The order of an epoch: pairs of a shard and a position in it, each sample once.
+    /// Returns the order of an epoch: pairs of a shard and a position in it, each sample once.
     ///
-    /// The shards are permuted, and their samples, shard after shard, pass through a buffer of `buffer` places from which the next one is
-    /// drawn. The order is a function of the arguments and the shards. A shard is scanned when the buffer has taken all before it.
+    /// The shards are permuted, and their samples, shard after shard, pass through a buffer of `buffer` samples from which the
+    /// next one is drawn. The order is a function of the arguments and the shards. A shard is scanned when the buffer has taken
+    /// all before it.
     pub fn order(&self, seed: u64, epoch: u64, buffer: usize) -> ShardOrder {
         ShardOrder::new(self.clone(), seed, epoch, buffer)
     }
 
-    /// All samples; those with one key are one image with all their captions. Scans all shards.
+    /// Returns the images of all samples; samples with one key are one image with all their captions. Scans all shards.
     ///
     /// # Errors
-    /// As [`Shards::grouped`].
+    /// Those of [`Shards::grouped`].
     pub fn images(&self) -> Result<CaptionedImages, DatasetError> {
         Ok(self.grouped()?.images)
     }
 
-    /// The images of all samples, and which part of its image each sample has. Scans all shards.
+    /// Returns the images of all samples, and the part of its image that each sample has. Scans all shards.
     ///
     /// # Errors
     /// Those of [`Shards::shard`], and if there is no sample. Under [`OnError::Fail`] also if samples with one key have images of different
@@ -161,10 +163,10 @@ impl Shards {
         Ok(Grouped { images: CaptionedImages { images }, samples })
     }
 
-    /// Whether the image of a sample has this many bytes, as that of an earlier sample with its key has.
+    /// Whether the image of a sample has this many bytes, the size of an earlier sample with its key.
     ///
     /// # Errors
-    /// Under [`OnError::Fail`], if it has not: a key names one image.
+    /// [`DatasetError`] under [`OnError::Fail`], if the size differs: a key names one image.
     pub fn is_image_of(&self, shard: usize, sample: &ShardSample, bytes: u64) -> Result<bool, DatasetError> {
         let (file, key, lengths) = (&self.files()[shard], &sample.key, [bytes, sample.image_bytes()]);
         if lengths[0] == lengths[1] {
@@ -180,40 +182,40 @@ impl Shards {
 
     fn nothing(&self) -> DatasetError {
         DatasetError::Option(format!(
-            "no sample is in {}, or none is left; expected members `key.jpg` with `key.txt` or `key.json`",
+            "no sample is usable in {}; expected members `key.jpg` with `key.txt` or `key.json`",
             files::named(self.files())
         ))
     }
 }
 
-/// The images of all shards.
+/// Images of all shards.
 #[derive(Clone, Debug)]
 pub struct Grouped {
     /// Each with the captions of all its samples.
     pub images: CaptionedImages,
-    /// For each sample of each shard its part of an image; `None` for one that is left out.
+    /// For each sample of each shard its part of an image; `None` for a skipped one.
     pub samples: Vec<Vec<Option<Part>>>,
 }
 
-/// The part of an image that a sample has.
+/// Part of an image that a sample has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Part {
-    /// The image's index.
     pub image: usize,
-    /// The index of its first caption among the image's.
+    /// Index of its first caption among the image's.
     pub first: usize,
-    /// How many of its captions are kept, from the first.
+    /// Number of its captions that are kept, from the first.
     pub captions: usize,
 }
 
 impl ShardSample {
-    /// The length of its encoded image.
+    /// Returns the length of its encoded image in bytes.
     pub fn image_bytes(&self) -> u64 {
         length(&self.image)
     }
 }
 
-/// The bytes of a sample's image.
+/// Returns the bytes of a sample's image.
 fn length(source: &ImageSource) -> u64 {
     match source {
         ImageSource::Member(member) => member.length,
@@ -222,7 +224,7 @@ fn length(source: &ImageSource) -> u64 {
 }
 
 pub(crate) fn no_captions() -> DatasetError {
-    let problem = "max_captions is 0, which leaves no caption; expected at least 1, or leave it out to keep all";
+    let problem = "max_captions is 0, expected at least 1; omit it to keep all captions";
     DatasetError::Option(problem.to_owned())
 }
 

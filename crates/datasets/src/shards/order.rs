@@ -1,4 +1,4 @@
-//! The order of an epoch through shards.
+//! Order of an epoch through shards.
 
 use rand_chacha::ChaCha8Rng;
 
@@ -6,16 +6,16 @@ use super::Shards;
 use crate::DatasetError;
 use crate::seed::{self, Draw};
 
-/// The order of an epoch, see [`Shards::order`]. It ends after the first error.
+/// Order of an epoch, see [`Shards::order`]. It ends after the first error.
 ///
 /// The shards' permutation is drawn from the stream `("shard-order", [seed, epoch])`, the samples from `("shard-buffer", [seed,
-/// epoch])`. A resumed run draws the order again and skips what was done.
+/// epoch])`. A resumed run draws the order again and skips the finished part.
 #[derive(Debug)]
 pub struct ShardOrder {
     shards: Shards,
-    /// Shards that are still to come, the next one last.
+    /// Remaining shards, the next one last.
     pending: Vec<usize>,
-    /// The current shard, its next position and its number of samples.
+    /// Current shard, its next position and its number of samples.
     current: (usize, usize, usize),
     waiting: Vec<(usize, usize)>,
     buffer: usize,
@@ -36,7 +36,7 @@ impl ShardOrder {
         }
     }
 
-    /// The next sample in the order of the shards.
+    /// Returns the next sample in the order of the shards.
     fn pull(&mut self) -> Result<Option<(usize, usize)>, DatasetError> {
         loop {
             let (shard, position, count) = self.current;

@@ -1,9 +1,9 @@
-//! Patterns with braces, also several and nested: `{000..010}` and `{a,b}`.
+//! Brace patterns, also several and nested: `{000..010}` and `{a,b}`.
 
-/// The most names that a pattern may stand for.
+/// Maximum number of names in the expansion of a pattern.
 const LIMIT: usize = 1_000_000;
 
-/// The names that a pattern stands for, the last brace varying fastest, or what is wrong with it.
+/// Expands a pattern, the last brace varying fastest, or returns the problem.
 pub(super) fn expand(pattern: &str) -> Result<Vec<String>, String> {
     let Some(open) = pattern.find(['{', '}']) else { return Ok(vec![pattern.to_owned()]) };
     let (head, brace) = pattern.split_at(open);
@@ -18,7 +18,7 @@ pub(super) fn expand(pattern: &str) -> Result<Vec<String>, String> {
     Ok(names.collect())
 }
 
-/// The position of the brace that closes the one before `inside`.
+/// Returns the position of the brace that closes the one before `inside`.
 fn closing(inside: &str) -> Option<usize> {
     let mut depth = 0_usize;
     for (at, letter) in inside.char_indices() {
@@ -32,7 +32,7 @@ fn closing(inside: &str) -> Option<usize> {
     None
 }
 
-/// What a brace expands to.
+/// Expands a brace.
 fn choices(inside: &str) -> Result<Vec<String>, String> {
     let parts = parts(inside);
     if let [only] = parts[..] {
@@ -45,7 +45,7 @@ fn choices(inside: &str) -> Result<Vec<String>, String> {
     Ok(choices)
 }
 
-/// The parts between commas that are in no inner brace.
+/// Splits at commas outside inner braces.
 fn parts(inside: &str) -> Vec<&str> {
     let mut depth = 0_usize;
     let at_comma = |letter: char| {
@@ -59,7 +59,7 @@ fn parts(inside: &str) -> Vec<&str> {
     inside.split(at_comma).collect()
 }
 
-/// The numbers of `000..010`, downwards if the second is the smaller one. If one begins with a zero, all are as wide as the wider one.
+/// Expands `000..010`, downwards if the second number is smaller. If one starts with a zero, all are padded to the longer width.
 fn range(inside: &str) -> Result<Vec<String>, String> {
     let wrong = || format!("expected a range like `{{000..010}}` or a list like `{{a,b}}`, found `{{{inside}}}`");
     let (first, last) = inside.split_once("..").ok_or_else(wrong)?;
@@ -78,7 +78,7 @@ fn range(inside: &str) -> Result<Vec<String>, String> {
 }
 
 fn too_many() -> String {
-    format!("it stands for more than {LIMIT} files")
+    format!("it expands to more than {LIMIT} files")
 }
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn braces_are_expanded_as_a_shell_does() {
+    fn braces_expand_as_in_a_shell() {
         for (pattern, expected) in [
             ("a.tar", &["a.tar"][..]),
             ("s/{008..011}.tar", &["s/008.tar", "s/009.tar", "s/010.tar", "s/011.tar"]),
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_says_why() {
+    fn invalid_patterns_are_explained() {
         for (pattern, part) in [
             ("{0..3.tar", "`{` has no `}`"),
             ("0..3}.tar", "`}` has no `{`"),

@@ -1,4 +1,4 @@
-//! Makes a sample of the members with one key.
+//! Assembles a sample from the members with one key.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,30 +9,29 @@ use super::captions;
 use crate::DatasetError;
 use crate::on_error::{OnError, SkipReport};
 
-/// A sample of a shard.
+/// Sample of a shard.
 #[derive(Clone, Debug)]
 pub struct ShardSample {
-    /// Its members' path up to the first dot of the base name.
+    /// Path of its members up to the first dot of the base name.
     pub key: String,
-    /// The image, a [`Member`] of the shard.
+    /// A [`Member`] of the shard.
     pub image: ImageSource,
-    /// Its captions, at least one.
+    /// At least one.
     pub captions: Vec<String>,
 }
 
-/// How shards are read.
+/// Options for reading shards.
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
-    /// What to do about damage.
     pub(super) on_error: OnError,
-    /// Where skipped samples are reported.
+    /// Collects skipped samples.
     pub(super) report: SkipReport,
-    /// The most captions of a sample that are kept.
+    /// Maximum number of captions to keep per sample.
     pub(super) max_captions: usize,
 }
 
 impl Rules {
-    /// A part of a shard, or `None` for one that is skipped.
+    /// Returns a part of a shard, or `None` if it is skipped.
     pub(super) fn settle<T>(
         &self,
         shard: &Path,
@@ -47,7 +46,6 @@ impl Rules {
     }
 }
 
-/// What a member has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Image,
@@ -95,7 +93,6 @@ impl Group {
         self.image.get_or_insert_with(|| Arc::new(member));
     }
 
-    /// Adds captions.
     pub(super) fn text(&mut self, kind: Kind, bytes: Vec<u8>, name: &str) {
         let read = if kind == Kind::Json { captions::of_json(&bytes) } else { captions::of_text(bytes) };
         match read {
@@ -105,11 +102,11 @@ impl Group {
         }
     }
 
-    /// Adds an extension, which a sample has only once.
+    /// Adds an extension, which must be unique within a sample.
     pub(super) fn extension(&mut self, extension: &str, name: &str) {
         let extension = extension.to_ascii_lowercase();
         if self.extensions.contains(&extension) {
-            self.spoil(format!("the member `{name}` is there twice"));
+            self.spoil(format!("the member `{name}` occurs twice"));
         } else {
             self.extensions.push(extension);
         }
@@ -120,12 +117,12 @@ impl Group {
         self.problem.get_or_insert(problem);
     }
 
-    /// Whether it has an image and captions already.
+    /// Whether it already has an image and captions.
     pub(super) fn is_whole(&self) -> bool {
         self.problem.is_none() && self.image.is_some() && !(self.text.is_empty() && self.json.is_empty())
     }
 
-    /// The sample.
+    /// Returns the complete sample.
     pub(super) fn sample(self, shard: &Path, rules: &Rules) -> Result<ShardSample, DatasetError> {
         let Self { key, offset, image, text, json, extensions, problem } = self;
         let damaged = |problem| DatasetError::at(shard, format!("sample `{key}` at byte {offset}"), problem);
@@ -142,7 +139,7 @@ impl Group {
         for (index, caption) in text.iter().cloned().chain(others).enumerate() {
             let number = index + 1;
             let caption = match caption.trim() {
-                "" => Err(damaged(format!("its caption {number} is empty; give it a text or take it out"))),
+                "" => Err(damaged(format!("its caption {number} is empty; add a text or remove it"))),
                 _ => Ok(caption),
             };
             captions.extend(rules.settle(shard, &format!("{key}, caption {number}"), caption)?);

@@ -38,7 +38,7 @@ fn separators_headers_and_columns_are_found() {
 }
 
 #[test]
-fn what_is_asked_for_goes_first() {
+fn requested_columns_take_precedence() {
     let content = "path,label,full,words\na.jpg,cat,x/a.jpg,some cat\n";
     assert_eq!(pairs(&read(content, &asked("full", "words")).unwrap()), [("x/a.jpg", "some cat")]);
     assert_eq!(pairs(&read(content, &asked("3", "2")).unwrap()), [("x/a.jpg", "cat")]);
@@ -58,9 +58,9 @@ fn line_numbers_survive_quoted_line_breaks() {
     assert_eq!(lines, [2, 4]);
 }
 
-/// A caption that begins with a quote and does not end with one would swallow all rows after it.
+/// A caption that starts with a quote and does not end with one would swallow all following rows.
 #[test]
-fn a_quote_without_an_end_is_told_with_its_line() {
+fn an_unclosed_quote_is_reported_with_its_line() {
     let message = |content: &str| read(content, &TableOptions::default()).unwrap_err().to_string();
     let text = message("filepath\ttitle\na.jpg\t\"Hello, he said\nb.jpg\ta cat\nc.jpg\tthird\n");
     assert!(text.contains("line 2") && text.contains("is never closed"), "{text}");
@@ -97,7 +97,7 @@ fn bad_files_name_line_and_column() {
 }
 
 #[test]
-fn bytes_that_are_no_text_name_their_line() {
+fn invalid_utf8_is_reported_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data.csv");
     std::fs::write(&path, b"a.jpg,cat\nb.jpg,\xff\xfe\n").unwrap();

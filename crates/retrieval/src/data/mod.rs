@@ -13,32 +13,30 @@ use radapter_training::{DataError, Sample, SampleKey, SampleOrder, TrainData};
 pub(crate) use pairs::PairSet;
 pub(crate) use shards::ShardPairs;
 
-/// One training pair.
 #[derive(Debug)]
 struct Pair {
     name: String,
     image: ImageSource,
     caption: String,
-    /// The label that the pairs of one image share.
+    /// Shared by the pairs of an image.
     label: i64,
 }
 
-/// Where pairs come from.
 trait Pairs: Send + Sync + std::fmt::Debug {
-    /// Pairs in an epoch.
+    /// Returns the number of pairs in an epoch.
     fn len(&self) -> usize;
 
-    /// The indices of an epoch's pairs, one after the other.
+    /// Returns the indices of an epoch's pairs in training order.
     fn order(&self, seed: u64, epoch: u64) -> SampleOrder;
 
-    /// A pair of the order.
+    /// Returns a pair of the order.
     fn pair(&self, key: SampleKey) -> Result<Pair, DataError>;
 
-    /// A text that differs for different pairs.
+    /// Returns a string that identifies the pairs.
     fn fingerprint(&self) -> String;
 }
 
-/// Images and captions as training samples: positives are the captions of one image (Kim et al., ECCV 2024).
+/// Images and captions as training samples: captions of the same image are positives (Kim et al., ECCV 2024).
 ///
 /// The pairs of an epoch, their order, an image's crop and flip, and the caption drawn for it are functions of (seed,
 /// epoch, index) alone, whichever thread loads them.
@@ -79,17 +77,17 @@ impl RetrievalData {
         }
     }
 
-    /// The same samples, decoded in this way.
+    /// Sets how images are decoded.
     pub(crate) fn decoded(self, decoding: DecodeMode) -> Self {
         Self { decoding, ..self }
     }
 
-    /// The same samples, decoded once for all epochs that see them.
+    /// Sets a cache of decoded images for all epochs.
     pub(crate) fn cached(self, pixel_cache: Option<PixelCache>) -> Self {
         Self { pixel_cache, ..self }
     }
 
-    /// Pairs of images that are known all together.
+    /// Creates samples from a complete list of images.
     pub(crate) fn listed(
         pairs: PairSet,
         model: &ClipConfig,
@@ -101,7 +99,7 @@ impl RetrievalData {
         Self::new(Box::new(pairs), model, template, augment, on_error, skipped)
     }
 
-    /// Pairs of tar shards, which are read one after the other.
+    /// Creates samples from tar shards, which are read sequentially.
     pub(crate) fn streamed(
         pairs: ShardPairs,
         model: &ClipConfig,

@@ -1,4 +1,4 @@
-//! Pairs of images and captions that are known all together.
+//! Pairs from a complete list of images and captions.
 
 use radapter_datasets::CaptionedImages;
 use radapter_datasets::fingerprint::Fingerprint;
@@ -9,7 +9,7 @@ use radapter_training::{DataError, SampleKey, SampleOrder};
 use super::{Pair, Pairs};
 use crate::config;
 
-/// Pairs of images that are known all together.
+/// Pairs from a complete list of images.
 #[derive(Debug)]
 pub(crate) struct PairSet {
     images: CaptionedImages,
@@ -31,7 +31,7 @@ impl PairSet {
     }
 }
 
-/// The caption drawn for an image in an epoch.
+/// Returns the caption drawn for an image in an epoch.
 pub(super) fn drawn(key: SampleKey, captions: usize) -> usize {
     seed::rng("caption", &[key.seed, key.epoch, key.index as u64]).below(captions)
 }

@@ -1,4 +1,4 @@
-//! Pairs of tar shards, read sequentially and drawn from a buffer.
+//! Pairs of tar shards, read sequentially and shuffled in a buffer.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -20,28 +20,28 @@ const POSITION_BITS: u32 = 30;
 
 /// Pairs of tar shards.
 ///
-/// An epoch goes through the shards one after the other, in an order of (seed, epoch), and draws from a buffer of the pairs
-/// that come next, so that large sets are read sequentially.
+/// An epoch reads the shards one after another, in an order that depends on (seed, epoch), and draws from a buffer of the next
+/// pairs, so that large sets are read sequentially.
 #[derive(Clone, Debug)]
 pub(crate) struct ShardPairs {
     shards: Shards,
     which: config::Pairs,
     buffer: usize,
-    /// Totals over all samples, where they were scanned.
+    /// Totals over all samples, if the shards were scanned.
     known: Option<Arc<Known>>,
     len: usize,
 }
 
-/// Shards that were scanned.
+/// Results of a scan.
 #[derive(Debug)]
 struct Known {
     grouped: Grouped,
-    /// Images that are not trained on, by their places.
+    /// Places of the images held out for validation.
     held_out: HashSet<usize>,
 }
 
 impl ShardPairs {
-    /// All pairs but those of the images held out. Samples of one key are one image, in whichever shards.
+    /// Creates the pairs of scanned shards, without the images held out. Samples with the same key are one image, across shards.
     pub(crate) fn scanned(
         shards: Shards,
         grouped: Grouped,
@@ -55,15 +55,15 @@ impl ShardPairs {
         Self { shards, which, buffer, known: Some(Arc::new(known)), len }
     }
 
-    /// Epochs of a given number of pairs: shards with fewer are read again. Each sample is an image with its own captions.
+    /// Creates epochs of a given number of pairs: smaller sets are read repeatedly. Each sample is an image with its own captions.
     pub(crate) fn of_len(shards: Shards, which: config::Pairs, buffer: usize, len: usize) -> Self {
         Self { shards, which, buffer, known: None, len }
     }
 
-    /// The pairs of one pass over the shards, shard by shard.
+    /// Iterates over the pairs of one pass over the shards, shard by shard.
     fn pass(&self, seed: u64, pass: u64) -> impl Iterator<Item = Result<usize, DatasetError>> + Send + use<> {
         let this = self.clone();
-        // Bytes of the image of each key in this pass, as a scan would have found.
+        // Size of the image of each key in this pass, as a scan would have found.
         let mut bytes = HashMap::new();
         self.shards.order(seed, pass, 1).flat_map(move |place| {
             let pairs = place.and_then(|(shard, position)| this.pairs_of(shard, position, &mut bytes));
@@ -97,7 +97,7 @@ impl ShardPairs {
 }
 
 impl Known {
-    /// How many pairs a sample makes.
+    /// Returns the number of pairs of a sample.
     fn pairs(&self, part: Option<Part>, which: config::Pairs) -> usize {
         match part {
             None => 0,
@@ -159,7 +159,7 @@ impl Pairs for ShardPairs {
     fn fingerprint(&self) -> String {
         let mut fingerprint = Fingerprint::default();
         for file in self.shards.files() {
-            // The shards may move; they must stay the same shards.
+            // The shards may move, but must have the same content.
             fingerprint.text(&file.file_name().unwrap_or_default().to_string_lossy());
             fingerprint.file_size(file);
         }
@@ -167,25 +167,25 @@ impl Pairs for ShardPairs {
     }
 }
 
-/// The seed of a pass in the shards' order: the epoch for the first, so that passes of all epochs differ.
+/// Returns the seed of a pass in the shards' order: the epoch for the first, so that passes of all epochs differ.
 fn pass_seed(epoch: u64, pass: u64) -> u64 {
     epoch | pass << 40
 }
 
-/// A number that samples of one key share, in whichever shard they are: a part of the key's hash, so that no list of keys is
-/// needed.
+/// Returns a number that samples with the same key share, in whichever shard they are: a part of the key's hash, so that no list of
+/// keys is needed.
 fn label(key: &str) -> i64 {
     let digest = Sha256::digest(key.as_bytes());
     let bytes = [digest[0], digest[1], digest[2], digest[3], digest[4], digest[5], digest[6], digest[7]];
     i64::from_le_bytes(bytes) & i64::MAX
 }
 
-/// No pair in a whole pass.
+/// A whole pass has no pair.
 #[derive(Debug, thiserror::Error)]
 #[error("the shards have no pair to train on")]
 struct NoPairs;
 
-/// An epoch's order: a buffer over as many passes as it takes.
+/// Order of an epoch: a buffer over as many passes as needed.
 struct Order {
     pairs: ShardPairs,
     seed: u64,
@@ -200,7 +200,7 @@ struct Order {
 }
 
 impl Order {
-    /// The next pair as the shards have it.
+    /// Returns the next pair in the shards' order.
     fn pull(&mut self) -> Result<usize, DataError> {
         loop {
             if let Some(pair) = self.current.next() {

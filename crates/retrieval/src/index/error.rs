@@ -1,4 +1,4 @@
-//! Why an index cannot be read, searched or brought up to date.
+//! Errors of an index.
 
 use std::path::PathBuf;
 
@@ -8,19 +8,19 @@ use radapter_embedding::EmbedError;
 use radapter_files::IoError;
 use radapter_images::DecodeMode;
 
-/// Why an index cannot be read, searched or brought up to date.
+/// Why an index cannot be read, searched or updated.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "fields are named for what they hold")]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum IndexError {
-    /// The operating system refused.
+    /// The operating system reported an error.
     #[error(transparent)]
     Io(#[from] IoError),
-    /// The directory is no index.
-    #[error("{} is no index (it has no index.json); make one with `radapter index`", path.display())]
+    /// The directory does not hold an index.
+    #[error("{} is not an index: it has no index.json; create one with `radapter index`", path.display())]
     NoIndex { path: PathBuf },
     /// A directory that is neither an index nor empty.
-    #[error("{} is no index and has {found} in it; name a new or an empty directory", path.display())]
+    #[error("{} is not an index, and it contains {found}; choose a new or empty directory", path.display())]
     NotEmpty {
         path: PathBuf,
         /// One of its entries.
@@ -29,95 +29,56 @@ pub enum IndexError {
     /// The manifest cannot be read.
     #[error("{}: {reason}", path.display())]
     Manifest { path: PathBuf, reason: String },
-    /// A segment is not as the manifest says.
-    #[error("{}: expected {expected}, found {found}; remove the index and make it anew", path.display())]
-    Segment {
-        path: PathBuf,
-        /// What should be there.
-        expected: String,
-        found: String,
-    },
+    /// A segment differs from the manifest.
+    #[error("{}: expected {expected}, found {found}; remove the index and create it again", path.display())]
+    Segment { path: PathBuf, expected: String, found: String },
     /// A segment is damaged.
-    #[error("{0}; remove the index and make it anew")]
+    #[error("{0}; remove the index and create it again")]
     Damaged(Box<CheckpointError>),
-    /// The index was made by another model.
+    /// The index was created with another model.
     #[error(
-        "{} was made by another model ({recorded}, hash {expected}), this one ({given}) has {found}: embeddings of two models cannot \
-         be compared; give that model, or make another index", path.display()
+        "{} was created with another model: {recorded} (hash {expected}), found {given} (hash {found}); embeddings of different models cannot \
+         be compared. Use the recorded model, or create another index", path.display()
     )]
     OtherModel {
-        /// The index.
         path: PathBuf,
-        /// The name of its model.
         recorded: String,
-        /// The hash of its model.
+        /// The hash of the recorded model.
         expected: String,
-        /// The name of the model at hand.
         given: String,
-        /// The hash of the model at hand.
+        /// The hash of the given model.
         found: String,
     },
-    /// The index was made of images that were decoded in another way.
-    #[error("{} was made with decode = {recorded}, not {given}: give that, or make another index", path.display())]
-    OtherDecoding {
-        /// The index.
-        path: PathBuf,
-        /// How its images were decoded.
-        recorded: DecodeMode,
-        /// How these would be.
-        given: DecodeMode,
-    },
-    /// The index is of another folder.
+    /// The images of the index were decoded in another mode.
+    #[error("{} was created with decode = {recorded}, not {given}; use that, or create another index", path.display())]
+    OtherDecoding { path: PathBuf, recorded: DecodeMode, given: DecodeMode },
+    /// The index belongs to another folder.
     #[error(
-        "{} is of the images in {}, not of those in {}: make another index, or say that they were moved (--moved)",
+        "{} indexes the images in {}, not those in {}; create another index, or pass --moved if the images were moved",
         path.display(), recorded.display(), given.display()
     )]
-    OtherFolder {
-        /// The index.
-        path: PathBuf,
-        recorded: PathBuf,
-        /// The folder at hand.
-        given: PathBuf,
-    },
-    /// No image is left in the folder.
+    OtherFolder { path: PathBuf, recorded: PathBuf, given: PathBuf },
+    /// The folder no longer has any image.
     #[error(
-        "no image is below {}, so that the index {} is left as it was; if they are gone for good, remove the index", images.display(), path.display()
+        "{}: no image found, so the index {} is left as it was; remove the index if the images were deleted on purpose", images.display(), path.display()
     )]
-    NoneLeft {
-        images: PathBuf,
-        /// The index.
-        path: PathBuf,
-    },
-    /// An image whose name is no text.
-    #[error("{}: its path is not UTF-8, and the names of an index are; rename it, or skip it", path.display())]
-    Name {
-        /// The image.
-        path: PathBuf,
-    },
-    /// Another process works on the index.
-    #[error("{} is being brought up to date by another process; wait for it, or stop it", path.display())]
-    Busy {
-        /// The index.
-        path: PathBuf,
-    },
-    /// An index without images.
+    NoneLeft { images: PathBuf, path: PathBuf },
+    /// The path of an image is not UTF-8.
+    #[error("{}: the path is not UTF-8 and cannot be indexed; rename it, or skip it", path.display())]
+    Name { path: PathBuf },
+    /// Another process is updating the index.
+    #[error("{} is being updated by another process; wait for it, or stop it", path.display())]
+    Busy { path: PathBuf },
+    /// The index has no images.
     #[error("the index {} has no images", path.display())]
-    Empty {
-        /// The index.
-        path: PathBuf,
-    },
-    /// A query of another length.
-    #[error("the query has {found} values and the index's embeddings {expected}: they are of different models")]
-    Dim {
-        /// Length of the index's.
-        expected: usize,
-        /// Length of the query.
-        found: usize,
-    },
-    /// The folder of images.
+    Empty { path: PathBuf },
+    /// The query has another length than the embeddings.
+    #[error("the query has {found} values and the index's embeddings {expected}: they belong to different models")]
+    Dim { expected: usize, found: usize },
+    /// The folder of images cannot be read.
     #[error(transparent)]
     Folder(#[from] DatasetError),
-    /// The images.
+    /// An image cannot be embedded.
     #[error(transparent)]
     Embed(#[from] EmbedError),
 }

@@ -9,39 +9,39 @@ use serde::{Deserialize, Serialize};
 
 use super::IndexError;
 
-/// The form of the manifest and of the segments.
+/// Format version of the manifest and of the segments.
 pub(super) const FORMAT: &str = "radapter-index-v1";
 const FILE: &str = "index.json";
 
-/// `index.json`: what an index is of, and where it is.
+/// Content of `index.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// The form of this file.
+    /// Version of this file's format.
     pub format: String,
-    /// The model that made the embeddings.
+    /// The model that computed the embeddings.
     pub model: ModelId,
     /// Length of an embedding.
     pub embed_dim: usize,
-    /// How images are decoded. Not written where it is exactly, so that such an index reads in versions that know no other.
+    /// How images were decoded. `exact` is not written, so that versions without this setting can read such an index.
     #[serde(skip_serializing_if = "DecodeMode::is_exact", default)]
     pub decoding: DecodeMode,
-    /// The folder of the images, from the root.
+    /// Absolute path of the image folder.
     pub images: PathBuf,
-    /// Where the embeddings are.
+    /// Files of embeddings.
     pub segments: Vec<SegmentEntry>,
 }
 
-/// How a model is opened, and what identifies it.
+/// Model of an index: how to open it, and its hash.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelId {
     /// The model's name, valid in any working directory.
     pub reference: String,
-    /// The α at which a run was merged; none for a plain model, and for a run at its own.
+    /// The α at which a run was merged; `None` for a plain model, and for a run at its own α.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub alpha: Option<f64>,
-    /// The hash of its tensors ([`StateDict::hash`](radapter_clip::state_dict::StateDict::hash)).
+    /// Hash of its tensors ([`StateDict::hash`](radapter_clip::state_dict::StateDict::hash)).
     pub hash: String,
 }
 
@@ -54,18 +54,18 @@ impl std::fmt::Display for ModelId {
     }
 }
 
-/// A part of an index.
+/// File of an index with a part of the embeddings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SegmentEntry {
-    /// The file, relative to the index.
+    /// Relative to the index.
     pub file: String,
-    /// How many images it holds.
+    /// Number of images.
     pub images: usize,
 }
 
 impl Manifest {
-    /// The manifest of an index.
+    /// Reads the manifest of an index.
     pub(super) fn read(dir: &Path) -> Result<Self, IndexError> {
         let path = dir.join(FILE);
         let text = match std::fs::read(&path) {
@@ -103,7 +103,7 @@ impl Manifest {
         }
     }
 
-    /// Replaces the manifest in the directory; the index has changed from then on.
+    /// Replaces the manifest in the directory, which commits a change of the index.
     pub(super) fn write(&self, dir: &Path) -> Result<(), IndexError> {
         let path = dir.join(FILE);
         let text = serde_json::to_vec_pretty(self).map_err(|error| io_error("write", &path)(error.into()))?;

@@ -1,10 +1,10 @@
-//! Embeddings of a folder of images, kept on disk.
+//! On-disk index of the embeddings of an image folder.
 //!
 //! An index is a directory: `index.json`, the [manifest](Manifest), and `segments/`, safetensors files with the embeddings
-//! of a few thousand images each, which are mapped into memory. A segment is written whole, and then the manifest that
-//! names it, so that at every moment, also after a kill or with a full disk, the index is what its manifest says.
+//! of a few thousand images each, which are memory-mapped. A segment is written completely before the manifest that
+//! names it, so that the index is consistent with its manifest at every moment, even after a kill or with a full disk.
 //!
-//! [`update`] brings an index up to date with its folder, [`Index::search`] searches it.
+//! [`update`] updates an index from its folder, [`Index::search`] searches it.
 
 mod error;
 mod manifest;
@@ -21,7 +21,7 @@ pub use update::{Folder, SAVE_EVERY, UpdateOptions, Updated, update};
 
 use segment::Segment;
 
-/// An index that is open.
+/// Open index.
 #[derive(Clone, Debug)]
 pub struct Index {
     dir: PathBuf,
@@ -33,7 +33,7 @@ impl Index {
     /// Opens an index.
     ///
     /// # Errors
-    /// [`IndexError`] if the directory is no index, or a part of it is missing or damaged.
+    /// [`IndexError`] if the directory is not an index, or a part of it is missing or damaged.
     pub fn open(dir: impl Into<PathBuf>) -> Result<Self, IndexError> {
         let dir = dir.into();
         let open = |manifest: &Manifest| -> Result<Vec<Segment>, IndexError> {
@@ -55,12 +55,12 @@ impl Index {
         Ok(Self { dir, manifest, segments })
     }
 
-    /// What the index is of.
+    /// Returns the content of `index.json`.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// Checks that a model is the one that made the index, by its hash.
+    /// Checks by hash that a model is the one that created the index.
     ///
     /// # Errors
     /// [`IndexError::OtherModel`] if it is not.
@@ -68,17 +68,17 @@ impl Index {
         self.manifest.check_model(&self.dir, model)
     }
 
-    /// Number of images.
+    /// Returns the number of images.
     pub fn len(&self) -> usize {
         self.segments.iter().map(Segment::len).sum()
     }
 
-    /// Whether there are none.
+    /// Whether the index has no images.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The directory.
+    /// Returns the directory.
     pub fn path(&self) -> &Path {
         &self.dir
     }

@@ -7,20 +7,20 @@ use serde::Serialize;
 
 use super::{Index, IndexError};
 
-/// An image that was found.
+/// Search result.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Hit {
-    /// From 1.
+    /// Counted from 1.
     pub rank: usize,
-    /// Its path relative to the index's folder of images.
+    /// Relative to the index's image folder.
     pub path: String,
-    /// The cosine of its embedding and the query's.
+    /// Cosine similarity of the image and the query.
     pub score: f32,
 }
 
 impl Index {
-    /// The `k` images whose embeddings have the highest inner product with a query's, the best first, equal ones in the order
-    /// of their paths' bytes. Every image is looked at.
+    /// Returns the `k` images whose embeddings have the highest inner product with a query's, best first, equal ones in byte order
+    /// of their paths. The search is exhaustive.
     ///
     /// # Shapes
     /// `query`: `[embed_dim]`, L2-normalised

@@ -1,4 +1,4 @@
-//! Segments of an index: embeddings of some images, with their names, in a file.
+//! Segments of an index: files with the embeddings and names of some images.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::manifest::FORMAT;
 use super::{IndexError, SegmentEntry};
 
-/// The folder of the segments.
+/// Folder of the segments.
 pub(super) const FOLDER: &str = "segments";
 const ENDING: &str = ".safetensors";
 
@@ -21,7 +21,7 @@ const EMBEDDINGS: &str = "embeddings";
 const NAMES: &str = "image_names";
 const STAMPS: &str = "stamps";
 
-/// Identifies the version of a file: its size and its time of change, in nanoseconds since 1970.
+/// Version of a file: size and modification time, in nanoseconds of Unix time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stamp(u64, i64);
 
@@ -38,7 +38,7 @@ impl Stamp {
     }
 }
 
-/// The embeddings of some images.
+/// Embeddings of some images.
 #[derive(Clone, Debug)]
 pub(super) struct Segment {
     pub(super) names: Vec<String>,
@@ -48,7 +48,7 @@ pub(super) struct Segment {
     dim: usize,
 }
 
-/// Images on their way into a segment.
+/// Rows of a segment to be written.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rows {
     pub(super) names: Vec<String>,
@@ -56,7 +56,7 @@ pub(super) struct Rows {
     pub(super) values: Vec<f32>,
 }
 
-/// The number in a segment's name.
+/// Returns the number in a segment's name.
 pub(super) fn number(file: &str) -> Option<u64> {
     file.strip_prefix(FOLDER)?.strip_prefix('/')?.strip_suffix(ENDING)?.parse().ok()
 }
@@ -86,7 +86,7 @@ impl Segment {
         self.names.len()
     }
 
-    /// The embedding of each image, one after the other, each into `row`.
+    /// Reads the embedding of an image into `row`.
     pub(super) fn row(&self, index: usize, row: &mut [f32]) {
         let bytes = &self.embeddings.bytes()[index * 4 * self.dim..][..4 * self.dim];
         for (value, bytes) in row.iter_mut().zip(bytes.chunks_exact(4)) {
@@ -119,7 +119,7 @@ impl Rows {
         self.names.is_empty()
     }
 
-    /// Writes the rows as a segment; the manifest does not name it yet.
+    /// Writes the rows as a segment, which the manifest does not name yet.
     pub(super) fn write(self, dir: &Path, number: u64) -> Result<SegmentEntry, IndexError> {
         let file = format!("{FOLDER}/{number:08}{ENDING}");
         let path = dir.join(&file);

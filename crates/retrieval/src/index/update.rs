@@ -1,4 +1,4 @@
-//! Brings an index up to date with a folder of images.
+//! Updates of an index from an image folder.
 
 use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
@@ -19,61 +19,62 @@ use super::manifest::FORMAT;
 use super::segment::{FOLDER, Rows, Segment, Stamp, number};
 use super::{IndexError, Manifest, ModelId};
 
-/// Images of a full segment.
+/// Number of images in a full segment.
 const SEGMENT: usize = 4096;
-/// Most images that are embedded between two checks of the clock.
+/// Maximum number of images to embed between two checks of the clock.
 const PIECE: usize = 256;
-/// Fewest such images.
+/// Minimum number of such images.
 const LEAST: usize = 8;
-/// How often work is saved by default.
+/// Default interval of saving.
 pub const SAVE_EVERY: Duration = Duration::from_secs(20);
 
 const LOCK: &str = "lock";
 
-/// The images that an index is to be of.
+/// Image folder of an index.
 #[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Folder {
     pub path: PathBuf,
-    /// Whether an index of another folder is to be taken for one of this: the images were moved.
+    /// Whether the images were moved here, so that an index of another folder is accepted.
     pub moved: bool,
 }
 
-/// How an index is brought up to date.
+/// Options of an update.
 #[derive(Clone, Debug)]
 pub struct UpdateOptions<'a> {
     /// How images are read and embedded.
     pub embed: EmbedOptions,
-    /// Set to true, it stops the work within a few seconds, with finished embeddings saved.
+    /// Stops the work within a few seconds, with finished embeddings saved, when set to true.
     pub interrupt: &'a AtomicBool,
-    /// How often finished embeddings are saved: the work that a kill can cost.
+    /// Interval of saving finished embeddings: the work that a kill can lose.
     pub save_every: Duration,
 }
 
-/// What an update did.
+/// Summary of an update.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Updated {
-    /// Images that were embedded: new ones, and those that had changed.
+    /// Images embedded: new ones, and those that changed.
     pub embedded: usize,
-    /// Images that were there already.
+    /// Images that were up to date.
     pub kept: usize,
     /// Images that were removed or changed.
     pub dropped: usize,
-    /// Images that could not be read and are not in the index.
+    /// Unreadable images that are not in the index.
     pub skipped: Vec<Skipped>,
     /// Whether the work was interrupted before its end.
     pub interrupted: bool,
 }
 
-/// Brings the index in `dir` up to date with a folder of images, or makes it: embeds new and changed images and drops those
-/// that were removed. A file counts as unchanged while its size and time of change are the same.
+/// Updates the index in `dir` from a folder of images, or creates it: embeds new and changed images and drops those
+/// that were removed. A file counts as unchanged while its size and modification time are the same.
 ///
 /// Embeddings are saved every few seconds; after a kill the next call continues from there. `progress` is called with the number of
 /// images done and the number to embed.
 ///
 /// # Errors
-/// [`IndexError::OtherModel`] and [`IndexError::OtherFolder`] if the index is of others, [`IndexError::Busy`] if another
-/// process updates it, and for images that cannot be read under `on_error = fail`: embeddings made before are saved.
+/// [`IndexError::OtherModel`] and [`IndexError::OtherFolder`] if the index belongs to another model or folder,
+/// [`IndexError::Busy`] if another process updates it, and for unreadable images under `on_error = fail`; embeddings computed
+/// before are saved.
 pub fn update(
     dir: &Path,
     folder: &Folder,
@@ -84,7 +85,7 @@ pub fn update(
 ) -> Result<Updated, IndexError> {
     let root = folder.path.canonicalize().map_err(io_error("read", &folder.path))?;
     let images = match folder::images(&root) {
-        // An index is not emptied because a disk is not mounted.
+        // An unmounted disk must not empty the index.
         Err(DatasetError::NoImages { path, .. }) if Manifest::read(dir).is_ok() => {
             return Err(IndexError::NoneLeft { images: path, path: dir.to_owned() });
         }
@@ -100,7 +101,7 @@ pub fn update(
         if options.embed.on_error.settle(&name, is_text, &report)?.is_none() {
             continue;
         }
-        // Taken before the image is read: a change in between is found by the next call.
+        // Taken before the image is read: the next call detects a change in between.
         let stamp = Stamp::of(&path).map_err(io_error("read", &path))?;
         wanted.push((name, path, stamp));
     }
@@ -114,7 +115,7 @@ pub fn update(
     Ok(updated)
 }
 
-/// Locks the index and reads its manifest, or makes both.
+/// Locks the index and reads its manifest, or creates both.
 fn begin(
     dir: &Path,
     root: &Path,
@@ -138,11 +139,11 @@ fn begin(
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(IndexError::Busy { path: dir.to_owned() }),
-        // Some network file systems have no locks; there the user has to take care.
+        // Some network file systems do not support locks; there the user has to take care.
         Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {}
         Err(TryLockError::Error(error)) => return Err(io_error("lock", path)(error).into()),
     }
-    // Another process may have made or changed it before the lock was taken.
+    // Another process may have created or changed it before the lock was taken.
     let Some(mut manifest) = read()? else {
         let images = root.to_owned();
         let (format, segments) = (FORMAT.to_owned(), Vec::new());
@@ -162,7 +163,7 @@ fn begin(
     Ok((lock, manifest))
 }
 
-/// A directory that may become an index.
+/// Checks that a directory can become an index.
 fn check_empty(dir: &Path) -> Result<(), IndexError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -171,7 +172,7 @@ fn check_empty(dir: &Path) -> Result<(), IndexError> {
     };
     for entry in entries {
         let name = entry.map_err(io_error("list", dir))?.file_name();
-        // Left by a call that was killed before it had begun.
+        // Left by a call that was killed before it started.
         if name != FOLDER && name != LOCK && !is_temporary(&name) {
             return Err(IndexError::NotEmpty { path: dir.to_owned(), found: name.display().to_string() });
         }
@@ -179,14 +180,14 @@ fn check_empty(dir: &Path) -> Result<(), IndexError> {
     Ok(())
 }
 
-/// Whether a file is a temporary one that was never renamed.
+/// Whether a file is a leftover temporary file.
 fn is_temporary(name: &std::ffi::OsStr) -> bool {
     name.to_str().is_some_and(|name| name.starts_with(".radapter-") && name.ends_with(".tmp"))
 }
 
 type Wanted = [(String, PathBuf, Stamp)];
 
-/// Removes what a kill left, and drops images that were removed or changed. Returns the names of those that stay.
+/// Removes the leftovers of a kill, and drops images that were removed or changed. Returns the names of those that stay.
 fn tidy(
     dir: &Path,
     manifest: &mut Manifest,
@@ -220,7 +221,7 @@ fn tidy(
     Ok(there)
 }
 
-/// Replaces segments by new ones with the rows that stay.
+/// Replaces segments by new ones with the remaining rows.
 fn rewrite(
     dir: &Path,
     manifest: &mut Manifest,
@@ -250,7 +251,7 @@ fn rewrite(
     remove_unnamed(dir, manifest)
 }
 
-/// Makes one segment of those that are less than half full, where there are several.
+/// Merges the segments that are less than half full, if there are several.
 fn merge_small(dir: &Path, manifest: &mut Manifest) -> Result<(), IndexError> {
     let is_small = |entry: &&super::SegmentEntry| entry.images < SEGMENT / 2;
     if manifest.segments.iter().filter(is_small).count() < 2 {
@@ -266,7 +267,7 @@ fn merge_small(dir: &Path, manifest: &mut Manifest) -> Result<(), IndexError> {
     rewrite(dir, manifest, large, &from)
 }
 
-/// Removes the files that the manifest does not name, and manifests that were not finished.
+/// Removes the files that the manifest does not name, and unfinished manifests.
 fn remove_unnamed(dir: &Path, manifest: &Manifest) -> Result<(), IndexError> {
     for entry in fs::read_dir(dir).map_err(io_error("list", dir))? {
         let entry = entry.map_err(io_error("list", dir))?;
@@ -285,7 +286,7 @@ fn remove_unnamed(dir: &Path, manifest: &Manifest) -> Result<(), IndexError> {
     Ok(())
 }
 
-/// Embeds images, and saves them as they come.
+/// Embeds images, and saves them periodically.
 fn embed(
     dir: &Path,
     manifest: &mut Manifest,
@@ -327,7 +328,7 @@ fn embed(
             rows.values.extend_from_slice(row);
         }
         updated.skipped.extend(embedded.skipped);
-        // Large pieces keep all threads busy, small ones notice an interruption soon; a few seconds serve both.
+        // Large pieces keep all threads busy, small ones react to an interruption soon; a few seconds are a compromise.
         match begun.elapsed().as_secs() {
             0 => size = (2 * size).min(PIECE),
             1..=4 => {}
@@ -343,7 +344,7 @@ fn embed(
 
 fn save(dir: &Path, manifest: &mut Manifest, rows: Rows, updated: &mut Updated) -> Result<(), IndexError> {
     if rows.is_empty() {
-        // The model's name and the folder may have changed all the same.
+        // The model's name and the folder may have changed nevertheless.
         return manifest.write(dir);
     }
     updated.embedded += rows.len();
@@ -352,7 +353,7 @@ fn save(dir: &Path, manifest: &mut Manifest, rows: Rows, updated: &mut Updated) 
     manifest.write(dir)
 }
 
-/// The number of a segment that there is not yet.
+/// Returns the next unused segment number.
 fn next_number(manifest: &Manifest) -> u64 {
     manifest.segments.iter().filter_map(|entry| number(&entry.file)).max().map_or(1, |last| last + 1)
 }

@@ -1,21 +1,21 @@
-//! Scores of a tile of images against a panel of texts, compared as they are made and never stored.
+//! Scores of a tile of images against a panel of texts, compared as they are computed and never stored.
 //!
 //! A score is the sum of products in the order of the coordinates, each product and each sum rounded to f32. Every way here
-//! computes exactly that, whatever the tile, the panel and the processor's vectors, so that equal embeddings score equally
-//! wherever they stand.
+//! computes exactly that, for any tile, panel and vector width, so that equal embeddings score equally
+//! at any position.
 
 /// Texts of a panel: with [`ROWS`] rows the sums fit the registers of AVX2.
 pub(super) const COLUMNS: usize = 16;
 /// Images of a full tile.
 const ROWS: usize = 6;
 
-/// The score of one pair.
+/// Computes the score of one pair.
 pub(super) fn score(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).fold(0.0, |sum, (a, b)| sum + a * b)
 }
 
-/// Texts side by side: of each coordinate the values of [`COLUMNS`] texts. What is missing to a whole panel is NaN, whose
-/// scores reach nothing.
+/// Interleaves texts: for each coordinate the values of [`COLUMNS`] texts. The last panel is padded with NaN, whose
+/// scores never count.
 ///
 /// # Shapes
 /// `texts`: `[n, dim]` → `[n / COLUMNS rounded up, dim, COLUMNS]`
@@ -32,20 +32,20 @@ pub(super) fn pack(texts: &[f32], dim: usize, panels: &mut Vec<f32>) {
     }
 }
 
-/// What is counted, for the images of a chunk and the texts of the panels.
+/// Input of the count: the images of a chunk and the texts of the panels.
 pub(super) struct Chunk<'a> {
     pub(super) dim: usize,
     /// `[images, dim]`
     pub(super) images: &'a [f32],
-    /// The score that a text has to reach to count for an image.
+    /// The score that a text must reach to count for an image.
     pub(super) image_least: &'a [f32],
     /// [Packed](pack).
     pub(super) panels: &'a [f32],
-    /// The score that an image has to reach to count for a text; anything for columns without text.
+    /// The score that an image must reach to count for a text; unused for padding columns.
     pub(super) text_least: &'a [f32],
 }
 
-/// The computation, compiled for each vector width that processors have.
+/// The computation, compiled for each vector width of processors.
 struct Count<'a, 'b> {
     chunk: &'a Chunk<'b>,
     for_images: &'a mut [u32],
@@ -62,7 +62,7 @@ impl pulp::NullaryFnOnce for Count<'_, '_> {
 }
 
 impl Chunk<'_> {
-    /// Adds, to each image's count, the texts that reach its score, and the other way round.
+    /// Adds, to each image's count, the texts that reach its score, and vice versa.
     pub(super) fn count(&self, for_images: &mut [u32], for_texts: &mut [u32]) {
         pulp::Arch::new().dispatch(Count { chunk: self, for_images, for_texts });
     }

@@ -1,4 +1,4 @@
-//! Recall at K, both ways, over the full gallery.
+//! Recall at K in both directions over the full gallery.
 
 mod error;
 mod kernel;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub use error::RecallError;
 pub use ranks::{Ranks, Rows, ranks};
 
-/// What one direction found, as fractions of the queries.
+/// Recall in one direction, as fractions of the queries.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recalls {
@@ -19,12 +19,12 @@ pub struct Recalls {
     pub r5: f64,
     /// R@10: rank 10 or better.
     pub r10: f64,
-    /// The median rank: for an even number of queries the mean of the middle two.
+    /// Median rank; for an even number of queries the mean of the middle two.
     pub median_rank: f64,
 }
 
 impl Recalls {
-    /// Of the ranks of some queries, at least one.
+    /// Computes recall from the ranks of at least one query.
     pub fn of(ranks: &[u32]) -> Self {
         let within = |k: u32| ranks.iter().filter(|&&rank| rank <= k).count() as f64 / ranks.len().max(1) as f64;
         Self { r1: within(1), r5: within(5), r10: within(10), median_rank: median(ranks) }
@@ -45,23 +45,23 @@ fn median(ranks: &[u32]) -> f64 {
     }
 }
 
-/// Both directions.
+/// Recall in both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Evaluation {
     pub n_images: usize,
     pub n_texts: usize,
-    /// Texts found by images: the best of an image's texts counts.
+    /// Texts retrieved by images: the best of an image's texts counts.
     pub image_to_text: Recalls,
-    /// Images found by texts.
+    /// Images retrieved by texts.
     pub text_to_image: Recalls,
-    /// The mean of the six recalls.
+    /// Mean of the six recalls.
     pub mean_recall: f64,
 }
 
 impl Evaluation {
-    /// Of the ranks of all queries.
+    /// Computes recall from the ranks of all queries.
     pub fn of(ranks: &Ranks) -> Self {
         let image_to_text = Recalls::of(&ranks.image_to_text);
         let text_to_image = Recalls::of(&ranks.text_to_image);

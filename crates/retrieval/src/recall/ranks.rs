@@ -1,13 +1,13 @@
-//! Ranks of the right answers, both ways, over a full gallery.
+//! Ranks of the right answers in both directions over a full gallery.
 
 use rayon::prelude::*;
 
 use super::RecallError;
 use super::kernel::{COLUMNS, Chunk, pack, score};
 
-/// Values of the texts that are packed at a time: 8 MiB.
+/// Number of values in a block of packed texts: 8 MiB.
 const BLOCK_VALUES: usize = 2 << 20;
-/// Images that a thread takes at a time: their embeddings stay in its cache while the panels go by.
+/// Images per work item: their embeddings stay in a thread's cache while the panels pass.
 const CHUNK: usize = 96;
 
 /// Borrowed rows of embeddings of one length.
@@ -18,10 +18,10 @@ pub struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// Rows of `dim` values.
+    /// Wraps rows of `dim` values.
     ///
     /// # Errors
-    /// [`RecallError::Rows`] if the values are not whole rows.
+    /// [`RecallError::Rows`] if the number of values is not a multiple of `dim`.
     pub fn new(dim: usize, values: &'a [f32]) -> Result<Self, RecallError> {
         match dim > 0 && values.len().is_multiple_of(dim) {
             true => Ok(Self { dim, values }),
@@ -29,12 +29,12 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Number of rows.
+    /// Returns the number of rows.
     pub fn len(&self) -> usize {
         self.values.len() / self.dim
     }
 
-    /// Whether there are none.
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
@@ -44,7 +44,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// For each query, the rank of its best right candidate, from 1.
+/// Rank of each query's best right candidate, counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ranks {
     /// Of each image, among the texts.
@@ -56,15 +56,15 @@ pub struct Ranks {
 /// Ranks every image's texts and every text's image over the full gallery.
 ///
 /// A rank is 1 + the number of *wrong* candidates whose score is that of the best right one or higher, so that ties count
-/// against the model. The score is the inner product, summed in f32 in the order of the coordinates: equal embeddings score
-/// equally wherever they stand.
+/// against the model. The score is the inner product, summed in f32 in coordinate order: equal embeddings score
+/// equally at any position.
 ///
-/// Both directions come from one pass over all pairs, in blocks: beside the embeddings the memory is that of the ranks and
-/// some 10 MiB a thread. `progress` is called now and then with the number of texts done.
+/// Both directions are computed in one pass over all pairs, in blocks: besides the embeddings it needs the memory of the ranks and
+/// some 10 MiB per thread. `progress` is called at intervals with the number of texts done.
 ///
 /// # Shapes
 /// * `images`: `[n, dim]`, `texts`: `[m, dim]`
-/// * `text_image`: for each text the index of its image, `m` of them
+/// * `text_image`: the index of the image of each text, `m` of them
 ///
 /// # Errors
 /// [`RecallError`] for sizes that do not fit each other, an index out of range, an image without a text, and values that are
@@ -114,8 +114,8 @@ pub fn ranks(
         for_texts.extend_from_slice(&counts[..least.len()]);
         progress(for_texts.len());
     }
-    // Counted among those that reach a query's score are its right ones: of a text its image, of an image all of its texts
-    // that score as the best.
+    // The right candidates of a query reach its score too, and are subtracted: of a text its image, of an image all of its texts
+    // with the best score.
     let image_to_text = for_images.iter().zip(&right).map(|(&count, &right)| 1 + count - right).collect();
     Ok(Ranks { image_to_text, text_to_image: for_texts })
 }

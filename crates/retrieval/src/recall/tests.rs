@@ -1,10 +1,10 @@
-//! Ranks against their definition, and recall against golden values.
+//! Ranks compared with their definition, and recall with golden values.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 use proptest::prelude::*;
 
 use super::*;
 
-/// The definition, a query at a time.
+/// Reference implementation, one query at a time.
 fn plainly(images: &[Vec<f32>], texts: &[Vec<f32>], text_image: &[usize]) -> Ranks {
     let score = |image: &[f32], text: &[f32]| image.iter().zip(text).fold(0.0_f32, |sum, (a, b)| sum + a * b);
     let rank = |scores: &[f32], is_right: &dyn Fn(usize) -> bool| {
@@ -32,16 +32,16 @@ fn found(images: &[Vec<f32>], texts: &[Vec<f32>], text_image: &[usize]) -> Resul
     ranks(Rows::new(dim, &images)?, Rows::new(dim, &texts)?, text_image, &mut |_| {})
 }
 
-/// Rows drawn from few different ones, so that ties are the rule.
+/// Draws rows from few values, so that ties are frequent.
 fn rows(values: &'static [f32], dim: usize, count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Vec<f32>>> {
     let row = prop::collection::vec(prop::sample::select(values), dim);
     prop::collection::vec(row, count)
 }
 
-/// A gallery: images, texts, and the texts' images; every image has a text.
+/// Draws a gallery: images, texts, and the texts' images; every image has a text.
 fn gallery() -> impl Strategy<Value = (Vec<Vec<f32>>, Vec<Vec<f32>>, Vec<usize>)> {
     const COARSE: [f32; 4] = [-1.0, 0.0, 0.3, 1.0];
-    // Sums of these depend on the order in which they are added up.
+    // Sums of these depend on the order of summation.
     const FINE: [f32; 5] = [1.0e8, -1.0e8, 0.1, 0.7, -0.3];
     (1_usize..9, prop::bool::ANY).prop_flat_map(|(dim, coarse)| {
         let values: &'static [f32] = if coarse { &COARSE } else { &FINE };
@@ -65,12 +65,12 @@ fn gallery() -> impl Strategy<Value = (Vec<Vec<f32>>, Vec<Vec<f32>>, Vec<usize>)
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn ranks_are_those_of_the_definition((images, texts, text_image) in gallery()) {
+    fn ranks_match_the_definition((images, texts, text_image) in gallery()) {
         prop_assert_eq!(found(&images, &texts, &text_image).unwrap(), plainly(&images, &texts, &text_image));
     }
 }
 
-/// More texts than a block takes, of which some stand in several blocks.
+/// More texts than fit a block, some of which are in several blocks.
 #[test]
 fn equal_embeddings_score_equally_in_every_block() {
     let dim = 1 << 16;
@@ -84,7 +84,7 @@ fn equal_embeddings_score_equally_in_every_block() {
     let ranks = found(&images, &texts, &text_image).unwrap();
     assert_eq!(ranks, plainly(&images, &texts, &text_image));
     assert!(ranks.image_to_text.iter().chain(&ranks.text_to_image).all(|&rank| rank == 1), "{ranks:?}");
-    // One text is another image's now: its ten equals cannot be told from it.
+    // One text now belongs to another image: its ten equals cannot be distinguished from it.
     let mut swapped = text_image.clone();
     swapped[79] = 0;
     let ranks = found(&images, &texts, &swapped).unwrap();
@@ -92,9 +92,9 @@ fn equal_embeddings_score_equally_in_every_block() {
     assert_eq!(ranks, plainly(&images, &texts, &swapped));
 }
 
-/// One text more or less than a panel takes, and every score below 0.
+/// One text more or less than a panel holds, and every score below 0.
 #[test]
-fn what_fills_a_panel_up_counts_for_nobody() {
+fn padding_of_a_panel_never_counts() {
     for count in [1, 15, 16, 17, 33] {
         let images: Vec<Vec<f32>> = (0..count).map(|at| vec![1.0, 0.1 * at as f32]).collect();
         let texts: Vec<Vec<f32>> = (0..count).map(|at| vec![-1.0, -0.1 * at as f32]).collect();
@@ -125,7 +125,7 @@ fn recalls_and_medians() {
 }
 
 #[test]
-fn what_cannot_be_ranked_is_told() {
+fn invalid_input_is_refused() {
     let one = vec![vec![1.0, 0.0]];
     let two = vec![vec![1.0, 0.0], vec![0.0, 1.0]];
     assert_eq!(found(&two, &two, &[0]), Err(RecallError::Pairs { texts: 2, found: 1 }));

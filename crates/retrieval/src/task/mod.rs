@@ -1,4 +1,4 @@
-//! Retrieval as a task: images with their captions, read, split and ready to be trained on.
+//! The retrieval task: images with their captions, read, split and ready for training.
 
 mod error;
 mod sets;
@@ -21,21 +21,20 @@ use crate::gallery::{Gallery, truncated};
 use crate::validator::RetrievalValidator;
 use sets::{Pairs, Sets};
 
-/// The file, in a run's folder, with the [images held out](SplitRecord).
+/// File in a run's folder with the [split](SplitRecord).
 pub const SPLIT_FILE: &str = "split.json";
 
-/// Images with their captions, as they are trained and validated on.
+/// Retrieval task with its images and captions.
 #[derive(Debug)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Retrieval {
     pub settings: RetrievalSettings,
-    /// Images trained on; unknown of shards that are not scanned.
+    /// Number of training images; `None` for shards that are not scanned.
     pub train_images: Option<usize>,
-    /// The images validated on, if there are any.
+    /// Validation images, if any.
     pub val: Option<CaptionedImages>,
-    /// The images held out.
+    /// Names of the images held out.
     pub split: SplitRecord,
-    /// The training pairs.
     pub data: RetrievalData,
     notes: Vec<String>,
     skipped: SkipReport,
@@ -83,7 +82,7 @@ impl Task for Retrieval {
         let long = truncated(&texts, length);
         if long > 0 {
             let all = texts.len();
-            notes.push(format!("{long} of {all} training captions have more than {length} tokens and are cut off"));
+            notes.push(format!("{long} of {all} training captions have more than {length} tokens and are truncated"));
         }
         Ok(Self { settings, train_images, val, split, data, notes, skipped })
     }
@@ -109,9 +108,10 @@ impl Task for Retrieval {
     fn parts(self, _model: &dyn Encoder, train: &TrainSettings, options: &RunOptions) -> Result<Parts, RetrievalError> {
         let Self { settings, val, split, data, skipped, .. } = self;
         if !train.loss.objective().needs_text() {
-            let reason = "loss.kind = cross-entropy compares images with classes, and retrieval has none: expected \
+            let reason =
+                "loss.kind = cross-entropy compares images with classes, which retrieval does not have; expected \
                           mpm-nce or info-nce"
-                .to_owned();
+                    .to_owned();
             return Err(TrainError::NothingToTrain { reason }.into());
         }
         let embed = EmbedOptions {

@@ -15,55 +15,54 @@ use super::RetrievalError;
 use crate::config::RetrievalSettings;
 use crate::data::{PairSet, ShardPairs};
 
-/// Which images a run validates on, by name: `split.json`.
+/// Split of a run: `split.json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SplitRecord {
-    /// The seed of the split.
+    /// Random seed of the split.
     pub seed: u64,
-    /// Number of training pairs in an epoch.
+    /// Number of training pairs per epoch.
     pub train_pairs: usize,
-    /// Number of images validated on.
+    /// Number of validation images.
     pub val_images: usize,
-    /// The images held out from the training images for validation.
+    /// Names of the training images held out for validation.
     pub held_out: Vec<String>,
 }
 
 /// Captions in memory.
 #[derive(Clone, Debug, Default)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct TrainingCaptions {
     pub train: CaptionedImages,
-    /// To validate on, if they are given apart.
+    /// Validation captions, if given separately.
     pub val: Option<CaptionedImages>,
 }
 
-/// The training pairs.
 #[derive(Debug)]
 pub(super) enum Pairs {
     Listed(PairSet),
     Streamed(ShardPairs),
 }
 
-/// What is trained and validated on.
+/// Training and validation data.
 pub(super) struct Sets {
     pub(super) pairs: Pairs,
     pub(super) val: Option<CaptionedImages>,
     pub(super) split: SplitRecord,
-    /// Captions of the training set, to count those that are too long; none of shards that are not scanned.
+    /// Captions of the training set, to count those that are too long; empty for shards that are not scanned.
     pub(super) captions: Vec<String>,
     pub(super) train_images: Option<usize>,
-    /// What the user should know.
+    /// Notes for the user.
     pub(super) notes: Vec<String>,
 }
 
-/// What is read before it is split.
+/// Training data before the split.
 enum Train {
     Listed(CaptionedImages),
     Shards(Shards),
 }
 
-/// Reads the captions, or takes the given ones, and holds out images where no validation captions are given.
+/// Reads the captions, or takes the given ones, and holds out images if no validation captions are given.
 pub(super) fn read(
     settings: &RetrievalSettings,
     given: Option<TrainingCaptions>,
@@ -111,7 +110,7 @@ fn validation(settings: &RetrievalSettings, report: &SkipReport) -> Result<Optio
     if settings.val_captions.is_some() {
         let format = captions::detect(path).map_err(failed)?;
         options.format = Some(format);
-        // The names of the training captions' columns do not apply to captions of another form.
+        // The column names of the training captions do not apply to captions of another format.
         if format != CaptionsFormat::Csv {
             (options.csv_img_key, options.csv_caption_key, options.csv_separator) = (None, None, None);
         }
@@ -119,7 +118,7 @@ fn validation(settings: &RetrievalSettings, report: &SkipReport) -> Result<Optio
     Ok(Some(captions::read(path, &options, settings.on_error, report).map_err(failed)?))
 }
 
-/// What identifies an image: its file and the offset in it; `None` for an image in memory.
+/// Returns the identity of an image: its file and the offset in it; `None` for an image in memory.
 fn place(source: &ImageSource) -> Option<(&Path, u64)> {
     match source {
         ImageSource::File(path) => Some((path, 0)),
@@ -128,11 +127,11 @@ fn place(source: &ImageSource) -> Option<(&Path, u64)> {
     }
 }
 
-/// A note on images that are trained on and validated on.
+/// Returns a note if images are in both sets.
 fn overlap(train: &CaptionedImages, val: &CaptionedImages) -> Option<String> {
     let known: HashSet<_> = train.images.iter().filter_map(|image| place(&image.source)).collect();
     let both = val.images.iter().filter_map(|image| place(&image.source)).filter(|place| known.contains(place)).count();
-    (both > 0).then(|| format!("{both} of the {} images to validate on are trained on as well", val.len()))
+    (both > 0).then(|| format!("{both} of the {} validation images are also training images", val.len()))
 }
 
 fn listed(
@@ -147,14 +146,15 @@ fn listed(
     let mut split = SplitRecord { seed, ..SplitRecord::default() };
     let mut notes = Vec::new();
     let (train, val) = match val {
-        // A user who names only validation splits means to train on all others.
+        // A user who names only validation splits intends to train on all others.
         Some(val) if settings.val_captions.is_none() && settings.split.0.is_empty() => {
             let known: HashSet<_> = val.images.iter().filter_map(|image| place(&image.source)).collect();
             let is_known =
                 |index: &usize| place(&images.images[*index].source).is_some_and(|place| known.contains(&place));
             let rest: Vec<usize> = (0..images.len()).filter(|index| !is_known(index)).collect();
             if rest.len() < images.len() {
-                notes.push(format!("{} images are validated on, and not trained on", images.len() - rest.len()));
+                notes
+                    .push(format!("{} images are used for validation and not for training", images.len() - rest.len()));
             }
             (images.subset(&rest), Some(val))
         }
@@ -163,7 +163,7 @@ fn listed(
             (images, Some(val))
         }
         None => {
-            // All images are of one class: the split is by image, and all captions go with theirs.
+            // All images have one label: the split is by image, and all captions stay with theirs.
             let parts = hold_out(&vec![0; images.len()], settings.val_fraction, seed)?;
             let val = images.subset(&parts.val);
             split.held_out = val.images.iter().map(|image| image.name.clone()).collect();

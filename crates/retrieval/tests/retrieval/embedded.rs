@@ -1,4 +1,4 @@
-//! Recalls against another implementation, made by `xtask/peers/recall_fixture.py`, and files that are none.
+//! Recall compared with another implementation (`xtask/peers/recall_fixture.py`), and invalid files.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ fn assert_same(found: &Evaluation, expected: &Evaluation) {
     };
     assert_eq!((found.n_images, found.n_texts), (expected.n_images, expected.n_texts));
     for (found, expected) in all(found).into_iter().zip(all(expected)) {
-        assert!((found - expected).abs() < 1e-12, "{found} instead of {expected}");
+        assert!((found - expected).abs() < 1e-12, "expected {expected}, found {found}");
     }
 }
 
@@ -34,7 +34,7 @@ fn recalls_agree_with_numpy() {
     assert_same(&found, &expected());
 }
 
-/// The fixture's tensors after a change, as a file.
+/// Writes the fixture's tensors after a change.
 fn changed(folder: &Path, change: impl Fn(&mut StateDict, &mut BTreeMap<String, String>)) -> PathBuf {
     let mut file = read_safetensors(fixture("recall.safetensors")).unwrap();
     change(&mut file.tensors, &mut file.metadata);
@@ -44,7 +44,7 @@ fn changed(folder: &Path, change: impl Fn(&mut StateDict, &mut BTreeMap<String, 
 }
 
 #[test]
-fn rows_of_any_length_are_cosines() {
+fn rows_of_any_norm_become_cosines() {
     let folder = tempfile::tempdir().unwrap();
     let path = changed(folder.path(), |tensors, _| {
         let images = tensors.get("image_embeddings").unwrap().to_f32();
@@ -58,11 +58,11 @@ fn rows_of_any_length_are_cosines() {
     assert_same(&Embedded::read(&path).unwrap().evaluate(&mut |_| {}).unwrap(), &expected());
 }
 
-/// What is done to a file's tensors and metadata.
+/// Change of a file's tensors and metadata.
 type Change = dyn Fn(&mut StateDict, &mut BTreeMap<String, String>);
 
 #[test]
-fn what_is_missing_or_misshapen_is_named() {
+fn missing_and_misshapen_parts_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |path: &Path| match Embedded::read(path) {
         Ok(embedded) => embedded.evaluate(&mut |_| {}).unwrap_err().to_string(),

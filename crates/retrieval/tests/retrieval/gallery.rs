@@ -12,7 +12,7 @@ fn bare() -> Templates {
 }
 
 #[test]
-fn a_gallery_is_measured_as_its_embeddings_are() {
+fn a_gallery_scores_as_its_embeddings_do() {
     let (model, set) = (model(1), squares(12, 2));
     let options = EmbedOptions { batch: 5, ..EmbedOptions::default() };
     let found = Gallery::new(&set, &bare()).evaluate(&model, &options, &mut |_| {}).unwrap();
@@ -30,7 +30,7 @@ fn a_gallery_is_measured_as_its_embeddings_are() {
 }
 
 #[test]
-fn an_image_that_is_skipped_takes_its_captions_with_it() {
+fn a_skipped_image_takes_its_captions_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let broken = folder.path().join("broken.png");
     std::fs::write(&broken, "no image").unwrap();
@@ -50,7 +50,7 @@ fn an_image_that_is_skipped_takes_its_captions_with_it() {
 }
 
 #[test]
-fn long_captions_are_counted_and_cut_off() {
+fn long_captions_are_counted_and_truncated() {
     let mut set = squares(2, 1);
     set.images[0].captions = vec!["word ".repeat(40)];
     set.images[1].source = ImageSource::Pixels(Arc::new(square(1)));

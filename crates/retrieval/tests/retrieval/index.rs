@@ -30,7 +30,7 @@ fn refresh(dir: &Path, images: &Path, seed: u64, on_error: OnError) -> Result<Up
     update(dir, &folder, &model(seed), id(seed), &options, &mut |_, _| {})
 }
 
-/// The answer of brute force over freshly made embeddings.
+/// Brute-force search over newly computed embeddings.
 fn plainly(images: &Path, query: &[f32], k: usize) -> Vec<(String, f32)> {
     let found = radapter_datasets::folder::images(images).unwrap();
     let list: Vec<Image> = found
@@ -47,7 +47,7 @@ fn plainly(images: &Path, query: &[f32], k: usize) -> Vec<(String, f32)> {
 }
 
 #[test]
-fn an_index_is_of_one_way_to_decode() {
+fn an_index_has_one_decode_mode() {
     let folder = tempfile::tempdir().unwrap();
     let (images, dir) = (folder.path().join("images"), folder.path().join("index"));
     write(&images, 0..2);
@@ -65,7 +65,7 @@ fn an_index_is_of_one_way_to_decode() {
 }
 
 #[test]
-fn an_index_follows_its_folder_and_finds_as_brute_force_does() {
+fn an_index_follows_its_folder_and_matches_brute_force() {
     let folder = tempfile::tempdir().unwrap();
     let (images, dir) = (folder.path().join("images"), folder.path().join("index"));
     write(&images, 0..20);
@@ -74,7 +74,7 @@ fn an_index_follows_its_folder_and_finds_as_brute_force_does() {
     let again = refresh(&dir, &images, 1, OnError::Fail).unwrap();
     assert_eq!((again.embedded, again.kept, again.dropped), (0, 20, 0));
 
-    // One is gone, one is another picture now, two are new.
+    // One is removed, one is another image now, two are new.
     std::fs::remove_file(images.join("05.png")).unwrap();
     std::fs::write(images.join("07.png"), png(40)).unwrap();
     write(&images, 30..32);
@@ -119,12 +119,12 @@ fn equal_scores_are_in_the_order_of_paths() {
 }
 
 #[test]
-fn what_a_kill_leaves_is_cleared_away_and_gone_on_from() {
+fn leftovers_of_a_kill_are_removed_and_the_update_continues() {
     let folder = tempfile::tempdir().unwrap();
     let (images, dir) = (folder.path().join("images"), folder.path().join("index"));
     write(&images, 0..6);
     refresh(&dir, &images, 1, OnError::Fail).unwrap();
-    // A segment that was written and not yet named, and a file that was half-written.
+    // A segment that was written but not named yet, and a half-written file.
     let segment = dir.join("segments").join("00000001.safetensors");
     std::fs::copy(&segment, dir.join("segments/00000007.safetensors")).unwrap();
     std::fs::write(dir.join("segments/.radapter-x.tmp"), "half").unwrap();
@@ -133,13 +133,13 @@ fn what_a_kill_leaves_is_cleared_away_and_gone_on_from() {
     assert_eq!(refresh(&dir, &images, 1, OnError::Fail).unwrap().embedded, 3);
     let files: BTreeSet<_> = std::fs::read_dir(dir.join("segments")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(files.len(), Index::open(&dir).unwrap().manifest().segments.len());
-    // An index that was begun and killed before its manifest, or while that was written.
+    // An index whose creation was killed before its manifest was written, or during the write.
     std::fs::rename(dir.join("index.json"), dir.join(".radapter-x.tmp")).unwrap();
     assert_eq!(refresh(&dir, &images, 1, OnError::Fail).unwrap().embedded, 9);
 }
 
 #[test]
-fn what_cannot_be_is_told() {
+fn invalid_requests_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (images, dir) = (folder.path().join("images"), folder.path().join("index"));
     assert!(matches!(Index::open(&dir), Err(IndexError::NoIndex { .. })));
@@ -173,7 +173,7 @@ fn what_cannot_be_is_told() {
     let error = Index::open(&empty).unwrap().search(&[0.0; 12], 1).unwrap_err();
     assert!(matches!(error, IndexError::Empty { .. }), "{error}");
 
-    // A segment that is cut off.
+    // A truncated segment.
     let segment = dir.join(&index.manifest().segments[0].file);
     let bytes = std::fs::read(&segment).unwrap();
     drop(index);
@@ -183,7 +183,7 @@ fn what_cannot_be_is_told() {
 }
 
 #[test]
-fn an_interrupted_index_keeps_what_was_done_and_goes_on() {
+fn an_interrupted_update_keeps_its_work_and_continues() {
     let folder = tempfile::tempdir().unwrap();
     let (images, dir) = (folder.path().join("images"), folder.path().join("index"));
     write(&images, 0..40);
@@ -194,13 +194,13 @@ fn an_interrupted_index_keeps_what_was_done_and_goes_on() {
     let mut segments = 0;
     let updated = update(&dir, &place, &model(1), id(1), &options, &mut |done, all| {
         assert_eq!(all, 40);
-        // Saved as it goes: a kill costs no more than a few images.
+        // Saved periodically: a kill costs no more than a few images.
         segments = segments.max(Index::open(&dir).map_or(0, |index| index.len()));
         stop.store(done >= 12, Ordering::Relaxed);
     });
     let updated = updated.unwrap();
     assert!(updated.interrupted && (12..40).contains(&updated.embedded), "{updated:?}");
-    assert!(segments > 0, "nothing was saved on the way");
+    assert!(segments > 0, "nothing was saved before the end");
     let index = Index::open(&dir).unwrap();
     assert_eq!(index.len(), updated.embedded);
     let rest = refresh(&dir, &images, 1, OnError::Fail).unwrap();
@@ -228,7 +228,7 @@ fn one_process_at_a_time_and_a_folder_may_move() {
     assert_eq!((updated.embedded, updated.kept), (0, 4));
     refresh(&dir, &moved, 1, OnError::Fail).unwrap();
 
-    // The last images are gone: more likely a disk than a wish.
+    // All images are gone: more likely an unmounted disk than intent.
     std::fs::remove_dir_all(&moved).unwrap();
     std::fs::create_dir(&moved).unwrap();
     let error = refresh(&dir, &moved, 1, OnError::Fail).unwrap_err();
@@ -238,7 +238,7 @@ fn one_process_at_a_time_and_a_folder_may_move() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn names_that_are_no_text_are_told() {
+fn names_that_are_not_utf8_are_refused() {
     use std::os::unix::ffi::OsStrExt as _;
 
     let folder = tempfile::tempdir().unwrap();

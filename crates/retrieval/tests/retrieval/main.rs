@@ -1,4 +1,4 @@
-//! The crate from outside: a tiny random CLIP on tiny drawn images with captions.
+//! Integration tests: a tiny random CLIP on tiny synthetic images with captions.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod embedded;

@@ -28,7 +28,7 @@ fn an_epoch_has_all_pairs_and_batches_with_several_captions_of_an_image() {
     assert!(counts.values().all(|&count| count == 3));
     assert_eq!(first, labels(data, 0, 0));
     assert_ne!(first, labels(data, 0, 1));
-    // What MPM-NCE is for: a batch in which an image has several positives.
+    // The purpose of MPM-NCE: a batch in which an image has several positives.
     let repeated = |batch: &[i64]| batch.iter().enumerate().any(|(at, label)| batch[..at].contains(label));
     assert!(first.chunks(16).any(repeated), "{first:?}");
     let positives = radapter_losses::Positives::from_labels(&first[..16]);
@@ -36,7 +36,7 @@ fn an_epoch_has_all_pairs_and_batches_with_several_captions_of_an_image() {
 }
 
 #[test]
-fn one_caption_an_image_is_drawn_anew_in_each_epoch() {
+fn one_caption_per_image_is_redrawn_in_each_epoch() {
     let plan = plan("val_fraction = 0\nsteps = 1\ndata.pairs = \"one\"");
     let data = &plan.task.data;
     assert_eq!(data.len(), 20);
@@ -57,7 +57,7 @@ fn images_are_held_out_with_all_their_captions() {
     let val = plan.task.val.as_ref().unwrap();
     assert_eq!((val.len(), val.captions()), (2, 6));
     assert_eq!((plan.task.split.train_pairs, plan.task.train_images), (54, Some(18)));
-    // The seed decides.
+    // The split depends on the seed.
     let other = self::plan("steps = 1\nseed = 5");
     assert_ne!(plan.task.split.held_out, other.task.split.held_out);
 }
@@ -93,7 +93,7 @@ fn settings_are_resolved_and_refused() {
 }
 
 #[test]
-fn one_image_is_nothing_to_tell_apart() {
+fn a_single_image_is_refused() {
     let captions = TrainingCaptions { train: squares(1, 3), val: None };
     let error = support::plan(&settings("val_fraction = 0"), Some(captions)).unwrap_err();
     assert!(error.to_string().contains("only one image"), "{error}");

@@ -85,7 +85,7 @@ fn full_fine_tuning_has_its_own_defaults() {
 }
 
 #[test]
-fn bad_settings_say_which_and_why() {
+fn bad_settings_name_the_key_and_the_problem() {
     for (toml, one, other) in [
         ("captoins = \"a.json\"", "unknown setting `captoins` in test", "captions"),
         ("data.pears = 5", "unknown setting `data.pears` in test", "data.pairs?"),
@@ -100,7 +100,7 @@ fn bad_settings_say_which_and_why() {
         ("captions = 3", "captions = 3 in test", "a path"),
         ("augment.flip = 2", "augment.flip = 2 in test", "from 0 to 1"),
         ("augment.scale = [1, 0.5]", "scale", "from <= to <= 1, found [1.0, 0.5]"),
-        ("task = \"classification\"", "unknown setting `task` in test", "known are"),
+        ("task = \"classification\"", "unknown setting `task` in test", "expected one of"),
     ] {
         let message = refused(toml);
         assert!(message.contains(one) && message.contains(other), "{toml}: {message}");
@@ -144,7 +144,7 @@ fn recorded_settings_start_another_run_with_equal_ones() {
 }
 
 #[test]
-fn given_settings_are_compared_by_what_they_name() {
+fn given_settings_are_compared_by_what_they_refer_to() {
     let dir = tempfile::tempdir().unwrap();
     let roundabout = dir.path().join("../").join(dir.path().file_name().unwrap());
     let recorded = plan(&format!("captions = {roundabout:?}\nsplit = \"train,restval\"")).settings().unwrap();

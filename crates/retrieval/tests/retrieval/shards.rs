@@ -15,7 +15,7 @@ fn order(data: &dyn TrainData, epoch: u64) -> Vec<usize> {
 }
 
 #[test]
-fn shards_give_every_pair_once_an_epoch() {
+fn shards_yield_every_pair_once_per_epoch() {
     let folder = tempfile::tempdir().unwrap();
     write_shards(folder.path(), 4, 6);
     let plan = plan(folder.path(), "val_fraction = 0.25\ndata.shuffle_buffer = 10").unwrap();
@@ -44,7 +44,7 @@ fn shards_give_every_pair_once_an_epoch() {
 }
 
 #[test]
-fn an_epoch_of_given_length_goes_through_the_shards_as_often_as_it_takes() {
+fn an_epoch_of_given_length_repeats_the_shards_as_needed() {
     let folder = tempfile::tempdir().unwrap();
     write_shards(folder.path(), 4, 2);
     for samples in [5, 16, 50] {
@@ -54,7 +54,7 @@ fn an_epoch_of_given_length_goes_through_the_shards_as_often_as_it_takes() {
         assert_eq!(order.len(), samples);
         let mut times = BTreeMap::new();
         order.iter().for_each(|index| *times.entry(index).or_insert(0) += 1);
-        // All 16 pairs come as often as each other, but for the last pass.
+        // All 16 pairs appear equally often, except for the last pass.
         assert!(times.values().all(|&times| times <= samples.div_ceil(16) + 1), "{times:?}");
     }
     let error = plan(folder.path(), "data.samples = 5").unwrap_err();
@@ -62,7 +62,7 @@ fn an_epoch_of_given_length_goes_through_the_shards_as_often_as_it_takes() {
 }
 
 #[test]
-fn a_shard_that_breaks_off_is_an_error_or_loses_its_rest() {
+fn a_truncated_shard_is_an_error_or_loses_its_rest() {
     let folder = tempfile::tempdir().unwrap();
     write_shards(folder.path(), 4, 6);
     let broken = folder.path().join("002.tar");
@@ -75,9 +75,9 @@ fn a_shard_that_breaks_off_is_an_error_or_loses_its_rest() {
     assert!((19..24).contains(&images), "{images}");
 }
 
-/// Six images, each in two samples of one caption and two: an image is what one key names, wherever its samples lie.
+/// Six images, each in two samples with one and two captions: images are identified by key, in whichever shard.
 #[test]
-fn samples_of_one_key_are_one_image() {
+fn samples_with_one_key_are_one_image() {
     let folder = tempfile::tempdir().unwrap();
     for shard in 0..4 {
         let samples = (0..3).map(|at| {
@@ -97,7 +97,7 @@ fn samples_of_one_key_are_one_image() {
         }
         assert!(labels.len() == 6 && labels.values().all(|&count| count == each), "{more}: {labels:?}");
     }
-    // Over the epochs each caption of an image stands for it.
+    // Over the epochs each caption of an image is used.
     let one = plan(folder.path(), "val_fraction = 0\ndata.pairs = \"one\"").unwrap();
     let mut texts = std::collections::BTreeSet::new();
     for epoch in 0..40 {
@@ -107,11 +107,11 @@ fn samples_of_one_key_are_one_image() {
     assert!(texts.len() > 6, "{}", texts.len());
 }
 
-/// Shards that all count from zero: their keys name several images.
+/// Shards that all count from zero: a key refers to several images.
 #[test]
-fn a_key_of_two_images_is_refused_or_left_out() {
+fn a_key_of_two_images_is_refused_or_skipped() {
     let folder = tempfile::tempdir().unwrap();
-    // Images are told apart by their bytes' number.
+    // Images are distinguished by their size in bytes.
     let mut lengths = BTreeMap::new();
     (0..48).for_each(|index| _ = lengths.entry(png(index).len()).or_insert(index));
     let different: Vec<usize> = lengths.into_values().take(4).collect();
@@ -124,7 +124,7 @@ fn a_key_of_two_images_is_refused_or_left_out() {
     let skipping = plan(folder.path(), "val_fraction = 0\non_error = \"skip\"").unwrap();
     assert_eq!((skipping.task.split.train_pairs, skipping.task.train_images), (6, Some(3)));
 
-    // The same without a scan: found when the sample comes.
+    // The same without a scan: detected when the sample is read.
     let unscanned = plan(folder.path(), "val_fraction = 0\ndata.samples = 12").unwrap();
     let found: Result<Vec<usize>, _> = unscanned.task.data.order(3, 0).collect();
     assert!(found.unwrap_err().to_string().contains("a key must name one image"));

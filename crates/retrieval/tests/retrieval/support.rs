@@ -41,7 +41,7 @@ pub(crate) fn model(seed: u64) -> Clip {
     Clip::from_state(&checkpoint.config, &checkpoint.state, &device()).unwrap()
 }
 
-/// A square whose colour and size are its own.
+/// Draws a square with its own colour and size.
 pub(crate) fn square(index: usize) -> RgbImage {
     let (_, colour) = COLOURS[index % COLOURS.len()];
     let side = 4 + (index / COLOURS.len()) as u32 % 12;
@@ -59,7 +59,7 @@ pub(crate) fn captions(index: usize, count: usize) -> Vec<String> {
     all[..count].to_vec()
 }
 
-/// Squares in memory, with so many captions each.
+/// Draws squares in memory, with so many captions each.
 pub(crate) fn squares(count: usize, captions_each: usize) -> CaptionedImages {
     let image = |index| CaptionedImage {
         name: format!("{index:03}.png"),
@@ -75,7 +75,7 @@ pub(crate) fn png(index: usize) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// Tar shards of squares as webdataset writes them, with two captions each.
+/// Writes tar shards of squares as webdataset does, with two captions each.
 pub(crate) fn write_shards(folder: &Path, shards: usize, each: usize) {
     for shard in 0..shards {
         let samples =
@@ -84,7 +84,7 @@ pub(crate) fn write_shards(folder: &Path, shards: usize, each: usize) {
     }
 }
 
-/// A tar shard of samples: a key, the square, its captions.
+/// Writes a tar shard of samples: key, square, captions.
 pub(crate) fn write_shard(path: &Path, samples: impl Iterator<Item = (String, usize, Vec<String>)>) {
     let mut tar = tar::Builder::new(std::fs::File::create(path).unwrap());
     for (key, index, captions) in samples {
@@ -111,12 +111,12 @@ fn inputs(data: Option<TrainingCaptions>, progress: &mut dyn FnMut(usize, usize)
     Inputs { methods: METHODS, base, reference, data, device: device(), progress }
 }
 
-/// A new run of the tiny model.
+/// Plans a new run of the tiny model.
 pub(crate) fn plan(given: &Settings, data: Option<TrainingCaptions>) -> Result<Plan, RetrievalError> {
     Plan::new(inputs(data, &mut |_, _| {}), given)
 }
 
-/// The run of the tiny model in a folder.
+/// Plans a resume of the run in a folder.
 pub(crate) fn plan_of_run(run: &RunDir, data: Option<TrainingCaptions>) -> Result<Plan, RetrievalError> {
     Plan::of_run(inputs(data, &mut |_, _| {}), run)
 }

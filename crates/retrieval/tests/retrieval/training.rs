@@ -56,7 +56,7 @@ fn adapters_and_all_weights_learn_to_retrieve() {
 }
 
 #[test]
-fn a_run_knows_its_task_and_what_it_was_given() {
+fn a_run_records_its_task_and_data() {
     let dir = tempfile::tempdir().unwrap();
     let plan = plan(&settings(&format!("{SHORT}steps = 2\nsplit = \"train,restval\"")), captions());
     finished(plan.unwrap().train(RunOptions::new(dir.path(), device())).unwrap().outcome);
@@ -80,7 +80,7 @@ fn cross_entropy_is_refused() {
     assert!(!dir.path().join("run").exists());
 }
 
-/// The published files of a run.
+/// Returns the published files of a run.
 fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let tensors = entries.filter(|path| path.extension().is_some_and(|ending| ending == "safetensors"));
@@ -112,7 +112,7 @@ fn a_resumed_run_is_the_same_run_on_lists_and_on_shards() {
         let mut options = RunOptions::new(&cut, device());
         let interrupt = Arc::clone(&options.interrupt);
         options.progress = Box::new(move |event: &ProgressEvent| {
-            // Heard a little later than it happens.
+            // The interruption takes effect slightly later.
             if matches!(event, ProgressEvent::Step(progress) if progress.step == 3) {
                 interrupt.store(true, Ordering::Relaxed);
             }

@@ -1,9 +1,9 @@
-//! torch's `interpolate(mode="bicubic", align_corners=False)` without antialiasing.
+//! PyTorch's `interpolate(mode="bicubic", align_corners=False)` without antialiasing.
 
-/// The cubic convolution's parameter (Keys, 1981), torch's choice.
+/// Parameter of the cubic convolution (Keys, 1981), as in PyTorch.
 const A: f32 = -0.75;
 
-/// For each output position the first of four input positions (it may lie before the image) and their weights.
+/// Returns for each output position the first of four input positions (it may lie before the image) and their weights.
 fn taps(input: usize, output: usize) -> Vec<(i64, [f32; 4])> {
     let scale = input as f32 / output as f32;
     let near = |x: f32| ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0;
@@ -17,7 +17,7 @@ fn taps(input: usize, output: usize) -> Vec<(i64, [f32; 4])> {
     (0..output).map(tap).collect()
 }
 
-/// Resizes three planes to squares of `side`; positions outside of the image are those at its edge.
+/// Resizes three planes to squares of `side`; positions outside the image take the value at its edge.
 ///
 /// # Shapes
 /// `[3, height, width]` → `[3, side, side]`

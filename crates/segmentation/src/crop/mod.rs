@@ -1,7 +1,7 @@
-//! From an image and a mask to the image tower's input: the mask's box, with everything outside of the mask filled.
+//! Crops of masked regions as input of the image tower: the mask's box, with everything outside the mask filled.
 //!
-//! The box is resized to the input without keeping its proportions and the background is CLIP's mean colour, as OVSeg (Liang
-//! et al., CVPR 2023) has it.
+//! As in OVSeg (Liang et al., CVPR 2023), the box is resized without keeping its aspect ratio, and the fill is CLIP's mean
+//! colour.
 
 mod bicubic;
 mod part;
@@ -16,12 +16,12 @@ use crate::mask::{Bounds, Mask};
 pub use part::Part;
 
 settings! {
-    /// How a region becomes the model's input.
+    /// Conversion of a region to the model's input.
     #[derive(Copy)]
     pub struct CropSettings {
-        /// Pixels around the mask's box, as a share of the box's longer side, at each side.
+        /// Margin around the mask's box on each side, as a share of the box's longer side.
         pub margin: f64 = Spec::toml("0.0").from_to(0.0, 4.0),
-        /// How the box is resized: antialiased, or torch's bicubic without it as in OVSeg's code.
+        /// How the box is resized: antialiased, or PyTorch's bicubic without antialiasing as in OVSeg's code.
         pub resize: Resize = Spec::toml("\"antialiased\""),
     }
 }
@@ -32,14 +32,14 @@ impl Default for CropSettings {
     }
 }
 
-/// How a box is resized to the input.
+/// Resizing of a box to the input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Resize {
-    /// The model's own filter, antialiased, on 8-bit pixels, as Pillow does it; the mean colour is rounded to 8 bits.
+    /// The model's own filter, antialiased, on 8-bit pixels, as in Pillow; the mean colour is rounded to 8 bits.
     #[default]
     Antialiased,
-    /// torch's bicubic interpolation of the normalised pixels, without antialiasing: what OVSeg's code does.
+    /// PyTorch's bicubic interpolation of the normalised pixels, without antialiasing, as in OVSeg's code.
     Ovseg,
 }
 
@@ -55,18 +55,18 @@ impl std::str::FromStr for Resize {
     }
 }
 
-/// Makes the inputs of a model.
+/// Converts regions to the inputs of a model.
 #[derive(Clone, Debug)]
 pub struct Cropper {
     settings: CropSettings,
     preprocess: Preprocess,
     filter: Interpolation,
-    /// The mean colour in 8 bits.
+    /// Mean colour in 8 bits.
     fill: [u8; 3],
 }
 
 impl Cropper {
-    /// For the inputs that a model takes.
+    /// Creates a cropper for a model's inputs.
     ///
     /// # Errors
     /// [`SettingsError`] for a margin out of range.
@@ -80,29 +80,29 @@ impl Cropper {
         Ok(Self { settings, filter: preprocess.filter(), preprocess, fill })
     }
 
-    /// The settings.
+    /// Returns the crop settings.
     pub fn settings(&self) -> CropSettings {
         self.settings
     }
 
-    /// A region as the model sees it; `None` of an empty mask.
+    /// Returns the input for a region; `None` for an empty mask.
     ///
     /// # Shapes
     /// `[3, image_size, image_size]`, row-major, normalised
     ///
     /// # Panics
-    /// If the mask is not of the image's size: masks are checked where they are read.
+    /// If the mask differs in size from the image: masks are checked where they are read.
     pub fn pixels(&self, image: &RgbImage, mask: &Mask) -> Option<Vec<f32>> {
         self.part(image, mask, Part::WHOLE)
     }
 
-    /// As [`pixels`](Self::pixels), of a part of the box: an augmented region.
+    /// Returns the input for a part of the box, as [`pixels`](Self::pixels) does for all of it.
     ///
     /// # Panics
-    /// As [`pixels`](Self::pixels).
+    /// Those of [`pixels`](Self::pixels).
     pub fn part(&self, image: &RgbImage, mask: &Mask, part: Part) -> Option<Vec<f32>> {
         let size = (mask.width(), mask.height());
-        assert_eq!(size, (image.width() as usize, image.height() as usize), "a mask of another size than its image");
+        assert_eq!(size, (image.width() as usize, image.height() as usize), "the mask's and the image's size");
         let bounds = part.within(self.widened(mask.bounds()?, size));
         let region = self.filled(image, mask, bounds);
         let side = self.preprocess.image_size();
@@ -121,7 +121,7 @@ impl Cropper {
         Some(pixels)
     }
 
-    /// The box with its margin, within the image.
+    /// Returns the box with its margin, clipped to the image.
     fn widened(&self, bounds: Bounds, (width, height): (usize, usize)) -> Bounds {
         let longer = bounds.width().max(bounds.height());
         let margin = (self.settings.margin * longer as f64).round() as usize;
@@ -133,7 +133,7 @@ impl Cropper {
         }
     }
 
-    /// The pixels in a box, those outside of the mask filled.
+    /// Returns the pixels in a box, those outside the mask filled.
     fn filled(&self, image: &RgbImage, mask: &Mask, bounds: Bounds) -> RgbImage {
         let (width, height) = (bounds.width() as u32, bounds.height() as u32);
         let mut region = crop(image, bounds.left as i64, bounds.top as i64, width, height);
@@ -145,7 +145,7 @@ impl Cropper {
         region
     }
 
-    /// Sets normalised pixels outside of the mask to exactly the mean colour, which is zero.
+    /// Sets normalised pixels outside the mask to exactly the mean colour, which is zero.
     fn clear(&self, pixels: &mut [f32], mask: &Mask, bounds: Bounds, flip: bool) {
         let width = bounds.width();
         let plane = width * bounds.height();
@@ -161,7 +161,7 @@ impl Cropper {
     }
 }
 
-/// Whether each pixel of a box is in the mask, row by row.
+/// Iterates over a box row by row: whether each pixel is in the mask.
 fn within(mask: &Mask, bounds: Bounds) -> impl Iterator<Item = bool> + '_ {
     (bounds.top..bounds.bottom).flat_map(move |row| {
         let start = row * mask.width();

@@ -1,34 +1,34 @@
-//! Parts of a region's box, which augmentation draws.
+//! Parts of a region's box, for augmentation.
 
 use radapter_datasets::augment::Augment;
 
 use crate::mask::Bounds;
 
-/// Side of the square in which an augmentation's box is drawn, before it is stretched to a region's.
+/// Side of the square in which augmentation draws a box, before it is stretched to a region's.
 const SQUARE: u32 = 1 << 12;
 
-/// A part of a region's box, in shares of its sides.
+/// Part of a region's box, relative to its sides.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Part {
-    /// Left edge.
+    /// Left edge, from 0 to 1.
     pub left: f64,
-    /// Upper edge.
+    /// Upper edge, from 0 to 1.
     pub top: f64,
     pub width: f64,
     pub height: f64,
-    /// Whether left and right are exchanged.
+    /// Whether the part is mirrored horizontally.
     pub flip: bool,
 }
 
 impl Part {
-    /// All of it.
+    /// The whole box.
     pub const WHOLE: Self = Self { left: 0.0, top: 0.0, width: 1.0, height: 1.0, flip: false };
 
-    /// The part that an augmentation draws for (seed, epoch, index).
+    /// Draws the part for (seed, epoch, index).
     ///
-    /// It is drawn in a square that is stretched over the box, since the box is stretched to the input: a crop of fixed
-    /// proportions would cut the ends off every pole.
+    /// It is drawn in a square that is stretched over the box, because the box is stretched to the input: a crop of fixed
+    /// aspect ratio would cut off the ends of every elongated region.
     pub fn drawn(augment: &Augment, seed: u64, epoch: u64, index: u64) -> Self {
         let crop = augment.crop((SQUARE, SQUARE), seed, epoch, index);
         let share = |length: u32| f64::from(length) / f64::from(SQUARE);
@@ -41,7 +41,7 @@ impl Part {
         }
     }
 
-    /// The pixels of the part: rounded outwards, at least one.
+    /// Returns the pixels of the part: rounded outwards, at least one.
     pub(super) fn within(self, bounds: Bounds) -> Bounds {
         let along = |start: usize, length: usize, from: f64, share: f64| {
             let first = ((from * length as f64).floor().max(0.0) as usize).min(length - 1);

@@ -4,7 +4,7 @@ use radapter_datasets::augment::Augment;
 
 use super::*;
 
-/// A model of 4 × 4 inputs with the mean at 0.5 and the deviation at 0.25, so that bytes are easy to follow.
+/// A model with 4 × 4 inputs, mean 0.5 and deviation 0.25, so that bytes are easy to follow.
 fn model() -> ClipConfig {
     let mut config = ClipConfig::preset("ViT-B-32-quickgelu").unwrap();
     config.vision.image_size = 4;
@@ -25,9 +25,9 @@ fn cropper(margin: f64, resize: Resize) -> Cropper {
     Cropper::new(&model(), CropSettings { margin, resize }).unwrap()
 }
 
-/// A region that has the input's size already, so that no filter mixes pixels.
+/// A region that already has the input's size, so that no filter mixes pixels.
 #[test]
-fn the_box_is_cut_out_and_the_rest_filled() {
+fn the_box_is_cropped_and_the_rest_filled() {
     let image = image(6, 5);
     // A cross in the box of columns 1–4 and rows 0–3.
     let cross = mask(6, 5, |x, y| (1..5).contains(&x) && y < 4 && (x == 2 || y == 1));
@@ -38,7 +38,7 @@ fn the_box_is_cut_out_and_the_rest_filled() {
             let (channel, row, column) = (index / 16, index / 4 % 4, index % 4);
             let byte = image.get_pixel(column as u32 + 1, row as u32).0[channel];
             let inside = column == 1 || row == 1;
-            // Half of 255 is rounded to 128 in 8 bits, and exact in OVSeg's way.
+            // Half of 255 is rounded to 128 in 8 bits, and exact in OVSeg's mode.
             let outside = if resize == Resize::Ovseg { 0.0 } else { (128.0 / 255.0 - 0.5) / 0.25 };
             let expected = if inside { (f32::from(byte) / 255.0 - 0.5) / 0.25 } else { outside };
             assert!((value - expected).abs() < 1e-6, "{resize:?} {channel} {row} {column}: {value} {expected}");
@@ -50,11 +50,11 @@ fn the_box_is_cut_out_and_the_rest_filled() {
 fn a_margin_shows_filled_surroundings_within_the_image() {
     let image = image(8, 8);
     let square = mask(8, 8, |x, y| (2..4).contains(&x) && (2..4).contains(&y));
-    // Half of two pixels at each side makes a box of four.
+    // A margin of half of two pixels on each side makes a box of four.
     let pixels = cropper(0.5, Resize::Ovseg).pixels(&image, &square).unwrap();
     let inside: Vec<usize> = (0..16).filter(|&at| pixels[32 + at] != 0.0).collect();
     assert_eq!(inside, [5, 6, 9, 10]);
-    // At a corner the image ends.
+    // The margin ends at the image's corner.
     let corner = mask(8, 8, |x, y| x < 2 && y < 2);
     assert_eq!(
         cropper(1.0, Resize::Ovseg).pixels(&image, &corner).unwrap()[32..].iter().filter(|v| **v != 0.0).count(),
@@ -75,8 +75,8 @@ fn an_empty_mask_has_no_pixels_and_a_single_pixel_has() {
 }
 
 #[test]
-fn resizing_in_ovsegs_way_is_torchs() {
-    // torch 2.15: interpolate([[7r + 3c + 5k) % 11 / 10 …]], size=(4, 4), mode="bicubic") of three planes of 3 × 5.
+fn resizing_in_ovsegs_mode_matches_pytorch() {
+    // PyTorch 2.15: interpolate([[7r + 3c + 5k) % 11 / 10 …]], size=(4, 4), mode="bicubic") of three planes of 3 × 5.
     let plane = |k: usize| (0..15).map(move |at| ((7 * (at / 5) + 3 * (at % 5) + 5 * k) % 11) as f32 / 10.0);
     let planes: Vec<f32> = (0..3).flat_map(plane).collect();
     let found = bicubic::resize(&planes, [5, 3], 4);

@@ -1,4 +1,4 @@
-//! Segments of annotated images: the connected parts of each class.
+//! Segments of annotated images: the connected components of each class.
 
 use std::path::Path;
 
@@ -12,46 +12,45 @@ use radapter_images::ImageSource;
 use super::{Segment, SegmentSet};
 use crate::mask::{Rle, components};
 
-/// The folders of annotated images, and how they are read.
+/// Folders of annotated images, and how to read them.
 #[derive(Clone, Copy, Debug)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Annotations<'a> {
     pub images: &'a Path,
-    /// The folder of label maps.
     pub annotations: &'a Path,
     pub classes: usize,
-    /// What is stored for the first class.
+    /// Stored value of the first class.
     pub label_offset: u16,
-    /// The label that is ignored, if it is not the usual one.
+    /// Stored value that is ignored; `None` for the default.
     pub ignore: Option<u16>,
-    /// Pixels of the smallest segment.
+    /// Minimum size of a segment in pixels.
     pub min_area: usize,
 }
 
-/// What was read.
+/// Segments of annotated images.
 #[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Annotated {
     pub set: SegmentSet,
-    /// What the user should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
 impl Annotations<'_> {
-    /// How label maps are read.
+    /// Returns how label maps are read.
     ///
     /// # Errors
-    /// If the settings contradict each other.
+    /// [`DatasetError`] if the settings contradict each other.
     pub fn labelling(&self) -> Result<Labelling, DatasetError> {
         Labelling::new(self.classes, self.ignore, self.label_offset)
     }
 }
 
-/// Reads all annotations and cuts them into segments, without those of excluded classes. `progress` is
-/// called with the number of annotations read and of all.
+/// Reads all annotations and splits them into segments, without those of excluded classes. `progress` is
+/// called with the number of annotations read, and of all.
 ///
 /// # Errors
-/// [`DatasetError`] for folders that do not fit together and annotations that are none.
+/// [`DatasetError`] for folders that do not match and invalid annotations.
 pub fn read(
     annotations: &Annotations<'_>,
     excluded: &[usize],
@@ -80,12 +79,12 @@ pub fn read(
     }
     let mut notes = Vec::new();
     if pairs.without_annotation > 0 {
-        notes.push(format!("{} images have no annotation and are not used", pairs.without_annotation));
+        notes.push(format!("{} images have no annotation and are skipped", pairs.without_annotation));
     }
     Ok(Annotated { set, notes })
 }
 
-/// The connected parts of each class with at least so many pixels.
+/// Returns the connected components of each class with at least so many pixels.
 pub fn segments(map: &LabelMap, min_area: usize) -> Vec<(usize, Rle)> {
     components(map.labels(), map.width(), map.height(), IGNORED, min_area)
         .into_iter()

@@ -1,10 +1,10 @@
-//! Labels of regions: names and the texts that stand for them.
+//! Labels of regions: names and texts.
 
 use serde::{Deserialize, Serialize};
 
 use crate::class_list::{ClassList, Synonyms};
 
-/// What segments are labelled with: classes, or nouns.
+/// Labels of segments: classes or nouns.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Labels {
@@ -13,32 +13,32 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// Names, each its own text.
+    /// Creates labels from names, which are also their texts.
     pub fn of_names(names: Vec<String>) -> Self {
         Self { texts: names.iter().map(|name| vec![name.clone()]).collect(), names }
     }
 
-    /// The classes of a list, with their synonyms.
+    /// Creates labels from a list of classes, with their synonyms.
     pub fn of_classes(classes: &ClassList, synonyms: Synonyms) -> Self {
         Self { names: classes.names(), texts: classes.texts(synonyms) }
     }
 
-    /// How many.
+    /// Returns the number of labels.
     pub fn len(&self) -> usize {
         self.names.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no labels.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
 
-    /// What reports call them.
+    /// Returns the names for reports.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// What goes into templates, for each.
+    /// Returns the texts for templates, per label.
     pub fn texts(&self) -> &[Vec<String>] {
         &self.texts
     }

@@ -1,5 +1,5 @@
-//! Segments of captioned images, as OVSeg (Liang et al., CVPR 2023) mines them: each noun of an image's captions takes the
-//! proposal that CLIP finds most like it.
+//! Segments of captioned images, mined as in OVSeg (Liang et al., CVPR 2023): each noun of an image's captions gets the
+//! proposal of the highest CLIP similarity.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,21 +22,21 @@ use crate::proposals::Source;
 use crate::regions::{ImageRegions, RegionEmbedder, embed_all};
 use crate::vocabulary::Vocabulary;
 
-/// What was mined.
+/// Result of mining.
 #[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Mined {
     /// The nouns that have segments.
     pub labels: Labels,
     pub set: SegmentSet,
-    /// What the user should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
-/// Mines segments by the base model. `progress` is called with the number of images done and of all.
+/// Mines segments with the base model. `progress` is called with the number of images done, and of all.
 ///
 /// # Errors
-/// [`SegmentError`] for captions, proposals and images that cannot be read, and captions without nouns.
+/// [`SegmentError`] for captions, proposals and images that cannot be read, and for captions without nouns.
 pub fn mine(
     base: &Checkpoint,
     task: &SegmentationSettings,
@@ -55,7 +55,7 @@ pub fn mine(
     if used.is_empty() {
         let (images, nouns) = (captions.len(), nouns.names().len());
         return Err(DatasetError::Option(format!(
-            "no caption of the {images} images has one of the {nouns} known nouns; give --nouns FILE"
+            "no caption of the {images} images has one of the {nouns} known nouns; pass other nouns with --nouns FILE"
         ))
         .into());
     }
@@ -100,7 +100,7 @@ pub fn mine(
         let before = set.segments.len();
         for label in labels {
             let cosine = |at: &usize| cosines[*at].as_ref().map_or(f32::NEG_INFINITY, |row| row[label]);
-            // The first of those that are equal.
+            // The first of equals.
             let best = (0..cosines.len()).rev().max_by(|a, b| cosine(a).total_cmp(&cosine(b)));
             if let Some(best) = best {
                 set.segments.push(Segment { image: place, mask: regions.masks[best].clone(), label });
@@ -122,20 +122,20 @@ pub fn mine(
     let silent = captions.len() - count;
     if silent > 0 {
         notes.push(format!(
-            "{silent} of {} images have captions without any of the nouns and are not used",
+            "{silent} of {} images have captions without any of the nouns and are skipped",
             captions.len()
         ));
     }
     if without > 0 {
-        notes.push(format!("{without} images have no proposals and are not used"));
+        notes.push(format!("{without} images have no proposals and are skipped"));
     }
     Ok(Mined { labels, set, notes })
 }
 
-/// At which a soft mask becomes a region.
+/// Probability above which a pixel of a soft mask belongs to the region.
 const THRESHOLD: f32 = 0.4;
 
-/// For each image the nouns of all its captions, each once.
+/// Returns for each image the nouns of all its captions, without duplicates.
 fn nouns_of(captions: &CaptionedImages, nouns: &Nouns, excluded: &BTreeSet<usize>) -> Vec<Vec<usize>> {
     let of = |texts: &Vec<String>| {
         let found: BTreeSet<usize> = texts.iter().flat_map(|text| nouns.of(text)).collect();

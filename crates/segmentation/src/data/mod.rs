@@ -1,4 +1,4 @@
-//! Training samples: masked regions with the name of what they show.
+//! Training samples: masked regions with their labels' texts.
 
 pub mod annotated;
 mod labels;
@@ -21,14 +21,14 @@ pub use labels::Labels;
 pub(crate) use set::check_size;
 pub use set::{Segment, SegmentSet};
 
-/// Regions as training samples: positives share a label (Kim et al., ECCV 2024, on OVSeg's pairs of masked crops and nouns).
+/// Regions as training samples: regions with one label are positives (Kim et al., ECCV 2024, on OVSeg's pairs of crops and nouns).
 ///
-/// The crop of a region, its flip, and its text, one of its label's in one of the templates,
+/// The crop of a region, its flip, and its text, one of its label's texts in one of the templates,
 /// are functions of (seed, epoch, index) alone, whichever thread loads them.
 #[derive(Debug)]
 pub struct SegmentData {
     set: SegmentSet,
-    /// Of each label its texts in each template.
+    /// Tokens of each label: its texts in each template.
     texts: Vec<Vec<Vec<u32>>>,
     cropper: Cropper,
     augment: Augment,
@@ -38,7 +38,7 @@ pub struct SegmentData {
 }
 
 impl SegmentData {
-    /// Samples for a model of these sizes, with the task's templates, augmentation and `on_error`.
+    /// Creates samples for a model of these sizes, with the task's templates, augmentation and `on_error`.
     pub fn new(
         set: SegmentSet,
         labels: &Labels,
@@ -83,7 +83,7 @@ impl TrainData for SegmentData {
     }
 }
 
-/// A [`Fingerprint`] over labels, images and segments.
+/// Returns a [`Fingerprint`] of labels, images and segments.
 fn fingerprint(set: &SegmentSet, labels: &Labels) -> String {
     let mut fingerprint = Fingerprint::default();
     labels.texts().iter().flatten().for_each(|text| fingerprint.text(text));

@@ -8,49 +8,49 @@ use radapter_settings::SettingsError;
 
 use crate::mask::{Mask, Rle};
 
-/// A region of an image and what it shows.
+/// Region of an image with its label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// The image's place in its set.
+    /// Index of the image in its set.
     pub image: usize,
-    /// Its pixels.
+    /// Pixels of the region.
     pub mask: Rle,
-    /// What it shows.
+    /// Index of the label.
     pub label: usize,
 }
 
-/// Regions of images.
+/// Labelled regions of images.
 #[derive(Clone, Debug, Default)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct SegmentSet {
     pub images: Vec<Image>,
-    /// The regions, those of an image one after the other.
+    /// The regions, grouped by image.
     pub segments: Vec<Segment>,
 }
 
-/// Compares the columns and rows of an image's masks with its own.
+/// Checks that an image's masks have its size.
 ///
 /// # Errors
-/// If they differ.
+/// [`DatasetError`] if they differ.
 pub(crate) fn check_size(name: &str, masks: (usize, usize), image: &RgbImage) -> Result<(), DatasetError> {
     let found = (image.width() as usize, image.height() as usize);
     if masks == found {
         return Ok(());
     }
     Err(DatasetError::Option(format!(
-        "the image {name} has {} × {} pixels and its masks {} × {}: annotations or proposals belong to images of the same size",
+        "the image {name} has {} × {} pixels and its masks {} × {}; annotations and proposals must have the size of their image",
         found.0, found.1, masks.0, masks.1
     )))
 }
 
 impl SegmentSet {
-    /// The mask of a segment, which is of its image's size.
+    /// Decodes the mask of a segment, after a check of its size.
     pub(crate) fn mask(&self, mask: &Rle, image: &Image, picture: &RgbImage) -> Result<Mask, DatasetError> {
         check_size(&image.name, (mask.width(), mask.height()), picture)?;
         Ok(mask.decode())
     }
 
-    /// Holds out a share of the *images*, chosen by the seed, with all their segments; returns the rest and the held-out part.
+    /// Holds out a share of the *images*, drawn with the seed, with all their segments; returns the rest and the held-out part.
     ///
     /// # Errors
     /// [`SettingsError`] for a share out of range.
@@ -62,7 +62,7 @@ impl SegmentSet {
         Ok([self.subset(&places(&parts.train)), self.subset(&places(&parts.val))])
     }
 
-    /// The images that have segments.
+    /// Returns the images that have segments.
     fn used(&self) -> Vec<usize> {
         let mut used: Vec<usize> = self.segments.iter().map(|segment| segment.image).collect();
         used.sort_unstable();
@@ -70,7 +70,7 @@ impl SegmentSet {
         used
     }
 
-    /// These images with their segments.
+    /// Returns these images with their segments.
     pub fn subset(&self, images: &[usize]) -> Self {
         let mut place = vec![None; self.images.len()];
         for (new, &old) in images.iter().enumerate() {
@@ -83,7 +83,7 @@ impl SegmentSet {
         }
     }
 
-    /// The segments' places by image.
+    /// Returns the indices of segments by image.
     pub(crate) fn by_image(&self) -> Vec<Vec<usize>> {
         let mut places = vec![Vec::new(); self.images.len()];
         for (place, segment) in self.segments.iter().enumerate() {

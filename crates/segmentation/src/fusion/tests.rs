@@ -1,10 +1,10 @@
-//! Fusion against its formula, pixel by pixel.
+//! Fusion compared with its formula, pixel by pixel.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// The sum over all masks for each pixel and class, as the formula says it.
+/// Reference implementation: the sum over all masks for each pixel and class.
 fn plainly(pixels: usize, votes: &[Vote]) -> Vec<Option<u16>> {
     let label = |pixel: usize| {
         let value = |vote: &Vote| match &vote.cover {
@@ -24,7 +24,7 @@ fn binary(width: usize, height: usize, bits: Vec<bool>) -> Cover {
 }
 
 prop_compose! {
-    /// Votes with values that are sums of few powers of two: any order of addition gives the same.
+    /// Draws votes whose values are sums of few powers of two, so that any order of addition gives the same.
     fn votes()(
         (width, height, classes, count) in (1_usize..9, 1_usize..9, 1_usize..5, 0_usize..7),
         kind in 0..3,
@@ -49,13 +49,13 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn cells_and_bands_are_the_plain_sum((width, height, votes) in votes()) {
+    fn cells_and_bands_match_the_plain_sum((width, height, votes) in votes()) {
         prop_assert_eq!(label_pixels(width, height, &votes), plainly(width * height, &votes));
     }
 }
 
 #[test]
-fn bands_of_a_large_picture_meet() {
+fn bands_of_a_large_image_meet() {
     // More values than one band holds.
     let (width, height, classes) = (700, 50, 1000);
     let values = (0..width * height).map(|pixel| ((pixel * 7) % 11) as f32 / 16.0).collect();
@@ -69,8 +69,8 @@ fn bands_of_a_large_picture_meet() {
 }
 
 #[test]
-fn probabilities_are_torchs() {
-    // torch: softmax(tensor([.2, .25, .1]) / .01), softmax([1., 2., 3., 0.])[:-1], and their product with lambda = .7
+fn probabilities_match_pytorch() {
+    // PyTorch: softmax(tensor([.2, .25, .1]) / .01), softmax([1., 2., 3., 0.])[:-1], and their product with lambda = .7
     let clip = probabilities(&[0.2, 0.25, 0.1], 0.01);
     let generator = generator_probabilities(&[1.0, 2.0, 3.0, 0.0]);
     let close = |found: &[f32], expected: [f32; 3]| {
@@ -84,7 +84,7 @@ fn probabilities_are_torchs() {
 }
 
 #[test]
-fn nothing_is_under_no_mask() {
+fn pixels_outside_all_masks_have_no_class() {
     assert_eq!(label_pixels(2, 1, &[]), [None, None]);
     let only = Vote { cover: binary(2, 1, vec![false, true]), classes: vec![0.0, 0.0] };
     assert_eq!(label_pixels(2, 1, &[only]), [None, Some(0)]);

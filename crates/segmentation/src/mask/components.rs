@@ -2,16 +2,16 @@
 
 use super::Mask;
 
-/// The connected parts of each label with at least `min_area` pixels, but for one label: first those that begin highest, then
-/// leftmost. Pixels are connected by their four sides: things that touch at a corner are two.
+/// Returns the connected components of each label with at least `min_area` pixels, except of the ignored label: topmost first, then
+/// leftmost. Pixels are 4-connected: things that touch only at a corner are separate.
 ///
 /// # Shapes
 /// `labels`: `[height · width]`, row by row
 ///
 /// # Panics
-/// If there is not a label for each pixel: the caller has made the map.
+/// If the number of labels differs from the number of pixels.
 pub fn components(labels: &[u16], width: usize, height: usize, ignored: u16, min_area: usize) -> Vec<(u16, Mask)> {
-    assert_eq!(labels.len(), width * height, "a label for each pixel");
+    assert_eq!(labels.len(), width * height, "labels and pixels");
     let mut is_seen = vec![false; labels.len()];
     let mut found = Vec::new();
     let (mut waiting, mut part) = (Vec::new(), Vec::new());

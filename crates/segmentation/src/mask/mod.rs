@@ -1,4 +1,4 @@
-//! Sets of pixels.
+//! Masks: sets of pixels.
 
 mod components;
 mod rle;
@@ -6,7 +6,7 @@ mod rle;
 pub use components::components;
 pub use rle::{Rle, RleError};
 
-/// A set of pixels of an image.
+/// Set of pixels of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mask {
     width: usize,
@@ -15,7 +15,7 @@ pub struct Mask {
     bits: Vec<bool>,
 }
 
-/// A box of pixels: `left ≤ x < right`, `top ≤ y < bottom`.
+/// Box of pixels: `left ≤ x < right`, `top ≤ y < bottom`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// First column.
@@ -29,49 +29,49 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Columns.
+    /// Returns the number of columns.
     pub fn width(&self) -> usize {
         self.right - self.left
     }
 
-    /// Rows.
+    /// Returns the number of rows.
     pub fn height(&self) -> usize {
         self.bottom - self.top
     }
 }
 
 impl Mask {
-    /// A mask of a bit for each pixel, row by row; `None` for another number of bits.
+    /// Creates a mask from one bit per pixel, row by row; `None` for another number of bits.
     pub fn new(width: usize, height: usize, bits: Vec<bool>) -> Option<Self> {
         (width.checked_mul(height) == Some(bits.len())).then_some(Self { width, height, bits })
     }
 
-    /// Columns of the image.
+    /// Returns the width of the image.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Rows of the image.
+    /// Returns the height of the image.
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// Whether each pixel is in it, row by row.
+    /// Returns for each pixel whether it is in the mask, row by row.
     pub fn bits(&self) -> &[bool] {
         &self.bits
     }
 
-    /// Pixels in it.
+    /// Returns the number of pixels in the mask.
     pub fn area(&self) -> usize {
         self.bits.iter().filter(|bit| **bit).count()
     }
 
-    /// Whether no pixel is in it.
+    /// Whether the mask has no pixels.
     pub fn is_empty(&self) -> bool {
         !self.bits.contains(&true)
     }
 
-    /// The smallest box around it; `None` if it is empty.
+    /// Returns the smallest box around the mask; `None` if it is empty.
     pub fn bounds(&self) -> Option<Bounds> {
         let mut bounds: Option<Bounds> = None;
         for (y, row) in self.bits.chunks_exact(self.width.max(1)).enumerate() {
@@ -88,7 +88,7 @@ impl Mask {
         bounds
     }
 
-    /// Intersection over union with a mask of the same size; 0 of two empty ones.
+    /// Returns the intersection over union with a mask of the same size; 0 for two empty masks.
     pub fn iou(&self, other: &Self) -> f64 {
         let pairs = self.bits.iter().zip(&other.bits);
         let both = pairs.filter(|(a, b)| **a && **b).count();

@@ -1,68 +1,43 @@
-//! COCO's run lengths: column by column, beginning with the pixels outside.
+//! COCO's run lengths: column by column, starting with the pixels outside.
 
 use super::Mask;
 
-/// A mask as run lengths.
+/// Mask as run lengths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rle {
     width: usize,
     height: usize,
-    /// Pixels outside, inside, outside, … column by column; they add up to all pixels.
+    /// Pixels outside, inside, outside, … column by column; the sum is the number of all pixels.
     counts: Vec<u32>,
 }
 
-/// What is no mask in run lengths.
+/// Why run lengths are invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum RleError {
-    /// Runs for another number of pixels.
+    /// The run lengths do not add up to the number of pixels.
     #[error("the run lengths add up to {found} pixels, expected {width} × {height} = {expected}")]
-    Length {
-        /// The mask's width.
-        width: usize,
-        /// The mask's height.
-        height: usize,
-        /// The mask's pixels.
-        expected: u64,
-        /// Those of the runs.
-        found: u64,
-    },
-    /// A run that is no length.
+    Length { width: usize, height: usize, expected: u64, found: u64 },
+    /// A run has a negative length.
     #[error("run {index} has the length {found}: expected a whole number from 0")]
-    Run {
-        /// The run.
-        index: usize,
-        /// Its length.
-        found: i64,
-    },
-    /// A character that compressed run lengths do not have.
+    Run { index: usize, found: i64 },
+    /// A character is outside the range of compressed run lengths.
     #[error("character {index} of the compressed run lengths is {found:?}: expected one from '0' to 'o'")]
-    Character {
-        /// Its place.
-        index: usize,
-        /// The character.
-        found: char,
-    },
-    /// The last number has no end.
-    #[error("the compressed run lengths are cut off")]
+    Character { index: usize, found: char },
+    /// The last number is incomplete.
+    #[error("the compressed run lengths are truncated")]
     CutOff,
-    /// More pixels than are sensible.
+    /// The mask exceeds the size limit.
     #[error("a mask of {width} × {height} pixels is refused: expected at most {most} pixels")]
-    TooLarge {
-        /// The mask's width.
-        width: usize,
-        /// The mask's height.
-        height: usize,
-        /// The limit.
-        most: usize,
-    },
+    TooLarge { width: usize, height: usize, most: usize },
 }
 
-/// Pixels of the largest mask: what a hostile file could make us hold.
+/// Maximum number of pixels of a mask: limits what a hostile file can allocate.
 const MOST: usize = 1 << 28;
 
 impl Rle {
-    /// The run lengths of a mask.
+    /// Encodes a mask.
     pub fn of(mask: &Mask) -> Self {
         let (width, height) = (mask.width(), mask.height());
         let mut counts = Vec::new();
@@ -80,7 +55,7 @@ impl Rle {
         Self { width, height, counts }
     }
 
-    /// Of runs column by column: whether each is inside, and its length. Runs of one kind may follow each other.
+    /// Encodes runs, column by column: whether each is inside, and its length. Consecutive runs may be of the same kind.
     pub(crate) fn of_runs(width: usize, height: usize, runs: impl Iterator<Item = (bool, u32)>) -> Self {
         let mut counts = Vec::new();
         let (mut run, mut inside) = (0, false);
@@ -95,12 +70,12 @@ impl Rle {
         Self { width, height, counts }
     }
 
-    /// All pixels of an image.
+    /// Returns a mask of all pixels of an image.
     pub(crate) fn whole(width: usize, height: usize) -> Self {
         Self::of_runs(width, height, std::iter::once((true, (width * height) as u32)))
     }
 
-    /// The pixels inside, as ranges of places counted column by column.
+    /// Iterates over the pixels inside, as ranges of positions counted column by column.
     pub(crate) fn inside(&self) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
         let mut start = 0;
         self.counts.iter().enumerate().filter_map(move |(index, &count)| {
@@ -110,18 +85,18 @@ impl Rle {
         })
     }
 
-    /// What names the mask: its size and runs.
+    /// Returns bytes that identify the mask: its size and runs.
     pub(crate) fn key(&self) -> impl Iterator<Item = u8> + '_ {
         let sizes = [self.width as u64, self.height as u64].into_iter().flat_map(u64::to_le_bytes);
         sizes.chain(self.inside().flat_map(|range| [range.start as u64, range.end as u64]).flat_map(u64::to_le_bytes))
     }
 
-    /// Whether no pixel is in it.
+    /// Whether the mask has no pixels.
     pub fn is_empty(&self) -> bool {
         self.inside().next().is_none()
     }
 
-    /// Of plain run lengths.
+    /// Creates a mask from plain run lengths.
     ///
     /// # Errors
     /// [`RleError`] if they do not add up to `width · height`.
@@ -135,10 +110,11 @@ impl Rle {
         Ok(Self { width, height, counts })
     }
 
-    /// Of COCO's compressed run lengths: five bits a character, signed, each number from the third on less the last but one.
+    /// Decodes COCO's compressed run lengths: five bits per character, signed, each number from the third on minus the last but
+    /// one.
     ///
     /// # Errors
-    /// [`RleError`] for what is none, and for another number of pixels.
+    /// [`RleError`] for invalid characters or numbers, and for another number of pixels.
     pub fn from_compressed(width: usize, height: usize, text: &str) -> Result<Self, RleError> {
         let mut numbers: Vec<i64> = Vec::new();
         let (mut value, mut shift) = (0_i64, 0_u32);
@@ -174,7 +150,7 @@ impl Rle {
         Self::new(width, height, counts)
     }
 
-    /// As COCO compresses them.
+    /// Compresses the run lengths in COCO's format.
     pub fn to_compressed(&self) -> String {
         let mut text = String::new();
         for (index, &count) in self.counts.iter().enumerate() {
@@ -193,27 +169,27 @@ impl Rle {
         text
     }
 
-    /// Columns of the image.
+    /// Returns the width of the image.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Rows of the image.
+    /// Returns the height of the image.
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// The run lengths.
+    /// Returns the run lengths, starting with the pixels outside.
     pub fn counts(&self) -> &[u32] {
         &self.counts
     }
 
-    /// Pixels inside.
+    /// Returns the number of pixels inside.
     pub fn area(&self) -> usize {
         self.counts.iter().skip(1).step_by(2).map(|&count| count as usize).sum()
     }
 
-    /// The mask.
+    /// Decodes the mask.
     pub fn decode(&self) -> Mask {
         let mut bits = vec![false; self.width * self.height];
         let mut at = 0;

@@ -1,4 +1,4 @@
-//! Run lengths against pycocotools, and connected components against a plain search.
+//! Run lengths compared with pycocotools, and connected components with a plain search.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 use proptest::prelude::*;
 
@@ -19,7 +19,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn run_lengths_and_their_compression_lose_nothing(mask in any_mask()) {
+    fn run_lengths_round_trip_compressed_and_plain(mask in any_mask()) {
         let rle = Rle::of(&mask);
         prop_assert_eq!(rle.decode(), mask.clone());
         prop_assert_eq!(rle.area(), mask.area());
@@ -48,7 +48,7 @@ proptest! {
     }
 
     #[test]
-    fn components_part_the_pixels_that_touch(
+    fn components_partition_connected_pixels(
         width in 1_usize..12, rows in prop::collection::vec(prop::collection::vec(0_u16..3, 12), 1..12),
     ) {
         let height = rows.len();
@@ -64,7 +64,7 @@ proptest! {
         }
         for pixel in 0..labels.len() {
             prop_assert_eq!(part_of[pixel].is_some(), labels[pixel] != 2);
-            // Neighbours of one label are in one part; that parts are no larger shows in their number, below.
+            // Neighbours of one label are in one component; the number of components, below, shows that none is too large.
             for next in [(pixel % width + 1 < width).then_some(pixel + 1), Some(pixel + width).filter(|p| *p < labels.len())] {
                 if let Some(next) = next.filter(|&next| labels[next] == labels[pixel]) {
                     prop_assert_eq!(part_of[next], part_of[pixel]);
@@ -78,7 +78,7 @@ proptest! {
     }
 }
 
-/// Number of parts, by joining neighbours until nothing changes.
+/// Counts components by joining neighbours until nothing changes.
 fn plainly(labels: &[u16], width: usize) -> usize {
     let mut part: Vec<usize> = (0..labels.len()).collect();
     loop {
@@ -103,7 +103,7 @@ fn plainly(labels: &[u16], width: usize) -> usize {
 
 /// pycocotools 2.0.11: `mask.encode(np.asfortranarray(m))` of these masks.
 #[test]
-fn compression_is_pycocotools() {
+fn compression_matches_pycocotools() {
     for (mask, counts, text) in [
         (mask(3, 2, &[0, 1, 1, 0, 0, 1]), vec![2, 1, 1, 2], "2111"),
         (mask(2, 2, &[1, 1, 1, 1]), vec![0, 4], "04"),
@@ -128,7 +128,7 @@ fn bad_run_lengths_are_refused() {
     assert!(message(Rle::new(3, 2, vec![u32::MAX, u32::MAX])).contains("8589934590"));
     assert!(message(Rle::from_compressed(3, 2, "2!")).contains("'!'"));
     assert!(message(Rle::from_compressed(3, 2, "2\u{e9}")).contains('\u{e9}'));
-    assert!(message(Rle::from_compressed(3, 2, "2P")).contains("cut off"));
+    assert!(message(Rle::from_compressed(3, 2, "2P")).contains("truncated"));
     // Bit 4 of the last character makes a number negative.
     assert!(message(Rle::from_compressed(3, 2, "O")).contains("-1"));
     assert!(message(Rle::from_compressed(3, 2, &"o".repeat(40))).contains("whole number"));

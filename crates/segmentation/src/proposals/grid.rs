@@ -1,6 +1,6 @@
-//! Mask logits on a grid, resized to an image's pixels.
+//! Mask logits on a grid, resized to an image's size.
 
-/// Logits of a mask on a grid that need not be the image's.
+/// Logits of a mask on a grid of any size.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
     width: usize,
@@ -9,7 +9,7 @@ pub struct Grid {
     logits: Vec<f32>,
 }
 
-/// For each output position the two input positions it lies between, and the share of the second.
+/// Returns for each output position the two input positions around it, and the weight of the second.
 fn taps(input: usize, output: usize) -> Vec<(usize, usize, f32)> {
     let scale = input as f32 / output as f32;
     let tap = |index: usize| {
@@ -21,13 +21,13 @@ fn taps(input: usize, output: usize) -> Vec<(usize, usize, f32)> {
 }
 
 impl Grid {
-    /// A logit for each place, row by row; `None` for another number of them, or none at all.
+    /// Creates a grid from its logits, row by row; `None` for another number of logits, or an empty grid.
     pub fn new(width: usize, height: usize, logits: Vec<f32>) -> Option<Self> {
         let fits = width.checked_mul(height) == Some(logits.len()) && !logits.is_empty();
         fits.then_some(Self { width, height, logits })
     }
 
-    /// The logits at an image's size, interpolated as torch's `interpolate(mode="bilinear", align_corners=False)` does.
+    /// Resizes the logits to an image's size, interpolated as PyTorch's `interpolate(mode="bilinear", align_corners=False)` does.
     ///
     /// # Shapes
     /// → `[height · width]`, row by row
@@ -47,10 +47,10 @@ impl Grid {
         out
     }
 
-    /// The sigmoid of the logits at an image's size.
+    /// Returns the sigmoid of the logits at an image's size.
     ///
     /// # Shapes
-    /// As [`resized`](Self::resized)
+    /// Those of [`resized`](Self::resized)
     pub fn probabilities(&self, width: usize, height: usize) -> Vec<f32> {
         let mut values = self.resized(width, height);
         values.iter_mut().for_each(|value| *value = 1.0 / (1.0 + (-*value).exp()));
@@ -64,8 +64,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn resizing_is_torchs() {
-        // torch 2.15: interpolate([[0, 1, 4], [9, 16, 25]], size=…, mode="bilinear")
+    fn resizing_matches_pytorch() {
+        // PyTorch 2.15: interpolate([[0, 1, 4], [9, 16, 25]], size=…, mode="bilinear")
         let grid = Grid::new(3, 2, vec![0.0, 1.0, 4.0, 9.0, 16.0, 25.0]).unwrap();
         for ((width, height), expected) in TORCH {
             let found = grid.resized(width, height);

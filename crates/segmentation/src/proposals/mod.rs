@@ -1,6 +1,6 @@
-//! Class-agnostic masks: regions that may be objects, of any class.
+//! Class-agnostic mask proposals: regions that may be objects of any class.
 //!
-//! They come from [files](ProposalFiles) that some generator has written, from the [built-in generator](builtin), or, as an upper
+//! They come from [files](ProposalFiles) of other generators, from the [built-in generator](builtin), or, as an upper
 //! bound, from annotations. A [`Source`] is any of them.
 
 pub mod builtin;
@@ -17,38 +17,36 @@ pub use write::ResultsWriter;
 
 use crate::mask::{Mask, Rle};
 
-/// The masks of an image.
+/// Mask proposals of an image.
 #[derive(Clone, Debug, Default)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Proposals {
-    /// Columns of the image.
     pub width: usize,
-    /// Rows of the image.
     pub height: usize,
     pub masks: Vec<Proposal>,
-    /// The generator's class scores, if it has any.
+    /// Class logits by the generator, if it provides them.
     pub class_scores: Option<ClassScores>,
 }
 
-/// A mask.
+/// Mask proposal.
 #[derive(Clone, Debug)]
 pub struct Proposal {
-    /// Where.
+    /// Pixels of the mask.
     pub region: Region,
-    /// Its weight; 1 where the generator gives none.
+    /// Weight; 1 if the generator provides none.
     pub score: f32,
 }
 
-/// Where a mask is.
+/// Pixels of a mask.
 #[derive(Clone, Debug)]
 pub enum Region {
-    /// In these pixels, and nowhere else.
+    /// Exactly these pixels.
     Binary(Rle),
-    /// In each pixel by the sigmoid of a logit, on a grid of its own size.
+    /// Each pixel by the sigmoid of a logit, on a grid of any size.
     Logits(Grid),
 }
 
-/// Logits of classes for each mask.
+/// Class logits per mask.
 #[derive(Clone, Debug)]
 pub struct ClassScores {
     columns: usize,
@@ -57,25 +55,25 @@ pub struct ClassScores {
 }
 
 impl ClassScores {
-    /// Rows of `columns` logits, in the order of the classes, the last of them that of "no object"; `None` if they are not whole
-    /// rows.
+    /// Creates scores from rows of `columns` logits, in the order of the classes, the last for "no object"; `None` if the number of
+    /// logits is not a multiple of `columns`.
     pub fn new(columns: usize, logits: Vec<f32>) -> Option<Self> {
         (columns > 0 && logits.len().is_multiple_of(columns)).then_some(Self { columns, logits })
     }
 
-    /// The logits of a mask.
+    /// Returns the logits of a mask.
     pub fn row(&self, mask: usize) -> Option<&[f32]> {
         self.logits.chunks_exact(self.columns).nth(mask)
     }
 }
 
 impl Proposals {
-    /// The pixels of each mask, of soft ones those above a probability; `None` for an empty mask.
+    /// Returns each mask's pixels; a soft mask's are those above a probability. `None` for an empty mask.
     pub fn binary(&self, threshold: f32) -> Vec<Option<Mask>> {
         self.regions(threshold).into_iter().map(|region| region.map(|rle| rle.decode())).collect()
     }
 
-    /// As [`binary`](Self::binary), in run lengths: of many masks of a large image these are a hundredth of the memory.
+    /// Returns the same as [`binary`](Self::binary), in run lengths: many masks of a large image need a hundredth of the memory.
     pub fn regions(&self, threshold: f32) -> Vec<Option<Rle>> {
         let region = |proposal: &Proposal| match &proposal.region {
             Region::Binary(rle) => Some(rle.clone()),
@@ -87,7 +85,7 @@ impl Proposals {
         self.masks.iter().map(|proposal| region(proposal).filter(|rle| !rle.is_empty())).collect()
     }
 
-    /// Whether every pixel is in a binary mask; soft masks do not count, as their values can be zero.
+    /// Whether binary masks cover every pixel; soft masks do not count, as their values can be zero.
     pub fn cover_all(&self) -> bool {
         let mut changes = vec![0_i32; self.width * self.height + 1];
         for proposal in &self.masks {

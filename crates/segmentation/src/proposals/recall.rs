@@ -1,4 +1,4 @@
-//! How well proposals fit the segments that are there.
+//! Recall of proposals on annotated segments.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,24 +15,24 @@ pub struct Fit {
     above_75: usize,
 }
 
-/// The measures of a set, as fractions.
+/// Recall on a set, as fractions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recall {
-    /// Masks of an image, the mean.
+    /// Mean number of masks per image.
     pub masks_per_image: f64,
-    /// The IoU of the mask that fits a segment best, the mean over segments.
+    /// Mean over segments of the best mask's IoU.
     pub best_iou: f64,
-    /// Share of segments that some mask fits with an IoU of at least 0.5.
+    /// Share of segments for which some mask has an IoU of at least 0.5.
     pub recall_50: f64,
     /// The same at 0.75.
     pub recall_75: f64,
 }
 
-/// The IoU of the best mask for each segment. Segments do not overlap, so that a pixel is in one at most and one pass over a
+/// Returns the best mask's IoU for each segment. Segments do not overlap, so that one pass over a
 /// mask counts its intersections with all of them.
 ///
 /// # Panics
-/// If masks and segments are of different sizes: the caller has them from one image.
+/// If masks and segments differ in size.
 pub fn best_ious(masks: &[Mask], segments: &[Mask]) -> Vec<f64> {
     let Some(first) = segments.first() else { return Vec::new() };
     let mut segment_of = vec![0_u32; first.bits().len()];
@@ -56,7 +56,7 @@ pub fn best_ious(masks: &[Mask], segments: &[Mask]) -> Vec<f64> {
 }
 
 impl Fit {
-    /// Adds an image: how many masks it has, and the best IoU for each of its segments.
+    /// Adds an image: its number of masks, and the best IoU for each of its segments.
     pub fn add(&mut self, masks: usize, best: &[f64]) {
         self.images += 1;
         self.masks += masks;
@@ -66,12 +66,12 @@ impl Fit {
         self.above_75 += best.iter().filter(|iou| **iou >= 0.75).count();
     }
 
-    /// Number of segments.
+    /// Returns the number of segments.
     pub fn segments(&self) -> usize {
         self.segments
     }
 
-    /// The measures; shares of no segments are 0.
+    /// Returns the measures; 0 if there are no segments.
     pub fn recall(&self) -> Recall {
         let share = |part: f64, of: usize| if of == 0 { 0.0 } else { part / of as f64 };
         Recall {
@@ -94,7 +94,7 @@ mod tests {
             -> (Vec<Mask>, Vec<Mask>) {
             let mask = |bits: Vec<bool>| Mask::new(6, 4, bits).expect("a bit for each pixel");
             let segment = |of: usize| mask(labels.iter().map(|&label| label == of).collect());
-            // Label 0 is of no segment.
+            // Label 0 does not belong to a segment.
             let segments = (1..5).map(segment).filter(|segment| !segment.is_empty()).collect();
             (masks.into_iter().map(mask).collect(), segments)
         }
@@ -102,7 +102,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_best_is_the_best_of_all_pairs((masks, segments) in case()) {
+        fn the_best_iou_is_the_maximum_over_all_pairs((masks, segments) in case()) {
             let plain: Vec<f64> = segments
                 .iter()
                 .map(|segment| masks.iter().map(|mask| mask.iou(segment)).fold(0.0, f64::max))

@@ -14,31 +14,29 @@ use super::{Proposal, ProposalFiles, Proposals, Region};
 use crate::data::annotated::segments;
 use crate::mask::Rle;
 
-/// Where masks come from.
+/// Source of masks.
 #[derive(Debug)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum Source {
-    /// The built-in generator.
     Builtin(Options),
     Files(ProposalFiles),
-    /// The connected parts of the annotations, as an upper bound.
+    /// The connected components of the annotations, as an upper bound.
     GroundTruth {
         /// Annotations by the image's name.
         annotations: HashMap<String, PathBuf>,
-        /// How they are read.
         labelling: Labelling,
-        /// Pixels of the smallest part.
+        /// Minimum size of a component in pixels.
         min_area: usize,
     },
-    /// In memory, by the image's name.
+    /// Masks in memory, by the image's name.
     Known(HashMap<String, Proposals>),
 }
 
 impl Source {
-    /// The built-in generator for `builtin`, else files.
+    /// Opens the built-in generator for `builtin`, else files.
     ///
     /// # Errors
-    /// As [`ProposalFiles::open`].
+    /// Those of [`ProposalFiles::open`].
     pub fn open(what: &str) -> Result<Self, DatasetError> {
         match what {
             "builtin" => Ok(Self::Builtin(Options::default())),
@@ -46,7 +44,7 @@ impl Source {
         }
     }
 
-    /// What was passed over, in words.
+    /// Returns notes on what was ignored.
     pub fn notes(&self) -> Vec<String> {
         match self {
             Self::Files(files) => files.notes(),
@@ -54,10 +52,10 @@ impl Source {
         }
     }
 
-    /// Refuses files that are for none of these images.
+    /// Refuses files that match none of these images.
     ///
     /// # Errors
-    /// As [`ProposalFiles::check`].
+    /// Those of [`ProposalFiles::check`].
     pub fn check_names<'a>(&self, names: impl Iterator<Item = &'a str> + Clone) -> Result<(), DatasetError> {
         match self {
             Self::Files(files) => files.check(names),
@@ -65,7 +63,7 @@ impl Source {
         }
     }
 
-    /// The proposals of an image. `classes`: the number of classes that class scores must have.
+    /// Returns the proposals of an image. `classes` is the number of classes that class scores must have.
     ///
     /// # Errors
     /// [`DatasetError`] for masks that cannot be read or do not fit the image.

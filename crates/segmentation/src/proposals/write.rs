@@ -1,4 +1,4 @@
-//! Writes proposals in COCO's results form.
+//! Writes proposals in COCO's results format.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Proposals, Region};
 
-/// Writes COCO's results form, image by image, so that a data set's masks need not be held.
+/// Writes COCO's results format image by image, so that a data set's masks need not be in memory.
 pub struct ResultsWriter<'a> {
     out: &'a mut dyn Write,
     is_empty: bool,
@@ -28,20 +28,20 @@ struct Runs {
 }
 
 impl<'a> ResultsWriter<'a> {
-    /// Begins the list.
+    /// Starts the list.
     ///
     /// # Errors
-    /// What the writer says.
+    /// I/O errors of the writer.
     pub fn new(out: &'a mut dyn Write) -> io::Result<Self> {
         out.write_all(b"[")?;
         Ok(Self { out, is_empty: true })
     }
 
-    /// Writes an image's masks; `file_name` is its path relative to the images' folder. Soft masks are written as the pixels
-    /// where they are more likely than not.
+    /// Writes an image's masks; `file_name` is its path relative to the image folder. A soft mask is written as the pixels
+    /// above a probability of 0.5.
     ///
     /// # Errors
-    /// What the writer says.
+    /// I/O errors of the writer.
     pub fn push(&mut self, file_name: &str, proposals: &Proposals) -> io::Result<()> {
         let stem = file_name.rsplit_once('.').map_or(file_name, |(stem, _)| stem);
         let image_id = stem.rsplit('/').next().unwrap_or(stem);
@@ -67,7 +67,7 @@ impl<'a> ResultsWriter<'a> {
     /// Ends the list.
     ///
     /// # Errors
-    /// What the writer says.
+    /// I/O errors of the writer.
     pub fn finish(self) -> io::Result<()> {
         self.out.write_all(b"\n]\n")
     }

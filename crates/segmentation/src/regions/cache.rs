@@ -1,4 +1,4 @@
-//! Cache of region embeddings on disk, by model, image and mask.
+//! On-disk cache of region embeddings, by model, image and mask.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,28 +13,28 @@ use super::Rows;
 use crate::crop::CropSettings;
 use crate::mask::Rle;
 
-/// The first bytes of a file of the cache, with its version.
+/// First bytes of a cache file, with its version.
 const MAGIC: &[u8; 8] = b"RADREG02";
 /// Bytes of a mask's key.
 const KEY: usize = 16;
 
-/// Embeddings of regions on disk, by model, image and mask: a folder for each model and way of cropping, in it a file for each
-/// image, which is written whole.
+/// On-disk cache of region embeddings: a folder per model and crop settings, with a file per image,
+/// which is written atomically.
 #[derive(Clone, Debug)]
 pub struct Cache {
     folder: PathBuf,
     dim: usize,
 }
 
-/// Identifies an image: the hash of its file.
+/// Key of an image: the hash of its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageKey(String);
 
 impl Cache {
-    /// The cache in a folder, which is made, for a model of this hash and embedding size that sees regions so cropped.
+    /// Opens or creates the cache in a folder for a model, by its hash and embedding size, and crop settings.
     ///
     /// # Errors
-    /// If the folder cannot be made.
+    /// [`DatasetError`] if the folder cannot be created.
     pub fn open(folder: &Path, model: &str, dim: usize, crop: CropSettings) -> Result<Self, DatasetError> {
         let mut hash = Sha256::new();
         hash.update(model.as_bytes());
@@ -45,7 +45,7 @@ impl Cache {
         Ok(Self { folder, dim })
     }
 
-    /// The rows of those masks that are there.
+    /// Reads the rows of those masks that are cached.
     ///
     /// # Errors
     /// [`DatasetError`] for a file that cannot be read or is damaged.
@@ -57,7 +57,7 @@ impl Cache {
     /// Adds the rows of these masks.
     ///
     /// # Errors
-    /// As [`read`](Self::read).
+    /// Those of [`read`](Self::read).
     pub(super) fn write(&self, image: &ImageKey, masks: &[Rle], rows: &Rows) -> Result<(), DatasetError> {
         let mut all = self.rows(image)?;
         for (mask, row) in masks.iter().zip(rows) {
@@ -108,10 +108,10 @@ impl Cache {
 }
 
 impl ImageKey {
-    /// The key of an image; `None` if it is not a file of its own.
+    /// Returns the key of an image; `None` if it is not a file of its own.
     ///
     /// # Errors
-    /// If the file cannot be read.
+    /// [`DatasetError`] if the file cannot be read.
     pub fn of(source: &ImageSource) -> Result<Option<Self>, DatasetError> {
         let ImageSource::File(path) = source else { return Ok(None) };
         let bytes = std::fs::read(path).map_err(io_error("read", path))?;

@@ -1,4 +1,4 @@
-//! Regions of images to embeddings, in batches that go across images.
+//! Embeddings of image regions, in batches across images.
 
 mod cache;
 
@@ -18,33 +18,33 @@ use crate::mask::Rle;
 
 pub use cache::{Cache, ImageKey};
 
-/// An image with the regions of it that are to be embedded.
+/// Image with its regions to embed.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct ImageRegions<T> {
-    /// What reports call the image.
+    /// Name of the image in reports.
     pub name: String,
-    /// Its pixels.
     pub image: Arc<RgbImage>,
-    /// The masks, of the image's size.
+    /// Masks in the size of the image.
     pub masks: Vec<Rle>,
     /// The image's key in the cache; `None` without a cache.
     pub key: Option<ImageKey>,
-    /// What goes with it, untouched.
+    /// Data of the caller, returned unchanged.
     pub payload: T,
 }
 
-/// The embedding of each mask, L2-normalised; none of an empty one.
+/// Embedding of each mask, L2-normalised; `None` for an empty mask.
 pub type Rows = Vec<Option<Vec<f32>>>;
 
-/// Embeds regions, image by image as they are [pushed](Self::push), and hands the images back in the same order, each when all
-/// its regions are done. At most a batch of regions waits, so that memory is that of a batch and of the images it belongs to.
+/// Embeds regions, image by image as they are [pushed](Self::push), and returns the images in the same order, each once
+/// its regions are done. At most one batch of regions waits, so that memory is that of a batch and of its images.
 pub struct RegionEmbedder<'a, T> {
     model: &'a dyn Encoder,
     cropper: &'a Cropper,
     cache: Option<&'a Cache>,
     batch: usize,
     waiting: VecDeque<Waiting<T>>,
-    /// Images handed back, by which those that wait are counted.
+    /// Number of images returned; numbers the waiting ones.
     done: usize,
     pending: Vec<Pending>,
 }
@@ -58,23 +58,23 @@ struct Waiting<T> {
 }
 
 struct Pending {
-    /// The image's number among all that were pushed.
+    /// Number of the image among all that were pushed.
     image: usize,
     region: usize,
     pixels: Vec<f32>,
 }
 
 impl<'a, T> RegionEmbedder<'a, T> {
-    /// Runs `batch` regions at a time through the model.
+    /// Creates an embedder that runs `batch` regions at a time through the model.
     pub fn new(model: &'a dyn Encoder, cropper: &'a Cropper, cache: Option<&'a Cache>, batch: usize) -> Self {
         let (waiting, pending) = (VecDeque::new(), Vec::new());
         Self { model, cropper, cache, batch: batch.max(1), waiting, done: 0, pending }
     }
 
-    /// Takes an image; gives those that are done.
+    /// Takes an image; returns the images that are done.
     ///
     /// # Errors
-    /// [`SegmentError`] for embeddings that are not finite, and a cache that cannot be read or written.
+    /// [`SegmentError`] for embeddings that are not finite, and for a cache that cannot be read or written.
     pub fn push(&mut self, regions: ImageRegions<T>) -> Result<Vec<(ImageRegions<T>, Rows)>, SegmentError> {
         let mut rows: Rows = vec![None; regions.masks.len()];
         if let (Some(cache), Some(key)) = (self.cache, &regions.key) {
@@ -106,10 +106,10 @@ impl<'a, T> RegionEmbedder<'a, T> {
         Ok(done)
     }
 
-    /// Embeds what still waits and gives the images that are left.
+    /// Embeds the waiting regions and returns the remaining images.
     ///
     /// # Errors
-    /// As [`push`](Self::push).
+    /// Those of [`push`](Self::push).
     pub fn finish(mut self) -> Result<Vec<(ImageRegions<T>, Rows)>, SegmentError> {
         self.run()?;
         let mut done = Vec::new();
@@ -117,7 +117,7 @@ impl<'a, T> RegionEmbedder<'a, T> {
         Ok(done)
     }
 
-    /// Embeds the regions that wait.
+    /// Embeds the waiting regions.
     fn run(&mut self) -> Result<(), SegmentError> {
         let pending = std::mem::take(&mut self.pending);
         if pending.is_empty() {
@@ -155,7 +155,7 @@ impl<'a, T> RegionEmbedder<'a, T> {
     }
 }
 
-/// Runs all images through an embedder and hands them on, in order, as they are done; images that are skipped are left out.
+/// Runs all images through an embedder and passes them on, in order, as they are done; skipped images are left out.
 ///
 /// # Errors
 /// Those of the images, of the embedder and of `take`.

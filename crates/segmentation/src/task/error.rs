@@ -1,4 +1,4 @@
-//! Why segmentation cannot be trained.
+//! Errors of the segmentation task.
 
 use radapter_datasets::DatasetError;
 use radapter_settings::SettingsError;
@@ -6,43 +6,36 @@ use radapter_training::TrainError;
 
 use crate::error::SegmentError;
 
-/// Why a run cannot begin, or did not end well.
+/// Why a segmentation run could not start or continue.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum SegmentationError {
-    /// A setting.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// Settings that exclude each other, or one that needs another.
+    /// Settings exclude each other, or one needs another.
     #[error("{0}")]
     Together(&'static str),
-    /// Nothing to train on.
-    #[error("no training images: give their folder (`images`)")]
+    /// No training images are given.
+    #[error("no training images; set `images` to their folder")]
     NoImages,
-    /// Neither annotations nor captions.
-    #[error("nothing says what the training images show: give `annotations` and `classes`, or `captions`")]
+    /// Neither annotations nor captions are given.
+    #[error("the training images have no labels; set `annotations` and `classes`, or `captions`")]
     NoAnnotations,
-    /// The classes, the annotations, or the segments that a run mined.
+    /// Classes, annotations, or mined segments cannot be read.
     #[error(transparent)]
     Data(#[from] DatasetError),
-    /// Mining.
+    /// Mining failed.
     #[error(transparent)]
     Mined(#[from] SegmentError),
-    /// No segment is left.
+    /// No training segment is left.
     #[error(
-        "there is no segment to train on: none has {min_area} pixels (`min_area`) and a class that is not excluded"
+        "no segment to train on: none has at least {min_area} pixels (`min_area`) and a class that is not excluded"
     )]
-    NoSegments {
-        /// The setting.
-        min_area: usize,
-    },
-    /// All segments show the same.
-    #[error("all segments to train on are `{label}`: there is nothing to tell it from")]
-    OneLabel {
-        /// What they show.
-        label: String,
-    },
-    /// The training.
+    NoSegments { min_area: usize },
+    /// All training segments have the same label.
+    #[error("all segments to train on are `{label}`; segmentation needs at least two classes")]
+    OneLabel { label: String },
     #[error(transparent)]
     Training(#[from] TrainError),
 }

@@ -1,4 +1,4 @@
-//! Segmentation as a task: masked regions with their labels, read or mined, split and ready to be trained on.
+//! The segmentation task: masked regions with their labels, read or mined, split and ready for training.
 
 mod error;
 mod segments_file;
@@ -22,30 +22,29 @@ use crate::data::{Labels, SegmentData, SegmentSet};
 use crate::validator::SegmentValidator;
 use sets::Sets;
 
-/// The file, in a run's folder, with the [images held out](SplitRecord).
+/// File in a run's folder with the [split](SplitRecord).
 pub const SPLIT_FILE: &str = "split.json";
 
-/// Masked regions with their labels, as they are trained and validated on.
+/// Segmentation task with its regions.
 #[derive(Debug)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Segmentation {
     pub settings: SegmentationSettings,
-    /// What segments are labelled with.
+    /// Labels of the training segments.
     pub labels: Labels,
-    /// Images trained on.
+    /// Number of training images.
     pub train_images: usize,
     /// Labels of the validation segments.
     pub val_labels: Labels,
-    /// The segments validated on, if there are any.
+    /// Validation segments, if any.
     pub val: Option<SegmentSet>,
-    /// The images held out.
+    /// Names of the images held out.
     pub split: SplitRecord,
-    /// The training segments.
     pub data: SegmentData,
     notes: Vec<String>,
     cropper: Cropper,
     skipped: SkipReport,
-    /// The file of what mining found.
+    /// Content of the file of mined segments.
     mined: Option<Vec<u8>>,
 }
 
@@ -62,15 +61,15 @@ impl SegmentationSettings {
         )?;
         together(
             self.val_annotations.is_some() != self.val_images.is_some(),
-            "val_images and val_annotations go together: give both or none",
+            "val_images and val_annotations go together; set both or neither",
         )?;
         together(
             self.annotations.is_some() && self.classes.is_none(),
-            "annotations need classes: a file with the name of each label, one a line",
+            "annotations need classes: a file with the name of each label, one per line",
         )?;
         together(
             self.val_annotations.is_some() && self.classes.is_none(),
-            "val_annotations need classes: a file with the name of each label, one a line",
+            "val_annotations need classes: a file with the name of each label, one per line",
         )
     }
 }
@@ -93,7 +92,7 @@ impl Task for Segmentation {
     type Data = TrainingSegments;
     type Error = SegmentationError;
 
-    /// The base model matches nouns of captions with masks, which takes long; a resumed run reads the result.
+    /// Mining captions with the base model takes long; a resumed run reads the saved result.
     fn prepare(settings: SegmentationSettings, sources: Sources<'_, Self>) -> Result<Self, SegmentationError> {
         settings.check()?;
         let skipped = SkipReport::default();
@@ -133,7 +132,7 @@ impl Task for Segmentation {
     ) -> Result<Parts, SegmentationError> {
         let Self { settings, val_labels: labels, val, split, data, cropper, skipped, mined, .. } = self;
         if !train.loss.objective().needs_text() {
-            let reason = "loss.kind = cross-entropy compares images with a classifier, and open-vocabulary segmentation has none: \
+            let reason = "loss.kind = cross-entropy compares images with a classifier, which open-vocabulary segmentation does not have; \
                           expected mpm-nce or info-nce"
                 .to_owned();
             return Err(TrainError::NothingToTrain { reason }.into());

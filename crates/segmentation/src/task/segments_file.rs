@@ -1,4 +1,4 @@
-//! The segments that a run mined from captions, saved in its folder.
+//! Mined segments, saved in the run's folder.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Labels, Segment, SegmentSet};
 use crate::mask::Rle;
 
-/// The file, in a run's folder, with the segments that were mined from captions: a resumed run must see the same ones.
+/// File in a run's folder with the segments mined from captions: a resumed run must use the same ones.
 pub const SEGMENTS_FILE: &str = "segments.json";
 
 #[derive(Serialize, Deserialize)]
@@ -39,7 +39,6 @@ struct SegmentRecord {
     counts: String,
 }
 
-/// The bytes of the file.
 pub(super) fn to_bytes(labels: &Labels, set: &SegmentSet) -> Result<Vec<u8>, DatasetError> {
     let image = |(image, places): (&Image, Vec<usize>)| {
         let ImageSource::File(path) = &image.source else {
@@ -57,10 +56,9 @@ pub(super) fn to_bytes(labels: &Labels, set: &SegmentSet) -> Result<Vec<u8>, Dat
     Ok(serde_json::to_vec(&record).expect("texts, numbers and UTF-8 paths are JSON"))
 }
 
-/// Reads the file.
 pub(super) fn read(path: &Path) -> Result<(Labels, SegmentSet), DatasetError> {
     let damaged = |reason: String| {
-        DatasetError::about(path, format!("is not what mining has written: {reason}; begin the run anew"))
+        DatasetError::about(path, format!("is not a file of mined segments: {reason}; start the run again"))
     };
     let bytes = std::fs::read(path).map_err(io_error("read", path))?;
     let record: Record = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;

@@ -12,32 +12,32 @@ use crate::config::SegmentationSettings;
 use crate::data::annotated::{self, Annotations};
 use crate::data::{Labels, SegmentSet, mined};
 
-/// How the images were split; saved with the run.
+/// Split of a run: `split.json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SplitRecord {
-    /// The seed of the split.
+    /// Random seed of the split.
     pub seed: u64,
     /// Number of training segments.
     pub train_segments: usize,
-    /// Number of segments validated on.
+    /// Number of validation segments.
     pub val_segments: usize,
-    /// The images held out from the training images for validation.
+    /// Names of the training images held out for validation.
     pub held_out: Vec<String>,
 }
 
 /// Segments in memory.
 #[derive(Clone, Debug, Default)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct TrainingSegments {
-    /// What they are labelled with.
+    /// Labels of the segments.
     pub labels: Labels,
     pub train: SegmentSet,
-    /// To validate on, if they are given apart.
+    /// Validation segments, if given separately.
     pub val: Option<SegmentSet>,
 }
 
-/// What is trained and validated on.
+/// Training and validation data.
 pub(super) struct Sets {
     pub(super) labels: Labels,
     pub(super) train: SegmentSet,
@@ -49,10 +49,10 @@ pub(super) struct Sets {
     pub(super) mined: Option<Vec<u8>>,
 }
 
-/// Progress of reading: so many of so many images.
+/// Called with the number of images read, and of all images.
 type Progress<'a> = &'a mut dyn FnMut(usize, usize);
 
-/// Reads the segments, or takes the given ones or those mined when the run began, and holds out images where
+/// Reads the segments, or takes the given ones or those that the run mined before, and holds out images if
 /// no validation images are given.
 pub(super) fn read(
     settings: &SegmentationSettings,
@@ -92,7 +92,7 @@ pub(super) fn read(
     Ok(sets)
 }
 
-/// Two folders, read as the task says.
+/// Returns two folders as annotations, read with the task's settings.
 fn annotations<'a>(
     settings: &SegmentationSettings,
     images: &'a Path,
@@ -103,8 +103,8 @@ fn annotations<'a>(
     Annotations { images, annotations, classes, label_offset, ignore, min_area }
 }
 
-/// The segments of the images that are given for validation, and what they are told apart by: classes, also where nouns of
-/// captions are trained on.
+/// Reads the segments of the given validation images, labelled with classes even if training uses the nouns of
+/// captions.
 fn validation(
     settings: &SegmentationSettings,
     progress: Progress<'_>,
@@ -115,7 +115,7 @@ fn validation(
     let classes = settings.class_list()?;
     let labels = Labels::of_classes(&classes, settings.synonyms);
     let annotations = annotations(settings, images, folder, labels.len());
-    // Of nouns that are excluded, those that are classes; that all names of classes are known is checked where they are
+    // Of the excluded nouns only those that are classes; names of classes are checked where the annotations are
     // trained on.
     let excluded = |name: &String| classes.labels_of(std::slice::from_ref(name)).ok();
     let excluded: Vec<usize> = settings.exclude.0.iter().filter_map(excluded).flatten().collect();
@@ -140,7 +140,7 @@ fn split(
             if val.images.is_empty() && settings.val_fraction > 0.0 {
                 let share = settings.val_fraction;
                 notes.push(format!(
-                    "no image is held out for validation: {share} of {images} is none; give --val-images"
+                    "no image is held out for validation, because {share} of {images} images is less than one; pass --val-images"
                 ));
             }
             (train, (labels.clone(), val))

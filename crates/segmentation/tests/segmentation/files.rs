@@ -13,7 +13,7 @@ fn wanted(name: &str) -> Wanted<'_> {
     Wanted { name, width: SIZE.0, height: SIZE.1, classes: Some(2) }
 }
 
-/// The first `count` pixels, column by column.
+/// Encodes the first `count` pixels, column by column.
 fn runs(count: usize) -> Value {
     json!({ "size": [3, 4], "counts": [0, count, 12 - count] })
 }
@@ -34,7 +34,7 @@ fn areas(proposals: &Proposals) -> Vec<usize> {
 }
 
 #[test]
-fn records_find_their_images() {
+fn records_match_their_images() {
     let record = |key: &str, value: Value, count: usize| json!({ key: value, "segmentation": runs(count) });
     let content = json!([
         record("file_name", json!("a/b.jpg"), 1),
@@ -54,12 +54,12 @@ fn records_find_their_images() {
     ] {
         assert_eq!(areas(&of(&content, name).unwrap()), expected, "{name}");
     }
-    // Two images of one stem have their own masks; an image of another form has those of its stem.
+    // Two images with one stem have their own masks; an image of another format gets those of its stem.
     let twins = json!([record("file_name", json!("a.jpg"), 1), record("file_name", json!("a.png"), 2)]);
     for (name, expected) in [("a.jpg", vec![1]), ("a.png", vec![2]), ("a", vec![1, 2]), ("a.webp", vec![1, 2])] {
         assert_eq!(areas(&of(&twins, name).unwrap()), expected, "{name}");
     }
-    // What weighs nothing is no mask.
+    // A mask of weight 0 is dropped.
     let weightless = json!([{ "file_name": "a.jpg", "segmentation": runs(1), "score": 0.0 }]);
     assert!(of(&weightless, "a.jpg").unwrap().masks.is_empty());
     let object = json!({
@@ -72,7 +72,7 @@ fn records_find_their_images() {
 }
 
 #[test]
-fn a_written_file_is_read_again() {
+fn a_written_file_is_read_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.json");
     let mask = Mask::new(4, 3, (0..12).map(|at| at % 5 == 0).collect()).unwrap();
@@ -94,7 +94,7 @@ fn a_written_file_is_read_again() {
 }
 
 #[test]
-fn bad_records_name_file_and_place() {
+fn bad_records_name_file_and_position() {
     let message = |content: Value| of(&content, "a.jpg").unwrap_err().to_string();
     let one = |segmentation: Value| json!([{ "file_name": "a.jpg", "segmentation": segmentation }]);
     for (content, parts) in [
@@ -107,7 +107,7 @@ fn bad_records_name_file_and_place() {
         (json!([{ "file_name": "a.jpg", "segmentation": runs(1), "score": 1e300 }]), ["record 0", "`score` is"]),
         (json!([{ "segmentation": runs(1) }]), ["record 0", "neither `file_name` nor `image_id`"]),
         (json!([{ "file_name": "a.jpg", "segmentation": runs(1), "score": -1.0 }]), ["record 0", "`score` is -1"]),
-        (json!({ "masks": [] }), ["the keys are masks", "COCO's results form"]),
+        (json!({ "masks": [] }), ["the keys are masks", "COCO's results format"]),
         (json!("text"), ["neither a list nor an object", "proposals.json"]),
     ] {
         let text = message(content);
@@ -144,7 +144,7 @@ fn proposals_for_other_images_are_refused() {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(files.check(["dogs/y", "cats/x"].into_iter()).is_ok());
-    // One name for two images.
+    // One name matches two images.
     std::fs::write(&path, json!([{ "file_name": "1.jpg", "segmentation": runs(1) }]).to_string()).unwrap();
     let files = ProposalFiles::open(&path).unwrap();
     assert!(files.check(["a/1.jpg", "b/2.jpg"].into_iter()).is_ok());
@@ -154,7 +154,7 @@ fn proposals_for_other_images_are_refused() {
 }
 
 #[test]
-fn folders_have_a_file_for_each_image() {
+fn folders_have_a_file_per_image() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     let open = || ProposalFiles::open(root);
@@ -181,7 +181,7 @@ fn folders_have_a_file_for_each_image() {
 }
 
 #[test]
-fn id_maps_have_a_mask_for_each_value() {
+fn id_maps_have_a_mask_per_value() {
     let folder = tempfile::tempdir().unwrap();
     let grey = image::GrayImage::from_raw(4, 3, vec![0, 0, 7, 7, 1, 1, 0, 7, 1, 1, 0, 0]).unwrap();
     grey.save(folder.path().join("a.png")).unwrap();
@@ -206,7 +206,7 @@ fn safetensors(path: &Path, arrays: &[(&str, Vec<usize>, Vec<f32>)]) {
     std::fs::write(path, safetensors::serialize(&views, None).unwrap()).unwrap();
 }
 
-/// An `.npy` array as numpy writes it.
+/// Writes an `.npy` array as numpy does.
 fn npy(descr: &str, fortran: bool, shape: &str, data: &[u8]) -> Vec<u8> {
     let fortran = if fortran { "True" } else { "False" };
     let mut header = format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}");

@@ -1,4 +1,4 @@
-//! The crate from outside: a tiny random CLIP on tiny drawn images with label maps.
+//! Integration tests: a tiny random CLIP on tiny synthetic images with label maps.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod files;

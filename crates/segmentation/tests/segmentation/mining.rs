@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::{COLOURS, device, label, plan, plan_of_run, settings, write};
 
-/// Captions that name both colours of a picture, in the plural.
+/// Writes captions that name both colours of an image, in the plural.
 fn captions(folder: &std::path::Path, count: usize) {
     let sentence = |index: usize| {
         let names = [label(index, 0), label(index, 23)].map(|label| COLOURS[label].0);
@@ -16,7 +16,7 @@ fn captions(folder: &std::path::Path, count: usize) {
 }
 
 #[test]
-fn nouns_of_captions_take_proposals_and_a_resume_sees_the_same() {
+fn nouns_of_captions_get_proposals_and_a_resume_reuses_them() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     write(root, 10);
@@ -43,7 +43,7 @@ fn nouns_of_captions_take_proposals_and_a_resume_sees_the_same() {
     let fingerprint = plan.task.data.fingerprint();
     plan.train(RunOptions::new(root.join("run"), device())).unwrap();
     assert!(root.join("run").join(SEGMENTS_FILE).is_file());
-    // The captions may be gone: what was mined is with the run.
+    // The captions may be deleted: the mined segments are saved with the run.
     std::fs::remove_file(root.join("captions.json")).unwrap();
     let run = RunDir::open(root.join("run")).unwrap();
     let again = plan_of_run(&run).unwrap();
@@ -51,7 +51,7 @@ fn nouns_of_captions_take_proposals_and_a_resume_sees_the_same() {
 }
 
 #[test]
-fn captions_without_nouns_are_told() {
+fn captions_without_nouns_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     write(root, 3);
@@ -69,7 +69,7 @@ fn captions_without_nouns_are_told() {
 }
 
 #[test]
-fn a_noun_that_nobody_looks_for_may_be_excluded() {
+fn an_unknown_noun_may_be_excluded() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     write(root, 4);
@@ -87,7 +87,7 @@ fn a_noun_that_nobody_looks_for_may_be_excluded() {
 }
 
 #[test]
-fn captions_are_trained_on_and_annotations_validated_on() {
+fn training_on_captions_validates_on_annotations() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     write(root, 6);
@@ -101,7 +101,7 @@ fn captions_are_trained_on_and_annotations_validated_on() {
     let plan = plan(&settings(&toml)).unwrap();
     let val = plan.task.val.clone().unwrap();
     assert_eq!((val.images.len(), plan.task.val_labels.len(), plan.task.split.held_out.len()), (6, 4, 0));
-    assert!(val.segments.iter().all(|segment| segment.label != 2), "what is excluded is not validated on");
+    assert!(val.segments.iter().all(|segment| segment.label != 2), "excluded classes are not validated on");
     let dir = root.join("run");
     plan.train(RunOptions::new(&dir, device())).unwrap();
     let run = RunDir::open(&dir).unwrap();

@@ -1,4 +1,4 @@
-//! Against PyTorch: `xtask/peers/ovseg_fixture.py` made the fixture.
+//! Comparison with PyTorch; `xtask/peers/ovseg_fixture.py` makes the fixture.
 
 use radapter_segmentation::fusion::{
     Cover, Vote, fuse, generator_probabilities, label_pixels, pixel_sums, probabilities,

@@ -39,7 +39,7 @@ fn embedded(batch: usize, cache: Option<&Cache>, key: Option<ImageKey>) -> Vec<(
 }
 
 #[test]
-fn batches_across_images_give_what_single_regions_give() {
+fn batches_across_images_match_single_regions() {
     let single = embedded(1, None, None);
     assert_eq!(single.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
     // An empty mask has no row.
@@ -56,21 +56,21 @@ fn batches_across_images_give_what_single_regions_give() {
 }
 
 #[test]
-fn a_cache_gives_what_was_embedded_and_knows_model_image_and_mask() {
+fn the_cache_is_keyed_by_model_image_and_mask() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), 5);
     let source = ImageSource::File(folder.path().join("images/003.png"));
     let key = ImageKey::of(&source).unwrap();
     let open = |model: &str| Cache::open(&folder.path().join("cache"), model, 12, CropSettings::default()).unwrap();
     let first = embedded(4, Some(&open("a model")), key.clone());
-    // What is cached is in no batch, so that the other regions stand in other ones.
+    // Cached regions are in no batch, so that the others are in different batches.
     let again = embedded(4, Some(&open("a model")), key.clone());
     assert_eq!(again[3], first[3]);
     for ((_, rows), (_, others)) in again.iter().zip(&first) {
         let pairs = rows.iter().flatten().flatten().zip(others.iter().flatten().flatten());
         pairs.for_each(|(a, b)| assert!((a - b).abs() < 1e-5, "{a} {b}"));
     }
-    // What is read is what the file holds: a value that is changed there comes out.
+    // A value that is changed in the file is returned: rows come from the file.
     let file = |name: &std::path::Path| std::fs::read_dir(name).unwrap().next().unwrap().unwrap().path();
     let path = file(&file(&folder.path().join("cache")));
     let mut bytes = std::fs::read(&path).unwrap();
@@ -79,7 +79,7 @@ fn a_cache_gives_what_was_embedded_and_knows_model_image_and_mask() {
     std::fs::write(&path, &bytes).unwrap();
     let changed = embedded(4, Some(&open("a model")), key.clone());
     assert!(changed[3].1.iter().flatten().flatten().any(|value| *value == 7.5));
-    // Another model has nothing of it.
+    // Another model has no cached rows.
     assert_eq!(embedded(4, Some(&open("another model")), key.clone()), first);
     std::fs::write(&path, &bytes[..end - 1]).unwrap();
     let (clip, cropper) = (model(3), Cropper::new(&checkpoint(3).config, CropSettings::default()).unwrap());

@@ -44,7 +44,7 @@ fn truth(folder: &std::path::Path, count: usize) -> Source {
 }
 
 #[test]
-fn pictures_come_in_order_and_every_pixel_has_a_class() {
+fn images_stay_in_order_and_every_pixel_has_a_class() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), 7);
     let images = images(folder.path(), 7);
@@ -53,7 +53,7 @@ fn pictures_come_in_order_and_every_pixel_has_a_class() {
     for one in &found {
         assert_eq!((one.map.width(), one.map.height()), (SIZE.0 as usize, SIZE.1 as usize));
         assert_eq!((one.uncovered, one.masks), (0, 2));
-        // A region is of one class.
+        // A region has one class.
         let classes: std::collections::BTreeSet<_> =
             one.map.labels().iter().copied().zip(map(one.index).labels().iter().copied()).collect();
         assert_eq!(classes.len(), 2);
@@ -62,7 +62,7 @@ fn pictures_come_in_order_and_every_pixel_has_a_class() {
     assert!(built_in.iter().all(|one| one.masks > 0));
 }
 
-/// With the right class for every segment of the annotations, mIoU is 1: what ground-truth masks are the upper bound of.
+/// With the right class for every annotated segment, mIoU is 1: ground-truth masks are an upper bound.
 #[test]
 fn an_oracle_on_ground_truth_is_right_everywhere() {
     let mut confusion = Confusion::new(COLOURS.len());
@@ -86,7 +86,7 @@ fn an_oracle_on_ground_truth_is_right_everywhere() {
 }
 
 #[test]
-fn pixels_under_no_mask_have_the_whole_pictures_class_and_are_counted() {
+fn pixels_outside_all_masks_get_the_whole_images_class_and_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), 3);
     let images = images(folder.path(), 3);
@@ -108,10 +108,10 @@ fn pixels_under_no_mask_have_the_whole_pictures_class_and_are_counted() {
 }
 
 #[test]
-fn a_broken_picture_stops_or_is_left_out() {
+fn a_broken_image_stops_the_run_or_is_skipped() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), 3);
-    std::fs::write(folder.path().join("images/001.png"), b"no picture").unwrap();
+    std::fs::write(folder.path().join("images/001.png"), b"not an image").unwrap();
     let images = images(folder.path(), 3);
     let error = segment(truth(folder.path(), 3), &images, OnError::Fail).unwrap_err();
     assert!(error.to_string().contains("001.png"), "{error}");
@@ -132,7 +132,7 @@ fn settings_out_of_range_are_named() {
     assert!(SegmentSettings::default().validate().is_ok());
 }
 
-/// Masks as logits on a grid of their own, from a file, with and without scores of the classes.
+/// Returns masks as logits on a smaller grid, from a file, with and without class scores.
 fn soft(logits: &[f32], scores: Option<Vec<f32>>) -> Source {
     let (width, height) = (SIZE.0 as usize, SIZE.1 as usize);
     let grid = |logit: &f32| Region::Logits(Grid::new(2, 2, vec![*logit; 4]).unwrap());
@@ -149,17 +149,17 @@ fn soft_masks_vote_by_their_sigmoid() {
     let whole = segment(soft(&[], None), &images, OnError::Fail).unwrap().0.remove(0);
     assert_eq!(whole.uncovered, whole.map.labels().len());
 
-    // All pixels are in the mask, so that the region is the whole picture.
+    // All pixels are in the mask, so that the region is the whole image.
     let one = segment(soft(&[9.0], None), &images, OnError::Fail).unwrap().0.remove(0);
     assert_eq!((one.uncovered, one.masks, &one.map), (0, 1, &whole.map));
 
-    // The generator is certain of class 2, and weighs three tenths: more than the cosines of random weights.
+    // The generator is certain of class 2, with a weight of 0.3: more than the cosines of random weights.
     let mut certain = vec![-40.0; 5];
     certain[2] = 40.0;
     let scored = segment(soft(&[9.0], Some(certain.clone())), &images, OnError::Fail).unwrap().0.remove(0);
     assert!(scored.map.labels().iter().all(|label| *label == 2), "{:?}", scored.map.labels()[0]);
 
-    // An empty region without scores is dropped; with scores CLIP's share of it is 1, and its sigmoid still votes.
+    // An empty region without scores is dropped; with scores its CLIP probability is 1, and its sigmoid still votes.
     for logit in [-10.0, -200.0, -10_000.0] {
         let empty = segment(soft(&[logit], None), &images, OnError::Fail).unwrap().0.remove(0);
         assert_eq!((empty.masks, empty.uncovered, &empty.map), (0, whole.map.labels().len(), &whole.map), "{logit}");

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::support::{self, Plan, device, plan_of_run, settings, write};
 
-/// A folder of images with annotations.
+/// Writes a folder of images with annotations.
 fn data() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), 12);
@@ -87,7 +87,7 @@ fn full_fine_tuning_has_its_own_defaults() {
 }
 
 #[test]
-fn bad_settings_say_which_and_why() {
+fn bad_settings_name_the_key_and_the_problem() {
     let folder = data();
     for (more, one, other) in [
         ("label_ofset = 1", "unknown setting `label_ofset` in test", "label_offset?"),
@@ -103,7 +103,7 @@ fn bad_settings_say_which_and_why() {
         ("proposals = 3", "proposals = 3 in test", "\"builtin\" or a path"),
         ("templates = \"nope\"", "templates = \"nope\" in test", "built-in"),
         ("augment.flip = 2", "augment.flip = 2 in test", "from 0 to 1"),
-        ("task = \"retrieval\"", "unknown setting `task` in test", "known are"),
+        ("task = \"retrieval\"", "unknown setting `task` in test", "expected one of"),
     ] {
         let message = refused(folder.path(), more);
         assert!(message.contains(one) && message.contains(other), "{more}: {message}");
@@ -129,7 +129,7 @@ fn recipes_of_another_task_and_methods_that_need_a_classifier_are_refused() {
     assert!(message.contains("classifier") && message.ends_with("expected one of r-adapter, flyp, ovseg"), "{message}");
 }
 
-/// Masks of captions are mined in `prepare`, which takes long on many images.
+/// Mining captions in `prepare` takes long on many images.
 #[test]
 fn contradictions_are_found_before_data_are_read() {
     let given = settings("images = \"/nowhere\"\ncaptions = \"/nowhere/at/all.json\"\nepochs = 1\nsteps = 1");
@@ -155,7 +155,7 @@ fn recorded_settings_start_another_run_with_equal_ones() {
 }
 
 #[test]
-fn given_settings_are_compared_by_what_they_name() {
+fn given_settings_are_compared_by_what_they_refer_to() {
     let folder = data();
     let classes = folder.path().join("classes.txt");
     std::fs::write(&classes, "blue\ngreen\nred\nyellow, golden\n").unwrap();

@@ -1,4 +1,4 @@
-//! A tiny model, and pictures of coloured halves with their label maps.
+//! A tiny model, and images of coloured halves with their label maps.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use radapter_test_support::small_config;
 use radapter_training::RunDir;
 use radapter_training::plan::Inputs;
 
-/// Sides of the pictures.
+/// Size of the images.
 pub(crate) const SIZE: (u32, u32) = (24, 16);
 
 pub(crate) const COLOURS: [(&str, [u8; 3]); 4] =
@@ -42,7 +42,7 @@ pub(crate) fn model(seed: u64) -> Clip {
     Clip::from_state(&checkpoint.config, &checkpoint.state, &device()).unwrap()
 }
 
-/// The label of a pixel: two of the colours, divided by a line that goes with the index.
+/// Returns the label of a pixel: two colours, divided by a line that depends on the index.
 pub(crate) fn label(index: usize, x: u32) -> usize {
     let first = index % COLOURS.len();
     if x < 8 + index as u32 % 8 { first } else { (first + 1 + index / 4 % 3) % COLOURS.len() }
@@ -61,7 +61,7 @@ pub(crate) fn map(index: usize) -> LabelMap {
     LabelMap::new(width as usize, height as usize, labels).unwrap()
 }
 
-/// `images/NNN.png` and `annotations/NNN.png` below a folder.
+/// Writes `images/NNN.png` and `annotations/NNN.png` below a folder.
 pub(crate) fn write(folder: &Path, count: usize) {
     for part in ["images", "annotations"] {
         std::fs::create_dir_all(folder.join(part)).unwrap();
@@ -91,12 +91,12 @@ fn inputs(progress: &mut dyn FnMut(usize, usize)) -> Inputs<'_, Segmentation> {
     Inputs { methods: METHODS, base, reference, data: None, device: device(), progress }
 }
 
-/// A new run of the tiny model.
+/// Plans a new run of the tiny model.
 pub(crate) fn plan(given: &Settings) -> Result<Plan, SegmentationError> {
     Plan::new(inputs(&mut |_, _| {}), given)
 }
 
-/// The run of the tiny model in a folder.
+/// Plans a resume of the run in a folder.
 pub(crate) fn plan_of_run(run: &RunDir) -> Result<Plan, SegmentationError> {
     Plan::of_run(inputs(&mut |_, _| {}), run)
 }

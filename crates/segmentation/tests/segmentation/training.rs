@@ -61,7 +61,7 @@ fn regions_are_learned_by_adapters_and_by_the_image_tower() {
 }
 
 #[test]
-fn a_run_knows_its_task_and_what_it_was_given() {
+fn a_run_records_its_task_and_data() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), 8);
     let dir = folder.path().join("run");
@@ -84,7 +84,7 @@ fn a_run_knows_its_task_and_what_it_was_given() {
     assert!(again.resume(RunOptions::new(&dir, device()), None).is_ok());
 }
 
-/// What an excluded class shows must not reach a model that is not trained on it.
+/// Excluded classes must not reach the training of a model.
 #[test]
 fn excluded_classes_enter_no_batch() {
     let folder = tempfile::tempdir().unwrap();
@@ -112,7 +112,7 @@ fn samples_are_a_function_of_seed_epoch_and_index() {
 }
 
 #[test]
-fn what_cannot_be_trained_on_is_told() {
+fn invalid_training_data_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), 4);
     let message = |more: &str| plan(folder.path(), more).unwrap_err().to_string();
@@ -129,7 +129,7 @@ fn what_cannot_be_trained_on_is_told() {
         let text = message(more);
         assert!(text.contains(part), "{more}: {text}");
     }
-    // Too few classes for what is annotated.
+    // Fewer classes than the annotations have.
     let text = toml(folder.path(), "").replace(", \"red\", \"yellow, golden\"", "");
     let error = support::plan(&settings(&text)).unwrap_err();
     assert!(error.to_string().contains(".png: label") && error.to_string().contains("2 classes"), "{error}");

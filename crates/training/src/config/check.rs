@@ -1,14 +1,14 @@
-//! Settings that exclude each other, and those that are allowed and probably unwanted.
+//! Checks of settings that exclude each other, and warnings about valid but unusual ones.
 
 use radapter_settings::{OrNone, SettingsError};
 
 use super::TrainSettings;
 
 impl TrainSettings {
-    /// Checks what no setting can say of itself.
+    /// Checks the constraints between settings.
     ///
     /// # Errors
-    /// [`SettingsError::Conflict`].
+    /// [`SettingsError::Conflict`] with the first that is violated.
     pub fn check(&self) -> Result<(), SettingsError> {
         let conflict = |wrong: bool, key, found: String, expected| match wrong {
             true => Err(SettingsError::Conflict { key, found, expected }),
@@ -18,24 +18,24 @@ impl TrainSettings {
             self.epochs.is_some() && self.steps.is_some(),
             "epochs",
             self.epochs.unwrap_or(0).to_string(),
-            "epochs and steps both give the run's length; leave one out",
+            "epochs and steps both set the run's length; leave one out",
         )?;
         conflict(
             self.micro_batch.value().is_some() && !self.adapter_draws_fit_parts(),
             "adapter.drop_mode",
             "\"sample\"".to_owned(),
-            "with micro_batch it must be \"adapter\" or \"token\", as each part would draw the same masks",
+            "with micro_batch it must be \"adapter\" or \"token\", because each part would draw the same masks",
         )
     }
 
-    /// What the user should know, of a run of `total` steps.
+    /// Returns warnings for a run of `total` steps.
     pub fn warnings(&self, total: u64) -> Vec<String> {
         let mut warnings = Vec::new();
         if let OrNone::Some(m) = self.ema {
             let left = m.powf(total as f64);
             if left > 0.1 {
                 warnings.push(format!(
-                    "ema = {m} over {total} steps leaves {:.0} % of the start in the average, which is what is evaluated: \
+                    "ema = {m} over {total} steps leaves {:.0} % of the start in the average that is evaluated; \
                      leave ema at \"auto\", or train longer",
                     100.0 * left
                 ));
@@ -43,8 +43,9 @@ impl TrainSettings {
         }
         if self.warmup >= total {
             let Self { warmup, lr, .. } = self;
-            warnings
-                .push(format!("warmup = {warmup} covers all {total} steps: the learning rate never reaches lr = {lr}"));
+            warnings.push(format!(
+                "warmup = {warmup} covers all {total} steps, so the learning rate never reaches lr = {lr}"
+            ));
         }
         if self.alpha > 1.0 {
             warnings.push(format!("alpha = {} extrapolates beyond the adapted model", self.alpha));

@@ -1,4 +1,4 @@
-//! When something is done, as a setting.
+//! Intervals as settings: steps, epochs or the end of the run.
 
 use radapter_settings::value::AnyValue;
 use serde::de::Error;
@@ -7,14 +7,13 @@ use toml::Value;
 
 const EXPECTED: &str = "a whole number of steps, \"epoch\" or \"end\"";
 
-/// When something is done.
+/// Interval at which something happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum Every {
-    /// After each epoch.
     Epoch,
-    /// After so many steps.
+    /// After every so many steps.
     Steps(u64),
-    /// At the end only.
     End,
 }
 

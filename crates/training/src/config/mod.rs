@@ -1,7 +1,8 @@
-//! The trainer's settings: every task and method has them.
+//! The trainer's settings, shared by all tasks and methods.
 //!
 //! [`TrainSettings`] is one declaration: keys, types, defaults, ranges and help. A run's values come from layers (defaults, task,
-//! method, recipe, the user's file and `--set`), see [`Plan`](crate::plan::Plan); what they came to is saved in its `config.toml`.
+//! method, recipe, the user's file and `--set`), see [`Plan`](crate::plan::Plan); the resolved values are saved in its
+//! `config.toml`.
 
 mod check;
 mod every;
@@ -23,23 +24,23 @@ pub use crate::optimizer::schedule::Decay;
 use crate::{Contrastive, CrossEntropy, Objective, Schedule};
 
 settings! {
-    /// The trainer's settings.
+    /// Settings of the trainer.
     pub struct TrainSettings {
         /// Fine-tuning method; `radapter methods` lists them.
         pub method: String = Spec::unset(),
-        /// Published recipe that the defaults come from; `auto` for defaults that follow the run's length.
+        /// Published recipe that supplies the defaults; `auto` takes defaults that scale with the run's length.
         pub recipe: String = Spec::toml("\"auto\""),
-        /// Length in epochs; this or `steps`.
+        /// Training length in epochs; excludes `steps`.
         pub epochs: Option<u64> = Spec::toml("10").at_least(1.0).displaced_by("steps"),
-        /// Length in steps; this or `epochs`.
+        /// Training length in steps; excludes `epochs`.
         pub steps: Option<u64> = Spec::unset().at_least(1.0).displaced_by("epochs"),
-        /// Samples of a step.
+        /// Samples per step.
         pub batch_size: usize = Spec::rule("min(64, samples)", |_, facts| (facts.samples.clamp(1, 64) as i64).into()).at_least(1.0),
         /// Base learning rate of the schedule.
         pub lr: f64 = Spec::toml("5e-4").above(0.0),
         /// Floor of the cosine schedule.
         pub final_lr: f64 = Spec::toml("1e-6").at_least(0.0),
-        /// Decoupled weight decay of AdamW; parameters of one axis have none.
+        /// Decoupled weight decay of AdamW; one-dimensional parameters are not decayed.
         pub weight_decay: f64 = Spec::toml("0.0").at_least(0.0),
         /// Decay rates β of AdamW's moments.
         pub betas: [f64; 2] = Spec::toml("[0.9, 0.999]").below_one(),
@@ -49,31 +50,31 @@ settings! {
         pub warmup: u64 = Spec::rule("min(500, N/20) for N steps", |table, facts| ((total_steps(table, facts) / 20).min(500) as i64).into()).at_least(0.0),
         /// Learning-rate schedule after the warm-up.
         pub schedule: Decay = Spec::toml("\"cosine\""),
-        /// Largest global norm of a gradient.
+        /// Gradients are clipped to this global norm.
         pub clip_norm: OrNone<f64> = Spec::toml("1.0").above(0.0),
-        /// Seed of everything random: order, augmentation, dropping, splits.
+        /// Random seed of sample order, augmentation, adapter dropping and splits.
         pub seed: u64 = Spec::toml("0").at_least(0.0),
-        /// Parameters that are trained: adapters, all weights of the towers the loss uses, or the image tower's.
+        /// Trained parameters: adapters, all weights of the towers that the loss uses, or the image tower's.
         pub tune: Tune = Spec::toml("\"adapters\""),
-        /// Share of the adapters in the merged model, in validation and by default in export.
+        /// Weight of the adapters in the merged model, for validation and, by default, export.
         pub alpha: f64 = Spec::toml("1.0").from_to(0.0, 1.5),
-        /// Decay m of the moving average of the trained parameters.
+        /// Decay m of the trained parameters' moving average.
         pub ema: OrNone<f64> = Spec::toml("\"auto\"").below_one().word("auto", "min(0.999, 0.01^(1/N)) for N steps", |table, facts| {
             0.01_f64.powf(1.0 / total_steps(table, facts).max(1) as f64).min(0.999).into()
         }),
-        /// Most samples run at once; a batch in parts keeps its negatives and its gradients.
+        /// Samples per forward pass; splitting a batch changes neither its negatives nor its gradients.
         pub micro_batch: OrNone<usize> = Spec::toml("\"none\"").at_least(1.0),
-        /// Keep only the input of each block, and compute the block again in the backward pass.
+        /// Keep only the input of each block, and recompute the block in the backward pass.
         pub checkpointing: bool = Spec::toml("false"),
         /// Type of activations and frozen weights; trained parameters and the loss stay f32.
         pub precision: Precision = Spec::toml("\"f32\""),
-        /// Steps between saved states, besides one after each epoch.
+        /// Steps between saved states; one is also saved after each epoch.
         pub save_every: OrNone<u64> = Spec::toml("500").at_least(1.0),
-        /// When to validate: after each epoch, after so many steps, or at the end.
+        /// When to validate: after each epoch, every so many steps, or at the end.
         pub validate_every: Every = Spec::toml("\"epoch\"").at_least(1.0),
-        /// Validation metric that chooses the best state and stops early.
+        /// Validation metric for selecting the best state and for early stopping.
         pub best: String = Spec::unset(),
-        /// Validations without a new best after which the run stops.
+        /// Validations without improvement after which training stops.
         pub patience: OrNone<u64> = Spec::toml("\"none\"").at_least(1.0),
         /// State that evaluation and export use: the last, or that of the best validation.
         pub keep: Keep = Spec::rule("best with patience, else last", |table, _| match table.get("patience") {
@@ -82,20 +83,20 @@ settings! {
         }),
         /// Threads that load samples.
         pub workers: usize = Spec::rule("processors, at most 8", |_, _| (default_workers() as i64).into()).at_least(1.0),
-        /// Loss.
+        /// Loss function.
         pub loss: LossSettings = Spec::group::<LossSettings>(),
-        /// R-Adapter's adapters.
+        /// Adapters of R-Adapter.
         pub adapter: AdapterConfig = Spec::group::<AdapterConfig>(),
-        /// Logs besides `metrics.jsonl`.
+        /// Logs in addition to `metrics.jsonl`.
         pub log: LogSettings = Spec::group::<LogSettings>(),
     }
 }
 
 settings! {
-    /// Settings of the loss. A loss takes those it knows.
+    /// Settings of the loss; which apply depends on `kind`.
     #[derive(Copy)]
     pub struct LossSettings {
-        /// Loss: MPM-NCE, CLIP's own InfoNCE, or cross-entropy over a classifier.
+        /// Loss function: MPM-NCE, CLIP's InfoNCE, or cross-entropy over a classifier.
         pub kind: LossKind = Spec::toml("\"mpm-nce\""),
         /// Margin δ of MPM-NCE.
         pub margin: f64 = Spec::toml("0.05").at_least(0.0),
@@ -110,7 +111,7 @@ settings! {
 }
 
 settings! {
-    /// Logs that a run writes besides `metrics.jsonl`.
+    /// Logs that a run writes in addition to `metrics.jsonl`.
     #[derive(Copy)]
     pub struct LogSettings {
         /// Write TensorBoard event files into the run's folder.
@@ -118,32 +119,32 @@ settings! {
     }
 }
 
-/// Parameters that are trained.
+/// Trained parameters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tune {
     /// R-Adapter's adapters; CLIP stays frozen.
     #[default]
     Adapters,
-    /// The weights of the towers that the loss uses: full fine-tuning.
+    /// Full fine-tuning: the weights of the towers that the loss uses.
     All,
-    /// The image tower's weights; texts stay where they are.
+    /// The image tower's weights; the text tower stays frozen.
     Image,
 }
 
-/// The state that a run's model is made of.
+/// State that becomes the run's model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Keep {
-    /// The last step's.
+    /// That of the last step.
     #[default]
     Last,
-    /// The best validation's.
+    /// That of the best validation.
     Best,
 }
 
 impl Keep {
-    /// The setting's value.
+    /// Returns the setting's value.
     pub fn name(self) -> &'static str {
         match self {
             Self::Last => "last",
@@ -152,7 +153,7 @@ impl Keep {
     }
 }
 
-/// A loss by name.
+/// Loss function by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossKind {
@@ -165,7 +166,7 @@ pub enum LossKind {
 }
 
 impl LossSettings {
-    /// The objective these settings describe.
+    /// Returns the objective that these settings describe.
     pub fn objective(&self) -> Arc<dyn Objective> {
         let Self { kind, margin, smoothing, temperature } = *self;
         match kind {
@@ -177,25 +178,25 @@ impl LossSettings {
 }
 
 impl TrainSettings {
-    /// Whether a batch may be run in parts. Masks are drawn by a sample's place in what is run at once, which in a part is not its
-    /// place in the batch.
+    /// Whether the adapters' masks allow a batch to be split. Per-sample masks are drawn by a sample's place in its forward pass,
+    /// which in a part is not its place in the batch.
     pub(crate) fn adapter_draws_fit_parts(&self) -> bool {
         let adapter = &self.adapter;
         self.tune != Tune::Adapters || adapter.drop == 0.0 || adapter.drop_mode != DropMode::Sample
     }
 
-    /// The learning-rate schedule of a run, or of a phase, of `steps` steps.
+    /// Returns the learning-rate schedule of a run, or of a phase, of `steps` steps.
     pub fn schedule(&self, steps: u64) -> Schedule {
         let &Self { lr, final_lr, warmup, schedule: decay, .. } = self;
         Schedule { lr, final_lr, warmup, steps, decay }
     }
 
-    /// Steps of an epoch over `samples`: whole batches, or one partial batch if there is no whole one.
+    /// Returns the steps per epoch over `samples`: whole batches, or one partial batch if there is no whole one.
     pub fn steps_per_epoch(&self, samples: usize) -> u64 {
         steps_per_epoch(samples, self.batch_size)
     }
 
-    /// Steps of the run over `samples`.
+    /// Returns the steps of the run over `samples`.
     pub fn total_steps(&self, samples: usize) -> u64 {
         self.steps.unwrap_or_else(|| self.epochs.unwrap_or(0) * self.steps_per_epoch(samples))
     }
@@ -205,7 +206,7 @@ fn steps_per_epoch(samples: usize, batch_size: usize) -> u64 {
     (samples / batch_size.max(1)).max(1) as u64
 }
 
-/// Steps of the run, for rules; `epochs`, `steps` and `batch_size` are in the table.
+/// Steps of the run, for rules; expects `epochs`, `steps` and `batch_size` in the table.
 fn total_steps(table: &Table, facts: &Facts) -> u64 {
     let whole =
         |key: &str| table.get(key).and_then(toml::Value::as_integer).and_then(|whole| u64::try_from(whole).ok());
@@ -223,7 +224,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// The trainer's settings without a task or a registry of methods.
+    /// Resolves the trainer's settings without a task or a registry of methods.
     pub(crate) fn resolve(given: &Settings, samples: usize) -> Result<TrainSettings, SettingsError> {
         let own = Settings::from_toml("method = \"none\"\nbest = \"none\"\nalpha = 0.5", "test")?;
         let facts = Facts { samples, checkpoint_temperature: 0.01, smoothing: 0.0 };

@@ -1,20 +1,20 @@
 //! Published recipes, as layers of settings.
 
-/// A published table's column as settings, which the user's own override. A task has its recipes.
+/// Published hyperparameters of a task as settings, which the user's own override.
 ///
-/// Recipes are for runs of their own length: on a few hundred images 500 warm-up steps and m = 0.999 leave adapters where they
-/// began. So the defaults scale with the run, and the tables are there verbatim for whoever repeats a paper.
+/// A recipe assumes a run as long as the paper's: on a few hundred images 500 warm-up steps and m = 0.999 leave adapters almost
+/// untrained. The defaults scale with the run instead; recipes reproduce a paper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recipe {
-    /// The value of `recipe`.
+    /// Value of the `recipe` setting.
     pub name: &'static str,
-    /// What it is for, in a line.
+    /// One-line description.
     pub about: &'static str,
-    /// The settings, as TOML.
+    /// In TOML.
     pub settings: &'static str,
 }
 
 impl Recipe {
-    /// The value of `recipe` that stands for none.
+    /// Value of `recipe` for no recipe.
     pub const AUTO: &'static str = "auto";
 }

@@ -5,8 +5,8 @@ use burn::tensor::{DType, Device, Tensor};
 
 use crate::state::parameters;
 
-/// Takes a module without autodiff to a training device of the same hardware; the tensors' memory is shared. `trains` decides by
-/// name which parameters get gradients.
+/// Moves a module without autodiff to a training device of the same hardware; the tensors' memory is shared. `trains` selects by
+/// name the parameters that get gradients.
 pub(crate) fn to_training<M: Module>(module: M, device: &Device, trains: impl Fn(&str) -> bool) -> M {
     struct Lift<'a, F> {
         device: &'a Device,
@@ -32,7 +32,7 @@ pub(crate) fn to_training<M: Module>(module: M, device: &Device, trains: impl Fn
     module.map(&mut Lift { device, trains, path: Vec::new() })
 }
 
-/// Puts a tensor under the autodiff and checkpointing of a device: operations refuse operands that differ in it.
+/// Adds a device's autodiff and checkpointing strategy to a tensor: operations refuse operands that differ in it.
 pub(crate) fn lift<const D: usize>(tensor: Tensor<D>, device: &Device) -> Tensor<D> {
     match device.gradient_checkpointing_strategy() {
         Some(strategy) => Tensor::from_inner(tensor).with_gradient_checkpointing_strategy(strategy),
@@ -40,8 +40,8 @@ pub(crate) fn lift<const D: usize>(tensor: Tensor<D>, device: &Device) -> Tensor
     }
 }
 
-/// The same scalar in f32, tracked even if no trained parameter took part (all adapters dropped): burn refuses `backward` on a
-/// tensor that is not.
+/// Returns the scalar in f32, tracked even if no trained parameter took part (all adapters dropped): burn refuses `backward` on an
+/// untracked tensor.
 pub(crate) fn tracked(scalar: Tensor<1>, device: &Device) -> Tensor<1> {
     scalar.cast(DType::F32) + Tensor::<1>::zeros([1], device).require_grad()
 }

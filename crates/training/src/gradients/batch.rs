@@ -1,18 +1,18 @@
-//! The samples of one step, on the host.
+//! Samples of one step, on the host.
 
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use radapter_clip::model::{Adapter, Clip, Context, DistinctTexts};
 
-/// The samples of one step, on the host.
+/// Samples of one step, on the host.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
     /// Counted from 0.
     pub(crate) step: u64,
-    /// `[batch, 3, size, size]`, followed by the method's views of the same size.
+    /// `[batch + views, 3, size, size]`: the samples' images, then the method's views.
     pub(crate) pixels: Vec<f32>,
-    /// How many views there are.
+    /// Number of views.
     pub(crate) views: usize,
     pub(crate) tokens: Vec<Vec<u32>>,
     pub(crate) labels: Vec<i64>,
@@ -23,18 +23,17 @@ impl Batch {
         self.labels.len()
     }
 
-    /// Images to embed: those of the samples, and the views.
+    /// Returns the number of images to embed, views included.
     pub(crate) fn image_count(&self) -> usize {
         self.len() + self.views
     }
 
-    /// Appends views.
     pub(crate) fn add_views(&mut self, views: &[f32], size: usize) {
         self.views += views.len() / (3 * size * size);
         self.pixels.extend_from_slice(views);
     }
 
-    /// Some of the images to embed: `[part, 3, size, size]`.
+    /// Returns some of the images to embed: `[part, 3, size, size]`.
     pub(crate) fn images(&self, part: Range<usize>, size: usize, device: &Device) -> Tensor<4> {
         let stride = 3 * size * size;
         let values = self.pixels[part.start * stride..part.end * stride].to_vec();
@@ -42,12 +41,12 @@ impl Batch {
     }
 }
 
-/// The texts of a batch as they are encoded in parts: each once, shorter ones first, so that a part is padded to little more
-/// than what it holds.
+/// Distinct texts of a batch, shorter ones first, so that a part is padded to little more than
+/// its own texts need.
 #[derive(Default)]
 pub(crate) struct Texts {
     pub(crate) distinct: Vec<Vec<u32>>,
-    /// For each sample, its text's place.
+    /// For each sample, the index of its text.
     which: Vec<i64>,
 }
 
@@ -68,7 +67,7 @@ impl Texts {
         }
     }
 
-    /// The rows of all samples, given those of the distinct texts.
+    /// Returns a row per sample, given one per distinct text.
     pub(crate) fn per_sample(&self, distinct: Tensor<2>, device: &Device) -> Tensor<2> {
         let which = TensorData::new(self.which.clone(), [self.which.len()]);
         distinct.select(0, Tensor::from_data(which, device))

@@ -1,9 +1,10 @@
-//! Accumulation that keeps the negatives: cached embeddings (GradCache; Gao, Zhang, Han and Callan, 2021, arXiv 2101.06983).
+//! Gradient accumulation that keeps the negatives: cached embeddings (GradCache; Gao, Zhang, Han and Callan, 2021, arXiv
+//! 2101.06983).
 //!
-//! Adding up the gradients of small batches is wrong for a contrastive loss, whose negatives are the rest of the batch. So
+//! Summing the gradients of small batches is wrong for a contrastive loss, whose negatives are the rest of the batch. So
 //! the embeddings of all parts are computed without a graph, the loss of the whole batch gives their gradients, and each
-//! part is run again to carry its own to the parameters. Memory is that of one part; the gradient is that of the whole batch.
-//! Texts are divided apart from the images, so that what many images have in common is encoded once.
+//! part is run again to propagate them to the parameters. Memory is that of one part; the gradient is that of the whole batch.
+//! Texts are split independently of the images, so that a text shared by many images is encoded once.
 //!
 //! The same split serves several devices: each [`Worker`] has a [`Share`] of the images and of the texts.
 
@@ -21,16 +22,16 @@ use super::checkpointed::{self, Kept, Samples};
 use super::loss::{Fault, Step, StepGradients};
 use crate::model::TrainModel;
 
-/// How one device divides its work.
+/// How a device splits its work.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Parts {
-    /// The most samples that are run at once.
+    /// Maximum of samples per forward pass.
     pub(crate) size: usize,
-    /// Whether each block of a part is computed again in the backward pass.
+    /// Whether each block of a part is recomputed in the backward pass.
     pub(crate) checkpointing: bool,
 }
 
-/// What one device embeds of a batch.
+/// Images and texts of a batch that one device embeds.
 pub(crate) struct Share<'a> {
     pub(crate) images: Range<usize>,
     pub(crate) texts: &'a [Vec<u32>],
@@ -45,30 +46,30 @@ impl Share<'_> {
     }
 }
 
-/// A share of a batch on one device.
+/// Computation of one device's share.
 pub(crate) struct Worker<'a, A: Adapter> {
     model: &'a TrainModel<A>,
     batch: &'a Batch,
     context: Context,
     parts: Parts,
     share: Share<'a>,
-    /// Kept for the backward pass where a share is run at once, so that it is not computed twice: with checkpointing the inputs
+    /// Kept for the backward pass where a share is one part, so that it is not computed twice: with checkpointing the inputs
     /// of blocks, else the embeddings with their graph.
     kept: BTreeMap<Tower, Kept>,
     graphs: BTreeMap<Tower, Tensor<2>>,
 }
 
-/// A row for each image and for each text of a share, by tower. Without autodiff.
+/// A row per image and per text of a share, by tower. Without autodiff.
 pub(crate) type Rows = BTreeMap<Tower, Tensor<2>>;
 
 impl<'a, A: Adapter> Worker<'a, A> {
-    /// A worker on the device of `model`, which is the step's own or a replica of it.
+    /// Creates a worker on the device of `model`, which is the step's own or a replica of it.
     pub(crate) fn new(model: &'a TrainModel<A>, step: &Step<'a, A>, parts: Parts, share: Share<'a>) -> Self {
         let Step { batch, context, .. } = *step;
         Self { model, batch, context, parts, share, kept: BTreeMap::new(), graphs: BTreeMap::new() }
     }
 
-    /// The worker's device, without autodiff.
+    /// Returns the worker's device, without autodiff.
     pub(crate) fn device(&self) -> Device {
         self.model.device().without_autodiff()
     }
@@ -89,12 +90,12 @@ impl<'a, A: Adapter> Worker<'a, A> {
         }
     }
 
-    /// The embeddings of the share, on the worker's device.
+    /// Computes the embeddings of the share, on the worker's device.
     pub(crate) fn embed(&mut self) -> Rows {
         let plain = self.model.clip.valid();
         let device = self.device();
         let towers = [Tower::Visual, Tower::Text].map(|tower| (tower, self.ranges(tower)));
-        // A share in parts is to hold no more than one of them.
+        // A share in parts must not hold more than one of them in memory.
         let at_once = towers.iter().all(|(_, parts)| parts.len() <= 1);
         let mut all = Rows::new();
         for (tower, parts) in towers.into_iter().filter(|(_, parts)| !parts.is_empty()) {
@@ -118,7 +119,7 @@ impl<'a, A: Adapter> Worker<'a, A> {
         all
     }
 
-    /// Adds the gradients of the parameters to `sum`, given those of the share's embeddings on the worker's device.
+    /// Adds the parameters' gradients to `sum`, given those of the share's embeddings on the worker's device.
     pub(crate) fn carry(&mut self, gradients: &Rows, sum: &mut GradientsAccumulator<TrainModel<A>>) {
         let model = self.model;
         let device = &model.device();
@@ -147,8 +148,8 @@ impl<'a, A: Adapter> Worker<'a, A> {
     }
 }
 
-/// The value of the loss, `scale` times the gradients of the embeddings, and those of the parameters that took part in the loss
-/// itself, as a classifier does. The embeddings, a row for each image and each distinct text, are on the model's device.
+/// Returns the loss, `scale` times the gradients of the embeddings, and those of the parameters that the loss uses itself, such
+/// as a classifier. The embeddings, a row per image and per distinct text, are on the model's device.
 pub(crate) fn loss<A: Adapter>(
     step: &Step<'_, A>,
     texts: &Texts,
@@ -166,7 +167,7 @@ pub(crate) fn loss<A: Adapter>(
     Ok((value, upstream, GradientsParams::from_grads(gradients, step.model)))
 }
 
-/// The texts that a step encodes; none where the objective compares images with something else.
+/// Returns the texts that a step encodes; none where the objective needs no text.
 pub(crate) fn texts<A: Adapter>(step: &Step<'_, A>) -> Texts {
     match step.objective.needs_text() {
         true => Texts::of(&step.model.clip, step.batch, &step.context),
@@ -174,7 +175,7 @@ pub(crate) fn texts<A: Adapter>(step: &Step<'_, A>) -> Texts {
     }
 }
 
-/// The gradients of a batch in parts on one device.
+/// Computes the gradients of a batch in parts on one device.
 pub(crate) fn gradients<A: Adapter>(step: &Step<'_, A>, parts: Parts) -> Result<StepGradients, Fault> {
     let texts = texts(step);
     let share = Share { images: 0..step.batch.image_count(), texts: &texts.distinct };

@@ -1,8 +1,8 @@
-//! Activation checkpointing by block (Chen, Xu, Zhang and Guestrin, 2016, arXiv 1604.06174): of a tower's forward pass only the input of
-//! each block is kept, and the backward pass computes one block after the other again.
+//! Activation checkpointing by block (Chen, Xu, Zhang and Guestrin, 2016, arXiv 1604.06174): the forward pass keeps only the input
+//! of each block, and the backward pass recomputes the blocks one by one.
 //!
-//! Memory is that of one block and of the inputs; the work is one more forward pass. burn's own checkpointing is by operation, and
-//! passes over those with a frozen operand, which here are nearly all.
+//! Memory is that of one block and of the inputs; the cost is one more forward pass. burn's own checkpointing is by operation, and
+//! skips operations with a frozen operand, which here are nearly all.
 
 use burn::tensor::Tensor;
 use burn_optim::{GradientsAccumulator, GradientsParams};
@@ -12,15 +12,15 @@ use super::autodiff::{lift, tracked};
 use crate::model::TrainModel;
 use crate::state::parameters;
 
-/// What a tower is asked to embed.
-#[allow(clippy::large_enum_variant, reason = "it lives for one call, one at a time")]
+/// Input of a tower.
+#[allow(clippy::large_enum_variant, reason = "one value lives at a time, for one call")]
 pub(crate) enum Samples {
     Images(Tensor<4>),
     Texts(Vec<Vec<u32>>),
 }
 
 impl Samples {
-    /// Their embeddings, under autodiff if the model is.
+    /// Embeds the samples, under autodiff if the model is.
     pub(crate) fn embed<A: Adapter>(self, clip: &Clip<A>, context: &Context) -> Tensor<2> {
         match self {
             Self::Images(pixels) => clip.encode_image(pixels, context),
@@ -36,10 +36,10 @@ impl Samples {
     }
 }
 
-/// The inputs of all blocks, and of what follows the last one.
+/// Inputs of all blocks, and of the layers after the last one.
 pub(crate) struct Kept(Vec<Tensor<2>>);
 
-/// Embeddings without a graph and, if asked for, what the backward pass needs. The model is without autodiff.
+/// Computes embeddings without a graph and, if requested, what the backward pass needs. The model is without autodiff.
 pub(crate) fn forward<A: Adapter>(
     plain: &Clip<A>,
     samples: Samples,
@@ -53,7 +53,7 @@ pub(crate) fn forward<A: Adapter>(
     (samples.embed(plain, context), None)
 }
 
-/// What the backward pass needs.
+/// Runs the forward pass for what the backward pass needs.
 pub(crate) fn keep<A: Adapter>(plain: &Clip<A>, samples: Samples, context: &Context) -> Kept {
     through(plain, samples, context).2
 }
@@ -79,10 +79,10 @@ pub(crate) fn backward<A: Adapter>(
     sum: &mut GradientsAccumulator<TrainModel<A>>,
 ) {
     let (start, passage) = samples.begin(&model.clip, context);
-    // Nothing is computed below the first trained parameter.
+    // Nothing below the first trained parameter needs a gradient.
     let lowest = if start.is_tracked() { Some(0) } else { first_trained_block(&model.clip, passage.tower()) };
     let blocks = lowest.into_iter().flat_map(|lowest| lowest..inputs.len() - 1).map(Some);
-    // The blocks, and what follows the last one.
+    // The blocks, and the layers after the last one.
     let pieces: Vec<Option<usize>> = blocks.chain([None]).collect();
     let mut gradient = Some(gradient);
     for piece in pieces.into_iter().rev() {
@@ -101,7 +101,7 @@ pub(crate) fn backward<A: Adapter>(
     }
 }
 
-/// One piece's backward pass: its parameters' gradients go to `sum`, its input's is returned.
+/// Backward pass of one piece: adds its parameters' gradients to `sum`, and returns its input's.
 fn carry<A: Adapter>(
     model: &TrainModel<A>,
     output: Tensor<2>,

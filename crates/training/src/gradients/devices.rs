@@ -1,8 +1,9 @@
-//! Several devices in one process: each has a replica of the model and a share of every batch; the loss is of the whole batch.
+//! Data parallelism in one process: each device has a replica of the model and a share of every batch; the loss is of the whole
+//! batch.
 //!
 //! A step copies the trained parameters to the replicas, embeds the shares on all devices at once, computes the loss and the
-//! gradients of the embeddings on the first device, carries each share's to the parameters on its own device, and sums
-//! what comes back, in the order of the devices. One optimizer and one moving average, those of the model itself, take the step.
+//! gradients of the embeddings on the first device, propagates each share's to the parameters on its own device, and sums
+//! the results in the order of the devices. One optimizer and one moving average, those of the model itself, take the step.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -19,16 +20,17 @@ use crate::model::TrainModel;
 use crate::state::parameters;
 use crate::state::tensor_file::{Flat, Named};
 
-/// The replicas of a model, one on each device.
+/// Replicas of a model, one per device.
 pub(crate) struct Replicas<A: Adapter>(Vec<TrainModel<A>>);
 
-/// `count` images or texts for `workers` devices, as equal as possible, in order. Fewer of them than devices leave some idle.
+/// Splits `count` images or texts among `workers` devices, as evenly as possible, in order. With fewer than devices, some stay
+/// idle.
 fn slices(count: usize, workers: usize) -> Vec<Range<usize>> {
     (0..workers).map(|index| index * count / workers..(index + 1) * count / workers).collect()
 }
 
 impl<A: Adapter + Sync> Replicas<A> {
-    /// A replica of the model on each device. Graphs are of their own: threads that share parameters can block each other in
+    /// Creates a replica of the model on each device. Each has its own graph: threads that share parameters can block each other in
     /// their backward passes.
     pub(crate) fn new(model: &TrainModel<A>, devices: &[Device]) -> Self {
         let trained = parameters::trained(model);
@@ -39,13 +41,13 @@ impl<A: Adapter + Sync> Replicas<A> {
         Self(devices.iter().map(replica).collect())
     }
 
-    /// Replicas anew, on the same devices, of a model that trains other parameters than before.
+    /// Recreates the replicas, on the same devices, for a model that trains other parameters than before.
     pub(crate) fn renew(&mut self, model: &TrainModel<A>) {
         let devices: Vec<Device> = self.0.iter().map(|replica| replica.device().without_autodiff()).collect();
         *self = Self::new(model, &devices);
     }
 
-    /// The gradients of a batch, on the model's device.
+    /// Computes the gradients of a batch, on the model's device.
     pub(crate) fn gradients(&mut self, step: &Step<'_, A>, parts: Parts) -> Result<StepGradients, Fault> {
         let Step { model, batch, .. } = *step;
         let home = model.device().without_autodiff();
@@ -93,7 +95,7 @@ impl<A: Adapter + Sync> Replicas<A> {
     }
 }
 
-/// The same work on all items at once, each on a thread of its own; results in the order of the items.
+/// Runs the same work on all items at once, each on its own thread; results are in the order of the items.
 fn on_all<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
     let work = &work;
     std::thread::scope(|scope| {
@@ -114,7 +116,7 @@ fn moved(rows: &Rows, device: &Device) -> Rows {
     rows.iter().map(|(tower, rows)| (*tower, rows.clone().to_device(device))).collect()
 }
 
-/// The shares' rows below one another.
+/// Concatenates the rows of the shares.
 fn joined(shares: &[Rows]) -> Rows {
     let towers: BTreeSet<Tower> = shares.iter().flat_map(|rows| rows.keys().copied()).collect();
     let rows = |tower| Tensor::cat(shares.iter().filter_map(|rows| rows.get(&tower).cloned()).collect(), 0);
@@ -126,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slices_are_as_equal_as_can_be() {
+    fn slices_are_as_even_as_possible() {
         assert_eq!(slices(8, 2), [0..4, 4..8]);
         assert_eq!(slices(7, 3), [0..2, 2..4, 4..7]);
         assert_eq!(slices(1, 2), [0..0, 0..1], "fewer samples than devices");

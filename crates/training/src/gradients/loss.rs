@@ -1,4 +1,4 @@
-//! The loss of a step: the one place where embeddings become the number that is minimised.
+//! Loss of a step, from its embeddings.
 
 use burn::tensor::{Device, Gradients, Tensor};
 use burn_optim::GradientsParams;
@@ -11,24 +11,23 @@ use crate::model::TrainModel;
 use crate::objective::{Objective, Side};
 use crate::tuning::{Embedded, TeacherEmbeddings, Tuning};
 
-/// What the gradients of a step depend on.
+/// Inputs of a step's gradients.
 pub(crate) struct Step<'a, A: Adapter> {
     pub(crate) model: &'a TrainModel<A>,
     pub(crate) objective: &'a dyn Objective,
     pub(crate) tuning: &'a dyn Tuning<A>,
     pub(crate) batch: &'a Batch,
-    /// The teacher's embeddings, if the method has one.
+    /// Embeddings of the teacher, if the method has one.
     pub(crate) teacher: Option<&'a TeacherEmbeddings>,
     pub(crate) context: Context,
-    /// What the gradients are multiplied by on their way through the towers: more than 1 where small ones would be lost.
+    /// Loss scale: the factor on the gradients in the backward pass through the towers; above 1 where small ones would underflow.
     pub(crate) scale: f64,
 }
 
-/// The result of a step, before the optimizer.
+/// Result of a step, before the optimizer.
 pub(crate) struct StepGradients {
-    /// The value of the loss.
     pub(crate) loss: f64,
-    /// `scale` times its gradients.
+    /// `scale` times the gradients of the loss.
     pub(crate) gradients: GradientsParams,
     pub(crate) scale: f64,
 }
@@ -41,7 +40,8 @@ pub(crate) enum Fault {
 }
 
 impl<A: Adapter> Step<'_, A> {
-    /// The loss of the whole batch, and its value. Without texts, images are compared with the model's classifier.
+    /// Returns the loss of the whole batch, as a tensor and as a number. Without texts, images are compared with the model's
+    /// classifier.
     ///
     /// # Shapes
     /// * `image`: `[batch + views, embed_dim]`
@@ -74,7 +74,7 @@ impl<A: Adapter> Step<'_, A> {
         if value.is_finite() { Ok((loss, value)) } else { Err(Fault::NotFinite { what: "loss", value }) }
     }
 
-    /// `scale` times the gradients of the loss.
+    /// Computes `scale` times the gradients of the loss.
     pub(crate) fn backward(&self, loss: Tensor<1>, device: &Device) -> Gradients {
         tracked(loss, device).mul_scalar(self.scale).backward()
     }

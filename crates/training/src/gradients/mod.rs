@@ -1,4 +1,4 @@
-//! The gradients of a step: of the whole batch at once, in parts, block by block, or on several devices. Every way gives the
+//! Gradients of a step: of the whole batch at once, in parts, block by block, or on several devices. All ways give the
 //! same gradients; they differ in memory and time.
 
 pub(crate) mod autodiff;
@@ -25,17 +25,17 @@ use crate::tuning::{TeacherEmbeddings, Tuning};
 /// How gradients are computed.
 pub(crate) struct GradientSettings<A: Adapter> {
     pub(crate) seed: u64,
-    /// Samples that are run at once, if fewer than the batch.
+    /// Samples per forward pass, if fewer than the batch.
     pub(crate) micro_batch: Option<usize>,
-    /// Whether a tower's forward pass keeps only the inputs of its blocks.
+    /// Whether the forward pass of a tower keeps only the inputs of its blocks.
     pub(crate) checkpointing: bool,
-    /// What gradients are multiplied by on their way through the towers, at first.
+    /// Initial loss scale.
     pub(crate) scale: f64,
-    /// The devices that share each batch, if there are several.
+    /// Replicas on the devices that share each batch, if there are several.
     pub(crate) replicas: Option<Replicas<A>>,
 }
 
-/// The loss of a step and its gradients.
+/// Computes the loss of a step and its gradients.
 pub(crate) fn compute<A: Adapter + Sync>(
     model: &TrainModel<A>,
     objective: &dyn Objective,
@@ -50,7 +50,7 @@ pub(crate) fn compute<A: Adapter + Sync>(
     loop {
         let step = Step { model, objective, tuning, batch, teacher, context, scale };
         let found = scaled(&step, settings, times)?;
-        // Gradients that overflow f16 may fit with a smaller factor.
+        // Gradients that overflow f16 may fit with a smaller scale.
         if scale <= 1.0 || parameters::are_finite(model, &found.gradients) {
             return Ok(found);
         }
@@ -58,7 +58,7 @@ pub(crate) fn compute<A: Adapter + Sync>(
     }
 }
 
-/// The gradients with the step's scale, in the way that the settings ask for.
+/// Computes the gradients with the step's scale, in the way that the settings ask for.
 fn scaled<A: Adapter + Sync>(
     step: &Step<'_, A>,
     settings: &mut GradientSettings<A>,
@@ -79,7 +79,7 @@ fn scaled<A: Adapter + Sync>(
     result
 }
 
-/// The gradients of a batch that is run at once on one device.
+/// Computes the gradients of a batch in one forward pass on one device.
 fn whole_batch<A: Adapter>(step: &Step<'_, A>, times: &mut StepTimes) -> Result<StepGradients, Fault> {
     let Step { model, batch, context, scale, .. } = *step;
     let device = model.device();

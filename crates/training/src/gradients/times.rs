@@ -1,28 +1,28 @@
-//! Where a step's time goes.
+//! Timing of a step's parts.
 
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-/// Seconds of the parts of a step. On a device that works asynchronously a part has the time of handing over its work, and
-/// whatever reads a result first has the time of waiting for it.
+/// Seconds spent in the parts of a step. An asynchronous device counts the submission of work in the part that submits it, and
+/// the wait for results in the part that first reads one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepTimes {
     /// Waiting for decoded and preprocessed samples.
     pub wait: f64,
-    /// The image tower, forward. Accumulation over parts of the batch is counted as `backward` as a whole.
+    /// Forward pass of the image tower. With `micro_batch` both passes count as `backward`.
     pub images: f64,
-    /// The text tower, forward.
+    /// Forward pass of the text tower.
     pub texts: f64,
-    /// The objective, and reading its value.
+    /// Objective, including the read of its value.
     pub loss: f64,
-    /// Gradients.
+    /// Backward pass.
     pub backward: f64,
-    /// Norm of the gradients, optimizer and moving average.
+    /// Gradient norm, optimizer step and moving average.
     pub optimizer: f64,
 }
 
-/// Measures one part after the other.
+/// Measures consecutive parts.
 pub(crate) struct Stopwatch(Instant);
 
 impl Stopwatch {
@@ -30,7 +30,7 @@ impl Stopwatch {
         Self(Instant::now())
     }
 
-    /// Seconds since the last lap, or since the start.
+    /// Returns the seconds since the last lap, or since the start.
     pub(crate) fn lap(&mut self) -> f64 {
         let before = std::mem::replace(&mut self.0, Instant::now());
         (self.0 - before).as_secs_f64()

@@ -1,24 +1,24 @@
-//! The moving average of the trained parameters: `W̃ ← m·W̃ + (1−m)·W` after each step, from `W̃ = W` before the first.
+//! Moving average of the trained parameters: `W̃ ← m·W̃ + (1−m)·W` after each step, from `W̃ = W` before the first.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// A moving average: its decay m at each step.
+/// Moving average, by its decay m at each step.
 #[derive(Clone)]
 pub struct Averaging(Arc<dyn Fn(u64) -> f64 + Send + Sync>);
 
 impl Averaging {
-    /// The same m at each step.
+    /// Creates an exponential moving average, with the same m at each step.
     pub fn exponential(decay: f64) -> Self {
         Self::new(move |_| decay)
     }
 
-    /// m as a function of the step, counted from 1.
+    /// Creates an average whose m is a function of the step, counted from 1.
     pub fn new(decay_at: impl Fn(u64) -> f64 + Send + Sync + 'static) -> Self {
         Self(Arc::new(decay_at))
     }
 
-    /// The m of a step, counted from 1.
+    /// Returns the m of a step, counted from 1.
     pub(crate) fn decay_at(&self, step: u64) -> f64 {
         (self.0)(step)
     }

@@ -1,8 +1,8 @@
-//! One optimizer step on named parameters: clipping by global norm, AdamW, moving average.
+//! Optimizer step on named parameters: clipping by global norm, AdamW, moving average.
 //!
 //! burn's `ModuleOptimizer` skips a parameter without gradient, keys its state by process-random identifiers, and clips each
-//! parameter alone. Here the bookkeeping is by name, and a parameter without gradient, as a dropped adapter's, has a zero gradient,
-//! so that its moments decay and its step count advances as in torch. The arithmetic is [`AdamW`]'s.
+//! parameter alone. Here state is keyed by name, and a parameter without gradient (a dropped adapter's) has a zero gradient,
+//! so that its moments decay and its step count advances as in PyTorch. The arithmetic is [`AdamW`]'s.
 
 pub(crate) mod averaging;
 pub(crate) mod schedule;
@@ -19,10 +19,9 @@ use crate::state::parameters::{self, Change};
 use crate::state::saved::Memory;
 use crate::state::tensor_file::{Flat, Named};
 
-/// torch's `clip_grad_norm_` adds this to the norm before dividing by it.
+/// PyTorch's `clip_grad_norm_` adds this to the norm before dividing by it.
 const CLIP_EPSILON: f64 = 1e-6;
 
-/// Settings of the optimizer.
 #[derive(Clone, Debug)]
 pub(crate) struct OptimizerSettings {
     pub(crate) betas: [f64; 2],
@@ -32,15 +31,15 @@ pub(crate) struct OptimizerSettings {
     pub(crate) averaging: Option<Averaging>,
 }
 
-/// The optimizer with its moments and averages.
+/// Optimizer with its moments and averages.
 pub(crate) struct Optimizer {
     settings: OptimizerSettings,
     memory: Memory,
 }
 
-/// What a step does to the parameters: their gradients, and the norm that clips them.
+/// Gradients of a step, and their norm.
 pub(crate) struct Update {
-    /// Global norm of the gradients.
+    /// Global norm, before clipping.
     pub(crate) norm: f64,
     /// `scale` times the gradients of all trained parameters; missing ones are zero.
     gradients: BTreeMap<String, Option<Tensor<1>>>,
@@ -50,8 +49,8 @@ pub(crate) struct Update {
 impl Update {
     /// Takes `scale` times the gradients of a model.
     ///
-    /// Parts are summed on the device, their sums on the host in f64 and always in the same order: a sum over a whole tensor may
-    /// be divided among threads in any order.
+    /// Parts are summed on the device, their sums on the host in f64 and always in the same order: a device may divide a sum over
+    /// a whole tensor among its threads in any order.
     pub(crate) fn new<M: Module>(model: &M, mut gradients: GradientsParams, scale: f64) -> Self {
         let mut sums = Vec::new();
         let mut by_key = BTreeMap::new();
@@ -74,22 +73,23 @@ impl Update {
 }
 
 impl Optimizer {
-    /// An optimizer with what it remembered when [`memory`](Self::memory) was taken.
+    /// Creates an optimizer in the state that [`memory`](Self::memory) returned.
     pub(crate) fn new(settings: OptimizerSettings, memory: Memory) -> Self {
         Self { settings, memory }
     }
 
-    /// What has to be saved.
+    /// Returns the state to save.
     pub(crate) fn memory(&self) -> &Memory {
         &self.memory
     }
 
-    /// The averages, if the run has them.
+    /// Returns the averages, if the run averages.
     pub(crate) fn averages(&self) -> Option<&Named> {
         self.settings.averaging.as_ref().map(|_| &self.memory.averages)
     }
 
-    /// Starts anew with what a phase trains: no moments, and averages that go on, those of further parameters from their values.
+    /// Starts a phase that trains `trained`: moments are reset, and averages continue; those of new parameters start at their
+    /// values.
     pub(crate) fn restart(&mut self, trained: &Named) {
         let mut averages = std::mem::take(&mut self.memory.averages);
         if self.settings.averaging.is_some() {

@@ -1,20 +1,20 @@
-//! The learning-rate schedule.
+//! Learning-rate schedule.
 
 use serde::{Deserialize, Serialize};
 
-/// The learning rate after the warm-up.
+/// Learning rate after the warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decay {
-    /// Falls along half a cosine to the floor.
+    /// Half a cosine, falling to the floor.
     Cosine,
-    /// Stays at the base rate.
+    /// Constant at the base rate.
     Constant,
 }
 
-/// The learning rate of each step: a function of the step's number alone, so that there is nothing to save.
+/// Learning rate of each step: a function of the step's number alone, so there is no state to save.
 ///
-/// With step `t` of `T` counted from 0, warm-up steps `w`, base rate `lr` and floor `f` (R-Adapter's published code):
+/// With steps `t` of `T` counted from 0, warm-up steps `w`, base rate `lr` and floor `f` (R-Adapter's published code):
 ///
 /// ```text
 /// t < w:   lr · (t + 1) / w
@@ -22,21 +22,21 @@ pub enum Decay {
 ///          lr                                              constant
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Schedule {
-    /// Base rate.
+    /// Base rate of the schedule.
     pub lr: f64,
     /// Floor of the cosine.
     pub final_lr: f64,
-    /// Warm-up steps.
     pub warmup: u64,
-    /// All steps of the run.
+    /// Total steps of the run.
     pub steps: u64,
-    /// The rate after the warm-up.
+    /// Decay after the warm-up.
     pub decay: Decay,
 }
 
 impl Schedule {
-    /// The learning rate of step `step`, counted from 0.
+    /// Returns the learning rate of a step, counted from 0.
     pub fn lr_at(&self, step: u64) -> f64 {
         if step < self.warmup {
             return self.lr * (step + 1) as f64 / self.warmup as f64;

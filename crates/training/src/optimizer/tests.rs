@@ -1,4 +1,4 @@
-//! The steps against torch's, the average, clipping, and restoring.
+//! Steps compared with PyTorch's, averaging, clipping, and restoring.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use burn::module::Param;
@@ -30,7 +30,7 @@ fn gradients(model: &Two, step: &serde_json::Value) -> GradientsParams {
     let zero = step["zero"].as_array().unwrap();
     let mut gradients = GradientsParams::new();
     let device = Device::flex();
-    // A gradient that torch has as zeros is absent here, as burn's backward leaves it.
+    // A gradient that is zeros in PyTorch is absent here, as burn's backward pass leaves it.
     if !zero.iter().any(|name| name == "weight") {
         let data = TensorData::new(numbers(&step["gradients"]["weight"]), [3, 4]);
         gradients.register(model.weight.id, Tensor::<2>::from_data(data, &device));
@@ -47,7 +47,7 @@ fn settings() -> OptimizerSettings {
     OptimizerSettings { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.1, clip_norm: Some(1.0), averaging }
 }
 
-/// Before the first step of a model.
+/// Creates an optimizer before its first step.
 fn optimizer(model: &Two, settings: OptimizerSettings) -> Optimizer {
     Optimizer::new(settings, Memory::start(parameters::trained(model)))
 }
@@ -63,7 +63,7 @@ fn assert_close(found: &Named, expected: &serde_json::Value, what: &str) {
 }
 
 #[test]
-fn steps_are_torch_s() {
+fn steps_match_pytorch() {
     let fixture: serde_json::Value = serde_json::from_str(FIXTURE).unwrap();
     let mut model = model(&fixture["initial"]);
     let mut optimizer = optimizer(&model, settings());
@@ -81,7 +81,7 @@ fn steps_are_torch_s() {
 }
 
 #[test]
-fn restored_it_goes_on_with_the_same_bits() {
+fn a_restored_optimizer_continues_with_the_same_bits() {
     let fixture: serde_json::Value = serde_json::from_str(FIXTURE).unwrap();
     let steps = fixture["steps"].as_array().unwrap();
     let run = |restore_at: Option<usize>| {
@@ -122,7 +122,7 @@ fn the_average_has_its_closed_form() {
 }
 
 #[test]
-fn a_large_gradient_is_clipped_to_the_norm_and_a_small_one_is_not() {
+fn a_large_gradient_is_clipped_and_a_small_one_is_not() {
     let fixture: serde_json::Value = serde_json::from_str(FIXTURE).unwrap();
     let plain = |clip_norm, size: f32| {
         let model = model(&fixture["initial"]);

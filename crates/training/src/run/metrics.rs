@@ -9,39 +9,39 @@ use serde::{Deserialize, Serialize};
 use crate::error::TrainError;
 use crate::gradients::times::StepTimes;
 
-/// A line.
+/// Line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Line {
-    /// A step.
+    /// Record of a step.
     Train(TrainLine),
-    /// A validation after a step.
+    /// Record of a validation.
     Validation(ValidationLine),
 }
 
-/// What is recorded of a step.
+/// Record of a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct TrainLine {
     /// Counted from 1.
     pub step: u64,
     /// Counted from 1.
     pub epoch: u64,
-    /// The objective's value before the step.
+    /// Loss, before the update.
     pub loss: f64,
-    /// Learning rate.
     pub lr: f64,
-    /// Global norm of the gradient before clipping.
+    /// Global norm of the gradient, before clipping.
     pub grad_norm: f64,
-    /// Samples in the step.
+    /// Batch size of this step.
     pub samples: usize,
     /// Throughput of this step.
     pub samples_per_second: f64,
-    /// Where its time went.
+    /// Time spent in each part.
     #[serde(default)]
     pub times: StepTimes,
 }
 
-/// What is recorded of a validation.
+/// Record of a validation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ValidationLine {
     /// Steps done.
@@ -52,7 +52,7 @@ pub struct ValidationLine {
     pub values: serde_json::Map<String, serde_json::Value>,
     /// Whether this is the best so far.
     pub best: bool,
-    /// Duration.
+    /// Time that the validation took.
     pub seconds: f64,
 }
 
@@ -76,12 +76,12 @@ impl Line {
 pub(crate) struct Metrics {
     file: File,
     path: PathBuf,
-    /// Loss of the last step there is a line of.
+    /// Loss of the last recorded step.
     last_loss: Option<f64>,
 }
 
 impl Metrics {
-    /// Opens the file and cuts off what lies beyond step `done`: lines of steps that are run again, and a torn last one.
+    /// Opens the file and removes the lines beyond step `done`, whose steps will run again, and a torn last line.
     pub(crate) fn open(path: &Path, done: u64) -> Result<Self, TrainError> {
         let fail = || TrainError::io("open", path);
         let mut file =
@@ -119,7 +119,7 @@ impl Metrics {
         self.last_loss
     }
 
-    /// Forces the lines to the disk: before a state is saved, so that none of its steps can be missing here.
+    /// Syncs the lines to disk. Called before a state is saved, so that none of its steps can be missing here.
     pub(crate) fn sync(&mut self) -> Result<(), TrainError> {
         self.file.sync_all().map_err(self.fail())
     }
@@ -129,10 +129,10 @@ impl Metrics {
     }
 }
 
-/// All lines of a run's `metrics.jsonl`.
+/// Reads all lines of a run's `metrics.jsonl`, except a torn last one.
 ///
 /// # Errors
-/// [`TrainError::Io`] or [`TrainError::Unreadable`]; a torn last line, as a kill leaves it, is left out.
+/// [`TrainError::Io`] or [`TrainError::Unreadable`] for any other line.
 pub fn read_metrics(path: &Path) -> Result<Vec<Line>, TrainError> {
     let text = std::fs::read_to_string(path).map_err(TrainError::io("read", path))?;
     let count = text.lines().count();
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_beyond_the_state_and_a_torn_line_go() {
+    fn opening_drops_later_steps_and_a_torn_line() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("metrics.jsonl");
         let mut metrics = Metrics::open(&path, 0).unwrap();
@@ -186,7 +186,7 @@ mod tests {
         drop(metrics);
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 5]).unwrap();
-        assert_eq!(read_metrics(&path).unwrap().len(), 4, "the torn line is left out");
+        assert_eq!(read_metrics(&path).unwrap().len(), 4, "the torn line is dropped");
 
         let mut metrics = Metrics::open(&path, 2).unwrap();
         metrics.append(&train(3)).unwrap();

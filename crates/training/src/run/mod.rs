@@ -1,4 +1,4 @@
-//! The folder of a run: its settings, metrics, results and report, and what it leaves of its training.
+//! The folder of a run: settings, metrics, results, report and trained parameters.
 
 pub(crate) mod metrics;
 pub(crate) mod options;

@@ -1,4 +1,4 @@
-//! Where and how a plan is carried out.
+//! Options of a run that are not settings: folder, devices, progress, interruption.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,28 +11,28 @@ use radapter_images::PixelCache;
 use super::report::Outcome;
 use crate::progress::{IgnoreProgress, ProgressListener};
 
-/// Returns the bytes that are free on a device, where the system reports them.
+/// Returns the free bytes of a device, or `None` if the system does not report them.
 pub type FreeMemory = fn() -> Option<u64>;
 
-/// Where and how a task's plan is carried out.
-#[allow(missing_docs, reason = "names say what is not documented")]
+/// Options of a run that do not affect its result, except for the devices' rounding.
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct RunOptions {
     pub run_dir: PathBuf,
-    /// The device, without autodiff.
+    /// Without autodiff.
     pub device: Device,
-    /// More devices than that one: all that share each batch, `device` among them. Empty where it has all of it.
+    /// Devices that share each batch, including `device`; empty for `device` alone.
     pub devices: Vec<Device>,
-    /// Tells how many bytes are free on the device: a batch that cannot fit is refused before the first step.
+    /// Reports the device's free memory: a batch that cannot fit is refused before the first step.
     pub memory: Option<FreeMemory>,
-    /// Where decoded images are kept for the next epoch.
+    /// Keeps decoded images for later epochs.
     pub pixel_cache: Option<PixelCache>,
     pub progress: Box<dyn ProgressListener>,
-    /// Set to true from anywhere, it ends the run after the current step, with its state saved.
+    /// Stops the run after the current step, with its state saved, when set to true.
     pub interrupt: Arc<AtomicBool>,
 }
 
 impl RunOptions {
-    /// A run that ignores progress and is never interrupted.
+    /// Creates options that ignore progress and never interrupt.
     pub fn new(run_dir: impl Into<PathBuf>, device: Device) -> Self {
         Self {
             run_dir: run_dir.into(),
@@ -49,8 +49,8 @@ impl RunOptions {
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainOutcome {
-    /// Finished, or interrupted and ready to be resumed.
+    /// Finished, or interrupted and resumable.
     pub outcome: Outcome,
-    /// Training images that could not be read and were left out, in this session.
+    /// Unreadable training images that this session skipped.
     pub skipped: Vec<Skipped>,
 }

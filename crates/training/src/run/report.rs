@@ -1,11 +1,11 @@
-//! How a run ended: its outcome and `report.json`.
+//! Outcome of a run and `report.json`.
 
 use serde::{Deserialize, Serialize};
 
 /// How a call of [`train`](crate::train()) or [`resume`](crate::resume) ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// The run is complete, by its steps or by early stopping.
+    /// All steps are done, or early stopping ended the run.
     Finished(Report),
     /// The run was asked to stop and can be resumed.
     Interrupted {
@@ -14,43 +14,42 @@ pub enum Outcome {
     },
 }
 
-/// The summary of a finished run: `report.json`.
+/// Summary of a finished run: `report.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Report {
     /// Steps done.
     pub steps: u64,
     pub steps_per_epoch: u64,
     /// Whether early stopping ended the run.
     pub stopped_early: bool,
-    /// Time spent on steps, validations and saving, over all sessions.
+    /// Seconds spent on steps, validations and saving, over all sessions.
     pub seconds: f64,
-    /// Samples over that time.
+    /// Average over `seconds`.
     pub samples_per_second: f64,
-    /// Trained parameters.
+    /// Number of trained parameters.
     pub tuned_parameters: usize,
-    /// The best validation.
+    /// `None` without validation.
     pub best: Option<Best>,
-    /// Loss of the last step.
     pub final_loss: Option<f64>,
     /// Peak resident memory of the process in the last session, where the system reports it.
     pub peak_memory_bytes: Option<u64>,
 }
 
-/// A best validation.
+/// Best validation of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Best {
-    /// The metric that chose it.
+    /// The metric that `best` selects.
     pub metric: String,
     pub value: f64,
     /// Steps done.
     pub step: u64,
 }
 
-/// Peak resident memory of this process.
+/// Returns the peak resident memory of this process in bytes.
 pub(crate) fn peak_memory_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -1,4 +1,4 @@
-//! The files of what a run has trained.
+//! Files of a run's trained parameters.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,18 +14,18 @@ use crate::state::parameters::{self, HEAD};
 use crate::state::tensor_file::{self, Flat, Named};
 use crate::tuning::Tuning;
 
-/// The name of the file of these values; evaluation uses the averages.
+/// Returns the file name of the trained values, or of their averages.
 pub(crate) fn file_name(stem: &str, averaged: bool) -> String {
     format!("{stem}{}.safetensors", if averaged { "-ema" } else { "" })
 }
 
-/// What a run's files are written by, and what they say of it.
+/// What writes a run's files, and what they record of the run.
 pub(crate) struct Origin<'a, A: Adapter> {
     pub(crate) tuning: &'a dyn Tuning<A>,
     pub(crate) base_hash: &'a str,
 }
 
-/// Writes the trained values and, if the run averages, their averages, each beside the other in the run's folder.
+/// Writes the trained values and, if the run averages, their averages next to each other in the run's folder.
 pub(crate) fn publish<A: Adapter>(
     dir: &Path,
     model: &TrainModel<A>,
@@ -42,7 +42,7 @@ pub(crate) fn publish<A: Adapter>(
     }
 }
 
-/// Writes the evaluated values in a folder of their own, which is replaced as a whole.
+/// Writes the evaluated values to a folder of their own, which is replaced as a whole.
 pub(crate) fn publish_best<A: Adapter>(
     dir: &Path,
     model: &TrainModel<A>,
@@ -52,11 +52,11 @@ pub(crate) fn publish_best<A: Adapter>(
     let mut write = |path: PathBuf, fill: &dyn Fn(&mut dyn Write) -> std::io::Result<()>| {
         write_synced(&Disk, &path, |writer| fill(writer))
     };
-    // A kill that leaves no best is harmless: resuming the state that was saved before writes it again.
+    // A kill that leaves no best is harmless: resuming from the state that was saved before writes it again.
     replace_dir(dir, |aside| write_values(aside, model, averages, origin, &mut write))
 }
 
-#[allow(clippy::type_complexity, reason = "a closure that takes a closure; a name would say no more")]
+#[allow(clippy::type_complexity, reason = "an alias of the closure type would not be clearer")]
 fn write_values<A: Adapter>(
     dir: &Path,
     model: &TrainModel<A>,

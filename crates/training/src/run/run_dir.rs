@@ -1,4 +1,4 @@
-//! The folder of a run: its files, its record, its lock.
+//! The folder of a run: files, record and lock.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -17,53 +17,53 @@ use crate::state::saved as state;
 
 pub(crate) const FORMAT: &str = "radapter-run-v1";
 
-/// The folder of a run.
+/// Folder of a run.
 ///
 /// | | |
 /// |---|---|
 /// | `config.toml` | [`RunRecord`]: all settings as resolved, the base model, the architecture |
-/// | `metrics.jsonl` | a line for each step and validation |
+/// | `metrics.jsonl` | a line per step and per validation |
 /// | `state/` | the last two saved states |
-/// | `adapters.safetensors`, `adapters-ema.safetensors` | what was trained, and its average; `weights…` without adapters |
-/// | `head.safetensors`, `head-ema.safetensors` | the classifier, if one is trained |
-/// | `best/` | the evaluated one of these at the best validation |
-/// | `report.json` | [`Report`], when the run is finished |
-/// | `events.out.tfevents.*` | the same lines for TensorBoard, with `log.tensorboard = true` |
-/// | `lock` | held by the process that trains |
+/// | `adapters.safetensors`, `adapters-ema.safetensors` | trained adapters, and their average; `weights…` without adapters |
+/// | `head.safetensors`, `head-ema.safetensors` | the classifier, if it is trained |
+/// | `best/` | the files that evaluation uses, as of the best validation |
+/// | `report.json` | [`Report`], once the run is finished |
+/// | `events.out.tfevents.*` | the metrics for TensorBoard, with `log.tensorboard = true` |
+/// | `lock` | held by the training process |
 ///
-/// Where the run has an average, the files with `-ema` are what evaluation uses;
-/// [`FineTunedRun::evaluated`](crate::finetuned::FineTunedRun::evaluated) names them.
+/// If the run averages, evaluation uses the files with `-ema`;
+/// [`RunFiles::evaluated`](super::tuned::RunFiles::evaluated) returns their paths.
 #[derive(Clone, Debug)]
 pub struct RunDir {
     path: PathBuf,
 }
 
-/// `config.toml`: everything that makes the run, so that it explains itself.
+/// `config.toml`: everything that determines the run.
 ///
-/// Its section `[settings]` is what `--config` reads, so that a run's file starts another run.
+/// `--config` reads its section `[settings]`, so that a run's file can start another run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs, reason = "names say what is not documented")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct RunRecord {
-    /// Form of this file.
+    /// Version of this file's format.
     pub format: String,
     pub task: String,
-    /// By what name the base model was opened: what opens it again when the run is resumed or evaluated.
+    /// Name that the base model was opened by; it reopens the model for resuming and evaluation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
     /// Hash of the base model's tensors.
     pub base_hash: String,
-    /// Training samples.
+    /// Number of training samples.
     pub samples: usize,
     /// The training set's fingerprint.
     pub data: String,
-    /// The trainer's and the task's settings, every value concrete.
+    /// The trainer's and the task's settings, fully resolved.
     pub settings: Table,
     pub architecture: ClipConfig,
 }
 
 impl RunRecord {
-    /// The trainer's settings.
+    /// Returns the trainer's settings.
     ///
     /// # Errors
     /// [`TrainError::Settings`] for a value that is missing or of the wrong type.
@@ -71,7 +71,7 @@ impl RunRecord {
         Ok(part(&self.settings)?)
     }
 
-    /// Checks that this run is resumed and not another.
+    /// Checks that a setup describes this run.
     pub(crate) fn check_same(&self, now: &Self) -> Result<(), TrainError> {
         let differ = |key: &str, run: String, given: String| match run == given {
             true => Ok(()),
@@ -100,10 +100,10 @@ impl RunDir {
     const BEST: &str = "best";
     const LOCK: &str = "lock";
 
-    /// A folder that holds a run.
+    /// Opens a folder that holds a run.
     ///
     /// # Errors
-    /// [`TrainError::NoRun`] if it does not.
+    /// [`TrainError::NoRun`] if it does not hold one.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, TrainError> {
         let path = path.into();
         if !path.join(Self::CONFIG).is_file() {
@@ -112,8 +112,8 @@ impl RunDir {
         Ok(Self { path })
     }
 
-    /// Makes the folder of a new run. Its `config.toml` is written last, so that a folder with one is a run.
-    /// The task's `files` (names and contents) stand before it.
+    /// Creates the folder of a new run. Its `config.toml` is written last, so that a folder with one is a run.
+    /// The task's `files` (names and contents) are written before it.
     pub(crate) fn create(
         path: &Path,
         record: &RunRecord,
@@ -127,7 +127,7 @@ impl RunDir {
         if path.exists() {
             for entry in fs::read_dir(path).map_err(TrainError::io("list", path))? {
                 let name = entry.map_err(TrainError::io("list", path))?.file_name();
-                // These are left by a run that was killed before it had begun.
+                // These are left by a run that was killed before it started.
                 let own = [Self::STATES, Self::LOCK, "config.toml.tmp"].iter().any(|own| name == *own)
                     || name.to_string_lossy().starts_with(tensorboard::PREFIX);
                 let task = files.iter().any(|(file, _)| name == **file || name == *format!("{file}.tmp"));
@@ -140,7 +140,7 @@ impl RunDir {
         let states = run.states();
         fs::create_dir_all(&states).map_err(TrainError::io("create", &states))?;
         let lock = run.lock()?;
-        // Another process may have been quicker.
+        // Another process may have been faster.
         if path.join(Self::CONFIG).exists() {
             return Err(TrainError::RunExists { path: path.to_owned() });
         }
@@ -155,7 +155,7 @@ impl RunDir {
         Ok((run, lock))
     }
 
-    /// Keeps other processes from training this run for as long as the file is open; the system lets go of it when a
+    /// Prevents other processes from training this run while the file is open; the system releases the lock when a
     /// process dies.
     pub(crate) fn lock(&self) -> Result<File, TrainError> {
         let path = self.path.join(Self::LOCK);
@@ -163,16 +163,16 @@ impl RunDir {
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => Err(TrainError::Busy { path: self.path.clone() }),
-            // Some network file systems know no locks; there the user has to take care.
+            // Some network file systems do not support locks; there the user has to take care.
             Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => Ok(file),
             Err(TryLockError::Error(error)) => Err(TrainError::io("lock", path)(error)),
         }
     }
 
-    /// Takes back what [`create`](Self::create) made, for a run that could not do its first step: the same command works
-    /// once its reason is gone. The folder itself stays.
+    /// Undoes [`create`](Self::create), for a run that failed before its first step: the same command works
+    /// once the cause is fixed. The folder itself stays.
     pub(crate) fn discard(&self, files: &[(String, Vec<u8>)]) {
-        // The error that ended the run matters more; what cannot be removed is reported by the next run.
+        // The error that ended the run matters more; the next run reports what could not be removed.
         for name in
             [Self::CONFIG, Self::METRICS, Self::LOCK].into_iter().chain(files.iter().map(|(name, _)| name.as_str()))
         {
@@ -187,7 +187,7 @@ impl RunDir {
         let _ = fs::remove_dir(&self.path);
     }
 
-    /// The folder.
+    /// Returns the folder's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -195,7 +195,7 @@ impl RunDir {
     /// Reads `config.toml`.
     ///
     /// # Errors
-    /// [`TrainError::Io`] and [`TrainError::Unreadable`].
+    /// [`TrainError::Io`], or [`TrainError::Unreadable`] for a file that does not parse or has another format.
     pub fn record(&self) -> Result<RunRecord, TrainError> {
         let path = self.path.join(Self::CONFIG);
         let text = fs::read_to_string(&path).map_err(TrainError::io("read", &path))?;
@@ -208,25 +208,25 @@ impl RunDir {
         Ok(record)
     }
 
-    /// `metrics.jsonl`.
+    /// Returns the path of `metrics.jsonl`.
     pub fn metrics(&self) -> PathBuf {
         self.path.join(Self::METRICS)
     }
 
-    /// The folder of saved states.
+    /// Returns the folder of saved states.
     pub fn states(&self) -> PathBuf {
         self.path.join(Self::STATES)
     }
 
-    /// The folder of the best validation's model; absent without validation.
+    /// Returns the folder of the best validation's model; it is absent without validation.
     pub fn best(&self) -> PathBuf {
         self.path.join(Self::BEST)
     }
 
-    /// Reads `report.json`, if the run is finished.
+    /// Reads `report.json`; `None` if the run is not finished.
     ///
     /// # Errors
-    /// [`TrainError::Io`] and [`TrainError::Unreadable`].
+    /// [`TrainError::Io`], or [`TrainError::Unreadable`] for a file that does not parse.
     pub fn report(&self) -> Result<Option<Report>, TrainError> {
         let path = self.path.join(Self::REPORT);
         let text = match fs::read(&path) {

@@ -1,4 +1,4 @@
-//! TensorBoard event files: the lines of `metrics.jsonl` as scalars that TensorBoard plots.
+//! TensorBoard event files: the metrics of `metrics.jsonl` as scalars.
 //!
 //! Each session of a run, its start as well as every resume, writes one file,
 //! `events.out.tfevents.SECONDS.radapter.NUMBER`. TensorBoard reads the files of a folder in the order of their names. A file
@@ -15,37 +15,37 @@ use prost::Message;
 use super::metrics::Line;
 use crate::error::TrainError;
 
-/// The start of the files' names.
+/// Prefix of the file names.
 pub(crate) const PREFIX: &str = "events.out.tfevents.";
 
-/// The event file of one session, open for appending.
+/// Event file of one session, open for appending.
 ///
 /// | scalar | |
 /// |---|---|
-/// | `train/loss`, `train/lr`, `train/grad_norm`, `train/samples_per_second` | of each step |
-/// | `validation/NAME` | each measure of a validation |
+/// | `train/loss`, `train/lr`, `train/grad_norm`, `train/samples_per_second` | per step |
+/// | `validation/NAME` | per metric of a validation |
 pub struct EventFile {
     file: File,
     path: PathBuf,
 }
 
 impl EventFile {
-    /// Starts the file of a session in the run's folder `dir`; `done` steps are in the state it starts from.
+    /// Creates the file of a session in the run's folder `dir`; the session starts from a state of `done` steps.
     ///
-    /// Its first events make TensorBoard forget what earlier files say of later steps, because those steps run again.
+    /// Its first events make TensorBoard discard the later steps of earlier files, because those steps run again.
     ///
     /// # Errors
     /// [`TrainError::Io`] if the folder cannot be read or the file cannot be written.
     pub fn create(dir: &Path, done: u64) -> Result<Self, TrainError> {
         let earlier = event_files(dir)?;
         let last = earlier.last().and_then(|path| seconds_of(path)).unwrap_or_default();
-        // Names stay in order when the clock goes back.
+        // Names stay in order when the clock is set back.
         let seconds = since_epoch().as_secs().max(last);
         let path = dir.join(format!("{PREFIX}{seconds:010}.radapter.{:04}", earlier.len() + 1));
         let file = File::create_new(&path).map_err(TrainError::io("create", &path))?;
         let mut events = Self { file, path };
         events.write(Event { file_version: Some("brain.Event:2".to_owned()), ..Event::at(0) })?;
-        // TensorBoard drops the steps from this event's own on, and only if the version above comes first.
+        // TensorBoard discards the steps from this event's own on, and only if the version above comes first.
         let session_log = Some(SessionLog { status: SessionLog::START });
         events.write(Event { session_log, ..Event::at(done + 1) })?;
         Ok(events)
@@ -74,10 +74,10 @@ impl EventFile {
         self.write(Event { summary: Some(Summary { value: scalars }), ..Event::at(step) })
     }
 
-    /// Forces what was appended to the disk, as is done with `metrics.jsonl` before a state is saved.
+    /// Syncs the appended scalars to disk, as is done with `metrics.jsonl` before a state is saved.
     ///
     /// # Errors
-    /// [`TrainError::Io`] if the system reports a failed write.
+    /// [`TrainError::Io`] if the write fails.
     pub fn sync(&mut self) -> Result<(), TrainError> {
         self.file.sync_all().map_err(TrainError::io("write", &self.path))
     }
@@ -85,7 +85,7 @@ impl EventFile {
     /// Removes the event files of `dir`, for a run that is discarded.
     ///
     /// # Errors
-    /// [`TrainError::Io`] with the first that cannot be removed.
+    /// [`TrainError::Io`] with the first file that cannot be removed.
     pub fn remove_all(dir: &Path) -> Result<(), TrainError> {
         event_files(dir)?
             .into_iter()
@@ -97,7 +97,7 @@ impl EventFile {
     }
 }
 
-/// The event files of a folder, in TensorBoard's order.
+/// Lists the event files of a folder, in TensorBoard's order.
 fn event_files(dir: &Path) -> Result<Vec<PathBuf>, TrainError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).map_err(TrainError::io("list", dir))? {
@@ -110,7 +110,7 @@ fn event_files(dir: &Path) -> Result<Vec<PathBuf>, TrainError> {
     Ok(files)
 }
 
-/// The time in an event file's name.
+/// Returns the time in an event file's name.
 fn seconds_of(path: &Path) -> Option<u64> {
     path.file_name()?.to_str()?.strip_prefix(PREFIX)?.split('.').next()?.parse().ok()
 }
@@ -119,7 +119,7 @@ fn since_epoch() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// A payload with the length and checksums around it.
+/// Frames a payload with its length and checksums.
 fn record(payload: &[u8]) -> Vec<u8> {
     let length = (payload.len() as u64).to_le_bytes();
     let mut record = Vec::with_capacity(payload.len() + 16);
@@ -130,7 +130,7 @@ fn record(payload: &[u8]) -> Vec<u8> {
     record
 }
 
-/// TensorFlow's masked CRC-32C: a checksum over bytes that hold checksums themselves stays meaningful.
+/// TensorFlow's masked CRC-32C: masking keeps the checksum sound for data that contains checksums.
 fn checksum(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
@@ -138,7 +138,7 @@ fn checksum(bytes: &[u8]) -> u32 {
 /// `tensorflow.Event`.
 #[derive(Clone, PartialEq, Message)]
 struct Event {
-    /// Seconds since 1970.
+    /// Unix time.
     #[prost(double, tag = "1")]
     wall_time: f64,
     #[prost(int64, tag = "2")]
@@ -152,7 +152,7 @@ struct Event {
 }
 
 impl Event {
-    /// An event that says nothing yet, of now.
+    /// Creates an empty event with the current time.
     fn at(step: u64) -> Self {
         Self { wall_time: since_epoch().as_secs_f64(), step: step as i64, ..Self::default() }
     }
@@ -170,7 +170,7 @@ struct Summary {
 struct Value {
     #[prost(string, tag = "1")]
     tag: String,
-    /// Of a `oneof`, so that a zero is written too.
+    /// Optional because it is in a `oneof`, so that a zero is written too.
     #[prost(float, optional, tag = "2")]
     simple_value: Option<f32>,
 }
@@ -203,7 +203,7 @@ mod tests {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The records of an event file whose checksums are right.
+    /// Returns the records of an event file whose checksums match.
     fn events(path: &Path) -> Vec<Event> {
         let bytes = fs::read(path).unwrap();
         let mut rest = bytes.as_slice();
@@ -218,9 +218,9 @@ mod tests {
         events
     }
 
-    /// The bytes are those that the `RecordWriter` and messages of the `tensorboard` package, 2.21.0, write.
+    /// The expected bytes were written by the `RecordWriter` and messages of the `tensorboard` package, 2.21.0.
     #[test]
-    fn records_are_those_of_tensorboards_own_writer() {
+    fn records_match_tensorboards_own_writer() {
         let written = |event: Event| hex(&record(&event.encode_to_vec()));
         let at = |wall_time, step| Event { wall_time, step, ..Event::default() };
         assert_eq!(
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resume_starts_a_later_file_that_drops_the_steps_run_again() {
+    fn a_resume_starts_a_later_file_that_discards_repeated_steps() {
         let dir = tempfile::tempdir().unwrap();
         let train = |step| {
             Line::Train(TrainLine {
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn names_stay_in_order_when_the_clock_goes_back() {
+    fn names_stay_in_order_when_the_clock_is_set_back() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(format!("{PREFIX}9999999999.radapter.0001")), "").unwrap();
         let file = EventFile::create(dir.path(), 3).unwrap();

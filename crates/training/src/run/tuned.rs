@@ -1,4 +1,4 @@
-//! What a run leaves of its training, and the model that its method makes of it.
+//! The results of a run's training, and the model that its method makes of them.
 
 use std::path::{Path, PathBuf};
 
@@ -14,71 +14,55 @@ use super::run_dir::{RunDir, RunRecord};
 use crate::config::{Keep, TrainSettings};
 use crate::error::TrainError;
 
-/// Why a run gives no model.
+/// Why the model of a run cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "fields are named for what they hold")]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum FineTunedError {
-    /// The run's files.
     #[error(transparent)]
     Run(#[from] TrainError),
-    /// The base is not the model that the run tuned.
+    /// The base is not the model that the run fine-tuned.
     #[error(
-        "{run} tuned another model: the one with hash {expected}, this one has {found}; give the model it was trained on",
+        "{run}: fine-tuned from another model (recorded hash {expected}, found {found}); give the model it was trained on",
         run = run.display()
     )]
-    OtherBase {
-        run: PathBuf,
-        /// The hash in its record.
-        expected: String,
-        /// The hash of the model at hand.
-        found: String,
-    },
-    /// A run that was stopped before it had published anything.
-    #[error("{run} is not finished and has no model yet; go on with it by `radapter train --resume --out {run}`", run = run.display())]
+    OtherBase { run: PathBuf, expected: String, found: String },
+    /// The run was stopped before it published a model.
+    #[error("{run} is not finished and has no model yet; resume it with `radapter train --resume --out {run}`", run = run.display())]
     Unfinished { run: PathBuf },
-    /// A model with modules that stay beside the weights.
+    /// The method's modules cannot be merged into the weights.
     #[error(
-        "this run cannot be merged: its method adds modules that a plain CLIP has no place for; use it as --model RUN"
+        "this run cannot be merged: its method adds modules that a plain CLIP does not have; pass the run itself as --model RUN"
     )]
     NotMergeable,
-    /// A mixing coefficient out of range.
+    /// The mixing coefficient is out of range.
     #[error(transparent)]
     Alpha(#[from] SettingsError),
-    /// The adapters.
     #[error(transparent)]
     Adapters(#[from] AdapterError),
-    /// The weights' files.
     #[error(transparent)]
     Weights(#[from] CheckpointError),
-    /// A tensor that does not fit the model.
+    /// A tensor does not fit the model.
     #[error("{path}: tensor `{key}`: expected {expected}, found {found}", path = path.display())]
-    Tensor {
-        path: PathBuf,
-        key: String,
-        /// What should be there.
-        expected: String,
-        found: String,
-    },
-    /// The model.
+    Tensor { path: PathBuf, key: String, expected: String, found: String },
     #[error(transparent)]
     Model(#[from] ModelError),
 }
 
-/// A model as its method makes it.
+/// Model of a run, opened by its method.
 #[derive(Debug)]
 pub enum TunedModel {
-    /// A plain CLIP; tensors that were not tuned are in the base's stored dtype.
+    /// A plain CLIP; tensors that were not tuned keep the base's stored dtype.
     Merged(Box<Checkpoint>),
     /// A model with modules that cannot be merged.
     Runtime(Box<dyn Encoder>),
 }
 
 impl TunedModel {
-    /// The tensors of a plain CLIP.
+    /// Returns the tensors of a plain CLIP.
     ///
     /// # Errors
-    /// [`FineTunedError::NotMergeable`] of a method whose modules cannot be merged.
+    /// [`FineTunedError::NotMergeable`] for a method whose modules cannot be merged.
     pub fn checkpoint(self) -> Result<Checkpoint, FineTunedError> {
         match self {
             Self::Merged(checkpoint) => Ok(*checkpoint),
@@ -86,10 +70,10 @@ impl TunedModel {
         }
     }
 
-    /// The model on a device.
+    /// Moves the model to a device.
     ///
     /// # Errors
-    /// [`FineTunedError::Model`] for tensors that do not make one.
+    /// [`FineTunedError::Model`] for tensors that do not form a model.
     pub fn encoder(self, device: &Device) -> Result<Box<dyn Encoder>, FineTunedError> {
         Ok(match self {
             Self::Merged(checkpoint) => Box::new(Clip::from_state(&checkpoint.config, &checkpoint.state, device)?),
@@ -97,10 +81,10 @@ impl TunedModel {
         })
     }
 
-    /// Uses the model on a device without giving it away.
+    /// Uses the model on a device without consuming it.
     ///
     /// # Errors
-    /// As [`encoder`](Self::encoder).
+    /// Those of [`encoder`](Self::encoder).
     pub fn with_encoder<R>(&self, device: &Device, work: impl FnOnce(&dyn Encoder) -> R) -> Result<R, FineTunedError> {
         Ok(match self {
             Self::Merged(checkpoint) => work(&Clip::from_state(&checkpoint.config, &checkpoint.state, device)?),
@@ -109,7 +93,7 @@ impl TunedModel {
     }
 }
 
-/// A run's folder with its record.
+/// Folder of a run with its record.
 #[derive(Clone, Debug)]
 pub struct RunFiles {
     dir: RunDir,
@@ -118,7 +102,7 @@ pub struct RunFiles {
 }
 
 impl RunFiles {
-    /// Opens a run's folder. The run need not be finished: what was published last counts.
+    /// Opens a run's folder. The run need not be finished: the results published last are used.
     ///
     /// # Errors
     /// [`TrainError`] naming the file that is missing or unreadable.
@@ -128,33 +112,33 @@ impl RunFiles {
         Ok(Self { train: record.train()?, dir, record })
     }
 
-    /// The run's folder.
+    /// Returns the run's folder.
     pub fn dir(&self) -> &RunDir {
         &self.dir
     }
 
-    /// The run's record.
+    /// Returns the content of `config.toml`.
     pub fn record(&self) -> &RunRecord {
         &self.record
     }
 
-    /// The trainer's settings.
+    /// Returns the trainer's settings.
     pub fn train(&self) -> &TrainSettings {
         &self.train
     }
 
-    /// By what name the base was opened, if the record says.
+    /// Returns the name that the base was opened by, if recorded.
     pub fn base_reference(&self) -> Option<&str> {
         self.record.base.as_deref()
     }
 
-    /// The softmax temperature of the loss, under which the model's probabilities are meant.
+    /// Returns the softmax temperature of the loss, for the model's probabilities.
     pub fn temperature(&self) -> f64 {
         self.train.loss.temperature
     }
 
-    /// The file of the values of this stem that evaluation uses: of the last step or of the best validation, as the run's `keep`
-    /// says; averaged if the run averages.
+    /// Returns the file with this stem that evaluation uses: of the last step or of the best validation, according to
+    /// `keep`; averaged if the run averages.
     pub fn evaluated(&self, stem: &str) -> PathBuf {
         let folder = match self.train.keep {
             Keep::Last => self.dir.path().to_owned(),
@@ -165,13 +149,13 @@ impl RunFiles {
     }
 }
 
-/// The error of a tensor that does not fit the model.
+/// Creates the error of a tensor that does not fit the model.
 pub fn misfit(path: &Path, key: &str, expected: String, found: Option<&RawTensor>) -> FineTunedError {
     let found = found.map_or("none".to_owned(), |tensor| format!("{:?}", tensor.shape()));
     FineTunedError::Tensor { path: path.to_owned(), key: key.to_owned(), expected, found }
 }
 
-/// `(1 − α)·a + α·b`, in f64; exactly `a` at 0 and exactly `b` at 1.
+/// Computes `(1 − α)·a + α·b` in f64; exactly `a` at 0 and exactly `b` at 1.
 pub fn mix(a: &[f32], b: &[f32], alpha: Alpha) -> Vec<f32> {
     let alpha = alpha.get();
     let mixed = |(&a, &b): (&f32, &f32)| ((1.0 - alpha) * f64::from(a) + alpha * f64::from(b)) as f32;

@@ -1,4 +1,4 @@
-//! Batches ahead of the device: several threads load samples, which come in order, and a bounded number of them waits.
+//! Background loading: several threads load samples, which arrive in order, and a bounded number of samples waits.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use crate::data::{Sample, SampleKey, SampleOrder, TrainData};
 use crate::error::TrainError;
 use crate::gradients::batch::Batch;
 
-/// Batches whose samples may be loaded before their step.
+/// Batches that are loaded ahead of their step.
 const AHEAD: usize = 3;
 
-/// How samples are divided into steps: a last partial batch of an epoch is dropped unless it is the only one.
+/// Division of an epoch into steps: the last partial batch is dropped unless it is the only one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Batching {
     pub(crate) samples: usize,
@@ -24,7 +24,7 @@ impl Batching {
         (self.samples / self.batch_size.max(1)).max(1) as u64
     }
 
-    /// The positions, within the epoch's order, of a step's samples.
+    /// Returns the positions, within the epoch's order, of a step's samples.
     fn positions(&self, step: u64) -> Range<usize> {
         let start = (step % self.steps_per_epoch()) as usize * self.batch_size;
         start..(start + self.batch_size).min(self.samples)
@@ -35,7 +35,7 @@ impl Batching {
     }
 }
 
-/// A set with fewer samples than its length.
+/// A set yields fewer samples than its length.
 #[derive(Debug, thiserror::Error)]
 #[error("the training set ends after {found} samples, expected {samples}")]
 struct TooFew {
@@ -43,7 +43,7 @@ struct TooFew {
     samples: usize,
 }
 
-/// What batches have to look like.
+/// Required shapes and ranges of samples.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Form {
     pub(crate) pixels: usize,
@@ -53,7 +53,7 @@ pub(crate) struct Form {
     pub(crate) min_batch: usize,
 }
 
-/// Where samples come from, and what is checked of them.
+/// Source of samples, and the checks on them.
 #[derive(Clone)]
 pub(crate) struct Source {
     pub(crate) data: Arc<dyn TrainData>,
@@ -62,11 +62,11 @@ pub(crate) struct Source {
     pub(crate) seed: u64,
 }
 
-/// The batches of a run, from its first step to its last over all epochs, so that loading never pauses between them.
+/// Batches of a run, from its first step to its last across epochs, so that loading never pauses between them.
 pub(crate) struct Loader {
     source: Source,
     samples: Prefetch<Option<Sample>, TrainError>,
-    /// The next step, counted from 0.
+    /// Next step, counted from 0.
     step: u64,
 }
 
@@ -81,7 +81,7 @@ impl Loader {
         Self { source, samples: Prefetch::new(keys, ahead, move |key| loading.load(key)), step }
     }
 
-    /// The batch of the next step, which must be one of the steps that the loader was started for.
+    /// Returns the batch of the next step, which must be among the steps that the loader was started for.
     pub(crate) fn next_batch(&mut self) -> Result<Batch, TrainError> {
         let Form { pixels, min_batch, .. } = self.source.form;
         let count = self.source.batching.positions(self.step).len();
@@ -112,7 +112,7 @@ impl Loader {
 }
 
 impl Source {
-    /// The samples of all steps, in order.
+    /// Returns the samples of all steps, in order.
     fn keys(self, steps: Range<u64>) -> impl Iterator<Item = Result<SampleKey, TrainError>> + Send + 'static {
         let Self { data, batching, seed, .. } = self;
         let mut current: Option<(u64, SampleOrder)> = None;
@@ -123,7 +123,7 @@ impl Source {
                 Some((of, order)) if of == epoch => order,
                 _ => {
                     let order = data.order(seed, epoch);
-                    // A resumed run begins within an epoch.
+                    // A resumed run may start within an epoch.
                     Box::new(order.skip(positions.start))
                 }
             };

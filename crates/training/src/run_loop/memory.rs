@@ -1,5 +1,5 @@
-//! A lower bound of the device memory that a training step needs, computed before the first step: a batch that cannot fit is
-//! refused, and the error names one that does.
+//! Lower bound of the device memory for a training step, computed before the first step: a batch that cannot fit is
+//! refused with an error that suggests one that does.
 
 use radapter_clip::config::ClipConfig;
 use radapter_clip::model::Precision;
@@ -11,7 +11,7 @@ use crate::state::tensor_file::Named;
 /// Bytes of an f32.
 const FLOAT: u64 = 4;
 
-/// Bytes of an activation.
+/// Returns the bytes of an activation.
 fn activation(precision: Precision) -> u64 {
     match precision {
         Precision::F32 => FLOAT,
@@ -19,20 +19,20 @@ fn activation(precision: Precision) -> u64 {
     }
 }
 
-/// The needs of one configuration.
+/// Memory needs of a configuration, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Needs {
     /// Weights, gradients, moments, averages.
     fixed: u64,
-    /// Pixels and the activations that are kept, of one image.
+    /// Pixels and stored activations of an image.
     per_sample: u64,
-    /// Pixels of one image on the host: a whole batch of them is there at once, however it is divided.
+    /// Pixels of an image on the host, which holds a whole batch even if it runs in parts.
     pixels: u64,
 }
 
 impl Needs {
-    /// `trained` are the trained parameters by name. Texts are left out, as their lengths are not known yet, and so is what lies
-    /// below the first trained block of the image tower: this is a lower bound.
+    /// Estimates the needs; `trained` are the trained parameters by name. A lower bound: it excludes texts, whose lengths are not
+    /// known yet, and everything below the first trained block of the image tower.
     pub(crate) fn of(model: &ClipConfig, config: &TrainSettings, trained: &Named) -> Self {
         let vision = &model.vision;
         let every = config.tune != Tune::Adapters;
@@ -46,7 +46,7 @@ impl Needs {
         let blocks = first.map_or(0, |first: usize| vision.layers.saturating_sub(first));
         let [tokens, width, mlp, blocks] = [tokens, vision.width, vision.mlp_width, blocks].map(|n| n as u64);
         // The operations of a block keep the inputs of both norms, queries, keys and values, the hidden layer before its
-        // activation, and the inputs of what is trained. The last block keeps hardly more than keys and values of all tokens.
+        // activation, and the inputs of what is trained. The last block keeps little more than keys and values of all tokens.
         let block = if every { 8 * width + 2 * mlp } else { 7 * width + mlp };
         let kept = match (blocks, config.checkpointing) {
             (0, _) => 0,
@@ -54,7 +54,7 @@ impl Needs {
             (blocks, true) => blocks * width + block,
         };
         let pixels = FLOAT * 3 * (vision.image_size as u64).pow(2);
-        // Value, gradient, two moments; and the average. The values of weights are among the weights.
+        // Value, gradient, two moments; and the average. The values of trained CLIP weights are counted as weights.
         let copies = 3 + u64::from(config.ema.value().is_some()) + u64::from(!every);
         let count: usize = trained.values().map(|flat| flat.shape.iter().product::<usize>()).sum();
         Self {
@@ -64,23 +64,23 @@ impl Needs {
         }
     }
 
-    /// Bytes of a model's weights.
+    /// Returns the bytes of a model's weights.
     pub(crate) fn weights(model: &ClipConfig) -> u64 {
         let count = |(_, shape): &(String, Vec<usize>)| shape.iter().product::<usize>() as u64;
         FLOAT * model.expected_tensors().iter().map(count).sum::<u64>()
     }
 
-    /// Of a batch that is run in parts of `part` samples.
+    /// Returns the needs of a batch that runs in parts of `part` samples.
     pub(crate) fn bytes(self, batch: usize, part: usize) -> u64 {
         self.fixed + part.min(batch) as u64 * self.per_sample + batch as u64 * self.pixels
     }
 
-    /// The largest part that fits, if one sample does.
+    /// Returns the largest part that fits; `None` if a single sample does not.
     fn fitting(self, batch: usize, available: u64) -> Option<usize> {
         (1..=batch).rev().find(|part| self.bytes(batch, *part) <= available)
     }
 
-    /// Refuses a batch that cannot fit. A set of fewer samples than a batch makes smaller ones.
+    /// Refuses a batch that cannot fit. A set smaller than a batch makes smaller batches.
     pub(crate) fn check(self, config: &TrainSettings, samples: usize, available: u64) -> Result<(), TrainError> {
         let batch = config.batch_size.min(samples);
         let part = config.micro_batch.value().unwrap_or(batch);
@@ -94,10 +94,10 @@ impl Needs {
             advice.push(format!("micro_batch = {fitting} fits and gives the same gradients"));
         }
         if !config.checkpointing {
-            advice.push("checkpointing = true needs less for each sample".to_owned());
+            advice.push("checkpointing = true needs less memory per sample".to_owned());
         }
         if advice.is_empty() {
-            advice.push("a smaller batch_size, a smaller model, or another device is needed".to_owned());
+            advice.push("use a smaller batch_size, a smaller model, or another device".to_owned());
         }
         Err(TrainError::Memory { part: part.min(batch), needed, available, advice: advice.join("; ") })
     }
@@ -124,7 +124,7 @@ mod tests {
 
     const GIB: u64 = 1 << 30;
 
-    /// Adapters of these blocks of the image tower.
+    /// Returns adapters for these blocks of the image tower.
     fn adapters(model: &ClipConfig, blocks: std::ops::Range<usize>) -> Named {
         let width = model.vision.width;
         let device = burn::tensor::Device::flex();
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn vit_b_32_at_batch_32_needs_what_was_measured() {
+    fn estimate_matches_measurement_for_vit_b_32_at_batch_32() {
         let model = ClipConfig::preset("ViT-B-32-quickgelu").unwrap();
         let needs = Needs::of(&model, &settings(32, None, false), &adapters(&model, 0..12));
         // `cargo xtask bench --one --part image` measured 1.5 GiB.
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_told_what_does() {
+    fn oversized_batches_get_a_fitting_suggestion() {
         let model = ClipConfig::preset("ViT-L-14").unwrap();
         let whole = settings(512, None, false);
         let needs = Needs::of(&model, &whole, &adapters(&model, 0..24));
@@ -161,6 +161,6 @@ mod tests {
         let last = Needs::of(&model, &whole, &adapters(&model, 23..24));
         assert!(last.per_sample * 10 < needs.per_sample, "below the first trained block nothing is kept");
         assert_eq!(Needs::of(&model, &whole, &Named::new()).per_sample, needs.pixels, "a tower that is not trained");
-        assert!(needs.check(&whole, 8, 16 * GIB).is_ok(), "eight samples make no batch of 512");
+        assert!(needs.check(&whole, 8, 16 * GIB).is_ok(), "eight samples make a batch of 8");
     }
 }

@@ -26,7 +26,7 @@ use crate::progress::{ProgressEvent, ProgressListener};
 use crate::state::parameters;
 use crate::tuning::{Images, Tuning};
 
-/// Trains until the run is complete or interrupted, and publishes its results. What has been saved on the way stays when it fails.
+/// Trains until the run is complete or interrupted, and publishes its results. If it fails, states saved before remain.
 pub(crate) fn run<A: Adapter + Sync>(
     mut model: TrainModel<A>,
     objective: &dyn Objective,
@@ -75,7 +75,7 @@ pub(crate) fn run<A: Adapter + Sync>(
         if session.save_is_due() || best || interrupted {
             session.save(&model, optimizer, listener)?;
         }
-        // After the state that knows of it: a run resumed from before would find a best that it has not seen yet.
+        // After the state that records it: a run resumed from an earlier state would find a best that it has not reached yet.
         if best {
             session.publish_best(&model, optimizer.averages())?;
         }
@@ -86,7 +86,7 @@ pub(crate) fn run<A: Adapter + Sync>(
     session.publish(&model, optimizer.averages())
 }
 
-/// The batch with the views that the method makes of its images.
+/// Adds the method's views of its images to a batch.
 fn with_views<A: Adapter>(mut batch: Batch, model: &TrainModel<A>, seed: u64, tuning: &dyn Tuning<A>) -> Batch {
     let size = model.clip.config.vision.image_size;
     let views = tuning.views(&Images { pixels: &batch.pixels, size, seed, step: batch.step });
@@ -94,7 +94,7 @@ fn with_views<A: Adapter>(mut batch: Batch, model: &TrainModel<A>, seed: u64, tu
     batch
 }
 
-/// The model as the next phase trains it, where one begins.
+/// Returns the model as the next phase trains it, if one starts here.
 fn next_phase<A: Adapter + Sync>(
     model: TrainModel<A>,
     optimizer: &mut Optimizer,
@@ -114,7 +114,7 @@ fn next_phase<A: Adapter + Sync>(
     model
 }
 
-/// The value of the loss and what its gradients do to the parameters, if they are finite.
+/// Returns the loss and the update, if they are finite.
 fn update_of<A: Adapter>(model: &TrainModel<A>, found: StepGradients) -> Result<(f64, Update), Fault> {
     let StepGradients { loss, gradients, scale } = found;
     let update = Update::new(model, gradients, scale);

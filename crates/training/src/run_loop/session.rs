@@ -1,4 +1,4 @@
-//! What the loop keeps besides model and optimizer: how far the run is, when it validates and saves, and what it writes.
+//! State of the loop besides model and optimizer: progress, validation and saving intervals, and log files.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -29,15 +29,15 @@ use crate::state::saved::{self, Counters, State};
 use crate::state::tensor_file::Named;
 use crate::tuning::{Phase, Tuning};
 
-/// Steps over which throughput is averaged.
+/// Number of steps over which throughput is averaged.
 const WINDOW: usize = 20;
 
-/// How far a run is, and what it writes.
+/// State of the loop besides model and optimizer.
 pub(crate) struct Session<A: Adapter> {
     pub(crate) settings: TrainSettings,
     pub(crate) tuning: Box<dyn Tuning<A>>,
     pub(crate) teacher: Option<TeacherModel>,
-    /// The parts of the run.
+    /// Phases of the run, in order.
     pub(crate) phases: Vec<Phase>,
     pub(crate) batching: Batching,
     /// Steps of the whole run.
@@ -45,7 +45,7 @@ pub(crate) struct Session<A: Adapter> {
     pub(crate) counters: Counters,
     pub(crate) run: RunDir,
     pub(crate) metrics: Metrics,
-    /// TensorBoard's, if the settings ask for them.
+    /// Event file of TensorBoard, if enabled.
     pub(crate) events: Option<EventFile>,
     pub(crate) base_hash: String,
     pub(crate) alpha: Alpha,
@@ -55,7 +55,7 @@ pub(crate) struct Session<A: Adapter> {
     pub(crate) window: VecDeque<(usize, f64)>,
 }
 
-/// The phase of step `step`, counted from 0, and the steps before it in that phase. Behind the last step it is the last phase.
+/// Returns the phase of a step, counted from 0, and the steps before it in that phase. After the last step it is the last phase.
 pub(crate) fn phase_of(phases: &[Phase], step: u64) -> (usize, u64) {
     let mut start = 0;
     for (index, phase) in phases.iter().enumerate() {
@@ -67,7 +67,7 @@ pub(crate) fn phase_of(phases: &[Phase], step: u64) -> (usize, u64) {
     (0, step)
 }
 
-/// What is recorded of a step.
+/// Result of a step, to be recorded.
 pub(crate) struct StepResult {
     pub(crate) samples: usize,
     pub(crate) loss: f64,
@@ -90,7 +90,7 @@ impl<A: Adapter> Session<A> {
         self.counters.step.is_multiple_of(self.batching.steps_per_epoch())
     }
 
-    /// The epoch of the last step, counted from 1.
+    /// Returns the epoch of the last step, counted from 1.
     fn epoch(&self) -> u64 {
         self.batching.epoch(self.counters.step.saturating_sub(1)) + 1
     }
@@ -110,7 +110,7 @@ impl<A: Adapter> Session<A> {
         due || self.epoch_ended() || self.is_complete()
     }
 
-    /// Counts a step that began at `started`, writes its line and tells the listener.
+    /// Counts a step that began at `started`, writes its line and notifies the listener.
     pub(crate) fn record(
         &mut self,
         result: StepResult,
@@ -146,7 +146,7 @@ impl<A: Adapter> Session<A> {
         Ok(())
     }
 
-    /// Samples per second over the last steps, and the seconds that the remaining ones take at this rate.
+    /// Returns the samples per second over the last steps, and the seconds that the remaining ones take at this rate.
     fn throughput(&mut self, samples: usize, seconds: f64) -> (f64, f64) {
         if self.window.len() == WINDOW {
             self.window.pop_front();
@@ -158,7 +158,7 @@ impl<A: Adapter> Session<A> {
         (samples as f64 / seconds, left * seconds / self.window.len() as f64)
     }
 
-    /// Validates the model; says whether it is the best so far.
+    /// Validates the model; returns whether it is the best so far.
     pub(crate) fn validate(
         &mut self,
         model: &TrainModel<A>,
@@ -237,28 +237,28 @@ impl<A: Adapter> Session<A> {
         Origin { tuning: &*self.tuning, base_hash: &self.base_hash }
     }
 
-    /// The phase of the next step, and the steps that are done of it.
+    /// Returns the phase of the next step, and the steps done in it.
     pub(crate) fn phase(&self) -> (usize, u64) {
         phase_of(&self.phases, self.counters.step)
     }
 
-    /// The learning rate of the next step.
+    /// Returns the learning rate of the next step.
     pub(crate) fn lr(&self) -> f64 {
         let (phase, done) = self.phase();
         self.phases.get(phase).map_or(0.0, |phase| phase.schedule.lr_at(done))
     }
 
-    /// Writes what has been trained.
+    /// Writes the trained parameters.
     pub(crate) fn publish(&self, model: &TrainModel<A>, averages: Option<&Named>) -> Result<(), TrainError> {
         results::publish(self.run.path(), model, averages, &self.origin())
     }
 
-    /// Writes `best/`, which is of the current step.
+    /// Writes `best/` for the current step.
     pub(crate) fn publish_best(&self, model: &TrainModel<A>, averages: Option<&Named>) -> Result<(), TrainError> {
         results::publish_best(&self.run.best(), model, averages, &self.origin())
     }
 
-    /// The error of a step that did not change the parameters.
+    /// Creates the error of a step that did not change the parameters.
     pub(crate) fn failed(&self, fault: Fault, lr: f64) -> TrainError {
         let last_good = self.counters.step;
         let step = last_good + 1;
@@ -270,16 +270,16 @@ impl<A: Adapter> Session<A> {
         }
     }
 
-    /// The error of a step in which the device's library panicked.
+    /// Creates the error of a step in which the device's library panicked.
     pub(crate) fn device_failed(&self, panic: &(dyn std::any::Any + Send)) -> TrainError {
         let step = self.counters.step + 1;
         let saved = saved::saved_steps(&self.run.states()).ok().and_then(|steps| steps.into_iter().max());
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let reason = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        TrainError::Device { step, reason: reason.unwrap_or_else(|| "it did not say why".to_owned()), saved }
+        TrainError::Device { step, reason: reason.unwrap_or_else(|| "no reason given".to_owned()), saved }
     }
 
-    /// The report of a complete run.
+    /// Creates the report of a complete run.
     pub(crate) fn report(&self, tuned_parameters: usize) -> Report {
         let counters = &self.counters;
         Report {

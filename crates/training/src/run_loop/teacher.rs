@@ -1,4 +1,4 @@
-//! A model whose embeddings of the same batch a method's penalty compares with.
+//! Teachers: models whose embeddings of the same batch enter a method's penalty.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -12,16 +12,15 @@ use crate::state::parameters;
 use crate::state::tensor_file::Named;
 use crate::tuning::{Teacher, TeacherEmbeddings};
 
-/// The teacher of a run.
 pub(crate) enum TeacherModel {
-    /// The model that is tuned, without what the method attaches to it.
+    /// The base model, without the method's modules.
     Base(Box<Clip>),
     /// The moving average.
     Average,
 }
 
 impl TeacherModel {
-    /// The teacher that a method asks for.
+    /// Creates the teacher that a method requests.
     pub(crate) fn new(teacher: Teacher, base: Clip, precision: Precision) -> Self {
         match teacher {
             Teacher::Base => Self::Base(Box::new(base.in_precision(precision))),
@@ -29,7 +28,7 @@ impl TeacherModel {
         }
     }
 
-    /// Its embeddings of a batch, on the training device, in parts of `micro_batch`.
+    /// Embeds a batch, on the training device, in parts of `micro_batch`.
     pub(crate) fn embed<A: Adapter>(
         &self,
         model: &TrainModel<A>,
@@ -50,7 +49,7 @@ impl TeacherModel {
     }
 }
 
-/// The embeddings of a batch in parts, lifted to the training device.
+/// Embeds a batch in parts, and lifts the embeddings to the training device.
 fn embeddings<A: Adapter>(
     clip: &Clip<A>,
     batch: &Batch,

@@ -1,4 +1,4 @@
-//! A task's validation of the model in training.
+//! Validation during training.
 
 use std::error::Error;
 
@@ -12,19 +12,19 @@ use crate::state::parameters;
 use crate::state::tensor_file::Named;
 use crate::tuning::Tuning;
 
-/// A task's measure of a model.
+/// Validation of a task.
 pub trait Validator: Send {
-    /// The names of its metrics, so that a run that is to be judged by another one is refused before it starts. Empty where
+    /// Returns the names of its metrics, so that an unknown `best` is refused before the run starts. Empty if
     /// they are not known beforehand.
     fn metrics(&self) -> &[&str] {
         &[]
     }
 
-    /// Measures the model as evaluation uses it: averaged if the run averages, merged if its method can; and the classifier
+    /// Measures the model as evaluation uses it: averaged if the run averages, merged if the method allows; and the classifier
     /// `[classes, embed_dim]` if one is trained.
     ///
     /// # Errors
-    /// Why it could not be measured; it stops the run.
+    /// Why the model could not be measured. The run stops.
     fn validate(
         &mut self,
         model: &dyn Encoder,
@@ -32,7 +32,7 @@ pub trait Validator: Send {
     ) -> Result<Vec<(String, f64)>, Box<dyn Error + Send + Sync>>;
 }
 
-/// The model that evaluation uses: averaged if the run averages, in f32, without autodiff.
+/// Returns the model that evaluation uses: averaged if the run averages, in f32, without autodiff.
 pub(crate) fn evaluated<A: Adapter>(
     model: &TrainModel<A>,
     averages: Option<&Named>,
@@ -44,7 +44,7 @@ pub(crate) fn evaluated<A: Adapter>(
         Some(averages) => parameters::load(model, averages),
         None => model,
     };
-    // As the finished run is evaluated, but for what its weights have lost in 16 bits.
+    // As in the evaluation of the finished run, except for the rounding of weights in 16 bits.
     let clip = model.clip.in_precision(Precision::F32);
     Ok((tuning.encoder(clip, alpha)?, model.head.map(|head| head.val())))
 }

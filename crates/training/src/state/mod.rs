@@ -1,4 +1,4 @@
-//! What a run remembers between steps, in memory and on disk.
+//! State of a run between steps, in memory and on disk.
 
 pub(crate) mod parameters;
 pub(crate) mod saved;
@@ -15,20 +15,20 @@ use crate::error::TrainError;
 pub use parameters::HEAD;
 pub use saved::saved_steps;
 
-/// Writes the parameters of these keys as safetensors. The keys are those of [`Tuning::trains`](crate::Tuning::trains): CLIP's own
+/// Writes the selected parameters as safetensors. Keys are those of [`Tuning::trains`](crate::Tuning::trains): CLIP's own
 /// parameters are written under OpenCLIP's names.
 ///
 /// # Errors
-/// Those of the writer.
+/// I/O errors of `out`.
 pub fn write_parameters<A: Adapter>(clip: &Clip<A>, has: impl Fn(&str) -> bool, out: &mut dyn Write) -> io::Result<()> {
     let named = selected(clip, has);
     tensor_file::write(out, named.iter().map(|(key, flat)| (key.clone(), flat)), &Default::default())
 }
 
-/// The model with the parameters of these keys as [`write_parameters`] wrote them.
+/// Returns the model with the selected parameters read from a file of [`write_parameters`].
 ///
 /// # Errors
-/// [`TrainError::Unreadable`] if the file has others, or others of their shapes.
+/// [`TrainError::Unreadable`] if the file has other keys or other shapes.
 pub fn read_parameters<A: Adapter>(
     clip: Clip<A>,
     has: impl Fn(&str) -> bool,

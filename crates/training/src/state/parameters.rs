@@ -1,6 +1,6 @@
-//! The model's parameters by name.
+//! Parameters of a model by name.
 //!
-//! burn identifies a parameter by a number that is random in every process. What is saved is keyed by names instead: an
+//! burn identifies a parameter by a number that is random in every process. Saved files use names instead: an
 //! adapter's by its key in adapter files (`visual.0.attn.weight`), a weight of CLIP by OpenCLIP's name, the classifier as
 //! `head`.
 
@@ -11,10 +11,10 @@ use radapter_clip::model::parameter_name;
 
 use super::tensor_file::{Flat, Named};
 
-/// The classifier's name.
+/// Name of the classifier.
 pub const HEAD: &str = "head";
 
-/// The name of the parameter at this path of a model with the fields `clip` and `head`.
+/// Returns the name of the parameter at this path of a model with the fields `clip` and `head`.
 pub(crate) fn key(path: &[String]) -> String {
     let path = match path {
         [first, rest @ ..] if first == "clip" => rest,
@@ -25,7 +25,7 @@ pub(crate) fn key(path: &[String]) -> String {
         && let Some(site) = sublayer.strip_prefix("adapter_")
     {
         let within: Vec<&str> = within.iter().map(String::as_str).collect();
-        // Adapter files have shorter names for R-Adapter's.
+        // Adapter files use shorter names for R-Adapter's modules.
         let within = match within.as_slice() {
             ["residual", "map", "Full"] => "weight".to_owned(),
             ["residual", "map", "Low", parameter] | ["residual", parameter] => (*parameter).to_owned(),
@@ -36,7 +36,7 @@ pub(crate) fn key(path: &[String]) -> String {
     parameter_name(&path.join(".")).to_owned()
 }
 
-/// One parameter, while walking over a model.
+/// One parameter, while traversing a model.
 pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) trained: bool,
@@ -113,12 +113,12 @@ pub(crate) fn are_finite<M: Module>(model: &M, gradients: &GradientsParams) -> b
     sums.1.is_empty() || Tensor::cat(sums.1, 0).sum().into_scalar::<f64>().is_finite()
 }
 
-/// Visits all parameters in the model's order with their gradients, which are taken out of `gradients`.
+/// Visits all parameters in the model's order with their gradients, which are removed from `gradients`.
 pub(crate) fn each_with_gradient<M: Module>(model: &M, gradients: &mut GradientsParams, take: impl FnMut(Entry)) {
     model.visit(&mut Reader { path: Vec::new(), gradients: Some(gradients), take });
 }
 
-/// The trained parameters by name.
+/// Returns the trained parameters by name.
 pub(crate) fn trained<M: Module>(model: &M) -> Named {
     let mut named = Named::new();
     each(model, |entry| {
@@ -163,20 +163,19 @@ impl<F: FnMut(&str, bool) -> Change> ModuleMapper for Writer<F> {
     }
 }
 
-/// What becomes of a parameter.
-#[allow(clippy::large_enum_variant, reason = "it lives for one call, one at a time")]
+#[allow(clippy::large_enum_variant, reason = "one value lives at a time, for one call")]
 pub(crate) enum Change {
     Keep,
-    /// New values, flat and without autodiff; the parameter stays trained or frozen as it was.
+    /// New values, flat and without autodiff; the parameter stays trained or frozen.
     To(Tensor<1>),
 }
 
-/// Replaces parameters by name; the closure gets whether the parameter is trained.
+/// Replaces parameters by name; the closure also gets whether the parameter is trained.
 pub(crate) fn replace<M: Module>(model: M, replace: impl FnMut(&str, bool) -> Change) -> M {
     model.map(&mut Writer { path: Vec::new(), replace })
 }
 
-/// Replaces the parameters that `named` has.
+/// Replaces the parameters that are in `named`.
 pub(crate) fn load<M: Module>(model: M, named: &Named) -> M {
     replace(model, |key, _| match named.get(key) {
         Some(flat) => Change::To(flat.values.clone()),

@@ -1,8 +1,8 @@
-//! The saved state of a run: everything the next step depends on and that is no function of seed and step.
+//! Saved states: everything the next step depends on besides seed and step number.
 //!
 //! A state is a folder `state/step-00000123` with `parameters.safetensors`, `averages.safetensors` (if the run averages),
 //! `moments.safetensors` and `state.json`. It is written under another name, synced and renamed, so that a folder of this
-//! name is whole; the last two are kept. A state of step 0 has no tensors: the initial ones are a function of the run's
+//! name is complete; the last two are kept. A state of step 0 has no tensors: the initial ones are a function of the run's
 //! settings.
 
 use std::fs;
@@ -16,7 +16,7 @@ use super::stopping::Stopping;
 use super::tensor_file::{self, Flat, Named};
 use crate::error::TrainError;
 
-/// States that are kept.
+/// Number of states that are kept.
 const KEPT: usize = 2;
 
 const FORMAT: &str = "radapter-state-v1";
@@ -40,39 +40,38 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Before the first step: no moments yet, and averages that start as the parameters (no bias correction).
+    /// Creates the memory before the first step: no moments yet, and averages that start at the parameters (no bias correction).
     pub(crate) fn start(averages: Named) -> Self {
         Self { first: Named::new(), second: Named::new(), averages, time: 0 }
     }
 }
 
-/// All that is saved.
 pub(crate) struct State {
     pub(crate) parameters: Named,
     pub(crate) memory: Memory,
     pub(crate) counters: Counters,
 }
 
-/// The part of a state that is no tensor.
+/// The part of a state besides tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Counters {
     pub(crate) format: String,
     /// Steps done.
     pub(crate) step: u64,
-    /// Whether there are averages.
+    /// Whether the state has averages.
     pub(crate) averages: bool,
     pub(crate) stopping: Stopping,
-    /// Time spent on steps and validations, over all sessions.
+    /// Seconds spent on steps and validations, over all sessions.
     pub(crate) seconds: f64,
     /// Samples seen, over all sessions.
     pub(crate) samples: u64,
-    /// Threads of the session that saved it: another number may change the last bits of what follows.
+    /// Threads of the session that saved it: matrix products of the CPU backend may differ in the last bits with another number.
     pub(crate) threads: usize,
 }
 
 impl Counters {
-    /// Before the first step.
+    /// Creates the counters before the first step.
     pub(crate) fn start(averages: bool) -> Self {
         Self {
             format: FORMAT.to_owned(),
@@ -87,13 +86,13 @@ impl Counters {
 }
 
 impl State {
-    /// Before the first step, whose tensors need not be saved.
+    /// Creates the state before the first step, whose tensors need not be saved.
     pub(crate) fn start(counters: Counters) -> Self {
         Self { parameters: Named::new(), memory: Memory::start(Named::new()), counters }
     }
 }
 
-/// Threads of the pool that burn's CPU backend computes with.
+/// Returns the number of threads in the pool of burn's CPU backend.
 pub(crate) fn threads() -> usize {
     rayon::current_num_threads()
 }
@@ -102,7 +101,7 @@ fn folder(states: &Path, step: u64) -> PathBuf {
     states.join(format!("{NAME}{step:08}"))
 }
 
-/// The steps of the states in a run's `state` folder, oldest first.
+/// Returns the steps of the states in a run's `state` folder, oldest first.
 ///
 /// # Errors
 /// [`TrainError::Io`] if the folder cannot be listed.
@@ -122,7 +121,7 @@ pub fn saved_steps(states: &Path) -> Result<Vec<u64>, TrainError> {
 
 /// Saves a state and removes those before the last two.
 pub(crate) fn save(storage: &dyn Storage, states: &Path, state: &State) -> Result<(), TrainError> {
-    // A state of this step is there after a resume from an older one.
+    // A resume from an older state finds a state of this step.
     replace_dir(&folder(states, state.counters.step), |path| fill(storage, path, state))?;
     let steps = saved_steps(states)?;
     for &step in &steps[..steps.len().saturating_sub(KEPT)] {
@@ -155,7 +154,7 @@ fn fill(storage: &dyn Storage, path: &Path, state: &State) -> Result<(), TrainEr
     Ok(())
 }
 
-/// Removes what a killed save has left, and states beyond `step`, which a run resumed from there will write again.
+/// Removes the leftovers of a killed save, and states beyond `step`, which a run resumed from there will write again.
 pub(crate) fn clean(states: &Path, step: u64) -> Result<(), TrainError> {
     for entry in fs::read_dir(states).map_err(TrainError::io("list", states))? {
         let entry = entry.map_err(TrainError::io("list", states))?;
@@ -171,10 +170,10 @@ pub(crate) fn clean(states: &Path, step: u64) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// The step of the newest state, or `from` if there is a state of it.
+/// Returns the step of the newest state, or `from` if a state of it exists.
 ///
 /// # Errors
-/// [`TrainError::State`] if there is none.
+/// [`TrainError::State`] if no such state exists.
 pub(crate) fn chosen(states: &Path, from: Option<u64>) -> Result<u64, TrainError> {
     let steps = saved_steps(states).unwrap_or_default();
     let reason = match (from, steps.last()) {
@@ -182,7 +181,7 @@ pub(crate) fn chosen(states: &Path, from: Option<u64>) -> Result<u64, TrainError
         (None, Some(&step)) => return Ok(step),
         (Some(step), _) => {
             let there: Vec<String> = steps.iter().map(u64::to_string).collect();
-            format!("there is no state of step {step}; there are those of the steps {}", there.join(", "))
+            format!("there is no state of step {step}; expected one of {}", there.join(", "))
         }
         (None, None) => "no state was saved".to_owned(),
     };
@@ -194,7 +193,7 @@ pub(crate) fn chosen(states: &Path, from: Option<u64>) -> Result<u64, TrainError
 /// `expected` are the trained parameters before the first step: a state with other names or shapes is refused.
 ///
 /// # Errors
-/// [`TrainError::State`] names the folder, what is wrong with it, and the older state there is.
+/// [`TrainError::State`] with the folder, its problem, and the step of an older state, if one exists.
 pub(crate) fn load(states: &Path, step: u64, expected: &Named, device: &Device) -> Result<State, TrainError> {
     let steps = saved_steps(states).unwrap_or_default();
     let path = folder(states, step);
@@ -215,7 +214,7 @@ fn read(path: &Path, step: u64, expected: &Named, device: &Device) -> Result<Sta
         return Err(unreadable(COUNTERS, reason));
     }
     if counters.step != step {
-        let reason = format!("it is of step {}, its folder of step {step}", counters.step);
+        let reason = format!("the file is of step {}, its folder of step {step}", counters.step);
         return Err(unreadable(COUNTERS, reason));
     }
     if step == 0 {
@@ -246,7 +245,7 @@ fn read(path: &Path, step: u64, expected: &Named, device: &Device) -> Result<Sta
     Ok(State { parameters, memory, counters })
 }
 
-/// The first difference in names and shapes.
+/// Describes the first difference in names and shapes.
 pub(crate) fn mismatch(expected: &Named, found: &Named) -> Option<String> {
     for (key, Flat { shape, .. }) in expected {
         match found.get(key) {

@@ -1,6 +1,6 @@
 //! Named f32 tensors in safetensors files.
 //!
-//! Written as a stream, one tensor after the other, so that saving a state needs no second copy of it in memory.
+//! Tensors are written one after another, so that saving a state needs no second copy of it in memory.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -11,14 +11,14 @@ use safetensors::{Dtype, SafeTensors};
 
 use crate::error::TrainError;
 
-/// A tensor as the trainer keeps it: flat, with the shape it has in the model.
+/// Tensor as the trainer keeps it: flat, with the shape it has in the model.
 #[derive(Clone, Debug)]
 pub(crate) struct Flat {
     pub(crate) shape: Vec<usize>,
     pub(crate) values: Tensor<1>,
 }
 
-/// Flat tensors by name, in the order of the names' bytes.
+/// Flat tensors by name, in byte order of the names.
 pub(crate) type Named = BTreeMap<String, Flat>;
 
 /// Writes tensors as safetensors.
@@ -39,7 +39,7 @@ pub(crate) fn write<'a>(
         offset = end;
     }
     let mut header = serde_json::to_vec(&header)?;
-    // The format aligns the data to eight bytes by padding the header with spaces.
+    // The format pads the header with spaces to align the data to eight bytes.
     header.resize(header.len().next_multiple_of(8), b' ');
     writer.write_all(&(header.len() as u64).to_le_bytes())?;
     writer.write_all(&header)?;
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_by_the_safetensors_crate_and_by_us() {
+    fn written_files_are_read_by_the_safetensors_crate_and_by_us() {
         let tensors = Named::from([
             ("b.weight".to_owned(), flat(&[2, 3], &[1.0, -2.5, 3.0, 0.0, -0.0, f32::MIN_POSITIVE])),
             ("a".to_owned(), flat(&[1], &[7.0])),
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_file_and_nan_are_refused_by_name() {
+    fn a_truncated_file_and_nan_are_refused_by_name() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("t.safetensors");
         let mut bytes = Vec::new();

@@ -1,4 +1,4 @@
-//! Settings: said, resolved, refused.
+//! Settings: resolving, refusing, warning.
 
 use radapter_settings::{OrNone, Settings};
 use radapter_training::Task;
@@ -17,7 +17,7 @@ fn refused(settings: &[&str]) -> String {
 }
 
 #[test]
-fn defaults_follow_the_run() {
+fn defaults_depend_on_the_run() {
     let config = resolve(&[], 500).train;
     assert_eq!((config.epochs, config.steps, config.batch_size), (Some(10), None, 64));
     assert_eq!((config.steps_per_epoch(500), config.total_steps(500)), (7, 70));
@@ -45,7 +45,7 @@ fn full_fine_tuning_has_its_own_defaults() {
 }
 
 #[test]
-fn what_the_user_says_goes_before_the_recipe() {
+fn the_user_s_settings_override_the_recipe() {
     let config = resolve(&["recipe=paper-toy"], 16_000).train;
     assert_eq!((config.epochs, config.batch_size, config.ema), (Some(50), 256, OrNone::Some(0.999)));
     assert_eq!((config.alpha, config.loss.margin, config.loss.smoothing), (0.8, 0.1, 0.02));
@@ -55,7 +55,7 @@ fn what_the_user_says_goes_before_the_recipe() {
     assert_eq!((config.recipe.as_str(), config.epochs, config.total_steps(100)), ("paper-toy", None, 7));
     assert_eq!(config.adapter.rank.to_string(), "full");
     assert!(matches!(config.ema, OrNone::Some(m) if m < 0.6));
-    // A recipe's α is that of adapters.
+    // A recipe's α applies to adapters.
     assert_eq!(resolve(&["recipe=paper-toy", "tune=all"], 100).train.alpha, 1.0);
     let error = refused(&["recipe=paper-other"]);
     assert!(error.contains("recipes of toy are auto, paper-toy"), "{error}");
@@ -73,7 +73,7 @@ fn an_average_that_keeps_the_start_warns() {
 }
 
 #[test]
-fn unknown_keys_are_named_with_their_neighbours() {
+fn unknown_settings_get_suggestions() {
     for (setting, expected) in [
         ("epoch=3", "unknown setting `epoch` in --set; did you mean epochs?"),
         ("loss.margn=3", "unknown setting `loss.margn` in --set; did you mean loss.margin?"),
@@ -90,7 +90,7 @@ fn unknown_keys_are_named_with_their_neighbours() {
 }
 
 #[test]
-fn a_task_s_keys_stand_beside_the_trainer_s() {
+fn a_task_s_settings_share_the_trainer_s_namespace() {
     let mut given = Settings::from_toml("lr = 1e-3\nval_fraction = 0.2\n[loss]\nmargin = 0.1\n", "a.toml").unwrap();
     given.assign("templates=simple").unwrap();
     given.assign("loss.smoothing = 0.5").unwrap();

@@ -1,4 +1,5 @@
-//! Two methods that only this test has: the interface holds phases, a teacher, views, a penalty, and modules that are not merged.
+//! Two methods of this test alone: they check that the interface supports phases, a teacher, views, a penalty, and unmerged
+//! modules.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -110,7 +111,7 @@ impl Tuning<NoAdapter> for HeadThenAll {
     }
 }
 
-/// Learned tokens behind the start of text.
+/// Learned tokens after the start of text.
 #[derive(Debug)]
 struct LearnedTokens;
 
@@ -263,7 +264,7 @@ fn phases_train_the_head_and_then_the_rest_as_well() {
     assert!(changed.len() > 20 && changed.iter().all(|name| name.starts_with("visual.")), "{changed:?}");
     assert_ne!(tensors(&run.join("head.safetensors")), head);
 
-    // Each phase has the schedule from its beginning.
+    // Each phase runs its schedule from the start.
     let steps: Vec<f64> = lines(&run).into_iter().map(|line| line.lr).collect();
     assert_eq!(steps[..4], steps[4..]);
     assert!(steps[3] < steps[0]);
@@ -330,7 +331,7 @@ fn drafts_have_the_same_gradients_in_parts_and_on_several_devices() {
 }
 
 #[test]
-fn tokens_alone_are_trained_and_their_run_is_a_model_that_cannot_be_merged() {
+fn trained_tokens_alone_make_a_model_that_cannot_be_merged() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     let report = finished(plan(&["method=learned-tokens", "epochs=20", "lr=0.02"]).train(&run).unwrap());

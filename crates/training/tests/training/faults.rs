@@ -1,4 +1,4 @@
-//! What goes wrong is told, and what was saved stays.
+//! Faults are reported, and saved states survive.
 
 use std::fs;
 use std::path::Path;
@@ -84,7 +84,7 @@ fn a_damaged_state_is_named_and_the_older_one_offered() {
 }
 
 #[test]
-fn missing_states_are_told() {
+fn missing_states_are_reported() {
     let dir = tempfile::tempdir().unwrap();
     let run = started(dir.path());
     let setup = Plan::new(&["epochs=3"]).setup(&run).unwrap();
@@ -148,11 +148,11 @@ fn nan_stops_with_the_step_and_the_parameters_before_it() {
     let states = radapter_training::state::saved_steps(&run.join("state")).unwrap();
     assert_eq!(states.last(), Some(&last_good));
     let lines = radapter_training::read_metrics(&run.join("metrics.jsonl")).unwrap();
-    assert_eq!(lines.len() as u64, last_good, "the failed step is no step");
+    assert_eq!(lines.len() as u64, last_good, "the failed step is not recorded");
 }
 
 #[test]
-fn a_learning_rate_that_explodes_is_told() {
+fn an_exploding_learning_rate_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let plan = Plan::new(&["epochs=40", "lr=1e30", "warmup=0", "clip_norm=none", "tune=all"]);
     let error = plan.train(&dir.path().join("run")).unwrap_err();
@@ -184,9 +184,9 @@ fn a_broken_sample_stops_the_run_or_is_skipped() {
     plan.data.broken = Some((5, false));
     let error = plan.train(&dir.path().join("fails")).unwrap_err();
     assert!(matches!(error, TrainError::Data { index: 5, .. }), "{error}");
-    assert!(error.to_string().contains("the picture is broken"), "{error}");
+    assert!(error.to_string().contains("the image is broken"), "{error}");
 
-    // Found before the first step, when nothing is lost with the run: the name is free again.
+    // Found before the first step, when the run has nothing to lose: its folder is removed.
     let first = dir.path().join("first");
     let broken_from_the_start = || {
         let mut plan = Plan::new(&["batch_size=26", "epochs=2"]);
@@ -220,10 +220,10 @@ fn a_broken_sample_stops_the_run_or_is_skipped() {
 }
 
 #[test]
-fn an_unknown_metric_is_told_with_those_there_are() {
+fn an_unknown_metric_lists_the_known_ones() {
     let dir = tempfile::tempdir().unwrap();
     let error = Plan::new(&["epochs=1", "best=map"]).train(&dir.path().join("run")).unwrap_err();
-    assert_eq!(error.to_string(), "`best = \"map\"` is not a validation metric; there are: top1, cosine");
+    assert_eq!(error.to_string(), "`best = \"map\"` is not a validation metric; expected one of top1, cosine");
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn a_run_that_is_being_trained_is_left_alone() {
 }
 
 #[test]
-fn a_state_that_is_not_there_is_told_with_those_that_are() {
+fn a_missing_state_lists_the_existing_ones() {
     let dir = tempfile::tempdir().unwrap();
     let run = started(dir.path());
     let error = resume(Plan::new(&["epochs=3"]).setup(&run).unwrap(), Some(1)).unwrap_err();

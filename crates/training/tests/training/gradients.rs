@@ -1,4 +1,4 @@
-//! Gradients, read back from the first moments of a saved state.
+//! Gradients, recovered from the first moments of a saved state.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use safetensors::SafeTensors;
 
 use crate::support::{Plan, finished};
 
-/// First moments of the state after `step` steps.
+/// Returns the first moments of the state after `step` steps.
 pub(crate) fn moments(dir: &Path, step: u64) -> BTreeMap<String, Vec<f32>> {
     let bytes = std::fs::read(dir.join(format!("state/step-{step:08}/moments.safetensors"))).unwrap();
     SafeTensors::deserialize(&bytes)
@@ -21,7 +21,7 @@ pub(crate) fn moments(dir: &Path, step: u64) -> BTreeMap<String, Vec<f32>> {
         .collect()
 }
 
-/// The gradients of a run's first step, up to a common factor.
+/// Returns the gradients of a run's first step, up to a common factor.
 pub(crate) fn gradients(settings: &[&str]) -> BTreeMap<String, Vec<f32>> {
     gradients_on(1, settings)
 }
@@ -37,7 +37,7 @@ fn gradients_on(devices: usize, settings: &[&str]) -> BTreeMap<String, Vec<f32>>
     moments(&run, 1)
 }
 
-/// Between two of them, as a share of the first one's norm.
+/// Returns the distance of two sets of gradients, relative to the first one's norm.
 pub(crate) fn difference(a: &BTreeMap<String, Vec<f32>>, b: &BTreeMap<String, Vec<f32>>) -> f64 {
     let all = |m: &BTreeMap<String, Vec<f32>>| m.values().flatten().map(|v| f64::from(v * v)).sum::<f64>().sqrt();
     let scale = all(a);
@@ -96,7 +96,7 @@ fn activation_checkpointing_gives_the_same_gradient() {
 }
 
 #[test]
-fn what_is_frozen_is_not_trained() {
+fn frozen_parameters_are_not_trained() {
     let classifier = gradients(&["tune=all"]);
     assert!(classifier.contains_key("head"));
     assert!(classifier.keys().all(|name| name == "head" || name.starts_with("visual.")));
@@ -135,9 +135,9 @@ fn masks_by_sample_are_refused_on_several_devices() {
     assert!(!dir.path().join("run").exists());
 }
 
-/// Threads that wait for each other would hang, so this has a limit of time.
+/// Has a time limit, because threads that wait for each other would hang.
 #[test]
-fn two_devices_go_the_way_of_one_for_200_steps() {
+fn two_devices_match_one_for_200_steps() {
     let run = |devices: usize| {
         let dir = tempfile::tempdir().unwrap();
         let mut plan = Plan::new(&["steps=200", "lr=0.001", "seed=5"]);

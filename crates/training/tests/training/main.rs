@@ -1,4 +1,4 @@
-//! The training loop on tiny models and drawn data.
+//! The training loop on tiny models and synthetic data.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod config;

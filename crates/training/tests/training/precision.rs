@@ -1,4 +1,4 @@
-//! Activations and frozen weights of 16 bits, on the CPU, which widens them for each operation: slow, and with the roundings of a GPU.
+//! 16-bit activations and frozen weights on the CPU, which widens them for each operation: slow, with the same rounding as a GPU.
 
 use std::path::Path;
 
@@ -35,7 +35,7 @@ fn embeddings_are_f32_and_near_those_of_f32() {
 }
 
 #[test]
-fn weights_are_in_the_type_and_norms_are_not() {
+fn weights_have_the_precision_and_norms_do_not() {
     struct Types(Vec<(String, DType)>, Vec<String>);
 
     impl ModuleVisitor for Types {
@@ -106,7 +106,7 @@ fn a_run_learns_as_one_of_f32_does_and_saves_f32() {
 }
 
 #[test]
-fn an_interrupted_run_goes_on_with_the_same_bits() {
+fn an_interrupted_run_continues_with_the_same_bits() {
     for precision in ["precision=bf16", "precision=f16"] {
         let dir = tempfile::tempdir().unwrap();
         let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
@@ -118,7 +118,7 @@ fn an_interrupted_run_goes_on_with_the_same_bits() {
     }
 }
 
-/// A loss whose gradients are a multiple of what the settings let expect.
+/// A loss whose gradients are a multiple of the expected ones.
 #[derive(Debug)]
 struct Steep(Contrastive, f64);
 
@@ -154,7 +154,7 @@ fn gradients_too_large_for_f16_are_computed_with_a_smaller_factor() {
         lines.iter().filter_map(of).collect::<Vec<_>>()
     };
     let expected = losses("precision=f32", 1.0);
-    // 400 · 1000 is more than f16 has.
+    // 400 · 1000 exceeds the range of f16.
     for ((loss, norm), (expected, expected_norm)) in losses("precision=f16", 1000.0).iter().zip(&expected) {
         assert!((loss - expected).abs() < 0.01 * expected, "{loss}, {expected}");
         assert!((norm - expected_norm).abs() < 0.03 * expected_norm, "{norm}, {expected_norm}");

@@ -1,4 +1,4 @@
-//! A resumed run is the same run.
+//! A resumed run equals an uninterrupted one.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,12 +7,12 @@ use radapter_training::{Line, Outcome, ProgressEvent, StepTimes, read_metrics};
 
 use crate::support::{Plan, finished, result_files};
 
-/// Tells the child process which run it is, and when it dies.
+/// Tells the child process which run to train, and when to die.
 const RUN: &str = "RADAPTER_TEST_RUN";
 const CASE: &str = "RADAPTER_TEST_CASE";
 const DEATH: &str = "RADAPTER_TEST_DEATH";
 
-/// 26 samples in batches of 8 are 3 steps an epoch.
+/// 26 samples in batches of 8 are 3 steps per epoch.
 const CASES: [(&str, &[&str]); 7] = [
     ("adapters", &["epochs=3"]),
     ("low rank, saved every 2 steps", &["steps=8", "adapter.rank=2", "save_every=2", "adapter.drop=0.6"]),
@@ -27,7 +27,7 @@ fn plan(case: usize) -> Plan {
     Plan::new(CASES[case].1)
 }
 
-/// The numbers of the steps and the validations, without the times.
+/// Returns the numbers of the steps and the validations, without the times.
 pub(crate) fn history(dir: &Path) -> Vec<String> {
     read_metrics(&dir.join("metrics.jsonl"))
         .unwrap()
@@ -73,7 +73,7 @@ fn child() {
             }
         });
     } else if let Some(count) = death.strip_prefix("save ") {
-        // Dies while the n-th state is being written, whenever the watcher happens to see it.
+        // Dies while the n-th state is being written, whenever the watcher sees it.
         let mut left: u32 = count.parse().unwrap();
         let states = dir.join("state");
         std::thread::spawn(move || {
@@ -135,7 +135,7 @@ fn killed_while_saving_and_resumed_the_bits_are_the_same() {
         for death in ["save 1", "save 2", "save 3"] {
             let dir = dirs.path().join(death.replace(' ', "-"));
             killed(case, &dir, death);
-            // A kill before the run was there leaves nothing to resume.
+            // A kill before the folder exists leaves nothing to resume.
             match dir.join("config.toml").exists() {
                 true => finished(plan(case).resume(&dir).unwrap()),
                 false => finished(plan(case).train(&dir).unwrap()),
@@ -152,7 +152,7 @@ fn interrupted_at_every_step_the_bits_are_the_same() {
         let reference = dirs.path().join("whole");
         whole(case, &reference);
         let dir = dirs.path().join("interrupted");
-        // The listener is called in the step itself, so that every session makes one step.
+        // The listener is called within the step, so that every session makes one step.
         let mut outcome = plan(case).interrupted_at(1).train(&dir).unwrap();
         let mut sessions = 1;
         while let Outcome::Interrupted { step } = outcome {

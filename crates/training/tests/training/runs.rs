@@ -1,4 +1,4 @@
-//! What a run does and leaves behind.
+//! Runs and their files.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -150,8 +150,8 @@ fn the_best_is_the_average_of_its_step() {
 }
 
 #[test]
-fn patience_ends_a_run_that_gets_no_better() {
-    // Adapters that are not merged at all never change what is validated.
+fn patience_ends_a_run_that_does_not_improve() {
+    // Adapters at α = 0 never change the validated model.
     let ran = run(Plan::new(&["epochs=50", "alpha=0", "patience=2"]));
     assert!(ran.report.stopped_early);
     assert_eq!(ran.report.steps, 3 * 3, "a best at the first validation, then two without");

@@ -1,4 +1,4 @@
-//! A tiny CLIP, drawn samples, and runs on them.
+//! A tiny CLIP, synthetic samples, and runs on them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ pub(crate) fn architecture() -> ClipConfig {
         },
         text: TextConfig {
             context_length: 6,
-            // The least that the tokenizer's ids need.
+            // The smallest vocabulary that holds the tokenizer's ids.
             vocab_size: 49_408,
             width: 8,
             heads: 2,
@@ -77,7 +77,7 @@ impl Drawn {
 }
 
 fn noise(state: &mut u64) -> f32 {
-    // SplitMix64 is enough for pictures.
+    // SplitMix64 is random enough for images.
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -105,7 +105,7 @@ impl TrainData for Drawn {
     fn load(&self, key: SampleKey) -> Result<Option<Sample>, DataError> {
         match self.broken {
             Some((index, true)) if index == key.index => return Ok(None),
-            Some((index, false)) if index == key.index => return Err("the picture is broken".into()),
+            Some((index, false)) if index == key.index => return Err("the image is broken".into()),
             _ => {}
         }
         let mut sample = sample(key);
@@ -140,7 +140,7 @@ impl Validator for Accuracy {
                 (0..CLASSES).all(|class| row[class] <= row[index % CLASSES])
             })
             .count();
-        // The mean cosine of the right class moves with every step, which accuracy does not.
+        // Unlike accuracy, the mean cosine of the right class changes with every step.
         let cosine: f64 = (0..count).map(|i| f64::from(values[i * CLASSES + i % CLASSES])).sum();
         Ok(vec![("top1".to_owned(), right as f64 / count as f64), ("cosine".to_owned(), cosine / count as f64)])
     }
@@ -151,19 +151,18 @@ settings! {
     pub struct ToySettings {
         /// Templates of captions.
         pub templates: Option<String> = Spec::unset(),
-        /// Share of the images that is validated on.
+        /// Share of the images for validation.
         pub val_fraction: f64 = Spec::toml("0.1").from_to(0.0, 1.0),
     }
 }
 
-/// A task on drawn images.
+/// Task on synthetic images.
 #[derive(Debug)]
 pub(crate) struct Toy {
     settings: ToySettings,
     data: ToyData,
 }
 
-/// What a [`Toy`] trains on.
 #[derive(Clone, Debug)]
 pub(crate) struct ToyData {
     drawn: Drawn,
@@ -182,7 +181,7 @@ pub(crate) enum ToyError {
 }
 
 impl ToyError {
-    /// The trainer's error, which is all that a toy fails by.
+    /// Returns the trainer's error, the only kind that a toy has.
     pub(crate) fn of_training(self) -> TrainError {
         match self {
             Self::Train(error) => error,
@@ -194,7 +193,7 @@ impl ToyError {
 
 impl Task for Toy {
     const NAME: &'static str = "toy";
-    const ABOUT: &'static str = "tells drawn patterns apart";
+    const ABOUT: &'static str = "classifies synthetic patterns";
     const EXAMPLES: &'static str = "";
     const DEFAULTS: &'static str = "alpha = 0.5\nbest = \"cosine\"";
     const SMOOTHING: f64 = 0.02;
@@ -222,7 +221,7 @@ impl Task for Toy {
     }
 
     fn summary(&self) -> String {
-        format!("{} drawn images", self.samples())
+        format!("{} synthetic images", self.samples())
     }
 
     fn notes(&self) -> Vec<String> {
@@ -238,7 +237,7 @@ impl Task for Toy {
     }
 }
 
-/// The trainer's settings of a run over so many samples, with warnings.
+/// Plans a run over so many samples.
 pub(crate) fn plan_of(given: &Settings, samples: usize) -> Result<TaskPlan<Toy>, TrainError> {
     let data = ToyData { drawn: Drawn::new(samples), validate: true, files: Vec::new() };
     planned(METHODS, given, data)
@@ -256,7 +255,7 @@ fn inputs<'a>(
     Inputs { methods, base: base(), reference: None, data: Some(data), device: Device::flex(), progress }
 }
 
-/// Settings of `--set`.
+/// Parses settings as `--set` does.
 pub(crate) fn given(settings: &[&str]) -> Settings {
     let mut given = Settings::default();
     settings.iter().for_each(|setting| given.assign(setting).unwrap());
@@ -267,7 +266,7 @@ pub(crate) fn resolve(settings: &[&str], samples: usize) -> TaskPlan<Toy> {
     plan_of(&given(settings), samples).unwrap()
 }
 
-/// A run to be.
+/// Configuration of a run.
 pub(crate) struct Plan {
     pub(crate) settings: Vec<String>,
     pub(crate) data: Drawn,
@@ -275,9 +274,9 @@ pub(crate) struct Plan {
     /// The task's files in the run's folder.
     pub(crate) files: Vec<(String, Vec<u8>)>,
     pub(crate) methods: &'static [&'static dyn Method],
-    /// How many devices share each batch: replicas on the CPU.
+    /// Number of devices that share each batch: replicas on the CPU.
     pub(crate) devices: usize,
-    /// Bytes that the device is said to have.
+    /// Free bytes that the device reports.
     pub(crate) memory: Option<radapter_training::FreeMemory>,
     pub(crate) progress: Box<dyn ProgressListener>,
     pub(crate) interrupt: Arc<AtomicBool>,
@@ -325,7 +324,7 @@ impl Plan {
         radapter_training::resume(method_of(methods, &setup), setup, None)
     }
 
-    /// Asks for the end of the run after this step.
+    /// Interrupts the run after this step.
     pub(crate) fn interrupted_at(mut self, step: u64) -> Self {
         let interrupt = self.interrupt.clone();
         self.progress = Box::new(move |event: &ProgressEvent| {
@@ -339,7 +338,7 @@ impl Plan {
     }
 }
 
-/// The plan of a run in a folder.
+/// Plans a resume of the run in a folder.
 pub(crate) fn plan_of_run(dir: &Path, samples: usize) -> TaskPlan<Toy> {
     let data = ToyData { drawn: Drawn::new(samples), validate: true, files: Vec::new() };
     TaskPlan::of_run(inputs(METHODS, data, &mut |_, _| {}), &RunDir::open(dir).unwrap()).unwrap()
@@ -352,7 +351,7 @@ pub(crate) fn finished(outcome: Outcome) -> Report {
     }
 }
 
-/// The bytes of every file below a folder that a run's result consists of.
+/// Returns the bytes of every file below a folder that belongs to a run's result.
 pub(crate) fn result_files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     for folder in [dir.to_owned(), dir.join("best")] {

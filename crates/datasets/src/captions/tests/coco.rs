@@ -1,4 +1,4 @@
-//! COCO's form: what is read, and what is refused with its place.
+//! COCO's format: reading, and errors with their place.
 
 use serde_json::json;
 
@@ -41,7 +41,7 @@ fn ids_restrict_the_images() {
 }
 
 #[test]
-fn ids_that_are_not_there_are_errors() {
+fn unknown_ids_are_errors() {
     let data = Data::new(&["4.jpg", "sub/9.jpg"]);
     for (ids, parts) in [
         ("9\n12\n13\n", &["ids.txt", "2 image ids", "c.json does not have", "12, 13"][..]),
@@ -56,7 +56,7 @@ fn ids_that_are_not_there_are_errors() {
     let options = CaptionsOptions { image_ids: Some(data.path("none.txt")), ..data.options() };
     assert_says(&data.read("c.json", &two().to_string(), &options).unwrap_err(), &["cannot read", "none.txt"]);
     let error = data.read("k.json", &karpathy(&[image("4.jpg", "x", &["1"])]), &options).unwrap_err();
-    assert_says(&error, &["`image_ids`", "for the form `coco`", "have the form `karpathy`"]);
+    assert_says(&error, &["`image_ids`", "to the format `coco`", "have the format `karpathy`"]);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn json_that_is_not_cocos_names_the_place() {
     for (content, parts) in [
         (
             changed(|json| json["annotations"][1]["image_id"] = 5.into()),
-            &["annotations[1].image_id", "no image of the id 5"][..],
+            &["annotations[1].image_id", "no image with the id 5"][..],
         ),
         (
             changed(|json| json["annotations"][1]["image_id"] = Value::Null),
@@ -91,7 +91,7 @@ fn json_that_is_not_cocos_names_the_place() {
             changed(|json| json["images"][1]["id"] = json!([])),
             &["images[1].id: invalid type: sequence, expected an image's id"],
         ),
-        (changed(|json| json["images"][1]["id"] = 4.into()), &["images[1].id", "the id 4 is an earlier image's"]),
+        (changed(|json| json["images"][1]["id"] = 4.into()), &["images[1].id", "the id 4 is also an earlier image's"]),
         (
             changed(|json| drop(json.as_object_mut().unwrap().remove("annotations"))),
             &["annotations: expected a list", "found nothing"],

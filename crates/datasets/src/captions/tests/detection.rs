@@ -1,4 +1,4 @@
-//! Which form a file has.
+//! Detection of a file's format.
 
 use super::*;
 
@@ -6,7 +6,7 @@ const KARPATHY: &str = r#"{"images": [{"filename": "a.jpg", "sentences": [{"raw"
 const COCO: &str = r#"{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"image_id": 1, "caption": "x"}]}"#;
 
 #[test]
-fn forms_are_told_by_content() {
+fn formats_are_detected_by_content() {
     use CaptionsFormat::{Coco, Csv, Karpathy, Shards};
     let data = Data::new(&[]);
     let tar = format!("{}ustar{}", "x".repeat(257), "x".repeat(250));
@@ -47,14 +47,14 @@ fn other_json_lists_the_keys() {
 }
 
 #[test]
-fn a_form_that_is_given_must_be_the_files() {
+fn a_given_format_must_match_the_file() {
     let data = Data::new(&["a.jpg"]);
     let given = |format| CaptionsOptions { format: Some(format), ..data.options() };
     assert_eq!(data.read("a.txt", COCO, &given(CaptionsFormat::Coco)).unwrap().len(), 1);
     let error = data.read("a.json", COCO, &given(CaptionsFormat::Karpathy)).unwrap_err();
-    assert_says(&error, &["a.json has the form `coco`, not `karpathy`", "set it to `coco`"]);
+    assert_says(&error, &["a.json has the format `coco`, not `karpathy`", "set it to `coco`"]);
     let error = data.read("a.json", KARPATHY, &given(CaptionsFormat::Coco)).unwrap_err();
-    assert_says(&error, &["a.json has the form `karpathy`, not `coco`"]);
+    assert_says(&error, &["a.json has the format `karpathy`, not `coco`"]);
     let error = data.read("a.json", KARPATHY, &given(CaptionsFormat::Shards)).unwrap_err();
     assert_says(&error, &["a.json is broken at byte 0"]);
 }

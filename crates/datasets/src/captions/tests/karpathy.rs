@@ -1,4 +1,4 @@
-//! Karpathy's form: what is read, and what is refused with its place.
+//! Karpathy's format: reading, and errors with their place.
 
 use radapter_images::DecodeOptions;
 
@@ -15,7 +15,7 @@ fn within(filepath: &str, filename: &str) -> Value {
 }
 
 #[test]
-fn splits_are_chosen_and_captions_kept_as_they_are() {
+fn splits_are_selected_and_captions_kept_unchanged() {
     let data = Data::new(&["a.jpg", "b.jpg", "c.jpg", "d.jpg"]);
     let content = karpathy(&[
         image("a.jpg", "train", &[" A dog .", "Two Dogs\n"]),
@@ -62,7 +62,7 @@ fn entries_of_one_file_are_one_image() {
 }
 
 #[test]
-fn an_unknown_split_lists_those_that_are_there() {
+fn an_unknown_split_lists_the_existing_ones() {
     let data = Data::new(&["a.jpg"]);
     let images = [image("a.jpg", "train", &["1"]), image("gone.jpg", "train", &["1"]), image("a.jpg", "val", &["1"])];
     let error = data.read("k.json", &karpathy(&images), &splits(&data, &["tests", "val", "dev"])).unwrap_err();
@@ -73,7 +73,7 @@ fn an_unknown_split_lists_those_that_are_there() {
     assert_says(&error, &["images[0].split", "expected a split's name", "found nothing"]);
     assert_eq!(data.read("k.json", &karpathy(&[without]), &data.options()).unwrap().len(), 1);
     let error = data.read("t.csv", "a.jpg,x\n", &splits(&data, &["val"])).unwrap_err();
-    assert_says(&error, &["`split`", "for the form `karpathy`", "have the form `csv`"]);
+    assert_says(&error, &["`split`", "to the format `karpathy`", "have the format `csv`"]);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn json_that_is_not_karpathys_names_the_place() {
     ] {
         let options = CaptionsOptions { format: Some(CaptionsFormat::Karpathy), ..data.options() };
         assert_says(&data.read("k.json", content, &options).unwrap_err(), parts);
-        // Skipping is for damaged samples, not for files of another form.
+        // Skipping is for damaged samples, not for files in another format.
         assert_says(&data.skip("k.json", content, &options).unwrap_err(), parts);
     }
     assert!(data.skipped().is_empty());

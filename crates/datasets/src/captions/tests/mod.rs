@@ -1,4 +1,4 @@
-//! Sets of captions of every form, on temporary files.
+//! Sets of captions in every format, on temporary files.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod coco;
@@ -13,14 +13,14 @@ use serde_json::Value;
 
 use super::*;
 
-/// A folder to read captions and images from.
+/// Folder with captions and images.
 struct Data {
     folder: tempfile::TempDir,
     report: SkipReport,
 }
 
 impl Data {
-    /// With images, which are not decoded here and may be empty.
+    /// Creates a folder with images, which are not decoded here and may be empty.
     fn new(images: &[&str]) -> Self {
         let data = Self { folder: tempfile::tempdir().unwrap(), report: SkipReport::default() };
         std::fs::create_dir(data.path("images")).unwrap();
@@ -54,12 +54,12 @@ impl Data {
         super::read(&self.write(name, content), options, OnError::Skip, &self.report)
     }
 
-    /// What was skipped.
+    /// Returns the names of the skipped samples.
     fn skipped(&self) -> Vec<String> {
         self.report.entries().into_iter().map(|entry| entry.name).collect()
     }
 
-    /// Names, files within the images' folder, and captions.
+    /// Returns names, files within the image folder, and captions.
     fn content(&self, set: &CaptionedImages) -> Vec<(String, String, Vec<String>)> {
         let file = |source: &ImageSource| match source {
             ImageSource::File(path) => path.strip_prefix(self.path("images")).unwrap_or(path).display().to_string(),
@@ -77,7 +77,7 @@ fn expected(images: &[(&str, &str, &[&str])]) -> Vec<(String, String, Vec<String
         .collect()
 }
 
-/// That a message has these parts.
+/// Asserts that a message has these parts.
 fn assert_says(error: &DatasetError, parts: &[&str]) {
     let message = error.to_string();
     for part in parts {
@@ -85,7 +85,7 @@ fn assert_says(error: &DatasetError, parts: &[&str]) {
     }
 }
 
-/// Karpathy's JSON of an image with captions.
+/// Builds Karpathy's JSON of an image with captions.
 fn image(filename: &str, split: &str, captions: &[&str]) -> Value {
     let sentences: Vec<Value> = captions.iter().map(|raw| serde_json::json!({"raw": raw, "tokens": ["x"]})).collect();
     serde_json::json!({"filename": filename, "imgid": 1, "split": split, "sentences": sentences})
@@ -132,13 +132,13 @@ fn only_the_first_captions_are_kept() {
 }
 
 #[test]
-fn folders_of_images_are_needed_and_must_be_there() {
+fn folders_of_images_are_required_and_must_exist() {
     let data = Data::new(&["a.jpg"]);
     let content = karpathy(&[image("a.jpg", "x", &["1"])]);
     let error = data.read("k.json", &content, &CaptionsOptions::default()).unwrap_err();
     assert_says(&error, &["`karpathy`", "need the folder", "`images`"]);
     let wrong = CaptionsOptions { images: Some(data.path("imagse")), ..Default::default() };
-    // A folder that is not there is nothing to skip.
+    // A missing folder cannot be skipped.
     assert_says(&data.skip("k.json", &content, &wrong).unwrap_err(), &["imagse", "is not a folder"]);
     assert!(data.skipped().is_empty());
     let missing = super::read(&data.path("gone.json"), &data.options(), OnError::Fail, &data.report).unwrap_err();
@@ -155,5 +155,5 @@ fn nothing_left_is_an_error_that_says_why() {
     );
     let content = karpathy(&[image("b.jpg", "x", &["1"]), image("a.jpg", "x", &[])]);
     let error = data.skip("k.json", &content, &options).unwrap_err();
-    assert_says(&error, &["2 were left out", "the first because of this", "images[0]", "`b.jpg`"]);
+    assert_says(&error, &["2 were skipped", "the first because of this", "images[0]", "`b.jpg`"]);
 }

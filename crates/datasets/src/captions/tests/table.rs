@@ -38,7 +38,7 @@ fn other_columns_and_separators_are_found_or_named() {
 }
 
 #[test]
-fn a_missing_column_lists_those_that_are_there() {
+fn a_missing_column_lists_the_existing_ones() {
     let data = Data::new(&["a.jpg"]);
     let tab = CaptionsOptions { csv_separator: Some('\t'), ..keys("filepath", "title") };
     for (rows, options, parts) in [
@@ -54,7 +54,7 @@ fn a_missing_column_lists_those_that_are_there() {
     }
     let content = karpathy(&[image("a.jpg", "x", &["1"])]);
     let options = CaptionsOptions { images: Some(data.path("images")), ..keys("a", "b") };
-    assert_says(&data.read("k.json", &content, &options).unwrap_err(), &["`csv_img_key`", "for the form `csv`"]);
+    assert_says(&data.read("k.json", &content, &options).unwrap_err(), &["`csv_img_key`", "to the format `csv`"]);
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn a_and_r_have_their_own_200() {
 }
 
 #[test]
-fn objectnets_other_folders_are_left_out() {
+fn objectnets_other_folders_are_ignored() {
     let at = "objectnet-1.0/images";
     let files = [format!("{at}/backpack/a.png"), format!("{at}/baking_sheet/a.png"), format!("{at}/alarm_clock/a.png")];
     let root = root(&files.each_ref().map(|file| &file[..]));
@@ -67,7 +67,7 @@ fn objectnets_other_folders_are_left_out() {
 }
 
 #[test]
-fn layouts_that_are_wrong_name_the_folder() {
+fn wrong_layouts_name_the_folder() {
     let root = root(&["imagenetv2-matched-frequency-format-val/tench/x.jpg", "objectnet-1.0/images/spoons/x.png"]);
     for (set, parts) in [
         (ImageNetSet::V2, ["tench", "0 to 999"]),

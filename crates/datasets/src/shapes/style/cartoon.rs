@@ -45,7 +45,7 @@ pub(super) fn draw(stage: &Stage, rng: &mut ChaCha8Rng) -> Canvas {
     canvas
 }
 
-/// The colour moved away from its own grey.
+/// Moves a colour away from its own grey.
 fn saturated(colour: Rgb, factor: f32) -> Rgb {
     let grey = luminance(colour);
     colour.map(|channel| (grey + (channel - grey) * factor).clamp(0.0, 1.0))

@@ -9,7 +9,7 @@ use crate::shapes::colour::{Rgb, mix, scaled};
 use crate::shapes::stage::{Layer, Stage};
 use crate::shapes::trig::{cos, floor, sin, smoothstep};
 
-/// Tones a channel is mixed from.
+/// Number of tones per channel.
 const PALETTE: f32 = 6.0;
 
 pub(super) fn draw(stage: &Stage, rng: &mut ChaCha8Rng) -> Canvas {
@@ -49,7 +49,7 @@ pub(super) fn draw(stage: &Stage, rng: &mut ChaCha8Rng) -> Canvas {
     canvas
 }
 
-/// What the painter looks at: ground and bodies in three broad lights.
+/// Draws the painter's model: ground and bodies in three broad lights.
 fn model(stage: &Stage) -> Canvas {
     Canvas::from_fn(stage.size, |x, y, index| {
         let mut colour = daylight(stage.ground[index]);
@@ -68,7 +68,7 @@ fn stroke(canvas: &mut Canvas, stage: &Stage, at: (usize, usize), turns: f32, ha
     stroke_along(canvas, stage, at, [cos(turns), sin(turns)], half, width, colour);
 }
 
-/// One stroke: a capsule whose bristles leave streaks along it.
+/// Draws one stroke: a capsule whose bristles leave streaks along it.
 fn stroke_along(
     canvas: &mut Canvas,
     stage: &Stage,

@@ -26,7 +26,7 @@ pub(super) fn draw(stage: &Stage, rng: &mut ChaCha8Rng) -> Canvas {
     canvas
 }
 
-/// Ground, shadows and shaded bodies in even daylight: what a camera has before it (the night's too).
+/// Draws ground, shadows and shaded bodies in even daylight, the basis of photo and night.
 pub(super) fn bodies(stage: &Stage, gloss: f32, shadow: f32) -> Canvas {
     let unit = stage.unit;
     Canvas::from_fn(stage.size, |x, y, index| {
@@ -36,7 +36,7 @@ pub(super) fn bodies(stage: &Stage, gloss: f32, shadow: f32) -> Canvas {
         let open = stage.uncovered(index);
         for layer in &stage.layers {
             let (x, y) = (x as i32, y as i32);
-            // The shadow lies away from the light and is softer than the body.
+            // The shadow is on the side away from the light and softer than the body.
             let away = 3.2 * unit;
             let (sx, sy) = ((stage.light[0] * away) as i32, (stage.light[1] * away) as i32);
             let shade = 1.0 - smoothstep(-2.5 * unit, 3.0 * unit, layer.at(stage.size, x + sx, y + sy));
@@ -50,7 +50,7 @@ pub(super) fn bodies(stage: &Stage, gloss: f32, shadow: f32) -> Canvas {
     })
 }
 
-/// The lit surface of an object: rounded at its rim, lighter towards the light, with a highlight and a little roughness.
+/// Returns the lit surface of an object: rounded at its rim, lighter towards the light, with a highlight and a little roughness.
 fn body(stage: &Stage, layer: &Layer, gloss: f32, x: i32, y: i32) -> Rgb {
     let unit = stage.unit;
     let rim = 1.0 - smoothstep(0.0, 5.0 * unit, -layer.at(stage.size, x, y));

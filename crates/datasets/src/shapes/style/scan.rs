@@ -40,7 +40,7 @@ pub(super) fn draw(stage: &Stage, rng: &mut ChaCha8Rng) -> Canvas {
         if negative {
             grey = 0.92 - grey;
         }
-        // The halftone screen: a bump a dot, against which the grey is compared.
+        // The halftone screen: one bump per dot, against which the grey is compared.
         let (u, v) = (ux * screen_x + uy * screen_y, uy * screen_x - ux * screen_y);
         let bump = 0.5 + 0.24 * (sin(u) + sin(v));
         let printed = smoothstep(bump - 0.22, bump + 0.22, grey);
@@ -53,7 +53,7 @@ pub(super) fn draw(stage: &Stage, rng: &mut ChaCha8Rng) -> Canvas {
     canvas
 }
 
-/// Dirt on the glass: what is added to every pixel of a column.
+/// Returns dirt on the glass: the offset of every pixel in a column.
 fn streaks(size: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
     let mut columns = vec![0.0; size];
     for _ in 0..rng.below(4) {
@@ -67,7 +67,7 @@ fn streaks(size: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
     columns
 }
 
-/// Specks of toner and of missing toner.
+/// Adds specks of toner and of missing toner.
 fn specks(canvas: &mut Canvas, unit: f32, rng: &mut ChaCha8Rng) {
     let count = 10 + rng.below(50);
     let size = canvas.size;

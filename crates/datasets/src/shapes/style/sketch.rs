@@ -32,7 +32,7 @@ pub(super) fn draw(stage: &Stage, rng: &mut ChaCha8Rng) -> Canvas {
             if distance > 4.0 {
                 continue;
             }
-            // Paper shows inside the body: the draughtsman leaves the ground out there.
+            // Paper shows inside the body: the ground is not drawn there.
             if distance < 0.0 {
                 mark *= 1.0 - open;
             }

@@ -4,14 +4,14 @@ use super::*;
 
 const BLOCK: usize = 512;
 
-/// Three samples, `a` to `c`; a member takes two blocks, a sample four.
+/// Three samples, `a` to `c`; a member has two blocks, a sample four.
 fn three(folder: &Folder) -> Vec<u8> {
     let members =
         [("a.png", &b"A"[..]), ("a.txt", b"1"), ("b.png", b"B"), ("b.txt", b"2"), ("c.png", b"C"), ("c.txt", b"3")];
     std::fs::read(folder.write("s.tar", &members)).unwrap()
 }
 
-/// The error, the keys that are kept, and what is on the report.
+/// Returns the error, the keys that are kept, and the content of the report.
 fn broken(folder: &Folder, bytes: &[u8]) -> (DatasetError, Vec<String>) {
     std::fs::write(folder.path("s.tar"), bytes).unwrap();
     let error = folder.open("s.tar").unwrap().shard(0).unwrap_err();
@@ -28,7 +28,7 @@ fn broken(folder: &Folder, bytes: &[u8]) -> (DatasetError, Vec<String>) {
 }
 
 #[test]
-fn a_shard_that_breaks_off_names_the_place() {
+fn a_truncated_shard_names_the_place() {
     for (cut, kept, parts) in [
         // In the content of `b.png`, of `b.txt`, in the header of `c.png`, before the closing blocks, in the first header.
         (
@@ -74,7 +74,7 @@ fn garbage_in_the_middle_names_the_place() {
 }
 
 #[test]
-fn what_is_no_tar_is_broken_from_the_start() {
+fn a_file_that_is_not_tar_is_broken_from_the_start() {
     let folder = Folder::new();
     let (error, keys) = broken(&folder, "no tar at all ".repeat(100).as_bytes());
     assert_says(&error, &["s.tar is broken at byte 0, before the first sample"]);
@@ -82,7 +82,7 @@ fn what_is_no_tar_is_broken_from_the_start() {
 }
 
 #[test]
-fn other_shards_go_on_behind_a_broken_one() {
+fn other_shards_continue_after_a_broken_one() {
     let folder = Folder::new();
     folder.plain("0", 2);
     let whole = std::fs::read(folder.plain("1", 5)).unwrap();

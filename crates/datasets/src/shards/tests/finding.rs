@@ -1,4 +1,4 @@
-//! Which files a path or pattern stands for.
+//! Files of a path or pattern.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn names(shards: &Shards) -> Vec<String> {
 }
 
 #[test]
-fn shards_are_a_pattern_a_folder_or_one() {
+fn shards_are_a_pattern_a_folder_or_one_file() {
     let folder = Folder::new();
     for name in ["000", "001", "002", "train-0", "val-0", "b{1}"] {
         folder.plain(name, 1);
@@ -26,7 +26,7 @@ fn shards_are_a_pattern_a_folder_or_one() {
 }
 
 #[test]
-fn shards_that_are_not_there_are_errors() {
+fn missing_shards_are_errors() {
     let folder = Folder::new();
     folder.plain("000", 1);
     std::fs::create_dir(folder.path("empty")).unwrap();
@@ -35,9 +35,9 @@ fn shards_that_are_not_there_are_errors() {
     std::fs::write(folder.path("zip.tar.gz"), b"\x1f\x8b\x08\0").unwrap();
     std::fs::write(folder.path("zst.tar"), b"\x28\xb5\x2f\xfd\0\0").unwrap();
     for (pattern, parts) in [
-        ("{000..003}.tar", &["{000..003}.tar stands for 4 shards", "3 are not there", "001.tar", "003.tar"][..]),
-        ("gone.tar", &["gone.tar stands for 1 shards", "1 are not there"]),
-        ("{000,000}.tar", &["000.tar is named twice"]),
+        ("{000..003}.tar", &["{000..003}.tar refers to 4 shards", "3 are missing", "001.tar", "003.tar"][..]),
+        ("gone.tar", &["gone.tar refers to 1 shards", "1 are missing"]),
+        ("{000,000}.tar", &["000.tar is listed twice"]),
         ("{000..}.tar", &["cannot be used as a pattern", "expected a range like `{000..010}`"]),
         ("empty", &["no shards", "ending in .tar", "found nothing"]),
         ("other", &["no shards", "found 0.tar.gz"]),

@@ -8,7 +8,6 @@ mod samples;
 
 use super::*;
 
-/// A folder of shards.
 struct Folder {
     folder: tempfile::TempDir,
     report: SkipReport,
@@ -23,7 +22,7 @@ impl Folder {
         self.folder.path().join(name)
     }
 
-    /// Writes a shard of these members. An empty content of an image stands for an image.
+    /// Writes a shard of these members. An empty image content is replaced by an image.
     fn write(&self, name: &str, members: &[(&str, &[u8])]) -> PathBuf {
         self.write_with(name, members, tar::Header::new_gnu())
     }
@@ -43,7 +42,7 @@ impl Folder {
         path
     }
 
-    /// A shard of `count` samples whose keys begin with its name.
+    /// Writes a shard of `count` samples whose keys start with its name.
     fn plain(&self, name: &str, count: usize) -> PathBuf {
         let keys: Vec<String> = (0..count).map(|at| format!("{name}-{at}")).collect();
         let names = keys.iter().map(|key| (format!("{key}.png"), format!("{key}.txt"), format!("caption of {key}\n")));
@@ -66,7 +65,7 @@ impl Folder {
     }
 }
 
-/// An image whose first pixel is a function of the name.
+/// Encodes an image whose first pixel is a function of the name.
 fn png(name: &str) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     image::RgbImage::from_pixel(4, 4, image::Rgb([colour(name), 0, 255]))

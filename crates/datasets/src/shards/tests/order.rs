@@ -1,4 +1,4 @@
-//! The order of an epoch through shards.
+//! Order of an epoch through shards.
 
 use proptest::prelude::*;
 
@@ -34,7 +34,7 @@ proptest! {
         let all = counts.iter().enumerate().flat_map(|(shard, &count)| (0..count).map(move |at| (shard, at)));
         prop_assert!(sorted.into_iter().eq(all));
 
-        // A fresh set, whose shards were read in another order, gives the same; so does going on in the middle.
+        // A fresh set, whose shards were read in another order, gives the same order; so does resuming in the middle.
         let fresh = Shards::open(shards.files()[0].parent().unwrap(), OnError::Fail, &SkipReport::default(), None).unwrap();
         if !taken.is_empty() {
             fresh.count().unwrap();
@@ -43,7 +43,7 @@ proptest! {
         let rest: Vec<_> = fresh.order(seed, epoch, buffer).skip(taken.len() / 2).map(Result::unwrap).collect();
         prop_assert_eq!(&taken[taken.len() / 2..], &rest[..]);
 
-        // What comes out has been among the first that went in: the buffer and as many as went out before.
+        // A sample that comes out was among the first that went in: the buffer and as many as came out before.
         let stream = order(&shards, seed, epoch, 1);
         for (out, sample) in taken.iter().enumerate() {
             let position = stream.iter().position(|other| other == sample).unwrap();
@@ -65,7 +65,7 @@ fn epochs_and_seeds_differ() {
 }
 
 #[test]
-fn shards_are_read_when_they_are_needed() {
+fn shards_are_read_on_demand() {
     let (folder, shards) = shards(&[5, 5, 5]);
     let mut order = shards.order(0, 0, 4);
     let first = order.next().unwrap().unwrap().0;
@@ -82,7 +82,7 @@ fn shards_are_read_when_they_are_needed() {
 
 #[test]
 fn the_order_is_pinned() {
-    // Runs that were saved before would go on in another order.
+    // Another order would change the continuation of saved runs.
     let (_folder, shards) = shards(&[3, 2, 3]);
     assert_eq!(order(&shards, 0, 0, 3), [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (0, 2), (2, 1), (2, 2)]);
 }

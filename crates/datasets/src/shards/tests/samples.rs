@@ -4,7 +4,7 @@ use radapter_images::DecodeOptions;
 
 use super::*;
 
-/// The samples of one shard: keys, image members and captions.
+/// Returns the samples of one shard: keys, image members and captions.
 fn samples(folder: &Folder) -> Vec<(String, String, Vec<String>)> {
     let shards = folder.skipping("s.tar");
     let parts = |sample: &ShardSample| {
@@ -23,7 +23,7 @@ fn expected(samples: &[(&str, &str, &[&str])]) -> Vec<(String, String, Vec<Strin
 }
 
 #[test]
-fn members_of_one_key_are_a_sample() {
+fn members_with_one_key_are_a_sample() {
     let folder = Folder::new();
     folder.write(
         "s.tar",
@@ -57,7 +57,7 @@ fn members_of_one_key_are_a_sample() {
 }
 
 #[test]
-fn images_are_read_from_their_places() {
+fn images_are_read_from_their_positions() {
     let folder = Folder::new();
     folder.plain("0", 3);
     for sample in folder.open("0.tar").unwrap().shard(0).unwrap().iter() {
@@ -100,11 +100,11 @@ fn damaged_samples_are_errors_or_skipped() {
         (&[("a.txt", b"x")], &["sample `a`", "no image", "`.jpg`", "found `.txt`"]),
         (&[("a.png", b""), ("a.json", b"{\"width\": 3}")], &["no caption", "found `.png`, `.json`"]),
         (&[("a.png", b""), ("a.json", b"{\"caption\": ")], &["sample `a` at byte 512", "`a.json`", "not JSON"]),
-        (&[("a.png", b""), ("a.json", b"[3]")], &["`a.json`", "expected a text at `[0]`"]),
+        (&[("a.png", b""), ("a.json", b"[3]")], &["`a.json`", "expected a string at `[0]`"]),
         (&[("a.png", b""), ("a.txt", b"\xff")], &["`a.txt`", "not UTF-8"]),
-        (&[("a.png", b""), ("a.txt", b"x"), ("a.txt", b"y")], &["`a.txt` is there twice"]),
-        (&[("a.png", b""), ("a.PNG", b""), ("a.txt", b"x")], &["`a.PNG` is there twice"]),
-        // Webdataset groups neighbours only: what stands between makes two samples of these, one without caption.
+        (&[("a.png", b""), ("a.txt", b"x"), ("a.txt", b"y")], &["`a.txt` occurs twice"]),
+        (&[("a.png", b""), ("a.PNG", b""), ("a.txt", b"x")], &["`a.PNG` occurs twice"]),
+        // Webdataset groups adjacent members only: the member between makes two samples of these, one without caption.
         (&[("a.png", b""), ("b.png", b""), ("b.txt", b"x"), ("a.txt", b"y")], &["sample `a`", "no caption"]),
     ] {
         let folder = Folder::new();
@@ -117,7 +117,7 @@ fn damaged_samples_are_errors_or_skipped() {
 }
 
 #[test]
-fn empty_captions_are_errors_or_left_out() {
+fn empty_captions_are_errors_or_skipped() {
     let folder = Folder::new();
     let json: &[u8] = br#"["", "two"]"#;
     folder.write("s.tar", &[("a.png", b""), ("a.txt", b" \n"), ("a.json", json), ("b.png", b""), ("b.txt", b"")]);
@@ -131,7 +131,7 @@ fn empty_captions_are_errors_or_left_out() {
 }
 
 #[test]
-fn samples_of_one_key_are_one_image() {
+fn samples_with_one_key_are_one_image() {
     let folder = Folder::new();
     folder.write("0.tar", &[("a.png", b"same"), ("a.txt", b"1"), ("b.png", b"b"), ("b.txt", b"2")]);
     folder.write("1.tar", &[("a.png", b"same"), ("a.json", br#"["3", "4"]"#)]);

@@ -1,6 +1,6 @@
-//! Sets of pixels as bits.
+//! Bit sets of pixels.
 
-/// A set of pixels, 64 to a word.
+/// Set of pixels, 64 per word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bits {
     words: Vec<u64>,
@@ -23,7 +23,7 @@ impl Bits {
         Self { words: self.words.iter().zip(&other.words).map(|(a, b)| a | b).collect() }
     }
 
-    /// Number of pixels in both, of which all are within a range.
+    /// Returns the number of pixels in both, all of which are within a range.
     pub(super) fn both(&self, other: &Self, within: std::ops::Range<usize>) -> usize {
         let words = within.start / 64..within.end.div_ceil(64);
         let pairs = self.words[words.clone()].iter().zip(&other.words[words]);

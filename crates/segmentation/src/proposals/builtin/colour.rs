@@ -1,14 +1,14 @@
-//! Colour spaces that pixels are compared in.
+//! Colour spaces for comparing pixels.
 
 use radapter_images::RgbImage;
 
-/// Three planes of values, each of about 0 to 255.
+/// Three planes of values, each roughly from 0 to 255.
 pub(super) type Planes = [Vec<f32>; 3];
 
-/// What colours are compared in.
+/// Colour space for comparing pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Space {
-    /// CIELAB: as people see differences.
+    /// CIELAB: perceptual differences.
     Lab,
     /// Hue and saturation as a point on a disc, and intensity: shadows change one of three values.
     Disc,
@@ -36,7 +36,7 @@ fn linear(value: f32) -> f32 {
     if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
 }
 
-/// CIELAB under D65, L from 0 to 255 and both others shifted and stretched as much.
+/// Converts to CIELAB under D65, with L from 0 to 255 and a and b shifted and scaled alike.
 fn lab([red, green, blue]: [f32; 3]) -> [f32; 3] {
     let x = (0.412_456 * red + 0.357_576 * green + 0.180_437 * blue) / 0.950_47;
     let y = 0.212_673 * red + 0.715_152 * green + 0.072_175 * blue;
@@ -47,7 +47,7 @@ fn lab([red, green, blue]: [f32; 3]) -> [f32; 3] {
     [2.55 * l, 2.55 * a + 128.0, 2.55 * b + 128.0]
 }
 
-/// The two opponents of normalised colours, stretched where there is light enough to tell, and intensity.
+/// Converts to the two opponents of normalised colours, scaled down in the dark, and intensity.
 fn disc([red, green, blue]: [f32; 3]) -> [f32; 3] {
     let sum = red + green + blue;
     // In the dark, colours are noise.
@@ -57,7 +57,7 @@ fn disc([red, green, blue]: [f32; 3]) -> [f32; 3] {
     [first + 128.0, second + 128.0, sum / 3.0]
 }
 
-/// Smoothed by a Gaussian of σ = 0.8, as the graph-based segmentation wants it: single pixels are noise.
+/// Smooths with a Gaussian of σ = 0.8, as graph-based segmentation expects: single pixels are noise.
 pub(super) fn smoothed(planes: &Planes, (width, height): (usize, usize)) -> Planes {
     const KERNEL: [f32; 7] = {
         // exp(−x²/(2·0.8²)) of −3…3, normalised.

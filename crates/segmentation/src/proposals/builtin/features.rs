@@ -1,27 +1,26 @@
-//! Features that regions are compared by: histograms of colours and gradients.
+//! Features for comparing regions: histograms of colours and gradients.
 
 use super::colour::Planes;
 use super::graph::Regions;
 
-/// Bins of a colour's histogram, for each plane.
+/// Bins of a colour histogram, per plane.
 const COLOURS: usize = 16;
-/// Directions of a brightness's gradient.
+/// Directions of the brightness gradient.
 const DIRECTIONS: usize = 8;
-/// Values of a region's histograms.
+/// Number of values in a region's histograms.
 const VALUES: usize = 3 * COLOURS + DIRECTIONS;
 
-/// What regions are compared by.
 #[derive(Clone, Debug)]
 pub(super) struct Features {
-    /// Pixels.
+    /// Number of pixels.
     pub(super) size: f32,
-    /// Left, top, right, bottom; the last two outside.
+    /// Left, top, right, bottom; the last two exclusive.
     bounds: [f32; 4],
     /// Colours, then directions, each adding up to 1.
     histogram: [f32; VALUES],
 }
 
-/// The features of all regions.
+/// Computes the features of all regions.
 pub(super) fn of(planes: &Planes, (width, height): (usize, usize), regions: &Regions) -> Vec<Features> {
     let none = Features { size: 0.0, bounds: [f32::MAX, f32::MAX, 0.0, 0.0], histogram: [0.0; VALUES] };
     let mut features = vec![none; regions.count];
@@ -53,14 +52,14 @@ pub(super) fn of(planes: &Planes, (width, height): (usize, usize), regions: &Reg
     features
 }
 
-/// One of eight directions, by comparisons alone.
+/// Returns one of eight directions, by comparisons alone.
 fn direction(dx: f32, dy: f32) -> usize {
     usize::from(dx < 0.0) * 4 + usize::from(dy < 0.0) * 2 + usize::from(dx.abs() < dy.abs())
 }
 
 impl Features {
-    /// The similarity of two neighbours: the intersections of their histograms, and how small and how compact both
-    /// together are (Uijlings et al., 2013, §3.2); 0 to 4.
+    /// Returns the similarity of two neighbours: the intersections of their histograms, and how small and how compact their
+    /// union is (Uijlings et al., 2013, §3.2); 0 to 4.
     pub(super) fn similarity(&self, other: &Self, pixels: f32) -> f32 {
         let (colours, directions) = (0..3 * COLOURS, 3 * COLOURS..VALUES);
         let part = |range: std::ops::Range<usize>| -> f32 {
@@ -72,7 +71,7 @@ impl Features {
         part(colours) / 3.0 + part(directions) + (1.0 - both / pixels) + (1.0 - gap / pixels)
     }
 
-    /// Those of two regions together.
+    /// Returns the features of the union.
     pub(super) fn join(&self, other: &Self) -> Self {
         let size = self.size + other.size;
         let mix = |at: usize| (self.histogram[at] * self.size + other.histogram[at] * other.size) / size;

@@ -1,26 +1,26 @@
-//! Graph-based segmentation of the pixels into first regions.
+//! Graph-based segmentation of the pixels into initial regions.
 
 use super::colour::Planes;
 
-/// Steps of an edge's weight in which edges are sorted.
+/// Resolution of edge weights for sorting.
 const STEPS: f32 = 32.0;
 
-/// The edges between neighbouring pixels, the lightest first.
+/// Edges between neighbouring pixels, lightest first.
 pub(super) struct Edges {
-    /// The first pixel and a direction, four to a pixel.
+    /// Pixel and direction of each edge, four directions per pixel.
     order: Vec<u32>,
-    /// Of each edge in this order.
+    /// In the same order.
     weights: Vec<f32>,
 }
 
 /// Regions of an image.
 pub(super) struct Regions {
-    /// Of each pixel, counted from 0.
+    /// Region of each pixel, counted from 0.
     pub(super) of: Vec<u32>,
     pub(super) count: usize,
 }
 
-/// Right, below, below right, above right.
+/// Returns the neighbour to the right, below, below right or above right.
 fn neighbour(pixel: usize, direction: usize, (width, height): (usize, usize)) -> Option<usize> {
     let (x, y) = (pixel % width, pixel / width);
     match direction {
@@ -31,7 +31,7 @@ fn neighbour(pixel: usize, direction: usize, (width, height): (usize, usize)) ->
     }
 }
 
-/// All edges, sorted by weight, the distance of both colours; among equals by pixel.
+/// Returns all edges, sorted by weight, the distance of both colours; equals by pixel.
 pub(super) fn edges(planes: &Planes, size: (usize, usize)) -> Edges {
     let pixels = planes[0].len();
     let weight = |a: usize, b: usize| {
@@ -47,7 +47,7 @@ pub(super) fn edges(planes: &Planes, size: (usize, usize)) -> Edges {
             }
         }
     }
-    // A counting sort: there are few steps and very many edges.
+    // A counting sort: there are few distinct weights and very many edges.
     let steps = found.iter().map(|(_, _, step)| step + 1).max().unwrap_or(0);
     let mut starts = vec![0_usize; steps + 1];
     found.iter().for_each(|(_, _, step)| starts[step + 1] += 1);
@@ -61,11 +61,11 @@ pub(super) fn edges(planes: &Planes, size: (usize, usize)) -> Edges {
     edges
 }
 
-/// Pixels joined into regions.
+/// Union-find structure of pixels.
 struct Forest {
     parent: Vec<u32>,
     size: Vec<u32>,
-    /// The weight up to which a region takes another in.
+    /// Weight up to which a region merges with another.
     limit: Vec<f32>,
 }
 
@@ -80,7 +80,7 @@ impl Forest {
         at as usize
     }
 
-    /// Joins two roots; the larger, among equals the first, stays.
+    /// Joins two roots; the larger stays, the first of equals.
     fn join(&mut self, a: usize, b: usize) -> usize {
         let (a, b) = if self.size[a] >= self.size[b] { (a, b) } else { (b, a) };
         self.parent[b] = a as u32;
@@ -89,8 +89,8 @@ impl Forest {
     }
 }
 
-/// Regions at a scale: two are joined by an edge that is not heavier than the heaviest inside either, plus `scale` over its
-/// size; then those below `smallest` pixels join the neighbour they are most like.
+/// Segments at a scale: an edge joins two regions if it is not heavier than the heaviest inside either, plus `scale` over its
+/// size; then regions below `smallest` pixels join their most similar neighbour.
 pub(super) fn segment(edges: &Edges, size: (usize, usize), scale: f32, smallest: usize) -> Regions {
     let pixels = size.0 * size.1;
     let mut forest = Forest { parent: (0..pixels as u32).collect(), size: vec![1; pixels], limit: vec![scale; pixels] };

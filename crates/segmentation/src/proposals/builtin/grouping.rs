@@ -1,4 +1,4 @@
-//! Joins neighbouring regions, the most alike first, into a hierarchy.
+//! Hierarchical grouping of neighbouring regions, most similar first.
 
 use std::collections::{BTreeMap, BinaryHeap};
 
@@ -8,7 +8,7 @@ use super::features::Features;
 use super::graph::Regions;
 use super::select::{Candidate, Extent};
 
-/// Two neighbours, ordered by how much they are like each other, then by their numbers.
+/// Two neighbours, ordered by similarity, then by their numbers.
 #[derive(PartialEq)]
 struct Pair {
     similarity: f32,
@@ -30,7 +30,7 @@ impl Ord for Pair {
     }
 }
 
-/// Pairs of pixels on either side of a border, and the sum of their differences.
+/// Number of pixel pairs across a border, and the sum of their differences.
 #[derive(Clone, Copy, Default)]
 struct Border {
     length: f32,
@@ -44,20 +44,20 @@ impl Border {
     }
 }
 
-/// A region of the hierarchy.
+/// Region of the hierarchy.
 struct Node {
     features: Features,
-    /// Of each neighbour the border to it.
+    /// Border to each neighbour.
     neighbours: BTreeMap<usize, Border>,
     bits: Bits,
     extent: Extent,
-    /// The mean difference across its border.
+    /// Mean difference across its border.
     contrast: f32,
     /// Whether it was joined to another.
     is_absorbed: bool,
 }
 
-/// Joins the two neighbours that are most alike until one region is left; every region on the way is a candidate.
+/// Joins the two most similar neighbours until one region is left; every intermediate region is a candidate.
 pub(super) fn candidates(
     planes: &Planes,
     features: &[Features],
@@ -99,7 +99,7 @@ pub(super) fn candidates(
         }
     }
     while let Some(Pair { a, b, .. }) = heap.pop() {
-        // A pair of which one is gone already.
+        // A pair with a region that was joined already.
         if nodes[a].is_absorbed || nodes[b].is_absorbed {
             continue;
         }

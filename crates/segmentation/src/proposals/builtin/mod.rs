@@ -1,5 +1,5 @@
-//! Masks without weights: graph-based segmentation (Felzenszwalb and Huttenlocher, 2004) at several scales and in several colour
-//! spaces, each grouped hierarchically (Uijlings et al., Selective Search, 2013).
+//! Mask proposals without weights: graph-based segmentation (Felzenszwalb and Huttenlocher, 2004) at several scales and in several
+//! colour spaces, each grouped hierarchically (Uijlings et al., Selective Search, 2013).
 //!
 //! Every region of every hierarchy is a candidate. Near-duplicates are merged and ranked higher; the best of
 //! the rest are the proposals. The result is a function of pixels and options.
@@ -18,16 +18,16 @@ use bits::Bits;
 use colour::Space;
 use select::Candidate;
 
-/// How masks are made.
+/// Options of the generator.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Masks of an image, at most.
+    /// Maximum number of masks per image.
     pub max_masks: usize,
-    /// The scales of the graph-based segmentation, `k` of its paper on colours from 0 to 255: the larger, the larger the regions.
+    /// Scales of the graph-based segmentation, `k` in its paper for colours from 0 to 255: larger scales give larger regions.
     pub scales: Vec<f32>,
-    /// The longer side in pixels to which larger images are reduced while masks are made.
+    /// Larger images are reduced to this longer side, in pixels, to generate masks.
     pub longest_side: u32,
-    /// Masks whose intersection over union is at least this are one.
+    /// Intersection over union from which masks count as the same.
     pub same: f64,
 }
 
@@ -37,16 +37,16 @@ impl Default for Options {
     }
 }
 
-/// A mask and how far it stands out.
+/// Mask with its score.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scored {
-    /// The mask, of the image's size.
+    /// The mask, in the image's size.
     pub mask: Rle,
-    /// Its weight; always 1.
+    /// Weight of the mask; always 1.
     pub score: f32,
 }
 
-/// Masks of an image, the most outstanding first; at least one, which for an image without any edge is all of it.
+/// Proposes masks of an image, most salient first; at least one, which for an image without edges is all of it.
 pub fn proposals(image: &RgbImage, options: &Options) -> Vec<Scored> {
     let (width, height) = (image.width() as usize, image.height() as usize);
     let small = reduced(image, options.longest_side.max(1));
@@ -69,12 +69,12 @@ pub fn proposals(image: &RgbImage, options: &Options) -> Vec<Scored> {
     found
 }
 
-/// Pixels of the smallest mask: a thousandth of the picture.
+/// Returns the minimum mask size: a thousandth of the image.
 fn smallest((width, height): (usize, usize)) -> usize {
     (width * height / 1000).clamp(1, 64)
 }
 
-/// The image with its longer side not above a limit.
+/// Reduces the image so that its longer side does not exceed a limit.
 fn reduced(image: &RgbImage, longest: u32) -> RgbImage {
     let (width, height) = image.dimensions();
     let longer = width.max(height);
@@ -85,7 +85,7 @@ fn reduced(image: &RgbImage, longest: u32) -> RgbImage {
     resize(image, side(width), side(height), Interpolation::Bilinear)
 }
 
-/// A mask at the image's size, by the nearest pixel of the reduced image.
+/// Scales a mask to the image's size, by the nearest pixel of the reduced image.
 fn enlarged(bits: &Bits, (small_width, small_height): (usize, usize), (width, height): (usize, usize)) -> Rle {
     let mut rows = vec![0_u32; small_height];
     (0..height).for_each(|y| rows[y * small_height / height] += 1);

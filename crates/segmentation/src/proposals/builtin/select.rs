@@ -1,36 +1,35 @@
-//! Selects the best regions of the hierarchies, near-duplicates taken together.
+//! Selection of the best regions of the hierarchies, with near-duplicates merged.
 
 use super::bits::Bits;
 
-/// A region of a hierarchy.
+/// Region of a hierarchy.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
     pub(super) bits: Bits,
     pub(super) extent: Extent,
     pub(super) area: usize,
-    /// The mean difference of colours across its border.
+    /// Mean colour difference across its border.
     pub(super) contrast: f32,
 }
 
-/// The smallest box around a region.
+/// Smallest box around a region.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Extent {
     left: usize,
     top: usize,
-    /// After the last column and row.
+    /// Exclusive, as is `bottom`.
     right: usize,
     bottom: usize,
 }
 
 impl Extent {
-    /// An empty box.
     pub(super) const NONE: Self = Self { left: usize::MAX, top: usize::MAX, right: 0, bottom: 0 };
 
     pub(super) fn of_pixel(x: usize, y: usize) -> Self {
         Self { left: x, top: y, right: x + 1, bottom: y + 1 }
     }
 
-    /// Around both.
+    /// Returns the box around both.
     pub(super) fn join(self, other: Self) -> Self {
         Self {
             left: self.left.min(other.left),
@@ -40,7 +39,7 @@ impl Extent {
         }
     }
 
-    /// What is in both.
+    /// Returns the intersection.
     fn meet(self, other: Self) -> Self {
         Self {
             left: self.left.max(other.left),
@@ -55,13 +54,13 @@ impl Extent {
     }
 }
 
-/// A candidate and those that are nearly equal to it.
+/// Candidate with its near-duplicates.
 struct Kept {
     candidate: Candidate,
     rank: f32,
 }
 
-/// The best candidates, with those of at least `same` intersection over union taken together.
+/// Selects the best candidates, merging those of at least `same` intersection over union.
 pub(super) fn select(
     mut candidates: Vec<Candidate>,
     width: usize,
@@ -90,14 +89,14 @@ pub(super) fn select(
     kept.into_iter().map(|kept| kept.candidate).collect()
 }
 
-/// How far a region stands out from its surroundings, a little more for a larger one. It counts once for each hierarchy that found
-/// it, which mostly decides. Only square roots, which IEEE 754 defines exactly on all machines.
+/// Rates how much a region stands out from its surroundings, slightly higher for a larger one. It counts once per hierarchy that
+/// found it, which mostly decides. Uses only square roots, which IEEE 754 defines exactly on all machines.
 fn rank(candidate: &Candidate) -> f32 {
     candidate.contrast.sqrt().sqrt() * (candidate.area as f32).sqrt().sqrt().sqrt()
 }
 
 fn is_same(a: &Candidate, b: &Candidate, width: usize, same: f64) -> bool {
-    // The intersection is no larger than that of the boxes, which mostly decides.
+    // The intersection is at most that of the boxes, which mostly rules a pair out.
     let meet = a.extent.meet(b.extent);
     let all = a.area + b.area;
     let most = meet.area().min(a.area).min(b.area);

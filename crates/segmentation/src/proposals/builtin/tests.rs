@@ -1,4 +1,4 @@
-//! What the built-in generator proposes for drawn scenes.
+//! Proposals of the built-in generator for synthetic scenes.
 
 use image::Rgb;
 use proptest::prelude::*;
@@ -6,14 +6,14 @@ use proptest::prelude::*;
 use super::*;
 use crate::mask::Mask;
 
-/// A disc, a square and a bar on a ground of two halves.
+/// Draws a disc, a square and a bar on a background of two halves.
 fn scene() -> (RgbImage, Vec<Mask>) {
     let (width, height) = (160_u32, 120_u32);
     let disc = |x: u32, y: u32| (f64::from(x) - 40.0).powi(2) + (f64::from(y) - 35.0).powi(2) < 400.0;
     let square = |x: u32, y: u32| (90..130).contains(&x) && (50..90).contains(&y);
     let bar = |x: u32, y: u32| (10..80).contains(&x) && (95..103).contains(&y);
     let image = RgbImage::from_fn(width, height, |x, y| {
-        // A little noise, the same each time.
+        // A little reproducible noise.
         let noise = ((x * 7 + y * 13 + x * y) % 5) as u8;
         let colour = if disc(x, y) {
             [200, 40, 40]
@@ -47,7 +47,7 @@ fn every_shape_is_proposed() {
         assert!(best(&found, shape) > 0.9, "{}", best(&found, shape));
     }
     assert_eq!(found, proposals(&image, &Options::default()));
-    // The most outstanding come first: of the thin bar a part of the ground looks more like a thing.
+    // The most salient come first; a part of the background is more salient than the thin bar.
     let few = proposals(&image, &Options { max_masks: 12, ..Options::default() });
     assert_eq!(few, found[..few.len()]);
     let place = |shape: &Mask| found.iter().position(|found| found.mask.decode().iou(shape) > 0.9);
@@ -56,7 +56,7 @@ fn every_shape_is_proposed() {
 }
 
 #[test]
-fn a_large_picture_is_worked_on_small_and_its_masks_are_large() {
+fn a_large_image_is_reduced_and_its_masks_are_full_size() {
     let (image, shapes) = scene();
     let large = resize(&image, 640, 480, Interpolation::Bilinear);
     let found = proposals(&large, &Options::default());
@@ -68,7 +68,7 @@ fn a_large_picture_is_worked_on_small_and_its_masks_are_large() {
 }
 
 #[test]
-fn pictures_without_edges_are_one_mask() {
+fn images_without_edges_are_one_mask() {
     for (width, height) in [(1, 1), (2, 1), (1, 9), (50, 40)] {
         let image = RgbImage::from_pixel(width, height, Rgb([90, 90, 90]));
         let found = proposals(&image, &Options::default());
@@ -80,7 +80,7 @@ fn pictures_without_edges_are_one_mask() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
     #[test]
-    fn masks_lie_within_and_differ(
+    fn masks_lie_within_the_image_and_differ(
         (width, height) in (1_u32..60, 1_u32..60), seed: u32, most in 1_usize..40,
     ) {
         let image = RgbImage::from_fn(width, height, |x, y| {
@@ -100,9 +100,9 @@ proptest! {
     }
 }
 
-/// Near-duplicates are looked for among all candidates: many regions of one size are the worst case.
+/// Near-duplicates are searched among all candidates: many regions of one size are the worst case.
 #[test]
-fn a_patchwork_of_equal_tiles_takes_no_longer_than_a_street() {
+fn a_patchwork_of_equal_tiles_is_fast() {
     let image = RgbImage::from_fn(320, 240, |x, y| {
         let tile = (x / 16 + 20 * (y / 16)).wrapping_mul(2_654_435_761);
         Rgb([(tile >> 8) as u8, (tile >> 16) as u8, (tile >> 24) as u8])
@@ -110,6 +110,6 @@ fn a_patchwork_of_equal_tiles_takes_no_longer_than_a_street() {
     let start = std::time::Instant::now();
     let found = proposals(&image, &Options::default());
     assert!((50..=200).contains(&found.len()), "{} masks", found.len());
-    // Half a second is what a quiet core needs at most; a busy machine may take several times as long.
+    // An idle core needs at most half a second; a busy machine may take several times as long.
     assert!(start.elapsed().as_secs_f64() < 3.0, "{:?}", start.elapsed());
 }

@@ -1,4 +1,4 @@
-//! Mask and class logits as arrays, checked and turned into proposals.
+//! Mask and class logits as arrays, checked and converted to proposals.
 
 use std::path::Path;
 
@@ -7,33 +7,33 @@ use radapter_datasets::DatasetError;
 use super::Wanted;
 use crate::proposals::{ClassScores, Grid, Proposal, Region};
 
-/// An array of numbers as a file has it.
+/// Array of numbers from a file.
 #[derive(Clone, Debug)]
 pub(super) struct Array {
     pub(super) shape: Vec<usize>,
-    /// In C's order.
+    /// In C order.
     pub(super) values: Vec<f32>,
 }
 
-/// What the files of logits hold.
+/// Content of a file of logits.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Arrays {
     pub(super) masks: Option<Array>,
     pub(super) scores: Option<Array>,
 }
 
-/// Bytes of the largest array, a limit for hostile files.
+/// Maximum size of an array in bytes, a limit for hostile files.
 pub(super) const MOST: u64 = 4 << 30;
 
-/// The largest logit of a mask.
+/// Largest absolute logit of a mask; larger ones are clamped.
 const LARGEST: f32 = 1e4;
 
-/// The error of an array that is missing, or of another shape or type.
+/// Creates the error of an array that is missing, or of another shape or type.
 pub(super) fn unfit(path: &Path, key: &str, expected: &str, found: &str) -> DatasetError {
     DatasetError::at(path, format!("`{key}`"), format!("expected {expected}, found {found}"))
 }
 
-/// Masks and class scores, their shapes checked.
+/// Converts masks and class scores, after a check of their shapes.
 pub(super) fn proposals(
     path: &Path,
     arrays: Arrays,

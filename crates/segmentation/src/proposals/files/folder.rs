@@ -1,4 +1,4 @@
-//! Folders with a file of proposals for each image.
+//! Folders with a proposal file per image.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use super::names::{base, slashed, stem};
 use super::read_error;
 use super::records::Passed;
 
-/// What the files of a folder hold.
+/// Format of a folder's files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Form {
     Json,
@@ -40,13 +40,13 @@ impl Form {
     }
 }
 
-/// A folder with a file for each image.
+/// Folder with a file per image.
 #[derive(Debug)]
 pub(super) struct Folder {
     form: Form,
-    /// By their relative paths without extension.
+    /// By relative path without extension.
     files: BTreeMap<String, PathBuf>,
-    /// Of each JSON file that was read so far.
+    /// Ignored parts of each JSON file that was read so far.
     passed: Mutex<BTreeMap<PathBuf, Passed>>,
 }
 
@@ -77,7 +77,7 @@ impl Folder {
         self.form
     }
 
-    /// The file of an image: by its relative path, which a file may have with the image's extension, else its base name.
+    /// Returns the file of an image: by its relative path, with or without the image's extension, else by its base name.
     pub(super) fn of(&self, name: &str) -> Option<&Path> {
         let known = self.known(name);
         known.or_else(|| self.files.get(base(&stem(name)))).map(PathBuf::as_path)
@@ -87,7 +87,7 @@ impl Folder {
         self.files.get(&slashed(name)).or_else(|| self.files.get(&stem(name)))
     }
 
-    /// What an image's file is known by, where it is not its whole path.
+    /// Returns the key of an image's file, if it is not its whole path.
     pub(super) fn loose(&self, name: &str) -> Option<&str> {
         if self.known(name).is_some() {
             return None;
@@ -95,7 +95,7 @@ impl Folder {
         self.files.get_key_value(base(&stem(name))).map(|(key, _)| key.as_str())
     }
 
-    /// Notes what was passed over in a file, which may be read several times and counts once.
+    /// Records what was ignored in a file, which may be read several times and counts once.
     pub(super) fn pass_over(&self, file: &Path, passed: Passed) {
         self.passed.lock().unwrap_or_else(PoisonError::into_inner).insert(file.to_owned(), passed);
     }
@@ -111,12 +111,12 @@ impl Folder {
 }
 
 fn wrong(path: &Path, found: &str) -> DatasetError {
-    let expected = "expected proposals of one form, as .json (run lengths), .png (id maps), .npz or .safetensors (logits), one file \
+    let expected = "expected proposals of one format: .json (run lengths), .png (id maps), .npz or .safetensors (logits), one file \
                     for each image with its name";
     DatasetError::new(path, format!("{expected}; found {found}"))
 }
 
-/// All files below a folder with their relative paths; hidden ones do not count.
+/// Collects all files below a folder with their relative paths, except hidden ones.
 fn collect(folder: &Path, prefix: &str, take: &mut dyn FnMut(String, PathBuf)) -> Result<(), DatasetError> {
     let read = read_error(folder);
     for entry in std::fs::read_dir(folder).map_err(read)? {

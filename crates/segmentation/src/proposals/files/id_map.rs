@@ -1,4 +1,4 @@
-//! Masks of an id map: a PNG whose values number the masks.
+//! Masks from an id map: a PNG whose values number the masks.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::Wanted;
 use crate::mask::{Mask, Rle};
 use crate::proposals::{Proposal, Region};
 
-/// The masks of an id map, by their values.
+/// Reads the masks of an id map, ordered by value.
 pub(super) fn masks(path: &Path, image: Wanted<'_>) -> Result<Vec<Proposal>, DatasetError> {
     let expected = "expected an id map: a grey or palette PNG of 8 or 16 bits, 0 for no mask";
     let map = read_stored(path).map_err(|error| DatasetError::new(path, format!("{error}; {expected}")))?;

@@ -1,4 +1,4 @@
-//! Proposals that some generator has written.
+//! Proposals from the files of other generators.
 
 mod arrays;
 mod folder;
@@ -20,13 +20,13 @@ use super::Proposals;
 use folder::{Folder, Form};
 use results::Results;
 
-/// Proposals in files; their form is detected.
+/// Proposals in files; their format is detected.
 ///
-/// | form | masks | which image |
+/// | format | masks | image |
 /// |---|---|---|
-/// | a JSON file | COCO's results form: records with `segmentation` as run lengths, compressed or plain; also under `annotations` | `file_name`, else `image_id`: the file's stem, leading zeros aside |
-/// | a folder of JSON files | a list of such records, as SAM writes them, or `{"annotations": […]}` | the file's name |
-/// | a folder of PNG files | id maps: each value but 0 is a mask | the file's name |
+/// | a JSON file | COCO's results format: records with `segmentation` as run lengths, compressed or plain; also under `annotations` | `file_name`, else `image_id`: the file's stem, ignoring leading zeros |
+/// | a folder of JSON files | a list of such records, as written by SAM, or `{"annotations": […]}` | the file's name |
+/// | a folder of PNG files | id maps: each value except 0 is a mask | the file's name |
 /// | a folder of `.npz` or `.safetensors` files | `masks [Q, h, w]` logits, and `scores [Q, K + 1]` logits of the classes | the file's name |
 ///
 /// A record's `score` weighs its mask. Polygons and categories are ignored.
@@ -42,35 +42,34 @@ enum Kind {
     Folder(Folder),
 }
 
-/// The image that proposals are wanted for.
+/// Image to find proposals for.
 #[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Wanted<'a> {
-    /// Its path relative to the images' folder, with or without its extension.
+    /// Path relative to the image folder, with or without its extension.
     pub name: &'a str,
-    /// Columns.
     pub width: usize,
-    /// Rows.
     pub height: usize,
     /// Number of classes that class scores must have, if known.
     pub classes: Option<usize>,
 }
 
 impl Wanted<'_> {
-    /// Refuses a mask, called `what`, whose columns and rows are not the image's.
+    /// Refuses a mask, called `what`, whose size is not the image's.
     pub(super) fn check_size(&self, path: &Path, what: &str, found: (usize, usize)) -> Result<(), DatasetError> {
         let Self { name, width, height, .. } = *self;
         if found == (width, height) {
             return Ok(());
         }
         let problem = format!(
-            "{} × {} pixels, and the image {name} has {width} × {height}: run lengths and id maps have to be of the image's own size",
+            "{} × {} pixels, but the image {name} has {width} × {height}; run lengths and id maps must have the size of their image",
             found.0, found.1
         );
         Err(DatasetError::at(path, what, problem))
     }
 }
 
-/// Refuses what is larger than `most` bytes.
+/// Refuses files and arrays larger than `most` bytes.
 fn check_bytes(path: &Path, what: &str, found: u64, most: u64) -> Result<(), DatasetError> {
     match found <= most {
         true => Ok(()),
@@ -83,10 +82,10 @@ fn read_error(path: &Path) -> impl Fn(io::Error) -> DatasetError + Copy {
 }
 
 impl ProposalFiles {
-    /// Opens a file or a folder. A results file is read whole, a folder listed.
+    /// Opens a file or a folder. A results file is read completely, a folder only listed.
     ///
     /// # Errors
-    /// [`DatasetError`] for files that cannot be read or are of another form.
+    /// [`DatasetError`] for files that cannot be read or have another format.
     pub fn open(path: &Path) -> Result<Self, DatasetError> {
         let kind = match std::fs::metadata(path).map_err(read_error(path))?.is_dir() {
             true => Kind::Folder(Folder::open(path)?),
@@ -95,12 +94,12 @@ impl ProposalFiles {
         Ok(Self { path: path.to_owned(), kind })
     }
 
-    /// The file or folder.
+    /// Returns the path of the file or folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What was ignored, in words; of a folder, in the files read so far.
+    /// Returns notes on what was ignored; for a folder, in the files read so far.
     pub fn notes(&self) -> Vec<String> {
         match &self.kind {
             Kind::Results(results) => results.notes(),
@@ -116,10 +115,10 @@ impl ProposalFiles {
         }
     }
 
-    /// Refuses proposals that are for none of these images, or match two of them.
+    /// Refuses proposals that match none of these images, or match two of them.
     ///
     /// # Errors
-    /// [`DatasetError`]; not for no images at all, or proposals for none at all.
+    /// [`DatasetError`]; no images at all, or no proposals at all, are accepted.
     pub fn check<'a>(&self, mut names: impl Iterator<Item = &'a str> + Clone) -> Result<(), DatasetError> {
         let mut loose: HashMap<&str, &str> = HashMap::new();
         for name in names.clone() {
@@ -130,8 +129,8 @@ impl ProposalFiles {
             if let Some(key) = key
                 && let Some(first) = loose.insert(key, name)
             {
-                let advice = "name images by their paths below the images' folder";
-                let problem = format!("what it has for {key} may be for {first} or for {name}: {advice}");
+                let advice = "use paths below the image folder as names";
+                let problem = format!("its proposals for {key} match both {first} and {name}; {advice}");
                 return Err(DatasetError::new(&self.path, problem));
             }
         }
@@ -146,12 +145,12 @@ impl ProposalFiles {
             return Ok(());
         }
         let problem = format!(
-            "has no proposals for any of the {images} images: it is for {example}, and the first image is {image}"
+            "has no proposals for any of the {images} images; it has some for {example}, but the first image is {image}"
         );
         Err(DatasetError::about(&self.path, problem))
     }
 
-    /// The proposals of an image; empty if the files do not have it.
+    /// Returns the proposals of an image; empty if the files have none.
     ///
     /// # Errors
     /// [`DatasetError`] for masks that are damaged or do not fit the image, and scores that do not fit the classes.

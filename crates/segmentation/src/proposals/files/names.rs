@@ -3,12 +3,12 @@
 /// Extensions that are not part of a name.
 const EXTENSIONS: [&str; 9] = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "ppm", "gif"];
 
-/// A path with `/`.
+/// Normalises path separators to `/`.
 pub(super) fn slashed(path: &str) -> String {
     path.replace('\\', "/")
 }
 
-/// A path without the extension of an image, with `/`.
+/// Removes an image's extension from a path, and normalises separators to `/`.
 pub(super) fn stem(path: &str) -> String {
     let path = slashed(path);
     let is_image = |extension: &str| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension));
@@ -18,12 +18,12 @@ pub(super) fn stem(path: &str) -> String {
     }
 }
 
-/// The last part of a path.
+/// Returns the last part of a path.
 pub(super) fn base(stem: &str) -> &str {
     stem.rsplit('/').next().unwrap_or(stem)
 }
 
-/// A number without leading zeros: COCO's file names are its ids with leading zeros.
+/// Removes leading zeros from a number: COCO's file names are its ids with leading zeros.
 pub(super) fn without_zeros(text: &str) -> &str {
     let trimmed = text.trim_start_matches('0');
     if trimmed.is_empty() && !text.is_empty() { "0" } else { trimmed }

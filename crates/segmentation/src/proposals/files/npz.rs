@@ -1,4 +1,4 @@
-//! Arrays of `.npz` files.
+//! Arrays in `.npz` files.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -12,7 +12,7 @@ use radapter_datasets::DatasetError;
 use super::arrays::{Array, Arrays, MOST, unfit};
 use super::{check_bytes, read_error};
 
-/// The arrays of a `numpy.savez` file, compressed or not.
+/// Reads the arrays of a `numpy.savez` file, compressed or not.
 pub(super) fn read(path: &Path) -> Result<Arrays, DatasetError> {
     let failed = read_error(path);
     let file = BufReader::new(File::open(path).map_err(failed)?);
@@ -33,12 +33,12 @@ fn member(
     };
     let file = NpyFile::new(member).map_err(failed)?;
     let header = file.header();
-    let expected = "floating point numbers, as numpy's float16, float32 or float64, in C's order";
+    let expected = "floating point numbers, as float16, float32 or float64 of numpy, in C order";
     let wrong = |found: &str| unfit(path, key, expected, found);
     if header.order() == Order::Fortran && header.shape().len() > 1 {
-        return Err(wrong("Fortran's order (numpy.ascontiguousarray turns it)"));
+        return Err(wrong("Fortran order (convert it with numpy.ascontiguousarray)"));
     }
-    // The header says how much there is to hold, before it is held.
+    // The header gives the size, which is checked before anything is allocated.
     let bytes = header.shape().iter().try_fold(8_u64, |bytes, &length| bytes.checked_mul(length));
     check_bytes(path, "an array", bytes.unwrap_or(u64::MAX), MOST)?;
     let shape = header.shape().iter().map(|&length| length as usize).collect();

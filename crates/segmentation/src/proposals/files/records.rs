@@ -1,4 +1,4 @@
-//! Records of COCO's results form, and their masks.
+//! Records in COCO's results format, and their masks.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::Wanted;
 use crate::mask::Rle;
 use crate::proposals::{Proposal, Region};
 
-/// A record of COCO's results form. What is not named here does not matter.
+/// Record in COCO's results format. Other keys are ignored.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Record {
     pub(super) image_id: Option<Value>,
@@ -28,8 +28,8 @@ enum Segmentation {
         size: [usize; 2],
         counts: Counts,
     },
-    /// Corners: of no use here. A list, so that run lengths that are none are not taken for them.
-    Polygons(#[allow(dead_code, reason = "that it is a list is all that is looked at")] Vec<serde::de::IgnoredAny>),
+    /// Corners, which are ignored. A list, so that invalid run lengths are not taken for them.
+    Polygons(#[allow(dead_code, reason = "only deserialized to check that it is a list")] Vec<serde::de::IgnoredAny>),
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -39,7 +39,7 @@ enum Counts {
     Plain(Vec<u32>),
 }
 
-/// What was passed over.
+/// Counts of ignored parts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Passed {
     records: usize,
@@ -54,7 +54,7 @@ impl Passed {
         self.categories.extend(record.category_id.as_ref().map(Value::to_string));
     }
 
-    /// Both.
+    /// Returns the sum of both.
     pub(super) fn join(mut self, other: &Self) -> Self {
         self.records += other.records;
         self.without_runs += other.without_runs;
@@ -62,19 +62,17 @@ impl Passed {
         self
     }
 
-    /// In words.
+    /// Returns notes for the user.
     pub(super) fn notes(&self) -> Vec<String> {
         let Self { records, without_runs, categories } = self;
         let mut notes = Vec::new();
         if *without_runs > 0 {
-            notes.push(format!(
-                "{without_runs} of {records} proposals are polygons, or have no mask, and are passed over"
-            ));
+            notes.push(format!("{without_runs} of {records} proposals are polygons, or have no mask, and are ignored"));
         }
-        // One category for all is how the form is filled in where there is none.
+        // A single category for all proposals is a common placeholder.
         if categories.len() > 1 {
             notes.push(format!(
-                "the proposals' {} categories are passed over: masks are named by the model",
+                "the proposals' {} categories are ignored: the model classifies the masks",
                 categories.len()
             ));
         }
@@ -82,7 +80,7 @@ impl Passed {
     }
 }
 
-/// The masks of an image's records, each with its place in the file; those without run lengths are passed over.
+/// Returns the masks of an image's records, each with its index in the file; records without run lengths are ignored.
 pub(super) fn masks(
     path: &Path,
     records: &[(usize, &Record)],

@@ -1,4 +1,4 @@
-//! Files in COCO's results form, indexed by image.
+//! Files in COCO's results format, indexed by image.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,19 +12,19 @@ use super::records::{Passed, Record, masks};
 use super::{Wanted, read_error};
 use crate::proposals::Proposal;
 
-/// A results file, read whole and indexed by image.
+/// Results file, read completely and indexed by image.
 #[derive(Debug)]
 pub(super) struct Results {
     records: Vec<Record>,
-    /// By `file_name`, whole.
+    /// By the whole `file_name`.
     by_file: HashMap<String, Vec<usize>>,
-    /// By its stem.
+    /// By the stem of `file_name`.
     by_name: HashMap<String, Vec<usize>>,
-    /// By `image_id`, where there is no `file_name`.
+    /// By `image_id`, for records without `file_name`.
     by_id: HashMap<String, Vec<usize>>,
 }
 
-/// What a file holds: records, and the images they name.
+/// Content of a file: records, and the images they name.
 struct File {
     records: Vec<Record>,
     images: Vec<ImageRecord>,
@@ -39,7 +39,7 @@ struct ImageRecord {
 fn parse(path: &Path) -> Result<File, DatasetError> {
     let bytes = std::fs::read(path).map_err(read_error(path))?;
     let json = |reason: String| wrong(path, &reason);
-    let value: Value = serde_json::from_slice(&bytes).map_err(|error| json(format!("no JSON: {error}")))?;
+    let value: Value = serde_json::from_slice(&bytes).map_err(|error| json(format!("not JSON: {error}")))?;
     let (records, images) = match value {
         Value::Array(records) => (records, Vec::new()),
         Value::Object(mut object) => match (object.remove("annotations"), object.remove("images")) {
@@ -69,11 +69,11 @@ fn parse(path: &Path) -> Result<File, DatasetError> {
 }
 
 fn wrong(path: &Path, reason: &str) -> DatasetError {
-    let expected = "expected COCO's results form, a list of records with `segmentation` as run lengths";
+    let expected = "expected COCO's results format, a list of records with `segmentation` as run lengths";
     DatasetError::new(path, format!("{reason}; {expected}"))
 }
 
-/// A number or text as COCO's ids are compared: without leading zeros.
+/// Normalises a number or string to compare COCO's ids: without leading zeros.
 fn id(value: &Value) -> Option<String> {
     match value {
         Value::Number(number) => Some(number.to_string()),
@@ -108,8 +108,8 @@ impl Results {
         Ok(results)
     }
 
-    /// The records of an image, with their places: by its relative path, else that without extension, else its base name, else
-    /// its id.
+    /// Returns the records of an image, with their indices: by its relative path, else without extension, else by base name, else
+    /// by id.
     pub(super) fn of(&self, name: &str) -> Vec<(usize, &Record)> {
         let whole = self.by_file.get(&slashed(name)).or_else(|| self.by_name.get(&stem(name)));
         let found = whole.or_else(|| self.by_base(name).map(|(_, numbers)| numbers));
@@ -122,7 +122,7 @@ impl Results {
         self.by_name.get_key_value(base).or_else(|| self.by_id.get_key_value(without_zeros(base)))
     }
 
-    /// The key of an image's records, where it is not the whole path.
+    /// Returns the key of an image's records, if it is not the whole path.
     pub(super) fn loose(&self, name: &str) -> Option<&str> {
         let is_known = self.by_file.contains_key(&slashed(name)) || self.by_name.contains_key(&stem(name));
         if is_known { None } else { self.by_base(name).map(|(key, _)| key.as_str()) }
@@ -139,7 +139,7 @@ impl Results {
     }
 }
 
-/// The masks of a file that is for one image, and what was ignored.
+/// Reads the masks of a file for a single image, and what was ignored.
 pub(super) fn of_image(path: &Path, image: Wanted<'_>) -> Result<(Vec<Proposal>, Passed), DatasetError> {
     let File { records, .. } = parse(path)?;
     let masks = masks(path, &records.iter().enumerate().collect::<Vec<_>>(), image)?;

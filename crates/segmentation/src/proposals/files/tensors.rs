@@ -1,4 +1,4 @@
-//! Arrays of safetensors files.
+//! Arrays in safetensors files.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use radapter_datasets::DatasetError;
 use super::arrays::{Array, Arrays, MOST, unfit};
 use super::{check_bytes, read_error};
 
-/// The arrays of a safetensors file.
+/// Reads the arrays of a safetensors file.
 pub(super) fn read(path: &Path) -> Result<Arrays, DatasetError> {
     let failed = read_error(path);
     check_bytes(path, "a file", std::fs::metadata(path).map_err(failed)?.len(), MOST)?;

@@ -1,4 +1,4 @@
-//! Saving, loading, a disk that fills, killed saves.
+//! Saving, loading, a full disk, killed saves.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use burn::tensor::Tensor;
@@ -27,13 +27,13 @@ fn same(a: &Named, b: &Named) -> bool {
     a.keys().eq(b.keys()) && a.iter().all(|(key, flat)| flat.values.to_data() == b[key].values.to_data())
 }
 
-/// The newest state, or that of step `from`.
+/// Loads the newest state, or that of step `from`.
 fn loaded(states: &Path, from: Option<u64>, expected: &Named) -> Result<State, TrainError> {
     load(states, chosen(states, from)?, expected, &Device::flex())
 }
 
 #[test]
-fn a_state_comes_back_and_the_last_two_are_kept() {
+fn a_state_round_trips_and_the_last_two_are_kept() {
     let dir = tempfile::tempdir().unwrap();
     for step in [1, 2, 9, 10] {
         save(&Disk, dir.path(), &state(step)).unwrap();
@@ -51,7 +51,7 @@ fn a_state_comes_back_and_the_last_two_are_kept() {
 }
 
 #[test]
-fn a_disk_that_fills_leaves_the_older_states_intact() {
+fn a_full_disk_leaves_the_older_states_intact() {
     let dir = tempfile::tempdir().unwrap();
     save(&Disk, dir.path(), &state(1)).unwrap();
     save(&Disk, dir.path(), &state(2)).unwrap();
@@ -71,7 +71,7 @@ fn a_disk_that_fills_leaves_the_older_states_intact() {
 }
 
 #[test]
-fn what_a_killed_save_left_is_no_state_and_is_removed() {
+fn leftovers_of_a_killed_save_are_not_a_state_and_are_removed() {
     let dir = tempfile::tempdir().unwrap();
     save(&Disk, dir.path(), &state(4)).unwrap();
     let killed = dir.path().join("step-00000005.tmp");
