@@ -23,7 +23,7 @@ impl Alpha {
     /// The adapters in full.
     pub const ONE: Self = Self(1.0);
 
-    /// Checks a number, and warns about one that extrapolates.
+    /// Checks a number.
     ///
     /// # Errors
     /// [`SettingsError`] for NaN, a negative number and one above 1.5.
@@ -33,11 +33,7 @@ impl Alpha {
             return Err(refused(value.to_string()));
         }
         // −0 is in the range, and is 0.
-        let alpha = Self(value.abs());
-        if alpha.extrapolates() {
-            tracing::warn!("alpha = {value} is outside [0, 1]: it extrapolates beyond the adapted model");
-        }
-        Ok(alpha)
+        Ok(Self(value.abs()))
     }
 
     /// Returns α as a number, 0 to 1.5.

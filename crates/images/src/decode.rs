@@ -10,7 +10,7 @@ use image::codecs::png::PngDecoder;
 use image::codecs::pnm::PnmDecoder;
 use image::codecs::tiff::TiffDecoder;
 use image::codecs::webp::WebPDecoder;
-use image::{DynamicImage, ImageDecoder, Limits, RgbImage};
+use image::{ColorType, DynamicImage, ImageDecoder, Limits, RgbImage};
 use radapter_files::io_error;
 
 use crate::error::ImageError;
@@ -79,6 +79,10 @@ fn decode_with(
     let mut decoder = decoder.map_err(|error| classified(name, format, error))?;
     let (width, height) = decoder.dimensions();
     limits.check_pixels(name, width, height)?;
+    if matches!(decoder.color_type(), ColorType::Rgb32F | ColorType::Rgba32F) {
+        let found = format!("a {format} of floating-point numbers");
+        return Err(ImageError::Unsupported { name: name.to_owned(), found });
+    }
     // The number of pixels is already bounded. A TIFF also claims sizes of its strips, which have no right to more than the
     // pixels of the widest type need.
     let mut allocations = Limits::no_limits();
@@ -101,7 +105,7 @@ fn to_rgb(image: DynamicImage) -> RgbImage {
         DynamicImage::ImageLumaA16(image) => image.pixels().flat_map(|p| [upper(p[0]); 3]).collect(),
         DynamicImage::ImageRgb16(image) => image.pixels().flat_map(|p| [p[0], p[1], p[2]].map(upper)).collect(),
         DynamicImage::ImageRgba16(image) => image.pixels().flat_map(|p| [p[0], p[1], p[2]].map(upper)).collect(),
-        // Of floats, which only TIFF has; `decode_with` refuses them.
+        // Floating-point numbers are refused before they are decoded.
         other => return other.into_rgb8(),
     };
     RgbImage::from_raw(width, height, pixels).expect("three bytes for each pixel")

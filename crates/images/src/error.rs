@@ -12,7 +12,7 @@ pub enum ImageError {
     #[error(transparent)]
     Read(IoError),
     /// The content is not an image, whatever the name says.
-    #[error("{name}: not an image: expected JPEG, PNG or WebP, found {found}")]
+    #[error("{name}: not an image: expected JPEG, PNG, WebP, BMP, GIF, TIFF or PNM, found {found}")]
     NotAnImage { name: String, found: String },
     /// A format without a decoder, or a feature that the decoder lacks.
     #[error("{name}: unsupported image: {found}; convert it to JPEG, PNG or WebP")]

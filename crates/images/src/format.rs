@@ -67,8 +67,10 @@ pub(crate) fn sniff(bytes: &[u8]) -> Content {
     if let Some((_, format)) = SIGNATURES.iter().find(|(signature, _)| bytes.starts_with(signature)) {
         return Content::Image(*format);
     }
-    if let [b'P', b'1'..=b'6', space, ..] = bytes
+    // Two letters alone would also begin a text: a width or a comment follows.
+    if let [b'P', b'1'..=b'6', space, next, ..] = bytes
         && space.is_ascii_whitespace()
+        && (next.is_ascii_digit() || next.is_ascii_whitespace() || *next == b'#')
     {
         return Content::Image(Format::Pnm);
     }
@@ -168,7 +170,11 @@ mod tests {
         };
         assert_eq!(sniff(b"\xff\xd8\xff\xe0"), Content::Image(Format::Jpeg));
         assert_eq!(sniff(b"RIFF\0\0\0\0WEBPVP8 "), Content::Image(Format::WebP));
-        assert_eq!(sniff(b"GIF89a"), Content::OtherImage("GIF"));
+        assert_eq!(sniff(b"GIF89a"), Content::Image(Format::Gif));
+        assert_eq!(sniff(b"MM\0*\0\0\0\x08"), Content::Image(Format::Tiff));
+        assert_eq!(sniff(b"P6\n2 2\n255\n"), Content::Image(Format::Pnm));
+        assert_eq!(other(b"P6 is not a header"), "text that starts with \"P6 is not a header\"");
+        assert_eq!(sniff(b"8BPS"), Content::OtherImage("Photoshop"));
         assert_eq!(sniff(b"\0\0\0\x1cftypavif"), Content::OtherImage("AVIF"));
         assert_eq!(other(b""), "an empty file");
         assert_eq!(other(b"404 not found\n"), "text that starts with \"404 not found\\n\"");

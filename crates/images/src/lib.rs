@@ -24,7 +24,7 @@
 //!
 //! | module | items |
 //! |---|---|
-//! | `decode` | [`decode_file`], [`decode_bytes`]: JPEG, PNG or WebP to RGB |
+//! | `decode` | [`decode_file`], [`decode_bytes`]: an image file to RGB |
 //! | `options` | [`DecodeOptions`], [`DecodeLimits`], [`DecodeMode`]: size limits, reduced JPEGs |
 //! | `preprocess` | [`Preprocess`], [`PreprocessConfig`], [`ResizeMode`]: resize, crop and normalize for a model |
 //! | `resize` | [`resize`], [`resize_box`]: Pillow's resize, byte for byte |

@@ -108,6 +108,10 @@ impl Settings {
     /// # Errors
     /// As [`set`](Self::set).
     pub fn put(&mut self, key: &str, value: Value, origin: &str) -> Result<(), SettingsError> {
+        // `loss = { margin = 0.1 }` sets one setting of the group and leaves the others.
+        if let Value::Table(group) = value {
+            return group.into_iter().try_for_each(|(inner, value)| self.put(&format!("{key}.{inner}"), value, origin));
+        }
         let mut table = &mut self.table;
         let mut parts = key.split('.').peekable();
         while let Some(part) = parts.next() {
@@ -121,6 +125,19 @@ impl Settings {
                 .ok_or_else(|| SettingsError::NotAGroup { key: key.to_owned(), part: part.to_owned() })?;
         }
         self.origins.insert(key.to_owned(), Origin::Named(origin.to_owned()));
+        Ok(())
+    }
+
+    /// Adds the settings of a layer above, which override.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub fn extend(&mut self, above: Self) -> Result<(), SettingsError> {
+        let Self { table, origins } = above;
+        for (key, value) in table {
+            self.put(&key, value, "")?;
+        }
+        self.origins.extend(origins);
         Ok(())
     }
 

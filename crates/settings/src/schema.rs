@@ -123,6 +123,20 @@ impl Schema {
         Ok(Overlaid { schema: self, table })
     }
 
+    /// Joins two layers. A setting of the upper one displaces those of the lower one that it excludes, as in [`overlay`](Self::overlay).
+    ///
+    /// # Errors
+    /// [`SettingsError::NotAGroup`] for a key that goes through a value.
+    pub fn join(&self, mut lower: Settings, upper: Settings) -> Result<Settings, SettingsError> {
+        for entry in &self.entries {
+            if entry.setting.spec.displaced_by.is_some_and(|by| upper.get(by).is_some()) {
+                lower.remove(&entry.key);
+            }
+        }
+        lower.extend(upper)?;
+        Ok(lower)
+    }
+
     /// Finds the first given setting that differs from the record.
     ///
     /// Words that stand for a computed value (`ema = "auto"`) contradict nothing.

@@ -61,6 +61,9 @@ pub enum TrainError {
     /// The training set has no samples.
     #[error("the training set is empty")]
     NoSamples,
+    /// The method does not keep to what [`Tuning`](crate::Tuning) asks of it.
+    #[error("the method is faulty: {reason}")]
+    Method { reason: String },
     /// No parameter would be trained.
     #[error("{reason}")]
     NothingToTrain { reason: String },

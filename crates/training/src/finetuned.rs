@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use radapter_adapter::Alpha;
 use radapter_clip::checkpoint::{Checkpoint, read_safetensors};
-use radapter_settings::{Origin, SettingsError};
+use radapter_settings::Origin;
 
 use crate::error::TrainError;
 use crate::method::{self, Method};
@@ -53,11 +53,8 @@ impl FineTunedRun {
     }
 
     /// Returns the α of a model for which none is given: the run's own for scaled adapters, else 1.
-    ///
-    /// # Errors
-    /// [`SettingsError`] if the recorded value is out of range.
-    pub fn default_alpha(&self) -> Result<Alpha, SettingsError> {
-        if self.method.is_scaled() { Alpha::new(self.files.train().alpha) } else { Ok(Alpha::ONE) }
+    pub fn default_alpha(&self) -> Alpha {
+        if self.method.is_scaled() { self.files.train().alpha } else { Alpha::ONE }
     }
 
     /// Returns the paths of all files that evaluation reads.
@@ -87,10 +84,7 @@ impl FineTunedRun {
         if !self.files.evaluated(self.method.stem()).exists() && self.files.dir().report()?.is_none() {
             return Err(FineTunedError::Unfinished { run: self.files.dir().path().to_owned() });
         }
-        let alpha = match alpha {
-            Some(alpha) => alpha,
-            None => self.default_alpha()?,
-        };
+        let alpha = alpha.unwrap_or_else(|| self.default_alpha());
         Ok(FineTuned { model: self.method.open(&self.files, base, alpha, device)?, alpha })
     }
 

@@ -4,6 +4,7 @@
 //! [trained](Plan::train), or, if made from the record of a run, [resumed](Plan::resume).
 
 use burn::tensor::Device;
+use radapter_adapter::Alpha;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::Clip;
 use radapter_settings::schema::{self, Overlaid};
@@ -222,7 +223,7 @@ fn check_method(method: &dyn Method, train: &TrainSettings) -> Result<(), Settin
         let expected = "the method does not tune it; omit tune, or choose another method";
         return Err(SettingsError::Conflict { key, found, expected });
     }
-    if !method.is_scaled() && train.alpha != 1.0 {
+    if !method.is_scaled() && train.alpha != Alpha::ONE {
         let (key, found) = ("alpha", train.alpha.to_string());
         let expected = "this method trains and validates at alpha = 1; to mix with the base, pass --alpha once the run is finished";
         return Err(SettingsError::Conflict { key, found, expected });
@@ -279,7 +280,8 @@ pub fn check_resume<T: Task>(run: &RunDir, given: &Settings) -> Result<(), Train
     recorded::<T>(run, &record)?;
     match settings_of::<T>().contradiction(given, &record.settings)? {
         None => Ok(()),
-        Some(Contradiction { key, recorded, given, .. }) => {
+        Some(Contradiction { key, recorded, given, origin }) => {
+            let given = format!("{given} (in {origin})");
             Err(TrainError::Contradiction { key, run: recorded, given })
         }
     }

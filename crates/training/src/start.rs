@@ -6,7 +6,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use burn::module::{Module, Param};
-use radapter_adapter::Alpha;
 use radapter_clip::model::{Adapter, Clip, Precision};
 
 use crate::config::TrainSettings;
@@ -34,7 +33,7 @@ use crate::state::parameters;
 use crate::state::saved::{self, Counters};
 use crate::state::tensor_file::Named;
 use crate::task::Parts;
-use crate::tuning::Tuning;
+use crate::tuning::{Phase, Tuning};
 
 /// Whether a run is new or resumed.
 pub(crate) enum Begin {
@@ -89,6 +88,7 @@ impl Start {
             let reason = "the settings leave nothing to train: no adapter is in a tower that the loss uses".to_owned();
             return Err(TrainError::NothingToTrain { reason });
         }
+        check_phases(&phases, total, |phase| parameters::trained(&under_training(plain.clone(), &*tuning, phase)))?;
         // The last phase trains everything that any phase does.
         let all = parameters::trained(&under_training(plain, &*tuning, phases.len().saturating_sub(1)));
         let tuned_parameters = all.values().map(|flat| flat.shape.iter().product::<usize>()).sum();
@@ -120,7 +120,7 @@ impl Start {
             counters,
             run: run.clone(),
             base_hash,
-            alpha: Alpha::new(settings.alpha)?,
+            alpha: settings.alpha,
             validator,
             interrupt,
             window: VecDeque::new(),
@@ -171,6 +171,24 @@ impl Begin {
 fn under_training<A: Adapter>(model: TrainModel<A>, tuning: &dyn Tuning<A>, phase: usize) -> TrainModel<A> {
     let device = model.device().autodiff();
     to_training(model, &device, |key| tuning.trains(key, phase))
+}
+
+/// Checks that phases fill the run and that each trains what the one before trained: the loop saves the parameters of the
+/// current phase alone.
+fn check_phases(phases: &[Phase], total: u64, trained: impl Fn(usize) -> Named) -> Result<(), TrainError> {
+    let steps: u64 = phases.iter().map(|phase| phase.steps).sum();
+    if steps != total {
+        let reason = format!("its phases have {steps} steps, and the run has {total}");
+        return Err(TrainError::Method { reason });
+    }
+    for phase in 1..phases.len() {
+        let (before, now) = (trained(phase - 1), trained(phase));
+        if let Some(lost) = before.keys().find(|key| !now.contains_key(*key)) {
+            let reason = format!("phase {} trains `{lost}`, and phase {} does not", phase, phase + 1);
+            return Err(TrainError::Method { reason });
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a new run whose steps cannot fit into the device's free memory.

@@ -51,7 +51,7 @@ fn adapters_become_a_plain_model() {
     let validated = train(dir.path(), "lr = 0.02\nema = 0.5").unwrap();
     let run = ClassificationRun::open(METHODS, dir.path()).unwrap();
     assert_eq!(run.run().files().base_reference(), Some("tiny"));
-    assert_eq!(run.run().default_alpha().unwrap().get(), 0.5);
+    assert_eq!(run.run().default_alpha().get(), 0.5);
 
     let base = checkpoint(1);
     let untouched = run.model(&base, Some(Alpha::ZERO), &device()).unwrap();
@@ -85,7 +85,7 @@ fn tuned_weights_are_mixed_with_the_base() {
     let dir = tempfile::tempdir().unwrap();
     train(dir.path(), "tune = \"all\"\nlr = 3e-3");
     let run = ClassificationRun::open(METHODS, dir.path()).unwrap();
-    assert_eq!(run.run().default_alpha().unwrap(), Alpha::ONE);
+    assert_eq!(run.run().default_alpha(), Alpha::ONE);
     let base = checkpoint(1);
     let at = |alpha: f64| run.model(&base, Some(Alpha::new(alpha).unwrap()), &device()).unwrap();
     let (start, half, end) = (at(0.0), at(0.5), at(1.0));

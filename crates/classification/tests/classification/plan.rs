@@ -59,7 +59,7 @@ fn defaults_depend_on_task_and_tuning() {
     let adapters = plan("", 10).unwrap().train;
     assert_eq!((adapters.tune, adapters.loss.kind), (Tune::Adapters, LossKind::MpmNce));
     assert_eq!((adapters.loss.margin, adapters.loss.smoothing), (0.05, 0.02));
-    assert_eq!((adapters.alpha, adapters.batch_size, adapters.best.as_str()), (0.5, 36, "top1"));
+    assert_eq!((adapters.alpha.get(), adapters.batch_size, adapters.best.as_str()), (0.5, 36, "top1"));
 
     let all = plan("tune = \"all\"", 10).unwrap().train;
     assert_eq!((all.loss.kind, all.loss.smoothing), (LossKind::CrossEntropy, 0.0));

@@ -46,7 +46,7 @@ fn defaults_are_the_documented_ones() {
 
     let train = train("");
     assert_eq!((train.method.as_str(), train.tune, train.loss.kind), ("r-adapter", Tune::Adapters, LossKind::MpmNce));
-    assert_eq!((train.alpha, train.best.as_str()), (0.5, "top1"));
+    assert_eq!((train.alpha.get(), train.best.as_str()), (0.5, "top1"));
     assert_eq!((train.loss.margin, train.loss.smoothing, train.loss.temperature), (0.05, 0.02, 0.01));
 }
 
@@ -86,7 +86,7 @@ fn the_published_table_is_verbatim() {
         let train = train(&format!("recipe = \"{recipe}\""));
         assert_eq!(train.recipe, recipe);
         assert_eq!((train.epochs, train.batch_size, train.warmup), (Some(epochs), batch, warmup), "{recipe}");
-        assert_eq!((train.ema, train.alpha, train.clip_norm), (OrNone::Some(m), alpha, clip), "{recipe}");
+        assert_eq!((train.ema, train.alpha.get(), train.clip_norm), (OrNone::Some(m), alpha, clip), "{recipe}");
         assert_eq!((train.loss.smoothing, train.loss.margin), (smoothing, margin), "{recipe}");
         assert_eq!(train.adapter.rank.to_string(), rank, "{recipe}");
         assert_eq!((train.lr, train.final_lr, train.weight_decay), (5e-4, 1e-6, 0.0), "{recipe}");
@@ -109,11 +109,11 @@ fn full_fine_tuning_has_its_own_defaults() {
         assert_eq!(train.tune, if toml.contains("image") { Tune::Image } else { Tune::All }, "{toml}");
         assert_eq!((train.lr, train.weight_decay, train.ema), (3e-5, 0.1, OrNone::None), "{toml}");
         assert_eq!((train.loss.kind, train.loss.smoothing), (LossKind::CrossEntropy, 0.0), "{toml}");
-        assert_eq!(train.alpha, 1.0, "{toml}");
+        assert_eq!(train.alpha.get(), 1.0, "{toml}");
     }
     // A recipe's α applies to adapters.
     let train = train("method = \"full\"\nrecipe = \"paper-imagenet\"");
-    assert_eq!((train.alpha, train.lr, train.loss.kind), (1.0, 5e-4, LossKind::CrossEntropy));
+    assert_eq!((train.alpha.get(), train.lr, train.loss.kind), (1.0, 5e-4, LossKind::CrossEntropy));
 }
 
 #[test]

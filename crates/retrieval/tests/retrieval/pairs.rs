@@ -65,7 +65,7 @@ fn images_are_held_out_with_all_their_captions() {
 #[test]
 fn settings_are_resolved_and_refused() {
     let plan = plan("steps = 4");
-    assert_eq!((plan.train.alpha, plan.train.loss.margin, plan.train.loss.smoothing), (0.8, 0.05, 0.0));
+    assert_eq!((plan.train.alpha.get(), plan.train.loss.margin, plan.train.loss.smoothing), (0.8, 0.05, 0.0));
     assert_eq!(plan.train.best, "mean_recall");
     assert_eq!(plan.task.settings.templates, Templates::from_list(vec!["{}".to_owned()]).unwrap());
     for (toml, words) in [

@@ -45,7 +45,7 @@ fn defaults_are_the_documented_ones() {
 
     let train = train("");
     assert_eq!((train.method.as_str(), train.tune, train.loss.kind), ("r-adapter", Tune::Adapters, LossKind::MpmNce));
-    assert_eq!((train.alpha, train.best.as_str()), (0.8, "mean_recall"));
+    assert_eq!((train.alpha.get(), train.best.as_str()), (0.8, "mean_recall"));
     assert_eq!((train.loss.margin, train.loss.smoothing, train.loss.temperature), (0.05, 0.0, 0.01));
 }
 
@@ -53,7 +53,7 @@ fn defaults_are_the_documented_ones() {
 fn the_recipe_is_the_published_table_and_the_user_overrides_it() {
     let (train, task) = (train("recipe = \"paper-coco\""), task("recipe = \"paper-coco\""));
     assert_eq!((train.recipe.as_str(), train.epochs, train.batch_size), ("paper-coco", Some(10), 512));
-    assert_eq!((train.warmup, train.ema, train.alpha), (500, OrNone::Some(0.999), 0.8));
+    assert_eq!((train.warmup, train.ema, train.alpha.get()), (500, OrNone::Some(0.999), 0.8));
     assert_eq!((train.loss.smoothing, train.loss.margin, train.clip_norm), (0.0, 0.05, OrNone::None));
     assert_eq!(train.adapter.rank.to_string(), "full");
     assert_eq!((train.lr, train.final_lr, train.weight_decay), (5e-4, 1e-6, 0.0));
@@ -64,7 +64,7 @@ fn the_recipe_is_the_published_table_and_the_user_overrides_it() {
         given.assign(assignment).unwrap();
     }
     let plan = support::plan(&given, in_memory()).unwrap();
-    assert_eq!((plan.train.epochs, plan.train.total_steps(100), plan.train.alpha), (None, 7, 0.3));
+    assert_eq!((plan.train.epochs, plan.train.total_steps(100), plan.train.alpha.get()), (None, 7, 0.3));
     assert_eq!((plan.train.clip_norm, plan.task.settings.max_captions), (OrNone::Some(2.0), OrNone::Some(2)));
     assert!(matches!(plan.train.ema, OrNone::Some(m) if m < 0.6));
 }
@@ -80,7 +80,7 @@ fn full_fine_tuning_has_its_own_defaults() {
         assert_eq!((train.method.as_str(), train.tune), (method, tune), "{toml}");
         assert_eq!((train.lr, train.weight_decay, train.ema), (3e-5, 0.1, OrNone::None), "{toml}");
         assert_eq!((train.loss.kind, train.loss.smoothing), (LossKind::InfoNce, 0.0), "{toml}");
-        assert_eq!(train.alpha, 1.0, "{toml}");
+        assert_eq!(train.alpha.get(), 1.0, "{toml}");
     }
 }
 

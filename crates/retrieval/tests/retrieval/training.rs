@@ -63,7 +63,7 @@ fn a_run_records_its_task_and_data() {
     let run = RunDir::open(dir.path()).unwrap();
     assert_eq!(run.record().unwrap().task, "retrieval");
     assert!(dir.path().join("split.json").is_file());
-    assert_eq!(FineTunedRun::open(METHODS, dir.path()).unwrap().default_alpha().unwrap().get(), 0.8);
+    assert_eq!(FineTunedRun::open(METHODS, dir.path()).unwrap().default_alpha().get(), 0.8);
     check_resume::<Retrieval>(&run, &settings("split = \"train,restval\"\nsteps = 2")).unwrap();
     let error = check_resume::<Retrieval>(&run, &settings("split = \"train\"")).unwrap_err();
     assert!(error.to_string().contains("split"), "{error}");

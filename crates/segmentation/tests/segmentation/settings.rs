@@ -54,7 +54,7 @@ fn defaults_are_the_documented_ones() {
     assert!(split.0.is_empty());
 
     assert_eq!((train.method.as_str(), train.tune, train.loss.kind), ("r-adapter", Tune::Adapters, LossKind::MpmNce));
-    assert_eq!((train.alpha, train.best.as_str()), (0.4, "segment_top1"));
+    assert_eq!((train.alpha.get(), train.best.as_str()), (0.4, "segment_top1"));
     assert_eq!((train.loss.margin, train.loss.smoothing, train.loss.temperature), (0.05, 0.0, 0.01));
 }
 
@@ -66,7 +66,7 @@ fn the_recipe_is_the_published_schedule_and_the_user_overrides_it() {
     assert_eq!((train.recipe.as_str(), train.epochs, train.lr, train.warmup), ("ovseg", Some(5), 5e-6, 100));
 
     let train = plan(folder.path(), "recipe = \"ovseg\"\nmethod = \"r-adapter\"\nsteps = 7\nlr = 1e-3").train;
-    assert_eq!((train.method.as_str(), train.tune, train.alpha), ("r-adapter", Tune::Adapters, 0.4));
+    assert_eq!((train.method.as_str(), train.tune, train.alpha.get()), ("r-adapter", Tune::Adapters, 0.4));
     assert_eq!((train.epochs, train.steps, train.lr, train.warmup), (None, Some(7), 1e-3, 100));
 }
 
@@ -82,7 +82,7 @@ fn full_fine_tuning_has_its_own_defaults() {
         assert_eq!((train.method.as_str(), train.tune), (method, tune), "{more}");
         assert_eq!((train.lr, train.weight_decay, train.ema), (3e-5, 0.1, OrNone::None), "{more}");
         assert_eq!((train.loss.kind, train.loss.smoothing), (LossKind::InfoNce, 0.0), "{more}");
-        assert_eq!(train.alpha, 1.0, "{more}");
+        assert_eq!(train.alpha.get(), 1.0, "{more}");
     }
 }
 

@@ -73,7 +73,7 @@ fn a_run_records_its_task_and_data() {
     let record = run.record().unwrap();
     assert_eq!(record.task, "segmentation");
     assert_eq!(record.settings["classes"].as_array().unwrap().len(), 4);
-    assert_eq!(FineTunedRun::open(METHODS, &dir).unwrap().default_alpha().unwrap().get(), 0.4);
+    assert_eq!(FineTunedRun::open(METHODS, &dir).unwrap().default_alpha().get(), 0.4);
     let classes = folder.path().join("classes.txt");
     std::fs::write(&classes, "blue\ngreen\nred\nyellow, golden\n").unwrap();
     check_resume::<Segmentation>(&run, &settings(&format!("classes = \"{}\"\nsteps = 2", classes.display()))).unwrap();

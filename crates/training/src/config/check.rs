@@ -47,7 +47,7 @@ impl TrainSettings {
                 "warmup = {warmup} covers all {total} steps, so the learning rate never reaches lr = {lr}"
             ));
         }
-        if self.alpha > 1.0 {
+        if self.alpha.extrapolates() {
             warnings.push(format!("alpha = {} extrapolates beyond the adapted model", self.alpha));
         }
         warnings

@@ -10,7 +10,7 @@ mod recipe;
 
 use std::sync::Arc;
 
-use radapter_adapter::{AdapterConfig, DropMode};
+use radapter_adapter::{AdapterConfig, Alpha, DropMode};
 use radapter_clip::model::Precision;
 use radapter_losses::MpmNceConfig;
 use radapter_settings::{Facts, OrNone, Spec, schema, settings};
@@ -57,7 +57,7 @@ settings! {
         /// Trained parameters: adapters, all weights of the towers that the loss uses, or the image tower's.
         pub tune: Tune = Spec::toml("\"adapters\""),
         /// Weight of the adapters in the merged model, for validation and, by default, export.
-        pub alpha: f64 = Spec::toml("1.0").from_to(0.0, 1.5),
+        pub alpha: Alpha = Spec::toml("1.0").from_to(0.0, 1.5),
         /// Decay m of the trained parameters' moving average.
         pub ema: OrNone<f64> = Spec::toml("\"auto\"").below_one().word("auto", "min(0.999, 0.01^(1/N)) for N steps", |table, facts| {
             0.01_f64.powf(1.0 / total_steps(table, facts).max(1) as f64).min(0.999).into()
@@ -198,7 +198,7 @@ impl TrainSettings {
 
     /// Returns the steps of the run over `samples`.
     pub fn total_steps(&self, samples: usize) -> u64 {
-        self.steps.unwrap_or_else(|| self.epochs.unwrap_or(0) * self.steps_per_epoch(samples))
+        self.steps.unwrap_or_else(|| self.epochs.unwrap_or(0).saturating_mul(self.steps_per_epoch(samples)))
     }
 }
 
@@ -211,7 +211,8 @@ fn total_steps(table: &Table, facts: &Facts) -> u64 {
     let whole =
         |key: &str| table.get(key).and_then(toml::Value::as_integer).and_then(|whole| u64::try_from(whole).ok());
     let batch_size = whole("batch_size").map_or(1, |size| size as usize);
-    whole("steps").unwrap_or_else(|| whole("epochs").unwrap_or(0) * steps_per_epoch(facts.samples, batch_size))
+    whole("steps")
+        .unwrap_or_else(|| whole("epochs").unwrap_or(0).saturating_mul(steps_per_epoch(facts.samples, batch_size)))
 }
 
 fn default_workers() -> usize {

@@ -59,6 +59,17 @@ pub enum TunedModel {
 }
 
 impl TunedModel {
+    /// Returns what recognizes the model: the hash of its tensors.
+    ///
+    /// # Errors
+    /// [`FineTunedError::NotMergeable`] for a method whose modules cannot be merged.
+    pub fn hash(&self) -> Result<String, FineTunedError> {
+        match self {
+            Self::Merged(checkpoint) => Ok(checkpoint.state.hash()),
+            Self::Runtime(_) => Err(FineTunedError::NotMergeable),
+        }
+    }
+
     /// Returns the tensors of a plain CLIP.
     ///
     /// # Errors

@@ -45,7 +45,7 @@ pub(crate) fn run<A: Adapter + Sync>(
         let started = Instant::now();
         let mut times = StepTimes::default();
         let mut clock = Stopwatch::start();
-        let batch = with_views(loader.next_batch()?, &model, settings.seed, &*session.tuning);
+        let batch = with_views(loader.next_batch()?, &model, settings.seed, &*session.tuning)?;
         times.wait = clock.lap();
 
         let lr = session.lr();
@@ -87,11 +87,20 @@ pub(crate) fn run<A: Adapter + Sync>(
 }
 
 /// Adds the method's views of its images to a batch.
-fn with_views<A: Adapter>(mut batch: Batch, model: &TrainModel<A>, seed: u64, tuning: &dyn Tuning<A>) -> Batch {
+fn with_views<A: Adapter>(
+    mut batch: Batch,
+    model: &TrainModel<A>,
+    seed: u64,
+    tuning: &dyn Tuning<A>,
+) -> Result<Batch, TrainError> {
     let size = model.clip.config.vision.image_size;
     let views = tuning.views(&Images { pixels: &batch.pixels, size, seed, step: batch.step });
+    if views.len() % (3 * size * size) != 0 {
+        let reason = format!("{} values of views are not whole images of 3 × {size} × {size}", views.len());
+        return Err(TrainError::Method { reason });
+    }
     batch.add_views(&views, size);
-    batch
+    Ok(batch)
 }
 
 /// Returns the model as the next phase trains it, if one starts here.
@@ -102,7 +111,8 @@ fn next_phase<A: Adapter + Sync>(
     session: &Session<A>,
 ) -> TrainModel<A> {
     let (phase, done) = session.phase();
-    if done > 0 || session.is_complete() {
+    // Also where a run stops early: its last state is that of the phase which a resumed run would be in.
+    if done > 0 || session.counters.step >= session.total {
         return model;
     }
     let device = model.device();

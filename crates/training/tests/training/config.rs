@@ -48,7 +48,7 @@ fn full_fine_tuning_has_its_own_defaults() {
 fn the_user_s_settings_override_the_recipe() {
     let config = resolve(&["recipe=paper-toy"], 16_000).train;
     assert_eq!((config.epochs, config.batch_size, config.ema), (Some(50), 256, OrNone::Some(0.999)));
-    assert_eq!((config.alpha, config.loss.margin, config.loss.smoothing), (0.8, 0.1, 0.02));
+    assert_eq!((config.alpha.get(), config.loss.margin, config.loss.smoothing), (0.8, 0.1, 0.02));
     assert_eq!((config.lr, config.final_lr, config.weight_decay), (5e-4, 1e-6, 0.0));
     assert_eq!(config.adapter.rank.to_string(), "4");
     let config = resolve(&["recipe=paper-toy", "steps=7", "adapter.rank=full", "ema=auto"], 100).train;
@@ -56,7 +56,7 @@ fn the_user_s_settings_override_the_recipe() {
     assert_eq!(config.adapter.rank.to_string(), "full");
     assert!(matches!(config.ema, OrNone::Some(m) if m < 0.6));
     // A recipe's α applies to adapters.
-    assert_eq!(resolve(&["recipe=paper-toy", "tune=all"], 100).train.alpha, 1.0);
+    assert_eq!(resolve(&["recipe=paper-toy", "tune=all"], 100).train.alpha.get(), 1.0);
     let error = refused(&["recipe=paper-other"]);
     assert!(error.contains("recipes of toy are auto, paper-toy"), "{error}");
 }

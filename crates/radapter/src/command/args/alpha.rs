@@ -37,7 +37,11 @@ impl AlphaGrid {
 }
 
 fn checked(alpha: f64) -> Result<Alpha, Usage> {
-    Alpha::new(alpha).map_err(|error| Usage(format!("--alpha: {error}")))
+    let alpha = Alpha::new(alpha).map_err(|error| Usage(format!("--alpha: {error}")))?;
+    if alpha.extrapolates() {
+        tracing::warn!("alpha = {alpha} is outside [0, 1]: it extrapolates beyond the adapted model");
+    }
+    Ok(alpha)
 }
 
 impl FromStr for AlphaGrid {

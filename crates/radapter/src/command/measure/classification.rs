@@ -201,7 +201,7 @@ fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Swe
         let values = each(&result).map(|set| set.evaluation.top1).chain([ood]).collect();
         points.push(Point::new(alpha, values, &result)?);
     }
-    let default = run.run().default_alpha()?;
+    let default = run.run().default_alpha();
     let id = columns.first().cloned().unwrap_or_default();
     let frontier =
         Frontier::new().method("this run", &places, Some(default.get())).chart("Up and to the right is better", &id);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use radapter_clip::model::{Clip, Encoder};
+use radapter_clip::model::Encoder;
 use radapter_datasets::captions::{self, CaptionsOptions};
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::{OnError, SkipReport, Templates};
@@ -161,10 +161,9 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
 
     let mut points = Vec::with_capacity(grid.len());
     for (index, alpha) in grid.iter().copied().enumerate() {
-        let checkpoint = run.model(&base, Some(alpha), &device)?.model.checkpoint()?;
-        let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &device)?;
+        let model = run.model(&base, Some(alpha), &device)?.model.encoder(&device)?;
         let what = format!("alpha {alpha} ({} of {})", index + 1, grid.len());
-        let evaluation = source.measure(&what, &clip, &options, session)?;
+        let evaluation = source.measure(&what, &*model, &options, session)?;
         tracing::info!("alpha {alpha}: mean recall {}", percent(evaluation.mean_recall));
         points.push(Point::new(alpha, values(&evaluation), &evaluation)?);
     }
@@ -178,7 +177,7 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
         series: columns.iter().enumerate().map(|(index, name)| (name.clone(), index == last)).collect(),
         columns,
         points,
-        default: run.default_alpha()?,
+        default: run.default_alpha(),
         more: None,
     })
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use radapter_clip::checkpoint::Checkpoint;
 use radapter_datasets::SkipReport;
 use radapter_datasets::label_map::{self, Labelling, write_grey};
 use radapter_datasets::pairs::{AnnotatedImage, maps, pairs};
@@ -18,6 +17,7 @@ use radapter_segmentation::confusion::Confusion;
 use radapter_segmentation::proposals::Source;
 use radapter_segmentation::scores::Scores;
 use radapter_segmentation::task::Segmentation;
+use radapter_training::finetuned::TunedModel;
 use serde::Serialize;
 
 use super::sweep::{self, Point, Sweep};
@@ -182,7 +182,7 @@ impl Scene {
     fn measure(
         &self,
         what: &str,
-        model: &Checkpoint,
+        model: &TunedModel,
         parts: &Parts,
         options: &EmbedOptions,
         save: Option<&Path>,
@@ -250,7 +250,7 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
             }
             let parts = scene.parts(&args.fusion, &args.proposals, run_of(reference))?;
             let model = ModelArgs { model: reference.clone(), arch: args.arch.clone() };
-            let model = model::load(&model, args.alpha.get()?, session)?.checkpoint()?;
+            let model = model::load(&model, args.alpha.get()?, session)?.model;
             let options = session.embed_options(&args.decode, args.batch);
             let measure = |save: Option<&Path>| scene.measure("segmenting", &model, &parts, &options, save, session);
             let measured = match &args.save_maps {
@@ -301,9 +301,9 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
     let has_unseen = args.unseen.is_some();
     let mut points = Vec::with_capacity(grid.len());
     for (index, alpha) in grid.iter().copied().enumerate() {
-        let checkpoint = run.model(&base, Some(alpha), &device)?.model.checkpoint()?;
+        let model = run.model(&base, Some(alpha), &device)?.model;
         let what = format!("alpha {alpha} ({} of {})", index + 1, grid.len());
-        let measured = scene.measure(&what, &checkpoint, &parts, &options, None, session)?;
+        let measured = scene.measure(&what, &model, &parts, &options, None, session)?;
         tracing::info!("alpha {alpha}: mIoU {}", percent(measured.scores.miou));
         points.push(Point::new(alpha, values(&measured, has_unseen), &measured)?);
     }
@@ -316,7 +316,7 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
         series: columns.iter().enumerate().map(|(index, name)| (name.clone(), index == 0)).collect(),
         columns,
         points,
-        default: run.default_alpha()?,
+        default: run.default_alpha(),
         more: None,
     })
 }

@@ -28,7 +28,7 @@ pub(super) fn run(args: &SegmentArgs, session: &Session) -> anyhow::Result<()> {
     let found = images::list(std::slice::from_ref(&args.images))?;
     let parts = Parts::open(&args.fusion, &args.proposals, run_of(&args.model.model), None)?;
     let synonyms = args.classes.synonyms.or(parts.synonyms).unwrap_or_default();
-    let model = model::load(&args.model, args.alpha.get()?, session)?.checkpoint()?;
+    let model = model::load(&args.model, args.alpha.get()?, session)?.model;
     let shown = Shown { model: &model, classes: &classes, synonyms, session };
     let mut entries = Vec::new();
     output::write_dir(&args.out, |dir| {

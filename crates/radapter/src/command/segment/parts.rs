@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use radapter_clip::checkpoint::Checkpoint;
-use radapter_clip::model::Clip;
 use radapter_datasets::Templates;
 use radapter_datasets::on_error::Skipped;
 use radapter_embedding::{EmbedOptions, Image};
@@ -18,6 +16,7 @@ use radapter_segmentation::segmenter::{SegmentError, SegmentSettings, Segmented,
 use radapter_segmentation::task::Segmentation;
 use radapter_segmentation::vocabulary::Vocabulary;
 use radapter_training::RunDir;
+use radapter_training::finetuned::TunedModel;
 use radapter_training::plan::recorded_if;
 
 use crate::command::Session;
@@ -37,7 +36,7 @@ pub(in crate::command) struct Parts {
 
 /// A model and its classes.
 pub(in crate::command) struct Shown<'a> {
-    pub(in crate::command) model: &'a Checkpoint,
+    pub(in crate::command) model: &'a TunedModel,
     pub(in crate::command) classes: &'a ClassList,
     pub(in crate::command) synonyms: Synonyms,
     pub(in crate::command) session: &'a Session,
@@ -96,46 +95,58 @@ impl Parts {
         take: &mut dyn FnMut(Segmented) -> anyhow::Result<()>,
     ) -> anyhow::Result<Vec<Skipped>> {
         let Shown { model, classes, synonyms, session } = *shown;
-        let clip = Clip::from_state(&model.config, &model.state, &session.device()?)?;
-        let cropper = Cropper::new(&model.config, self.crop)?;
-        let texts = classes.texts(synonyms);
-        let vocabulary = match text_cache() {
-            Some(kept) => Vocabulary::cached(&clip, &texts, &self.templates, options.batch, &kept)?,
-            None => Vocabulary::new(&clip, &texts, &self.templates, options.batch)?,
-        };
-        let cache = self
-            .cache
-            .as_deref()
-            .map(|folder| Cache::open(folder, &model.state.hash(), model.config.embed_dim, self.crop));
-        let cache = cache.transpose()?;
-        let segmenter = Segmenter {
-            model: &clip,
-            vocabulary: &vocabulary,
-            cropper: &cropper,
-            source: self.source.clone(),
-            settings: self.settings,
-            options: options.clone(),
-            cache: cache.as_ref(),
-        };
-        let progress = session.progress.start(what, "images", images.len() as u64);
-        // The library passes on only the message of an error, so the error itself is kept here.
-        let mut failed = None;
-        let skipped = segmenter.run(images, &mut |segmented| {
-            let done = segmented.index + 1;
-            take(segmented).map_err(|error| {
-                let message = error.to_string();
-                failed = Some(error);
-                message
-            })?;
-            progress.set(done as u64, "");
-            Ok(())
-        });
-        match (skipped, failed) {
-            (Err(SegmentError::Take(_)), Some(error)) => Err(error),
-            (skipped, _) => {
-                progress.finish();
-                Ok(skipped?)
-            }
+        let hash = self.cache.is_some().then(|| model.hash()).transpose().context("--cache")?;
+        model.with_encoder(&session.device()?, |clip| {
+            let cropper = Cropper::new(clip.config(), self.crop)?;
+            let texts = classes.texts(synonyms);
+            let vocabulary = match text_cache() {
+                Some(kept) => Vocabulary::cached(clip, &texts, &self.templates, options.batch, &kept)?,
+                None => Vocabulary::new(clip, &texts, &self.templates, options.batch)?,
+            };
+            let cache = match (&self.cache, &hash) {
+                (Some(folder), Some(hash)) => Some(Cache::open(folder, hash, clip.config().embed_dim, self.crop)?),
+                _ => None,
+            };
+            let segmenter = Segmenter {
+                model: clip,
+                vocabulary: &vocabulary,
+                cropper: &cropper,
+                source: self.source.clone(),
+                settings: self.settings,
+                options: options.clone(),
+                cache: cache.as_ref(),
+            };
+            run(&segmenter, images, session, what, take)
+        })?
+    }
+}
+
+/// Runs a segmenter with progress.
+fn run(
+    segmenter: &Segmenter<'_>,
+    images: &[Image],
+    session: &Session,
+    what: &str,
+    take: &mut dyn FnMut(Segmented) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<Skipped>> {
+    let progress = session.progress.start(what, "images", images.len() as u64);
+    // The library passes on only the message of an error, so the error itself is kept here.
+    let mut failed = None;
+    let skipped = segmenter.run(images, &mut |segmented| {
+        let done = segmented.index + 1;
+        take(segmented).map_err(|error| {
+            let message = error.to_string();
+            failed = Some(error);
+            message
+        })?;
+        progress.set(done as u64, "");
+        Ok(())
+    });
+    match (skipped, failed) {
+        (Err(SegmentError::Take(_)), Some(error)) => Err(error),
+        (skipped, _) => {
+            progress.finish();
+            Ok(skipped?)
         }
     }
 }

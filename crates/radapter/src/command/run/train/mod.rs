@@ -186,14 +186,15 @@ impl Given<'_> {
             }
             Some(other) => return Err(Usage(format!("model = {other} in {origin}: expected a string")).into()),
         };
-        for assignment in &self.run.set {
-            settings.assign(assignment)?;
-        }
-        let Some(args) = self.task else { return Ok(Asked { settings, model }) };
-        if let Some(method) = &args.common.method {
-            settings.put("method", method.as_str().into(), "--method")?;
-        }
         let schema = task.settings();
+        let mut given = Settings::default();
+        for assignment in &self.run.set {
+            given.assign(assignment)?;
+        }
+        let Some(args) = self.task else { return Ok(Asked { settings: schema.join(settings, given)?, model }) };
+        if let Some(method) = &args.common.method {
+            given.put("method", method.as_str().into(), "--method")?;
+        }
         for (key, text) in &args.flags {
             let flag = format!("--{}", key.replace('_', "-"));
             let entry = schema.entry(key, || radapter_settings::Origin::Named(flag.clone()))?;
@@ -204,8 +205,9 @@ impl Given<'_> {
                 Ok(_) => as_text,
                 Err(_) => as_toml().filter(|value| entry.setting.normalize(value.clone()).is_ok()).unwrap_or(as_text),
             };
-            settings.put(key, value, &flag)?;
+            given.put(key, value, &flag)?;
         }
+        let settings = schema.join(settings, given)?;
         Ok(Asked { settings, model: args.common.model.clone().or(model) })
     }
 }
