@@ -8,6 +8,7 @@
 //! A directory is written under another name beside the target, synced and renamed, so that it appears whole or not at
 //! all.
 
+mod archive;
 mod error;
 #[cfg(feature = "hub")]
 pub mod hub;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod architecture;
+mod archives;
 mod damaged;
 mod export;
 #[cfg(feature = "hub")]
