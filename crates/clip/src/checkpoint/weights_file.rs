@@ -7,10 +7,9 @@ use std::path::{Component, Path};
 
 use burn_store::pytorch_reader::{DType, PytorchError, PytorchReader};
 use radapter_files::io_error;
-use serde_json::Value;
 
 use super::stored_tensor::{Content, StoredTensor, TensorFile};
-use super::{CheckpointError, archive, safetensors_file};
+use super::{CheckpointError, archive, safetensors_file, text_file};
 use crate::state_dict::StoredDtype;
 
 /// The key under which a training checkpoint keeps the weights.
@@ -23,6 +22,7 @@ pub(super) fn open(path: &Path) -> Result<TensorFile, CheckpointError> {
     }
     let mut head = Vec::new();
     std::fs::File::open(path).and_then(|file| file.take(512).read_to_end(&mut head)).map_err(io_error("open", path))?;
+    text_file::refuse_lfs_pointer(path, &head)?;
     // An 8-byte length and the header's brace: no pickle starts so. A damaged file is recognised by its name.
     let named = path.extension().is_some_and(|extension| extension == "safetensors");
     if named || head.get(8) == Some(&b'{') {
@@ -122,9 +122,7 @@ pub(super) fn shard_files(index: &Path) -> Result<BTreeSet<String>, CheckpointEr
 }
 
 fn weight_map(index: &Path) -> Result<BTreeMap<String, String>, CheckpointError> {
-    let text = std::fs::read_to_string(index).map_err(io_error("open", index))?;
-    let json: Value = serde_json::from_str(&text)
-        .map_err(|error| CheckpointError::damaged(index, None, format!("not JSON: {error}")))?;
+    let json = text_file::read_json(index)?;
     let Some(map) = json["weight_map"].as_object() else {
         return Err(CheckpointError::damaged(
             index,

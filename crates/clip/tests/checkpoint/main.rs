@@ -7,7 +7,9 @@ mod architecture;
 mod archives;
 mod damaged;
 mod export;
+mod foreign;
 #[cfg(feature = "hub")]
 mod hub;
 mod reading;
 mod support;
+mod tokenizers;
