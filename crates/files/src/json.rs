@@ -13,11 +13,9 @@ const PYTHON_NUMBERS: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
 /// ```
 pub fn json_reason(text: &[u8], error: &dyn Display) -> String {
     let Some((at, number)) = python_number(text) else { return error.to_string() };
-    let (line, start) = text[..at]
-        .iter()
-        .enumerate()
-        .filter(|(_, byte)| **byte == b'\n')
-        .fold((1, 0), |(line, _), (end, _)| (line + 1, end + 1));
+    let before = &text[..at];
+    let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+    let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let (number, column) = (number.escape_ascii(), at - start + 1);
     format!(
         "`{number}` at line {line} column {column}: Python writes it, but JSON does not have it; expected a number or null"
