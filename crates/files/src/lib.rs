@@ -1,4 +1,4 @@
-//! Files and directories that appear whole or not at all, and the I/O error that all crates share.
+//! Files and directories that appear whole or not at all, and the errors of reading that all crates share.
 //!
 //! Content is written under a temporary name in the folder of the target, synced, and renamed. A reader of the target
 //! sees the old content or the whole new content, also after a crash or on a full disk.
@@ -26,6 +26,7 @@ mod dir;
 pub mod faults;
 mod file;
 mod io_error;
+mod json;
 mod storage;
 
 use std::fs::File;
@@ -34,6 +35,7 @@ use std::path::Path;
 pub use dir::{DirError, replace_dir, write_dir};
 pub use file::{aside, replace, write, write_with};
 pub use io_error::{IoError, io_error};
+pub use json::json_reason;
 pub use storage::{Disk, Storage, SyncWrite, write_synced};
 
 /// Makes the names in a folder durable: a rename survives a power cut once this returns.

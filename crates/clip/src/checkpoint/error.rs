@@ -52,6 +52,30 @@ pub enum CheckpointError {
         path = path.display()
     )]
     TorchScript { path: PathBuf },
+    /// A pointer of Git LFS in place of the file.
+    #[error("{path}: a Git LFS pointer, not the file itself; fetch it with `git lfs pull`", path = path.display())]
+    LfsPointer { path: PathBuf },
+    /// Adapters that peft saved.
+    #[error(
+        "{path}: adapters saved by peft, expected a whole model; load them with peft on their base model, merge them with \
+         `merge_and_unload()`, save the result with `save_pretrained` and give that directory",
+        path = path.display()
+    )]
+    Peft { path: PathBuf },
+    /// A tokenizer that is not CLIP's.
+    #[error(
+        "{path}: not CLIP's tokenizer: {what}: expected {expected}, found {found}. Texts are encoded by CLIP's tokenizer \
+         here, so this model's text embeddings would be wrong; use a checkpoint that was trained with CLIP's, or remove \
+         the file if this one was",
+        path = path.display()
+    )]
+    Tokenizer {
+        path: PathBuf,
+        /// The key, token or merge.
+        what: String,
+        expected: String,
+        found: String,
+    },
     /// Neither safetensors nor a PyTorch file.
     #[error("{path}: neither a safetensors file nor one of PyTorch's: it starts with {found}", path = path.display())]
     UnknownFormat { path: PathBuf, found: String },

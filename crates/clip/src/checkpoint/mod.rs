@@ -8,6 +8,7 @@
 //! A directory is written under another name beside the target, synced and renamed, so that it appears whole or not at
 //! all.
 
+mod archive;
 mod error;
 #[cfg(feature = "hub")]
 pub mod hub;
@@ -17,6 +18,8 @@ mod open;
 mod positions;
 mod safetensors_file;
 mod stored_tensor;
+mod text_file;
+mod tokenizer_check;
 mod tokenizer_files;
 mod weights_file;
 mod write;
@@ -99,7 +102,8 @@ impl Checkpoint {
     /// * An OpenCLIP directory: `open_clip_config.json`, and `open_clip_model.safetensors` or
     ///   `open_clip_pytorch_model.bin`.
     /// * A Hugging Face directory: `config.json`, and `model.safetensors`, or its shards with
-    ///   `model.safetensors.index.json`, or `pytorch_model.bin`; `preprocessor_config.json` where there is one.
+    ///   `model.safetensors.index.json`, or `pytorch_model.bin`; `preprocessor_config.json` where there is one. The files
+    ///   of its tokenizer, where there are any, must be CLIP's.
     /// * A file: safetensors or `torch.save`d, a state dict under OpenCLIP's or transformers' names, or a training
     ///   checkpoint with the state dict under `state_dict`; prefixes `module.` and `_orig_mod.` are removed.
     ///

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use radapter_files::io_error;
 
 use super::stored_tensor::TensorFile;
-use super::{Checkpoint, CheckpointError, Format, mismatch, names_hf, weights_file};
+use super::{Checkpoint, CheckpointError, Format, mismatch, names_hf, text_file, tokenizer_check, weights_file};
 use crate::config::{Activation, ClipConfig, ConfigError, is_ignored_buffer};
 use crate::state_dict::{StateDict, TensorError};
 
@@ -14,6 +14,8 @@ pub(super) const OPEN_CLIP_WEIGHTS: &[&str] =
     &["open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin"];
 pub(super) const HUGGING_FACE_CONFIG: &str = "config.json";
 pub(super) const HUGGING_FACE_PREPROCESSOR: &str = "preprocessor_config.json";
+/// The config that peft writes beside the adapters of a model.
+pub(super) const PEFT_CONFIG: &str = "adapter_config.json";
 /// The file in which transformers keeps the preprocessing since version 5; preferred to the other file.
 pub(super) const HUGGING_FACE_PROCESSOR: &str = "processor_config.json";
 pub(super) const HUGGING_FACE_WEIGHTS: &[&str] =
@@ -24,7 +26,7 @@ pub(super) fn open(path: &Path, architecture: Option<&ClipConfig>) -> Result<Che
     if !kind.is_dir() {
         let Some(config) = architecture else {
             // Reports first that a file is not a checkpoint, or is a program.
-            drop(weights_file::open(path)?);
+            drop(open_weights(path)?);
             return Err(CheckpointError::NeedsArchitecture { path: path.to_owned() });
         };
         return read(config.clone(), path, None);
@@ -35,7 +37,7 @@ pub(super) fn open(path: &Path, architecture: Option<&ClipConfig>) -> Result<Che
         (Format::HuggingFace, path.join(HUGGING_FACE_CONFIG))
     } else {
         let Some(config) = architecture else {
-            return Err(CheckpointError::NoConfig { path: path.to_owned() });
+            return Err(unless_peft(path, CheckpointError::NoConfig { path: path.to_owned() }));
         };
         return read(config.clone(), &find(path, &[OPEN_CLIP_WEIGHTS, HUGGING_FACE_WEIGHTS].concat())?, None);
     };
@@ -45,14 +47,16 @@ pub(super) fn open(path: &Path, architecture: Option<&ClipConfig>) -> Result<Che
     }
     let weights = match format {
         Format::OpenClip => find(path, OPEN_CLIP_WEIGHTS)?,
-        Format::HuggingFace => find(path, HUGGING_FACE_WEIGHTS)?,
+        Format::HuggingFace => {
+            tokenizer_check::check(path)?;
+            find(path, HUGGING_FACE_WEIGHTS)?
+        }
     };
     read(config, &weights, Some(format))
 }
 
 fn read_config(format: Format, path: &Path) -> Result<ClipConfig, CheckpointError> {
-    let text = |path: &Path| std::fs::read_to_string(path).map_err(io_error("read", path));
-    let json = text(path)?;
+    let json = text_file::read(path)?;
     match format {
         Format::OpenClip => ClipConfig::from_open_clip_json(&json).map_err(CheckpointError::config(path)),
         Format::HuggingFace => {
@@ -63,7 +67,7 @@ fn read_config(format: Format, path: &Path) -> Result<ClipConfig, CheckpointErro
                 if !file.is_file() {
                     continue;
                 }
-                let preprocessor = text(&file)?;
+                let preprocessor = text_file::read(&file)?;
                 // The newer file may describe the tokenizer alone.
                 if name == HUGGING_FACE_PREPROCESSOR || preprocessor.contains("\"image_processor\"") {
                     return ClipConfig::from_hugging_face_json(&json, Some(&preprocessor))
@@ -86,7 +90,7 @@ pub fn architecture(name_or_file: &str) -> Result<ClipConfig, CheckpointError> {
     if !path.is_file() {
         return ClipConfig::preset(name_or_file).map_err(CheckpointError::config(path));
     }
-    let text = std::fs::read_to_string(path).map_err(io_error("read", path))?;
+    let text = text_file::read(path)?;
     let has = |key: &str| match serde_json::from_str::<serde_json::Value>(&text) {
         Ok(json) => json.get(key).is_some_and(|value| !value.is_null()),
         Err(_) => false,
@@ -100,17 +104,24 @@ pub fn architecture(name_or_file: &str) -> Result<ClipConfig, CheckpointError> {
 
 /// The first of these files that the directory has.
 fn find(directory: &Path, names: &[&str]) -> Result<PathBuf, CheckpointError> {
-    names
-        .iter()
-        .map(|name| directory.join(name))
-        .find(|path| path.is_file())
-        .ok_or_else(|| CheckpointError::NoWeights { path: directory.to_owned(), looked_for: names.join(", ") })
+    names.iter().map(|name| directory.join(name)).find(|path| path.is_file()).ok_or_else(|| {
+        let error = CheckpointError::NoWeights { path: directory.to_owned(), looked_for: names.join(", ") };
+        unless_peft(directory, error)
+    })
+}
+
+/// The error of a directory that lacks a file, which is clearer where it holds adapters of peft.
+fn unless_peft(directory: &Path, error: CheckpointError) -> CheckpointError {
+    match directory.join(PEFT_CONFIG).is_file() {
+        true => CheckpointError::Peft { path: directory.to_owned() },
+        false => error,
+    }
 }
 
 /// Reads weights under a config, named as in the directory's format, else as the names themselves show.
 fn read(config: ClipConfig, path: &Path, format: Option<Format>) -> Result<Checkpoint, CheckpointError> {
     config.validate().map_err(CheckpointError::config(path))?;
-    let mut file = without_prefixes(weights_file::open(path)?);
+    let mut file = without_prefixes(open_weights(path)?);
     let buffers = file.len();
     file.retain(|name, _| !is_ignored_buffer(name));
     let has_open_ai_buffers = buffers != file.len() && file.contains_key("visual.proj");
@@ -159,6 +170,15 @@ fn read(config: ClipConfig, path: &Path, format: Option<Format>) -> Result<Check
         checkpoint = checkpoint.with_context_length(to)?;
     }
     Ok(checkpoint)
+}
+
+/// Opens a file of weights that are not adapters of peft, which names all tensors as those of a wrapped model.
+fn open_weights(path: &Path) -> Result<TensorFile, CheckpointError> {
+    let file = weights_file::open(path)?;
+    match !file.is_empty() && file.keys().all(|name| name.starts_with("base_model.model.")) {
+        true => Err(CheckpointError::Peft { path: path.to_owned() }),
+        false => Ok(file),
+    }
 }
 
 /// Removes the prefixes that wrappers put before every name.

@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::{Component, Path};
 
 use burn_store::pytorch_reader::{DType, PytorchError, PytorchReader};
 use radapter_files::io_error;
-use serde_json::Value;
 
 use super::stored_tensor::{Content, StoredTensor, TensorFile};
-use super::{CheckpointError, safetensors_file};
+use super::{CheckpointError, archive, safetensors_file, text_file};
 use crate::state_dict::StoredDtype;
 
 /// The key under which a training checkpoint keeps the weights.
@@ -23,6 +22,7 @@ pub(super) fn open(path: &Path) -> Result<TensorFile, CheckpointError> {
     }
     let mut head = Vec::new();
     std::fs::File::open(path).and_then(|file| file.take(512).read_to_end(&mut head)).map_err(io_error("open", path))?;
+    text_file::refuse_lfs_pointer(path, &head)?;
     // An 8-byte length and the header's brace: no pickle starts so. A damaged file is recognised by its name.
     let named = path.extension().is_some_and(|extension| extension == "safetensors");
     if named || head.get(8) == Some(&b'{') {
@@ -47,7 +47,10 @@ fn open_pickle(path: &Path) -> Result<TensorFile, CheckpointError> {
     if is_torch_script(path)? {
         return Err(CheckpointError::TorchScript { path: path.to_owned() });
     }
-    let tensors = PytorchReader::new(path).map_err(|error| explain(error, path))?.into_tensors();
+    // The reader keeps the file it opened, so the copy's name may go when this function returns.
+    let copy = archive::readable_copy(path)?;
+    let readable = copy.as_ref().map_or(path, |copy| copy.path());
+    let tensors = PytorchReader::new(readable).map_err(|error| explain(error, path))?.into_tensors();
     let nested = tensors.keys().any(|name| name.starts_with(STATE_DICT));
     let mut file = TensorFile::new();
     for (name, tensor) in tensors {
@@ -75,7 +78,7 @@ fn open_pickle(path: &Path) -> Result<TensorFile, CheckpointError> {
 fn is_torch_script(path: &Path) -> Result<bool, CheckpointError> {
     let file = File::open(path).map_err(io_error("open", path))?;
     // The reader reports a file that is no archive, or a broken one.
-    let Ok(archive) = zip::ZipArchive::new(BufReader::new(file)) else { return Ok(false) };
+    let Ok(archive) = archive::open(file) else { return Ok(false) };
     let Ok(names) = archive.file_names().collect::<Result<Vec<_>, _>>() else { return Ok(false) };
     Ok(names.iter().any(|name| {
         let name = name.split_once('/').map_or(&**name, |(_, inner)| inner);
@@ -119,9 +122,7 @@ pub(super) fn shard_files(index: &Path) -> Result<BTreeSet<String>, CheckpointEr
 }
 
 fn weight_map(index: &Path) -> Result<BTreeMap<String, String>, CheckpointError> {
-    let text = std::fs::read_to_string(index).map_err(io_error("open", index))?;
-    let json: Value = serde_json::from_str(&text)
-        .map_err(|error| CheckpointError::damaged(index, None, format!("not JSON: {error}")))?;
+    let json = text_file::read_json(index)?;
     let Some(map) = json["weight_map"].as_object() else {
         return Err(CheckpointError::damaged(
             index,

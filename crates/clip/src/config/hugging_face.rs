@@ -79,6 +79,15 @@ const IGNORED: &[&str] = &[
     "use_bfloat16",
 ];
 
+/// CLIP's class of tokenizer, and those that any `tokenizer.json` may name. transformers also has each with `Fast` at
+/// the end.
+const TOKENIZER_CLASSES: [&str; 3] = ["CLIPTokenizer", "PreTrainedTokenizer", "TokenizersBackend"];
+
+/// Whether a `tokenizer_class` may be CLIP's.
+pub(crate) fn may_be_clip_tokenizer(class: &str) -> bool {
+    TOKENIZER_CLASSES.contains(&class.strip_suffix("Fast").unwrap_or(class))
+}
+
 impl ClipConfig {
     /// Reads a `config.json` of a transformers `CLIPModel`, and its `preprocessor_config.json` or `processor_config.json`
     /// where there is one.
@@ -93,6 +102,9 @@ impl ClipConfig {
         let mut keys = Keys::new("", &root);
         keys.fixed("model_type", json!("clip"))?;
         keys.fixed("is_encoder_decoder", json!(false))?;
+        if let Some(class) = keys.text("tokenizer_class")?.filter(|class| !may_be_clip_tokenizer(class)) {
+            return Err(keys.unsupported("tokenizer_class", "`CLIPTokenizer`", &json!(class)));
+        }
         let embed_dim = keys.integer("projection_dim")?.unwrap_or(512);
         // As in transformers, the older `*_config_dict` replaces the other where both are there.
         let vision = keys.object("vision_config")?;

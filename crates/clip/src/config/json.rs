@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use radapter_files::json_reason;
 use serde_json::{Map, Value};
 
 use super::ConfigError;
@@ -20,7 +21,7 @@ pub(super) fn parse_object(text: &str) -> Result<Map<String, Value>, ConfigError
     match serde_json::from_str(text) {
         Ok(Value::Object(map)) => Ok(map),
         Ok(other) => Err(ConfigError::NotJson { message: format!("found {}", shown(&other)) }),
-        Err(error) => Err(ConfigError::NotJson { message: error.to_string() }),
+        Err(error) => Err(ConfigError::NotJson { message: json_reason(text.as_bytes(), &error) }),
     }
 }
 

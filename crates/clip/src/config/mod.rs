@@ -17,6 +17,7 @@ use radapter_images::{Preprocess, PreprocessConfig};
 use serde::{Deserialize, Serialize};
 
 pub use error::ConfigError;
+pub(crate) use hugging_face::may_be_clip_tokenizer;
 pub use presets::PRESETS;
 pub use tensors::is_ignored_buffer;
 

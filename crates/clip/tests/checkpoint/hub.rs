@@ -60,7 +60,7 @@ impl Server {
     }
 
     fn options(&self, cache: &Path) -> HubOptions {
-        HubOptions { endpoint: Some(self.endpoint.clone()), token: None, cache: Some(cache.join("hub")) }
+        HubOptions { endpoint: Some(self.endpoint.clone()), cache: Some(cache.join("hub")), ..HubOptions::default() }
     }
 }
 
@@ -182,7 +182,8 @@ fn fetches_a_hugging_face_model_by_way_of_redirects() {
     );
     let weights = format!("/resolve/{COMMIT}/model.safetensors");
     assert!(requests.iter().any(|request| request.contains(&weights)), "of the config's commit: {requests:#?}");
-    assert!(!requests.iter().any(|request| request.contains("merges.txt")), "the tokenizer is built in: {requests:#?}");
+    assert!(dir.join("tokenizer.json").exists() && dir.join("tokenizer_config.json").exists());
+    assert!(!requests.iter().any(|request| request.contains("merges.txt")), "tokenizer.json has them: {requests:#?}");
     assert!(dir.join("preprocessor_config.json").exists());
 }
 
@@ -245,7 +246,7 @@ fn no_network_is_told() {
     // A port that was free a moment ago.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let endpoint = Some(format!("http://127.0.0.1:{port}/"));
-    let options = HubOptions { endpoint, token: None, cache: Some(cache.path().to_owned()) };
+    let options = HubOptions { endpoint, cache: Some(cache.path().to_owned()), ..HubOptions::default() };
     let error = fetch(&reference(), &options, |_| ()).unwrap_err();
     assert!(hub_reason(&error).contains("no connection to http://127.0.0.1"), "{error}");
     assert!(hub_reason(&error).contains("HF_ENDPOINT"), "{error}");
@@ -288,4 +289,93 @@ fn a_download_that_ends_silently_is_not_kept() {
     server.change(|behaviour| behaviour.cut_silently = None);
     let dir = fetch(&reference(), &server.options(cache.path()), |_| ()).unwrap();
     assert_eq!(Checkpoint::open(&dir, None).unwrap().state, small_state());
+}
+
+fn from_variables(variables: &[(&str, &str)]) -> HubOptions {
+    let find = |name: &str| variables.iter().find(|(variable, _)| *variable == name);
+    HubOptions::from_variables(|name| find(name).map(|(_, value)| (*value).to_owned()))
+}
+
+#[test]
+fn variables_are_those_of_huggingface_hub() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().to_str().unwrap();
+    let elsewhere = folder.path().join("elsewhere");
+    let elsewhere = elsewhere.to_str().unwrap();
+    std::fs::write(folder.path().join("token"), "of-the-login\n").unwrap();
+    std::fs::write(elsewhere, "elsewhere\n").unwrap();
+
+    let options = from_variables(&[("HF_HOME", home)]);
+    assert_eq!(options.cache, Some(folder.path().join("hub")));
+    assert_eq!((options.token.as_deref(), options.endpoint, options.offline), (Some("of-the-login"), None, false));
+
+    let moved = [("HF_HOME", home), ("HF_HUB_CACHE", "/some/cache"), ("HF_TOKEN_PATH", elsewhere)];
+    let options = from_variables(&moved);
+    assert_eq!((options.cache, options.token.as_deref()), (Some("/some/cache".into()), Some("elsewhere")));
+    let options = from_variables(&[&moved[..], &[("HF_TOKEN", "given"), ("HF_ENDPOINT", "http://mirror")]].concat());
+    assert_eq!((options.token.as_deref(), options.endpoint.as_deref()), (Some("given"), Some("http://mirror")));
+
+    let empty = [("HF_HOME", home), ("HF_HUB_CACHE", ""), ("HF_TOKEN_PATH", "/no/such/file"), ("HF_HUB_OFFLINE", "")];
+    let options = from_variables(&empty);
+    assert_eq!((options.cache, options.token, options.offline), (Some(folder.path().join("hub")), None, false));
+    for (value, offline) in [("1", true), ("True", true), ("yes", true), ("ON", true), ("0", false), ("no", false)] {
+        assert_eq!(from_variables(&[("HF_HOME", home), ("HF_HUB_OFFLINE", value)]).offline, offline, "{value}");
+    }
+}
+
+#[test]
+fn offline_uses_the_cache_and_asks_nothing() {
+    for format in [Format::OpenClip, Format::HuggingFace] {
+        let cache = tempfile::tempdir().unwrap();
+        let mut files = exported(format);
+        // Files that a model need not have, which are therefore not cached.
+        for optional in
+            ["preprocessor_config.json", "tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt"]
+        {
+            files.remove(optional);
+        }
+        let server = Server::start(Behaviour { files, ..Default::default() });
+        let offline = HubOptions { offline: true, ..server.options(cache.path()) };
+        let error = fetch(&reference(), &offline, |_| ()).unwrap_err();
+        assert!(hub_reason(&error).contains("HF_HUB_OFFLINE") && error.to_string().contains("config.json"), "{error}");
+        assert_eq!(server.requests(), Vec::<String>::new());
+
+        let dir = fetch(&reference(), &server.options(cache.path()), |_| ()).unwrap();
+        server.requests();
+        assert_eq!(fetch(&reference(), &offline, |_| ()).unwrap(), dir);
+        assert_eq!(server.requests(), Vec::<String>::new());
+        assert_eq!(Checkpoint::open(&dir, None).unwrap().state, small_state());
+    }
+}
+
+/// The file beside the cache's folder is the token of another tool then.
+#[test]
+fn a_cache_elsewhere_sends_no_token_that_was_not_given() {
+    let cache = tempfile::tempdir().unwrap();
+    std::fs::write(cache.path().join("token"), "secret").unwrap();
+    let server = Server::start(Behaviour { files: exported(Format::OpenClip), ..Default::default() });
+    fetch(&reference(), &server.options(cache.path()), |_| ()).unwrap();
+    let requests = server.requests();
+    assert!(!requests.is_empty() && !requests.iter().any(|request| request.contains("secret")), "{requests:#?}");
+}
+
+#[test]
+fn a_repository_of_peft_adapters_is_named() {
+    let cache = tempfile::tempdir().unwrap();
+    let files = BTreeMap::from([("adapter_config.json".to_owned(), b"{}".to_vec())]);
+    let server = Server::start(Behaviour { files, ..Default::default() });
+    let error = fetch(&reference(), &server.options(cache.path()), |_| ()).unwrap_err();
+    assert!(matches!(error, CheckpointError::Peft { .. }), "{error}");
+    assert!(error.to_string().contains("hf://owner/name@main"), "{error}");
+}
+
+#[test]
+fn another_tokenizer_in_a_repository_is_refused() {
+    let cache = tempfile::tempdir().unwrap();
+    let mut files = exported(Format::HuggingFace);
+    files.insert("tokenizer_config.json".into(), b"{\"tokenizer_class\": \"XLMRobertaTokenizer\"}".to_vec());
+    let server = Server::start(Behaviour { files, ..Default::default() });
+    let dir = fetch(&reference(), &server.options(cache.path()), |_| ()).unwrap();
+    let error = Checkpoint::open(&dir, None).unwrap_err();
+    assert!(matches!(error, CheckpointError::Tokenizer { .. }), "{error}");
 }

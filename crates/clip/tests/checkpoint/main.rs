@@ -4,9 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod architecture;
+mod archives;
 mod damaged;
 mod export;
+mod foreign;
 #[cfg(feature = "hub")]
 mod hub;
 mod reading;
 mod support;
+mod tokenizers;

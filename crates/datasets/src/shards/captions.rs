@@ -1,5 +1,6 @@
 //! Captions in the text members of a sample.
 
+use radapter_files::json_reason;
 use serde_json::Value;
 
 /// Returns the caption of a `.txt`, or the problem.
@@ -11,7 +12,7 @@ pub(super) fn of_text(bytes: Vec<u8>) -> Result<Vec<String>, String> {
 
 /// Returns the captions of a `.json`, possibly none, or the problem.
 pub(super) fn of_json(bytes: &[u8]) -> Result<Vec<String>, String> {
-    match serde_json::from_slice(bytes).map_err(|error| format!("it is not JSON: {error}"))? {
+    match serde_json::from_slice(bytes).map_err(|error| format!("it is not JSON: {}", json_reason(bytes, &error)))? {
         Value::Array(list) => texts(list, ""),
         Value::Object(mut object) => {
             let mut captions = match object.remove("caption") {
@@ -73,6 +74,7 @@ mod tests {
     fn other_json_says_what_was_expected() {
         for (json, part) in [
             ("{\"caption\": ", "not JSON"),
+            ("{\"similarity\": NaN, \"caption\": \"a\"}", "`NaN` at line 1 column 16"),
             (r#"{"caption": ["a"]}"#, "a string as `caption`"),
             (r#"{"captions": "a"}"#, "a list of strings as `captions`"),
             (r#"{"captions": ["a", 3]}"#, "`captions[1]`"),

@@ -95,7 +95,10 @@ impl Parts {
         take: &mut dyn FnMut(Segmented) -> anyhow::Result<()>,
     ) -> anyhow::Result<Vec<Skipped>> {
         let Shown { model, classes, synonyms, session } = *shown;
-        let hash = self.cache.is_some().then(|| model.hash()).transpose().context("--cache")?;
+        let hash = match &self.cache {
+            Some(_) => Some(model.hash().context("--cache")?),
+            None => None,
+        };
         model.with_encoder(&session.device()?, |clip| {
             let cropper = Cropper::new(clip.config(), self.crop)?;
             let texts = classes.texts(synonyms);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use radapter_datasets::DatasetError;
+use radapter_files::json_reason;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -39,7 +40,8 @@ struct ImageRecord {
 fn parse(path: &Path) -> Result<File, DatasetError> {
     let bytes = std::fs::read(path).map_err(read_error(path))?;
     let json = |reason: String| wrong(path, &reason);
-    let value: Value = serde_json::from_slice(&bytes).map_err(|error| json(format!("not JSON: {error}")))?;
+    let value: Value =
+        serde_json::from_slice(&bytes).map_err(|error| json(format!("not JSON: {}", json_reason(&bytes, &error))))?;
     let (records, images) = match value {
         Value::Array(records) => (records, Vec::new()),
         Value::Object(mut object) => match (object.remove("annotations"), object.remove("images")) {

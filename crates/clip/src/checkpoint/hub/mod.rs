@@ -3,6 +3,8 @@
 //! Files go through the hub library into its cache, which Python's tools share, and are not fetched twice. The config
 //! comes first, then the weights that belong to it, all of one commit. Cached files are used without a network.
 
+mod options;
+
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,11 +14,14 @@ use hf_hub::api::Progress;
 use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
 
+pub use options::HubOptions;
+
 use super::CheckpointError;
 use super::open::{
     HUGGING_FACE_CONFIG, HUGGING_FACE_PREPROCESSOR, HUGGING_FACE_PROCESSOR, HUGGING_FACE_WEIGHTS, OPEN_CLIP_CONFIG,
-    OPEN_CLIP_WEIGHTS,
+    OPEN_CLIP_WEIGHTS, PEFT_CONFIG,
 };
+use super::tokenizer_check::{MERGES, TOKENIZER, TOKENIZER_CONFIG, VOCABULARY};
 use super::weights_file;
 
 const SCHEME: &str = "hf://";
@@ -67,36 +72,6 @@ impl fmt::Display for HubReference {
     }
 }
 
-/// Address, access token and cache.
-#[derive(Clone, Default)]
-pub struct HubOptions {
-    /// The hub's address; `None` for the public one.
-    pub endpoint: Option<String>,
-    /// The access token; `None` for the one that a login left in the cache, if any.
-    pub token: Option<String>,
-    /// The cache; `None` for the library's (below `HF_HOME`, or `~/.cache/huggingface`).
-    pub cache: Option<PathBuf>,
-}
-
-impl HubOptions {
-    /// Reads `HF_ENDPOINT` and `HF_TOKEN`; the library itself reads `HF_HOME`.
-    pub fn from_env() -> Self {
-        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        Self { endpoint: variable("HF_ENDPOINT"), token: variable("HF_TOKEN"), cache: None }
-    }
-}
-
-/// Hides the token.
-impl fmt::Debug for HubOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HubOptions")
-            .field("endpoint", &self.endpoint)
-            .field("token", &self.token.as_ref().map(|_| "…"))
-            .field("cache", &self.cache)
-            .finish()
-    }
-}
-
 /// Progress of a file's download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "names say what is not documented")]
@@ -120,7 +95,7 @@ pub fn fetch(
     mut on_progress: impl FnMut(Download<'_>),
 ) -> Result<PathBuf, CheckpointError> {
     let mut client = Client::new(reference, options, &mut on_progress)?;
-    let config = client.first_of(&[OPEN_CLIP_CONFIG, HUGGING_FACE_CONFIG])?;
+    let config = client.config()?;
     client.pin(&config);
     if config.ends_with(OPEN_CLIP_CONFIG) {
         client.first_of(OPEN_CLIP_WEIGHTS)?;
@@ -145,6 +120,7 @@ enum Answer {
 struct Client<'a> {
     reference: &'a HubReference,
     endpoint: String,
+    offline: bool,
     api: hf_hub::api::sync::Api,
     repo: ApiRepo,
     /// The directory of the commit's files, once it is known.
@@ -173,7 +149,8 @@ impl<'a> Client<'a> {
             .with_endpoint(endpoint.clone())
             .with_retries(RETRIES)
             .with_progress(false);
-        if options.token.is_some() {
+        // The library would look for a token beside any cache.
+        if options.token.is_some() || options.cache.is_some() {
             builder = builder.with_token(options.token.clone());
         }
         let api = builder.build().map_err(|error| hub_error(error.to_string()))?;
@@ -181,6 +158,7 @@ impl<'a> Client<'a> {
         Ok(Self {
             reference,
             endpoint,
+            offline: options.offline,
             repo: api.repo(repo.clone()),
             api,
             snapshot: None,
@@ -206,36 +184,70 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// The first of these files that the model has, those in the cache before the others.
+    /// The config, which a model must have.
+    fn config(&self) -> Result<PathBuf, CheckpointError> {
+        let files = &[OPEN_CLIP_CONFIG, HUGGING_FACE_CONFIG];
+        match self.find(files)? {
+            Some(config) => Ok(config),
+            None if self.find(&[PEFT_CONFIG])?.is_some() => {
+                Err(CheckpointError::Peft { path: self.reference.to_string().into() })
+            }
+            None => Err(self.absent(files)),
+        }
+    }
+
+    /// The first of these files that the model has, which must have one of them.
     fn first_of(&self, files: &[&str]) -> Result<PathBuf, CheckpointError> {
+        self.find(files)?.ok_or_else(|| self.absent(files))
+    }
+
+    /// The first of these files that the model has, those in the cache before the others.
+    fn find(&self, files: &[&str]) -> Result<Option<PathBuf>, CheckpointError> {
         if let Some(path) = files.iter().find_map(|file| self.in_cache(file)) {
-            return Ok(path);
+            return Ok(Some(path));
+        }
+        if self.offline {
+            let reason =
+                "not in the cache, and HF_HUB_OFFLINE forbids fetching it; unset it, or give the model's directory";
+            return Err(hub_error(self.reference, &files.join(" or "), reason.into()));
         }
         for file in files {
             match self.download(file) {
-                Ok(Answer::Here(path)) => return Ok(path),
+                Ok(Answer::Here(path)) => return Ok(Some(path)),
                 Ok(Answer::Absent) => {}
                 Err(error) => return Err(self.error(file, &error)),
             }
         }
-        let reason = "the model does not exist, or has no such file, or no such revision; check the name";
-        Err(hub_error(self.reference, &files.join(" or "), reason.into()))
+        Ok(None)
     }
 
-    /// Fetches the preprocessing files, which are optional.
+    fn absent(&self, files: &[&str]) -> CheckpointError {
+        let reason = "the model does not exist, or has no such file, or no such revision; check the name";
+        hub_error(self.reference, &files.join(" or "), reason.into())
+    }
+
+    /// Fetches the files of preprocessing and tokenizer, which are optional.
     fn preprocessing(&self) -> Result<(), CheckpointError> {
-        let complete = HUGGING_FACE_WEIGHTS.iter().any(|weights| self.in_cache(weights).is_some());
-        for file in [HUGGING_FACE_PROCESSOR, HUGGING_FACE_PREPROCESSOR] {
-            if self.in_cache(file).is_some() {
-                return Ok(());
-            }
+        self.optional(&[HUGGING_FACE_PROCESSOR, HUGGING_FACE_PREPROCESSOR], "OpenAI's preprocessing")?;
+        self.optional(&[TOKENIZER_CONFIG, TOKENIZER], "CLIP's tokenizer")?;
+        match self.in_cache(TOKENIZER) {
+            Some(_) => Ok(()),
+            None => self.optional(&[VOCABULARY, MERGES], "CLIP's tokenizer"),
         }
-        for file in [HUGGING_FACE_PROCESSOR, HUGGING_FACE_PREPROCESSOR] {
+    }
+
+    /// Fetches these files unless one of them is cached; without a network, cached weights are used with `default`.
+    fn optional(&self, files: &[&str], default: &str) -> Result<(), CheckpointError> {
+        if self.offline || files.iter().any(|file| self.in_cache(file).is_some()) {
+            return Ok(());
+        }
+        let complete = HUGGING_FACE_WEIGHTS.iter().any(|weights| self.in_cache(weights).is_some());
+        for file in files {
             match self.download(file) {
                 Ok(_) => {}
                 Err(error) if complete => {
                     let error = self.error(file, &error);
-                    tracing::warn!(%error, "the preprocessing cannot be fetched, but the weights are cached; using OpenAI's preprocessing");
+                    tracing::warn!(%error, "the weights are cached, but this file cannot be fetched; assuming {default}");
                     return Ok(());
                 }
                 Err(error) => return Err(self.error(file, &error)),
