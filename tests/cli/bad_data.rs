@@ -115,3 +115,49 @@ fn an_output_that_cannot_be_made() {
 
 /// An 8 × 8 JPEG.
 const JPEG: &[u8] = include_bytes!("small.jpg");
+
+#[test]
+fn files_that_are_not_used_are_counted_and_named() {
+    let folder = Folder::new();
+    classes_folder(&folder.join("data"), &CLASSES, 2, false);
+    let class = folder.names("data").into_iter().next().unwrap();
+    for (name, format) in [("a.bmp", "BMP"), ("b.gif", "GIF"), ("c.tiff", "TIFF"), ("d.ppm", "PNM")] {
+        let path = folder.join(&format!("data/{class}/{name}"));
+        drawn(0, 7, false).save(path).unwrap_or_else(|error| panic!("{format}: {error}"));
+    }
+    for name in ["photo.avif", "noext"] {
+        folder.file(&format!("data/{class}/{name}"), "not decoded");
+    }
+    let done = zero_shot(&folder, "data").args(["--json"]).succeed();
+    assert_eq!(done.json()["n_images"], 2 * CLASSES.len() + 4);
+    let said =
+        format!("2 files do not have the extension of an image and are not used: {class}/noext, {class}/photo.avif");
+    assert!(done.stderr.contains(&said), "{}", done.stderr);
+    assert!(done.stderr.contains(&format!("{} images of 3 classes: ", 2 * CLASSES.len() + 4)), "{}", done.stderr);
+}
+
+#[test]
+fn class_folders_that_hold_sets_of_classes_are_pointed_out() {
+    let folder = Folder::new();
+    for set in ["photo", "sketch"] {
+        classes_folder(&folder.join(&format!("sets/{set}")), &CLASSES, 1, false);
+    }
+    let done = zero_shot(&folder, "sets").succeed();
+    assert!(done.stderr.contains("hold only folders of images; did you mean"), "{}", done.stderr);
+    assert!(!zero_shot(&folder, "sets/photo").succeed().stderr.contains("did you mean"));
+}
+
+#[test]
+fn a_table_with_missing_files_obeys_on_error() {
+    let folder = Folder::new();
+    classes_folder(&folder.join("data"), &CLASSES, 2, false);
+    let mut rows = "path,label\n".to_owned();
+    for class in CLASSES {
+        rows.push_str(&format!("data/{class}/00.png,{class}\ndata/{class}/gone.png,{class}\n"));
+    }
+    folder.file("t.csv", rows);
+    zero_shot(&folder, "t.csv").fail(1, &["line 3", "there is no file", "gone.png"]);
+    let done = zero_shot(&folder, "t.csv").args(["--on-error", "skip", "--json"]).succeed();
+    assert_eq!(done.json()["n_images"], CLASSES.len());
+    assert!(done.stderr.contains("3 of 6 images could not be read"), "{}", done.stderr);
+}

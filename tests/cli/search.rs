@@ -147,3 +147,16 @@ fn a_killed_index_is_continued() {
 fn an_empty_text_is_refused() {
     radapter("search --index photos.index").with("--text", " ").fail(2, &["--text is empty"]);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_broken_link_is_skipped_if_asked() {
+    let folder = Folder::new();
+    tiny_model(&folder.join("model"));
+    images(&folder, 4);
+    std::os::unix::fs::symlink("nowhere.png", folder.join("images/broken.png")).unwrap();
+    index(&folder).fail(1, &["broken.png"]);
+    let made = index(&folder).args(["--on-error", "skip"]).succeed();
+    assert_eq!((&made.json()["images"], &made.json()["skipped"]), (&4.into(), &1.into()));
+    assert!(made.stderr.contains("broken.png"), "{}", made.stderr);
+}

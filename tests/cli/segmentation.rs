@@ -351,3 +351,24 @@ fn npz(shape: &str, count: usize) -> Vec<u8> {
     std::io::Write::write_all(&mut archive, &array).unwrap();
     archive.finish().unwrap().into_inner()
 }
+
+#[test]
+fn bad_annotations_are_skipped_if_asked() {
+    let folder = Streets::new();
+    let at = |name: &str| folder.0.join(&format!("annotations/val/{name}"));
+    std::fs::write(at("16.png"), "not a label map").unwrap();
+    std::fs::copy(at("17.png"), at("99.png")).unwrap();
+    let eval = || {
+        let eval = radapter("eval segmentation --json").with("--model", folder.0.join("model"));
+        folder.annotated(eval.with("--proposals", "ground-truth"), "val")
+    };
+    eval().fail(1, &["99.png", "has no image"]);
+    std::fs::remove_file(at("99.png")).unwrap();
+    eval().fail(1, &["16.png"]);
+    std::fs::copy(at("17.png"), at("99.png")).unwrap();
+    let done = eval().args(["--on-error", "skip"]).succeed();
+    assert_eq!(done.json()["n_images"], 7);
+    for part in ["99.png has no image", "1 of 8 images could not be read and were left out: 16"] {
+        assert!(done.stderr.contains(part), "{part}: {}", done.stderr);
+    }
+}

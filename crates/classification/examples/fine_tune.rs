@@ -12,6 +12,7 @@ use radapter_classification::finetuned::ClassificationRun;
 use radapter_classification::suite::{Suite, evaluate_suite};
 use radapter_classification::task::Classification;
 use radapter_clip::checkpoint::Checkpoint;
+use radapter_datasets::OnError;
 use radapter_embedding::EmbedOptions;
 use radapter_methods::METHODS;
 use radapter_settings::Settings;
@@ -51,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     plan.train(options)?;
 
     let run = ClassificationRun::open(METHODS, run)?;
-    let suite = Suite::open(Path::new(suite), run.classes())?;
+    let suite = Suite::open(Path::new(suite), run.classes(), OnError::Fail)?;
     for alpha in [0.0, 0.5, 1.0] {
         let tuned = run.model(&base, Some(Alpha::new(alpha)?), &Device::flex())?;
         let (encoder, options) = (tuned.model.encoder(&Device::flex())?, EmbedOptions::default());

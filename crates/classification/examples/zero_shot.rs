@@ -13,7 +13,7 @@ use radapter_classification::read::read_labelled;
 use radapter_classification::suite::{TestSet, evaluate};
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::Clip;
-use radapter_datasets::Templates;
+use radapter_datasets::{OnError, Templates};
 use radapter_embedding::EmbedOptions;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let checkpoint = Checkpoint::open(model, None)?;
     let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &Device::flex())?;
-    let images = read_labelled(Path::new(folder), None)?;
+    let images = read_labelled(Path::new(folder), None, OnError::Fail)?;
     let classes = Classes::new(images.classes.clone())?;
     let templates = Templates::resolve("openai-80")?;
     let head = Head::zero_shot(&clip, &classes, &templates, 64)?;

@@ -30,7 +30,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let checkpoint = Checkpoint::open("clip-vit-b-32", None)?;
 //! let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &Device::flex())?;
-//! let images = read_labelled(Path::new("photos"), None)?;
+//! let images = read_labelled(Path::new("photos"), None, OnError::Fail)?;
 //! let classes = Classes::new(images.classes.clone())?;
 //! let head = Head::zero_shot(&clip, &classes, &Templates::default(), 64)?;
 //! let set = TestSet::new("photos", images, &classes)?;

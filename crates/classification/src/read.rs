@@ -7,16 +7,22 @@ use std::sync::Arc;
 use radapter_datasets::folder;
 use radapter_datasets::shapes::{self, Domain, Split, World};
 use radapter_datasets::table::{Table, TableOptions};
-use radapter_datasets::{Class, ClassNames, DatasetError, LabelledImages, Sample};
+use radapter_datasets::{Class, ClassNames, DatasetError, LabelledImages, OnError, Sample};
 use radapter_images::ImageSource;
 
 /// Reads an image folder (a sub-folder per class), or a `.csv` or `.tsv` file (a row per image with its label).
+///
+/// With [`OnError::Skip`] the files of a table need not exist: they are left out when they are decoded.
 ///
 /// Classes are sorted by the bytes of their folders or labels; `names` overrides their texts.
 ///
 /// # Errors
 /// [`DatasetError`] naming the path that is missing, empty or of another form.
-pub fn read_labelled(path: &Path, names: Option<&ClassNames>) -> Result<LabelledImages, DatasetError> {
+pub fn read_labelled(
+    path: &Path,
+    names: Option<&ClassNames>,
+    on_error: OnError,
+) -> Result<LabelledImages, DatasetError> {
     if !path.is_file() {
         return folder::read(path, names);
     }
@@ -26,7 +32,9 @@ pub fn read_labelled(path: &Path, names: Option<&ClassNames>) -> Result<Labelled
         return Err(DatasetError::new(path, expected));
     }
     let table = Table::read(path, &TableOptions::default())?;
-    table.check_files()?;
+    if on_error == OnError::Fail {
+        table.check_files()?;
+    }
     Ok(table.labelled(names))
 }
 
@@ -69,16 +77,16 @@ mod tests {
         write("b/1.png", "");
         write("a/1.png", "");
         let table = write("list.CSV", "path,label\nb/1.png,dog\na/1.png,cat\n");
-        let read = read_labelled(&table, None).unwrap();
+        let read = read_labelled(&table, None, OnError::Fail).unwrap();
         assert_eq!(read.labels(), [1, 0]);
-        assert_eq!(read_labelled(dir.path(), None).unwrap().labels(), [0, 1]);
+        assert_eq!(read_labelled(dir.path(), None, OnError::Fail).unwrap().labels(), [0, 1]);
 
         let gone = write("gone.csv", "path,label\nc/1.png,dog\n");
-        let message = read_labelled(&gone, None).unwrap_err().to_string();
+        let message = read_labelled(&gone, None, OnError::Fail).unwrap_err().to_string();
         assert!(message.contains("c/1.png"), "{message}");
         let text = write("notes.txt", "hello");
-        assert!(matches!(read_labelled(&text, None), Err(DatasetError::Content { .. })));
-        let absent = read_labelled(&dir.path().join("absent"), None).unwrap_err();
+        assert!(matches!(read_labelled(&text, None, OnError::Fail), Err(DatasetError::Content { .. })));
+        let absent = read_labelled(&dir.path().join("absent"), None, OnError::Fail).unwrap_err();
         assert!(absent.to_string().contains("absent"), "{absent}");
     }
 

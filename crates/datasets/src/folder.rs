@@ -4,6 +4,7 @@
 //! the order of their relative paths' bytes. These orders do not depend on locale, file system or thread count, because labels and
 //! everything drawn by index depend on them. Hidden files and folders (a leading dot) are ignored.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -14,8 +15,9 @@ use crate::DatasetError;
 use crate::class_names::ClassNames;
 use crate::labelled::{LabelledImages, Sample, Warning, some};
 
-/// Extensions of image files, in any case.
-pub const EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
+/// Extensions of image files, in any case. The content decides the format: `.jfif`, `.jpe` and `.mpo` are JPEGs.
+pub const EXTENSIONS: [&str; 15] =
+    ["jpg", "jpeg", "jpe", "jfif", "mpo", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm", "pbm", "pnm"];
 
 /// Expected content, for errors.
 const CLASSES: &str = "a folder with one sub-folder of images per class";
@@ -38,8 +40,12 @@ pub fn read(root: &Path, names: Option<&ClassNames>) -> Result<LabelledImages, D
     }
     let mut samples = Vec::new();
     let mut folders = Vec::with_capacity(classes.len());
+    let mut others = Vec::new();
+    let mut nested = true;
     for (label, class) in classes.into_iter().enumerate() {
-        let images = files(&class.path, &EXTENSIONS)?;
+        let Files { chosen: images, others: skipped } = files(&class.path, &EXTENSIONS)?;
+        others.extend(skipped.into_iter().map(|name| format!("{}/{name}", class.name)));
+        nested &= is_nested(&images);
         if images.is_empty() {
             let found = found(&self::entries(&class.path)?);
             let problem = format!("has no image; found {found}; expected files ending in {}", EXTENSIONS.join(", "));
@@ -53,7 +59,16 @@ pub fn read(root: &Path, names: Option<&ClassNames>) -> Result<LabelledImages, D
         }));
         folders.push(folder);
     }
-    let warnings = if loose > 0 { vec![Warning::LooseImages { count: loose }] } else { Vec::new() };
+    let mut warnings = Vec::new();
+    if !others.is_empty() {
+        warnings.push(Warning::OtherFiles { names: others });
+    }
+    if loose > 0 {
+        warnings.push(Warning::LooseImages { count: loose });
+    }
+    if nested {
+        warnings.push(Warning::NestedFolders { example: root.join(&folders[0]) });
+    }
     Ok(LabelledImages::new(folders, samples, names, warnings))
 }
 
@@ -71,12 +86,21 @@ pub struct FoundImage {
 /// # Errors
 /// [`DatasetError`] if the folder does not exist, has no image, or something in it cannot be read.
 pub fn images(root: &Path) -> Result<Vec<FoundImage>, DatasetError> {
-    let images = files(root, &EXTENSIONS)?;
-    if images.is_empty() {
-        Err(DatasetError::NoImages { path: root.to_owned(), extensions: &EXTENSIONS })
-    } else {
-        Ok(images)
+    let Files { chosen, others } = files(root, &EXTENSIONS)?;
+    if chosen.is_empty() {
+        return Err(DatasetError::NoImages { path: root.to_owned(), extensions: &EXTENSIONS });
     }
+    if !others.is_empty() {
+        tracing::warn!("{}: {}", root.display(), Warning::OtherFiles { names: others });
+    }
+    Ok(chosen)
+}
+
+/// Whether there are images in several folders, and only there: a set of classes rather than a class.
+fn is_nested(images: &[FoundImage]) -> bool {
+    let folders: Option<BTreeSet<&str>> =
+        images.iter().map(|image| image.name.split_once('/').map(|(folder, _)| folder)).collect();
+    folders.is_some_and(|folders| folders.len() > 1)
 }
 
 /// Whether a file's extension is one of [`EXTENSIONS`].
@@ -137,10 +161,17 @@ fn leads_back(link: &Path) -> std::io::Result<bool> {
     Ok(home.starts_with(&target))
 }
 
-/// Lists all files below a folder with one of these extensions, in any case, at any depth, in byte order of their relative
-/// paths; possibly none.
-pub(crate) fn files(root: &Path, extensions: &[&str]) -> Result<Vec<FoundImage>, DatasetError> {
-    let mut images = Vec::new();
+/// The files below a folder by extension.
+pub(crate) struct Files {
+    /// Those with one of the extensions, in byte order of their relative paths.
+    pub(crate) chosen: Vec<FoundImage>,
+    /// Relative paths of the others.
+    pub(crate) others: Vec<String>,
+}
+
+/// Lists all files below a folder, at any depth, and chooses those with one of these extensions, in any case; possibly none.
+pub(crate) fn files(root: &Path, extensions: &[&str]) -> Result<Files, DatasetError> {
+    let (mut chosen, mut others) = (Vec::new(), Vec::new());
     let mut pending = vec![(root.to_owned(), String::new())];
     while let Some((folder, prefix)) = pending.pop() {
         for entry in entries(&folder)? {
@@ -148,12 +179,15 @@ pub(crate) fn files(root: &Path, extensions: &[&str]) -> Result<Vec<FoundImage>,
             if entry.is_dir {
                 pending.push((entry.path, format!("{name}/")));
             } else if ends_in(&entry.path, extensions) {
-                images.push(FoundImage { path: entry.path, name });
+                chosen.push(FoundImage { path: entry.path, name });
+            } else {
+                others.push(name);
             }
         }
     }
-    images.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()).then_with(|| a.path.cmp(&b.path)));
-    Ok(images)
+    chosen.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()).then_with(|| a.path.cmp(&b.path)));
+    others.sort_unstable();
+    Ok(Files { chosen, others })
 }
 
 /// Describes the content of a folder, for a message.

@@ -1,6 +1,7 @@
 //! Labelled images, independent of their source.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 
 use radapter_images::ImageSource;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,10 @@ pub enum Warning {
     UnusedNames { folders: Vec<String> },
     /// There are images outside the class folders.
     LooseImages { count: usize },
+    /// Files do not have the extension of an image.
+    OtherFiles { names: Vec<String> },
+    /// The class folders hold nothing but folders of images, as if each were a set of classes.
+    NestedFolders { example: PathBuf },
     /// Classes of a benchmark are missing from the data.
     MissingClasses { folders: Vec<String> },
 }
@@ -45,6 +50,13 @@ impl std::fmt::Display for Warning {
             }
             Self::LooseImages { count } => {
                 write!(f, "{count} images are outside the class folders and are ignored")
+            }
+            Self::OtherFiles { names } => {
+                let (count, names) = (names.len(), some(names));
+                write!(f, "{count} files do not have the extension of an image and are not used: {names}")
+            }
+            Self::NestedFolders { example } => {
+                write!(f, "the class folders hold only folders of images; did you mean `{}`?", example.display())
             }
             Self::MissingClasses { folders } => write!(f, "these classes are not in the data: {}", some(folders)),
         }
@@ -127,10 +139,27 @@ impl LabelledImages {
             }
         }
         warnings.extend(same_texts(&classes));
-        for warning in &warnings {
+        let set = Self { classes, samples, warnings };
+        tracing::info!("{}", set.summary());
+        for warning in &set.warnings {
             tracing::warn!("{warning}");
         }
-        Self { classes, samples, warnings }
+        set
+    }
+
+    /// The classes with their numbers of images, the first ten by name.
+    fn summary(&self) -> String {
+        const SHOWN: usize = 10;
+        let mut counts = vec![0_usize; self.classes.len()];
+        self.samples.iter().for_each(|sample| counts[sample.label] += 1);
+        let named =
+            self.classes.iter().zip(&counts).take(SHOWN).map(|(class, count)| format!("{} {count}", class.text));
+        let more = match self.classes.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let (images, classes, named) = (self.samples.len(), counts.len(), named.collect::<Vec<_>>().join(", "));
+        format!("{images} images of {classes} classes: {named}{more}")
     }
 
     /// Returns the label of each image.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::DatasetError;
 use crate::folder;
+use crate::on_error::OnError;
 
 /// Extensions of label maps, in any case.
 pub const ANNOTATIONS: [&str; 3] = ["png", "tif", "tiff"];
@@ -31,13 +32,13 @@ pub struct Pairs {
     pub without_annotation: usize,
 }
 
-/// Pairs images with their label maps.
+/// Pairs images with their label maps. With [`OnError::Skip`] an annotation without image is left out, with a warning.
 ///
 /// # Errors
 /// [`DatasetError`] if a folder cannot be read or has no files, two files have the same name, or an annotation has no image.
-pub fn pairs(images: &Path, annotations: &Path) -> Result<Pairs, DatasetError> {
+pub fn pairs(images: &Path, annotations: &Path, on_error: OnError) -> Result<Pairs, DatasetError> {
     let found = folder::images(images)?.into_iter().map(|image| (image.name, image.path));
-    pair("image", images, by_name(found)?, &folder::EXTENSIONS, annotations)
+    pair("image", images, by_name(found)?, &folder::EXTENSIONS, annotations, on_error)
 }
 
 impl Pairs {
@@ -70,8 +71,8 @@ impl Pairs {
 ///
 /// # Errors
 /// Those of [`pairs`].
-pub fn maps(made: &Path, annotations: &Path) -> Result<Pairs, DatasetError> {
-    pair("label map", made, label_maps(made)?, &ANNOTATIONS, annotations)
+pub fn maps(made: &Path, annotations: &Path, on_error: OnError) -> Result<Pairs, DatasetError> {
+    pair("label map", made, label_maps(made)?, &ANNOTATIONS, annotations, on_error)
 }
 
 fn pair(
@@ -80,6 +81,7 @@ fn pair(
     mut found: BTreeMap<String, PathBuf>,
     extensions: &[&str],
     annotations: &Path,
+    on_error: OnError,
 ) -> Result<Pairs, DatasetError> {
     let mut pairs = Pairs::default();
     let mut missing = Vec::new();
@@ -94,16 +96,20 @@ fn pair(
         let extensions = extensions.join(", ");
         let (annotation, images) = (annotation.display(), images.display());
         let more = if others == 0 { String::new() } else { format!("; the same for {others} more") };
-        return Err(DatasetError::Option(format!(
+        let problem = format!(
             "the annotation {annotation} has no {what}: expected {name} with one of the extensions {extensions} in {images}{more}"
-        )));
+        );
+        match on_error {
+            OnError::Fail => return Err(DatasetError::Option(problem)),
+            OnError::Skip => tracing::warn!("{problem}; left out"),
+        }
     }
     pairs.without_annotation = found.len();
     Ok(pairs)
 }
 
 fn label_maps(folder: &Path) -> Result<BTreeMap<String, PathBuf>, DatasetError> {
-    let found = folder::files(folder, &ANNOTATIONS)?;
+    let found = folder::files(folder, &ANNOTATIONS)?.chosen;
     if found.is_empty() {
         let problem = format!("has no label map at any depth; expected files ending in {}", ANNOTATIONS.join(", "));
         return Err(DatasetError::about(folder, problem));
@@ -144,7 +150,7 @@ mod tests {
     }
 
     fn read(root: &tempfile::TempDir) -> Result<Pairs, DatasetError> {
-        pairs(&root.path().join("images"), &root.path().join("annotations"))
+        pairs(&root.path().join("images"), &root.path().join("annotations"), OnError::Fail)
     }
 
     #[test]
@@ -159,7 +165,7 @@ mod tests {
         assert!(found.images[0].image.ends_with("images/a/b.JPG"));
         assert!(found.images[0].annotation.ends_with("annotations/a/b.png"));
         let folder = root.path().join("annotations");
-        assert_eq!(maps(&folder, &folder).unwrap().images.len(), 4);
+        assert_eq!(maps(&folder, &folder, OnError::Fail).unwrap().images.len(), 4);
     }
 
     #[test]
@@ -191,7 +197,8 @@ mod tests {
         assert!(message(&folders(&["a.jpg"], &["a.txt"])).contains("has no label map at any depth"));
         assert!(message(&folders(&[], &["a.png"])).contains("has no image at any depth"));
         let root = folders(&["a.jpg"], &[]);
-        let gone = pairs(&root.path().join("images"), &root.path().join("gone")).unwrap_err().to_string();
+        let gone =
+            pairs(&root.path().join("images"), &root.path().join("gone"), OnError::Fail).unwrap_err().to_string();
         assert!(gone.contains("gone does not exist"), "{gone}");
     }
 }

@@ -110,7 +110,8 @@ impl Table {
         check_quotes(path, bytes, &records, separator)?;
         let Some(first) = records.first().cloned() else { return Err(empty(path)) };
         let header = options.header.unwrap_or_else(|| is_header(&first, options));
-        let columns = Columns { path, first: &first, header };
+        let columns = Columns { path, first: &first, header, separator };
+        columns.check_widths(&records)?;
         let path_at = columns.find(options.path_column.as_deref(), &PATH_COLUMNS, 0)?;
         let text_at = columns.find(options.text_column.as_deref(), wanted.texts, 1)?;
         let names = [columns.name(path_at), columns.name(text_at)];
@@ -203,6 +204,17 @@ fn line(record: &StringRecord) -> u64 {
     record.position().map_or(0, csv::Position::line)
 }
 
+/// Separators in use, the detected ones first.
+const SEPARATORS: [u8; 4] = [b'\t', b',', b';', b'|'];
+
+/// A separator, as a message names it.
+fn shown(separator: u8) -> String {
+    match separator {
+        b'\t' => "TAB".to_owned(),
+        other => format!("`{}`", char::from(other)),
+    }
+}
+
 fn separator(bytes: &[u8], options: &TableOptions) -> Result<u8, DatasetError> {
     if let Some(given) = options.separator {
         return u8::try_from(given).ok().filter(u8::is_ascii).ok_or_else(|| {
@@ -235,6 +247,7 @@ struct Columns<'a> {
     path: &'a Path,
     first: &'a StringRecord,
     header: bool,
+    separator: u8,
 }
 
 impl Columns<'_> {
@@ -257,9 +270,35 @@ impl Columns<'_> {
                 None => format!("{}", usual + 1),
             };
             let found = (0..self.first.len()).map(|at| self.name(at)).collect::<Vec<_>>().join(", ");
+            if let Some(problem) = self.other_separator(&column) {
+                return DatasetError::about(self.path, problem);
+            }
             let problem =
                 format!("has no column {column}; found {found}; name it (or give its number) in the settings");
             DatasetError::about(self.path, problem)
+        })
+    }
+
+    /// Refuses a row with more fields than the first line: an unquoted separator would cut its text short.
+    fn check_widths(&self, records: &[StringRecord]) -> Result<(), DatasetError> {
+        let expected = self.first.len();
+        let Some(record) = records.iter().find(|record| record.len() > expected) else { return Ok(()) };
+        let problem = format!(
+            "{} fields, and the first line has {expected}; put a field that contains {} in quotes",
+            record.len(),
+            shown(self.separator)
+        );
+        Err(DatasetError::at(self.path, format!("line {}", line(record)), problem))
+    }
+
+    /// The problem of a first line that is one field, where another separator would split it.
+    fn other_separator(&self, column: &str) -> Option<String> {
+        let only = self.first.get(0).filter(|_| self.first.len() == 1)?;
+        let count = |separator: &u8| only.bytes().filter(|byte| byte == separator).count();
+        let other = SEPARATORS.into_iter().filter(|other| *other != self.separator).max_by_key(count)?;
+        (count(&other) > 0).then(|| {
+            let (used, other, parts) = (shown(self.separator), shown(other), count(&other) + 1);
+            format!("has no column {column}: separated by {used}, its first line is one field; {other} would split it into {parts}")
         })
     }
 

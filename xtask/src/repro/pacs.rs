@@ -13,6 +13,7 @@ use radapter::classification::suite::{Suite, TestSet, evaluate_suite};
 use radapter::classification::task::Classification;
 use radapter::clip::checkpoint::Checkpoint;
 use radapter::clip::model::{Clip, Encoder};
+use radapter::datasets::OnError;
 use radapter::datasets::Templates;
 use radapter::embedding::EmbedOptions;
 use radapter::methods::METHODS;
@@ -71,7 +72,7 @@ struct Work<'a> {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let photos = args.data.join("train/photo");
-    let classes = Classes::new(read_labelled(&photos, None)?.classes)?;
+    let classes = Classes::new(read_labelled(&photos, None, OnError::Fail)?.classes)?;
     let work = Work {
         args,
         photos,
@@ -94,7 +95,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
 fn suite(data: &Path, classes: &Classes) -> anyhow::Result<Suite> {
     let open = |domain: &str| -> anyhow::Result<TestSet> {
-        let images = read_labelled(&data.join("test").join(domain), None)?;
+        let images = read_labelled(&data.join("test").join(domain), None, OnError::Fail)?;
         Ok(TestSet::new(domain, images, classes)?)
     };
     Ok(Suite { id: open("photo")?, ood: SHIFTED.into_iter().map(open).collect::<Result<_, _>>()? })

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use radapter_datasets::ClassNames;
+use radapter_datasets::{ClassNames, OnError};
 use radapter_files::io_error;
 
 use super::SuiteError;
@@ -99,7 +99,8 @@ impl SuiteFile {
     /// [`SuiteError::Data`] if the set cannot be read, [`SuiteError::Classes`] if its classes are invalid.
     pub fn classes(&self, names: Option<&ClassNames>) -> Result<Classes, SuiteError> {
         let set = || self.id.name.clone();
-        let images = read_labelled(&self.id.data, names).map_err(|error| SuiteError::Data { set: set(), error })?;
+        let images = read_labelled(&self.id.data, names, OnError::Skip)
+            .map_err(|error| SuiteError::Data { set: set(), error })?;
         Classes::new(images.classes).map_err(|error| SuiteError::Classes { set: set(), error })
     }
 

@@ -18,6 +18,7 @@ pub use result::{NamedEvaluation, SuiteResult};
 pub use set::TestSet;
 
 use crate::classes::Classes;
+use radapter_datasets::OnError;
 
 /// Data sets to evaluate a model on.
 #[derive(Clone, Debug)]
@@ -33,16 +34,16 @@ impl Suite {
     ///
     /// # Errors
     /// [`SuiteError`] if file or sets cannot be read, or a set has a class that the model lacks.
-    pub fn open(path: &Path, classes: &Classes) -> Result<Self, SuiteError> {
-        Self::from_file(&SuiteFile::read(path)?, classes)
+    pub fn open(path: &Path, classes: &Classes, on_error: OnError) -> Result<Self, SuiteError> {
+        Self::from_file(&SuiteFile::read(path)?, classes, on_error)
     }
 
     /// Opens the sets that a suite file names.
     ///
     /// # Errors
     /// [`SuiteError`] if a set cannot be read, or has a class that the model lacks.
-    pub fn from_file(file: &SuiteFile, classes: &Classes) -> Result<Self, SuiteError> {
-        let open = |entry| TestSet::open(entry, classes);
+    pub fn from_file(file: &SuiteFile, classes: &Classes, on_error: OnError) -> Result<Self, SuiteError> {
+        let open = |entry| TestSet::open(entry, classes, on_error);
         Ok(Self { id: open(&file.id)?, ood: file.ood.iter().map(open).collect::<Result<_, _>>()? })
     }
 

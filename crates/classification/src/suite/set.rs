@@ -1,6 +1,6 @@
 //! Data sets ready for evaluation.
 
-use radapter_datasets::{LabelledImages, Sample};
+use radapter_datasets::{LabelledImages, OnError, Sample};
 
 use super::{SetEntry, SuiteError};
 use crate::candidates::Candidates;
@@ -51,9 +51,9 @@ impl TestSet {
     ///
     /// # Errors
     /// [`SuiteError::Data`] if it cannot be read, and those of [`new`](Self::new) and [`restricted`](Self::restricted).
-    pub fn open(entry: &SetEntry, classes: &Classes) -> Result<Self, SuiteError> {
-        let images =
-            read_labelled(&entry.data, None).map_err(|error| SuiteError::Data { set: entry.name.clone(), error })?;
+    pub fn open(entry: &SetEntry, classes: &Classes, on_error: OnError) -> Result<Self, SuiteError> {
+        let images = read_labelled(&entry.data, None, on_error)
+            .map_err(|error| SuiteError::Data { set: entry.name.clone(), error })?;
         match &entry.classes {
             None => Self::new(&entry.name, images, classes),
             Some(subset) => {

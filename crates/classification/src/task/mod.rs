@@ -56,9 +56,9 @@ impl TrainingImages {
         let names = settings.class_names.as_ref().map(|texts| &texts.0);
         let train = settings.train.as_deref().ok_or(ClassificationError::NoTrainingImages)?;
         Ok(Self {
-            train: read_labelled(train, names).map_err(ClassificationError::Train)?,
+            train: read_labelled(train, names, settings.on_error).map_err(ClassificationError::Train)?,
             val: match settings.val.as_deref() {
-                Some(val) => Some(read_labelled(val, names).map_err(ClassificationError::Val)?),
+                Some(val) => Some(read_labelled(val, names, settings.on_error).map_err(ClassificationError::Val)?),
                 None => None,
             },
         })

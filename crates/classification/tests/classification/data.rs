@@ -60,7 +60,7 @@ fn the_fingerprint_depends_on_the_files() {
     let dir = tempfile::tempdir().unwrap();
     write_squares(dir.path(), &[0, 1], 0, 2);
     let fingerprint = || {
-        let images = read_labelled(dir.path(), None).unwrap();
+        let images = read_labelled(dir.path(), None, OnError::Fail).unwrap();
         let augment = Augment::default();
         ClassificationData::new(images, &config(), None, augment, OnError::Fail).fingerprint()
     };
@@ -85,7 +85,7 @@ fn broken_images_stop_the_run_or_are_skipped_and_reported() {
     write_squares(dir.path(), &[0, 1], 0, 1);
     std::fs::write(dir.path().join("grass/0.png"), "broken").unwrap();
     let data = |on_error| {
-        let images = read_labelled(dir.path(), None).unwrap();
+        let images = read_labelled(dir.path(), None, OnError::Fail).unwrap();
         ClassificationData::new(images, &config(), None, Augment::default(), on_error)
     };
     let error = data(OnError::Fail).load(key(0, 1)).unwrap_err().to_string();
@@ -101,7 +101,7 @@ fn the_pixel_cache_does_not_change_samples() {
     let dir = tempfile::tempdir().unwrap();
     write_squares(dir.path(), &[0, 1], 0, 2);
     let data = |cache: Option<PixelCache>| {
-        let images = read_labelled(dir.path(), None).unwrap();
+        let images = read_labelled(dir.path(), None, OnError::Fail).unwrap();
         let augment = Augment { scale: [0.5, 1.0], flip: 0.5 };
         ClassificationData::new(images, &config(), None, augment, OnError::Fail).cached(cache)
     };

@@ -78,7 +78,7 @@ fn a_suite_of_folders_gives_the_row() {
 
     let file = SuiteFile::read(&dir.path().join("suite.toml")).unwrap();
     assert_eq!(file.classes(None).unwrap(), classes());
-    let suite = Suite::from_file(&file, &classes()).unwrap();
+    let suite = Suite::from_file(&file, &classes(), OnError::Fail).unwrap();
     assert_eq!(suite.images(), 12 + 4 + 4);
     let mut seen = Vec::new();
     let outcome = evaluate_suite(&model(3), &knowing(), &suite, &EmbedOptions::default(), &mut |set, done| {
@@ -89,7 +89,7 @@ fn a_suite_of_folders_gives_the_row() {
     assert_eq!(result.id.name, "photo");
     let names: Vec<_> = result.ood.iter().map(|set| set.name.as_str()).collect();
     assert_eq!(names, ["open", "closed"]);
-    let far = read_labelled(&dir.path().join("far"), None).unwrap();
+    let far = read_labelled(&dir.path().join("far"), None, OnError::Fail).unwrap();
     let far = far.onto(classes().as_slice()).unwrap();
     assert_eq!(result.ood[0].evaluation.top1, plain_top1(&knowing(), &far));
     // Two candidates are never harder than four.
@@ -107,14 +107,14 @@ fn a_set_with_a_class_the_model_lacks_is_refused_by_name() {
     let suite = "[id]\nname = \"photo\"\ndata = \"photo\"\n[[ood]]\nname = \"far\"\ndata = \"photo\"";
     write(&dir.path().join("suite.toml"), suite);
     let few = Classes::from_names(["grass", "tree"]).unwrap();
-    let error = Suite::open(&dir.path().join("suite.toml"), &few).unwrap_err();
+    let error = Suite::open(&dir.path().join("suite.toml"), &few, OnError::Fail).unwrap_err();
     assert!(matches!(error, SuiteError::Classes { .. }));
     let text = error.to_string();
     assert!(text.contains("`photo`") && text.contains("`blue_sky`") && text.contains("tree"), "{text}");
 
     let absent = suite.replace("data = \"photo\"\n[[", "data = \"absent\"\n[[");
     write(&dir.path().join("suite.toml"), &absent);
-    let text = Suite::open(&dir.path().join("suite.toml"), &classes()).unwrap_err().to_string();
+    let text = Suite::open(&dir.path().join("suite.toml"), &classes(), OnError::Fail).unwrap_err().to_string();
     assert!(text.contains("`photo`") && text.contains("absent"), "{text}");
 }
 
@@ -131,7 +131,7 @@ fn skipped_images_do_not_count() {
     let dir = tempfile::tempdir().unwrap();
     write_squares(dir.path(), &[0, 1, 2, 3], 0, 2);
     write(&dir.path().join("rose/9.png"), "broken");
-    let images = read_labelled(dir.path(), None).unwrap();
+    let images = read_labelled(dir.path(), None, OnError::Fail).unwrap();
     let set = TestSet::new("squares", images, &classes()).unwrap();
     let options = |on_error| EmbedOptions { on_error, ..EmbedOptions::default() };
     let outcome = evaluate(&model(3), &knowing(), &set, &options(OnError::Skip), &mut |_| {}).unwrap();

@@ -73,6 +73,7 @@ fn an_unclosed_quote_is_reported_with_its_line() {
 #[test]
 fn bad_files_name_line_and_column() {
     let plain = TableOptions::default();
+    let tabs = TableOptions { separator: Some('\t'), ..TableOptions::default() };
     for (content, options, parts) in [
         ("path,label\na.jpg,cat\nb.jpg,\n", &plain, &["line 3", "column `label`", "is empty"][..]),
         ("a.jpg,cat\nb.jpg\n", &plain, &["line 2", "column 2", "no such field"]),
@@ -83,6 +84,13 @@ fn bad_files_name_line_and_column() {
         ("path,label\na.jpg,cat\n", &asked("filepath", "label"), &["no column `filepath`", "`path`, `label`"]),
         ("a.jpg,cat\n", &asked("1", "9"), &["no column `9`", "found 1, 2"]),
         ("a.jpg\n", &plain, &["no column 2", "found 1"]),
+        (
+            "image_name| comment\na.jpg| a cat\n",
+            &plain,
+            &["separated by `,`", "one field", "`|` would split it into 2"],
+        ),
+        ("path,label\na.jpg,cat\n", &tabs, &["separated by TAB", "`,` would split it into 2"]),
+        ("a.jpg,cat\nb.jpg,a cat, asleep\n", &plain, &["line 2: 3 fields, and the first line has 2", "`,` in quotes"]),
     ] {
         let message = read(content, options).unwrap_err().to_string();
         assert!(message.contains("data.csv"), "{message}");

@@ -11,8 +11,8 @@ use radapter_classification::suite::{
     SetOutcome, Suite, SuiteFile, SuiteOutcome, SuiteResult, TestSet, evaluate, evaluate_suite,
 };
 use radapter_clip::model::Encoder;
-use radapter_datasets::ClassNames;
 use radapter_datasets::imagenet::ImageNetSet;
+use radapter_datasets::{ClassNames, OnError};
 use radapter_embedding::EmbedOptions;
 
 use super::args::JsonFlag;
@@ -53,15 +53,15 @@ impl Source {
     /// The classes of the in-distribution set, for a model without its own.
     pub(crate) fn classes(&self, names: Option<&ClassNames>) -> anyhow::Result<Classes> {
         Ok(match self {
-            Self::File(file) => Classes::new(read_labelled(&file.id.data, names)?.classes)?,
+            Self::File(file) => Classes::new(read_labelled(&file.id.data, names, OnError::Skip)?.classes)?,
             Self::ImageNet(_) => imagenet::classes(names)?,
         })
     }
 
     /// The sets, for a model of these classes.
-    pub(crate) fn open(&self, classes: &Classes) -> anyhow::Result<Suite> {
+    pub(crate) fn open(&self, classes: &Classes, on_error: OnError) -> anyhow::Result<Suite> {
         Ok(match self {
-            Self::File(file) => Suite::from_file(file, classes)?,
+            Self::File(file) => Suite::from_file(file, classes, on_error)?,
             Self::ImageNet(root) => Suite::imagenet(root, &ImageNetSet::SHIFTED, classes)?,
         })
     }

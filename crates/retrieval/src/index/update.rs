@@ -102,8 +102,10 @@ pub fn update(
             continue;
         }
         // Taken before the image is read: the next call detects a change in between.
-        let stamp = Stamp::of(&path).map_err(io_error("read", &path))?;
-        wanted.push((name, path, stamp));
+        let stamp = Stamp::of(&path).map_err(|error| IndexError::from(io_error("read", &path)(error)));
+        if let Some(stamp) = options.embed.on_error.settle(&name, stamp, &report)? {
+            wanted.push((name, path, stamp));
+        }
     }
     let mut updated = Updated { skipped: report.entries(), ..Updated::default() };
     let there = tidy(dir, &mut manifest, &wanted, &mut updated)?;

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use radapter_datasets::DatasetError;
 use radapter_datasets::label_map::{self, IGNORED, LabelMap, Labelling};
 use radapter_datasets::pairs::{AnnotatedImage, pairs};
 use radapter_datasets::prefetch::{Ahead, Prefetch, PrefetchError};
+use radapter_datasets::{DatasetError, OnError, SkipReport};
 use radapter_embedding::Image;
 use radapter_images::ImageSource;
 
@@ -25,6 +25,8 @@ pub struct Annotations<'a> {
     pub ignore: Option<u16>,
     /// Minimum size of a segment in pixels.
     pub min_area: usize,
+    /// What to do about an annotation that cannot be read or has no image.
+    pub on_error: OnError,
 }
 
 /// Segments of annotated images.
@@ -54,28 +56,35 @@ impl Annotations<'_> {
 pub fn read(
     annotations: &Annotations<'_>,
     excluded: &[usize],
+    skipped: &SkipReport,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Annotated, DatasetError> {
     let labelling = annotations.labelling()?;
-    let pairs = pairs(annotations.images, annotations.annotations)?;
+    let on_error = annotations.on_error;
+    let pairs = pairs(annotations.images, annotations.annotations, on_error)?;
     let (count, min_area) = (pairs.images.len(), annotations.min_area);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
     let excluded = excluded.to_vec();
+    let report = skipped.clone();
     let work = move |pair: AnnotatedImage| {
-        let map = label_map::read(&pair.annotation, &labelling)?;
+        let map = label_map::read(&pair.annotation, &labelling);
+        let Some(map) = on_error.settle(&pair.name, map, &report)? else { return Ok(None) };
         let segments = segments(&map, min_area).into_iter().filter(|(label, _)| !excluded.contains(label));
-        Ok((pair, segments.collect::<Vec<_>>()))
+        Ok(Some((pair, segments.collect::<Vec<_>>())))
     };
     let mut set = SegmentSet::default();
+    let mut done = 0;
     for read in Prefetch::new(pairs.images, Ahead { threads, jobs: 8 * threads }, work) {
-        let (pair, segments) = read.map_err(|error| match error {
+        let read = read.map_err(|error| match error {
             PrefetchError::Work(error) => error,
             PrefetchError::Panicked { message } => DatasetError::Panicked { what: "annotations", message },
         })?;
+        done += 1;
+        progress(done, count);
+        let Some((pair, segments)) = read else { continue };
         let image = set.images.len();
         set.segments.extend(segments.into_iter().map(|(label, mask)| Segment { image, mask, label }));
         set.images.push(Image { name: pair.name, source: ImageSource::File(pair.image) });
-        progress(set.images.len(), count);
     }
     let mut notes = Vec::new();
     if pairs.without_annotation > 0 {

@@ -67,13 +67,13 @@ pub(super) fn read(
     if settings.captions.is_some() {
         if let Some(run) = run {
             let (labels, set) = segments_file::read(&run.path().join(SEGMENTS_FILE))?;
-            let val = validation(settings, progress)?;
+            let val = validation(settings, skipped, progress)?;
             return split(settings, labels, set, val, seed);
         }
         let options = EmbedOptions { on_error: settings.on_error, ..EmbedOptions::default() };
         let mined = mined::mine(base, settings, device, &options, progress, skipped)?;
         let bytes = segments_file::to_bytes(&mined.labels, &mined.set)?;
-        let val = validation(settings, progress)?;
+        let val = validation(settings, skipped, progress)?;
         let mut sets = split(settings, mined.labels, mined.set, val, seed)?;
         sets.notes.extend(mined.notes);
         sets.mined = Some(bytes);
@@ -85,8 +85,8 @@ pub(super) fn read(
     let labels = Labels::of_classes(&classes, settings.synonyms);
     let annotations = annotations(settings, images, folder, labels.len());
     let excluded = classes.labels_of(&settings.exclude.0)?;
-    let read = annotated::read(&annotations, &excluded, progress)?;
-    let val = validation(settings, progress)?;
+    let read = annotated::read(&annotations, &excluded, skipped, progress)?;
+    let val = validation(settings, skipped, progress)?;
     let mut sets = split(settings, labels, read.set, val, seed)?;
     sets.notes.extend(read.notes);
     Ok(sets)
@@ -99,14 +99,15 @@ fn annotations<'a>(
     annotations: &'a Path,
     classes: usize,
 ) -> Annotations<'a> {
-    let SegmentationSettings { label_offset, ignore, min_area, .. } = *settings;
-    Annotations { images, annotations, classes, label_offset, ignore, min_area }
+    let SegmentationSettings { label_offset, ignore, min_area, on_error, .. } = *settings;
+    Annotations { images, annotations, classes, label_offset, ignore, min_area, on_error }
 }
 
 /// Reads the segments of the given validation images, labelled with classes even if training uses the nouns of
 /// captions.
 fn validation(
     settings: &SegmentationSettings,
+    skipped: &SkipReport,
     progress: Progress<'_>,
 ) -> Result<Option<(Labels, SegmentSet)>, SegmentationError> {
     let (Some(images), Some(folder)) = (settings.val_images.as_deref(), settings.val_annotations.as_deref()) else {
@@ -119,7 +120,7 @@ fn validation(
     // trained on.
     let excluded = |name: &String| classes.labels_of(std::slice::from_ref(name)).ok();
     let excluded: Vec<usize> = settings.exclude.0.iter().filter_map(excluded).flatten().collect();
-    Ok(Some((labels, annotated::read(&annotations, &excluded, progress)?.set)))
+    Ok(Some((labels, annotated::read(&annotations, &excluded, skipped, progress)?.set)))
 }
 
 fn split(

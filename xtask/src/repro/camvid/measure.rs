@@ -8,9 +8,9 @@ use std::time::Instant;
 use burn::tensor::Device;
 use radapter::clip::checkpoint::Checkpoint;
 use radapter::clip::model::Clip;
-use radapter::datasets::Templates;
 use radapter::datasets::label_map::{self, LabelMap, Labelling};
 use radapter::datasets::pairs::{AnnotatedImage, pairs};
+use radapter::datasets::{OnError, SkipReport, Templates};
 use radapter::embedding::{EmbedOptions, Image};
 use radapter::images::{DecodeOptions, ImageSource};
 use radapter::segmentation::accuracy;
@@ -65,7 +65,7 @@ impl Val {
         let (images, annotations) = (root.join("images/val"), root.join("annotations/val"));
         let classes = ClassList::from_lines(&CLASSES)?;
         let labelling = Labelling::new(classes.len(), None, 0)?;
-        let pairs = pairs(&images, &annotations)?.images;
+        let pairs = pairs(&images, &annotations, OnError::Fail)?.images;
         let set = Annotations {
             images: &images,
             annotations: &annotations,
@@ -73,11 +73,12 @@ impl Val {
             label_offset: 0,
             ignore: None,
             min_area: MIN_AREA,
+            on_error: OnError::Fail,
         };
         let by_name = pairs.iter().map(|pair| (pair.name.clone(), pair.annotation.clone())).collect();
         let truth = Source::GroundTruth { annotations: by_name, labelling, min_area: MIN_AREA };
         Ok(Self {
-            segments: read(&set, &[], &mut |_, _| {})?.set,
+            segments: read(&set, &[], &SkipReport::default(), &mut |_, _| {})?.set,
             unseen: classes.labels_of(&UNSEEN.map(str::to_owned))?,
             templates: Templates::resolve("vild-14")?,
             truth: Arc::new(truth),

@@ -8,7 +8,7 @@ use radapter::classification::head::Head;
 use radapter::classification::read::read_labelled;
 use radapter::classification::suite::{TestSet, evaluate};
 use radapter::clip::model::Encoder;
-use radapter::datasets::Templates;
+use radapter::datasets::{OnError, Templates};
 use radapter::embedding::EmbedOptions;
 
 const DOMAINS: [&str; 4] = ["photo", "art_painting", "cartoon", "sketch"];
@@ -22,7 +22,7 @@ pub(crate) struct Pacs {
 impl Pacs {
     /// Reads the sets in `root/test`.
     pub(crate) fn open(root: &Path) -> anyhow::Result<Self> {
-        let read = |domain: &str| read_labelled(&root.join("test").join(domain), None);
+        let read = |domain: &str| read_labelled(&root.join("test").join(domain), None, OnError::Fail);
         let classes = Classes::new(read(DOMAINS[0])?.classes)?;
         let set = |domain: &str| -> anyhow::Result<TestSet> { Ok(TestSet::new(domain, read(domain)?, &classes)?) };
         let sets = DOMAINS.into_iter().map(set).collect::<Result<_, _>>()?;

@@ -11,7 +11,7 @@ use radapter_classification::read::read_labelled;
 use radapter_classification::suite::{NamedEvaluation, Prediction, SuiteResult, TestSet};
 use radapter_classification::task::Classification;
 use radapter_clip::model::Encoder;
-use radapter_datasets::{ClassNames, LabelledImages};
+use radapter_datasets::{ClassNames, LabelledImages, OnError};
 use radapter_methods::METHODS;
 use radapter_report::{Frontier, FrontierPoint, percent};
 use serde_json::json;
@@ -106,10 +106,10 @@ enum Data {
 }
 
 impl Data {
-    fn open(what: &What, names: Option<&ClassNames>) -> anyhow::Result<Self> {
+    fn open(what: &What, names: Option<&ClassNames>, on_error: OnError) -> anyhow::Result<Self> {
         match (&what.suite, &what.data) {
             (Some(suite), _) => Ok(Self::Suite(Source::new(suite, what.root.as_deref())?)),
-            (None, Some(data)) => Ok(Self::Set(data.clone(), read_labelled(data, names)?)),
+            (None, Some(data)) => Ok(Self::Set(data.clone(), read_labelled(data, names, on_error)?)),
             // clap requires one of them.
             (None, None) => anyhow::bail!("give --suite or --data"),
         }
@@ -140,7 +140,7 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
     }
     let names = classes::names(&args.class_names)?;
     let templates = classes::templates(&args.templates)?;
-    let data = Data::open(&args.what, names.as_ref())?;
+    let data = Data::open(&args.what, names.as_ref(), args.decode.on_error)?;
     let model = model::open(&args.model, args.alpha.get()?, session)?;
     let listed = || data.classes(names.as_ref());
     let batch = args.batch.batch_size;
@@ -155,7 +155,7 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
             (outcome.evaluation, vec![(set.name, outcome.predictions)])
         }
         Data::Suite(source) => {
-            let suite = source.open(head.classes())?;
+            let suite = source.open(head.classes(), args.decode.on_error)?;
             let outcome = measure_suite("evaluating", &*model.encoder, &head, &suite, &options, session)?;
             print_suite(&outcome.result, args.json)?;
             (outcome.result.id.evaluation, outcome.predictions)
@@ -179,7 +179,7 @@ fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Swe
     let grid = args.alpha.get()?;
     let source = Source::new(suite, args.dataset.root.as_deref())?;
     let run = ClassificationRun::open(METHODS, &args.run)?.with_text_cache(text_cache());
-    let sets = source.open(run.classes())?;
+    let sets = source.open(run.classes(), args.decode.on_error)?;
     sweep::check_out(args)?;
     let base = model::base_of(run.run())?;
     let device = session.device()?;

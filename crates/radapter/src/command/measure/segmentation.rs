@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
+use radapter_datasets::OnError;
 use radapter_datasets::SkipReport;
 use radapter_datasets::label_map::{self, Labelling, write_grey};
 use radapter_datasets::pairs::{AnnotatedImage, maps, pairs};
@@ -99,6 +100,7 @@ const MIN_AREA: usize = 64;
 /// Annotated images to evaluate on.
 struct Scene {
     pairs: Vec<AnnotatedImage>,
+    on_error: OnError,
     classes: ClassList,
     synonyms: Option<Synonyms>,
     labelling: Labelling,
@@ -126,6 +128,7 @@ impl Scene {
         dataset: &DatasetArgs,
         maps_folder: Option<&Path>,
         unseen_file: Option<&Path>,
+        on_error: OnError,
     ) -> anyhow::Result<Self> {
         let given = annotated(images, args, dataset)?;
         let Some(annotations) = &given.annotations else {
@@ -138,8 +141,8 @@ impl Scene {
             unseen_file.map(|file| unseen(&classes, file).context("--unseen")).transpose()?.unwrap_or_default();
         let labelling = Labelling::new(classes.len(), given.ignore, given.label_offset.unwrap_or(0))?;
         let mut found = match (maps_folder, &given.images) {
-            (Some(folder), _) => maps(folder, annotations)?,
-            (None, Some(images)) => pairs(images, annotations)?,
+            (Some(folder), _) => maps(folder, annotations, on_error)?,
+            (None, Some(images)) => pairs(images, annotations, on_error)?,
             (None, None) => {
                 return Err(Usage("give --images, or --maps with existing label maps".into()).into());
             }
@@ -153,7 +156,8 @@ impl Scene {
         }
         let made = Labelling::new(classes.len(), args.ignore, 0)?;
         let (synonyms, lambda) = (given.synonyms, given.lambda);
-        Ok(Self { pairs: found.images, classes, synonyms, labelling, made, unseen, lambda })
+        let pairs = found.images;
+        Ok(Self { pairs, on_error, classes, synonyms, labelling, made, unseen, lambda })
     }
 
     fn len(&self) -> usize {
@@ -193,9 +197,11 @@ impl Scene {
         let mut confusion = Confusion::new(self.classes.len());
         let (mut images, mut uncovered, mut pixels) = (0, 0, 0);
         let found = self.images();
-        let skipped = parts.segment(&shown, &found, options, what, &mut |segmented| {
+        let report = SkipReport::default();
+        let mut skipped = parts.segment(&shown, &found, options, what, &mut |segmented| {
             let pair = &self.pairs[segmented.index];
-            let truth = label_map::read(&pair.annotation, &self.labelling)?;
+            let truth = label_map::read(&pair.annotation, &self.labelling);
+            let Some(truth) = self.on_error.settle(&pair.name, truth, &report)? else { return Ok(()) };
             confusion.add(&pair.name, &truth, &segmented.map)?;
             images += 1;
             uncovered += segmented.uncovered;
@@ -207,6 +213,7 @@ impl Scene {
             }
             Ok(())
         })?;
+        skipped.extend(report.entries());
         report_skipped(&skipped, found.len());
         anyhow::ensure!(images > 0, "none of the {} images could be read", found.len());
         let uncovered = Some(uncovered as f64 / pixels.max(1) as f64);
@@ -217,14 +224,20 @@ impl Scene {
     fn score_maps(&self, session: &Session) -> anyhow::Result<Measured> {
         let mut confusion = Confusion::new(self.classes.len());
         let progress = session.progress.start("scoring", "maps", self.len() as u64);
+        let report = SkipReport::default();
+        let mut images = 0;
         for (done, pair) in self.pairs.iter().enumerate() {
-            let truth = label_map::read(&pair.annotation, &self.labelling)?;
-            let prediction = label_map::read(&pair.image, &self.made)?;
-            confusion.add(&pair.name, &truth, &prediction)?;
+            let truth = label_map::read(&pair.annotation, &self.labelling);
+            let both = truth.and_then(|truth| Ok((truth, label_map::read(&pair.image, &self.made)?)));
+            if let Some((truth, prediction)) = self.on_error.settle(&pair.name, both, &report)? {
+                confusion.add(&pair.name, &truth, &prediction)?;
+                images += 1;
+            }
             progress.set(done as u64 + 1, "");
         }
         progress.finish();
-        Ok(Measured { n_images: self.len(), scores: self.scores(&confusion)?, uncovered: None })
+        report_skipped(&report.entries(), self.len());
+        Ok(Measured { n_images: images, scores: self.scores(&confusion)?, uncovered: None })
     }
 
     fn scores(&self, confusion: &Confusion) -> anyhow::Result<Scores> {
@@ -240,8 +253,14 @@ impl Scene {
 
 fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
     let AnnotatedArgs { images, label_maps } = &args.annotated;
-    let scene =
-        Scene::open(images.as_deref(), label_maps, &args.dataset, args.maps.as_deref(), args.unseen.as_deref())?;
+    let scene = Scene::open(
+        images.as_deref(),
+        label_maps,
+        &args.dataset,
+        args.maps.as_deref(),
+        args.unseen.as_deref(),
+        args.decode.on_error,
+    )?;
     let measured = match &args.model {
         None => scene.score_maps(session)?,
         Some(reference) => {
@@ -281,7 +300,8 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
     let grid = args.alpha.get()?;
     let run = model::open_run(&args.run)?;
     let images = args.captions.images.as_deref();
-    let scene = Scene::open(images, &args.label_maps, &args.dataset, None, args.unseen.as_deref())?;
+    let scene =
+        Scene::open(images, &args.label_maps, &args.dataset, None, args.unseen.as_deref(), args.decode.on_error)?;
     let parts = scene.parts(&args.fusion, &args.proposals, Some(&args.run))?;
     sweep::check_out(args)?;
     let base = model::base_of(&run)?;

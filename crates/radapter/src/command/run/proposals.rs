@@ -116,7 +116,7 @@ fn annotations(args: &ProposalsArgs, folder: &std::path::Path) -> anyhow::Result
     if args.images.is_file() {
         return Err(Usage("--annotations needs a folder of images; give the folder as --images".into()).into());
     }
-    let pairs = pairs::pairs(&args.images, folder)?;
+    let pairs = pairs::pairs(&args.images, folder, args.decode.on_error)?;
     if pairs.without_annotation > 0 {
         tracing::info!("{} images have no annotation and are not compared", pairs.without_annotation);
     }

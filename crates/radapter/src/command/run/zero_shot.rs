@@ -10,7 +10,7 @@ use crate::command::{Session, classes, model, suite};
 pub(super) fn run(args: &ZeroShotArgs, session: &Session) -> anyhow::Result<()> {
     let templates = classes::templates(&args.templates)?.unwrap_or_default();
     let names = classes::names(&args.class_names)?;
-    let images = read_labelled(&args.data, names.as_ref())?;
+    let images = read_labelled(&args.data, names.as_ref(), args.decode.on_error)?;
     let model = model::open(&args.model, args.alpha.get()?, session)?;
     let found = Classes::new(images.classes.clone())?;
     let head = classes::zero_shot(&*model.encoder, &found, &templates, args.batch.batch_size)?;

@@ -1,7 +1,6 @@
 //! Matching of proposals and images by name.
 
-/// Extensions that are not part of a name.
-const EXTENSIONS: [&str; 9] = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "ppm", "gif"];
+use radapter_datasets::folder;
 
 /// Normalises path separators to `/`.
 pub(super) fn slashed(path: &str) -> String {
@@ -11,7 +10,7 @@ pub(super) fn slashed(path: &str) -> String {
 /// Removes an image's extension from a path, and normalises separators to `/`.
 pub(super) fn stem(path: &str) -> String {
     let path = slashed(path);
-    let is_image = |extension: &str| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension));
+    let is_image = |extension: &str| folder::EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension));
     match path.rsplit_once('.') {
         Some((stem, extension)) if is_image(extension) && !stem.is_empty() && !stem.ends_with('/') => stem.to_owned(),
         _ => path,
