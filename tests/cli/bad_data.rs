@@ -161,3 +161,15 @@ fn a_table_with_missing_files_obeys_on_error() {
     assert_eq!(done.json()["n_images"], CLASSES.len());
     assert!(done.stderr.contains("3 of 6 images could not be read"), "{}", done.stderr);
 }
+
+#[test]
+fn texts_beyond_the_context_are_reported() {
+    let folder = Folder::new();
+    classes_folder(&folder.join("data"), &CLASSES[..2], 1, false);
+    let long = "a very long description of ".repeat(20);
+    let names = format!("{} = \"{long} one\"\n{} = \"{long} two\"\n", CLASSES[0], CLASSES[1]);
+    let done = zero_shot(&folder, "data").with("--class-names", folder.file("names.toml", names)).succeed();
+    assert!(done.stderr.contains("2 of 2 texts have more than"), "{}", done.stderr);
+    assert!(done.stderr.contains("are the same text after truncation"), "{}", done.stderr);
+    assert!(!zero_shot(&folder, "data").succeed().stderr.contains("tokens"), "short texts");
+}

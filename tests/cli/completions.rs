@@ -14,7 +14,7 @@ fn asked(shell: &str, words: &[&str]) -> Vec<String> {
 #[test]
 fn scripts_are_printed() {
     for (shell, part) in [
-        ("bash", "complete -o nospace -o bashdefault -o nosort -F _clap_complete_radapter radapter"),
+        ("bash", "complete -o nospace -o bashdefault -o default -o nosort -F _clap_complete_radapter radapter"),
         ("zsh", "#compdef radapter"),
         ("fish", "complete --keep-order --exclusive --command radapter"),
     ] {
@@ -49,6 +49,10 @@ fn words_complete_after_a_key() {
     assert_eq!(words, ["info-nce"]);
     let words = asked("bash", &["train", "classification", "--set", "loss.kind", ""]);
     assert_eq!(words, ["mpm-nce", "info-nce", "cross-entropy"]);
+    let words = asked("bash", &["train", "classification", "--method", "f"]);
+    assert_eq!(words, ["flyp", "full"]);
+    assert_eq!(asked("fish", &["settings", "--task", "ret"]), ["retrieval"]);
+    assert_eq!(asked("zsh", &["settings", "--recipe", "paper-16"]), ["paper-16-shot"]);
     let words = asked("bash", &["train", "classification", "--set", "lr", "=", "1", "--set", "loss.t"]);
     assert_eq!(words, ["loss.temperature="]);
 }

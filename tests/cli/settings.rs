@@ -78,3 +78,22 @@ fn methods_are_listed() {
     assert_eq!(listed[1]["tasks"], json!(["classification"]));
     assert_eq!(listed[2]["tasks"], json!(["classification", "retrieval", "segmentation"]));
 }
+
+#[test]
+fn a_group_is_listed_by_its_name_and_the_defaults_are_the_task_s() {
+    let text = radapter("settings loss").succeed().stdout;
+    assert!(text.starts_with("loss.kind") && text.contains("\nloss.margin = ") && !text.contains("lr ="), "{text}");
+    let listed = radapter("settings alpha --task retrieval --json").succeed().json();
+    assert_eq!(setting(&listed, "alpha").unwrap()["default"], "0.8");
+    radapter("settings learning_rate").fail(2, &["did you mean lr?"]);
+}
+
+#[test]
+fn methods_and_recipes_are_listed_by_name() {
+    let listed = radapter("settings method recipe --json").succeed().json();
+    let words = |key: &str| setting(&listed, key).unwrap()["words"].as_array().unwrap().clone();
+    assert_eq!(words("method"), ["r-adapter", "full", "flyp", "ovseg"]);
+    assert!(words("recipe").contains(&json!("paper-16-shot")) && words("recipe").contains(&json!("ovseg")));
+    let retrieval = radapter("settings method --task retrieval --json").succeed().json();
+    assert_eq!(retrieval[0]["words"], json!(["r-adapter", "flyp", "ovseg"]));
+}

@@ -118,7 +118,7 @@ fn damaged_images_may_be_left_out_of_a_training() {
         |out: &str, settings: &str| training(&folder, out, &format!("--set epochs=1 --set batch_size=7 {settings}"));
     drop(start("unused", ""));
     folder.file("images/dog/broken.png", "this is text");
-    start("fail", "").fail(1, &["broken.png"]);
+    start("fail", "").fail(1, &["broken.png", "on_error = \"skip\""]);
     let done = start("skip", "--set on_error=skip").succeed();
     assert!(done.stderr.contains("dog/broken.png"), "{}", done.stderr);
 }
@@ -205,4 +205,23 @@ fn a_file_with_model_and_data_is_enough_and_a_run_s_own_starts_another() {
     let number = folder.file("number.toml", "model = 7\n");
     train(&number, "third").fail(2, &["model = 7", "number.toml, line 1", "expected a string"]);
     assert!(!folder.join("third").exists());
+}
+
+#[test]
+fn common_settings_have_flags_and_set_overrides_the_file() {
+    let folder = Folder::new();
+    let run = |out: &str| folder.join(out).join("config.toml");
+    let recorded = |out: &str| std::fs::read_to_string(run(out)).unwrap().parse::<toml::Table>().unwrap();
+    training(&folder, "flags", "--lr 1e-3 --steps 1 --batch-size 4 --seed 7").succeed();
+    let settings = recorded("flags")["settings"].clone();
+    assert_eq!((settings["lr"].as_float(), settings["steps"].as_integer()), (Some(1e-3), Some(1)));
+    assert_eq!((settings["batch_size"].as_integer(), settings["seed"].as_integer()), (Some(4), Some(7)));
+
+    // `epochs` of the file gives way to `steps`, and the rest of a group stays.
+    let file = folder.file("train.toml", "epochs = 3\nbatch_size = 4\n[loss]\nmargin = 0.2\n");
+    training(&folder, "over", "--set steps=1 --set loss={temperature=0.05}").with("--config", file).succeed();
+    let settings = recorded("over")["settings"].clone();
+    assert_eq!((settings["steps"].as_integer(), settings.get("epochs")), (Some(1), None));
+    assert_eq!(settings["loss"]["margin"].as_float(), Some(0.2));
+    assert_eq!(settings["loss"]["temperature"].as_float(), Some(0.05));
 }

@@ -35,6 +35,7 @@
 //! | `images` | [`embed_images`]: images decoded by worker threads ahead of the device, in bounded memory |
 //! | `texts` | [`embed_texts`], and [`embed_groups`] for the prompt ensembles of a zero-shot classifier |
 //! | `text_cache` | [`TextCache`]: embeddings of many texts, kept between runs |
+//! | `truncation` | [`truncated`]: texts with more tokens than the context |
 //! | `embeddings` | [`Embeddings`]: rows on the host |
 //! | `error` | [`EmbedError`] |
 
@@ -43,9 +44,11 @@ mod error;
 mod images;
 mod text_cache;
 mod texts;
+mod truncation;
 
 pub use embeddings::Embeddings;
 pub use error::EmbedError;
 pub use images::{EmbedOptions, EmbeddedImages, Image, embed_images};
 pub use text_cache::TextCache;
 pub use texts::{embed_groups, embed_texts};
+pub use truncation::truncated;

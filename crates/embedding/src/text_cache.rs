@@ -8,6 +8,7 @@ use radapter_files::{IoError, io_error};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
 
+use super::truncation::warn;
 use super::{EmbedError, Embeddings, embed_groups};
 
 /// The number of texts from which a look-up, which hashes the text tower, costs less than encoding them.
@@ -50,6 +51,8 @@ impl TextCache {
         }
         let path = self.folder.join(format!("{}.safetensors", key(model, groups)));
         if let Some(rows) = read(&path, groups.len(), model.config().embed_dim) {
+            let texts: Vec<&str> = groups.iter().flatten().map(AsRef::as_ref).collect();
+            warn(&texts, model.config().text.context_length);
             tracing::debug!("text embeddings read from {}", path.display());
             return Ok(rows);
         }

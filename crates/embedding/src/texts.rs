@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use radapter_clip::model::Encoder;
 use radapter_clip::tokenizer::Tokenizer;
 
+use super::truncation::warn;
 use super::{EmbedError, Embeddings};
 
 /// Embeds texts; the rows are in the texts' order and L2-normalised.
@@ -17,8 +18,13 @@ use super::{EmbedError, Embeddings};
 ///
 /// # Errors
 /// [`EmbedError::Token`] if the model's vocabulary is not CLIP's, [`EmbedError::NotFinite`] if an embedding is not finite.
-pub fn embed_texts<T: AsRef<str>>(model: &dyn Encoder, texts: &[T], batch: usize) -> Result<Embeddings, EmbedError> {
+pub fn embed_texts<T: AsRef<str> + Sync>(
+    model: &dyn Encoder,
+    texts: &[T],
+    batch: usize,
+) -> Result<Embeddings, EmbedError> {
     let dim = model.config().embed_dim;
+    warn(texts, model.config().text.context_length);
     let mut values = vec![0.0; texts.len() * dim];
     each_distinct(model, texts, batch, |row, places| {
         for place in places {
@@ -83,6 +89,7 @@ pub fn embed_groups<T: AsRef<str>>(
     let of = |(group, texts): (usize, &Vec<T>)| std::iter::repeat_n(group, texts.len());
     let group_of: Vec<usize> = groups.iter().enumerate().flat_map(of).collect();
     let dim = model.config().embed_dim;
+    warn(&texts, model.config().text.context_length);
     let mut sums = vec![0.0_f64; groups.len() * dim];
     each_distinct(model, &texts, batch, |row, places| {
         for place in places {

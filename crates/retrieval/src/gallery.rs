@@ -1,12 +1,10 @@
 //! Galleries of images with their captions, and their recall.
 
 use radapter_clip::model::Encoder;
-use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::CaptionedImages;
 use radapter_datasets::Templates;
 use radapter_datasets::on_error::Skipped;
 use radapter_embedding::{EmbedError, EmbedOptions, Embeddings, Image, embed_images, embed_texts};
-use rayon::prelude::*;
 
 use crate::recall::{Evaluation, RecallError, Rows, ranks};
 
@@ -69,11 +67,6 @@ impl Gallery {
         self.texts.len()
     }
 
-    /// Returns the number of texts that are truncated because they have more tokens than the model's context.
-    pub fn truncated(&self, context_length: usize) -> usize {
-        truncated(&self.texts, context_length)
-    }
-
     /// Evaluates a model over the whole gallery. `progress` is called with the number of images done.
     ///
     /// # Errors
@@ -110,10 +103,4 @@ pub fn measure(images: &Embeddings, texts: &Embeddings, text_image: &[usize]) ->
     let images = Rows::new(images.dim(), images.values())?;
     let texts = Rows::new(texts.dim(), texts.values())?;
     Ok(Evaluation::of(&ranks(images, texts, text_image, &mut |_| {})?))
-}
-
-/// Returns the number of texts that have more tokens than the model's context.
-pub(crate) fn truncated<T: AsRef<str> + Sync>(texts: &[T], context_length: usize) -> usize {
-    let tokenizer = Tokenizer::clip();
-    texts.par_iter().filter(|text| tokenizer.encode_unpadded(text.as_ref(), usize::MAX).len() > context_length).count()
 }

@@ -4,6 +4,7 @@
 pub fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     let mut known: Vec<&str> = known.collect();
     known.sort_unstable();
+    known.dedup();
     let is_near = |name: &str| strsim::levenshtein(word, name) <= 1 + last_part(word).len() / 4;
     let is_like = |name: &str| is_near(name) || last_part(name) == last_part(word) || name == initials(word);
     let close: Vec<&str> = known.iter().copied().filter(|name| is_like(name)).collect();

@@ -68,7 +68,9 @@ pub enum TrainError {
     #[error("{reason}")]
     NothingToTrain { reason: String },
     /// A sample could not be loaded.
-    #[error("sample {index} of the training set (epoch {epoch}): {error}")]
+    #[error(
+        "sample {index} of the training set (epoch {epoch}): {error}; on_error = \"skip\" leaves out what cannot be read"
+    )]
     Data { index: usize, epoch: u64, error: DataError },
     /// The sample order of an epoch could not be determined.
     #[error("the sample order of epoch {epoch}: {error}")]

@@ -42,7 +42,11 @@ impl EnvCompleter for Bash {
         completer: &str,
         buf: &mut dyn Write,
     ) -> Result<(), Error> {
-        env::Bash.write_registration(var, name, bin, completer, buf)
+        let mut script = Vec::new();
+        env::Bash.write_registration(var, name, bin, completer, &mut script)?;
+        // Where this command offers nothing, bash completes the names of files.
+        let script = String::from_utf8_lossy(&script).replace("-o bashdefault", "-o bashdefault -o default");
+        buf.write_all(script.as_bytes())
     }
 
     fn write_complete(

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use radapter_clip::model::Encoder;
 use radapter_datasets::CaptionedImages;
 use radapter_datasets::SkipReport;
-use radapter_embedding::EmbedOptions;
+use radapter_embedding::{EmbedOptions, truncated};
 use radapter_training::config::{Recipe, TrainSettings};
 use radapter_training::{Parts, RunOptions, Sources, Task, TrainData, TrainError, Validator};
 
@@ -17,7 +17,7 @@ pub use sets::{SplitRecord, TrainingCaptions};
 
 use crate::config::{RECIPES, RetrievalSettings};
 use crate::data::RetrievalData;
-use crate::gallery::{Gallery, truncated};
+use crate::gallery::Gallery;
 use crate::validator::RetrievalValidator;
 use sets::{Pairs, Sets};
 
@@ -79,7 +79,7 @@ impl Task for Retrieval {
         split.val_images = val.as_ref().map_or(0, CaptionedImages::len);
         let length = model.text.context_length;
         let texts: Vec<String> = captions.iter().flat_map(|caption| settings.templates.prompts(caption)).collect();
-        let long = truncated(&texts, length);
+        let long = truncated(&texts, length).len();
         if long > 0 {
             let all = texts.len();
             notes.push(format!("{long} of {all} training captions have more than {length} tokens and are truncated"));

@@ -31,13 +31,13 @@ settings! {
         /// Published recipe that supplies the defaults; `auto` takes defaults that scale with the run's length.
         pub recipe: String = Spec::toml("\"auto\""),
         /// Training length in epochs; excludes `steps`.
-        pub epochs: Option<u64> = Spec::toml("10").at_least(1.0).displaced_by("steps"),
+        pub epochs: Option<u64> = Spec::toml("10").flag("N").at_least(1.0).displaced_by("steps"),
         /// Training length in steps; excludes `epochs`.
-        pub steps: Option<u64> = Spec::unset().at_least(1.0).displaced_by("epochs"),
+        pub steps: Option<u64> = Spec::unset().flag("N").at_least(1.0).displaced_by("epochs"),
         /// Samples per step.
-        pub batch_size: usize = Spec::rule("min(64, samples)", |_, facts| (facts.samples.clamp(1, 64) as i64).into()).at_least(1.0),
+        pub batch_size: usize = Spec::rule("min(64, samples)", |_, facts| (facts.samples.clamp(1, 64) as i64).into()).flag("N").at_least(1.0),
         /// Base learning rate of the schedule.
-        pub lr: f64 = Spec::toml("5e-4").above(0.0),
+        pub lr: f64 = Spec::toml("5e-4").flag("LR").above(0.0),
         /// Floor of the cosine schedule.
         pub final_lr: f64 = Spec::toml("1e-6").at_least(0.0),
         /// Decoupled weight decay of AdamW; one-dimensional parameters are not decayed.
@@ -53,7 +53,7 @@ settings! {
         /// Gradients are clipped to this global norm.
         pub clip_norm: OrNone<f64> = Spec::toml("1.0").above(0.0),
         /// Random seed of sample order, augmentation, adapter dropping and splits.
-        pub seed: u64 = Spec::toml("0").at_least(0.0),
+        pub seed: u64 = Spec::toml("0").flag("N").at_least(0.0),
         /// Trained parameters: adapters, all weights of the towers that the loss uses, or the image tower's.
         pub tune: Tune = Spec::toml("\"adapters\""),
         /// Weight of the adapters in the merged model, for validation and, by default, export.

@@ -6,11 +6,12 @@ use std::ffi::OsStr;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+use radapter_methods::METHODS;
 use radapter_training::AnyTask;
 
 use super::JsonFlag;
 use crate::command::completion::SHELLS;
-use crate::tasks::{TASKS, kind, task};
+use crate::tasks::{TASKS, kind, recipes, task};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -21,10 +22,10 @@ Examples:
   radapter settings lr loss.margin --json")]
 pub(crate) struct SettingsArgs {
     /// Only the settings of this task [default: every task]
-    #[arg(long, value_name = "TASK", value_parser = parse_task)]
+    #[arg(long, value_name = "TASK", value_parser = parse_task, add = names(|| TASKS.iter().map(|task| task.name()).collect()))]
     pub(crate) task: Option<TaskName>,
     /// Show the values that this recipe sets
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = names(|| TASKS.iter().flat_map(|task| recipes(*task)).collect()))]
     pub(crate) recipe: Option<String>,
     #[command(flatten)]
     pub(crate) json: JsonFlag,
@@ -76,6 +77,19 @@ fn parse_task(name: &str) -> Result<TaskName, String> {
     })
 }
 
+/// Completes the names of methods.
+pub(super) fn methods() -> ArgValueCompleter {
+    names(|| METHODS.iter().map(|method| method.name()).collect())
+}
+
+/// Completes one of these names.
+fn names(all: fn() -> BTreeSet<&'static str>) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |current: &OsStr| {
+        let start = current.to_str().unwrap_or_default();
+        all().into_iter().filter(|name| name.starts_with(start)).map(CompletionCandidate::new).collect()
+    })
+}
+
 /// Completes `KEY=VALUE`.
 pub(super) fn assignments() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| match current.to_str().unwrap_or_default().split_once('=') {
@@ -86,7 +100,12 @@ pub(super) fn assignments() -> ArgValueCompleter {
                 let entry = entries.into_iter().find(|entry| entry.key == key);
                 entry.map(|entry| kind(*task, &entry).words).unwrap_or_default()
             };
-            let words: BTreeSet<String> = TASKS.iter().flat_map(words_of).collect();
+            let mut words: Vec<String> = Vec::new();
+            for word in TASKS.iter().flat_map(words_of) {
+                if !words.contains(&word) {
+                    words.push(word);
+                }
+            }
             let matching = words.into_iter().filter(|word| word.starts_with(start));
             matching.map(|word| CompletionCandidate::new(format!("{key}={word}"))).collect()
         }

@@ -45,7 +45,7 @@ pub(crate) struct ResumeArgs {
     pub(crate) from_step: Option<u64>,
     #[command(flatten)]
     pub(crate) cache: PixelCacheArg,
-    /// Show live plots of loss, learning rate, throughput and validation in the terminal; q or Ctrl-C interrupts and saves
+    /// Show live plots of loss, learning rate, throughput and validation in the terminal; Ctrl-C, or q and then s, interrupts and saves
     #[arg(long)]
     pub(crate) dashboard: bool,
     #[command(flatten)]
@@ -77,7 +77,7 @@ pub(crate) struct RunArgs {
     pub(crate) from_step: Option<u64>,
     #[command(flatten)]
     pub(crate) cache: PixelCacheArg,
-    /// Show live plots of loss, learning rate, throughput and validation in the terminal; q or Ctrl-C interrupts and saves
+    /// Show live plots of loss, learning rate, throughput and validation in the terminal; Ctrl-C, or q and then s, interrupts and saves
     #[arg(long)]
     pub(crate) dashboard: bool,
     #[command(flatten)]
@@ -93,7 +93,7 @@ pub(crate) struct CommonArgs {
     #[command(flatten)]
     pub(crate) arch: ArchArg,
     /// Fine-tuning method; `radapter methods` lists them [default: r-adapter]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = super::settings::methods())]
     pub(crate) method: Option<String>,
     /// Resume the run in --out where it stopped; other arguments must agree with it
     #[arg(long)]

@@ -114,16 +114,6 @@ impl Source {
         report_skipped(&outcome.skipped, self.gallery.images());
         Ok(outcome.evaluation)
     }
-
-    /// Warns of entries left out when the captions were read, and of captions longer than the context.
-    fn warn(&self, context_length: usize) {
-        report_left_out(&self.skipped);
-        let long = self.gallery.truncated(context_length);
-        if long > 0 {
-            let all = self.gallery.texts();
-            tracing::warn!("{long} of {all} captions have more than {context_length} tokens and are truncated");
-        }
-    }
 }
 
 fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
@@ -139,7 +129,7 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
             let source = Source::open(&args.captions, args.decode.on_error, &trained(reference)?)?;
             let model = ModelArgs { model: reference.clone(), arch: args.arch.clone() };
             let model = model::open(&model, args.alpha.get()?, session)?;
-            source.warn(model.encoder.config().text.context_length);
+            report_left_out(&source.skipped);
             let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
             source.measure("evaluating", &*model.encoder, &options, session)?
         }
@@ -155,7 +145,7 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
     let source = Source::open(&args.captions, args.decode.on_error, &trained_run(&args.run)?)?;
     sweep::check_out(args)?;
     let base = model::base_of(&run)?;
-    source.warn(base.config.text.context_length);
+    report_left_out(&source.skipped);
     let device = session.device()?;
     let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
 

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use anyhow::Context;
 use radapter_clip::model::{Clip, Encoder};
-use radapter_clip::tokenizer::Tokenizer;
 use radapter_embedding::{EmbedOptions, Embeddings, Image, embed_images, embed_texts};
 use radapter_images::{DecodeOptions, ImageSource, Interpolation, decode_file, resize};
 use radapter_report::{FoundImage, Page, Table};
@@ -51,13 +50,6 @@ pub(super) fn run(args: &SearchArgs, session: &Session) -> anyhow::Result<()> {
     };
     index.check_model(&id)?;
     let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &session.device()?)?;
-    if let Some(text) = &args.query.text {
-        let (tokens, length) =
-            (Tokenizer::clip().encode_unpadded(text, usize::MAX).len(), checkpoint.config.text.context_length);
-        if tokens > length {
-            tracing::warn!("the text has {tokens} tokens and is truncated to the model's {length}");
-        }
-    }
     let query = embed(&clip, &args.query)?;
     let hits = index.search(query.row(0).unwrap_or_default(), args.k.get())?;
     if let Some(html) = &args.html {

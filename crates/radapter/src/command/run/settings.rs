@@ -56,10 +56,13 @@ pub(super) fn run(args: &SettingsArgs) -> anyhow::Result<()> {
     let mut listed = list(&tasks, args.recipe.as_deref())?;
     if !args.keys.is_empty() {
         let known = || listed.iter().map(|setting| setting.key.as_str());
-        if let Some(key) = args.keys.iter().find(|key| !known().any(|name| name == key.as_str())) {
+        // `loss` stands for the whole group.
+        let names =
+            |key: &str, name: &str| name.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        if let Some(key) = args.keys.iter().find(|key| !known().any(|name| names(key, name))) {
             return Err(Usage(format!("unknown setting `{key}`{}", hint(key, known()))).into());
         }
-        listed.retain(|setting| args.keys.contains(&setting.key));
+        listed.retain(|setting| args.keys.iter().any(|key| names(key, &setting.key)));
     }
     if args.json.json {
         return output::print_json(&listed);
@@ -83,7 +86,11 @@ fn list(tasks: &[&dyn AnyTask], chosen: Option<&str>) -> anyhow::Result<Vec<List
             layers.push((format!("recipe {}", recipe.name), Settings::from_toml(recipe.settings, recipe.name)?));
         }
         let chosen = chosen.and_then(|name| recipe(*task, name));
-        let chosen = Settings::from_toml(chosen.unwrap_or_default(), "the recipe").context("the recipe")?;
+        let mut base = match tasks {
+            [only] => Settings::from_toml(only.defaults(), only.name())?,
+            _ => Settings::default(),
+        };
+        base.extend(Settings::from_toml(chosen.unwrap_or_default(), "the recipe").context("the recipe")?)?;
         for entry in task.settings().entries() {
             let place = match listed
                 .iter()
@@ -91,7 +98,7 @@ fn list(tasks: &[&dyn AnyTask], chosen: Option<&str>) -> anyhow::Result<Vec<List
             {
                 Some(place) => place,
                 None => {
-                    listed.push(Listed::new(entry, &chosen));
+                    listed.push(Listed::new(entry, &base));
                     listed.len() - 1
                 }
             };
@@ -99,8 +106,10 @@ fn list(tasks: &[&dyn AnyTask], chosen: Option<&str>) -> anyhow::Result<Vec<List
             setting.tasks.push(task.name());
             setting.takes(kind(*task, entry));
             for (name, layer) in &layers {
-                if let Some(value) = get(layer.table(), &entry.key) {
-                    setting.set_by.insert(name.clone(), shown(value));
+                let value = get(layer.table(), &entry.key).map(shown);
+                // What repeats the default says nothing.
+                if let Some(value) = value.filter(|value| setting.default.as_ref() != Some(value)) {
+                    setting.set_by.insert(name.clone(), value);
                 }
             }
         }
