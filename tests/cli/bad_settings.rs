@@ -123,7 +123,7 @@ fn images_to_train_on_have_to_be_named() {
 #[test]
 fn a_resumed_run_is_not_contradicted() {
     let resume = || radapter("train --resume").with("--out", trained().run());
-    let error = "a resumed run cannot change `lr`: the run has 0.01, 0.5 was given";
+    let error = "a resumed run cannot change `lr`: the run has 0.01, found 0.5 (in --set)";
     resume().with("--set", "lr=0.5").fail(1, &[error]);
     let config = Folder::new();
     let file = config.file("settings.toml", "epochs = 3\n[adapter]\nrank = 2\n");

@@ -121,7 +121,7 @@ fn bad_settings_name_the_key_and_the_problem() {
     let cases = [
         ("shot = 4", "unknown setting `shot` in test", "shots"),
         ("augment.scales = [0.5, 1]", "unknown setting `augment.scales` in test", "augment.scale?"),
-        ("augment.scale = [1, 0.5]", "scale", "from <= to <= 1, found [1.0, 0.5]"),
+        ("augment.scale = [1, 0.5]", "augment.scale = [1.0, 0.5]", "from <= to <= 1"),
         ("augment.flip = 2", "augment.flip = 2 in test", "from 0 to 1"),
         ("shots = 0", "shots = 0 in test", "at least 1"),
         ("val_fraction = 1.0", "val_fraction = 1.0 in test", "below 1"),

@@ -99,7 +99,7 @@ fn bad_settings_name_the_key_and_the_problem() {
         ("split = 3", "split = 3 in test", "names"),
         ("captions = 3", "captions = 3 in test", "a path"),
         ("augment.flip = 2", "augment.flip = 2 in test", "from 0 to 1"),
-        ("augment.scale = [1, 0.5]", "scale", "from <= to <= 1, found [1.0, 0.5]"),
+        ("augment.scale = [1, 0.5]", "augment.scale = [1.0, 0.5]", "from <= to <= 1"),
         ("task = \"classification\"", "unknown setting `task` in test", "expected one of"),
     ] {
         let message = refused(toml);

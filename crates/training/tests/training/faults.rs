@@ -246,7 +246,7 @@ fn a_missing_state_lists_the_existing_ones() {
     let run = started(dir.path());
     let error = resume(Plan::new(&["epochs=3"]).setup(&run).unwrap(), Some(1)).unwrap_err();
     let states = radapter_training::state::saved_steps(&run.join("state")).unwrap();
-    assert!(error.to_string().contains(&format!("steps {}, {}", states[0], states[1])), "{error}");
+    assert!(error.to_string().contains(&format!("expected one of {}, {}", states[0], states[1])), "{error}");
 }
 
 #[test]
