@@ -84,7 +84,8 @@ proptest! {
         let merged = merge_checked(&model, alpha).unwrap();
         prop_assert!(distance(&adapted, &embed(&merged.clip, &context)) < 5e-6);
         if alpha.get() > 0.1 {
-            prop_assert!(distance(&adapted, &embed(&clip(seed), &context)) > 1e-4, "the adapters do something");
+            // How much they do depends on the places drawn: one adapter in the last layer may do little.
+            prop_assert_ne!(bits(&adapted), bits(&embed(&clip(seed), &context)), "the adapters do nothing");
         }
 
         // Merging a checkpoint's tensors gives the same.
