@@ -34,6 +34,7 @@
 //! | [`subset`], [`order`], [`seed`] | few-shot and held-out parts; the order of an epoch; random streams by seed |
 //! | [`augment`], [`prefetch`], [`on_error`] | random crops and flips; decoding by worker threads; damaged images |
 //! | [`templates`], [`class_names`] | prompts for classes; texts for folders whose names are not words |
+//! | [`list`] | names that options take: a file, a JSON list, or names with commas between |
 //! | [`fingerprint`] | a hash that identifies a data set |
 //!
 //! Two rules hold throughout. Randomness comes from the named streams of [`seed`] alone: the order of an epoch is a function of
@@ -51,6 +52,7 @@ pub mod imagenet;
 pub mod label_map;
 pub mod labelled;
 pub mod layouts;
+pub mod list;
 pub mod on_error;
 pub mod order;
 pub mod pairs;

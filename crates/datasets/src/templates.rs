@@ -8,7 +8,7 @@ use std::path::Path;
 use radapter_settings::value::text_or_list;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::DatasetError;
+use crate::{DatasetError, list};
 
 const OPENAI_80: &str = include_str!("../assets/templates/openai-80.txt");
 const VILD_14: &str = include_str!("../assets/templates/vild-14.txt");
@@ -44,23 +44,15 @@ impl Templates {
             return checked(Path::new("templates"), std::iter::once(place()));
         }
         let path = Path::new(name);
-        let content =
-            std::fs::read_to_string(path).map_err(|error| {
+        if !path.is_file() {
             let sets = BUILT_IN.join(", ");
-            DatasetError::Option(format!(
-                "no templates named `{name}`; expected a built-in set ({sets}), a template with `{{}}` or a file; reading the file failed: {error}"
-            ))
-        })?;
-        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
-            let list: Vec<String> = serde_json::from_str(&content)
-                .map_err(|error| DatasetError::new(path, format!("expected a JSON list of templates: {error}")))?;
-            checked(path, list.into_iter().enumerate().map(|(at, text)| (format!("entry {}", at + 1), text)))
-        } else {
-            let content = content.trim_start_matches('\u{feff}');
-            let lines =
-                content.lines().enumerate().map(|(at, line)| (format!("line {}", at + 1), line.trim().to_owned()));
-            checked(path, lines.filter(|(_, line)| !line.is_empty()))
+            return Err(DatasetError::Option(format!(
+                "no templates named `{name}`; expected a built-in set ({sets}), a template with `{{}}`, or a file"
+            )));
         }
+        let entries = list::read(path)?.into_iter().enumerate().filter(|(_, text)| !text.is_empty());
+        let unit = if path.extension().is_some_and(|it| it.eq_ignore_ascii_case("json")) { "entry" } else { "line" };
+        checked(path, entries.map(|(at, text)| (format!("{unit} {}", at + 1), text)))
     }
 
     /// Checks that each template has one `{}`.

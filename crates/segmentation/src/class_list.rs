@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use radapter_datasets::DatasetError;
-use radapter_files::io_error;
+use radapter_datasets::{DatasetError, list};
 use serde::{Deserialize, Serialize};
 
 /// Second class of a list of one: pixels need an alternative.
@@ -68,24 +67,8 @@ impl ClassList {
     /// # Errors
     /// [`DatasetError`] for a file that cannot be read, a blank or repeated line, and an empty list.
     pub fn resolve(text: &str) -> Result<Self, DatasetError> {
-        let path = Path::new(text);
-        if path.is_file() {
-            return Self::read(path);
-        }
-        if !text.contains(',') && (path.is_dir() || looks_like_a_file(text)) {
-            return Err(DatasetError::Option(format!(
-                "there is no file `{text}`; expected a file with one class per line, or a list of classes such as \"sky, road\""
-            )));
-        }
-        let names: Vec<&str> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
-        Self::of("the list", &names)
-    }
-
-    fn read(path: &Path) -> Result<Self, DatasetError> {
-        let text = std::fs::read_to_string(path).map_err(io_error("read the classes", path))?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text).trim_end();
-        let lines: Vec<&str> = if text.is_empty() { Vec::new() } else { text.lines().collect() };
-        Self::of(&path.display().to_string(), &lines)
+        let place = if Path::new(text).is_file() { text } else { "the list" };
+        Self::of(place, &list::resolve(text)?)
     }
 
     /// Creates classes from lines.
@@ -218,13 +201,6 @@ impl ClassList {
         let (classes, nearest) = (self.len(), nearest.join(", "));
         DatasetError::Option(format!("`{name}` is not one of the {classes} classes; the nearest are {nearest}"))
     }
-}
-
-/// Whether a text looks like a path: it has a path separator, or ends in a dot and a few letters.
-fn looks_like_a_file(text: &str) -> bool {
-    let is_extension = |end: &str| (1..=5).contains(&end.len()) && end.chars().all(|c| c.is_ascii_alphanumeric());
-    text.contains(['/', '\\'])
-        || text.rsplit_once('.').is_some_and(|(start, end)| !start.is_empty() && is_extension(end))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use radapter_datasets::augment::Augment;
 use radapter_datasets::captions::{CaptionsFormat, CaptionsOptions};
-use radapter_datasets::{DatasetError, OnError, Templates};
+use radapter_datasets::{DatasetError, OnError, Templates, list};
 use radapter_settings::value::{AnyValue, text_or_list};
 use radapter_settings::{AbsolutePath, Names, Spec, settings};
 use radapter_training::config::Recipe;
@@ -86,24 +86,24 @@ impl<'de> Deserialize<'de> for ClassLines {
     }
 }
 
-/// Names: the non-empty lines of a file, or a list.
+/// Names: the non-empty lines of a file, a JSON list, or names with commas between.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct NameList(pub Vec<String>);
 
 impl<'de> Deserialize<'de> for NameList {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text_or_list(deserializer, "a file with one name per line, or a list", |file| read(Path::new(file)), Ok)
+        text_or_list(deserializer, "a file with one name per line, comma-separated names, or a list", read, Ok)
             .map(Self)
     }
 }
 
-fn read(path: &Path) -> Result<Vec<String>, String> {
-    let failed = |reason: &dyn std::fmt::Display| format!("cannot use {}: {reason}", path.display());
-    let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let names: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
-    if names.is_empty() { Err(failed(&"it has no names; expected one per line")) } else { Ok(names) }
+fn read(text: &str) -> Result<Vec<String>, DatasetError> {
+    let names: Vec<String> = list::resolve(text)?.into_iter().filter(|name| !name.is_empty()).collect();
+    match names.is_empty() {
+        true => Err(DatasetError::about(text, "has no names; expected one per line")),
+        false => Ok(names),
+    }
 }
 
 /// Source of proposals: `builtin`, or a path.

@@ -259,6 +259,10 @@ pub fn recorded<T: Task>(run: &RunDir, record: &RunRecord) -> Result<T::Settings
         let path = run.path().to_owned();
         return Err(TrainError::OtherTask { path, expected: T::NAME, found: record.task.clone() });
     }
+    // A value that someone edited is refused as one that is given.
+    let config = run.path().join(RunDir::CONFIG);
+    let settings = Settings::from_table(record.settings.clone(), &config.display().to_string());
+    settings_of::<T>().overlay(&[&settings])?;
     Ok(schema::part(&record.settings)?)
 }
 

@@ -2,20 +2,18 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::marker::PhantomData;
 use std::path::Path;
 
-use radapter_files::io_error;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::CaptionsFormat;
 use super::gather::{Entry, Gather};
-use super::json::{Json, Lists, file_name, parse};
-use crate::DatasetError;
+use super::json::{Json, Lists, file_name};
 use crate::captioned::CaptionedImages;
 use crate::labelled::some;
+use crate::{DatasetError, list};
 
 #[derive(Default)]
 struct Coco {
@@ -117,16 +115,9 @@ fn chosen(file: &Path, captions: &Path, by_id: &HashMap<&str, usize>) -> Result<
 
 /// Reads a JSON list, or one id per line.
 fn read_ids(path: &Path) -> Result<Vec<String>, DatasetError> {
-    let text = std::fs::read_to_string(path).map_err(io_error("read", path))?;
-    let text = text.trim_start_matches('\u{feff}');
-    let ids: Vec<String> = if text.trim_start().starts_with('[') {
-        let ids: Vec<Id> = parse(path, text.as_bytes(), PhantomData)?;
-        ids.into_iter().map(|Id(id)| id).collect()
-    } else {
-        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
-    };
+    let ids: Vec<String> = list::read(path)?.into_iter().filter(|id| !id.is_empty()).collect();
     match ids.is_empty() {
-        true => Err(DatasetError::about(path, "has no image ids; expected a JSON list or one per line".to_owned())),
+        true => Err(DatasetError::about(path, "has no image ids; expected a JSON list or one per line")),
         false => Ok(ids),
     }
 }

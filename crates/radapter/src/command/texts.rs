@@ -18,10 +18,14 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<String>> {
         }
     };
     let is_json = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
-    let texts = if is_json {
-        serde_json::from_str(&text).with_context(|| format!("`{name}`: expected a JSON list of strings"))?
-    } else {
-        lines(&text)
+    let texts = match serde_json::from_str(&text) {
+        // Whatever the extension: a list of strings is not meant as lines.
+        Ok(texts) => texts,
+        Err(error) if is_json => {
+            let reason = radapter_files::json_reason(text.as_bytes(), &error);
+            bail!("`{name}`: expected a JSON list of strings: {reason}");
+        }
+        Err(_) => lines(&text),
     };
     if texts.is_empty() {
         bail!("`{name}` has no texts; expected at least one");

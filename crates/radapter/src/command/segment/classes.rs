@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use radapter_datasets::layouts::Layout;
+use radapter_datasets::list;
 use radapter_segmentation::class_list::{ClassList, Synonyms};
 
 use crate::command::args::{ClassesArgs, DatasetArgs, LabelMapArgs};
@@ -89,8 +90,7 @@ fn lambda(dataset: &str) -> Option<f32> {
 
 /// The labels of the classes that a file lists, one per line.
 pub(in crate::command) fn unseen(classes: &ClassList, file: &Path) -> anyhow::Result<Vec<usize>> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
-    let text = text.trim_start_matches('\u{feff}');
-    let names: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    let names = list::resolve(&file.to_string_lossy())?;
+    let names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
     classes.labels_of(&names).with_context(|| format!("`{}`", file.display()))
 }

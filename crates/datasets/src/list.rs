@@ -1,0 +1,98 @@
+//! Lists of names that options take: a file with one per line or a JSON list, or names with commas between.
+
+use std::path::Path;
+
+use radapter_files::{io_error, json_reason};
+use serde_json::Value;
+
+use crate::DatasetError;
+
+/// Reads what an option names: a file, if there is one of that name, else the names between its commas.
+///
+/// # Errors
+/// [`DatasetError`] for a file that does not exist or is of another form. An empty list is none.
+pub fn resolve(text: &str) -> Result<Vec<String>, DatasetError> {
+    let path = Path::new(text);
+    if path.is_file() {
+        return read(path);
+    }
+    if !text.contains(',') && (path.is_dir() || looks_like_a_file(text)) {
+        return Err(DatasetError::Option(format!(
+            "there is no file `{text}`; expected a file with one name per line or a JSON list, or a list such as \"sky, road\""
+        )));
+    }
+    Ok(text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
+}
+
+/// Reads a file: a JSON list of strings or numbers if its content begins with `[`, else its lines, without spaces around them.
+/// Blank lines are kept, except at the end.
+///
+/// # Errors
+/// [`DatasetError`] for a file that cannot be read, and for JSON that is not such a list.
+pub fn read(path: &Path) -> Result<Vec<String>, DatasetError> {
+    const EXPECTED: &str = "expected one name per line, or a JSON list of strings";
+    let content = std::fs::read_to_string(path).map_err(io_error("read the list", path))?;
+    let content = content.strip_prefix('\u{feff}').unwrap_or(&content).trim_end();
+    if content.starts_with('{') {
+        return Err(DatasetError::about(path, format!("is a JSON object; {EXPECTED}")));
+    }
+    if !content.starts_with('[') {
+        return Ok(content.lines().map(|line| line.trim().to_owned()).collect());
+    }
+    let wrong = |problem: String| DatasetError::about(path, format!("begins with `[`, and {problem}; {EXPECTED}"));
+    let list: Vec<Value> = serde_json::from_str(content)
+        .map_err(|error| wrong(format!("is not JSON: {}", json_reason(content.as_bytes(), &error))))?;
+    let name = |(index, value): (usize, Value)| match value {
+        Value::String(name) => Ok(name.trim().to_owned()),
+        Value::Number(number) => Ok(number.to_string()),
+        other => Err(wrong(format!("entry {index} is {other}"))),
+    };
+    list.into_iter().enumerate().map(name).collect()
+}
+
+/// Whether a text has a path separator, or ends as file names do: in a dot and a few letters.
+fn looks_like_a_file(text: &str) -> bool {
+    let is_extension = |end: &str| (1..=5).contains(&end.len()) && end.chars().all(|c| c.is_ascii_alphanumeric());
+    text.contains(['/', '\\'])
+        || text.rsplit_once('.').is_some_and(|(start, end)| !start.is_empty() && is_extension(end))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+    use super::*;
+
+    fn of(content: &str) -> Result<Vec<String>, DatasetError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("names.txt");
+        std::fs::write(&path, content).unwrap();
+        resolve(path.to_str().unwrap())
+    }
+
+    #[test]
+    fn the_same_list_in_every_form() {
+        for content in ["sky\nroad\n", "\u{feff}sky\r\nroad", "[\"sky\", \"road\"]\n", "[\n  \"sky\",\n  \"road\"\n]"] {
+            assert_eq!(of(content).unwrap(), ["sky", "road"], "{content}");
+        }
+        assert_eq!(resolve("sky, road,").unwrap(), ["sky", "road"]);
+        assert_eq!(of("[7, \"08\"]").unwrap(), ["7", "08"]);
+        assert_eq!(of("a\n\nb\n\n").unwrap(), ["a", "", "b"]);
+        assert!(of("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn another_form_is_named() {
+        for (content, part) in [
+            ("{\"sky\": 0}", "is a JSON object"),
+            ("[\"sky\", [1]]", "entry 1 is [1]"),
+            ("[\"sky\"", "is not JSON"),
+            ("[NaN]", "NaN"),
+        ] {
+            let message = of(content).unwrap_err().to_string();
+            assert!(message.contains("names.txt") && message.contains(part), "{content}: {message}");
+        }
+        for name in ["absent.txt", "lists/absent"] {
+            assert!(resolve(name).unwrap_err().to_string().contains("there is no file"), "{name}");
+        }
+    }
+}
