@@ -22,7 +22,13 @@ use crate::gradients::{assert_equal, moments};
 use crate::resume::history;
 use crate::support::{Accuracy, Plan, base, finished, result_files};
 
-const DRAFTS: &[&dyn Method] = &[&HeadThenAll, &LearnedTokens];
+const DRAFTS: &[&dyn Method] = &[
+    &HeadThenAll,
+    &LearnedTokens,
+    &Faulty { name: "short" },
+    &Faulty { name: "shrinking" },
+    &Faulty { name: "views" },
+];
 
 /// The classifier alone for half of the steps, then the image tower too; embeddings stay near the base's and those of darker views.
 #[derive(Debug)]
@@ -108,6 +114,82 @@ impl Tuning<NoAdapter> for HeadThenAll {
 
     fn write(&self, clip: &Clip, _base_hash: &str, out: &mut dyn Write) -> io::Result<()> {
         write_parameters(clip, |_| true, out)
+    }
+}
+
+/// [`HeadThenAll`], breaking by name what [`Tuning`] asks of a method.
+#[derive(Clone, Copy, Debug)]
+struct Faulty {
+    name: &'static str,
+}
+
+impl Method for Faulty {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn about(&self) -> &'static str {
+        HeadThenAll.about()
+    }
+
+    fn source(&self) -> &'static str {
+        HeadThenAll.source()
+    }
+
+    fn settings(&self) -> &'static str {
+        HeadThenAll.settings()
+    }
+
+    fn tunes(&self) -> &'static [Tune] {
+        HeadThenAll.tunes()
+    }
+
+    fn needs_classifier(&self) -> bool {
+        true
+    }
+
+    fn output(&self) -> Output {
+        HeadThenAll.output()
+    }
+
+    fn stem(&self) -> &'static str {
+        Method::stem(&HeadThenAll)
+    }
+
+    fn train(&self, start: Start) -> Result<Outcome, TrainError> {
+        let clip = start.base();
+        start.run(clip, Box::new(*self))
+    }
+
+    fn open(&self, run: &RunFiles, base: &Checkpoint, alpha: Alpha, on: &Device) -> Result<TunedModel, FineTunedError> {
+        HeadThenAll.open(run, base, alpha, on)
+    }
+}
+
+impl Tuning<NoAdapter> for Faulty {
+    fn stem(&self) -> &'static str {
+        Method::stem(self)
+    }
+
+    fn trains(&self, key: &str, phase: usize) -> bool {
+        HeadThenAll.trains(key, if self.name == "shrinking" { 1 - phase } else { phase })
+    }
+
+    fn phases(&self, settings: &TrainSettings, steps: u64) -> Vec<Phase> {
+        let phases = HeadThenAll.phases(settings, steps);
+        if self.name == "short" { phases[..1].to_vec() } else { phases }
+    }
+
+    fn views(&self, images: &Images<'_>) -> Vec<f32> {
+        if self.name == "views" { images.pixels[1..].to_vec() } else { Vec::new() }
+    }
+
+    fn encoder(&self, clip: Clip, alpha: Alpha) -> Result<Box<dyn Encoder>, AdapterError> {
+        HeadThenAll.encoder(clip, alpha)
+    }
+
+    fn write(&self, clip: &Clip, base_hash: &str, out: &mut dyn Write) -> io::Result<()> {
+        HeadThenAll.write(clip, base_hash, out)
     }
 }
 
@@ -365,4 +447,18 @@ fn trained_tokens_alone_make_a_model_that_cannot_be_merged() {
     .unwrap();
     let error = opened.model(&base, None, &device).unwrap_err().to_string();
     assert!(error.contains("tokens-ema.safetensors") && error.contains(&format!("`{TOKENS}` is missing")), "{error}");
+}
+
+#[test]
+fn a_faulty_method_is_an_error() {
+    for (name, part) in [
+        ("short", "its phases have 4 steps, and the run has 8"),
+        ("shrinking", "phase 1 trains `visual."),
+        ("views", "values of views are not whole images of 3 × 8 × 8"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let method = format!("method={name}");
+        let error = plan(&[&method, "steps=8", "warmup=0"]).train(&dir.path().join("run")).unwrap_err();
+        assert!(matches!(error, TrainError::Method { .. }) && error.to_string().contains(part), "{name}: {error}");
+    }
 }
