@@ -129,7 +129,7 @@ fn files_that_are_not_used_are_counted_and_named() {
         folder.file(&format!("data/{class}/{name}"), "not decoded");
     }
     let done = zero_shot(&folder, "data").args(["--json"]).succeed();
-    assert_eq!(done.json()["n_images"], 2 * CLASSES.len() + 4);
+    assert_eq!(done.json()["n"], 2 * CLASSES.len() + 4);
     let said =
         format!("2 files do not have the extension of an image and are not used: {class}/noext, {class}/photo.avif");
     assert!(done.stderr.contains(&said), "{}", done.stderr);
@@ -158,7 +158,7 @@ fn a_table_with_missing_files_obeys_on_error() {
     folder.file("t.csv", rows);
     zero_shot(&folder, "t.csv").fail(1, &["line 3", "there is no file", "gone.png"]);
     let done = zero_shot(&folder, "t.csv").args(["--on-error", "skip", "--json"]).succeed();
-    assert_eq!(done.json()["n_images"], CLASSES.len());
+    assert_eq!(done.json()["n"], CLASSES.len());
     assert!(done.stderr.contains("3 of 6 images could not be read"), "{}", done.stderr);
 }
 

@@ -44,7 +44,7 @@ fn settings_are_listed_by_key_and_task() {
     let (retrieval, classification) = (of("retrieval"), of("classification"));
     assert!(setting(&retrieval, "captions").is_some() && setting(&retrieval, "shots").is_none());
     assert!(setting(&classification, "captions").is_none() && setting(&classification, "shots").is_some());
-    assert_eq!(setting(&retrieval, "alpha").unwrap()["set_by"]["task retrieval"], "0.8");
+    assert_eq!(setting(&retrieval, "alpha").unwrap()["default"], "0.8");
 
     radapter("settings epoch").fail(2, &["unknown setting `epoch`; did you mean epochs?"]);
     radapter("settings clas_names").fail(2, &["unknown setting `clas_names`; did you mean class_names?"]);

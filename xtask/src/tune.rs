@@ -5,7 +5,7 @@ use burn::tensor::Device;
 use radapter::datasets::shapes::World;
 use radapter::embedded::embedded;
 use radapter::training::RunOptions;
-use radapter_experiments::{Budget, Comparison, Method, quickstart};
+use radapter_experiments::{Budget, Comparison, Contender, quickstart};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let comparison = Comparison::draw(quickstart, &World::new(args.world), budget, &base, &device)?;
     let dir = tempfile::tempdir().context("cannot create a temporary folder for the runs")?;
     println!("| method | learning rate | ID validation, each seed | mean |\n|---|---:|---|---:|");
-    for (method, grid) in [(Method::FullFineTuning, FULL_FINE_TUNING), (Method::RAdapter, R_ADAPTER)] {
+    for (method, grid) in [(Contender::FullFineTuning, FULL_FINE_TUNING), (Contender::RAdapter, R_ADAPTER)] {
         for lr in grid {
             let mut results = Vec::new();
             for &seed in &args.seeds {

@@ -25,7 +25,7 @@
 //! use radapter_classification::suite::{TestSet, evaluate};
 //! use radapter_clip::checkpoint::Checkpoint;
 //! use radapter_clip::model::Clip;
-//! use radapter_datasets::Templates;
+//! use radapter_datasets::{OnError, Templates};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let checkpoint = Checkpoint::open("clip-vit-b-32", None)?;

@@ -33,19 +33,21 @@ pub fn read(path: &Path) -> Result<Vec<String>, DatasetError> {
     const EXPECTED: &str = "expected one name per line, or a JSON list of strings";
     let content = std::fs::read_to_string(path).map_err(io_error("read the list", path))?;
     let content = content.strip_prefix('\u{feff}').unwrap_or(&content).trim_end();
-    if content.starts_with('{') {
+    // A template may begin with `{}`.
+    if serde_json::from_str::<serde_json::Map<String, Value>>(content).is_ok_and(|object| !object.is_empty()) {
         return Err(DatasetError::about(path, format!("is a JSON object; {EXPECTED}")));
     }
-    if !content.starts_with('[') {
+    if !content.trim_start().starts_with('[') {
         return Ok(content.lines().map(|line| line.trim().to_owned()).collect());
     }
-    let wrong = |problem: String| DatasetError::about(path, format!("begins with `[`, and {problem}; {EXPECTED}"));
-    let list: Vec<Value> = serde_json::from_str(content)
-        .map_err(|error| wrong(format!("is not JSON: {}", json_reason(content.as_bytes(), &error))))?;
+    let list: Vec<Value> = serde_json::from_str(content).map_err(|error| {
+        let reason = json_reason(content.as_bytes(), &error);
+        DatasetError::about(path, format!("begins with `[` and is not JSON: {reason}; {EXPECTED}"))
+    })?;
     let name = |(index, value): (usize, Value)| match value {
         Value::String(name) => Ok(name.trim().to_owned()),
         Value::Number(number) => Ok(number.to_string()),
-        other => Err(wrong(format!("entry {index} is {other}"))),
+        other => Err(DatasetError::at(path, format!("[{index}]"), format!("found {other}; {EXPECTED}"))),
     };
     list.into_iter().enumerate().map(name).collect()
 }
@@ -84,7 +86,7 @@ mod tests {
     fn another_form_is_named() {
         for (content, part) in [
             ("{\"sky\": 0}", "is a JSON object"),
-            ("[\"sky\", [1]]", "entry 1 is [1]"),
+            ("[\"sky\", [1]]", ", [1]: found [1]"),
             ("[\"sky\"", "is not JSON"),
             ("[NaN]", "NaN"),
         ] {

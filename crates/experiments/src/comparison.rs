@@ -15,7 +15,7 @@ use radapter_training::finetuned::FineTunedRun;
 use radapter_training::{Report, RunOptions};
 
 use crate::results::{Claim, Row, claim};
-use crate::{Budget, Experiment, Figures, Method, Model, Quickstart, page, run};
+use crate::{Budget, Contender, Experiment, Figures, Model, Quickstart, page, run};
 
 /// Called before each piece of work.
 pub type ProgressListener<'a> = dyn FnMut(Piece<'_>) + 'a;
@@ -53,7 +53,7 @@ pub struct Compared {
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the types explain the fields")]
 pub struct Shown {
-    pub method: Method,
+    pub method: Contender,
     pub model: Model,
     pub figures: Figures,
 }
@@ -77,8 +77,8 @@ impl<'a> Comparison<'a> {
     ///
     /// # Errors
     /// Errors of the settings and of the training, and an interruption.
-    pub fn train(&self, method: Method, lr: f64, seed: u64, options: RunOptions) -> anyhow::Result<Report> {
-        let name = if method == Method::RAdapter { "r-adapter" } else { self.quickstart.full_fine_tuning };
+    pub fn train(&self, method: Contender, lr: f64, seed: u64, options: RunOptions) -> anyhow::Result<Report> {
+        let name = if method == Contender::RAdapter { "r-adapter" } else { self.quickstart.full_fine_tuning };
         let mut settings = Settings::default();
         settings.set("method", name)?;
         settings.set("lr", lr)?;
@@ -120,11 +120,11 @@ impl<'a> Comparison<'a> {
         let model = experiment.zero_shot(base, device)?;
         let figures = experiment.measure(&model, device)?;
         // Measured once; independent of the seed.
-        let zero_shot = |&seed| Row::new(Method::ZeroShot, seed, &figures);
+        let zero_shot = |&seed| Row::new(Contender::ZeroShot, seed, &figures);
         let mut rows: Vec<Row> = budget.seeds.iter().map(zero_shot).collect();
-        let mut shown = vec![Shown { method: Method::ZeroShot, model, figures }];
+        let mut shown = vec![Shown { method: Contender::ZeroShot, model, figures }];
         for (index, &seed) in budget.seeds.iter().enumerate() {
-            for method in [Method::FullFineTuning, Method::RAdapter] {
+            for method in [Contender::FullFineTuning, Contender::RAdapter] {
                 begin(&format!("training {method}, seed {seed}"));
                 let folder = runs.join(format!("{method}-{seed}"));
                 let mut options = RunOptions::new(&folder, (*device).clone());
@@ -132,7 +132,7 @@ impl<'a> Comparison<'a> {
                 let report = self.train(method, quickstart.rates.of(method), seed, options)?;
                 let bytes = stored_bytes(&FineTunedRun::open(METHODS, &folder)?);
                 let alphas = match method {
-                    Method::RAdapter => budget.alphas.iter().copied().map(Some).collect(),
+                    Contender::RAdapter => budget.alphas.iter().copied().map(Some).collect(),
                     _ => vec![None],
                 };
                 for alpha in alphas {
@@ -153,7 +153,7 @@ impl<'a> Comparison<'a> {
                 }
             }
         }
-        let merged = shown.iter().find(|shown| shown.method == Method::RAdapter).map(|shown| shown.model.clone());
+        let merged = shown.iter().find(|shown| shown.method == Contender::RAdapter).map(|shown| shown.model.clone());
         let merged = merged.with_context(|| format!("the budget has no run at alpha {}", quickstart.alpha))?;
         Ok(Compared { rows, shown, merged })
     }

@@ -34,15 +34,15 @@
 //! | `experiment` | what a task provides: its data, how a model is measured, what the report shows |
 //! | `classification`, `retrieval`, `segmentation` | the tasks on the shapes world |
 //! | [`run`] | trains or resumes a run of any task |
-//! | `method` | the compared methods |
+//! | `contender` | what is compared |
 //! | `results` | rows of results, their means, the claim |
 //! | `page` | the report and its table |
 
 mod budget;
 mod classification;
 mod comparison;
+mod contender;
 mod experiment;
-mod method;
 mod page;
 mod quickstart;
 mod results;
@@ -52,8 +52,8 @@ mod segmentation;
 
 pub use budget::Budget;
 pub use comparison::{Compared, Comparison, Piece, ProgressListener, Shown};
+pub use contender::{Contender, LearningRates};
 pub use experiment::{Experiment, Figures, Model};
-pub use method::{LearningRates, Method};
 pub use page::table;
 pub use quickstart::{QUICKSTARTS, Quickstart, quickstart};
 pub use results::{Claim, Row, mean_rows};

@@ -5,7 +5,7 @@ use image::{ImageFormat, RgbImage};
 use radapter_report::{Chart, Frontier, FrontierPoint, Mark, Page, Scale, Series, Table, grouped, percent};
 
 use crate::results::{Row, mean_rows};
-use crate::{Compared, Comparison, Method, Quickstart};
+use crate::{Compared, Comparison, Contender, Quickstart};
 
 /// The page with facts, curves, table and examples.
 pub(crate) fn page(comparison: &Comparison<'_>, compared: &Compared) -> anyhow::Result<String> {
@@ -70,7 +70,7 @@ fn pair(row: &Row) -> String {
 
 fn frontier(means: &[Row], quickstart: &Quickstart) -> anyhow::Result<String> {
     let mut frontier = Frontier::new().of(quickstart.measure);
-    for method in [Method::ZeroShot, Method::FullFineTuning, Method::RAdapter] {
+    for method in [Contender::ZeroShot, Contender::FullFineTuning, Contender::RAdapter] {
         let rows = means.iter().filter(|row| row.method == method);
         let points: Vec<FrontierPoint> =
             rows.map(|row| FrontierPoint { alpha: row.alpha, id: row.id, ood: row.ood_average }).collect();
@@ -81,7 +81,7 @@ fn frontier(means: &[Row], quickstart: &Quickstart) -> anyhow::Result<String> {
 
 /// R-Adapter on each set over α.
 fn curves(means: &[Row], quickstart: &Quickstart) -> anyhow::Result<String> {
-    let rows: Vec<&Row> = means.iter().filter(|row| row.method == Method::RAdapter).collect();
+    let rows: Vec<&Row> = means.iter().filter(|row| row.method == Contender::RAdapter).collect();
     let over = |value: &dyn Fn(&Row) -> Option<f64>| -> Vec<(f64, f64)> {
         rows.iter().filter_map(|row| Some((row.alpha?, value(row)?))).collect()
     };

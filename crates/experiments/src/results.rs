@@ -5,13 +5,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Figures, Method};
+use crate::{Contender, Figures};
 
 /// The results of one model as fractions: top-1 accuracy in classification, mean recall in retrieval, mIoU in segmentation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "`method` and `seed` need no text")]
 pub struct Row {
-    pub method: Method,
+    pub method: Contender,
     /// Scale of the adapters; `None` for methods without adapters.
     pub alpha: Option<f64>,
     pub seed: u64,
@@ -37,7 +37,7 @@ pub struct Row {
 
 impl Row {
     /// A row of a model without training.
-    pub(crate) fn new(method: Method, seed: u64, figures: &Figures) -> Self {
+    pub(crate) fn new(method: Contender, seed: u64, figures: &Figures) -> Self {
         let (unseen_id, unseen_ood_average) = figures.unseen.unzip();
         Self {
             method,
@@ -106,9 +106,9 @@ pub(crate) fn claim(rows: &[Row], alpha: f64) -> Option<Claim> {
     let find =
         |method, alpha: Option<f64>| means.iter().find(|row| row.method == method && row.alpha == alpha).cloned();
     Some(Claim {
-        zero_shot: find(Method::ZeroShot, None)?,
-        full_fine_tuning: find(Method::FullFineTuning, None)?,
-        r_adapter: find(Method::RAdapter, Some(alpha))?,
+        zero_shot: find(Contender::ZeroShot, None)?,
+        full_fine_tuning: find(Contender::FullFineTuning, None)?,
+        r_adapter: find(Contender::RAdapter, Some(alpha))?,
     })
 }
 
@@ -162,7 +162,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
-    fn row(method: Method, alpha: Option<f64>, seed: u64, id: f64, ood: f64) -> Row {
+    fn row(method: Contender, alpha: Option<f64>, seed: u64, id: f64, ood: f64) -> Row {
         let figures = Figures::by_domain(vec![("photo".to_owned(), id), ("sketch".to_owned(), ood)]);
         Row { alpha, ..Row::new(method, seed, &figures) }
     }
@@ -170,12 +170,12 @@ mod tests {
     #[test]
     fn the_claim_is_made_on_means_at_one_half() {
         let rows = [
-            row(Method::ZeroShot, None, 0, 0.5, 0.4),
-            row(Method::FullFineTuning, None, 0, 0.9, 0.3),
-            row(Method::FullFineTuning, None, 1, 0.7, 0.5),
-            row(Method::RAdapter, Some(0.5), 0, 0.6, 0.5),
-            row(Method::RAdapter, Some(0.5), 1, 0.8, 0.3),
-            row(Method::RAdapter, Some(1.0), 0, 1.0, 1.0),
+            row(Contender::ZeroShot, None, 0, 0.5, 0.4),
+            row(Contender::FullFineTuning, None, 0, 0.9, 0.3),
+            row(Contender::FullFineTuning, None, 1, 0.7, 0.5),
+            row(Contender::RAdapter, Some(0.5), 0, 0.6, 0.5),
+            row(Contender::RAdapter, Some(0.5), 1, 0.8, 0.3),
+            row(Contender::RAdapter, Some(1.0), 0, 1.0, 1.0),
         ];
         let claim = claim(&rows, 0.5).unwrap();
         assert!((claim.r_adapter.id - 0.7).abs() < 1e-12);
@@ -193,14 +193,14 @@ mod tests {
             ..row(method, alpha, seed, 0.5, 0.4)
         };
         let rows = [
-            held_out(Method::ZeroShot, None, 0, 0.3),
-            held_out(Method::FullFineTuning, None, 0, 0.1),
-            held_out(Method::RAdapter, Some(0.4), 0, 0.3),
-            held_out(Method::RAdapter, Some(0.4), 1, 0.5),
+            held_out(Contender::ZeroShot, None, 0, 0.3),
+            held_out(Contender::FullFineTuning, None, 0, 0.1),
+            held_out(Contender::RAdapter, Some(0.4), 0, 0.3),
+            held_out(Contender::RAdapter, Some(0.4), 1, 0.5),
         ];
         let claim = claim(&rows, 0.4).unwrap();
         assert!((claim.r_adapter.unseen_id.unwrap() - 0.4).abs() < 1e-12);
         assert!(claim.to_string().contains("against zero-shot: +10.0 points and +10.0 points"), "{claim}");
-        assert!(!serde_json::to_string(&row(Method::ZeroShot, None, 0, 0.5, 0.4)).unwrap().contains("unseen"));
+        assert!(!serde_json::to_string(&row(Contender::ZeroShot, None, 0, 0.5, 0.4)).unwrap().contains("unseen"));
     }
 }

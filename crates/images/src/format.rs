@@ -68,9 +68,9 @@ pub(crate) fn sniff(bytes: &[u8]) -> Content {
         return Content::Image(*format);
     }
     // Two letters alone would also begin a text: a width or a comment follows.
-    if let [b'P', b'1'..=b'6', space, next, ..] = bytes
+    if let [b'P', kind @ b'1'..=b'7', space, next, ..] = bytes
         && space.is_ascii_whitespace()
-        && (next.is_ascii_digit() || next.is_ascii_whitespace() || *next == b'#')
+        && (next.is_ascii_digit() || next.is_ascii_whitespace() || *next == b'#' || *kind == b'7' && *next == b'W')
     {
         return Content::Image(Format::Pnm);
     }

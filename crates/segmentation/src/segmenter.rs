@@ -125,7 +125,8 @@ impl Segmenter<'_> {
             let picture = on_error.settle(&image.name, image.source.load(&limits.into()), &report)?;
             let Some(picture) = picture else { return Ok(None) };
             let key = if has_cache { ImageKey::of(&image.source)? } else { None };
-            let proposals = source.of(&image, &picture, Some(classes))?;
+            let proposals = source.of(&image, &picture, Some(classes));
+            let Some(proposals) = on_error.settle(&image.name, proposals, &report)? else { return Ok(None) };
             let mut masks = Vec::new();
             let mut place = |mask: Option<Rle>| {
                 masks.push(mask?);

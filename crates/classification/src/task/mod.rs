@@ -69,10 +69,12 @@ impl Task for Classification {
     const NAME: &'static str = "classification";
     const ABOUT: &'static str = "Fine-tune on a folder of labelled images";
     const EXAMPLES: &'static str = "\
-  radapter train classification --model embedded --train pets/train --out runs/pets
-  radapter train classification --model clip-b32 --train pets/train --val pets/val \\
-      --set epochs=5 --set adapter.rank=4 --out runs/pets
-  radapter train classification --model clip-b32 --train pets/train --method full --out runs/full";
+  radapter train classification --model embedded --train pets/train \\
+      --out runs/pets
+  radapter train classification --model clip-b32 --train pets/train \\
+      --val pets/val --set epochs=5 --set adapter.rank=4 --out runs/pets
+  radapter train classification --model clip-b32 --train pets/train \\
+      --method full --out runs/full";
     // α, margin and smoothing of R-Adapter on classification (ECCV 2024).
     const DEFAULTS: &'static str = "alpha = 0.5\nbest = \"top1\"\nloss.margin = 0.05";
     const SMOOTHING: f64 = 0.02;

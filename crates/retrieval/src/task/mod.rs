@@ -44,11 +44,14 @@ impl Task for Retrieval {
     const NAME: &'static str = "retrieval";
     const ABOUT: &'static str = "Fine-tune on images with captions";
     const EXAMPLES: &'static str = "\
-  radapter train retrieval --model clip-b32 --captions dataset_flickr30k.json --images flickr30k --split train \\
+  radapter train retrieval --model clip-b32 \\
+      --captions dataset_flickr30k.json --images flickr30k --split train \\
       --val-split val --out runs/flickr
-  radapter train retrieval --model clip-b32 --captions captions_train2017.json --images train2017 \\
+  radapter train retrieval --model clip-b32 \\
+      --captions captions_train2017.json --images train2017 \\
       --set recipe=paper-coco --out runs/coco
-  radapter train retrieval --model clip-b32 --captions \"shards/{00000..00331}.tar\" --out runs/shards";
+  radapter train retrieval --model clip-b32 \\
+      --captions \"shards/{00000..00331}.tar\" --out runs/shards";
     // α and margin of R-Adapter on retrieval (ECCV 2024).
     const DEFAULTS: &'static str = "alpha = 0.8\nbest = \"mean_recall\"\nloss.margin = 0.05";
     const RECIPES: &'static [Recipe] = RECIPES;

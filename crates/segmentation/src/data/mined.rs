@@ -83,7 +83,9 @@ pub fn mine(
     let regions = Prefetch::new(jobs, Ahead { threads, jobs: 2 * threads.max(1) }, move |(image, labels)| {
         let picture = on_error.settle(&image.name, image.source.load(&limits.into()), &report)?;
         let Some(picture) = picture else { return Ok(None) };
-        let proposals = source.of(&image, &picture, None)?;
+        let Some(proposals) = on_error.settle(&image.name, source.of(&image, &picture, None), &report)? else {
+            return Ok(None);
+        };
         let masks: Vec<Rle> = proposals.regions(THRESHOLD).into_iter().flatten().collect();
         let name = image.name.clone();
         Ok::<_, SegmentError>(Some(ImageRegions { name, image: picture, masks, key: None, payload: (image, labels) }))

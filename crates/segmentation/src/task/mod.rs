@@ -78,11 +78,14 @@ impl Task for Segmentation {
     const NAME: &'static str = "segmentation";
     const ABOUT: &'static str = "Fine-tune on masked regions of images with label maps or captions";
     const EXAMPLES: &'static str = "\
-  radapter train segmentation --model clip-b16 --images images/train --annotations annotations/train \\
-      --classes classes.txt --out runs/street
-  radapter train segmentation --model clip-b16 --images coco --captions captions_train2017.json --out runs/nouns
-  radapter train segmentation --model clip-b16 --images images/train --annotations annotations/train \\
-      --classes classes.txt --exclude unseen.txt --set recipe=ovseg --out runs/full";
+  radapter train segmentation --model clip-b16 --images images/train \\
+      --annotations annotations/train --classes classes.txt \\
+      --out runs/street
+  radapter train segmentation --model clip-b16 --images coco \\
+      --captions captions_train2017.json --out runs/nouns
+  radapter train segmentation --model clip-b16 --images images/train \\
+      --annotations annotations/train --classes classes.txt \\
+      --exclude unseen.txt --set recipe=ovseg --out runs/full";
     // α and margin of R-Adapter on segmentation (ECCV 2024; its schedule is not published).
     const DEFAULTS: &'static str = "alpha = 0.4\nbest = \"segment_top1\"\nloss.margin = 0.05";
     const RECIPES: &'static [Recipe] = RECIPES;

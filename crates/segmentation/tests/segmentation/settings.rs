@@ -99,7 +99,7 @@ fn bad_settings_name_the_key_and_the_problem() {
         ("ignore = 70000", "ignore = 70000 in test", "a whole number, from 0 to 65535"),
         ("min_area = \"all\"", "min_area = \"all\" in test", "a whole number"),
         ("val_fraction = 1.0", "val_fraction = 1.0 in test", "below 1"),
-        ("exclude = \"absent.txt\"", "exclude = \"absent.txt\" in test", "cannot use absent.txt"),
+        ("exclude = \"absent.txt\"", "exclude = \"absent.txt\" in test", "there is no file"),
         ("proposals = 3", "proposals = 3 in test", "\"builtin\" or a path"),
         ("templates = \"nope\"", "templates = \"nope\" in test", "built-in"),
         ("augment.flip = 2", "augment.flip = 2 in test", "from 0 to 1"),

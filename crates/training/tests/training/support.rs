@@ -7,11 +7,12 @@ use std::sync::{Arc, LazyLock};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use radapter_clip::checkpoint::{Checkpoint, Format};
-use radapter_clip::config::{Activation, ClipConfig, TextConfig, VisionConfig};
+use radapter_clip::config::{ClipConfig, TextConfig, VisionConfig};
 use radapter_clip::model::{Clip, Encoder, ModelError};
 use radapter_datasets::SkipReport;
 use radapter_methods::METHODS;
 use radapter_settings::{Settings, SettingsError, Spec, settings};
+use radapter_test_support::small_config;
 use radapter_training::config::{Recipe, TrainSettings};
 use radapter_training::plan::Inputs;
 use radapter_training::{
@@ -23,29 +24,12 @@ pub(crate) const CLASSES: usize = 4;
 const SIZE: usize = 8;
 
 pub(crate) fn architecture() -> ClipConfig {
+    let small = small_config(SIZE, 6);
     ClipConfig {
         embed_dim: 16,
-        activation: Activation::QuickGelu,
-        vision: VisionConfig {
-            image_size: SIZE,
-            patch_size: 4,
-            width: 16,
-            layers: 2,
-            heads: 2,
-            mlp_width: 32,
-            layer_norm_eps: 1e-5,
-        },
-        text: TextConfig {
-            context_length: 6,
-            // The smallest vocabulary that holds the tokenizer's ids.
-            vocab_size: 49_408,
-            width: 8,
-            heads: 2,
-            layers: 1,
-            mlp_width: 32,
-            layer_norm_eps: 1e-5,
-        },
-        preprocess: Default::default(),
+        vision: VisionConfig { patch_size: 4, ..small.vision },
+        text: TextConfig { width: 8, layers: 1, ..small.text },
+        ..small
     }
 }
 

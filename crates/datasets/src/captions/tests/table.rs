@@ -44,7 +44,7 @@ fn a_missing_column_lists_the_existing_ones() {
     for (rows, options, parts) in [
         ("a,b\na.jpg,x\n", keys("filepath", "title"), &["t.csv", "no column `filepath`", "found `a`, `b`"][..]),
         ("filepath,b\na.jpg,x\n", keys("filepath", "title"), &["no column `title`", "found `filepath`, `b`"]),
-        ("filepath,title\na.jpg,x\n", tab, &["no column `filepath`", "found `filepath,title`"]),
+        ("filepath,title\na.jpg,x\n", tab, &["no column `filepath`", "`,` would split it into 2"]),
         ("img,words\na.jpg,x\n", CaptionsOptions::default(), &["line 1", "`img`, `words`", "`csv_img_key`"]),
         ("filepath,b\na.jpg,x\n", CaptionsOptions::default(), &["no column named title, caption", "`filepath`, `b`"]),
         ("", CaptionsOptions::default(), &["t.csv has no rows"]),

@@ -17,13 +17,16 @@ pub(crate) struct EvalArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Writes sweep.json (a list of eval's objects, each with its `alpha`), sweep.csv, sweep.svg and report.html into DIR, which must be
-new or empty.
+Writes sweep.json (a list of eval's objects, each with its `alpha`), sweep.csv, sweep.svg and report.html into DIR, \
+which must be new or empty.
 
 Examples:
-  radapter sweep --run runs/pets --suite pets/suite.toml --alpha 0:1:0.1 --out sweeps/pets
-  radapter sweep --run runs/flickr --captions flickr.json --images flickr --split val --out sweeps/flickr
-  radapter sweep --run runs/street --images images/val --annotations annotations/val --classes classes.txt \\
+  radapter sweep --run runs/pets --suite pets/suite.toml --alpha 0:1:0.1 \\
+      --out sweeps/pets
+  radapter sweep --run runs/flickr --captions flickr.json --images flickr \\
+      --split val --out sweeps/flickr
+  radapter sweep --run runs/street --images images/val \\
+      --annotations annotations/val --classes classes.txt \\
       --proposals ground-truth --out sweeps/street")]
 pub(crate) struct SweepArgs {
     /// The run to evaluate

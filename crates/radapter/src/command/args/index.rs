@@ -8,11 +8,12 @@ use super::{AlphaArg, DecodeArgs, DecodingArg, DeviceBatchArg, JsonFlag, ModelAr
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A second run embeds only images that are new or changed (by size and time) and drops those that are gone. The index is saved on
-Ctrl-C and every 20 seconds; the same command then continues. `radapter search` searches it.
+A second run embeds only images that are new or changed (by size and time) and drops those that are gone. The index is \
+saved on Ctrl-C and every 20 seconds; the same command then continues. `radapter search` searches it.
 
 Examples:
-  radapter index --model hf://laion/CLIP-ViT-B-32-laion2B-s34B-b79K --images photos --out photos.index
+  radapter index --model hf://laion/CLIP-ViT-B-32-laion2B-s34B-b79K \\
+      --images photos --out photos.index
   radapter index --model runs/flickr --images photos --out photos.index")]
 pub(crate) struct IndexArgs {
     #[command(flatten)]

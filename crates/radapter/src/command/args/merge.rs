@@ -10,13 +10,16 @@ use super::{AlphaArg, ArchArg, JsonFlag, ModelRef};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The result is a plain CLIP that open_clip and transformers load: `W' = (I + alpha F) W` for the weights before each adapter.
-The export of a classification run also has `classes.json` and `classifier.safetensors`, so that `radapter predict` needs nothing else.
+The result is a plain CLIP that open_clip and transformers load: `W' = (I + alpha F) W` for the weights before each \
+adapter. The export of a classification run also has `classes.json` and `classifier.safetensors`, so that `radapter \
+predict` needs nothing else.
 
 Examples:
   radapter merge --run runs/pets --alpha 0.5 --out pets-clip
-  radapter merge --run runs/pets --alpha 0.5 --out pets-clip --format hf --dtype f16
-  radapter merge --model embedded --adapters adapters.safetensors --alpha 1 --out merged")]
+  radapter merge --run runs/pets --alpha 0.5 --out pets-clip --format hf \\
+      --dtype f16
+  radapter merge --model embedded --adapters adapters.safetensors --alpha 1 \\
+      --out merged")]
 pub(crate) struct MergeArgs {
     /// The run to merge, with its base model and classes
     #[arg(long, value_name = "RUN", required_unless_present = "adapters")]

@@ -115,7 +115,7 @@ pub(crate) enum Command {
 #[command(after_help = "\
 Examples:
   radapter quickstart
-  radapter quickstart --out demo        # then look at demo/report.html
+  radapter quickstart --out demo  # then look at demo/report.html
   radapter quickstart --task retrieval
   radapter quickstart --task segmentation")]
 pub(crate) struct QuickstartArgs {
@@ -205,6 +205,10 @@ mod tests {
                 let examples = help.split_once("Examples:\n").map_or("", |(_, examples)| examples);
                 let any = examples.lines().any(|line| line.starts_with("  radapter "));
                 assert!(any, "`{path}` has no examples: {help}");
+                // A narrow terminal would break a longer line, and a shell would not join it again.
+                for line in examples.lines() {
+                    assert!(line.chars().count() <= 78, "`{path}`: {line}");
+                }
             }
             command.get_subcommands().for_each(|sub| visit(sub, &path));
         }

@@ -10,13 +10,15 @@ use super::{
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The file holds `image_embeddings` and `text_embeddings` (L2-normalised, f32, one row per input), and with --pixels also `pixels`
-[N,3,S,S]. Its metadata `image_names` and `text_names` are JSON lists in row order. Images below a directory are named by their
-relative path, files by the given path.
+The file holds `image_embeddings` and `text_embeddings` (L2-normalised, f32, one row per input), and with --pixels \
+also `pixels` [N,3,S,S]. Its metadata `image_names` and `text_names` are JSON lists in row order. Images below a \
+directory are named by their relative path, files by the given path.
 
 Examples:
-  radapter embed --model embedded --images photos --texts captions.txt --out embeddings.safetensors
-  radapter embed --model runs/pets --alpha 0.8 --images a.jpg b.png --out embeddings.safetensors")]
+  radapter embed --model embedded --images photos --texts captions.txt \\
+      --out embeddings.safetensors
+  radapter embed --model runs/pets --alpha 0.8 --images a.jpg b.png \\
+      --out embeddings.safetensors")]
 pub(crate) struct EmbedArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -47,7 +49,8 @@ DIR has one folder per class; the text of a class is its folder's name with `_` 
 
 Examples:
   radapter zero-shot --model embedded --data photos
-  radapter zero-shot --model hf://openai/clip-vit-base-patch32 --data pets --templates openai-80 --json")]
+  radapter zero-shot --model hf://openai/clip-vit-base-patch32 --data pets \\
+      --templates openai-80 --json")]
 pub(crate) struct ZeroShotArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -72,16 +75,16 @@ pub(crate) struct ZeroShotArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A classification run and its export have their own classes, whose texts --class-names can replace; any other model needs
---class-names. A row of the CSV is `image, class_1, probability_1, …`, with `text_1` after `class_1` where --class-names gives
-texts; a line of the JSONL is
-`{\"image\": …, \"predictions\": [{\"class\": …, \"probability\": …}, …]}`.
+A classification run and its export have their own classes, whose texts --class-names can replace; any other model \
+needs --class-names. A row of the CSV is `image, class_1, probability_1, …`, with `text_1` after `class_1` where \
+--class-names gives texts; a line of the JSONL is `{\"image\": …, \"predictions\": [{\"class\": …, \"probability\": …}, …]}`. \
 Probabilities are the softmax over the classes at the model's own logit scale.
 
 Examples:
-  radapter predict --model runs/pets --images new-photos                  # prints a table
+  radapter predict --model runs/pets --images new-photos  # prints a table
   radapter predict --model runs/pets --images new-photos --out predictions.csv
-  radapter predict --model embedded --class-names classes.toml --images a.png --top 3 --out predictions.jsonl")]
+  radapter predict --model embedded --class-names classes.toml \\
+      --images a.png --top 3 --out predictions.jsonl")]
 pub(crate) struct PredictArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,

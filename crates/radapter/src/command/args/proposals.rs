@@ -8,13 +8,14 @@ use super::{DecodeArgs, JsonFlag};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Graph-based segmentation at several scales and in several colour spaces with hierarchical grouping: class-agnostic masks
-without any weights. The output is a COCO results JSON with compressed run lengths, which every command with --proposals reads.
---annotations reports how well the masks match the annotated segments.
+Graph-based segmentation at several scales and in several colour spaces with hierarchical grouping: class-agnostic \
+masks without any weights. The output is a COCO results JSON with compressed run lengths, which every command with \
+--proposals reads. --annotations reports how well the masks match the annotated segments.
 
 Examples:
   radapter proposals --images images/val --out proposals.json
-  radapter proposals --images images/val --annotations annotations/val --out proposals.json --json")]
+  radapter proposals --images images/val --annotations annotations/val \\
+      --out proposals.json --json")]
 pub(crate) struct ProposalsArgs {
     /// The folder of images, with all its subfolders
     #[arg(long, value_name = "DIR")]

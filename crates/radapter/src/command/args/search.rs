@@ -8,12 +8,13 @@ use super::{AlphaArg, ArchArg, JsonFlag, ModelRef};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The model is the one that made the index; --model names it if it has moved. Paths are relative to the index's folder of images,
-scores are cosine similarities, and --json prints a list of `{rank, path, score}`.
+The model is the one that made the index; --model names it if it has moved. Paths are relative to the index's folder \
+of images, scores are cosine similarities, and --json prints a list of `{rank, path, score}`.
 
 Examples:
   radapter search --index photos.index --text \"two dogs in the snow\"
-  radapter search --index photos.index --image query.jpg -k 50 --html found.html
+  radapter search --index photos.index --image query.jpg -k 50 \\
+      --html found.html
   radapter search --index photos.index --text \"a red car\" --json")]
 pub(crate) struct SearchArgs {
     /// An index that `radapter index` made

@@ -35,12 +35,14 @@ pub(crate) struct FusionArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Writes labels/<stem>.png (with a palette up to 256 classes, else 16-bit grey), overlays/<stem>.png, legend.json and index.html
-(an overview page) into OUT, which must be new or empty.
+Writes labels/<stem>.png (with a palette up to 256 classes, else 16-bit grey), overlays/<stem>.png, legend.json and \
+index.html (an overview page) into OUT, which must be new or empty.
 
 Examples:
-  radapter segment --model hf://openai/clip-vit-base-patch16 --images street.jpg --classes \"sky, road, car, person\" --out maps
-  radapter segment --model runs/street --images photos --classes classes.txt --proposals sam --out maps")]
+  radapter segment --model hf://openai/clip-vit-base-patch16 \\
+      --images street.jpg --classes \"sky, road, car, person\" --out maps
+  radapter segment --model runs/street --images photos --classes classes.txt \\
+      --proposals sam --out maps")]
 pub(crate) struct SegmentArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,

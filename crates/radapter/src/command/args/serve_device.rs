@@ -8,17 +8,19 @@ use super::JsonFlag;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Serves the devices of --device (several of one backend, such as cuda:0,cuda:1) until Ctrl-C, and prints the clients' --device.
-The client's build needs --features remote and no GPU backend; the server's needs --features remote and the backend it serves.
-Both sides need the same token: a long random text in RADAPTER_REMOTE_TOKEN, or in a file that RADAPTER_REMOTE_TOKEN_FILE names.
-Without --iroh the server is a WebSocket that only this machine can reach. With --iroh other machines reach it, encrypted, at
-HOST:PORT (UDP), and through relays only with --relays.
+Serves the devices of --device (several of one backend, such as cuda:0,cuda:1) until Ctrl-C, and prints the clients' \
+--device. The client's build needs --features remote and no GPU backend; the server's needs --features remote and the \
+backend it serves. Both sides need the same token: a long random text in RADAPTER_REMOTE_TOKEN, or in a file that \
+RADAPTER_REMOTE_TOKEN_FILE names. Without --iroh the server is a WebSocket that only this machine can reach. With \
+--iroh other machines reach it, encrypted, at HOST:PORT (UDP), and through relays only with --relays.
 
 Examples:
-  export RADAPTER_REMOTE_TOKEN_FILE=~/.radapter-token       # (umask 077; openssl rand -hex 32 > ~/.radapter-token)
+  # (umask 077; openssl rand -hex 32 > ~/.radapter-token)
+  export RADAPTER_REMOTE_TOKEN_FILE=~/.radapter-token
   radapter --device cuda serve-device
   radapter --device cuda:0,cuda:1 serve-device --iroh --identity server.key
-  radapter --device remote:ws://127.0.0.1:4344 train classification --model clip-b32 --train pets/train --out runs/pets")]
+  radapter --device remote:ws://127.0.0.1:4344 train classification \\
+      --model clip-b32 --train pets/train --out runs/pets")]
 pub(crate) struct ServeDeviceArgs {
     /// TCP port on 127.0.0.1, or UDP port with --iroh; 0 picks a free one (not with --iroh)
     #[arg(long, value_name = "PORT", default_value_t = 4344)]

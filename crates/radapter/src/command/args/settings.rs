@@ -39,7 +39,8 @@ pub(crate) struct SettingsArgs {
 Examples:
   radapter methods
   radapter methods --json
-  radapter train classification --model embedded --train pets/train --method full --out runs/full")]
+  radapter train classification --model embedded --train pets/train \\
+      --method full --out runs/full")]
 pub(crate) struct MethodsArgs {
     #[command(flatten)]
     pub(crate) json: JsonFlag,
@@ -50,9 +51,9 @@ pub(crate) struct MethodsArgs {
 Setting keys complete after --set, and enumerated values (such as those of loss.kind) after the `=`.
 
 Examples:
-  source <(radapter completions bash)        # in ~/.bashrc
-  source <(radapter completions zsh)         # in ~/.zshrc
-  radapter completions fish | source         # in ~/.config/fish/config.fish")]
+  source <(radapter completions bash)  # in ~/.bashrc
+  source <(radapter completions zsh)  # in ~/.zshrc
+  radapter completions fish | source  # in ~/.config/fish/config.fish")]
 pub(crate) struct CompletionsArgs {
     /// The shell to write the script for
     #[arg(value_name = "SHELL", value_parser = PossibleValuesParser::new(SHELLS.names()))]

@@ -15,7 +15,8 @@ use crate::tasks::{TASKS, task};
     subcommand_negates_reqs = true,
     after_help = "\
 Examples:
-  radapter train classification --model embedded --train pets/train --out runs/pets
+  radapter train classification --model embedded --train pets/train \\
+      --out runs/pets
   radapter train --resume --out runs/pets"
 )]
 pub(crate) struct TrainArgs {

@@ -29,7 +29,8 @@ use crate::command::{Session, classes, model, output};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A suite is a TOML file with paths relative to it. `classes`, a JSON list of folder names, restricts the predictions to a subset:
+A suite is a TOML file with paths relative to it. `classes`, a JSON list of folder names, restricts the predictions to \
+a subset:
 
   [id]
   name = \"photo\"
@@ -41,8 +42,10 @@ A suite is a TOML file with paths relative to it. `classes`, a JSON list of fold
 
 Examples:
   radapter eval classification --model runs/pets --data pets/test
-  radapter eval classification --model runs/pets --alpha 0.3 --suite pets/suite.toml --json
-  radapter eval classification --model hf://openai/clip-vit-base-patch16 --suite imagenet --root /data/imagenet")]
+  radapter eval classification --model runs/pets --alpha 0.3 \\
+      --suite pets/suite.toml --json
+  radapter eval classification --model hf://openai/clip-vit-base-patch16 \\
+      --suite imagenet --root /data/imagenet")]
 pub(super) struct EvalArgs {
     #[command(flatten)]
     model: ModelArgs,

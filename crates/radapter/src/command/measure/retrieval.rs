@@ -27,13 +27,15 @@ use crate::command::{Session, model, output};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Reports recall at 1, 5 and 10 and the median rank in both directions, over the full gallery. A tie with the right candidate counts
-against the model. --embeddings evaluates the embeddings of any model: a safetensors file with `image_embeddings`,
-`text_embeddings` and, in its metadata, `text_image`, a JSON list of the image index of each text.
+Reports recall at 1, 5 and 10 and the median rank in both directions, over the full gallery. A tie with the right \
+candidate counts against the model. --embeddings evaluates the embeddings of any model: a safetensors file with \
+`image_embeddings`, `text_embeddings` and, in its metadata, `text_image`, a JSON list of the image index of each text.
 
 Examples:
-  radapter eval retrieval --model runs/flickr --captions dataset_flickr30k.json --images flickr30k --split test
-  radapter eval retrieval --model runs/flickr --alpha 0.5 --captions pairs.tsv --json
+  radapter eval retrieval --model runs/flickr \\
+      --captions dataset_flickr30k.json --images flickr30k --split test
+  radapter eval retrieval --model runs/flickr --alpha 0.5 \\
+      --captions pairs.tsv --json
   radapter eval retrieval --embeddings embeddings.safetensors")]
 pub(super) struct EvalArgs {
     /// The model: embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run

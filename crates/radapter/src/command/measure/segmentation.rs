@@ -34,19 +34,24 @@ use crate::command::{Session, model, output};
 /// `eval segmentation`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Uses one confusion matrix over the whole set; mIoU is the mean over the classes that occur in annotations or predictions.
---maps scores the label maps of any model: <stem>.png (or .tif) with class indices.
+Uses one confusion matrix over the whole set; mIoU is the mean over the classes that occur in annotations or \
+predictions. --maps scores the label maps of any model: <stem>.png (or .tif) with class indices.
 
---proposals: `builtin` (graph-based, no weights), `ground-truth` (the annotations' own segments: the upper bound), or a path:
-COCO results JSON, or a folder of JSON files (as SAM writes them), of id maps (.png), or of .npz or .safetensors files with
-`masks [Q,h,w]` logits and optional `scores [Q,K+1]` logits (as MaskFormer gives them).
+--proposals: `builtin` (graph-based, no weights), `ground-truth` (the annotations' own segments: the upper bound), or \
+a path: COCO results JSON, or a folder of JSON files (as SAM writes them), of id maps (.png), or of .npz or \
+.safetensors files with `masks [Q,h,w]` logits and optional `scores [Q,K+1]` logits (as MaskFormer gives them).
 
 Examples:
-  radapter eval segmentation --model runs/street --images images/val --annotations annotations/val --classes classes.txt
-  radapter eval segmentation --model runs/street --alpha 0 --images images/val --annotations annotations/val \\
-      --classes classes.txt --unseen unseen.txt --proposals ground-truth --json
-  radapter eval segmentation --model clip-b16 --dataset ade20k-150 --root /data --proposals maskformer
-  radapter eval segmentation --maps predictions --annotations annotations/val --classes classes.txt")]
+  radapter eval segmentation --model runs/street --images images/val \\
+      --annotations annotations/val --classes classes.txt
+  radapter eval segmentation --model runs/street --alpha 0 \\
+      --images images/val --annotations annotations/val \\
+      --classes classes.txt --unseen unseen.txt --proposals ground-truth \\
+      --json
+  radapter eval segmentation --model clip-b16 --dataset ade20k-150 \\
+      --root /data --proposals maskformer
+  radapter eval segmentation --maps predictions \\
+      --annotations annotations/val --classes classes.txt")]
 pub(super) struct EvalArgs {
     /// The model: embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
     #[arg(long, value_name = "MODEL", required_unless_present = "maps", conflicts_with = "maps")]

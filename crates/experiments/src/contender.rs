@@ -1,13 +1,13 @@
-//! The compared methods.
+//! What a quickstart compares.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A compared method.
+/// A method in the comparison, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Method {
+pub enum Contender {
     /// No training; classes and captions are texts.
     ZeroShot,
     /// Classification: image tower and classifier, cross-entropy, weight decay 0.1, as in WiSE-FT (arXiv 2109.01903). Retrieval: both
@@ -17,7 +17,7 @@ pub enum Method {
     RAdapter,
 }
 
-impl Method {
+impl Contender {
     /// The name on a page.
     pub(crate) fn title(self) -> &'static str {
         match self {
@@ -37,7 +37,7 @@ impl Method {
     }
 }
 
-impl fmt::Display for Method {
+impl fmt::Display for Contender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ZeroShot => "zero-shot",
@@ -58,9 +58,9 @@ pub struct LearningRates {
 
 impl LearningRates {
     /// The learning rate of a method.
-    pub fn of(&self, method: Method) -> f64 {
+    pub fn of(&self, method: Contender) -> f64 {
         match method {
-            Method::RAdapter => self.r_adapter,
+            Contender::RAdapter => self.r_adapter,
             _ => self.full_fine_tuning,
         }
     }
