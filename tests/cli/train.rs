@@ -194,6 +194,9 @@ fn a_file_with_model_and_data_is_enough_and_a_run_s_own_starts_another() {
     let train = |config: &std::path::Path, out: &str| {
         radapter("train classification").with("--config", config).with("--out", folder.join(out))
     };
+    let done = train(&config, "shown").succeed();
+    let merge = format!("radapter merge --run {} --out ", folder.join("shown").display());
+    assert!(done.stdout.contains(&merge) && done.stdout.contains("radapter sweep --run"), "{}", done.stdout);
     let report = train(&config, "first").args(["--json"]).succeed().json();
     assert_eq!(report["steps"], 1);
     train(&folder.join("first/config.toml"), "second").succeed();

@@ -93,6 +93,8 @@ impl Measured for EvalArgs {
     const ABOUT: &'static str =
         "Accuracy on a folder of labelled images, or on a suite of one in-distribution set and shifted ones";
 
+    const DATA: [&'static str; 2] = ["--data DIR", "--suite FILE.toml"];
+
     fn eval(&self, session: &Session) -> anyhow::Result<()> {
         evaluate(self, session)
     }

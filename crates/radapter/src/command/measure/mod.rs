@@ -6,6 +6,7 @@ mod segmentation;
 mod sweep;
 
 use std::fmt::Debug;
+use std::path::Path;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use radapter_training::{RunDir, Task};
@@ -29,6 +30,9 @@ trait Measured: Args + Debug + 'static {
     /// One line on what `eval` measures, for the help.
     const ABOUT: &'static str;
 
+    /// The data that `eval` and `sweep` need besides the run, as they are typed.
+    const DATA: [&'static str; 2];
+
     /// Evaluates a model and prints the result.
     fn eval(&self, session: &Session) -> anyhow::Result<()>;
 
@@ -39,6 +43,7 @@ trait Measured: Args + Debug + 'static {
 /// A task of [`TASKS`].
 struct Registered {
     name: &'static str,
+    data: [&'static str; 2],
     subcommand: fn() -> Command,
     parse: fn(&ArgMatches) -> Result<EvalTask, clap::Error>,
     sweep: fn(&SweepArgs, &Session) -> anyhow::Result<Option<Sweep>>,
@@ -48,6 +53,7 @@ impl Registered {
     const fn of<T: Measured>() -> Self {
         Self {
             name: T::Task::NAME,
+            data: T::DATA,
             // Set after the arguments, because `augment_args` sets an `about` of its own.
             subcommand: || T::augment_args(Command::new(T::Task::NAME)).about(T::ABOUT),
             parse: |matches| Ok(EvalTask(Box::new(T::from_arg_matches(matches)?))),
@@ -97,6 +103,16 @@ impl Subcommand for EvalTask {
     fn has_subcommand(name: &str) -> bool {
         TASKS.iter().any(|task| task.name == name)
     }
+}
+
+/// The commands that usually follow a training.
+pub(super) fn next_commands(task: &str, run: &Path) -> String {
+    let [eval, sweep] = TASKS.iter().find(|known| known.name == task).map_or([""; 2], |known| known.data);
+    let run = run.display();
+    format!(
+        "next:\n  radapter eval {task} --model {run} {eval}\n  radapter sweep --run {run} {sweep} --out {run}-sweep\n  \
+         radapter merge --run {run} --out {run}-clip"
+    )
 }
 
 /// `eval`

@@ -64,6 +64,8 @@ impl Measured for EvalArgs {
     type Task = Retrieval;
     const ABOUT: &'static str = "Recall at K of retrieving captions by images and images by captions";
 
+    const DATA: [&'static str; 2] = ["--captions FILE --images DIR"; 2];
+
     fn eval(&self, session: &Session) -> anyhow::Result<()> {
         evaluate(self, session)
     }

@@ -90,6 +90,8 @@ impl super::Measured for EvalArgs {
     type Task = Segmentation;
     const ABOUT: &'static str = "mIoU of open-vocabulary segmentation, or of any label maps";
 
+    const DATA: [&'static str; 2] = ["--images DIR --annotations DIR --classes FILE"; 2];
+
     fn eval(&self, session: &Session) -> anyhow::Result<()> {
         evaluate(self, session)
     }

@@ -21,7 +21,7 @@ use toml::{Table, Value};
 use crate::command::args::{ArchArg, ModelRef, RunArgs, TaskArgs, TrainArgs};
 use crate::command::device::{Kind, free_memory};
 use crate::command::failure::{Interrupted, Usage};
-use crate::command::{Session, interrupt, model, output};
+use crate::command::{Session, interrupt, measure, model, output};
 use crate::tasks::task;
 use dashboard::Dashboard;
 use shown::Shown;
@@ -271,10 +271,12 @@ fn finish(run: &RunArgs, done: TrainOutcome, keep: Keep) -> anyhow::Result<()> {
 }
 
 fn print(run: &RunArgs, report: &Report, keep: Keep) -> anyhow::Result<()> {
-    match run.json.json {
-        true => output::print_json(report),
-        false => output::print(&summary(&run.out, report, keep)),
+    if run.json.json {
+        return output::print_json(report);
     }
+    let task = RunDir::open(&run.out)?.record()?.task;
+    output::print(&summary(&run.out, report, keep))?;
+    output::print(&format!("\n{}", measure::next_commands(&task, &run.out)))
 }
 
 /// The result of a run, as lines of text.
