@@ -64,9 +64,7 @@ impl Setting {
             return Ok(value);
         }
         if !self.spec.range.holds(&value) {
-            let expected = self.expected();
-            let is_infinite = value.as_float().is_some_and(|number| !number.is_finite());
-            return Err(if is_infinite { expected.replacen("a number", "a finite number", 1) } else { expected });
+            return Err(self.expected());
         }
         // serde's own messages name Rust types; those of a type's own `Deserialize` say what is wrong.
         let of_serde =

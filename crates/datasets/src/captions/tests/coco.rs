@@ -45,7 +45,7 @@ fn unknown_ids_are_errors() {
     let data = Data::new(&["4.jpg", "sub/9.jpg"]);
     for (ids, parts) in [
         ("9\n12\n13\n", &["ids.txt", "2 image ids", "c.json does not have", "12, 13"][..]),
-        ("[9, {}]", &["ids.txt, [1]", "invalid type: map, expected an image's id"]),
+        ("[9, {}]", &["ids.txt, [1]", "found {}; expected one name per line"]),
         ("[9", &["ids.txt", "JSON", "line 1"]),
         ("\n", &["ids.txt", "no image ids"]),
         ("[]", &["ids.txt", "no image ids"]),
