@@ -111,9 +111,9 @@ impl Table {
         let Some(first) = records.first().cloned() else { return Err(empty(path)) };
         let header = options.header.unwrap_or_else(|| is_header(&first, options));
         let columns = Columns { path, first: &first, header, separator };
-        columns.check_widths(&records)?;
         let path_at = columns.find(options.path_column.as_deref(), &PATH_COLUMNS, 0)?;
         let text_at = columns.find(options.text_column.as_deref(), wanted.texts, 1)?;
+        columns.check_widths(&records)?;
         let names = [columns.name(path_at), columns.name(text_at)];
         let folder = options.images.as_deref().or(path.parent()).unwrap_or(Path::new("."));
         let field = |record: &StringRecord, at: usize, name: &str| match record.get(at).map(str::trim) {

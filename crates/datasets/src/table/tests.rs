@@ -85,7 +85,7 @@ fn bad_files_name_line_and_column() {
         ("a.jpg,cat\n", &asked("1", "9"), &["no column `9`", "found 1, 2"]),
         ("a.jpg\n", &plain, &["no column 2", "found 1"]),
         (
-            "image_name| comment\na.jpg| a cat\n",
+            "image_name| comment\na.jpg| a cat, asleep\n",
             &plain,
             &["separated by `,`", "one field", "`|` would split it into 2"],
         ),
