@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::command::args::MethodsArgs;
 use crate::command::output;
-use crate::tasks::TASKS;
+use crate::tasks::{TASKS, methods};
 
 #[derive(Debug, Serialize)]
 struct Listed {
@@ -25,7 +25,7 @@ pub(super) fn run(args: &MethodsArgs) -> anyhow::Result<()> {
         output: method.output().to_string(),
         tasks: TASKS
             .iter()
-            .filter(|task| task.has_classifier() || !method.needs_classifier())
+            .filter(|task| methods(**task).any(|own| own.name() == method.name()))
             .map(|task| task.name())
             .collect(),
     });

@@ -14,9 +14,13 @@ use crate::command::skipped::report_skipped;
 use crate::command::{Session, classes, images, model, output};
 
 pub(super) fn run(args: &PredictArgs, session: &Session) -> anyhow::Result<()> {
-    let file = args.out.as_deref().filter(|out| *out != Path::new("-"));
-    let form = file.map(Form::of).transpose()?;
-    file.map(output::check_writable).transpose()?;
+    let file = match args.out.as_deref().filter(|out| *out != Path::new("-")) {
+        Some(out) => Some((out, Form::of(out)?)),
+        None => None,
+    };
+    if let Some((out, _)) = file {
+        output::check_writable(out)?;
+    }
     if args.images.images.is_empty() {
         return Err(Usage("give --images: a directory or files".into()).into());
     }
@@ -45,7 +49,7 @@ pub(super) fn run(args: &PredictArgs, session: &Session) -> anyhow::Result<()> {
     report_skipped(&predictions.skipped, images.len());
     let rankings = &predictions.rankings;
     let csv = || csv(rankings, top.min(head.classes().len()), names.is_some()).context("cannot make the CSV");
-    let Some(file) = file else {
+    let Some((file, form)) = file else {
         return match (args.json.json, &args.out) {
             (true, _) => output::print_json(&rankings.iter().map(json).collect::<Vec<_>>()),
             (false, Some(_)) => output::print(String::from_utf8_lossy(&csv()?).trim_end()),
@@ -53,10 +57,8 @@ pub(super) fn run(args: &PredictArgs, session: &Session) -> anyhow::Result<()> {
         };
     };
     let content = match form {
-        Some(Form::JsonLines) => {
-            rankings.iter().map(|ranking| format!("{}\n", json(ranking))).collect::<String>().into()
-        }
-        _ => csv()?,
+        Form::JsonLines => rankings.iter().map(|ranking| format!("{}\n", json(ranking))).collect::<String>().into(),
+        Form::Csv => csv()?,
     };
     output::write_file(file, &content)?;
     tracing::info!("{} images → {}", rankings.len(), file.display());

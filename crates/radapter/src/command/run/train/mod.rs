@@ -65,7 +65,7 @@ fn begin(given: &Given<'_>, args: &TaskArgs, session: &Session) -> anyhow::Resul
     describe(&*plan)?;
     let (precision, keep) = (plan.train_settings().precision, plan.train_settings().keep);
     let options = run_options(given, precision, session)?;
-    finish(given.run, plan.train(options).map_err(anyhow::Error::from_boxed)?, keep)
+    finish(given.run, args.task.name(), plan.train(options).map_err(anyhow::Error::from_boxed)?, keep)
 }
 
 fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
@@ -96,7 +96,8 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
     };
     let plan = prepared(session, base, None, |inputs| task.plan_of_run(inputs, &run))?;
     let options = run_options(given, train.precision, session)?;
-    finish(given.run, plan.resume(options, given.run.from_step).map_err(anyhow::Error::from_boxed)?, train.keep)
+    let done = plan.resume(options, given.run.from_step).map_err(anyhow::Error::from_boxed)?;
+    finish(given.run, task.name(), done, train.keep)
 }
 
 /// Makes a plan, with progress while its data are read.
@@ -144,7 +145,7 @@ fn finished(
     if !out.join("report.html").exists() {
         output::write_file(&out.join("report.html"), training_report(out)?.as_bytes())?;
     }
-    print(given.run, report, keep)
+    print(given.run, &record.task, report, keep)
 }
 
 /// What the arguments and the file of `--config` ask for.
@@ -253,7 +254,7 @@ fn run_options(given: &Given<'_>, precision: Precision, session: &Session) -> an
     Ok(options)
 }
 
-fn finish(run: &RunArgs, done: TrainOutcome, keep: Keep) -> anyhow::Result<()> {
+fn finish(run: &RunArgs, task: &str, done: TrainOutcome, keep: Keep) -> anyhow::Result<()> {
     let out = &run.out;
     if !done.skipped.is_empty() {
         let times: usize = done.skipped.iter().map(|image| image.times).sum();
@@ -265,18 +266,17 @@ fn finish(run: &RunArgs, done: TrainOutcome, keep: Keep) -> anyhow::Result<()> {
     let page = training_report(out)?;
     output::write_file(&out.join("report.html"), page.as_bytes())?;
     match done.outcome {
-        Outcome::Finished(report) => print(run, &report, keep),
+        Outcome::Finished(report) => print(run, task, &report, keep),
         Outcome::Interrupted { step } => Err(Interrupted::training(step, out).into()),
     }
 }
 
-fn print(run: &RunArgs, report: &Report, keep: Keep) -> anyhow::Result<()> {
+fn print(run: &RunArgs, task: &str, report: &Report, keep: Keep) -> anyhow::Result<()> {
     if run.json.json {
         return output::print_json(report);
     }
-    let task = RunDir::open(&run.out)?.record()?.task;
     output::print(&summary(&run.out, report, keep))?;
-    output::print(&format!("\n{}", measure::next_commands(&task, &run.out)))
+    output::print(&format!("\n{}", measure::next_commands(task, &run.out)))
 }
 
 /// The result of a run, as lines of text.
