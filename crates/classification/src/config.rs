@@ -4,7 +4,7 @@ use std::path::Path;
 
 use radapter_datasets::DatasetError;
 use radapter_datasets::augment::Augment;
-use radapter_datasets::{ClassNames, OnError, Templates};
+use radapter_datasets::{ClassNames, OnDamage, OnError, Templates};
 use radapter_images::DecodeMode;
 use radapter_settings::value::AnyValue;
 use radapter_settings::{AbsolutePath, OrNone, Spec, settings};
@@ -36,6 +36,8 @@ settings! {
         pub val_fraction: f64 = Spec::toml("0.1").below_one(),
         /// Whether an unreadable image stops the run or is skipped.
         pub on_error: OnError = Spec::toml("\"fail\""),
+        /// Whether a damaged JPEG that libjpeg decodes with a warning is unreadable or is decoded as libjpeg does.
+        pub on_damage: OnDamage = Spec::toml("\"refuse\""),
         /// JPEG decoding: identical to Pillow's, or large images at reduced size.
         pub decode: DecodeMode = Spec::toml("\"exact\""),
         /// Augmentation of training images.

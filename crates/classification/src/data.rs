@@ -1,12 +1,14 @@
 //! Training samples: augmented images with a caption of their class.
 
+use std::convert::identity;
+
 use radapter_clip::config::ClipConfig;
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::augment::Augment;
 use radapter_datasets::fingerprint::Fingerprint;
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::seed::{self, Draw};
-use radapter_datasets::{LabelledImages, OnError, SkipReport, Templates};
+use radapter_datasets::{LabelledImages, OnDamage, OnError, SkipReport, Templates};
 use radapter_images::{DecodeMode, DecodeOptions, PixelCache, Preprocess};
 use radapter_training::{DataError, Sample, SampleKey, TrainData};
 
@@ -24,6 +26,7 @@ pub struct ClassificationData {
     decoding: DecodeMode,
     pixel_cache: Option<PixelCache>,
     on_error: OnError,
+    on_damage: OnDamage,
     skipped: SkipReport,
     fingerprint: String,
 }
@@ -53,6 +56,7 @@ impl ClassificationData {
             decoding: DecodeMode::Exact,
             pixel_cache: None,
             on_error,
+            on_damage: OnDamage::default(),
             skipped: SkipReport::default(),
             images,
         }
@@ -61,6 +65,11 @@ impl ClassificationData {
     /// Sets how images are decoded.
     pub fn decoded(self, decoding: DecodeMode) -> Self {
         Self { decoding, ..self }
+    }
+
+    /// Sets how damaged images are treated.
+    pub fn with_damage(self, on_damage: OnDamage) -> Self {
+        Self { on_damage, ..self }
     }
 
     /// Sets a cache of decoded images for all epochs.
@@ -97,6 +106,7 @@ impl TrainData for ClassificationData {
         let shorter_side = self.decoding.shorter_side(side as usize, self.augment.scale[0]);
         let options = DecodeOptions { shorter_side, ..DecodeOptions::default() };
         let decoded = PixelCache::load(self.pixel_cache.as_ref(), &sample.source, &options);
+        let decoded = self.on_damage.recover(&sample.name, decoded, &self.skipped, identity);
         let pixels = decoded.map(|image| {
             let index = key.index as u64;
             let augmented = self.augment.apply(&image, side, key.seed, key.epoch, index);

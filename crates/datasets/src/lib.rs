@@ -69,6 +69,6 @@ pub use captions::{CaptionsFormat, CaptionsOptions};
 pub use class_names::ClassNames;
 pub use error::DatasetError;
 pub use labelled::{Class, LabelledImages, Sample, Warning};
-pub use on_error::{OnError, SkipReport};
+pub use on_error::{OnDamage, OnError, SkipReport};
 pub use shards::{ShardSample, Shards};
 pub use templates::Templates;

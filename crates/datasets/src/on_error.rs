@@ -1,13 +1,14 @@
-//! Treatment of damaged samples: stop, or skip and report them.
+//! Treatment of damaged samples: stop, or skip and report them; and of damaged JPEGs: the same, or use what libjpeg recovers.
 //!
 //! Skipping never moves other samples: a batch with a damaged sample is **one smaller**, and all other batches stay as they are.
 //! Batches therefore remain a function of seed and epoch, whichever files are damaged: one more lost file changes only its own
 //! batches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use radapter_images::{ImageError, RgbImage};
 use serde::{Deserialize, Serialize};
 
 /// Treatment of damaged samples.
@@ -50,6 +51,55 @@ impl std::str::FromStr for OnError {
     }
 }
 
+/// Treatment of damaged JPEGs that libjpeg, and so Pillow, decodes with a warning; the setting `on_damage`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnDamage {
+    /// Such an image is one that cannot be read: [`OnError`] decides about it.
+    #[default]
+    Refuse,
+    /// The pixels that libjpeg recovers are used, and the image is reported.
+    Decode,
+}
+
+impl OnDamage {
+    /// Returns `then` of the recovered pixels of a damaged image, under [`OnDamage::Decode`], after reporting it. Any other result is
+    /// returned unchanged.
+    ///
+    /// Recovered pixels come from an error and never pass through a pixel cache: each run reports them anew, and none that refuses
+    /// damaged images finds them there.
+    ///
+    /// # Errors
+    /// The image's own error.
+    pub fn recover<T>(
+        self,
+        name: &str,
+        result: Result<T, ImageError>,
+        report: &SkipReport,
+        then: impl FnOnce(Arc<RgbImage>) -> T,
+    ) -> Result<T, ImageError> {
+        match (result, self) {
+            (Err(ImageError::Damaged { error, image }), Self::Decode) => {
+                report.record_damaged(name, &error);
+                Ok(then(image.into_image()))
+            }
+            (result, _) => result,
+        }
+    }
+}
+
+impl std::str::FromStr for OnDamage {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        match word {
+            "refuse" => Ok(Self::Refuse),
+            "decode" => Ok(Self::Decode),
+            other => Err(format!("expected `refuse` or `decode`, found `{other}`")),
+        }
+    }
+}
+
 /// Skipped sample.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
@@ -61,10 +111,11 @@ pub struct Skipped {
     pub times: usize,
 }
 
-/// Collector of skipped samples. Clones share one list, so that worker threads can add to it.
+/// Collector of skipped samples, and of damaged images that were used. Clones share one list, so that worker threads can add to it.
 #[derive(Clone, Debug, Default)]
 pub struct SkipReport {
     skipped: Arc<Mutex<BTreeMap<String, (String, usize)>>>,
+    damaged: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl SkipReport {
@@ -78,6 +129,20 @@ impl SkipReport {
         let reason = reason.to_string();
         tracing::warn!("skipped {name}: {reason}");
         skipped.insert(name.to_owned(), (reason, 1));
+    }
+
+    /// Adds a damaged image that is used nevertheless, and logs it the first time, with the number of them so far.
+    pub fn record_damaged(&self, name: &str, reason: &impl Display) {
+        let mut damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+        if damaged.insert(name.to_owned()) {
+            let count = damaged.len();
+            tracing::warn!("damaged image {count} is used as libjpeg decodes it: {name}: {reason}");
+        }
+    }
+
+    /// Returns the names of the damaged images that were used, sorted.
+    pub fn damaged(&self) -> Vec<String> {
+        self.damaged.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// Returns the number of different samples that were skipped.
@@ -123,6 +188,26 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_image_is_recovered_and_reported_or_stays_an_error() {
+        let report = SkipReport::default();
+        let damaged = || {
+            let message = "a run of zeros goes past the end of its block".to_owned();
+            let error = Box::new(ImageError::Corrupt { name: "a.jpg".to_owned(), format: "JPEG", message });
+            Err(ImageError::Damaged { error, image: RgbImage::new(3, 2).into() })
+        };
+        let size = |image: Arc<RgbImage>| image.dimensions();
+        let error = OnDamage::Refuse.recover("a.jpg", damaged(), &report, size).unwrap_err();
+        assert!(error.to_string().contains("`--on-damage decode`"), "{error}");
+        assert!(report.damaged().is_empty());
+        for _ in 0..2 {
+            assert_eq!(OnDamage::Decode.recover("a.jpg", damaged(), &report, size).unwrap(), (3, 2));
+        }
+        assert_eq!(OnDamage::Decode.recover("b.jpg", Ok((5, 5)), &report, size).unwrap(), (5, 5));
+        assert_eq!(report.damaged(), ["a.jpg"]);
+        assert!(report.is_empty());
+    }
+
+    #[test]
     fn threads_share_a_report_that_is_sorted() {
         let report = SkipReport::default();
         std::thread::scope(|scope| {
@@ -145,6 +230,9 @@ mod tests {
     fn the_setting_is_a_word() {
         assert_eq!("skip".parse(), Ok(OnError::Skip));
         assert_eq!(serde_json::to_string(&OnError::Fail).unwrap(), "\"fail\"");
+        assert_eq!("decode".parse(), Ok(OnDamage::Decode));
+        assert_eq!(serde_json::to_string(&OnDamage::Refuse).unwrap(), "\"refuse\"");
+        assert!("skip".parse::<OnDamage>().unwrap_err().contains("`decode`"));
         assert!("ignore".parse::<OnError>().unwrap_err().contains("`ignore`"));
     }
 }

@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 use radapter_clip::model::Encoder;
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::prefetch::{Ahead, Prefetch, PrefetchError};
-use radapter_datasets::{OnError, Sample, SkipReport};
+use radapter_datasets::{OnDamage, OnError, Sample, SkipReport};
 use radapter_images::{DecodeLimits, DecodeMode, DecodeOptions, ImageError, ImageSource, PixelCache, RgbImage, crop};
 
 use super::{EmbedError, Embeddings};
@@ -35,6 +35,8 @@ pub struct EmbedOptions {
     pub threads: usize,
     /// Whether an image that cannot be read is an error or is skipped.
     pub on_error: OnError,
+    /// Whether a damaged JPEG that libjpeg can decode counts as unreadable.
+    pub on_damage: OnDamage,
     /// Limits that guard against decompression bombs.
     pub limits: DecodeLimits,
     /// Pixels to trim from each side of an image before preprocessing, for data sets whose images have a frame. An image too
@@ -53,6 +55,7 @@ impl Default for EmbedOptions {
             batch: 32,
             threads: std::thread::available_parallelism().map_or(1, |count| count.get().min(8)),
             on_error: OnError::Fail,
+            on_damage: OnDamage::Refuse,
             limits: DecodeLimits::default(),
             trim: 0,
             decoding: DecodeMode::Exact,
@@ -126,7 +129,7 @@ fn preprocessed(
     report: &SkipReport,
 ) -> Prefetch<Option<Vec<f32>>, ImageError> {
     let preprocess = model.config().preprocessor();
-    let EmbedOptions { limits, on_error, trim, .. } = *options;
+    let EmbedOptions { limits, on_error, on_damage, trim, .. } = *options;
     let pixel_cache = options.pixel_cache.clone();
     let decoding = if trim == 0 { options.decoding } else { DecodeMode::Exact };
     let decode = DecodeOptions { limits, shorter_side: decoding.shorter_side(preprocess.image_size(), 1.0) };
@@ -138,14 +141,13 @@ fn preprocessed(
         jobs: 2 * options.batch.max(1),
     };
     Prefetch::new(images.to_vec(), ahead, move |image: Image| {
-        let resized = || {
-            let image = image.source.load(&decode)?;
-            Ok(Arc::new(preprocess.resize_and_crop(&trimmed(image, trim))))
-        };
+        let resize = |image| Arc::new(preprocess.resize_and_crop(&trimmed(image, trim)));
+        let resized = || image.source.load(&decode).map(resize);
         let resized = match &pixel_cache {
             Some(cache) => cache.get_or(&image.source, &stage, resized),
             None => resized(),
         };
+        let resized = on_damage.recover(&image.name, resized, &report, resize);
         let pixels = resized.map(|resized| preprocess.normalize(&resized));
         on_error.settle(&image.name, pixels, &report)
     })

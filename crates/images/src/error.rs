@@ -1,5 +1,9 @@
 //! Errors of decoding and resizing.
 
+use std::fmt;
+use std::sync::Arc;
+
+use image::RgbImage;
 use radapter_files::IoError;
 use thiserror::Error;
 
@@ -29,9 +33,42 @@ pub enum ImageError {
     /// The data ends before the image does.
     #[error("{name}: truncated {format}: {message}; copy or download the file again")]
     Truncated { name: String, format: &'static str, message: String },
+    /// A truncated or corrupt JPEG that libjpeg, and so Pillow, decodes with a warning.
+    #[error(
+        "{error}, or use the pixels that libjpeg recovers: `--on-damage decode` (in training `--set on_damage=decode`)"
+    )]
+    Damaged {
+        /// What is wrong.
+        error: Box<ImageError>,
+        /// The pixels that libjpeg makes of it.
+        image: Recovered,
+    },
     /// The data contradicts the format.
-    #[error("{name}: corrupt {format}: {message}")]
+    #[error("{name}: corrupt {format}: {message}; copy or download the file again")]
     Corrupt { name: String, format: &'static str, message: String },
+}
+
+/// Pixels of a damaged image.
+#[derive(Clone)]
+pub struct Recovered(Arc<RgbImage>);
+
+impl Recovered {
+    /// Returns the pixels.
+    pub fn into_image(self) -> Arc<RgbImage> {
+        self.0
+    }
+}
+
+impl From<RgbImage> for Recovered {
+    fn from(image: RgbImage) -> Self {
+        Self(Arc::new(image))
+    }
+}
+
+impl fmt::Debug for Recovered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}×{} pixels", self.0.width(), self.0.height())
+    }
 }
 
 /// A box for [`resize_box`](crate::resize_box) that is empty or reaches out of the image.

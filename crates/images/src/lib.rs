@@ -32,7 +32,7 @@
 //! | `crop` | [`crop`], [`center_crop`], [`flip_horizontal`] |
 //! | `source` | [`ImageSource`], [`Member`]: a file, a part of an archive, or pixels in memory |
 //! | `pixel_cache` | [`PixelCache`], [`PixelCacheError`]: decoded pixels in a memory-mapped file |
-//! | `error` | [`ImageError`], [`BoxError`] |
+//! | `error` | [`ImageError`], [`BoxError`], [`Recovered`] |
 
 mod coefficients;
 mod crop;
@@ -49,7 +49,7 @@ mod source;
 pub use coefficients::Interpolation;
 pub use crop::{center_crop, crop, flip_horizontal};
 pub use decode::{decode_bytes, decode_file};
-pub use error::{BoxError, ImageError};
+pub use error::{BoxError, ImageError, Recovered};
 pub use image::RgbImage;
 pub use options::{DecodeLimits, DecodeMode, DecodeOptions};
 pub use pixel_cache::{PixelCache, PixelCacheError};

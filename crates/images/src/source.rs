@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use image::RgbImage;
-use radapter_files::io_error;
+use radapter_files::{IoError, io_error};
 
 use crate::decode::{decode_bytes, decode_file};
 use crate::error::ImageError;
@@ -58,6 +58,48 @@ impl Member {
         format!("{}: {}", self.file.display(), self.name)
     }
 
+    /// Whether both parts have the same bytes. Reads nothing if their lengths differ, and no more than up to the first
+    /// difference.
+    ///
+    /// # Errors
+    /// [`IoError`] if a file cannot be read or ends before its part does.
+    pub fn has_content_of(&self, other: &Self) -> Result<bool, IoError> {
+        if self.length != other.length {
+            return Ok(false);
+        }
+        if (&self.file, self.offset) == (&other.file, other.offset) {
+            return Ok(true);
+        }
+        let mut readers = [self.content()?, other.content()?];
+        let mut blocks = [[0; 1 << 14]; 2];
+        let mut left = self.length;
+        while left > 0 {
+            let next = left.min(1 << 14) as usize;
+            for ((reader, block), member) in readers.iter_mut().zip(&mut blocks).zip([self, other]) {
+                reader.read_exact(&mut block[..next]).map_err(io_error("read", member.title()))?;
+            }
+            if blocks[0][..next] != blocks[1][..next] {
+                return Ok(false);
+            }
+            left -= next as u64;
+        }
+        Ok(true)
+    }
+
+    /// Opens the content for reading.
+    ///
+    /// # Errors
+    /// [`IoError`] if the file cannot be opened.
+    pub fn content(&self) -> Result<impl Read + use<>, IoError> {
+        let failed = io_error("read", self.title());
+        let open = || {
+            let mut file = File::open(&self.file)?;
+            file.seek(SeekFrom::Start(self.offset))?;
+            Ok(file.take(self.length))
+        };
+        open().map_err(failed)
+    }
+
     /// Reads the content, after checking its size against the limit.
     fn read(&self, limits: &DecodeLimits) -> Result<Vec<u8>, ImageError> {
         let (bytes, max_bytes) = (self.length, limits.max_bytes);
@@ -65,10 +107,8 @@ impl Member {
             return Err(ImageError::FileTooLarge { name: self.title(), bytes, max_bytes });
         }
         let failed = |error| ImageError::Read(io_error("read", self.title())(error));
-        let mut file = File::open(&self.file).map_err(failed)?;
-        file.seek(SeekFrom::Start(self.offset)).map_err(failed)?;
         let mut content = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
-        file.take(bytes).read_to_end(&mut content).map_err(failed)?;
+        self.content().map_err(ImageError::Read)?.read_to_end(&mut content).map_err(failed)?;
         if (content.len() as u64) < bytes {
             let message = format!("expected {bytes} bytes from byte {}, found {}", self.offset, content.len());
             return Err(ImageError::Truncated { name: self.title(), format: "shard", message });

@@ -111,14 +111,42 @@ fn a_cut_jpeg_is_an_error_wherever_it_is_cut() {
     }
 }
 
+/// Files with damaged data: `xtask/fixtures/damaged.py` writes them and the hashes of the pixels that Pillow decodes. Some
+/// damage looks like other valid data.
+#[test]
+fn damaged_jpegs_are_errors_with_pillow_s_pixels() {
+    let manifest: Manifest = serde_json::from_slice(&fixture("../damaged/expected.json")).unwrap();
+    let mut refused = 0;
+    for (name, expected) in manifest.files {
+        let image = match decode(&fixture(&format!("../damaged/{name}"))) {
+            Err(error) => {
+                refused += 1;
+                assert!(error.to_string().contains("`--on-damage decode`"), "{name}: {error}");
+                let ImageError::Damaged { image, .. } = error else { panic!("{name}: {error}") };
+                image.into_image().as_ref().clone()
+            }
+            Ok(image) => image,
+        };
+        assert_eq!(image.dimensions(), (expected.width, expected.height), "{name}");
+        let hash: String = Sha256::digest(image.as_raw()).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hash, expected.sha256, "{name}");
+    }
+    assert!(refused >= 20, "{refused}");
+}
+
 #[test]
 fn a_jpeg_whose_data_end_before_its_end_marker_is_an_error() {
     for name in ["ycc-420.jpg", "ycc-444-progressive.jpg", "restarts.jpg", "grey.jpg", "cmyk.jpg"] {
         let bytes = fixture(name);
         let cut = [&bytes[..bytes.len() - 60], &[0xff, 0xd9]].concat();
         let error = decode(&cut).unwrap_err();
-        assert!(matches!(error, ImageError::Truncated { .. }), "{name}: {error}");
-        assert!(error.to_string().contains("some.file"), "{error}");
+        let message = error.to_string();
+        let cause = match error {
+            ImageError::Damaged { error, .. } => *error,
+            error => error,
+        };
+        assert!(matches!(cause, ImageError::Truncated { .. }), "{name}: {message}");
+        assert!(message.contains("some.file"), "{message}");
     }
 }
 

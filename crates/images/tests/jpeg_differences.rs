@@ -1,14 +1,14 @@
 //! Prints the differences of this crate's JPEG decoder, and of `zune-jpeg` for comparison, to Pillow.
 //!
-//! `xtask/fixtures/jpeg_differences.py` makes the files and describes the procedure; the results are in
-//! `docs/image-decoding.md`.
+//! `xtask/fixtures/jpeg_differences.py` makes the files and describes the procedure, `xtask/fixtures/damaged.py` makes damaged
+//! ones; the results are in `docs/image-decoding.md`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and this one prints a table")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use radapter_images::{DecodeOptions, decode_file};
+use radapter_images::{DecodeOptions, ImageError, decode_file};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
@@ -74,4 +74,36 @@ fn differences_to_pillow() {
     for ((subsampling, decoder), d) in &table {
         assert!(*decoder != "ours" || d.largest == 0, "{subsampling}: {}", d.largest);
     }
+}
+
+#[test]
+fn damaged_files_have_pillow_s_pixels() {
+    let Some(folder) = std::env::var_os("RADAPTER_DAMAGED_DIR").map(PathBuf::from) else {
+        println!("skipped: RADAPTER_DAMAGED_DIR names no folder");
+        return;
+    };
+    // By outcome here and in Pillow, files.
+    let mut table: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "jpg") {
+            continue;
+        }
+        let (ours, image) = match decode_file(&path, &DecodeOptions::default()) {
+            Ok(image) => ("accepted", Some(image.into_raw())),
+            Err(ImageError::Damaged { image, .. }) => ("recovered", Some(image.into_image().as_raw().clone())),
+            Err(_) => ("refused", None),
+        };
+        let theirs = match (image, std::fs::read(path.with_extension("rgb"))) {
+            (_, Err(_)) => "refused",
+            (None, Ok(_)) => "accepted",
+            (Some(ours), Ok(theirs)) if ours == theirs => "the same pixels",
+            _ => "other pixels",
+        };
+        table.entry((ours, theirs)).or_default().push(path.file_stem().unwrap().to_string_lossy().into_owned());
+    }
+    for ((ours, theirs), files) in &table {
+        println!("{ours}, by Pillow {theirs}: {} ({}, …)", files.len(), files[..files.len().min(12)].join(", "));
+    }
+    assert!(table.keys().all(|(_, theirs)| *theirs != "other pixels"), "other pixels");
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use radapter_datasets::augment::Augment;
 use radapter_datasets::captions::{CaptionsFormat, CaptionsOptions};
-use radapter_datasets::{OnError, Templates};
+use radapter_datasets::{OnDamage, OnError, Templates};
 use radapter_images::DecodeMode;
 use radapter_settings::{AbsolutePath, Names, OrNone, Spec, settings};
 use radapter_training::config::Recipe;
@@ -45,6 +45,8 @@ settings! {
         pub templates: Templates = Spec::toml("\"{}\""),
         /// Whether an unreadable image, an image without captions or an empty caption stops the run or is skipped.
         pub on_error: OnError = Spec::toml("\"fail\""),
+        /// Whether a damaged JPEG that libjpeg decodes with a warning is unreadable or is decoded as libjpeg does.
+        pub on_damage: OnDamage = Spec::toml("\"refuse\""),
         /// JPEG decoding: identical to Pillow's, or large images at reduced size.
         pub decode: DecodeMode = Spec::toml("\"exact\""),
         /// Pairing of images and captions.

@@ -1,5 +1,7 @@
 //! Classification accuracy of segments with given masks, as OVSeg measures its CLIP.
 
+use std::convert::identity;
+
 use radapter_clip::model::Encoder;
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::prefetch::{Ahead, Prefetch};
@@ -89,10 +91,11 @@ fn loaded(
             (set.images[image].clone(), segments.collect::<Vec<_>>())
         })
         .collect();
-    let EmbedOptions { limits, on_error, threads, .. } = *options;
+    let EmbedOptions { limits, on_error, on_damage, threads, .. } = *options;
     let report = report.clone();
     Prefetch::new(jobs, Ahead { threads, jobs: 2 * threads.max(1) }, move |(image, segments)| {
         let picture = image.source.load(&limits.into());
+        let picture = on_damage.recover(&image.name, picture, &report, identity);
         let Some(picture) = on_error.settle(&image.name, picture, &report)? else { return Ok(None) };
         let mut masks = Vec::with_capacity(segments.len());
         for segment in &segments {

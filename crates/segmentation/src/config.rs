@@ -4,7 +4,8 @@ use std::path::Path;
 
 use radapter_datasets::augment::Augment;
 use radapter_datasets::captions::{CaptionsFormat, CaptionsOptions};
-use radapter_datasets::{DatasetError, OnError, Templates, list};
+use radapter_datasets::{DatasetError, OnDamage, OnError, Templates, list};
+use radapter_embedding::EmbedOptions;
 use radapter_settings::value::{AnyValue, text_or_list};
 use radapter_settings::{AbsolutePath, Names, Spec, settings};
 use radapter_training::config::Recipe;
@@ -53,6 +54,8 @@ settings! {
         pub templates: Templates = Spec::toml("\"vild-14\""),
         /// Whether an unreadable image stops the run or is skipped.
         pub on_error: OnError = Spec::toml("\"fail\""),
+        /// Whether a damaged JPEG that libjpeg decodes with a warning is unreadable or is decoded as libjpeg does.
+        pub on_damage: OnDamage = Spec::toml("\"refuse\""),
         /// Conversion of a masked region to the model's input.
         pub crop: CropSettings = Spec::group::<CropSettings>(),
         /// Augmentation of training regions.
@@ -133,6 +136,11 @@ impl SegmentationSettings {
     pub fn class_list(&self) -> Result<ClassList, DatasetError> {
         let lines = self.classes.as_ref().map(|ClassLines(lines)| lines.as_slice());
         ClassList::from_lines(lines.unwrap_or_default())
+    }
+
+    /// Returns the options for reading and embedding images.
+    pub(crate) fn embed_options(&self) -> EmbedOptions {
+        EmbedOptions { on_error: self.on_error, on_damage: self.on_damage, ..EmbedOptions::default() }
     }
 
     /// Returns the options for reading the captions.

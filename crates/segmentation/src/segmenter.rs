@@ -1,5 +1,6 @@
 //! Segmentation of images: proposals, classification, fusion.
 
+use std::convert::identity;
 use std::sync::Arc;
 
 use radapter_clip::model::Encoder;
@@ -116,13 +117,15 @@ impl Segmenter<'_> {
 
     /// Decodes images and generates their masks ahead of the model.
     fn prepared(&self, images: &[Image], report: &SkipReport) -> Prefetch<Option<ImageRegions<Waiting>>, SegmentError> {
-        let EmbedOptions { limits, on_error, threads, .. } = self.options;
+        let EmbedOptions { limits, on_error, on_damage, threads, .. } = self.options;
         let (source, report, threshold) = (self.source.clone(), report.clone(), self.settings.threshold);
         let (classes, has_cache) = (self.vocabulary.len(), self.cache.is_some());
         let ahead = Ahead { threads, jobs: 2 * threads.max(1) };
         let jobs: Vec<_> = images.iter().cloned().enumerate().collect();
         Prefetch::new(jobs, ahead, move |(index, image): (usize, Image)| {
-            let picture = on_error.settle(&image.name, image.source.load(&limits.into()), &report)?;
+            let picture = image.source.load(&limits.into());
+            let picture = on_damage.recover(&image.name, picture, &report, identity);
+            let picture = on_error.settle(&image.name, picture, &report)?;
             let Some(picture) = picture else { return Ok(None) };
             let key = if has_cache { ImageKey::of(&image.source)? } else { None };
             let proposals = source.of(&image, &picture, Some(classes));

@@ -124,6 +124,7 @@ impl Task for Classification {
         let embed = EmbedOptions {
             threads: train.workers,
             on_error: settings.on_error,
+            on_damage: settings.on_damage,
             decoding: settings.decode,
             pixel_cache: options.pixel_cache.clone(),
             ..EmbedOptions::default()
@@ -142,6 +143,7 @@ impl Task for Classification {
         let templates = needs_text.then_some(&settings.templates);
         let data = ClassificationData::new(images, model.config(), templates, settings.augment, settings.on_error)
             .decoded(settings.decode)
+            .with_damage(settings.on_damage)
             .cached(options.pixel_cache.clone());
         let skipped = data.skip_report();
         let files = vec![

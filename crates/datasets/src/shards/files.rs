@@ -1,6 +1,6 @@
 //! Finds the files of shards.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -86,6 +86,15 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
         return Err(wrong(folder, format!("has no shards; expected files ending in .tar, found {found}")));
     }
     Ok(files)
+}
+
+/// Returns for each file its name, or its path where several have that name.
+pub(super) fn names(files: &[PathBuf]) -> Vec<String> {
+    let name = |file: &PathBuf| file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
+    let mut times = HashMap::new();
+    files.iter().for_each(|file| *times.entry(name(file)).or_insert(0) += 1);
+    let unique = |file: &PathBuf| if times[&name(file)] > 1 { file.display().to_string() } else { name(file) };
+    files.iter().map(unique).collect()
 }
 
 /// Joins a few of many files, for a message.

@@ -10,6 +10,11 @@
 //! position when it is loaded, so that samples are available in any order and a run resumes where it stopped. [`Shards::order`]
 //! iterates over all samples from shard to shard, for sets that take long to scan.
 //!
+//! **Identity.** Keys often restart in each shard, so shard and key together name an image. Samples with one key whose images are equal
+//! byte for byte are one image with all their captions, in whichever shards they are; only images with the same key and length are
+//! compared. A key that several images have is preceded by its shard in their names. A shard that has different images under one key
+//! contradicts itself, which [`OnError`] decides about.
+//!
 //! **Damage.** [`OnError`] decides about samples without image or caption, with an empty or invalid caption or a duplicate member, and
 //! about truncated shards. The samples before the break of a truncated shard are used; the rest is one entry of the report.
 
@@ -45,6 +50,8 @@ pub struct Shards {
 #[derive(Debug)]
 struct Inner {
     files: Vec<PathBuf>,
+    /// For each file its name, or its path where several have that name.
+    names: Vec<String>,
     scanned: Vec<Mutex<Option<Arc<Vec<ShardSample>>>>>,
     rules: Rules,
 }
@@ -70,7 +77,8 @@ impl Shards {
         let files = files::find(pattern)?;
         let scanned = files.iter().map(|_| Mutex::default()).collect();
         let rules = Rules { on_error, report: report.clone(), max_captions: max_captions.unwrap_or(usize::MAX) };
-        Ok(Self { inner: Arc::new(Inner { files, scanned, rules }) })
+        let names = files::names(&files);
+        Ok(Self { inner: Arc::new(Inner { files, names, scanned, rules }) })
     }
 
     /// Returns the shards' files.
@@ -116,7 +124,7 @@ impl Shards {
         ShardOrder::new(self.clone(), seed, epoch, buffer)
     }
 
-    /// Returns the images of all samples; samples with one key are one image with all their captions. Scans all shards.
+    /// Returns the images of all samples, each with the captions of all its samples. Scans all shards.
     ///
     /// # Errors
     /// Those of [`Shards::grouped`].
@@ -127,32 +135,49 @@ impl Shards {
     /// Returns the images of all samples, and the part of its image that each sample has. Scans all shards.
     ///
     /// # Errors
-    /// Those of [`Shards::shard`], and if there is no sample. Under [`OnError::Fail`] also if samples with one key have images of different
-    /// lengths.
+    /// Those of [`Shards::shard`], and if there is no sample. Under [`OnError::Fail`] also if a shard has different images under one key,
+    /// or if images cannot be compared.
     pub fn grouped(&self) -> Result<Grouped, DatasetError> {
         let most = self.inner.rules.max_captions;
         let mut images: Vec<CaptionedImage> = Vec::new();
-        let mut by_key: HashMap<String, usize> = HashMap::new();
+        // The images of each key and length.
+        let mut known: HashMap<(String, u64), Vec<usize>> = HashMap::new();
+        let mut images_of_key: HashMap<String, usize> = HashMap::new();
+        let mut shard_of_image = Vec::new();
         let mut samples = Vec::with_capacity(self.files().len());
         for index in 0..self.files().len() {
             let shard = self.shard(index)?;
             let mut parts = Vec::with_capacity(shard.len());
+            let mut first_of_key: HashMap<&str, usize> = HashMap::new();
             for sample in shard.iter() {
                 let ShardSample { key, image, captions } = sample;
-                let Some(&at) = by_key.get(key) else {
-                    by_key.insert(key.clone(), images.len());
-                    parts.push(Some(Part { image: images.len(), first: 0, captions: captions.len() }));
-                    let (name, source, captions) = (key.clone(), image.clone(), captions.clone());
-                    images.push(CaptionedImage { name, source, captions });
-                    continue;
-                };
-                if !self.is_image_of(index, sample, length(&images[at].source))? {
+                let known = known.entry((key.clone(), sample.image_bytes())).or_default();
+                let first = first_of_key.get(key.as_str()).copied();
+                let candidates = first.map_or_else(|| known.clone(), |first| vec![first]);
+                let Some(same) = self.first_equal(index, sample, candidates.iter().map(|&at| &images[at].source))?
+                else {
                     parts.push(None);
                     continue;
-                }
-                let known = &mut images[at].captions;
-                let (first, kept) = (known.len(), captions.len().min(most.saturating_sub(known.len())));
-                known.extend(captions[..kept].iter().cloned());
+                };
+                let at = match (same, first) {
+                    (Some(place), _) => candidates[place],
+                    (None, Some(_)) => {
+                        self.contradiction(index, sample)?;
+                        parts.push(None);
+                        continue;
+                    }
+                    (None, None) => {
+                        known.push(images.len());
+                        *images_of_key.entry(key.clone()).or_default() += 1;
+                        shard_of_image.push(index);
+                        images.push(CaptionedImage { name: key.clone(), source: image.clone(), captions: Vec::new() });
+                        images.len() - 1
+                    }
+                };
+                first_of_key.insert(key, at);
+                let of = &mut images[at].captions;
+                let (first, kept) = (of.len(), captions.len().min(most.saturating_sub(of.len())));
+                of.extend(captions[..kept].iter().cloned());
                 parts.push(Some(Part { image: at, first, captions: kept }));
             }
             samples.push(parts);
@@ -160,24 +185,52 @@ impl Shards {
         if images.is_empty() {
             return Err(self.nothing());
         }
+        for (image, shard) in images.iter_mut().zip(shard_of_image) {
+            if images_of_key[&image.name] > 1 {
+                image.name = self.full_name(shard, &image.name);
+            }
+        }
         Ok(Grouped { images: CaptionedImages { images }, samples })
     }
 
-    /// Whether the image of a sample has this many bytes, the size of an earlier sample with its key.
+    /// Whether a sample has the image of an earlier sample of its shard with the same key.
     ///
     /// # Errors
-    /// [`DatasetError`] under [`OnError::Fail`], if the size differs: a key names one image.
-    pub fn is_image_of(&self, shard: usize, sample: &ShardSample, bytes: u64) -> Result<bool, DatasetError> {
-        let (file, key, lengths) = (&self.files()[shard], &sample.key, [bytes, sample.image_bytes()]);
-        if lengths[0] == lengths[1] {
-            return Ok(true);
+    /// [`DatasetError`] under [`OnError::Fail`], if the images differ or cannot be compared.
+    pub fn is_image_of(&self, shard: usize, sample: &ShardSample, earlier: &ShardSample) -> Result<bool, DatasetError> {
+        match self.first_equal(shard, sample, std::iter::once(&earlier.image))? {
+            Some(Some(_)) => Ok(true),
+            Some(None) => self.contradiction(shard, sample).map(|()| false),
+            None => Ok(false),
         }
-        let problem = format!(
-            "an earlier sample of this key has another image ({} and {} bytes); a key must name one image",
-            lengths[0], lengths[1]
-        );
-        let error = DatasetError::at(file, format!("sample `{key}`"), problem);
-        Ok(self.inner.rules.settle::<()>(file, key, Err(error))?.is_some())
+    }
+
+    /// Returns a name of a key that no other shard has: `SHARD.tar: KEY`.
+    pub fn full_name(&self, shard: usize, key: &str) -> String {
+        format!("{}: {key}", self.inner.names[shard])
+    }
+
+    /// Returns the place of the first of `images` that equals the sample's, if one does; the outer `None` if the sample is skipped
+    /// because they cannot be compared.
+    fn first_equal<'a>(
+        &self,
+        shard: usize,
+        sample: &ShardSample,
+        mut images: impl Iterator<Item = &'a ImageSource>,
+    ) -> Result<Option<Option<usize>>, DatasetError> {
+        let found = images.try_fold((0, None), |(place, found), image| match found {
+            None => Ok((place + 1, same_image(&sample.image, image)?.then_some(place))),
+            some => Ok((place, some)),
+        });
+        self.inner.rules.settle(&self.files()[shard], &sample.key, found.map(|(_, found)| found))
+    }
+
+    /// Settles a sample whose key has another image in the same shard.
+    fn contradiction(&self, shard: usize, sample: &ShardSample) -> Result<(), DatasetError> {
+        let (file, key) = (&self.files()[shard], &sample.key);
+        let problem = "an earlier sample of this key in the same shard has another image; a key must name one image";
+        let error = DatasetError::at(file, format!("sample `{key}`"), problem.to_owned());
+        self.inner.rules.settle::<()>(file, key, Err(error)).map(|_| ())
     }
 
     fn nothing(&self) -> DatasetError {
@@ -220,6 +273,14 @@ fn length(source: &ImageSource) -> u64 {
     match source {
         ImageSource::Member(member) => member.length,
         ImageSource::File(_) | ImageSource::Pixels(_) => 0,
+    }
+}
+
+/// Whether the encoded images of two samples are equal.
+fn same_image(one: &ImageSource, other: &ImageSource) -> Result<bool, DatasetError> {
+    match (one, other) {
+        (ImageSource::Member(one), ImageSource::Member(other)) => Ok(one.has_content_of(other)?),
+        _ => Ok(false),
     }
 }
 

@@ -93,6 +93,12 @@ impl<'a> BitReader<'a> {
         self.padding > self.count
     }
 
+    /// Whether the data goes on after the bits: with a marker.
+    pub(super) fn is_at_marker(&self) -> bool {
+        let rest = self.data.get(self.at..).unwrap_or_default();
+        rest.first() == Some(&0xff) && rest.iter().any(|byte| *byte != 0xff)
+    }
+
     /// Where the next marker may begin: after the last byte read, even if some of its bits are unused.
     pub(super) fn position(&self) -> usize {
         self.at

@@ -27,6 +27,9 @@ pub(super) struct Component {
     pub(super) table: usize,
     /// Quantization steps, fixed at the first scan: the table may be redefined later for other components.
     pub(super) steps: Option<[u16; 64]>,
+    /// The lowest bit that scans of a progressive image have coded of each coefficient, in zigzag order; `None` before the
+    /// first.
+    pub(super) known: [Option<u32>; 64],
     /// Width and height in samples, before scaling, without fill.
     whole: [usize; 2],
     /// Samples on a side of a decoded block.
@@ -86,6 +89,7 @@ impl Frame {
                 v,
                 table,
                 steps: None,
+                known: [None; 64],
                 whole: [whole_width, whole_height],
                 samples,
                 width,
@@ -114,6 +118,23 @@ impl Frame {
                 // Plain integers rather than blocks: `vec![0; n]` gets zeroed pages that cost nothing until written to.
                 component.coefficients = vec![0; blocks * 64];
             }
+        }
+    }
+
+    /// Whether libjpeg would smooth this progressive image: it lacks bits of the first coefficients, but no DC coefficient.
+    pub(super) fn would_be_smoothed(&self) -> bool {
+        let lacks = |known: &[Option<u32>]| known.iter().any(|low| *low != Some(0));
+        let mut components = self.components.iter();
+        self.progressive
+            && self.components.iter().all(|component| component.known[0].is_some())
+            && components.any(|component| lacks(&component.known[1..10]))
+    }
+
+    /// Makes a component without any data grey, as libjpeg does.
+    pub(super) fn fill_missing_components(&mut self) {
+        for component in self.components.iter_mut().filter(|component| component.steps.is_none()) {
+            component.steps = Some([0; 64]);
+            component.plane.fill(128);
         }
     }
 

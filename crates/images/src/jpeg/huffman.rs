@@ -50,7 +50,8 @@ impl HuffmanTable {
         Ok(table)
     }
 
-    /// Takes a code, of at least 16 available bits, and returns its symbol.
+    /// Takes a code, of at least 17 available bits, and returns its symbol. Bits that are no code are an error; 17 of
+    /// them are taken, as libjpeg does.
     pub(super) fn decode(&self, bits: &mut BitReader<'_>) -> Result<u8, Fault> {
         let (length, symbol) = self.fast[bits.peek(FAST_BITS)];
         if length > 0 {
@@ -64,6 +65,7 @@ impl HuffmanTable {
     fn decode_long(&self, bits: &mut BitReader<'_>) -> Result<u8, Fault> {
         let code = bits.peek(MAX_BITS as u32) as u32;
         let Some(length) = (FAST_BITS as usize + 1..=MAX_BITS).find(|length| code < self.end[*length]) else {
+            bits.consume(MAX_BITS as u32 + 1);
             return Fault::corrupt("the data contains a Huffman code that is not in the table");
         };
         let index = (code >> (MAX_BITS - length)) as i32 + self.offset[length];

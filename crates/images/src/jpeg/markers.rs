@@ -22,10 +22,11 @@ impl From<Fault> for Stop {
 }
 
 /// Reads the image at the scale that `shorter_side` allows. `check` accepts or refuses width and height before anything
-/// of that size is allocated.
+/// of that size is allocated. Damage of the coded data is an error, or, if `recovers`, treated as libjpeg does.
 pub(super) fn read(
     data: &[u8],
     shorter_side: Option<u32>,
+    recovers: bool,
     check: impl Fn(u32, u32) -> Result<(), ImageError>,
 ) -> Result<(Frame, ColorSpace), Stop> {
     let mut tables = Tables::default();
@@ -42,7 +43,14 @@ pub(super) fn read(
         if matches!(marker, 0x01 | 0xd0..=0xd8) {
             continue;
         }
-        let segment = segment(data, &mut at)?;
+        let segment = match segment(data, &mut at) {
+            // libjpeg ignores the lengths of comments, application data and the like where they are impossible.
+            Err(Fault::Corrupt(_)) if recovers && matches!(marker, 0xdc | 0xe0..=0xef | 0xfe) => {
+                at += 2;
+                continue;
+            }
+            segment => segment?,
+        };
         match marker {
             0xc4 => read_huffman_tables(&mut tables, segment)?,
             0xdb => read_steps(&mut tables, segment)?,
@@ -67,15 +75,22 @@ pub(super) fn read(
                 if scans > MAX_SCANS {
                     Fault::corrupt(format!("there are more than {MAX_SCANS} scans"))?;
                 }
-                at = scan::read(frame, &tables, segment, data, at)?;
+                at = scan::read(frame, &tables, segment, data, at, recovers)?;
             }
-            0xe0 => hints.read_app0(segment),
-            0xee => hints.read_app14(segment),
+            // libjpeg chooses the colour space at the first scan.
+            0xe0 if scans == 0 => hints.read_app0(segment),
+            0xee if scans == 0 => hints.read_app14(segment),
             // Comments and application data.
             _ => {}
         }
     }
     let Some(mut frame) = frame else { return Err(Fault::Corrupt("there is no frame header".into()).into()) };
+    if recovers && scans > 0 {
+        if frame.would_be_smoothed() {
+            Fault::truncated("scans are missing, which libjpeg would make up for by smoothing")?;
+        }
+        frame.fill_missing_components();
+    }
     if frame.components.iter().any(|component| component.steps.is_none()) {
         Fault::truncated("a colour component has no data")?;
     }

@@ -6,7 +6,8 @@
 //!
 //! Supported are baseline, extended sequential and progressive images with Huffman coding and 8 bits, in grey, YCbCr,
 //! RGB, CMYK and YCCK. Arithmetic coding, 12 bits and lossless JPEG are refused. Where libjpeg warns and fills in
-//! pixels (data that ends early, codes that do not exist), this decoder returns an error.
+//! pixels (data that ends early, codes that do not exist), this decoder returns an error, with the pixels that libjpeg
+//! would return.
 //!
 //! Data flow: [`markers`] parses the segments and finds the [`frame`] and its scans; [`scan`] decodes [`bits`] with
 //! [`huffman`] tables into coefficients; [`transform`] (or [`reduced`], at a [`scale`]) turns blocks into planes of
@@ -25,7 +26,7 @@ mod upsample;
 
 use image::RgbImage;
 
-use crate::error::ImageError;
+use crate::error::{ImageError, Recovered};
 use crate::options::DecodeOptions;
 use color::ColorSpace;
 use frame::Frame;
@@ -34,10 +35,18 @@ use upsample::Upsampler;
 /// Decodes a JPEG, ignoring data after its end marker.
 pub(super) fn decode(bytes: &[u8], name: &str, options: &DecodeOptions) -> Result<RgbImage, ImageError> {
     let check = |width, height| options.limits.check_pixels(name, width, height);
-    match markers::read(bytes, options.shorter_side, check) {
+    let read = |recovers| match markers::read(bytes, options.shorter_side, recovers, check) {
         Ok((frame, color)) => to_rgb(&frame, color).map_err(|fault| fault.named(name)),
         Err(markers::Stop::Fault(fault)) => Err(fault.named(name)),
         Err(markers::Stop::Limit(error)) => Err(error),
+    };
+    let error = match read(false) {
+        Err(error @ (ImageError::Corrupt { .. } | ImageError::Truncated { .. })) => error,
+        other => return other,
+    };
+    match read(true) {
+        Ok(image) => Err(ImageError::Damaged { error: Box::new(error), image: Recovered::from(image) }),
+        Err(_) => Err(error),
     }
 }
 

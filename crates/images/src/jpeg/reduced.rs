@@ -1,7 +1,7 @@
 //! Inverse cosine transforms of a block to fewer samples, equal to libjpeg's `jidctred`. They drop the frequencies that
 //! a smaller block cannot represent and, for speed, one that it can.
 
-use super::transform::{Block, CONST_BITS, PASS1_BITS, coefficient, descale, to_sample};
+use super::transform::{Block, CONST_BITS, PASS1_BITS, descale, to_sample};
 
 /// Writes the block's `samples` × `samples` samples to `out`, whose rows are `stride` apart. `samples` is 1, 2 or 4.
 pub(super) fn inverse(samples: usize, coefficients: &Block, steps: &[u16; 64], out: &mut [u8], stride: usize) {
@@ -35,6 +35,10 @@ fn two_passes<const SAMPLES: usize, const USED: usize>(
             *sample = to_sample(descale(value, CONST_BITS + PASS1_BITS + 3 + extra));
         }
     }
+}
+
+fn coefficient(coefficients: &Block, steps: &[u16; 64], i: usize) -> i32 {
+    i32::from(coefficients[i]) * i32::from(steps[i])
 }
 
 fn dot<const N: usize>(values: [i32; N], constants: [i32; N]) -> i32 {

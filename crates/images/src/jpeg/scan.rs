@@ -38,8 +38,16 @@ struct Selection {
     low: u32,
 }
 
-/// Decodes a scan whose data starts at `at`, and returns the position after it.
-pub(super) fn read(frame: &mut Frame, tables: &Tables, header: &[u8], data: &[u8], at: usize) -> Result<usize, Fault> {
+/// Decodes a scan whose data starts at `at`, and returns the position after it. Damage is an error, or, if `recovers`,
+/// treated as libjpeg does.
+pub(super) fn read(
+    frame: &mut Frame,
+    tables: &Tables,
+    header: &[u8],
+    data: &[u8],
+    at: usize,
+    recovers: bool,
+) -> Result<usize, Fault> {
     let (parts, selection) = parse_header(frame, header)?;
     for part in &parts {
         let component = &mut frame.components[part.component];
@@ -50,7 +58,14 @@ pub(super) fn read(frame: &mut Frame, tables: &Tables, header: &[u8], data: &[u8
             }
         }
     }
-    let mut scan = Scan { tables, selection, bits: BitReader::new(data, at), parts, end_of_band_run: 0 };
+    if frame.progressive {
+        for part in &parts {
+            let known = &mut frame.components[part.component].known;
+            known[selection.first..=selection.last].fill(Some(selection.low));
+        }
+    }
+    let bits = BitReader::new(data, at);
+    let mut scan = Scan { tables, selection, bits, parts, end_of_band_run: 0, recovers, is_exhausted: false };
     scan.read_units(frame, data)?;
     Ok(scan.bits.position())
 }
@@ -93,6 +108,9 @@ struct Scan<'a> {
     parts: Vec<Part>,
     /// Number of following blocks without further coefficients in this band.
     end_of_band_run: u32,
+    recovers: bool,
+    /// Whether the data up to the next marker is used up, when recovering.
+    is_exhausted: bool,
 }
 
 impl<'a> Scan<'a> {
@@ -107,13 +125,24 @@ impl<'a> Scan<'a> {
                 self.restart(data, unit / interval - 1)?;
             }
             let (x, y) = (unit % across, unit / across);
+            // libjpeg leaves the blocks of later units as they are: zero, so grey, in a sequential image.
+            let is_exhausted = self.is_exhausted;
             for part in 0..self.parts.len() {
                 let component = &frame.components[self.parts[part].component];
                 let (h, v) = if alone { (1, 1) } else { (component.h, component.v) };
                 for block in 0..h * v {
-                    let read = self.read_block(frame, part, x * h + block % h, y * v + block / h);
+                    let (x, y) = (x * h + block % h, y * v + block / h);
+                    if is_exhausted {
+                        if !frame.progressive {
+                            frame.components[self.parts[part].component].transform(&[0; 64], x, y);
+                        }
+                        continue;
+                    }
+                    let read = self.read_block(frame, part, x, y);
                     // The zeros after the end may form no code; report the end as the cause.
-                    if self.bits.is_overrun() {
+                    if self.bits.is_overrun() && self.recovers && self.bits.is_at_marker() {
+                        self.is_exhausted = true;
+                    } else if self.bits.is_overrun() {
                         return Fault::truncated(format!("the data ends in unit {unit} of {}", across * down));
                     }
                     read?;
@@ -126,25 +155,29 @@ impl<'a> Scan<'a> {
     /// Expects the `n`-th restart marker, and resets the decoder's state after it.
     fn restart(&mut self, data: &'a [u8], n: usize) -> Result<(), Fault> {
         let mut at = self.bits.position();
-        // Bytes between data and marker are skipped, FF 00 and fill (FF FF) among them.
-        while let Some([first, second]) = data.get(at..at + 2) {
-            if *first == 0xff && !matches!(second, 0 | 0xff) {
-                break;
+        let ends = || Fault::truncated(format!("the data ends before restart marker {n}"));
+        let resumes_at = loop {
+            let Some(marker) = next_marker(data, &mut at) else { return ends() };
+            let ahead = (marker & 7).wrapping_sub(n as u8) & 7;
+            match marker {
+                0xd0..=0xd7 if ahead == 0 => break at + 2,
+                0xd9 if !self.recovers => return ends(),
+                _ if !self.recovers => {
+                    let expected = 0xd0 + n % 8;
+                    return Fault::corrupt(format!(
+                        "expected restart marker {expected:02X}, found marker {marker:02X}"
+                    ));
+                }
+                // The rules of libjpeg's `jpeg_resync_to_restart`: skip what is no marker, and the two markers before.
+                0..0xc0 => at += 2,
+                0xd0..=0xd7 if ahead >= 6 => at += 2,
+                // Marker and data between were lost, or it belongs to what follows: nothing is left for this interval.
+                0xd0..=0xd7 if ahead > 2 => break at + 2,
+                _ => break at,
             }
-            at += 1;
-        }
-        let expected = 0xd0 + (n % 8) as u8;
-        match data.get(at..at + 2) {
-            Some(marker) if marker[1] == expected => {}
-            Some([_, 0xd9]) | None => return Fault::truncated(format!("the data ends before restart marker {n}")),
-            Some(marker) => {
-                return Fault::corrupt(format!(
-                    "expected restart marker {expected:02X}, found marker {:02X}",
-                    marker[1]
-                ));
-            }
-        }
-        self.bits = BitReader::new(data, at + 2);
+        };
+        self.is_exhausted &= resumes_at == at;
+        self.bits = BitReader::new(data, resumes_at);
         self.end_of_band_run = 0;
         for part in &mut self.parts {
             part.prediction = 0;
@@ -157,7 +190,7 @@ impl<'a> Scan<'a> {
         if !frame.progressive {
             let mut block = [0; 64];
             self.dc(part, &mut block)?;
-            self.ac(part, &mut block)?;
+            self.ac(part, &mut block, false)?;
             component.transform(&block, x, y);
             return Ok(());
         }
@@ -170,27 +203,43 @@ impl<'a> Scan<'a> {
                 }
                 Ok(())
             }
-            (_, false) => self.ac(part, block),
+            (_, false) => self.ac(part, block, true),
             (_, true) => self.refine_ac(part, block),
+        }
+    }
+
+    /// Reports damage that libjpeg decodes with a warning: an error unless this decoder does so too.
+    fn damaged(&self, message: &str) -> Result<(), Fault> {
+        if self.recovers { Ok(()) } else { Fault::corrupt(message) }
+    }
+
+    /// The next symbol; 0 for bits that are no code, as in libjpeg.
+    fn symbol(&mut self, table: &HuffmanTable) -> Result<u8, Fault> {
+        self.bits.refill();
+        match table.decode(&mut self.bits) {
+            Err(_) if self.recovers => Ok(0),
+            symbol => symbol,
         }
     }
 
     /// The DC coefficient, as a difference to the last block's.
     fn dc(&mut self, part: usize, block: &mut Block) -> Result<(), Fault> {
         let table = table(&self.tables.dc, self.parts[part].dc)?;
-        self.bits.refill();
-        let length = table.decode(&mut self.bits)?;
+        let length = self.symbol(table)?;
         if length > 15 {
             return Fault::corrupt("a DC coefficient is too long");
         }
         let part = &mut self.parts[part];
-        part.prediction = part.prediction.wrapping_add(self.bits.signed(length.into()));
+        let Some(sum) = part.prediction.checked_add(self.bits.signed(length.into())) else {
+            return Fault::corrupt("the DC coefficients grow without bound");
+        };
+        part.prediction = sum;
         block[0] = part.prediction.wrapping_shl(self.selection.low) as i16;
         Ok(())
     }
 
     /// The AC coefficients, as runs of zeros and values.
-    fn ac(&mut self, part: usize, block: &mut Block) -> Result<(), Fault> {
+    fn ac(&mut self, part: usize, block: &mut Block, is_progressive: bool) -> Result<(), Fault> {
         if self.end_of_band_run > 0 {
             self.end_of_band_run -= 1;
             return Ok(());
@@ -198,18 +247,19 @@ impl<'a> Scan<'a> {
         let table = table(&self.tables.ac, self.parts[part].ac)?;
         let mut k = self.selection.first.max(1);
         while k <= self.selection.last {
-            self.bits.refill();
-            let symbol = table.decode(&mut self.bits)?;
+            let symbol = self.symbol(table)?;
             let (run, length) = (symbol >> 4, symbol & 15);
             k += usize::from(run);
             if length > 0 {
                 if k > self.selection.last {
-                    return Fault::corrupt("a run of zeros goes past the end of its block");
+                    self.damaged(PAST_END)?;
                 }
                 let value = self.bits.signed(length.into());
-                block[usize::from(ZIGZAG[k])] = (value << self.selection.low) as i16;
+                block[natural(k)] = (value << self.selection.low) as i16;
             } else if run < 15 {
-                self.end_of_band_run = self.run_length(run) - 1;
+                if is_progressive {
+                    self.end_of_band_run = self.run_length(run) - 1;
+                }
                 return Ok(());
             }
             k += 1;
@@ -224,30 +274,31 @@ impl<'a> Scan<'a> {
         if self.end_of_band_run == 0 {
             let table = table(&self.tables.ac, self.parts[part].ac)?;
             while k <= self.selection.last {
-                self.bits.refill();
-                let symbol = table.decode(&mut self.bits)?;
+                let symbol = self.symbol(table)?;
                 let (run, length) = (symbol >> 4, symbol & 15);
+                if length > 1 {
+                    self.damaged("a refined coefficient has more than one bit")?;
+                }
                 let value = match length {
                     0 if run < 15 => {
                         self.end_of_band_run = self.run_length(run);
                         break;
                     }
                     0 => 0,
-                    1 => {
+                    _ => {
                         if self.bits.bit() {
                             one
                         } else {
                             -one
                         }
                     }
-                    _ => return Fault::corrupt("a refined coefficient has more than one bit"),
                 };
                 k = self.refine_nonzero(block, k, one, Some(run));
                 if value != 0 {
                     if k > self.selection.last {
-                        return Fault::corrupt("a run of zeros goes past the end of its block");
+                        self.damaged(PAST_END)?;
                     }
-                    block[usize::from(ZIGZAG[k])] = value;
+                    block[natural(k)] = value;
                 }
                 k += 1;
             }
@@ -285,6 +336,20 @@ impl<'a> Scan<'a> {
         self.bits.refill();
         (1 << bits) + self.bits.take(bits.into()) as u32
     }
+}
+
+const PAST_END: &str = "a run of zeros goes past the end of its block";
+
+/// The index in natural order of a coefficient in zigzag order. Those after the last are the last, as in libjpeg's table.
+fn natural(k: usize) -> usize {
+    usize::from(ZIGZAG[k.min(63)])
+}
+
+/// Moves `at` to the next marker, and returns it. Other bytes are skipped, FF 00 and fill (FF FF) among them.
+fn next_marker(data: &[u8], at: &mut usize) -> Option<u8> {
+    let is_marker = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xff);
+    *at += data.get(*at..)?.windows(2).position(is_marker)?;
+    Some(data[*at + 1])
 }
 
 fn table(tables: &[Option<HuffmanTable>; 4], number: usize) -> Result<&HuffmanTable, Fault> {

@@ -1,6 +1,9 @@
-//! The inverse cosine transform, equal to libjpeg's accurate integer one (`jidctint`): the algorithm of Loeffler,
+//! The inverse cosine transform, equal to libjpeg-turbo's accurate integer one (`jidctint`): the algorithm of Loeffler,
 //! Ligtenberg and Moschytz with 12 multiplications ("Practical fast 1-D DCT algorithms with 11 multiplications", ICASSP
 //! 1989).
+//!
+//! Values between the steps have 16 bits, as in libjpeg-turbo's vector code for x86-64: dequantized coefficients wrap, the
+//! first pass saturates. Only damaged or absurd data reaches these bounds.
 
 /// Coefficients of a block, in natural order.
 pub(super) type Block = [i16; 64];
@@ -20,24 +23,29 @@ pub(super) const ZIGZAG: [u8; 64] = [
 
 /// Writes the block's 8 × 8 samples to `out`, whose rows are `stride` apart.
 pub(super) fn inverse(coefficients: &Block, steps: &[u16; 64], out: &mut [u8], stride: usize) {
+    let dequantized = |i: usize| coefficients[i].wrapping_mul(steps[i] as i16);
     if coefficients[1..].iter().all(|c| *c == 0) {
-        let flat = to_sample(descale(coefficient(coefficients, steps, 0) << PASS1_BITS, PASS1_BITS + 3));
+        let flat = to_sample(descale((dequantized(0) << PASS1_BITS).into(), PASS1_BITS + 3));
         for row in out.chunks_mut(stride).take(8) {
             row[..8].fill(flat);
         }
         return;
     }
-    let mut work = [0i32; 64];
+    // The first pass has a shortcut, which wraps, for a block of one row.
+    let has_columns = coefficients[8..].iter().any(|c| *c != 0);
+    let mut work = [0i16; 64];
     for x in 0..8 {
-        let column = std::array::from_fn(|y| coefficient(coefficients, steps, y * 8 + x));
+        let column = std::array::from_fn(|y| dequantized(y * 8 + x));
         if column[1..] == [0; 7] {
+            let flat =
+                if has_columns { saturated(i32::from(column[0]) << PASS1_BITS) } else { column[0] << PASS1_BITS };
             for y in 0..8 {
-                work[y * 8 + x] = column[0] << PASS1_BITS;
+                work[y * 8 + x] = flat;
             }
             continue;
         }
         for (y, value) in inverse_1d(column).into_iter().enumerate() {
-            work[y * 8 + x] = descale(value, CONST_BITS - PASS1_BITS);
+            work[y * 8 + x] = saturated(descale(value, CONST_BITS - PASS1_BITS));
         }
     }
     for (row, out) in work.chunks_exact(8).zip(out.chunks_mut(stride)) {
@@ -48,14 +56,13 @@ pub(super) fn inverse(coefficients: &Block, steps: &[u16; 64], out: &mut [u8], s
     }
 }
 
-pub(super) fn coefficient(coefficients: &Block, steps: &[u16; 64], i: usize) -> i32 {
-    i32::from(coefficients[i]) * i32::from(steps[i])
-}
-
 /// Transforms eight values, scaled by √8 and by 2 to the power of [`CONST_BITS`]. Sums wrap; they overflow only for
 /// data that no encoder writes.
-fn inverse_1d(input: [i32; 8]) -> [i32; 8] {
-    let [x0, x1, x2, x3, x4, x5, x6, x7] = input;
+fn inverse_1d(input: [i16; 8]) -> [i32; 8] {
+    // These sums have 16 bits.
+    let [x0_plus_x4, x0_minus_x4] = [input[0].wrapping_add(input[4]), input[0].wrapping_sub(input[4])].map(i32::from);
+    let [x7_plus_x3, x5_plus_x1] = [input[7].wrapping_add(input[3]), input[5].wrapping_add(input[1])].map(i32::from);
+    let [_, x1, x2, x3, _, x5, x6, x7] = input.map(i32::from);
     let times = |x: i32, constant: i32| x.wrapping_mul(constant);
     let sum = |terms: &[i32]| terms.iter().fold(0i32, |sum, term| sum.wrapping_add(*term));
 
@@ -63,16 +70,16 @@ fn inverse_1d(input: [i32; 8]) -> [i32; 8] {
     let shared = times(sum(&[x2, x6]), F0_541196100);
     let even2 = sum(&[shared, times(x6, -F1_847759065)]);
     let even3 = sum(&[shared, times(x2, F0_765366865)]);
-    let even0 = sum(&[x0, x4]).wrapping_shl(CONST_BITS);
-    let even1 = x0.wrapping_sub(x4).wrapping_shl(CONST_BITS);
+    let even0 = x0_plus_x4 << CONST_BITS;
+    let even1 = x0_minus_x4 << CONST_BITS;
     let front = [sum(&[even0, even3]), sum(&[even1, even2]), even1.wrapping_sub(even2), even0.wrapping_sub(even3)];
 
     // The odd part, as in Figure 8 of the paper.
-    let shared = times(sum(&[x7, x3, x5, x1]), F1_175875602);
+    let shared = times(sum(&[x7_plus_x3, x5_plus_x1]), F1_175875602);
     let z1 = times(sum(&[x7, x1]), -F0_899976223);
     let z2 = times(sum(&[x5, x3]), -F2_562915447);
-    let z3 = sum(&[times(sum(&[x7, x3]), -F1_961570560), shared]);
-    let z4 = sum(&[times(sum(&[x5, x1]), -F0_390180644), shared]);
+    let z3 = sum(&[times(x7_plus_x3, -F1_961570560), shared]);
+    let z4 = sum(&[times(x5_plus_x1, -F0_390180644), shared]);
     let back = [
         sum(&[times(x1, F1_501321110), z1, z4]),
         sum(&[times(x3, F3_072711026), z2, z3]),
@@ -80,6 +87,10 @@ fn inverse_1d(input: [i32; 8]) -> [i32; 8] {
         sum(&[times(x7, F0_298631336), z1, z3]),
     ];
     std::array::from_fn(|i| if i < 4 { front[i].wrapping_add(back[i]) } else { front[7 - i].wrapping_sub(back[7 - i]) })
+}
+
+fn saturated(value: i32) -> i16 {
+    value.clamp(i16::MIN.into(), i16::MAX.into()) as i16
 }
 
 /// Divides by a power of two, rounding half up.
@@ -148,7 +159,7 @@ mod tests {
             coefficients[0] = dc;
             let (mut short, mut long) = ([0; 64], [0; 64]);
             inverse(&coefficients, &[1; 64], &mut short, 8);
-            let row = inverse_1d([i32::from(dc) << PASS1_BITS, 0, 0, 0, 0, 0, 0, 0]);
+            let row = inverse_1d([dc << PASS1_BITS, 0, 0, 0, 0, 0, 0, 0]);
             for (i, sample) in long.iter_mut().enumerate() {
                 *sample = to_sample(descale(row[i % 8], CONST_BITS + PASS1_BITS + 3));
             }

@@ -54,7 +54,12 @@ impl Session {
 
     /// How images are read and embedded.
     fn embed_options(&self, decode: &args::DecodeArgs, batch: args::DeviceBatchArg) -> EmbedOptions {
-        EmbedOptions { batch: batch.batch_size, on_error: decode.on_error, ..EmbedOptions::default() }
+        EmbedOptions {
+            batch: batch.batch_size,
+            on_error: decode.on_error,
+            on_damage: decode.on_damage,
+            ..EmbedOptions::default()
+        }
     }
 }
 

@@ -3,10 +3,12 @@
 mod pairs;
 mod shards;
 
+use std::convert::identity;
+
 use radapter_clip::config::ClipConfig;
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::augment::Augment;
-use radapter_datasets::{OnError, SkipReport, Templates};
+use radapter_datasets::{OnDamage, OnError, SkipReport, Templates};
 use radapter_images::{DecodeMode, DecodeOptions, ImageSource, PixelCache, Preprocess};
 use radapter_training::{DataError, Sample, SampleKey, SampleOrder, TrainData};
 
@@ -51,6 +53,7 @@ pub struct RetrievalData {
     decoding: DecodeMode,
     pixel_cache: Option<PixelCache>,
     on_error: OnError,
+    on_damage: OnDamage,
     skipped: SkipReport,
 }
 
@@ -73,6 +76,7 @@ impl RetrievalData {
             decoding: DecodeMode::Exact,
             pixel_cache: None,
             on_error,
+            on_damage: OnDamage::default(),
             skipped,
         }
     }
@@ -80,6 +84,11 @@ impl RetrievalData {
     /// Sets how images are decoded.
     pub(crate) fn decoded(self, decoding: DecodeMode) -> Self {
         Self { decoding, ..self }
+    }
+
+    /// Sets how damaged images are treated.
+    pub(crate) fn with_damage(self, on_damage: OnDamage) -> Self {
+        Self { on_damage, ..self }
     }
 
     /// Sets a cache of decoded images for all epochs.
@@ -123,6 +132,7 @@ impl TrainData for RetrievalData {
         let shorter_side = self.decoding.shorter_side(side as usize, self.augment.scale[0]);
         let options = DecodeOptions { shorter_side, ..DecodeOptions::default() };
         let decoded = PixelCache::load(self.pixel_cache.as_ref(), &pair.image, &options);
+        let decoded = self.on_damage.recover(&pair.name, decoded, &self.skipped, identity);
         let pixels = decoded.map(|image| {
             let augmented = self.augment.apply(&image, side, key.seed, key.epoch, key.index as u64);
             self.preprocess.normalize(&augmented)

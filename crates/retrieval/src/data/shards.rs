@@ -1,12 +1,14 @@
 //! Pairs of tar shards, read sequentially and shuffled in a buffer.
 
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::sync::Arc;
 
 use radapter_datasets::DatasetError;
 use radapter_datasets::fingerprint::Fingerprint;
 use radapter_datasets::seed::{self, Draw};
-use radapter_datasets::shards::{Grouped, Part, Shards};
+use radapter_datasets::shards::{Grouped, Part, ShardSample, Shards};
+use radapter_images::ImageSource;
 use radapter_training::{DataError, SampleKey, SampleOrder};
 use sha2::{Digest, Sha256};
 
@@ -41,7 +43,7 @@ struct Known {
 }
 
 impl ShardPairs {
-    /// Creates the pairs of scanned shards, without the images held out. Samples with the same key are one image, across shards.
+    /// Creates the pairs of scanned shards, without the images held out.
     pub(crate) fn scanned(
         shards: Shards,
         grouped: Grouped,
@@ -55,7 +57,7 @@ impl ShardPairs {
         Self { shards, which, buffer, known: Some(Arc::new(known)), len }
     }
 
-    /// Creates epochs of a given number of pairs: smaller sets are read repeatedly. Each sample is an image with its own captions.
+    /// Creates epochs of a given number of pairs: smaller sets are read repeatedly. Each sample has its own captions.
     pub(crate) fn of_len(shards: Shards, which: config::Pairs, buffer: usize, len: usize) -> Self {
         Self { shards, which, buffer, known: None, len }
     }
@@ -63,10 +65,15 @@ impl ShardPairs {
     /// Iterates over the pairs of one pass over the shards, shard by shard.
     fn pass(&self, seed: u64, pass: u64) -> impl Iterator<Item = Result<usize, DatasetError>> + Send + use<> {
         let this = self.clone();
-        // Size of the image of each key in this pass, as a scan would have found.
-        let mut bytes = HashMap::new();
+        // The shard that is being read, and the first position of each of its keys.
+        let mut first = (usize::MAX, HashMap::new());
         self.shards.order(seed, pass, 1).flat_map(move |place| {
-            let pairs = place.and_then(|(shard, position)| this.pairs_of(shard, position, &mut bytes));
+            let pairs = place.and_then(|(shard, position)| {
+                if first.0 != shard {
+                    first = (shard, HashMap::new());
+                }
+                this.pairs_of(shard, position, &mut first.1)
+            });
             match pairs {
                 Ok(indices) => indices.into_iter().map(Ok).collect::<Vec<_>>(),
                 Err(error) => vec![Err(error)],
@@ -78,15 +85,15 @@ impl ShardPairs {
         &self,
         shard: usize,
         position: usize,
-        bytes: &mut HashMap<i64, u64>,
+        first_of_key: &mut HashMap<String, usize>,
     ) -> Result<Vec<usize>, DatasetError> {
         let count = match &self.known {
             Some(known) => known.pairs(known.grouped.samples[shard][position], self.which),
             None => {
                 let samples = self.shards.shard(shard)?;
                 let sample = &samples[position];
-                let first = *bytes.entry(label(&sample.key)).or_insert(sample.image_bytes());
-                if !self.shards.is_image_of(shard, sample, first)? {
+                let first = *first_of_key.entry(sample.key.clone()).or_insert(position);
+                if first != position && !self.shards.is_image_of(shard, sample, &samples[first])? {
                     return Ok(Vec::new());
                 }
                 if self.which == config::Pairs::One { 1 } else { sample.captions.len().min(1 << CAPTION_BITS) }
@@ -141,19 +148,24 @@ impl Pairs for ShardPairs {
         let (shard, position, caption) = place(key.index);
         let samples = self.shards.shard(shard)?;
         let sample = &samples[position];
-        let (captions, label) = match &self.known {
+        let (name, captions, label) = match &self.known {
             Some(known) => {
                 let part = known.grouped.samples[shard][position].ok_or(NoPairs)?;
                 let image = &known.grouped.images.images[part.image];
-                (&image.captions[part.first..], part.image as i64)
+                (image.name.clone(), &image.captions[part.first..], part.image as i64)
             }
-            None => (&sample.captions[..], label(&sample.key)),
+            None => {
+                let name = self.shards.full_name(shard, &sample.key);
+                // An image that cannot be read here fails when it is loaded, and no other has its name.
+                let label = label(sample).unwrap_or_else(|_| number(Sha256::new_with_prefix(&name)));
+                (name, &sample.captions[..], label)
+            }
         };
         let caption = match self.which {
             config::Pairs::All => caption,
             config::Pairs::One => drawn(key, captions.len()),
         };
-        Ok(Pair { name: sample.key.clone(), image: sample.image.clone(), caption: captions[caption].clone(), label })
+        Ok(Pair { name, image: sample.image.clone(), caption: captions[caption].clone(), label })
     }
 
     fn fingerprint(&self) -> String {
@@ -172,10 +184,18 @@ fn pass_seed(epoch: u64, pass: u64) -> u64 {
     epoch | pass << 40
 }
 
-/// Returns a number that samples with the same key share, in whichever shard they are: a part of the key's hash, so that no list of
-/// keys is needed.
-fn label(key: &str) -> i64 {
-    let digest = Sha256::digest(key.as_bytes());
+/// Returns a number that the samples of an image share, in whichever shard they are: a part of the hash of key and content, so that
+/// no list of images is needed.
+fn label(sample: &ShardSample) -> io::Result<i64> {
+    let mut hash = Sha256::new_with_prefix(&sample.key);
+    if let ImageSource::Member(member) = &sample.image {
+        io::copy(&mut member.content().map_err(io::Error::other)?, &mut hash)?;
+    }
+    Ok(number(hash))
+}
+
+fn number(hash: Sha256) -> i64 {
+    let digest = hash.finalize();
     let bytes = [digest[0], digest[1], digest[2], digest[3], digest[4], digest[5], digest[6], digest[7]];
     i64::from_le_bytes(bytes) & i64::MAX
 }

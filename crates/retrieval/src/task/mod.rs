@@ -77,7 +77,7 @@ impl Task for Retrieval {
                 RetrievalData::streamed(pairs, model, template, augment, on_error, skipped.clone())
             }
         };
-        let data = data.decoded(settings.decode);
+        let data = data.decoded(settings.decode).with_damage(settings.on_damage);
         split.train_pairs = data.len();
         split.val_images = val.as_ref().map_or(0, CaptionedImages::len);
         let length = model.text.context_length;
@@ -120,6 +120,7 @@ impl Task for Retrieval {
         let embed = EmbedOptions {
             threads: train.workers,
             on_error: settings.on_error,
+            on_damage: settings.on_damage,
             decoding: settings.decode,
             pixel_cache: options.pixel_cache.clone(),
             ..EmbedOptions::default()

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use radapter_retrieval::task::RetrievalError;
 use radapter_training::{SampleKey, TrainData};
 
-use crate::support::{self, Plan, captions, png, settings, write_shard, write_shards};
+use crate::support::{self, Plan, captions, settings, write_shard, write_shards};
 
 fn plan(folder: &std::path::Path, extra: &str) -> Result<Plan, RetrievalError> {
     let toml = format!("captions = '{}'\nsteps = 1\n{extra}", folder.join("{000..003}.tar").display());
@@ -75,9 +75,9 @@ fn a_truncated_shard_is_an_error_or_loses_its_rest() {
     assert!((19..24).contains(&images), "{images}");
 }
 
-/// Six images, each in two samples with one and two captions: images are identified by key, in whichever shard.
+/// Six images, each in two samples with one and two captions, in different shards.
 #[test]
-fn samples_with_one_key_are_one_image() {
+fn equal_images_under_one_key_are_one_image() {
     let folder = tempfile::tempdir().unwrap();
     for shard in 0..4 {
         let samples = (0..3).map(|at| {
@@ -107,28 +107,49 @@ fn samples_with_one_key_are_one_image() {
     assert!(texts.len() > 6, "{}", texts.len());
 }
 
-/// Shards that all count from zero: a key refers to several images.
+/// Shards that all count from zero: each has other images under the same keys, except that the last repeats the first.
 #[test]
-fn a_key_of_two_images_is_refused_or_skipped() {
+fn keys_that_restart_in_each_shard_are_other_images() {
     let folder = tempfile::tempdir().unwrap();
-    // Images are distinguished by their size in bytes.
-    let mut lengths = BTreeMap::new();
-    (0..48).for_each(|index| _ = lengths.entry(png(index).len()).or_insert(index));
-    let different: Vec<usize> = lengths.into_values().take(4).collect();
-    for (shard, &index) in different.iter().enumerate() {
-        let samples = (0..3).map(|at| (format!("{at:06}"), index, captions(index, 2)));
+    for shard in 0..4 {
+        let samples = (0..3).map(|at| (format!("{at:06}"), shard % 3 * 3 + at, captions(shard * 3 + at, 1)));
         write_shard(&folder.path().join(format!("{shard:03}.tar")), samples);
+    }
+    // With a scan of the shards, and without.
+    for more in ["", "data.samples = 12"] {
+        let plan = plan(folder.path(), &format!("val_fraction = 0\n{more}")).unwrap();
+        let mut of_label: BTreeMap<i64, Vec<Vec<f32>>> = BTreeMap::new();
+        let mut order = order(&plan.task.data, 0);
+        order.sort_unstable();
+        assert_eq!(order.len(), 12);
+        for index in order {
+            let sample = plan.task.data.load(SampleKey { seed: 3, epoch: 0, index }).unwrap().unwrap();
+            of_label.entry(sample.label).or_default().push(sample.pixels);
+        }
+        let counts: Vec<usize> = of_label.values().map(Vec::len).collect();
+        assert_eq!((counts.len(), counts.iter().filter(|&&count| count == 2).count()), (9, 3), "{more}: {counts:?}");
+    }
+}
+
+#[test]
+fn a_shard_with_two_images_of_a_key_is_refused_or_loses_the_second() {
+    let folder = tempfile::tempdir().unwrap();
+    for shard in 0..4 {
+        let index = |at: usize| shard * 3 + at;
+        let keys = [("a", 0), ("b", 1), ("a", 2)];
+        let samples = keys.map(|(key, at)| (format!("{shard}{key}"), index(at), captions(index(at), 2)));
+        write_shard(&folder.path().join(format!("{shard:03}.tar")), samples.into_iter());
     }
     let error = plan(folder.path(), "val_fraction = 0").unwrap_err().to_string();
     assert!(error.contains("a key must name one image"), "{error}");
     let skipping = plan(folder.path(), "val_fraction = 0\non_error = \"skip\"").unwrap();
-    assert_eq!((skipping.task.split.train_pairs, skipping.task.train_images), (6, Some(3)));
+    assert_eq!((skipping.task.split.train_pairs, skipping.task.train_images), (16, Some(8)));
 
     // The same without a scan: detected when the sample is read.
-    let unscanned = plan(folder.path(), "val_fraction = 0\ndata.samples = 12").unwrap();
+    let unscanned = plan(folder.path(), "val_fraction = 0\ndata.samples = 16").unwrap();
     let found: Result<Vec<usize>, _> = unscanned.task.data.order(3, 0).collect();
     assert!(found.unwrap_err().to_string().contains("a key must name one image"));
-    let skipping = plan(folder.path(), "val_fraction = 0\ndata.samples = 12\non_error = \"skip\"").unwrap();
+    let skipping = plan(folder.path(), "val_fraction = 0\ndata.samples = 16\non_error = \"skip\"").unwrap();
     let found = order(&skipping.task.data, 0);
-    assert_eq!((found.len(), &found), (12, &order(&skipping.task.data, 0)));
+    assert_eq!((found.len(), &found), (16, &order(&skipping.task.data, 0)));
 }

@@ -2,6 +2,7 @@
 //! proposal of the highest CLIP similarity.
 
 use std::collections::BTreeSet;
+use std::convert::identity;
 use std::sync::Arc;
 
 use burn::tensor::Device;
@@ -77,11 +78,13 @@ pub fn mine(
         .map(|(image, nouns)| (image, nouns.iter().map(label).collect()))
         .collect();
     let count = jobs.len();
-    let EmbedOptions { limits, on_error, threads, .. } = *options;
+    let EmbedOptions { limits, on_error, on_damage, threads, .. } = *options;
     let report = skipped.clone();
     let source_notes = source.clone();
     let regions = Prefetch::new(jobs, Ahead { threads, jobs: 2 * threads.max(1) }, move |(image, labels)| {
-        let picture = on_error.settle(&image.name, image.source.load(&limits.into()), &report)?;
+        let picture = image.source.load(&limits.into());
+        let picture = on_damage.recover(&image.name, picture, &report, identity);
+        let picture = on_error.settle(&image.name, picture, &report)?;
         let Some(picture) = picture else { return Ok(None) };
         let Some(proposals) = on_error.settle(&image.name, source.of(&image, &picture, None), &report)? else {
             return Ok(None);

@@ -5,12 +5,14 @@ mod labels;
 pub mod mined;
 mod set;
 
+use std::convert::identity;
+
 use radapter_clip::config::ClipConfig;
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::augment::Augment;
 use radapter_datasets::fingerprint::Fingerprint;
 use radapter_datasets::seed::{self, Draw};
-use radapter_datasets::{OnError, SkipReport};
+use radapter_datasets::{OnDamage, OnError, SkipReport};
 use radapter_images::DecodeOptions;
 use radapter_training::{DataError, Sample, SampleKey, TrainData};
 
@@ -33,12 +35,13 @@ pub struct SegmentData {
     cropper: Cropper,
     augment: Augment,
     on_error: OnError,
+    on_damage: OnDamage,
     skipped: SkipReport,
     fingerprint: String,
 }
 
 impl SegmentData {
-    /// Creates samples for a model of these sizes, with the task's templates, augmentation and `on_error`.
+    /// Creates samples for a model of these sizes, with the task's templates, augmentation, `on_error` and `on_damage`.
     pub fn new(
         set: SegmentSet,
         labels: &Labels,
@@ -47,7 +50,7 @@ impl SegmentData {
         cropper: Cropper,
         skipped: SkipReport,
     ) -> Self {
-        let SegmentationSettings { templates, augment, on_error, .. } = task;
+        let SegmentationSettings { ref templates, augment, on_error, on_damage, .. } = *task;
         let (tokenizer, length) = (Tokenizer::clip(), model.text.context_length);
         let encode = |prompt: &String| tokenizer.encode_unpadded(prompt, length);
         let of = |texts: &Vec<String>| {
@@ -55,7 +58,7 @@ impl SegmentData {
         };
         let texts = labels.texts().iter().map(of).collect();
         let fingerprint = fingerprint(&set, labels);
-        Self { set, texts, cropper, augment: *augment, on_error: *on_error, skipped, fingerprint }
+        Self { set, texts, cropper, augment, on_error, on_damage, skipped, fingerprint }
     }
 }
 
@@ -68,6 +71,7 @@ impl TrainData for SegmentData {
         let Segment { image, mask, label } = &self.set.segments[key.index];
         let image = &self.set.images[*image];
         let picture = image.source.load(&DecodeOptions::default());
+        let picture = self.on_damage.recover(&image.name, picture, &self.skipped, identity);
         let Some(picture) = self.on_error.settle(&image.name, picture, &self.skipped)? else { return Ok(None) };
         let mask = self.set.mask(mask, image, &picture)?;
         let part = Part::drawn(&self.augment, key.seed, key.epoch, key.index as u64);

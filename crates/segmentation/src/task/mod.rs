@@ -140,7 +140,7 @@ impl Task for Segmentation {
                 .to_owned();
             return Err(TrainError::NothingToTrain { reason }.into());
         }
-        let options = EmbedOptions { threads: train.workers, on_error: settings.on_error, ..EmbedOptions::default() };
+        let options = EmbedOptions { threads: train.workers, ..settings.embed_options() };
         let validator = val.map(|set| {
             let (templates, skipped) = (settings.templates.clone(), skipped.clone());
             Box::new(SegmentValidator { set, labels, templates, cropper, options, skipped }) as Box<dyn Validator>

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use radapter_datasets::SkipReport;
-use radapter_embedding::EmbedOptions;
 use radapter_training::Sources;
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +69,7 @@ pub(super) fn read(
             let val = validation(settings, skipped, progress)?;
             return split(settings, labels, set, val, seed);
         }
-        let options = EmbedOptions { on_error: settings.on_error, ..EmbedOptions::default() };
+        let options = settings.embed_options();
         let mined = mined::mine(base, settings, device, &options, progress, skipped)?;
         let bytes = segments_file::to_bytes(&mined.labels, &mined.set)?;
         let val = validation(settings, skipped, progress)?;

@@ -131,7 +131,7 @@ fn empty_captions_are_errors_or_skipped() {
 }
 
 #[test]
-fn samples_with_one_key_are_one_image() {
+fn equal_images_under_one_key_are_one_image() {
     let folder = Folder::new();
     folder.write("0.tar", &[("a.png", b"same"), ("a.txt", b"1"), ("b.png", b"b"), ("b.txt", b"2")]);
     folder.write("1.tar", &[("a.png", b"same"), ("a.json", br#"["3", "4"]"#)]);
@@ -145,9 +145,54 @@ fn samples_with_one_key_are_one_image() {
         );
         assert_eq!((set.len(), &set.images[1].captions[..]), (2, &["2".to_owned()][..]));
     }
-    folder.write("2.tar", &[("b.png", b"another"), ("b.txt", b"5")]);
-    let error = folder.open("{0..2}.tar").unwrap().images().unwrap_err();
-    assert_says(&error, &["2.tar, sample `b`", "1 and 7 bytes"]);
-    assert_eq!(folder.skipping("{0..2}.tar").images().unwrap().captions(), 4);
-    assert_eq!(folder.skipped(), ["2.tar: b"]);
+}
+
+#[test]
+fn keys_that_restart_in_a_shard_name_other_images() {
+    let folder = Folder::new();
+    folder.write("0.tar", &[("a.png", b"same"), ("a.txt", b"1"), ("b.png", b"b"), ("b.txt", b"2")]);
+    // Of the same length, of another, and equal to an image of the first shard.
+    folder.write("1.tar", &[("a.png", b"SAME"), ("a.txt", b"3"), ("b.png", b"longer"), ("b.txt", b"4")]);
+    folder.write("2.tar", &[("a.png", b"same"), ("a.txt", b"5"), ("c.png", b"c"), ("c.txt", b"6")]);
+    let grouped = folder.open("{0..2}.tar").unwrap().grouped().unwrap();
+    let named: Vec<(&str, &[String])> =
+        grouped.images.images.iter().map(|image| (&image.name[..], &image.captions[..])).collect();
+    let of = |captions: &[&str]| captions.iter().map(|&caption| caption.to_owned()).collect::<Vec<_>>();
+    assert_eq!(
+        named,
+        [
+            ("0.tar: a", &of(&["1", "5"])[..]),
+            ("0.tar: b", &of(&["2"])),
+            ("1.tar: a", &of(&["3"])),
+            ("1.tar: b", &of(&["4"])),
+            ("c", &of(&["6"])),
+        ]
+    );
+    let images: Vec<usize> = grouped.samples.iter().flatten().map(|part| part.unwrap().image).collect();
+    assert_eq!(images, [0, 1, 2, 3, 0, 4]);
+    assert!(folder.report.is_empty());
+}
+
+#[test]
+fn shards_of_one_name_are_named_by_path() {
+    let folder = Folder::new();
+    for (name, image) in [("x", b"1"), ("y", b"2")] {
+        std::fs::create_dir(folder.path(name)).unwrap();
+        folder.write(&format!("{name}/0.tar"), &[("a.png", &image[..]), ("a.txt", b"of one")]);
+    }
+    let set = folder.open("{x,y}/0.tar").unwrap().images().unwrap();
+    let names = ["x/0.tar", "y/0.tar"].map(|shard| format!("{}: a", folder.path(shard).display()));
+    assert_eq!([&set.images[0].name, &set.images[1].name], [&names[0], &names[1]]);
+}
+
+#[test]
+fn a_shard_with_two_images_of_a_key_is_an_error_or_loses_the_second() {
+    let folder = Folder::new();
+    let other: [(&str, &[u8]); 2] = [("b.png", b"b"), ("b.txt", b"2")];
+    let again: [(&str, &[u8]); 2] = [("a.png", b"SAME"), ("a.txt", b"3")];
+    folder.write("0.tar", &[&[("a.png", &b"same"[..]), ("a.txt", b"1")], &other[..], &again].concat());
+    let error = folder.open("0.tar").unwrap().images().unwrap_err();
+    assert_says(&error, &["0.tar, sample `a`", "another image", "must name one image"]);
+    assert_eq!(folder.skipping("0.tar").images().unwrap().captions(), 2);
+    assert_eq!(folder.skipped(), ["0.tar: a"]);
 }

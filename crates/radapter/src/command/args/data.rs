@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use radapter_datasets::OnError;
+use radapter_datasets::{OnDamage, OnError};
 use radapter_embedding::EmbedOptions;
 use radapter_images::{DecodeMode, PixelCache};
 
@@ -22,6 +22,10 @@ pub(crate) struct DecodeArgs {
     /// What to do with an image that cannot be read: stop (fail), or leave it out and report it (skip)
     #[arg(long, value_name = "fail|skip", default_value = "fail")]
     pub(crate) on_error: OnError,
+    /// What to do with a damaged JPEG that libjpeg decodes with a warning: treat it as one that cannot be read (refuse), or use the
+    /// pixels that libjpeg makes of it and report it (decode)
+    #[arg(long, value_name = "refuse|decode", default_value = "refuse")]
+    pub(crate) on_damage: OnDamage,
 }
 
 /// How images are decoded.

@@ -1,6 +1,7 @@
 //! Segmentation: mIoU, and sweeps over α.
 
 use std::collections::HashMap;
+use std::convert::identity;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -376,8 +377,10 @@ fn made_once(scene: &Scene, parts: &Parts, args: &SweepArgs, session: &Session) 
     let mut known = HashMap::with_capacity(images.len());
     for some in images.chunks(64) {
         let of = |image: &radapter_embedding::Image| {
-            let picture =
-                args.decode.on_error.settle(&image.name, image.source.load(&DecodeOptions::default()), &report)?;
+            let DecodeArgs { on_error, on_damage } = args.decode;
+            let picture = image.source.load(&DecodeOptions::default());
+            let picture = on_damage.recover(&image.name, picture, &report, identity);
+            let picture = on_error.settle(&image.name, picture, &report)?;
             let Some(picture) = picture else { return Ok(None) };
             Ok::<_, anyhow::Error>(Some((image.name.clone(), parts.source.of(image, &picture, None)?)))
         };

@@ -7,7 +7,7 @@ use radapter_clip::config::ClipConfig;
 use radapter_clip::state_dict::{RawTensor, StateDict};
 use radapter_datasets::prefetch::{Ahead, Prefetch};
 use radapter_embedding::{EmbedOptions, Embeddings, Image, embed_images, embed_texts};
-use radapter_images::{DecodeOptions, ImageSource};
+use radapter_images::{DecodeOptions, ImageError, ImageSource};
 
 use crate::command::args::EmbedArgs;
 use crate::command::failure::Usage;
@@ -63,7 +63,7 @@ fn json_list<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
     serde_json::Value::from_iter(names.into_iter().cloned()).to_string()
 }
 
-/// The images as the image tower takes them. All were read before, so none is damaged.
+/// The images as the image tower takes them. All were read before, with this treatment of damaged ones.
 ///
 /// # Shapes
 /// `n` images → `[n, 3, size, size]`
@@ -73,8 +73,9 @@ fn pixels(images: &[&Image], config: &ClipConfig, options: &EmbedOptions) -> any
     let decode = DecodeOptions { limits: options.limits, shorter_side };
     let ahead = Ahead { threads: options.threads, jobs: 2 * options.threads };
     let sources: Vec<ImageSource> = images.iter().map(|image| image.source.clone()).collect();
-    let prepared = Prefetch::new(sources, ahead, move |source: ImageSource| {
-        source.load(&decode).map(|image| preprocess.apply(&image))
+    let prepared = Prefetch::new(sources, ahead, move |source: ImageSource| match source.load(&decode) {
+        Err(ImageError::Damaged { image, .. }) => Ok(preprocess.apply(&image.into_image())),
+        image => image.map(|image| preprocess.apply(&image)),
     });
     let size = config.vision.image_size;
     let shape = [images.len(), 3, size, size];

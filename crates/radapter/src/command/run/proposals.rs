@@ -1,6 +1,7 @@
 //! `proposals`: class-agnostic masks.
 
 use std::collections::HashMap;
+use std::convert::identity;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -17,7 +18,7 @@ use radapter_segmentation::proposals::recall::{Fit, Recall, best_ious};
 use radapter_segmentation::proposals::{Proposals, ResultsWriter, Source};
 use serde::Serialize;
 
-use crate::command::args::ProposalsArgs;
+use crate::command::args::{DecodeArgs, ProposalsArgs};
 use crate::command::failure::Usage;
 use crate::command::skipped::report_skipped;
 use crate::command::{Session, images, output};
@@ -132,11 +133,12 @@ fn made(
     report: &SkipReport,
 ) -> anyhow::Result<Prefetch<Option<Made>, anyhow::Error>> {
     let EmbedOptions { threads, limits, .. } = EmbedOptions::default();
-    let (on_error, report) = (args.decode.on_error, report.clone());
+    let (DecodeArgs { on_error, on_damage }, report) = (args.decode.clone(), report.clone());
     let source = Source::Builtin(options);
     let ignore = args.ignore;
     Ok(Prefetch::new(images.to_vec(), Ahead { threads, jobs: 4 * threads.max(1) }, move |image: Image| {
-        let picture = on_error.settle(&image.name, image.source.load(&limits.into()), &report)?;
+        let picture = on_damage.recover(&image.name, image.source.load(&limits.into()), &report, identity);
+        let picture = on_error.settle(&image.name, picture, &report)?;
         let Some(picture) = picture else { return Ok(None) };
         let start = Instant::now();
         let proposals = source.of(&image, &picture, None)?;
