@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use radapter_datasets::Class;
-use radapter_files::{IoError, io_error};
+use radapter_files::{IoError, io_error, json_reason};
 
 /// Classes in the order of a classifier's rows and logits. A class is identified by its folder's name, which is unique;
 /// texts need not be (in ImageNet, two pairs of classes share a text).
@@ -121,7 +121,7 @@ impl Classes {
     pub fn read(path: &Path) -> Result<Self, ClassesError> {
         let text = std::fs::read_to_string(path).map_err(io_error("read", path))?;
         let parse = |message: String| ClassesError::Parse { path: path.to_owned(), message };
-        let list = serde_json::from_str(&text).map_err(|error| parse(error.to_string()))?;
+        let list = serde_json::from_str(&text).map_err(|error| parse(json_reason(text.as_bytes(), &error)))?;
         Self::new(list).map_err(|error| parse(error.to_string()))
     }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use radapter_files::{folder_of, io_error};
 use serde::{Deserialize, Serialize};
 
-use crate::DatasetError;
+use crate::error::{DatasetError, refuse_lfs_pointer};
 
 /// Texts of classes by folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,7 @@ impl ClassNames {
     /// [`DatasetError`] if the file cannot be read, has another form, names a folder twice, or has an empty text.
     pub fn read(path: &Path) -> Result<Self, DatasetError> {
         let file = std::fs::read_to_string(path).map_err(io_error("read the class names", path))?;
+        refuse_lfs_pointer(path, file.as_bytes())?;
         let wrong = |problem: String| {
             DatasetError::about(path, format!("is not a file of class names (lines of `folder = \"text\"`): {problem}"))
         };

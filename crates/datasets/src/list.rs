@@ -5,7 +5,7 @@ use std::path::Path;
 use radapter_files::{io_error, json_reason};
 use serde_json::Value;
 
-use crate::DatasetError;
+use crate::error::{DatasetError, refuse_lfs_pointer};
 
 /// Reads what an option names: a file, if there is one of that name, else the names between its commas.
 ///
@@ -32,6 +32,7 @@ pub fn resolve(text: &str) -> Result<Vec<String>, DatasetError> {
 pub fn read(path: &Path) -> Result<Vec<String>, DatasetError> {
     const EXPECTED: &str = "expected one name per line, or a JSON list of strings";
     let content = std::fs::read_to_string(path).map_err(io_error("read the list", path))?;
+    refuse_lfs_pointer(path, content.as_bytes())?;
     let content = content.strip_prefix('\u{feff}').unwrap_or(&content).trim_end();
     // A template may begin with `{}`.
     if serde_json::from_str::<serde_json::Map<String, Value>>(content).is_ok_and(|object| !object.is_empty()) {
@@ -50,6 +51,27 @@ pub fn read(path: &Path) -> Result<Vec<String>, DatasetError> {
         other => Err(DatasetError::at(path, format!("[{index}]"), format!("found {other}; {EXPECTED}"))),
     };
     list.into_iter().enumerate().map(name).collect()
+}
+
+/// [`resolve`] without blank names, for lists whose line numbers mean nothing.
+///
+/// # Errors
+/// Those of [`resolve`].
+pub fn resolve_names(text: &str) -> Result<Vec<String>, DatasetError> {
+    resolve(text).map(without_blanks)
+}
+
+/// [`read`] without blank names.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_names(path: &Path) -> Result<Vec<String>, DatasetError> {
+    read(path).map(without_blanks)
+}
+
+fn without_blanks(mut names: Vec<String>) -> Vec<String> {
+    names.retain(|name| !name.is_empty());
+    names
 }
 
 /// Whether a text has a path separator, or ends as file names do: in a dot and a few letters.
@@ -83,12 +105,22 @@ mod tests {
     }
 
     #[test]
+    fn names_are_read_without_blank_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("names.txt");
+        std::fs::write(&path, "a\n \n\nb\n").unwrap();
+        assert_eq!(read_names(&path).unwrap(), ["a", "b"]);
+        assert_eq!(resolve_names(path.to_str().unwrap()).unwrap(), ["a", "b"]);
+    }
+
+    #[test]
     fn another_form_is_named() {
         for (content, part) in [
             ("{\"sky\": 0}", "is a JSON object"),
             ("[\"sky\", [1]]", ", [1]: found [1]"),
             ("[\"sky\"", "is not JSON"),
             ("[NaN]", "NaN"),
+            ("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "a Git LFS pointer"),
         ] {
             let message = of(content).unwrap_err().to_string();
             assert!(message.contains("names.txt") && message.contains(part), "{content}: {message}");

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::DatasetError;
 use crate::folder;
+use crate::list;
 use crate::on_error::OnError;
 
 /// Extensions of label maps, in any case.
@@ -46,13 +47,12 @@ impl Pairs {
     ///
     /// # Errors
     /// [`DatasetError`] if the file cannot be read, is empty, or has an unknown name.
-    pub fn keep_listed(&mut self, list: &Path) -> Result<(), DatasetError> {
+    pub fn keep_listed(&mut self, file: &Path) -> Result<(), DatasetError> {
         let failed = |reason: String| {
-            DatasetError::Option(format!("cannot use the list of images {}: {reason}", list.display()))
+            DatasetError::Option(format!("cannot use the list of images {}: {reason}", file.display()))
         };
-        let content = std::fs::read_to_string(list).map_err(|error| failed(error.to_string()))?;
-        let names = content.trim_start_matches('\u{feff}').lines().map(str::trim);
-        let wanted: BTreeSet<&str> = names.filter(|name| !name.is_empty()).collect();
+        let names = list::read_names(file).map_err(|error| failed(error.to_string()))?;
+        let wanted: BTreeSet<&str> = names.iter().map(String::as_str).collect();
         let known: BTreeSet<&str> = self.images.iter().map(|pair| pair.name.as_str()).collect();
         if wanted.is_empty() {
             return Err(failed("it lists nothing; expected one name per line".to_owned()));

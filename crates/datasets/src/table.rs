@@ -11,8 +11,8 @@ use radapter_files::io_error;
 use radapter_images::ImageSource;
 use serde::{Deserialize, Serialize};
 
-use crate::DatasetError;
 use crate::class_names::ClassNames;
+use crate::error::{DatasetError, refuse_lfs_pointer};
 use crate::folder::is_image;
 use crate::labelled::{LabelledImages, Sample};
 
@@ -87,6 +87,7 @@ impl Table {
     /// Those of [`Table::read`], except for empty fields if these are wanted.
     pub(crate) fn read_as(path: &Path, options: &TableOptions, wanted: &Wanted) -> Result<Self, DatasetError> {
         let bytes = std::fs::read(path).map_err(io_error("read", path))?;
+        refuse_lfs_pointer(path, &bytes)?;
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         let separator = separator(bytes, options)?;
         let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).delimiter(separator).from_reader(bytes);

@@ -2,16 +2,22 @@
 
 use std::fmt::Display;
 
+use crate::{LFS_POINTER, is_lfs_pointer};
+
 /// What Python's `json` writes for floats that JSON does not have.
 const PYTHON_NUMBERS: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
 
-/// Returns why a parser refused `text`: that it holds a `NaN` or `Infinity`, and where, else the parser's `error`.
+/// Returns why a parser refused `text`: that it is a pointer of Git LFS, or holds a `NaN` or `Infinity`, and where, else the
+/// parser's `error`.
 ///
 /// ```
 /// let reason = radapter_files::json_reason(b"{\n \"loss\": NaN}", &"expected value");
 /// assert_eq!(reason, "`NaN` at line 2 column 10: Python writes it, but JSON does not have it; expected a number or null");
 /// ```
 pub fn json_reason(text: &[u8], error: &dyn Display) -> String {
+    if is_lfs_pointer(text) {
+        return format!("the file is {LFS_POINTER}");
+    }
     let Some((at, number)) = python_number(text) else { return error.to_string() };
     let before = &text[..at];
     let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
@@ -55,6 +61,12 @@ mod tests {
             let reason = json_reason(text, &"refused");
             assert!(reason.starts_with(expected), "{reason}");
         }
+    }
+
+    #[test]
+    fn names_a_pointer_of_git_lfs() {
+        let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 81\n";
+        assert_eq!(json_reason(pointer, &"refused"), format!("the file is {LFS_POINTER}"));
     }
 
     #[test]

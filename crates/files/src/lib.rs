@@ -27,6 +27,7 @@ pub mod faults;
 mod file;
 mod io_error;
 mod json;
+mod lfs;
 mod storage;
 
 use std::fs::File;
@@ -36,6 +37,7 @@ pub use dir::{DirError, replace_dir, write_dir};
 pub use file::{aside, replace, write, write_with};
 pub use io_error::{IoError, io_error};
 pub use json::json_reason;
+pub use lfs::{LFS_POINTER, LFS_SIGNATURE, is_lfs_pointer};
 pub use storage::{Disk, Storage, SyncWrite, write_synced};
 
 /// Makes the names in a folder durable: a rename survives a power cut once this returns.

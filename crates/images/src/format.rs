@@ -1,5 +1,7 @@
 //! Detects a file's format from its first bytes, whatever its name says, and checks that a PNG or WebP is complete.
 
+use radapter_files::{LFS_POINTER, LFS_SIGNATURE};
+
 use crate::error::ImageError;
 
 /// A format with a decoder.
@@ -41,7 +43,7 @@ const OTHERS: &[(&[u8], &str)] = &[
     (b"%PDF", "a PDF"),
     (b"PK\x03\x04", "a ZIP archive"),
     (b"\x1f\x8b", "a gzip archive"),
-    (b"version https://git-lfs", "a Git LFS pointer; fetch the file itself with `git lfs pull`"),
+    (LFS_SIGNATURE, LFS_POINTER),
 ];
 
 /// Detects the content from its signature.

@@ -102,7 +102,7 @@ impl<'de> Deserialize<'de> for NameList {
 }
 
 fn read(text: &str) -> Result<Vec<String>, DatasetError> {
-    let names: Vec<String> = list::resolve(text)?.into_iter().filter(|name| !name.is_empty()).collect();
+    let names = list::resolve_names(text)?;
     match names.is_empty() {
         true => Err(DatasetError::about(text, "has no names; expected one per line")),
         false => Ok(names),

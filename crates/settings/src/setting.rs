@@ -64,7 +64,12 @@ impl Setting {
             return Ok(value);
         }
         if !self.spec.range.holds(&value) {
-            return Err(self.expected());
+            let expected = self.expected();
+            return Err(if has_infinite(&value) {
+                expected.replacen("a number", "a finite number", 1)
+            } else {
+                expected
+            });
         }
         // serde's own messages name Rust types; those of a type's own `Deserialize` say what is wrong.
         let of_serde =
@@ -76,6 +81,15 @@ impl Setting {
 fn normalize<T: DeserializeOwned + Serialize>(value: Value) -> Result<Value, String> {
     let typed: T = value.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
     Value::try_from(typed).map_err(|error| format!("it cannot be recorded: {error}"))
+}
+
+/// Whether a value is, or a list contains, infinity or NaN.
+fn has_infinite(value: &Value) -> bool {
+    match value {
+        Value::Float(number) => !number.is_finite(),
+        Value::Array(list) => list.iter().any(has_infinite),
+        _ => false,
+    }
 }
 
 /// A value computed from other settings and the run.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use radapter_datasets::{ClassNames, OnError};
-use radapter_files::io_error;
+use radapter_files::{io_error, json_reason};
 
 use super::SuiteError;
 use crate::classes::Classes;
@@ -127,8 +127,9 @@ impl WrittenSet {
 pub fn read_class_list(path: &Path) -> Result<Vec<String>, SuiteError> {
     let text = read(path)?;
     let form = |message: String| SuiteError::Form { path: path.to_owned(), message };
-    let names: Vec<String> =
-        serde_json::from_str(&text).map_err(|error| form(format!("{error}; expected a JSON list of class names")))?;
+    let names: Vec<String> = serde_json::from_str(&text).map_err(|error| {
+        form(format!("{}; expected a JSON list of class names", json_reason(text.as_bytes(), &error)))
+    })?;
     let mut known = BTreeSet::new();
     if let Some(twice) = names.iter().find(|name| !known.insert(*name)) {
         return Err(form(format!("class `{twice}` is listed twice")));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use radapter_files::{io_error, json_reason};
+use radapter_files::{io_error, is_lfs_pointer, json_reason};
 use serde_json::Value;
 
 use super::CheckpointError;
@@ -24,7 +24,7 @@ pub(super) fn read_json(path: &Path) -> Result<Value, CheckpointError> {
 
 /// Refuses a file that starts as a pointer of Git LFS does.
 pub(super) fn refuse_lfs_pointer(path: &Path, start: &[u8]) -> Result<(), CheckpointError> {
-    match start.starts_with(b"version https://git-lfs") {
+    match is_lfs_pointer(start) {
         true => Err(CheckpointError::LfsPointer { path: path.to_owned() }),
         false => Ok(()),
     }

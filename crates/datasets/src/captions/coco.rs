@@ -115,7 +115,7 @@ fn chosen(file: &Path, captions: &Path, by_id: &HashMap<&str, usize>) -> Result<
 
 /// Reads a JSON list, or one id per line.
 fn read_ids(path: &Path) -> Result<Vec<String>, DatasetError> {
-    let ids: Vec<String> = list::read(path)?.into_iter().filter(|id| !id.is_empty()).collect();
+    let ids = list::read_names(path)?;
     match ids.is_empty() {
         true => Err(DatasetError::about(path, "has no image ids; expected a JSON list or one per line")),
         false => Ok(ids),

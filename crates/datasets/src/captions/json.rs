@@ -12,7 +12,7 @@ use serde::de::{
 use serde_json::Value;
 
 use super::CaptionsFormat;
-use crate::DatasetError;
+use crate::error::{DatasetError, refuse_lfs_pointer};
 
 pub(super) struct Json {
     path: PathBuf,
@@ -30,6 +30,7 @@ pub(super) trait Lists: Default {
 impl Json {
     pub(super) fn read(path: &Path) -> Result<Self, DatasetError> {
         let bytes = std::fs::read(path).map_err(io_error("read", path))?;
+        refuse_lfs_pointer(path, &bytes)?;
         Ok(Self { path: path.to_owned(), bytes })
     }
 

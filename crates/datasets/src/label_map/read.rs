@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use radapter_files::io_error;
+use radapter_files::{LFS_POINTER, LFS_SIGNATURE, io_error};
 
 use super::{LabelMap, Labelling, Stored, png_file, tiff_file};
 use crate::DatasetError;
@@ -62,7 +62,7 @@ fn describe(bytes: &[u8]) -> &'static str {
         (b"BM", "a BMP"),
         (b"GIF8", "a GIF"),
         (b"RIFF", "a WebP or another RIFF file"),
-        (b"version https://git-lfs", "a Git LFS pointer; fetch the file itself with `git lfs pull`"),
+        (LFS_SIGNATURE, LFS_POINTER),
     ];
     let known = KNOWN.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, name)| *name);
     known.unwrap_or(if bytes.is_empty() { "an empty file" } else { "unknown data" })

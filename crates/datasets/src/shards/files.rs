@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use radapter_files::io_error;
 
 use super::pattern;
-use crate::DatasetError;
+use crate::error::{DatasetError, refuse_lfs_pointer};
 use crate::labelled::some;
 
 /// First bytes of files of common compressors.
@@ -51,8 +51,9 @@ pub(super) fn find(path: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     }
     for file in &files {
         let mut head = Vec::new();
-        let read = File::open(file).and_then(|open| open.take(8).read_to_end(&mut head));
+        let read = File::open(file).and_then(|open| open.take(64).read_to_end(&mut head));
         read.map_err(io_error("read", file))?;
+        refuse_lfs_pointer(file, &head)?;
         if let Some(compressor) = compressor(&head) {
             let problem = format!(
                 "is compressed with {compressor}; images are read from their places in a shard, which needs a plain .tar: \

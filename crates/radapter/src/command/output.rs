@@ -53,8 +53,8 @@ pub(crate) fn is_special(path: &Path) -> bool {
 /// Writes a directory under a temporary name beside `path` and renames it. `path` must not exist or be an empty directory.
 pub(crate) fn write_dir(path: &Path, fill: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
     check_empty_dir(path)?;
+    // Without a heading: an error of `fill` is often one of reading, and those of writing name the path.
     radapter_files::write_dir(path, false, fill)
-        .with_context(|| format!("cannot write the directory `{}`", path.display()))
 }
 
 /// Checks that `path` does not exist or is an empty directory.
@@ -105,6 +105,13 @@ pub(super) fn aligned(lines: &[(&str, String)]) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+
+    #[test]
+    fn the_error_of_filling_a_directory_is_not_called_one_of_writing() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = write_dir(&folder.path().join("maps"), |_| anyhow::bail!("a.npz: not an archive")).unwrap_err();
+        assert_eq!(format!("{error:#}"), "a.npz: not an archive");
+    }
 
     #[test]
     fn a_failed_write_leaves_the_old_file_and_nothing_else() {

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use radapter_files::io_error;
+use radapter_files::{io_error, json_reason};
 use radapter_images::DecodeMode;
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +76,7 @@ impl Manifest {
             Err(error) => return Err(io_error("read", path)(error).into()),
         };
         let wrong = |reason: String| IndexError::Manifest { path: path.clone(), reason };
-        let manifest: Self = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+        let manifest: Self = serde_json::from_slice(&text).map_err(|error| wrong(json_reason(&text, &error)))?;
         if manifest.format != FORMAT {
             return Err(wrong(format!("format is `{}`, expected `{FORMAT}`", manifest.format)));
         }

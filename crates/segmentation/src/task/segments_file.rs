@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use radapter_datasets::DatasetError;
 use radapter_embedding::Image;
-use radapter_files::io_error;
+use radapter_files::{io_error, json_reason};
 use radapter_images::ImageSource;
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +61,7 @@ pub(super) fn read(path: &Path) -> Result<(Labels, SegmentSet), DatasetError> {
         DatasetError::about(path, format!("is not a file of mined segments: {reason}; start the run again"))
     };
     let bytes = std::fs::read(path).map_err(io_error("read", path))?;
-    let record: Record = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let record: Record = serde_json::from_slice(&bytes).map_err(|error| damaged(json_reason(&bytes, &error)))?;
     let mut set = SegmentSet::default();
     for (place, image) in record.images.into_iter().enumerate() {
         for SegmentRecord { label, counts } in image.segments {

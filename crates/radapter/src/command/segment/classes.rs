@@ -90,7 +90,6 @@ fn lambda(dataset: &str) -> Option<f32> {
 
 /// The labels of the classes that a file lists, one per line.
 pub(in crate::command) fn unseen(classes: &ClassList, file: &Path) -> anyhow::Result<Vec<usize>> {
-    let names = list::resolve(&file.to_string_lossy())?;
-    let names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
+    let names = list::resolve_names(&file.to_string_lossy())?;
     classes.labels_of(&names).with_context(|| format!("`{}`", file.display()))
 }

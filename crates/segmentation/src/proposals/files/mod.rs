@@ -10,11 +10,12 @@ mod results;
 mod tensors;
 
 use std::collections::HashMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use radapter_datasets::DatasetError;
-use radapter_files::io_error;
+use radapter_files::{LFS_POINTER, io_error, is_lfs_pointer};
 
 use super::Proposals;
 use folder::{Folder, Form};
@@ -74,6 +75,16 @@ fn check_bytes(path: &Path, what: &str, found: u64, most: u64) -> Result<(), Dat
     match found <= most {
         true => Ok(()),
         false => Err(DatasetError::new(path, format!("{what} of {found} bytes is refused: expected at most {most}"))),
+    }
+}
+
+/// Refuses a file that is a pointer of Git LFS.
+fn refuse_lfs_pointer(path: &Path) -> Result<(), DatasetError> {
+    let mut start = Vec::new();
+    File::open(path).and_then(|file| file.take(64).read_to_end(&mut start)).map_err(read_error(path))?;
+    match is_lfs_pointer(&start) {
+        true => Err(DatasetError::about(path, format!("is {LFS_POINTER}"))),
+        false => Ok(()),
     }
 }
 

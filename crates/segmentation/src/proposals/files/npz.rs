@@ -10,10 +10,11 @@ use npyz::{DType, NpyFile, Order};
 use radapter_datasets::DatasetError;
 
 use super::arrays::{Array, Arrays, MOST, unfit};
-use super::{check_bytes, read_error};
+use super::{check_bytes, read_error, refuse_lfs_pointer};
 
 /// Reads the arrays of a `numpy.savez` file, compressed or not.
 pub(super) fn read(path: &Path) -> Result<Arrays, DatasetError> {
+    refuse_lfs_pointer(path)?;
     let failed = read_error(path);
     let file = BufReader::new(File::open(path).map_err(failed)?);
     let mut archive = zip::ZipArchive::new(file).map_err(|error| failed(std::io::Error::other(error)))?;

@@ -8,10 +8,11 @@ use safetensors::{Dtype, SafeTensors};
 use radapter_datasets::DatasetError;
 
 use super::arrays::{Array, Arrays, MOST, unfit};
-use super::{check_bytes, read_error};
+use super::{check_bytes, read_error, refuse_lfs_pointer};
 
 /// Reads the arrays of a safetensors file.
 pub(super) fn read(path: &Path) -> Result<Arrays, DatasetError> {
+    refuse_lfs_pointer(path)?;
     let failed = read_error(path);
     check_bytes(path, "a file", std::fs::metadata(path).map_err(failed)?.len(), MOST)?;
     let bytes = std::fs::read(path).map_err(failed)?;
