@@ -37,12 +37,14 @@ fn a_run_leaves_everything_that_explains_it() {
     // 30 images, a tenth held out: 27, in whole batches of 8, for three epochs.
     let steps: Vec<u64> = lines(&run, "train").iter().map(|line| line["step"].as_u64().unwrap()).collect();
     assert_eq!(steps, (1..=9).collect::<Vec<u64>>());
-    assert_eq!(lines(&run, "validation").len(), 3);
+    // The base model, then each epoch.
+    let validated: Vec<u64> = lines(&run, "validation").iter().map(|line| line["step"].as_u64().unwrap()).collect();
+    assert_eq!(validated, [0, 3, 6, 9]);
     let split: Value = serde_json::from_slice(&std::fs::read(run.join("split.json")).unwrap()).unwrap();
     assert_eq!((&split["train"], &split["val"]), (&27.into(), &3.into()));
 
     let html = std::fs::read_to_string(run.join("report.html")).unwrap();
-    for part in ["<svg", "Loss", "Validation", "batch_size", "top1"] {
+    for part in ["<svg", "Loss", "Validation", "batch_size", "top1", "base model"] {
         assert!(html.contains(part), "{part}");
     }
     let report: Value = serde_json::from_slice(&std::fs::read(run.join("report.json")).unwrap()).unwrap();
@@ -57,6 +59,7 @@ fn inspect_shows_step_settings_and_metrics() {
     assert_eq!(json["config"]["settings"]["lr"], 0.01);
     assert!(json["metrics"]["train"]["loss"].is_number());
     assert!(json["metrics"]["validation"]["values"]["top1"].is_number());
+    assert!(json["metrics"]["base"]["values"]["top1"].is_number());
 }
 
 #[test]
@@ -64,7 +67,9 @@ fn settings_are_on_stderr_and_results_on_stdout() {
     let folder = Folder::new();
     let done = training(&folder, "run", &format!("{SHORT} --set epochs=1")).succeed();
     assert!(done.stdout.contains("tuned parameters") && done.stdout.contains("report.html"), "{}", done.stdout);
-    for part in ["batch_size = 8", "warmup = 0", "27 images of 3 classes", "3 steps"] {
+    for part in
+        ["batch_size = 8", "warmup = 0", "27 images of 3 classes", "3 steps", "the base model: top1 ", " % (base "]
+    {
         assert!(done.stderr.contains(part), "{part}:\n{}", done.stderr);
     }
 }

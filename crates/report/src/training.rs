@@ -77,6 +77,9 @@ fn facts(report: Option<&Report>, train: &[&TrainLine], validations: &[&Validati
     let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
     if let Some(best) = report.and_then(|report| report.best.as_ref()) {
         fact(&format!("best {} (step {})", best.metric, best.step), percent(best.value));
+        if let Some(base) = best.base {
+            fact(&format!("{} of the base model", best.metric), percent(base));
+        }
     } else if let Some(best) = validations.iter().rev().find(|line| line.best) {
         fact("best so far", format!("step {}", best.step));
     }
@@ -152,7 +155,10 @@ fn validation(page: &mut Page, validations: &[&ValidationLine]) -> Result<(), Re
     columns.extend(names.iter().map(|name| format!("{name}>")));
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let row = |line: &&ValidationLine| {
-        let mut row = vec![line.step.to_string(), line.epoch.to_string()];
+        let mut row = match line.step {
+            0 => vec!["base model".to_owned(), String::new()],
+            step => vec![step.to_string(), line.epoch.to_string()],
+        };
         row.extend(names.iter().map(|name| value(line, name).map_or_else(String::new, percent)));
         row
     };

@@ -9,10 +9,11 @@ pub enum ProgressEvent {
     Started { done: u64, steps: u64, steps_per_epoch: u64 },
     /// A step is done.
     Step(StepProgress),
-    /// A validation is about to start.
+    /// A validation is about to start; that of step 0 measures the base model.
     Validating { step: u64 },
-    /// A validation ended, with the task's metrics; `best` if it is the best so far.
-    Validated { step: u64, values: Vec<(String, f64)>, best: bool },
+    /// A validation ended, with the task's metrics; `best` if it is the best so far. `base` has the metrics of the base model, and is
+    /// empty at step 0 and where the base was not measured.
+    Validated { step: u64, values: Vec<(String, f64)>, best: bool, base: Vec<(String, f64)> },
     /// A state was saved.
     Saved { step: u64 },
     /// Training ended: complete, stopped early, interrupted or failed.

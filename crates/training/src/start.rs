@@ -73,14 +73,15 @@ impl Start {
         let Setup { base, base_hash, parts, objective, train: settings, options, .. } = setup;
         let Parts { data, head, validator, files, .. } = parts;
         let RunOptions { run_dir, devices, memory, mut progress, interrupt, .. } = options;
-        // Without a teacher the base is dropped: in another precision its memory is not shared with the model.
+        let step = begin.step()?;
+        // Beyond step 0, and without a teacher, the base is dropped: in another precision its memory is not shared with the model.
+        let measured = (step == 0).then(|| (base.clone().valid(), head.clone().filter(|_| !objective.needs_text())));
         let teacher = tuning.teacher().map(|teacher| TeacherModel::new(teacher, base, settings.precision));
         let total = settings.total_steps(data.len());
         let phases = tuning.phases(&settings, total);
         // A classifier that the loss does not use would have no gradient.
         let head = head.filter(|_| !objective.needs_text()).map(Param::from_tensor);
         let plain = TrainModel { clip, head };
-        let step = begin.step()?;
         let (phase, done) = phase_of(&phases, step);
         let model = under_training(plain.clone(), &*tuning, phase);
         let initial = parameters::trained(&model);
@@ -122,6 +123,7 @@ impl Start {
             base_hash,
             alpha: settings.alpha,
             validator,
+            base: measured,
             interrupt,
             window: VecDeque::new(),
             settings,
@@ -141,10 +143,14 @@ impl Start {
         }));
         let trained = trained.unwrap_or_else(|panic| Err(session.device_failed(&*panic)));
         progress.event(&ProgressEvent::Ended { step: session.counters.step });
-        if is_new
-            && matches!(trained, Err(TrainError::Data { .. } | TrainError::Order { .. }))
-            && saved::saved_steps(&run.states())? == [0]
-        {
+        let is_of_the_data = matches!(
+            trained,
+            Err(TrainError::Data { .. }
+                | TrainError::Order { .. }
+                | TrainError::Validation { step: 0, .. }
+                | TrainError::NoSuchMetric { .. })
+        );
+        if is_new && is_of_the_data && saved::saved_steps(&run.states())? == [0] {
             run.discard(&files);
         }
         trained?;

@@ -41,12 +41,12 @@ pub struct TrainLine {
     pub times: StepTimes,
 }
 
-/// Record of a validation.
+/// Record of a validation. That of step 0 is the base model's, measured before the first step and never the best.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ValidationLine {
     /// Steps done.
     pub step: u64,
-    /// Epoch of the last step, counted from 1.
+    /// Epoch of the last step, counted from 1; 0 for the base model.
     pub epoch: u64,
     /// The task's metrics.
     pub values: serde_json::Map<String, serde_json::Value>,
@@ -70,6 +70,16 @@ impl Line {
             Self::Validation(_) => None,
         }
     }
+
+    /// Returns the metrics of a base model.
+    fn base(&self) -> Option<Vec<(String, f64)>> {
+        match self {
+            Self::Validation(line) if line.step == 0 => {
+                Some(line.values.iter().filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect())
+            }
+            _ => None,
+        }
+    }
 }
 
 /// The file, open for appending.
@@ -78,6 +88,8 @@ pub(crate) struct Metrics {
     path: PathBuf,
     /// Loss of the last recorded step.
     last_loss: Option<f64>,
+    /// Metrics of the base model, if they are recorded.
+    base: Vec<(String, f64)>,
 }
 
 impl Metrics {
@@ -88,6 +100,7 @@ impl Metrics {
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(fail())?;
         let mut keep = 0;
         let mut last_loss = None;
+        let mut base = Vec::new();
         let mut reader = BufReader::new(&file);
         let mut line = Vec::new();
         loop {
@@ -98,13 +111,14 @@ impl Metrics {
                 Ok(parsed) if whole && parsed.step() <= done => {
                     keep += length as u64;
                     last_loss = parsed.loss().or(last_loss);
+                    base = parsed.base().unwrap_or(base);
                 }
                 _ => break,
             }
         }
         file.set_len(keep).map_err(TrainError::io("truncate", path))?;
         file.seek(SeekFrom::End(0)).map_err(TrainError::io("write", path))?;
-        Ok(Self { file, path: path.to_owned(), last_loss })
+        Ok(Self { file, path: path.to_owned(), last_loss, base })
     }
 
     /// Appends a line in one write, so that a kill can tear the last line only.
@@ -112,7 +126,15 @@ impl Metrics {
         let mut text = serde_json::to_vec(line).map_err(|e| self.fail()(e.into()))?;
         text.push(b'\n');
         self.last_loss = line.loss().or(self.last_loss);
+        if let Some(base) = line.base() {
+            self.base = base;
+        }
         self.file.write_all(&text).map_err(self.fail())
+    }
+
+    /// Returns the metrics of the base model; empty if it was not measured.
+    pub(crate) fn base(&self) -> &[(String, f64)] {
+        &self.base
     }
 
     pub(crate) fn last_loss(&self) -> Option<f64> {

@@ -47,6 +47,9 @@ pub struct Best {
     pub value: f64,
     /// Steps done.
     pub step: u64,
+    /// The metric of the base model, if it was measured.
+    #[serde(default)]
+    pub base: Option<f64>,
 }
 
 /// Returns the peak resident memory of this process in bytes.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use burn::tensor::Tensor;
 use radapter_adapter::Alpha;
-use radapter_clip::model::Adapter;
+use radapter_clip::model::{Adapter, Clip, Encoder};
 use radapter_files::Disk;
 
 use super::loader::Batching;
@@ -50,6 +51,8 @@ pub(crate) struct Session<A: Adapter> {
     pub(crate) base_hash: String,
     pub(crate) alpha: Alpha,
     pub(crate) validator: Option<Box<dyn Validator>>,
+    /// The base model and its classifier until they are measured; `None` for a run that continues after its first step.
+    pub(crate) base: Option<(Clip, Option<Tensor<2>>)>,
     pub(crate) interrupt: Arc<AtomicBool>,
     /// Samples and seconds of the last steps.
     pub(crate) window: VecDeque<(usize, f64)>,
@@ -65,6 +68,10 @@ pub(crate) fn phase_of(phases: &[Phase], step: u64) -> (usize, u64) {
         start += phase.steps;
     }
     (0, step)
+}
+
+fn value_of(values: &[(String, f64)], metric: &str) -> Option<f64> {
+    values.iter().find(|(name, _)| name == metric).map(|(_, value)| *value)
 }
 
 /// Result of a step, to be recorded.
@@ -158,6 +165,62 @@ impl<A: Adapter> Session<A> {
         (samples as f64 / seconds, left * seconds / self.window.len() as f64)
     }
 
+    /// Measures the base model once, before the first step of the run. No adapter, average or counter is involved, so that training
+    /// is the same without it.
+    pub(crate) fn measure_base(&mut self, listener: &mut dyn ProgressListener) -> Result<(), TrainError> {
+        let Some((base, head)) = self.base.take() else { return Ok(()) };
+        if self.validator.is_none() || !self.metrics.base().is_empty() {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let (values, _) = self.measure(&base, head.as_ref(), listener)?;
+        self.record_validation(values, false, started, listener)?;
+        self.counters.seconds += started.elapsed().as_secs_f64();
+        Ok(())
+    }
+
+    /// Returns the metrics of a model, and the value of the one that selects the best.
+    fn measure(
+        &mut self,
+        encoder: &dyn Encoder,
+        head: Option<&Tensor<2>>,
+        listener: &mut dyn ProgressListener,
+    ) -> Result<(Vec<(String, f64)>, f64), TrainError> {
+        let step = self.counters.step;
+        listener.event(&ProgressEvent::Validating { step });
+        let values =
+            self.validator.as_mut().map_or_else(|| Ok(Vec::new()), |validator| validator.validate(encoder, head));
+        let values = values.map_err(|error| TrainError::Validation { step, error })?;
+        match value_of(&values, &self.settings.best) {
+            Some(value) => Ok((values, value)),
+            None => Err(TrainError::NoSuchMetric {
+                metric: self.settings.best.clone(),
+                found: values.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "),
+            }),
+        }
+    }
+
+    /// Writes the line of a validation that began at `started`, and notifies the listener.
+    fn record_validation(
+        &mut self,
+        values: Vec<(String, f64)>,
+        best: bool,
+        started: Instant,
+        listener: &mut dyn ProgressListener,
+    ) -> Result<(), TrainError> {
+        let step = self.counters.step;
+        let base = self.metrics.base().to_vec();
+        self.write(&Line::Validation(ValidationLine {
+            step,
+            epoch: if step == 0 { 0 } else { self.epoch() },
+            values: values.iter().map(|(name, value)| (name.clone(), (*value).into())).collect(),
+            best,
+            seconds: started.elapsed().as_secs_f64(),
+        }))?;
+        listener.event(&ProgressEvent::Validated { step, values, best, base });
+        Ok(())
+    }
+
     /// Validates the model; returns whether it is the best so far.
     pub(crate) fn validate(
         &mut self,
@@ -165,30 +228,15 @@ impl<A: Adapter> Session<A> {
         averages: Option<&Named>,
         listener: &mut dyn ProgressListener,
     ) -> Result<bool, TrainError> {
-        let (step, epoch) = (self.counters.step, self.epoch());
-        let Some(validator) = &mut self.validator else {
+        if self.validator.is_none() {
             return Ok(false);
-        };
-        listener.event(&ProgressEvent::Validating { step });
-        let started = Instant::now();
-        let failed = |error| TrainError::Validation { step, error };
-        let (encoder, head) = evaluated(model, averages, &*self.tuning, self.alpha).map_err(|e| failed(e.into()))?;
-        let values = validator.validate(&*encoder, head.as_ref()).map_err(failed)?;
-        let metric = &self.settings.best;
-        let value = values.iter().find(|(name, _)| name == metric).map(|(_, value)| *value);
-        let value = value.ok_or_else(|| TrainError::NoSuchMetric {
-            metric: metric.clone(),
-            found: values.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "),
-        })?;
+        }
+        let (step, started) = (self.counters.step, Instant::now());
+        let (encoder, head) = evaluated(model, averages, &*self.tuning, self.alpha)
+            .map_err(|error| TrainError::Validation { step, error: error.into() })?;
+        let (values, value) = self.measure(&*encoder, head.as_ref(), listener)?;
         let best = self.counters.stopping.validated(step, value, self.settings.patience.value());
-        self.write(&Line::Validation(ValidationLine {
-            step,
-            epoch,
-            values: values.iter().map(|(name, value)| (name.clone(), (*value).into())).collect(),
-            best,
-            seconds: started.elapsed().as_secs_f64(),
-        }))?;
-        listener.event(&ProgressEvent::Validated { step, values, best });
+        self.record_validation(values, best, started, listener)?;
         Ok(best)
     }
 
@@ -293,6 +341,7 @@ impl<A: Adapter> Session<A> {
                 metric: self.settings.best.clone(),
                 value: best.value,
                 step: best.step,
+                base: value_of(self.metrics.base(), &self.settings.best),
             }),
             final_loss: self.metrics.last_loss(),
             peak_memory_bytes: peak_memory_bytes(),

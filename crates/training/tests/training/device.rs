@@ -69,5 +69,5 @@ fn a_device_that_fails_in_a_step_ends_the_run_cleanly_and_it_is_resumed() {
     finished(resume(plan().setup(&at("run")).unwrap(), None).unwrap());
     let weights = |name: &str| std::fs::read(at(name).join("adapters-ema.safetensors")).unwrap();
     assert_eq!(weights("run"), weights("whole"));
-    assert_eq!(read_metrics(&at("run").join("metrics.jsonl")).unwrap().len(), 9 + 3);
+    assert_eq!(read_metrics(&at("run").join("metrics.jsonl")).unwrap().len(), 9 + 1 + 3);
 }

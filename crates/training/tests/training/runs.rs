@@ -5,14 +5,22 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use radapter_adapter::AdapterFile;
+use radapter_clip::model::Encoder;
 use radapter_training::config::Decay;
-use radapter_training::{Line, ProgressEvent, Report, RunDir, Schedule, TrainLine, ValidationLine, read_metrics};
+use radapter_training::{
+    Line, ProgressEvent, Report, RunDir, Schedule, TrainLine, ValidationLine, Validator, read_metrics,
+};
 
-use crate::support::{Drawn, Plan, base, finished, plan_of, plan_of_run, resolve};
+use crate::support::{
+    Accuracy, CLASSES, Drawn, Plan, base, base_clip, finished, plan_of, plan_of_run, resolve, tokens_of,
+};
 
 struct Ran {
     report: Report,
     steps: Vec<TrainLine>,
+    /// Validations of the base model.
+    base: Vec<ValidationLine>,
+    /// Validations of the model in training.
     validations: Vec<ValidationLine>,
     dir: tempfile::TempDir,
 }
@@ -31,14 +39,15 @@ fn run(plan: Plan) -> Ran {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("run");
     let report = finished(plan.train(&path).unwrap());
-    let (mut steps, mut validations) = (Vec::new(), Vec::new());
+    let (mut steps, mut base, mut validations) = (Vec::new(), Vec::new(), Vec::new());
     for line in read_metrics(&path.join("metrics.jsonl")).unwrap() {
         match line {
             Line::Train(line) => steps.push(line),
+            Line::Validation(line) if line.step == 0 => base.push(line),
             Line::Validation(line) => validations.push(line),
         }
     }
-    Ran { report, steps, validations, dir }
+    Ran { report, steps, base, validations, dir }
 }
 
 fn mean(values: &[f64]) -> f64 {
@@ -149,6 +158,56 @@ fn the_best_is_the_average_of_its_step() {
     }
 }
 
+/// The metrics of the base model, outside a run.
+fn of_base(head: bool) -> Vec<(String, f64)> {
+    let clip = base_clip();
+    let texts: Vec<_> = (0..CLASSES).map(tokens_of).collect();
+    let head = head.then(|| clip.embed_texts(&texts));
+    Accuracy.validate(&clip, head.as_ref()).unwrap()
+}
+
+#[test]
+fn the_base_model_is_measured_first_and_is_never_the_best() {
+    // Adapters at α = 0 leave the base as it is; a learning rate this high makes every later model worse.
+    for settings in [
+        &["epochs=2", "alpha=0"][..],
+        &["epochs=2", "alpha=1", "lr=10", "warmup=0"],
+        &["epochs=2", "tune=all", "lr=0.1"],
+    ] {
+        let ran = run(Plan::new(settings));
+        let [line] = ran.base.as_slice() else { panic!("{settings:?}: {:?}", ran.base) };
+        assert_eq!((line.epoch, line.best), (0, false), "{settings:?}");
+        let expected = of_base(settings.contains(&"tune=all"));
+        for (name, value) in &expected {
+            assert_eq!(line.values[name].as_f64(), Some(*value), "{settings:?}: {name}");
+        }
+        let best = ran.report.best.unwrap();
+        assert!(best.step > 0, "{settings:?}");
+        assert_eq!(best.base, expected.iter().find(|(name, _)| *name == best.metric).map(|(_, value)| *value));
+    }
+}
+
+#[test]
+fn the_base_model_is_shown_beside_every_validation_also_of_a_resumed_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run");
+    let _ = Plan::new(&["epochs=3"]).interrupted_at(4).train(&path).unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let heard = seen.clone();
+    let mut plan = Plan::new(&["epochs=3"]);
+    plan.progress = Box::new(move |event: &ProgressEvent| {
+        if let ProgressEvent::Validated { step, base, .. } = event {
+            heard.lock().unwrap().push((*step, base.clone()));
+        }
+    });
+    let report = finished(plan.resume(&path).unwrap());
+    assert_eq!(*seen.lock().unwrap(), [(6, of_base(false)), (9, of_base(false))]);
+    assert!(report.best.unwrap().base.is_some());
+    let lines = read_metrics(&path.join("metrics.jsonl")).unwrap();
+    let of_step_0 = lines.iter().filter(|line| matches!(line, Line::Validation(line) if line.step == 0)).count();
+    assert_eq!(of_step_0, 1, "a resumed run does not measure the base again");
+}
+
 #[test]
 fn patience_ends_a_run_that_does_not_improve() {
     // Adapters at α = 0 never change the validated model.
@@ -218,6 +277,8 @@ fn progress_tells_every_step_and_validation_in_order() {
         .collect();
     let expected = [
         "start 0 6 3",
+        "validating 0",
+        "validated 0",
         "step 1 1",
         "step 2 1",
         "step 3 1",
@@ -247,7 +308,7 @@ fn a_run_without_validation_has_no_best() {
     let mut plan = Plan::new(&["epochs=1"]);
     plan.validate = false;
     let ran = run(plan);
-    assert!(ran.validations.is_empty() && ran.report.best.is_none());
+    assert!(ran.base.is_empty() && ran.validations.is_empty() && ran.report.best.is_none());
     assert!(!ran.path().join("best").exists());
 }
 

@@ -6,7 +6,7 @@ use radapter_adapter::{AdapterFile, AdapterSet, FORMAT, MapWeights};
 use radapter_clip::checkpoint::{Checkpoint, read_safetensors};
 use radapter_clip::config::{Activation, ClipConfig};
 use radapter_report::{duration, grouped, percent};
-use radapter_training::{Line, RunDir, read_metrics};
+use radapter_training::{Line, RunDir, ValidationLine, read_metrics};
 use serde_json::{Value, json};
 
 use crate::command::args::{InspectArgs, ModelRef};
@@ -182,10 +182,11 @@ fn of_run(path: &Path) -> anyhow::Result<Facts> {
     let record = run.record()?;
     let report = run.report()?;
     let metrics = if run.metrics().is_file() { read_metrics(&run.metrics())? } else { Vec::new() };
-    let (mut train, mut validation) = (None, None);
+    let (mut train, mut validation, mut base) = (None, None, None);
     for line in &metrics {
         match line {
             Line::Train(line) => train = Some(line),
+            Line::Validation(line) if line.step == 0 => base = Some(line),
             Line::Validation(line) => validation = Some(line),
         }
     }
@@ -202,13 +203,15 @@ fn of_run(path: &Path) -> anyhow::Result<Facts> {
     if let Some(line) = train {
         lines.push(("loss", format!("{:.4}", line.loss)));
     }
+    let values = |line: &ValidationLine| {
+        let value = |(name, value): (&String, &Value)| Some(format!("{name} {}", percent(value.as_f64()?)));
+        line.values.iter().filter_map(value).collect::<Vec<_>>().join(", ")
+    };
+    if let Some(line) = base {
+        lines.push(("base model", values(line)));
+    }
     if let Some(line) = validation {
-        let values: Vec<String> = line
-            .values
-            .iter()
-            .filter_map(|(name, value)| Some(format!("{name} {}", percent(value.as_f64()?))))
-            .collect();
-        lines.push(("validation", format!("{} after step {}", values.join(", "), line.step)));
+        lines.push(("validation", format!("{} after step {}", values(line), line.step)));
     }
     if let Some(report) = &report {
         if let Some(best) = &report.best {
@@ -228,7 +231,7 @@ fn of_run(path: &Path) -> anyhow::Result<Facts> {
         "samples": record.samples,
         "base_hash": record.base_hash,
         "config": record,
-        "metrics": { "train": train, "validation": validation },
+        "metrics": { "train": train, "validation": validation, "base": base },
         "report": report,
     });
     Ok(Facts { json, lines })

@@ -141,7 +141,8 @@ impl Screen {
             }
             ProgressEvent::Validating { step } => {
                 // burn-train keeps as many points of validations as their items are to those of an epoch.
-                self.at(step.div_ceil(self.steps_per_epoch), "valid", self.steps_per_epoch);
+                // The base model, of step 0, is shown as the first epoch's.
+                self.at(step.div_ceil(self.steps_per_epoch).max(1), "valid", self.steps_per_epoch);
             }
             ProgressEvent::Validated { values, .. } => {
                 for (name, value) in values {

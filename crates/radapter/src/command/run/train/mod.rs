@@ -288,7 +288,8 @@ fn summary(out: &Path, report: &Report, keep: Keep) -> String {
         ("time", format!("{} ({:.1} images/s)", duration(report.seconds), report.samples_per_second)),
     ];
     if let Some(best) = &report.best {
-        lines.push(("best validation", format!("{} {} at step {}", best.metric, percent(best.value), best.step)));
+        let base = best.base.map_or_else(String::new, |base| format!(" (base {})", percent(base)));
+        lines.push(("best validation", format!("{} {}{base} at step {}", best.metric, percent(best.value), best.step)));
         let step = if keep == Keep::Best { best.step } else { report.steps };
         lines.push(("the run's model", format!("that of step {step} (keep = {})", keep.name())));
     }

@@ -34,11 +34,16 @@ impl Shown {
                     bar.set(step.step, &format!("loss {loss:.4}, {rate:.1} images/s"));
                 }
             }
-            ProgressEvent::Validated { step, values, best } => {
-                let values: Vec<String> =
-                    values.iter().map(|(name, value)| format!("{name} {}", percent(*value))).collect();
-                let best = if *best { " (best so far)" } else { "" };
-                tracing::info!("step {step}: {}{best}", values.join(", "));
+            ProgressEvent::Validated { step, values, best, base } => {
+                let beside = |name: &str| base.iter().find(|(known, _)| known == name);
+                let value = |(name, value): &(String, f64)| match beside(name) {
+                    Some((_, base)) => format!("{name} {} (base {})", percent(*value), percent(*base)),
+                    None => format!("{name} {}", percent(*value)),
+                };
+                let values: Vec<String> = values.iter().map(value).collect();
+                let what = if *step == 0 { "the base model".to_owned() } else { format!("step {step}") };
+                let best = if *best { "; the best so far" } else { "" };
+                tracing::info!("{what}: {}{best}", values.join(", "));
             }
             ProgressEvent::Ended { .. } => {
                 if let Some(bar) = bar.take() {
