@@ -119,11 +119,12 @@ impl Experiment for Classification {
     fn illustrate(&self, page: &mut Page, compared: &Compared, _device: &Device) -> anyhow::Result<()> {
         page.section("Predictions of the models");
         page.text(
-            "Test images of each domain with the predictions of the first seed's models: zero-shot, full fine-tuning, and \
-             R-Adapter at alpha 0.5.",
+            "Test images of each domain: the true class in bold, and the predictions of the first seed's models, zero-shot, full \
+             fine-tuning, and R-Adapter at alpha 0.5.",
         );
         for set in self.suite.sets() {
-            page.text(&set.name);
+            let kind = if set.name == self.suite.id.name { "ID" } else { "OOD" };
+            page.text(&format!("{} ({kind})", set.name));
             page.images(&self.cards(compared, set)?);
         }
         Ok(())

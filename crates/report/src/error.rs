@@ -11,10 +11,6 @@ pub enum ReportError {
     /// A run's files could not be read.
     #[error(transparent)]
     Run(#[from] Box<TrainError>),
-    /// plotters could not draw a chart.
-    #[error("cannot draw the chart `{title}`: {reason}")]
-    #[allow(missing_docs, reason = "the message names the fields")]
-    Chart { title: String, reason: String },
     /// A part of a run's record cannot be written as TOML.
     #[error("cannot report on the run `{run}`: cannot write {part} as TOML: {error}", run = run.display())]
     #[allow(missing_docs, reason = "the message names the fields")]

@@ -46,6 +46,15 @@ impl Frontier {
         self
     }
 
+    /// Adds error bars of the out-of-distribution results to the method added last, from low to high in the order of its points.
+    #[must_use]
+    pub fn with_bars(mut self, bars: Vec<(f64, f64)>) -> Self {
+        if let Some(series) = self.series.last_mut() {
+            series.bars = bars;
+        }
+        self
+    }
+
     /// Names the measure, if it is not top-1 accuracy.
     pub fn of(mut self, measure: &'static str) -> Self {
         self.measure = Some(measure);
@@ -81,7 +90,7 @@ mod tests {
         let labels: Vec<_> = chart.series[0].labels.iter().map(|(index, _)| *index).collect();
         assert_eq!(labels, [0, 2, 4]);
         assert!(chart.series[1].labels.is_empty());
-        let svg = chart.svg().unwrap();
+        let svg = chart.svg();
         assert!(svg.contains("R-Adapter") && svg.contains("full fine-tuning"), "{svg}");
     }
 }

@@ -5,7 +5,6 @@
 //! ```
 //! use radapter_report::{Chart, Mark, Page, Scale, Series, percent};
 //!
-//! # fn main() -> Result<(), radapter_report::ReportError> {
 //! let points = vec![(0.0, 0.62), (0.5, 0.71), (1.0, 0.69)];
 //! let chart = Chart {
 //!     title: "Accuracy over alpha".to_owned(),
@@ -16,38 +15,45 @@
 //! let mut page = Page::new("Sweep", "A run evaluated at three values of alpha.");
 //! page.facts(&[("best", percent(0.71))]);
 //! page.section("Chart");
-//! page.charts(&[chart.svg()?]);
+//! page.charts(&[chart]);
 //! assert!(page.finish().contains("71.0 %"));
-//! # Ok(())
-//! # }
 //! ```
 //!
 //! | module | |
 //! |---|---|
-//! | `page`, `segmented` | HTML pages: facts, tables, charts, images, label maps |
+//! | `page`, `pictures`, `link` | HTML pages: verdict, facts, tables, charts, images with predictions, overlays, links to files |
+//! | `verdict`, `interval` | verdicts from figures in a sentence; sampling errors |
 //! | `chart`, `frontier` | SVG charts: lines and points; in-distribution against out-of-distribution results |
 //! | `training` | the report of a training run |
-//! | `label_maps` | label maps as images, images side by side |
+//! | `label_maps`, `regions` | label maps as images and overlays, the places of their regions' names |
 //! | `table`, `numbers`, `settings` | text tables; numbers and settings as text |
 
 mod chart;
 mod error;
 mod frontier;
+mod interval;
 mod label_maps;
+mod link;
 mod numbers;
 mod page;
-mod segmented;
+mod pictures;
+mod regions;
 mod settings;
 mod table;
 mod training;
+mod verdict;
 
 pub use chart::{Chart, Mark, Scale, Series};
 pub use error::ReportError;
 pub use frontier::{Frontier, FrontierPoint};
-pub use label_maps::{paint_labels, side_by_side};
+pub use interval::Interval;
+pub use label_maps::{overlaid, paint_labels, side_by_side};
+pub use link::Link;
 pub use numbers::{duration, grouped, percent};
-pub use page::{FoundImage, ImageCard, Page, escape};
-pub use segmented::{SegmentedImage, Swatch};
+pub use page::{Page, escape};
+pub use pictures::{FoundImage, ImageCard, ImageLabel, Panel, Panels, Swatch};
+pub use regions::region_labels;
 pub use settings::dotted;
 pub use table::Table;
 pub use training::training_report;
+pub use verdict::{Change, Term, points, verdict};

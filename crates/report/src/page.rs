@@ -1,9 +1,10 @@
 //! HTML pages: one file each, without scripts, and without fonts or images from elsewhere.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
+use crate::Chart;
+use crate::chart::{HALF, NARROW, WIDE};
+use crate::verdict::Term;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -23,48 +24,12 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// The `file:` URL of a path.
-fn file_url(path: &Path) -> String {
-    let mut url = String::from("file:");
-    for byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => url.push(char::from(*byte)),
-            other => write!(url, "%{other:02X}").expect("writing to a string does not fail"),
-        }
-    }
-    url
-}
-
 /// An HTML page written from top to bottom. All texts are escaped.
 #[derive(Clone, Debug)]
 pub struct Page {
     title: String,
     contents: Vec<String>,
     body: String,
-}
-
-/// An image with predictions.
-#[derive(Clone, Debug)]
-pub struct ImageCard {
-    /// The image as a PNG file.
-    pub png: Vec<u8>,
-    /// Caption, such as the true class.
-    pub caption: String,
-    /// Predictions: the model, its answer, and whether that is correct.
-    pub predictions: Vec<(String, String, bool)>,
-}
-
-/// An image found by a search.
-#[derive(Clone, Debug)]
-pub struct FoundImage {
-    /// A thumbnail as a PNG file; `None` if the image could not be read.
-    pub png: Option<Vec<u8>>,
-    /// The file that the thumbnail links to.
-    pub path: PathBuf,
-    /// Line under the note, such as the file's name.
-    pub title: String,
-    /// Emphasised line under the image, such as rank and score.
-    pub note: String,
 }
 
 impl Page {
@@ -128,12 +93,32 @@ impl Page {
         self.push("</dl>\n");
     }
 
-    /// Adds SVG charts, side by side where there is room. The SVG is not escaped.
-    pub fn charts(&mut self, charts: &[String]) {
-        let wide = if charts.len() == 1 { " wide" } else { "" };
-        self.push(&format!("<div class=\"charts{wide}\">"));
+    /// Adds the sentence or two that a reader should remember, computed from the page's figures.
+    pub fn verdict(&mut self, text: &str) {
+        self.push(&format!("<p class=\"verdict\">{}</p>\n", escape(text)));
+    }
+
+    /// Explains terms that the page uses.
+    pub fn terms(&mut self, terms: &[Term]) {
+        self.push("<dl class=\"terms\">");
+        for (name, meaning) in terms.iter().map(|term| term.definition()) {
+            self.push(&format!("<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(meaning)));
+        }
+        self.push("</dl>\n");
+    }
+
+    /// Adds a caption in small type, such as what a chart's error bars are.
+    pub fn caption(&mut self, text: &str) {
+        self.push(&format!("<p class=\"caption\">{}</p>\n", escape(text)));
+    }
+
+    /// Adds charts, side by side where there is room. Each is laid out twice, for wide and for narrow screens.
+    pub fn charts(&mut self, charts: &[Chart]) {
+        let (class, wide) = if charts.len() == 1 { ("charts one", WIDE) } else { ("charts", HALF) };
+        self.push(&format!("<div class=\"{class}\">"));
         for chart in charts {
-            self.push(&format!("<figure>{chart}</figure>\n"));
+            let (wide, narrow) = (chart.drawn(wide, "wide"), chart.drawn(NARROW, "narrow"));
+            self.push(&format!("<figure>{wide}{narrow}</figure>\n"));
         }
         self.push("</div>\n");
     }
@@ -142,48 +127,6 @@ impl Page {
     pub fn folded(&mut self, title: &str, text: &str) {
         let (title, text) = (escape(title), escape(text));
         self.push(&format!("<details><summary>{title}</summary><pre>{text}</pre></details>\n"));
-    }
-
-    /// Adds images with predictions.
-    pub fn images(&mut self, images: &[ImageCard]) {
-        self.push("<div class=\"images\">");
-        for image in images {
-            let data = base64::engine::general_purpose::STANDARD.encode(&image.png);
-            let caption = escape(&image.caption);
-            self.push(&format!(
-                "<figure><img alt=\"{caption}\" src=\"data:image/png;base64,{data}\"><figcaption><b>{caption}</b>"
-            ));
-            for (who, what, right) in &image.predictions {
-                let (class, sign) = if *right { ("right", "\u{2713}") } else { ("wrong", "\u{2717}") };
-                self.push(&format!(
-                    "<span class=\"{class}\"><i>{sign}</i> {} <em>{}</em></span>",
-                    escape(what),
-                    escape(who)
-                ));
-            }
-            self.push("</figcaption></figure>\n");
-        }
-        self.push("</div>\n");
-    }
-
-    /// Adds images found by a search, uncropped and linked to their files.
-    pub fn found(&mut self, images: &[FoundImage]) {
-        self.push("<div class=\"images found\">");
-        for FoundImage { png, path, title, note } in images {
-            let (title, note) = (escape(title), escape(note));
-            let link = escape(&file_url(path));
-            let picture = match png {
-                Some(png) => {
-                    let data = base64::engine::general_purpose::STANDARD.encode(png);
-                    format!("<img alt=\"{title}\" src=\"data:image/png;base64,{data}\">")
-                }
-                None => "<em>cannot be read</em>".to_owned(),
-            };
-            self.push(&format!(
-                "<figure><a href=\"{link}\">{picture}</a><figcaption><b>{note}</b><span>{title}</span></figcaption></figure>\n"
-            ));
-        }
-        self.push("</div>\n");
     }
 
     /// Completes the document and returns its HTML.
@@ -227,11 +170,8 @@ mod tests {
         page.table(&[evil], &[vec![evil.into()]], &[]);
         page.pairs(&[(evil, evil)]);
         page.folded(evil, evil);
-        page.images(&[ImageCard {
-            png: vec![],
-            caption: evil.into(),
-            predictions: vec![(evil.into(), evil.into(), true)],
-        }]);
+        page.verdict(evil);
+        page.caption(evil);
         let html = page.finish();
         assert!(!html.contains("<script"), "{html}");
         assert!(html.contains("&lt;script&gt;alert(&#39;x&#39;)"), "{html}");
@@ -239,7 +179,9 @@ mod tests {
 
     #[test]
     fn nothing_is_fetched_from_elsewhere() {
-        let html = Page::new("a", "b").finish();
+        let mut page = Page::new("a", "b");
+        page.terms(&[Term::Id, Term::Ood, Term::Alpha]);
+        let html = page.finish();
         for trace in ["http:", "https:", "//", "@import", "url("] {
             assert!(!html.contains(trace), "{trace}");
         }

@@ -39,6 +39,9 @@ pub trait AnyTask: Sync {
     /// [`Task::HAS_CLASSIFIER`]
     fn has_classifier(&self) -> bool;
 
+    /// [`Task::SAMPLES`]
+    fn samples(&self) -> &'static str;
+
     /// [`Task::USES_PIXEL_CACHE`]
     fn uses_pixel_cache(&self) -> bool;
 
@@ -150,6 +153,10 @@ impl<T: Task> AnyTask for Registered<T> {
 
     fn has_classifier(&self) -> bool {
         T::HAS_CLASSIFIER
+    }
+
+    fn samples(&self) -> &'static str {
+        T::SAMPLES
     }
 
     fn uses_pixel_cache(&self) -> bool {

@@ -34,6 +34,8 @@ pub trait Task: Sized + 'static {
     const RECIPES: &'static [Recipe];
     /// Whether the task has classes, and so a classifier that images can be compared with instead of texts.
     const HAS_CLASSIFIER: bool = false;
+    /// What the samples are, in the plural: the unit of speeds.
+    const SAMPLES: &'static str = "images";
     /// Whether decoded images can be cached for later epochs.
     const USES_PIXEL_CACHE: bool = true;
 

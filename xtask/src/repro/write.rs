@@ -100,5 +100,5 @@ fn plot(rows: &[Row]) -> anyhow::Result<String> {
         let marked = name.starts_with("R-Adapter").then_some(CLAIMED);
         frontier = frontier.method(name, &points, marked);
     }
-    Ok(frontier.chart("PACS: tuned on photos", "photo").svg()?)
+    Ok(frontier.chart("PACS: tuned on photos", "photo").svg())
 }

@@ -321,6 +321,40 @@ fn colours_differ_for_the_red_green_colour_blind() {
     assert!(red.iter().zip(green).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt() < 0.1);
 }
 
+/// CIE76 difference of two sRGB colours, D65.
+fn difference(a: [f64; 3], b: [f64; 3]) -> f64 {
+    let lab = |colour: [f64; 3]| {
+        let linear = colour.map(|value| {
+            let value = value / 255.0;
+            if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        });
+        let row = |weights: [f64; 3]| {
+            let value: f64 = weights.iter().zip(linear).map(|(weight, value)| weight * value).sum();
+            if value > 216.0 / 24_389.0 { value.cbrt() } else { (24_389.0 / 27.0 * value + 16.0) / 116.0 }
+        };
+        let x = row([0.433_95, 0.376_22, 0.189_83]);
+        let y = row([0.212_67, 0.715_15, 0.072_18]);
+        let z = row([0.017_76, 0.109_47, 0.872_77]);
+        [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
+    };
+    lab(a).iter().zip(lab(b)).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
+}
+
+#[test]
+fn consecutive_colours_differ_on_dark_and_bright_photos() {
+    // Colours as an overlay of 60 % shows them on a black, a grey and a white photo.
+    for photo in [0.0, 64.0, 128.0, 255.0] {
+        let over = |label: u16| colour(label).map(|value| 0.6 * f64::from(value) + 0.4 * photo);
+        for label in 0..256 {
+            let next = difference(over(label), over(label + 1));
+            assert!(next > 30.0, "{label} and {} differ by {next} on {photo}", label + 1);
+            let ground = difference(over(label), [photo; 3]);
+            assert!(photo > 64.0 || ground > 12.0, "{label} and the photo differ by {ground} on {photo}");
+        }
+    }
+    assert!((difference([255.0, 0.0, 0.0], [0.0, 255.0, 0.0]) - 170.6).abs() < 1.0, "red and green, by the definition");
+}
+
 // Machado, Oliveira, Fernandes 2009, severity 1, for linear RGB.
 const PROTANOPIA: [[f64; 3]; 3] =
     [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]];

@@ -15,7 +15,7 @@ use radapter_datasets::Templates;
 use radapter_datasets::label_map::colour;
 use radapter_datasets::shapes::World;
 use radapter_embedding::EmbedOptions;
-use radapter_report::{Page, SegmentedImage, Swatch, percent};
+use radapter_report::{Page, Panels, Swatch, percent};
 use radapter_segmentation::confusion::Confusion;
 use radapter_segmentation::crop::{CropSettings, Cropper};
 use radapter_segmentation::proposals::Source;
@@ -86,19 +86,17 @@ impl Experiment for Segmentation {
         let Self(data) = self;
         page.section("Maps");
         let unseen: Vec<&str> = data.unseen.iter().map(|&label| data.names()[label].as_str()).collect();
-        page.text(&format!("{} Held out of training: {}.", strips::COLUMNS, unseen.join(", ")));
+        page.text(&format!("{} Held out of training: {}.", strips::ABOUT, unseen.join(", ")));
         let card = |strip: strips::Strip| {
             let swatch = |label: usize| Swatch { name: data.names()[label].clone(), colour: colour(label as u16) };
-            SegmentedImage {
-                png: strip.png,
-                link: None,
+            Panels {
                 title: strip.domain,
+                panels: strip.panels,
                 classes: strip.labels.iter().map(|&(label, share)| (swatch(label), percent(share))).collect(),
             }
         };
-        let models: Vec<&Checkpoint> = compared.shown.iter().map(|shown| &shown.model.checkpoint).collect();
-        let strips = strips::draw(&models, data, device)?;
-        page.strips(&strips.into_iter().map(card).collect::<Vec<_>>());
+        let strips = strips::draw(&compared.shown, data, device)?;
+        page.panels(&strips.into_iter().map(card).collect::<Vec<_>>());
         Ok(())
     }
 }

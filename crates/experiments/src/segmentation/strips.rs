@@ -3,40 +3,41 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use burn::tensor::Device;
 use image::RgbImage;
 use image::imageops::{self, FilterType};
-use radapter_clip::checkpoint::Checkpoint;
 use radapter_datasets::label_map::{IGNORED, LabelMap};
 use radapter_images::DecodeOptions;
-use radapter_report::{paint_labels, side_by_side};
+use radapter_report::{Panel, overlaid, region_labels};
 use radapter_segmentation::proposals::Source;
 
 use super::data::{Data, TestScenes};
 use super::segment;
+use crate::Shown;
 use crate::page::png;
 
 /// Scenes of each domain.
 const SHOWN: usize = 2;
 /// Magnification: scenes are small.
-const ZOOM: u32 = 2;
-/// Pixels between images.
-const GAP: u32 = 6;
+const ZOOM: u32 = 3;
+/// Width in pixels of the smallest picture on the page.
+const SHOWN_WIDTH: f64 = 150.0;
 
 /// A scene beside its annotation and each model's map with generated masks.
 pub(super) struct Strip {
     pub(super) domain: String,
-    pub(super) png: Vec<u8>,
+    pub(super) panels: Vec<Panel>,
     /// The labels of the annotation and their share of it, largest first.
     pub(super) labels: Vec<(usize, f64)>,
 }
 
-/// Caption of the strips.
-pub(super) const COLUMNS: &str = "From left to right: the scene, its annotation, and the maps of zero-shot, full fine-tuning and \
-     R-Adapter at alpha 0.4 of the first seed, with masks of the built-in generator.";
+/// What the strips show.
+pub(super) const ABOUT: &str = "Scenes with their annotation and the maps of the first seed's models, with masks of the built-in \
+     generator. The shares are those of the annotation.";
 
 /// Draws strips of a few scenes of each domain.
-pub(super) fn draw(models: &[&Checkpoint], data: &Data, device: &Device) -> anyhow::Result<Vec<Strip>> {
+pub(super) fn draw(models: &[Shown], data: &Data, device: &Device) -> anyhow::Result<Vec<Strip>> {
     let mut strips = Vec::new();
     for (domain, set) in &data.sets {
         let some = TestScenes {
@@ -44,27 +45,33 @@ pub(super) fn draw(models: &[&Checkpoint], data: &Data, device: &Device) -> anyh
             truth: set.truth.iter().take(SHOWN).cloned().collect(),
             segments: HashMap::new(),
         };
-        let mut images: Vec<Vec<RgbImage>> = Vec::with_capacity(SHOWN);
+        let mut panels: Vec<Vec<Panel>> = Vec::with_capacity(SHOWN);
         for (image, truth) in some.images.iter().zip(&some.truth) {
-            images.push(vec![(*image.source.load(&DecodeOptions::default())?).clone(), paint_labels(truth)]);
+            let scene = image.source.load(&DecodeOptions::default())?;
+            let alone =
+                Panel { header: "image".to_owned(), png: png(&enlarged(&scene))?, link: None, labels: Vec::new() };
+            panels.push(vec![alone, panel("annotation", &scene, truth, data.names())?]);
         }
         let source = Arc::new(generated(&some)?);
-        for model in models {
-            segment(model, data, &some, source.clone(), device, &mut |segmented| {
-                images[segmented.index].push(paint_labels(&segmented.map));
+        for shown in models {
+            segment(&shown.model.checkpoint, data, &some, source.clone(), device, &mut |segmented| {
+                let panel = panel(shown.method.title(), &segmented.image, &segmented.map, data.names())?;
+                panels[segmented.index].push(panel);
                 Ok(())
             })?;
         }
-        for (images, truth) in images.iter().zip(&some.truth) {
-            let large: Vec<RgbImage> = images.iter().map(enlarged).collect();
-            strips.push(Strip {
-                domain: domain.clone(),
-                png: png(&side_by_side(&large, GAP))?,
-                labels: shares(truth, data.names().len()),
-            });
+        for (panels, truth) in panels.into_iter().zip(&some.truth) {
+            strips.push(Strip { domain: domain.clone(), panels, labels: shares(truth, data.names().len()) });
         }
     }
     Ok(strips)
+}
+
+/// A scene under a label map, with the names of its regions.
+fn panel(header: &str, scene: &RgbImage, map: &LabelMap, names: &[String]) -> anyhow::Result<Panel> {
+    let large = enlarged_map(map).context("a label map has as many labels as pixels")?;
+    let labels = region_labels(map, names, SHOWN_WIDTH);
+    Ok(Panel { header: header.to_owned(), png: png(&overlaid(&enlarged(scene), &large))?, link: None, labels })
 }
 
 /// The masks of a set from the built-in generator, by the images' names.
@@ -80,6 +87,14 @@ fn generated(set: &TestScenes) -> anyhow::Result<Source> {
 
 fn enlarged(image: &RgbImage) -> RgbImage {
     imageops::resize(image, ZOOM * image.width(), ZOOM * image.height(), FilterType::Nearest)
+}
+
+/// A map in which each pixel of `map` is a square, so that outlines stay thin.
+fn enlarged_map(map: &LabelMap) -> Option<LabelMap> {
+    let zoom = ZOOM as usize;
+    let (width, height) = (zoom * map.width(), zoom * map.height());
+    let label = |at: usize| map.labels()[at / width / zoom * map.width() + at % width / zoom];
+    LabelMap::new(width, height, (0..width * height).map(label).collect())
 }
 
 fn shares(truth: &LabelMap, labels: usize) -> Vec<(usize, f64)> {

@@ -55,6 +55,7 @@ impl Task for Retrieval {
     // α and margin of R-Adapter on retrieval (ECCV 2024).
     const DEFAULTS: &'static str = "alpha = 0.8\nbest = \"mean_recall\"\nloss.margin = 0.05";
     const RECIPES: &'static [Recipe] = RECIPES;
+    const SAMPLES: &'static str = "pairs";
 
     type Settings = RetrievalSettings;
     type Data = TrainingCaptions;

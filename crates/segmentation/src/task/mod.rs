@@ -89,6 +89,7 @@ impl Task for Segmentation {
     // α and margin of R-Adapter on segmentation (ECCV 2024; its schedule is not published).
     const DEFAULTS: &'static str = "alpha = 0.4\nbest = \"segment_top1\"\nloss.margin = 0.05";
     const RECIPES: &'static [Recipe] = RECIPES;
+    const SAMPLES: &'static str = "segments";
     const USES_PIXEL_CACHE: bool = false;
 
     type Settings = SegmentationSettings;

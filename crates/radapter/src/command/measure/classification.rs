@@ -13,7 +13,7 @@ use radapter_classification::task::Classification;
 use radapter_clip::model::Encoder;
 use radapter_datasets::{ClassNames, LabelledImages, OnError};
 use radapter_methods::METHODS;
-use radapter_report::{Frontier, FrontierPoint, percent};
+use radapter_report::{Frontier, FrontierPoint, Interval, percent};
 use serde_json::json;
 
 use super::Measured;
@@ -191,7 +191,7 @@ fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Swe
     let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
 
     let mut points = Vec::with_capacity(grid.len());
-    let mut places = Vec::with_capacity(grid.len());
+    let (mut places, mut bars) = (Vec::with_capacity(grid.len()), Vec::with_capacity(grid.len()));
     let mut columns = Vec::new();
     for (index, alpha) in grid.iter().copied().enumerate() {
         let model = run.model(&base, Some(alpha), &device)?;
@@ -204,12 +204,17 @@ fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Swe
         let (id, ood) = (result.id.evaluation.top1, result.ood_average);
         places.push(FrontierPoint { alpha: Some(alpha.get()), id, ood });
         let values = each(&result).map(|set| set.evaluation.top1).chain([ood]).collect();
-        points.push(Point::new(alpha, values, &result)?);
+        let wilson = |set: &NamedEvaluation| Interval::wilson(set.evaluation.top1, set.evaluation.n);
+        let mut intervals: Vec<Interval> = each(&result).map(wilson).collect();
+        let average = Interval::mean_of_independent(&intervals[1..]);
+        bars.push((average.low, average.high));
+        intervals.push(average);
+        points.push(Point::new(alpha, values, intervals, &result)?);
     }
     let default = run.run().default_alpha();
     let id = columns.first().cloned().unwrap_or_default();
-    let frontier =
-        Frontier::new().method("this run", &places, Some(default.get())).chart("Up and to the right is better", &id);
+    let frontier = Frontier::new().method("this run", &places, Some(default.get())).with_bars(bars);
+    let frontier = frontier.chart("Up and to the right is better", &id);
     let last = columns.len().saturating_sub(1);
     let shown = columns.iter().enumerate().map(|(index, name)| match index {
         0 => (format!("{name} (ID)"), true),
@@ -218,12 +223,16 @@ fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Swe
     Ok(Sweep {
         what: "Top-1 accuracy over alpha",
         on: suite.to_owned(),
+        measure: "top-1 accuracy",
+        main: (0, Some(last)),
+        errors: "Bars: 95 % intervals from the number of images (Wilson's score; for the OOD average the sets are taken for \
+                 independent). In the table as \u{b1} half of the interval.",
         facts: vec![("in distribution", 0), ("out of distribution", last)],
         series: shown.collect(),
         columns,
         points,
         default,
-        more: Some(("In distribution against out of distribution", frontier.svg()?)),
+        more: Some(("In distribution against out of distribution", frontier)),
     })
 }
 

@@ -8,7 +8,7 @@ use radapter_datasets::captions::{self, CaptionsOptions};
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::{OnError, SkipReport, Templates};
 use radapter_embedding::EmbedOptions;
-use radapter_report::{Table, percent};
+use radapter_report::{Interval, Table, percent};
 use radapter_retrieval::embedded::Embedded;
 use radapter_retrieval::gallery::Gallery;
 use radapter_retrieval::recall::{Evaluation, Recalls};
@@ -159,7 +159,7 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
         let what = format!("alpha {alpha} ({} of {})", index + 1, grid.len());
         let evaluation = source.measure(&what, &*model, &options, session)?;
         tracing::info!("alpha {alpha}: mean recall {}", percent(evaluation.mean_recall));
-        points.push(Point::new(alpha, values(&evaluation), &evaluation)?);
+        points.push(Point::new(alpha, values(&evaluation), intervals(&evaluation), &evaluation)?);
     }
     let columns = COLUMNS.map(str::to_owned).to_vec();
     let last = columns.len() - 1;
@@ -167,6 +167,10 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
     Ok(Sweep {
         what: "Recall over alpha",
         on: captions.unwrap_or_default(),
+        measure: "recall",
+        main: (last, None),
+        errors: "Bars: 95 % intervals (Wilson's score) from the number of images, also for captions, because those of one image \
+                 are not independent; for the mean the errors of all recalls add up. In the table as \u{b1} half of the interval.",
         facts: vec![("mean recall", last), (COLUMNS[0], 0), (COLUMNS[3], 3)],
         series: columns.iter().enumerate().map(|(index, name)| (name.clone(), index == last)).collect(),
         columns,
@@ -190,6 +194,16 @@ fn values(evaluation: &Evaluation) -> Vec<f64> {
     let three = |recalls: Recalls| [recalls.r1, recalls.r5, recalls.r10];
     let both = [three(evaluation.image_to_text), three(evaluation.text_to_image)].concat();
     both.into_iter().chain([evaluation.mean_recall]).collect()
+}
+
+/// The sampling errors of [`values`]. Each image counts as one trial: captions of one image are not independent.
+fn intervals(evaluation: &Evaluation) -> Vec<Interval> {
+    let values = values(evaluation);
+    let recalls = &values[..values.len() - 1];
+    let mut intervals: Vec<Interval> =
+        recalls.iter().map(|recall| Interval::wilson(*recall, evaluation.n_images as u64)).collect();
+    intervals.push(Interval::mean_of_dependent(&intervals));
+    intervals
 }
 
 /// How a model saw captions in training.

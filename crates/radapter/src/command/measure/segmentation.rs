@@ -333,13 +333,16 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
         let what = format!("alpha {alpha} ({} of {})", index + 1, grid.len());
         let measured = scene.measure(&what, &model, &parts, &options, None, session)?;
         tracing::info!("alpha {alpha}: mIoU {}", percent(measured.scores.miou));
-        points.push(Point::new(alpha, values(&measured, has_unseen), &measured)?);
+        points.push(Point::new(alpha, values(&measured, has_unseen), Vec::new(), &measured)?);
     }
     parts.warn_of_notes();
     let columns: Vec<String> = COLUMNS[..if has_unseen { 5 } else { 2 }].iter().map(|&name| name.to_owned()).collect();
     Ok(Sweep {
         what: "Segmentation over alpha",
         on: on(args),
+        measure: "share",
+        main: (0, None),
+        errors: "No error bars: IoU is no share of independent trials, and pixels of one image are not independent.",
         facts: vec![("mIoU", 0), ("pixel accuracy", 1)],
         series: columns.iter().enumerate().map(|(index, name)| (name.clone(), index == 0)).collect(),
         columns,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use radapter_adapter::Alpha;
-use radapter_report::{Chart, Mark, Page, Scale, Series, Table, percent};
+use radapter_report::{Change, Chart, Interval, Mark, Page, Scale, Series, Table, Term, percent, verdict};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -23,18 +23,25 @@ pub(super) struct Point {
     alpha: f64,
     /// A fraction for each column.
     values: Vec<f64>,
+    /// The sampling error of each value; empty if it is not known.
+    intervals: Vec<Interval>,
     /// What `eval --json` prints, preceded by `alpha`.
     object: Value,
 }
 
 impl Point {
-    pub(super) fn new(alpha: Alpha, values: Vec<f64>, result: &impl Serialize) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        alpha: Alpha,
+        values: Vec<f64>,
+        intervals: Vec<Interval>,
+        result: &impl Serialize,
+    ) -> anyhow::Result<Self> {
         let alpha = alpha.get();
         let mut object = serde_json::Map::from_iter([("alpha".to_owned(), alpha.into())]);
         if let Value::Object(result) = serde_json::to_value(result)? {
             object.extend(result);
         }
-        Ok(Self { alpha, values, object: Value::Object(object) })
+        Ok(Self { alpha, values, intervals, object: Value::Object(object) })
     }
 }
 
@@ -42,29 +49,35 @@ impl Point {
 pub(super) struct Sweep {
     /// The chart's title.
     pub(super) what: &'static str,
+    /// What is measured, for the axis.
+    pub(super) measure: &'static str,
     /// The name of the evaluated data.
     pub(super) on: String,
     pub(super) columns: Vec<String>,
     pub(super) points: Vec<Point>,
     /// The run's own α.
     pub(super) default: Alpha,
+    /// The columns of the main result on the task's data, and of that on other data.
+    pub(super) main: (usize, Option<usize>),
+    /// What the error bars are, or why there are none.
+    pub(super) errors: &'static str,
     /// Columns whose values at the run's α head the report, with their labels.
     pub(super) facts: Vec<(&'static str, usize)>,
     /// The columns' names in the chart, and whether they are emphasized.
     pub(super) series: Vec<(String, bool)>,
     /// Another section with a chart.
-    pub(super) more: Option<(&'static str, String)>,
+    pub(super) more: Option<(&'static str, Chart)>,
 }
 
 impl Sweep {
     /// Writes all files of the result into a new directory.
     pub(super) fn write(&self, args: &SweepArgs) -> anyhow::Result<()> {
-        let chart = self.chart().svg()?;
+        let chart = self.chart();
         output::write_dir(&args.out, |dir| {
             output::write_file(&dir.join("sweep.json"), &serde_json::to_vec_pretty(&self.objects())?)?;
             output::write_file(&dir.join("sweep.csv"), &self.csv().context("cannot make the CSV")?)?;
-            output::write_file(&dir.join("sweep.svg"), chart.as_bytes())?;
-            output::write_file(&dir.join("report.html"), self.report(&args.run, &chart).as_bytes())
+            output::write_file(&dir.join("sweep.svg"), chart.svg().as_bytes())?;
+            output::write_file(&dir.join("report.html"), self.report(&args.run, chart).as_bytes())
         })?;
         tracing::info!("sweep.json, sweep.csv, sweep.svg, report.html → {}", args.out.display());
         Ok(())
@@ -107,21 +120,47 @@ impl Sweep {
     fn chart(&self) -> Chart {
         let series = self.series.iter().enumerate().map(|(index, (name, stands_out))| {
             let at = |point: &Point| Some((point.alpha, *point.values.get(index)?));
-            let mark = if *stands_out { Mark::Dots } else { Mark::Line };
-            Series::new(name.clone(), index, mark, self.points.iter().filter_map(at).collect())
+            let points = self.points.iter().filter_map(at).collect();
+            // Bars at every series would hide each other.
+            if !stands_out {
+                return Series::new(name.clone(), index, Mark::Line, points);
+            }
+            let bar = |point: &Point| point.intervals.get(index).map(|interval| (interval.low, interval.high));
+            Series::new(name.clone(), index, Mark::Dots, points).with_bars(self.points.iter().filter_map(bar).collect())
         });
         Chart {
             title: self.what.to_owned(),
-            x: ("alpha (0: the base model, 1: the adapters in full)".to_owned(), Scale::Plain),
-            y: (String::new(), Scale::Percent),
+            x: ("alpha (0: the base model, 1: all of the tuning)".to_owned(), Scale::Plain),
+            y: (self.measure.to_owned(), Scale::Percent),
             series: series.collect(),
         }
     }
 
-    fn report(&self, run: &Path, chart: &str) -> String {
+    /// What tuning did at the run's α, against α = 0.
+    fn verdict(&self) -> String {
+        let own = self.points.iter().find(|point| self.is_default(point));
+        let base = self.points.iter().find(|point| point.alpha == 0.0);
+        let (Some(base), Some(own)) = (base, own) else {
+            return format!(
+                "No comparison with the base model: it needs alpha 0 and the run's alpha {} among the measured values.",
+                self.default
+            );
+        };
+        let change = |column: usize| match (base.intervals.get(column), own.intervals.get(column)) {
+            (Some(base), Some(own)) => Some(Change::between(*base, *own)),
+            _ => Some(Change::new(*base.values.get(column)?, *own.values.get(column)?)),
+        };
+        let (id, ood) = self.main;
+        let text = change(id).map(|id| verdict(id, ood.and_then(change)));
+        text.map_or_else(String::new, |text| format!("At the run's alpha, {}: {text}", self.default))
+    }
+
+    fn report(&self, run: &Path, chart: Chart) -> String {
         let (run, count) = (run.display(), self.points.len());
         let lead = format!("The run {run}, merged at {count} values of alpha and evaluated on {}.", self.on);
         let mut page = Page::new("Sweep over alpha", &lead);
+        page.verdict(&self.verdict());
+        page.terms(if self.main.1.is_some() { &[Term::Id, Term::Ood, Term::Alpha] } else { &[Term::Id, Term::Alpha] });
         if let Some(own) = self.points.iter().find(|point| self.is_default(point)) {
             let mut facts = vec![("the run's alpha", self.default.to_string())];
             let fact = |&(name, column): &(&'static str, usize)| Some((name, percent(*own.values.get(column)?)));
@@ -129,7 +168,8 @@ impl Sweep {
             page.facts(&facts);
         }
         page.section(self.what);
-        page.charts(&[chart.to_owned()]);
+        page.charts(&[chart]);
+        page.caption(self.errors);
         if let Some((title, chart)) = &self.more {
             page.section(title);
             page.charts(std::slice::from_ref(chart));
@@ -139,7 +179,11 @@ impl Sweep {
         names.extend(self.columns.iter().map(|name| format!("{name}>")));
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let row = |point: &Point| {
-            let cells = point.values.iter().copied().map(percent);
+            let cell = |(index, value): (usize, &f64)| match point.intervals.get(index) {
+                Some(interval) => format!("{} \u{b1} {:.1}", percent(*value), 100.0 * interval.margin()),
+                None => percent(*value),
+            };
+            let cells = point.values.iter().enumerate().map(cell);
             std::iter::once(point.alpha.to_string()).chain(cells).collect()
         };
         let rows: Vec<Vec<String>> = self.points.iter().map(row).collect();

@@ -7,7 +7,7 @@ use anyhow::Context;
 use radapter_clip::model::{Clip, Encoder};
 use radapter_embedding::{EmbedOptions, Embeddings, Image, embed_images, embed_texts};
 use radapter_images::{DecodeOptions, ImageSource, Interpolation, decode_file, resize};
-use radapter_report::{FoundImage, Page, Table};
+use radapter_report::{FoundImage, Link, Page, Table};
 use radapter_retrieval::index::{Hit, Index, ModelId};
 
 use crate::command::args::{ModelArgs, ModelRef, Query, SearchArgs};
@@ -53,7 +53,7 @@ pub(super) fn run(args: &SearchArgs, session: &Session) -> anyhow::Result<()> {
     let query = embed(&clip, &args.query)?;
     let hits = index.search(query.row(0).unwrap_or_default(), args.k.get())?;
     if let Some(html) = &args.html {
-        output::write_file(html, page(args, &index, &hits).as_bytes())?;
+        output::write_file(html, page(html, args, &index, &hits).as_bytes())?;
         tracing::info!("{} images → {}", hits.len(), html.display());
     }
     if args.json.json {
@@ -78,8 +78,8 @@ fn embed(clip: &dyn Encoder, query: &Query) -> anyhow::Result<Embeddings> {
     }
 }
 
-/// The hits as an HTML page of thumbnails.
-fn page(args: &SearchArgs, index: &Index, hits: &[Hit]) -> String {
+/// The hits as the HTML page of thumbnails `html`.
+fn page(html: &Path, args: &SearchArgs, index: &Index, hits: &[Hit]) -> String {
     let query = match (&args.query.text, &args.query.image) {
         (Some(text), _) => format!("\u{201c}{text}\u{201d}"),
         (None, image) => format!("Images like {}", image.as_deref().unwrap_or(Path::new("")).display()),
@@ -87,23 +87,43 @@ fn page(args: &SearchArgs, index: &Index, hits: &[Hit]) -> String {
     let folder = &index.manifest().images;
     let lead = format!("The best {} of {} images in {}.", hits.len(), index.len(), folder.display());
     let mut page = Page::new(&query, &lead);
+    page.verdict(&verdict(hits));
+    page.caption(
+        "Score: cosine similarity of the embeddings of the query and the image, from \u{2212}1 to 1. Scores of other queries or \
+         models cannot be compared with these. An image links to its file.",
+    );
     if let Some(image) = &args.query.image {
         page.found(&[FoundImage {
             png: thumbnail(image),
-            path: image.clone(),
-            title: "the query".to_owned(),
-            note: String::new(),
+            link: Link::between(html, image),
+            title: image.display().to_string(),
+            note: "the query".to_owned(),
         }]);
     }
     let found: Vec<FoundImage> = hits
         .iter()
         .map(|Hit { rank, path, score }| {
             let file = folder.join(path);
-            FoundImage { png: thumbnail(&file), path: file, title: path.clone(), note: format!("{rank} · {score:.3}") }
+            let note = format!("{rank} · score {score:.3}");
+            FoundImage { png: thumbnail(&file), link: Link::between(html, &file), title: path.clone(), note }
         })
         .collect();
     page.found(&found);
     page.finish()
+}
+
+/// What the scores say, and what they do not.
+fn verdict(hits: &[Hit]) -> String {
+    let [best, .., last] = hits else {
+        return hits.first().map_or("The index has no images.".to_owned(), |hit| {
+            format!("The nearest image scores {:.3}, whether or not it fits the query.", hit.score)
+        });
+    };
+    format!(
+        "The nearest image scores {:.3} and the last shown {:.3}. A search always returns the nearest images, whether or not any \
+         of them fits the query.",
+        best.score, last.score
+    )
 }
 
 /// A small PNG of an image; `None` if the image can no longer be read.

@@ -7,8 +7,9 @@ mod parts;
 use std::path::Path;
 
 use anyhow::Context;
-use radapter_datasets::label_map::{self, IGNORED, LabelMap, colour};
-use radapter_images::{Interpolation, RgbImage, resize};
+use radapter_datasets::label_map::{self, IGNORED};
+use radapter_images::{ImageSource, Interpolation, RgbImage, resize};
+use radapter_report::{Link, overlaid, region_labels};
 use radapter_segmentation::segmenter::Segmented;
 
 use crate::command::args::{ModelRef, SegmentArgs};
@@ -19,8 +20,8 @@ use page::{Entry, Legend};
 pub(in crate::command) use classes::{annotated, class_list, unseen};
 pub(in crate::command) use parts::{Parts, Shown};
 
-/// Opacity of the label's colour in an overlay, from 0 to 1.
-const INK: f32 = 0.55;
+/// Width in pixels of the smallest picture on the page.
+const SHOWN: f64 = 225.0;
 
 pub(super) fn run(args: &SegmentArgs, session: &Session) -> anyhow::Result<()> {
     output::check_empty_dir(&args.out)?;
@@ -46,8 +47,14 @@ pub(super) fn run(args: &SegmentArgs, session: &Session) -> anyhow::Result<()> {
             label_map::write_palette(&labels, &segmented.map, classes.len())?;
             let overlay = dir.join("overlays").join(format!("{stem}.png"));
             output::make_dir(radapter_files::folder_of(&overlay))?;
-            write_png(&overlay, &overlaid(&segmented.image, &segmented.map))?;
-            entries.push(entry(stem, &segmented, &classes.names()));
+            let overlay_image = overlaid(&segmented.image, &segmented.map);
+            write_png(&overlay, &overlay_image)?;
+            let original = match &found[segmented.index].source {
+                ImageSource::File(path) => Link::between(&args.out.join("index.html"), path),
+                // A browser cannot open a member of a tar shard.
+                _ => None,
+            };
+            entries.push(entry(stem, &segmented, &classes.names(), &overlay_image, original));
             Ok(())
         })?;
         report_skipped(&skipped, found.len());
@@ -67,7 +74,7 @@ pub(in crate::command) fn run_of(model: &ModelRef) -> Option<&Path> {
 }
 
 /// The page's entry for an image.
-fn entry(stem: &str, segmented: &Segmented, names: &[String]) -> Entry {
+fn entry(stem: &str, segmented: &Segmented, names: &[String], overlay: &RgbImage, original: Option<Link>) -> Entry {
     let labels = segmented.map.labels();
     let mut pixels = vec![0_usize; names.len()];
     labels.iter().filter(|label| **label != IGNORED).for_each(|label| pixels[usize::from(*label)] += 1);
@@ -85,19 +92,11 @@ fn entry(stem: &str, segmented: &Segmented, names: &[String]) -> Entry {
         masks: segmented.masks,
         uncovered: share(segmented.uncovered),
         classes: classes.into_iter().map(page::Share::from).collect(),
-        thumbnail: thumbnail(&overlaid(&segmented.image, &segmented.map)),
+        image: thumbnail(&segmented.image),
+        overlay: thumbnail(overlay),
+        regions: region_labels(&segmented.map, names, SHOWN),
+        original,
     }
-}
-
-/// The image under its labels' colours.
-pub(super) fn overlaid(image: &RgbImage, map: &LabelMap) -> RgbImage {
-    let mut overlaid = image.clone();
-    for (pixel, &label) in overlaid.pixels_mut().zip(map.labels()).filter(|(_, label)| **label != IGNORED) {
-        for (value, ink) in pixel.0.iter_mut().zip(colour(label)) {
-            *value = (f32::from(*value) * (1.0 - INK) + f32::from(ink) * INK).round() as u8;
-        }
-    }
-    overlaid
 }
 
 fn write_png(path: &Path, image: &RgbImage) -> anyhow::Result<()> {

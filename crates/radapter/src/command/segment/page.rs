@@ -1,10 +1,11 @@
 //! The legend, table and page of `segment`.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use radapter_datasets::label_map::colour;
 use radapter_embedding::Image;
-use radapter_report::{Page, SegmentedImage, Swatch, Table, percent};
+use radapter_report::{ImageLabel, Link, Page, Panel, Panels, Swatch, Table, Term, percent};
 use radapter_segmentation::class_list::ClassList;
 use serde::Serialize;
 
@@ -41,8 +42,17 @@ pub(super) struct Entry {
     pub(super) uncovered: f64,
     /// The classes that occur, the largest first.
     pub(super) classes: Vec<Share>,
+    /// Thumbnails, as PNG files.
     #[serde(skip)]
-    pub(super) thumbnail: Vec<u8>,
+    pub(super) image: Vec<u8>,
+    #[serde(skip)]
+    pub(super) overlay: Vec<u8>,
+    /// Names on the overlay.
+    #[serde(skip)]
+    pub(super) regions: Vec<ImageLabel>,
+    /// The original image.
+    #[serde(skip)]
+    pub(super) original: Option<Link>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -109,23 +119,56 @@ pub(super) fn page(args: &SegmentArgs, legend: &Legend, entries: &[Entry]) -> St
         .filter(|entry| occur.contains(&(entry.label as u16)))
         .map(|entry| Swatch { name: entry.name.clone(), colour: entry.colour })
         .collect();
+    page.verdict(&verdict(legend.0.len(), occur.len(), entries));
+    if matches!(args.alpha.get(), Ok(Some(_))) {
+        page.terms(&[Term::Alpha]);
+    }
     page.legend(&swatches);
-    let images: Vec<SegmentedImage> = entries
-        .iter()
-        .map(|entry| SegmentedImage {
-            png: entry.thumbnail.clone(),
-            link: Some(format!("overlays/{}.png", entry.stem)),
-            title: entry.name.clone(),
-            classes: entry
-                .classes
-                .iter()
-                .take(6)
-                .map(|class| (Swatch { name: class.name.clone(), colour: colour(class.label) }, percent(class.share)))
-                .collect(),
-        })
-        .collect();
-    page.segmented(&images);
+    page.panels(&entries.iter().map(panels).collect::<Vec<_>>());
     page.finish()
+}
+
+/// What the figures say, and what they do not: labels of new images cannot be checked.
+fn verdict(classes: usize, occur: usize, entries: &[Entry]) -> String {
+    if entries.is_empty() {
+        return "No image could be segmented.".to_owned();
+    }
+    let uncovered = entries.iter().map(|entry| entry.uncovered).sum::<f64>() / entries.len() as f64;
+    let largest = entries.iter().filter_map(|entry| entry.classes.first()).map(|share| share.share).fold(0.0, f64::max);
+    let doubt = if largest > 0.95 {
+        format!(
+            " One class fills {} of an image, a sign that the model does not tell the classes apart.",
+            percent(largest)
+        )
+    } else {
+        String::new()
+    };
+    format!(
+        "{occur} of {classes} classes occur, and {} of the pixels lie under no mask.{doubt} Nothing here says whether the labels are \
+         right; `radapter eval segmentation` measures that on annotated images.",
+        percent(uncovered)
+    )
+}
+
+/// An image beside its overlay.
+fn panels(entry: &Entry) -> Panels {
+    let overlay = Link::below(Path::new(&format!("overlays/{}.png", entry.stem)));
+    let panel = |header: &str, png: &[u8], link: Option<Link>, labels: &[ImageLabel]| Panel {
+        header: header.to_owned(),
+        png: png.to_vec(),
+        link,
+        labels: labels.to_vec(),
+    };
+    let class =
+        |class: &Share| (Swatch { name: class.name.clone(), colour: colour(class.label) }, percent(class.share));
+    Panels {
+        title: entry.name.clone(),
+        panels: vec![
+            panel("image", &entry.image, entry.original.clone(), &[]),
+            panel("classes", &entry.overlay, Some(overlay), &entry.regions),
+        ],
+        classes: entry.classes.iter().take(6).map(class).collect(),
+    }
 }
 
 #[cfg(test)]

@@ -143,7 +143,7 @@ fn finished(
     tracing::info!("the run is already finished");
     // A run killed after its last step has no page yet.
     if !out.join("report.html").exists() {
-        output::write_file(&out.join("report.html"), training_report(out)?.as_bytes())?;
+        output::write_file(&out.join("report.html"), page(out)?.as_bytes())?;
     }
     print(given.run, &record.task, report, keep)
 }
@@ -263,8 +263,7 @@ fn finish(run: &RunArgs, task: &str, done: TrainOutcome, keep: Keep) -> anyhow::
             done.skipped.len()
         );
     }
-    let page = training_report(out)?;
-    output::write_file(&out.join("report.html"), page.as_bytes())?;
+    output::write_file(&out.join("report.html"), page(out)?.as_bytes())?;
     match done.outcome {
         Outcome::Finished(report) => print(run, task, &report, keep),
         Outcome::Interrupted { step } => Err(Interrupted::training(step, out).into()),
@@ -277,6 +276,16 @@ fn print(run: &RunArgs, task: &str, report: &Report, keep: Keep) -> anyhow::Resu
     }
     output::print(&summary(&run.out, report, keep))?;
     output::print(&format!("\n{}", measure::next_commands(task, &run.out)))
+}
+
+/// The report of a run.
+fn page(out: &Path) -> anyhow::Result<String> {
+    Ok(training_report(out, samples(&RunDir::open(out)?.record()?.task))?)
+}
+
+/// What the samples of a task are, in the plural.
+fn samples(name: &str) -> &'static str {
+    task(name).map_or("samples", |task| task.samples())
 }
 
 /// The result of a run, as lines of text.

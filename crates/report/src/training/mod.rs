@@ -4,19 +4,20 @@ use std::path::Path;
 
 use radapter_training::{Line, Report, RunDir, RunRecord, StepTimes, TrainLine, ValidationLine, read_metrics};
 
-use crate::{Chart, Mark, Page, ReportError, Scale, Series, dotted, duration, grouped, percent};
+use crate::{Chart, Mark, Page, ReportError, Scale, Series, Term, dotted, duration, grouped, percent};
 
-/// Points per curve. A screen shows no more, and they would only enlarge the file.
-const POINTS: usize = 600;
+mod curve;
+mod outcome;
 
-/// Decay of the moving average of the loss in a long run.
-const SMOOTHING: f64 = 0.95;
+use curve::{smoothed, thinned};
+use outcome::outcome;
 
-/// Renders the run in a directory as an HTML page, from the metrics recorded so far; the run need not be finished.
+/// Renders the run in a directory as an HTML page, from the metrics recorded so far; the run need not be finished. `unit` names the
+/// task's samples in the plural, such as `pairs`.
 ///
 /// # Errors
 /// [`ReportError`] if the directory holds no run, or one of its files cannot be read.
-pub fn training_report(run: &Path) -> Result<String, ReportError> {
+pub fn training_report(run: &Path, unit: &str) -> Result<String, ReportError> {
     let dir = RunDir::open(run)?;
     let record = dir.record()?;
     let report = dir.report()?;
@@ -25,12 +26,13 @@ pub fn training_report(run: &Path) -> Result<String, ReportError> {
         Some(name) => name.to_string_lossy().into_owned(),
         None => run.display().to_string(),
     };
-    page(run, &name, &record, report.as_ref(), &lines)
+    page(run, &name, unit, &record, report.as_ref(), &lines)
 }
 
 fn page(
     run: &Path,
     name: &str,
+    unit: &str,
     record: &RunRecord,
     report: Option<&Report>,
     lines: &[Line],
@@ -53,15 +55,17 @@ fn page(
         Some(report) => format!("finished after {} steps", report.steps),
         None => format!("{done} of {total} steps so far"),
     };
-    let mut page =
-        Page::new(&format!("Training run: {name}"), &format!("{what} on {} images, {state}.", record.samples));
-    page.facts(&facts(report, &train, &validations));
+    let lead = format!("{what} on {} {unit}, {state}.", grouped(record.samples as u64));
+    let mut page = Page::new(&format!("Training run: {name}"), &lead);
+    page.verdict(&outcome(&settings.best, settings.keep, report.is_some(), &validations));
+    page.terms(&[Term::Id, Term::Ood]);
+    page.facts(&facts(report, unit, &train, &validations));
 
     page.section("Curves");
-    page.charts(&curves(&train)?);
+    page.charts(&curves(&train, unit));
     if !validations.is_empty() {
         page.section("Validation");
-        validation(&mut page, &validations)?;
+        validation(&mut page, &validations);
     }
 
     page.section("Settings");
@@ -72,7 +76,12 @@ fn page(
     Ok(page.finish())
 }
 
-fn facts(report: Option<&Report>, train: &[&TrainLine], validations: &[&ValidationLine]) -> Vec<(String, String)> {
+fn facts(
+    report: Option<&Report>,
+    unit: &str,
+    train: &[&TrainLine],
+    validations: &[&ValidationLine],
+) -> Vec<(String, String)> {
     let mut facts = Vec::new();
     let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
     if let Some(best) = report.and_then(|report| report.best.as_ref()) {
@@ -89,13 +98,13 @@ fn facts(report: Option<&Report>, train: &[&TrainLine], validations: &[&Validati
         let all =
             share(|times| times.wait + times.images + times.texts + times.loss + times.backward + times.optimizer);
         if all > 0.0 {
-            fact("time waiting for images", percent(share(|times| times.wait) / all));
+            fact("share of time spent waiting for data", percent(share(|times| times.wait) / all));
         }
     }
     if let Some(report) = report {
         fact("tuned parameters", grouped(report.tuned_parameters as u64));
         fact("time", duration(report.seconds));
-        fact("images per second", format!("{:.1}", report.samples_per_second));
+        fact("speed", format!("{:.1} {unit}/s", report.samples_per_second));
         if let Some(bytes) = report.peak_memory_bytes {
             fact("peak memory", format!("{:.2} GiB", bytes as f64 / f64::from(1 << 30)));
         }
@@ -103,34 +112,36 @@ fn facts(report: Option<&Report>, train: &[&TrainLine], validations: &[&Validati
     facts
 }
 
-fn curves(train: &[&TrainLine]) -> Result<Vec<String>, ReportError> {
+fn curves(train: &[&TrainLine], unit: &str) -> Vec<Chart> {
     let of = |value: fn(&TrainLine) -> f64| -> Vec<(f64, f64)> {
         let points: Vec<_> = train.iter().map(|line| (line.step as f64, value(line))).collect();
         thinned(&points)
     };
-    let chart = |title: &str, series: Vec<Series>| {
-        Chart {
-            title: title.to_owned(),
-            x: ("step".to_owned(), Scale::Whole),
-            y: (String::new(), Scale::Plain),
-            series,
-        }
-        .small_svg()
+    let chart = |title: &str, y: &str, series: Vec<Series>| Chart {
+        title: title.to_owned(),
+        x: ("step".to_owned(), Scale::Whole),
+        y: (y.to_owned(), Scale::Plain),
+        series,
     };
+    let line = |colour, value| vec![Series::new("", colour, Mark::Line, of(value))];
     let loss = of(|line| line.loss);
     let smooth = smoothed(&loss);
-    Ok(vec![
-        chart(
-            "Loss",
-            vec![Series::new("each step", 0, Mark::Faint, loss), Series::new("moving average", 0, Mark::Line, smooth)],
-        )?,
-        chart("Learning rate", vec![Series::new("", 1, Mark::Line, of(|line| line.lr))])?,
-        chart("Gradient norm before clipping", vec![Series::new("", 2, Mark::Line, of(|line| line.grad_norm))])?,
-        chart("Images per second", vec![Series::new("", 3, Mark::Line, of(|line| line.samples_per_second))])?,
-    ])
+    let loss =
+        vec![Series::new("each step", 0, Mark::Faint, loss), Series::new("moving average", 0, Mark::Line, smooth)];
+    vec![
+        chart("Loss", "loss", loss),
+        chart("Learning rate", "learning rate", line(1, |line| line.lr)),
+        chart("Gradient norm before clipping", "norm", line(2, |line| line.grad_norm)),
+        chart("Speed", &format!("{unit}/s"), line(3, |line| line.samples_per_second)),
+    ]
 }
 
-fn validation(page: &mut Page, validations: &[&ValidationLine]) -> Result<(), ReportError> {
+/// A line's value of a metric.
+fn value(line: &ValidationLine, name: &str) -> Option<f64> {
+    line.values.get(name).and_then(|value| value.as_f64())
+}
+
+fn validation(page: &mut Page, validations: &[&ValidationLine]) {
     let mut names: Vec<&str> = Vec::new();
     for line in validations {
         for name in line.values.keys() {
@@ -139,18 +150,30 @@ fn validation(page: &mut Page, validations: &[&ValidationLine]) -> Result<(), Re
             }
         }
     }
-    let value = |line: &ValidationLine, name: &str| line.values.get(name).and_then(|v| v.as_f64());
-    let series = names.iter().enumerate().map(|(colour, name)| {
-        let points = validations.iter().filter_map(|line| Some((line.step as f64, value(line, name)?))).collect();
-        Series::new(*name, colour, Mark::Dots, points)
-    });
-    let chart = Chart {
+    // The validation of step 0 is that of the base model.
+    let base = validations.iter().find(|line| line.step == 0);
+    let tuned = || validations.iter().filter(|line| line.step > 0);
+    let steps = tuned().map(|line| line.step as f64);
+    let ends = (tuned().next().map_or(0.0, |line| line.step as f64), steps.fold(0.0, f64::max));
+    let mut series = Vec::new();
+    for (colour, name) in names.iter().enumerate() {
+        if let Some(base) = base.and_then(|line| value(line, name)) {
+            let ends = vec![(ends.0, base), (ends.1, base)];
+            series.push(Series::new(format!("{name}, base"), colour, Mark::Dashed, ends));
+        }
+        let points = tuned().filter_map(|line| Some((line.step as f64, value(line, name)?))).collect();
+        series.push(Series::new(*name, colour, Mark::Dots, points));
+    }
+    page.charts(&[Chart {
         title: "Validation of the averaged, merged model".to_owned(),
         x: ("step".to_owned(), Scale::Whole),
-        y: (String::new(), Scale::Percent),
-        series: series.collect(),
-    };
-    page.charts(&[chart.svg()?]);
+        y: ("share of the validation set".to_owned(), Scale::Percent),
+        series,
+    }]);
+    page.caption(
+        "Validation data are held-out data of the training set's kind (ID). No error bars: the record does not say how many there \
+         are.",
+    );
     let mut columns = vec!["step>".to_owned(), "epoch>".to_owned()];
     columns.extend(names.iter().map(|name| format!("{name}>")));
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
@@ -165,53 +188,7 @@ fn validation(page: &mut Page, validations: &[&ValidationLine]) -> Result<(), Re
     let rows: Vec<_> = validations.iter().map(row).collect();
     let best = validations.iter().rposition(|line| line.best);
     page.table(&columns, &rows, best.as_slice());
-    Ok(())
-}
-
-/// At most [`POINTS`] points, each the mean of consecutive points.
-fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let stretch = points.len().div_ceil(POINTS).max(1);
-    let mean = |part: &[(f64, f64)]| {
-        let count = part.len() as f64;
-        let sum = part.iter().fold((0.0, 0.0), |sum, point| (sum.0 + point.0, sum.1 + point.1));
-        (sum.0 / count, sum.1 / count)
-    };
-    points.chunks(stretch).map(mean).collect()
-}
-
-/// Exponential moving average with a smaller decay in a short run.
-fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let keep = SMOOTHING.min(1.0 - 8.0 / (points.len() as f64 + 8.0));
-    let mut average = None;
-    let step = |&(x, y): &(f64, f64)| {
-        let next = average.map_or(y, |past: f64| keep * past + (1.0 - keep) * y);
-        average = Some(next);
-        (x, next)
-    };
-    points.iter().map(step).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_curve_is_thinned_to_means() {
-        let points: Vec<_> = (0..1200).map(|x| (f64::from(x), f64::from(x % 2))).collect();
-        let thin = thinned(&points);
-        assert_eq!(thin.len(), POINTS);
-        assert_eq!(thin[0], (0.5, 0.5));
-        assert_eq!(thinned(&points[..3]), points[..3]);
-        assert!(thinned(&[]).is_empty());
-    }
-
-    #[test]
-    fn smoothing_keeps_a_constant_and_follows_a_step() {
-        let constant: Vec<_> = (0..50).map(|x| (f64::from(x), 2.0)).collect();
-        assert_eq!(smoothed(&constant), constant);
-        let mut step = constant.clone();
-        step.extend((50..400).map(|x| (f64::from(x), 1.0)));
-        let last = smoothed(&step).last().map_or(0.0, |point| point.1);
-        assert!((last - 1.0).abs() < 1e-6, "{last}");
-    }
-}
+mod tests;
