@@ -67,21 +67,45 @@ fn a_killed_run_ends_with_the_same_bits() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupt_saves_and_exits_with_130() {
+fn an_interrupt_or_sigterm_saves_and_exits_with_130() {
     let folder = Folder::new();
     training(&folder, "whole", LONG).succeed();
-    let run = folder.join("run");
-    let mut child = training(&folder, "run", LONG).spawn();
-    wait_for(&run, 8, &mut child);
-    let id = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert!(run.join("report.html").is_file());
-    assert!(!run.join("report.json").exists(), "it is not finished");
-    let json = radapter("inspect --json").args([&run]).succeed().json();
-    assert_eq!(json["finished"], false);
-    resume(&run).succeed();
-    assert!(results(&run) == results(&folder.join("whole")));
+    for signal in ["-INT", "-TERM"] {
+        let run = folder.join(signal);
+        let mut child = training(&folder, signal, LONG).spawn();
+        wait_for(&run, 8, &mut child);
+        let id = child.id().to_string();
+        assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        assert!(run.join("report.html").is_file());
+        assert!(!run.join("report.json").exists(), "it is not finished");
+        let json = radapter("inspect --json").args([&run]).succeed().json();
+        assert_eq!(json["finished"], false);
+        resume(&run).succeed();
+        assert!(results(&run) == results(&folder.join("whole")));
+    }
+}
+
+/// 20,000 samples of the tiny model need 600 MB or more in one batch.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_batch_beyond_a_limit_of_the_address_space_is_refused_before_the_first_step() {
+    let folder = Folder::new();
+    training(&folder, "small", "--set epochs=1 --set batch_size=8").succeed();
+    let row = |number: usize| format!("images/dog/{:02}.png,{}\n", number % 10, ["dog", "cat"][number % 2]);
+    let rows = format!("path,label\n{}", (0..20_000).map(row).collect::<String>());
+    let table = folder.file("many.csv", rows);
+    let limited = "ulimit -v 500000; exec \"$0\" train classification --set batch_size=20000 --set steps=1 --set \
+                   val_fraction=0 --model \"$1\" --train \"$2\" --out \"$3\"";
+    let output = std::process::Command::new("sh")
+        .args(["-c", limited, env!("CARGO_BIN_EXE_radapter-under-test")])
+        .args([folder.join("model"), table, folder.join("run")])
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("samples at once needs at least") && error.contains("micro_batch"), "{error}");
+    assert!(!folder.join("run").exists());
 }
 
 #[test]

@@ -7,6 +7,7 @@
 mod allocator;
 mod bench;
 mod bench_recall;
+mod faults;
 mod in_memory;
 mod page;
 mod pretrain;
@@ -29,6 +30,8 @@ enum Chore {
     Bench(bench::Args),
     /// Time recall at K over random embeddings, and check its memory
     BenchRecall(bench_recall::Args),
+    /// Kill the command, fill its disk, stop it, and check that nothing is lost or torn
+    Faults(faults::Args),
     /// Pretrain the embedded CLIP on the shapes world from random weights; resumes where it stopped
     PretrainEmbedded(pretrain::Args),
     /// Evaluate methods on real data and write the table and the plot of the docs
@@ -45,6 +48,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().chore {
         Chore::Bench(args) => bench::run(&args),
         Chore::BenchRecall(args) => bench_recall::run(&args),
+        Chore::Faults(args) => faults::run(&args),
         Chore::PretrainEmbedded(args) => pretrain::run(&args),
         Chore::Repro(what) => repro::run(&what),
         Chore::TuneQuickstart(args) => tune::run(&args),

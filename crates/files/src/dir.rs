@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use thiserror::Error;
 
-use crate::{IoError, aside, folder_of, io_error, sync_folder};
+use crate::{Disk, IoError, Storage, aside, folder_of, io_error};
 
 /// Why a directory could not be written. Exhaustive, so that callers can turn each case into an error of their own.
 #[derive(Debug, Error)]
@@ -30,6 +30,7 @@ pub enum DirError {
 /// # Errors
 /// The errors of `fill`, and [`DirError`].
 pub fn write_dir<E: From<DirError>>(
+    storage: &dyn Storage,
     target: &Path,
     overwrite: bool,
     fill: impl FnOnce(&Path) -> Result<(), E>,
@@ -39,13 +40,13 @@ pub fn write_dir<E: From<DirError>>(
         return Err(DirError::Occupied { path: target.to_owned() }.into());
     }
     let parent = folder_of(target);
-    fs::create_dir_all(parent).map_err(io("create", parent))?;
+    create_dir(parent).map_err(DirError::from)?;
     let new = temporary(target, ".partial")?;
     fill(new.path())?;
-    sync_folder(new.path()).map_err(DirError::from)?;
+    storage.sync_folder(new.path()).map_err(io("sync", target))?;
 
     let replaced = match occupied {
-        true => Some(move_aside(target)?),
+        true => Some(move_aside(storage, target)?),
         // An empty directory in the way: not every system renames over one.
         false if target.exists() => {
             fs::remove_dir(target).map_err(io("replace", target))?;
@@ -53,16 +54,16 @@ pub fn write_dir<E: From<DirError>>(
         }
         false => None,
     };
-    if let Err(error) = fs::rename(new.path(), target) {
+    if let Err(error) = storage.rename(new.path(), target) {
         if let Some(replaced) = &replaced {
             // Best effort: the error that matters is the first.
-            let _ = fs::rename(replaced, target);
+            let _ = Disk.rename(replaced, target);
         }
         return Err(io("rename a temporary directory to", target)(error).into());
     }
     // It is no longer there under the temporary name.
     let _ = new.keep();
-    sync_folder(parent).map_err(DirError::from)?;
+    storage.sync_folder(parent).map_err(io("sync", parent))?;
     match replaced {
         Some(replaced) => Ok(fs::remove_dir_all(&replaced).map_err(io("remove", &replaced))?),
         None => Ok(()),
@@ -75,21 +76,67 @@ pub fn write_dir<E: From<DirError>>(
 ///
 /// # Errors
 /// [`IoError`], and the errors of `fill`.
-pub fn replace_dir<E: From<IoError>>(target: &Path, fill: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
+pub fn replace_dir<E: From<IoError>>(
+    storage: &dyn Storage,
+    target: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
     let new = aside(target);
+    let rename =
+        |from: &Path, to: &Path| storage.rename(from, to).map_err(io_error("rename a temporary directory to", target));
     remove_if_there(&new)?;
     fs::create_dir(&new).map_err(io_error("create", &new))?;
     let written = fill(&new).and_then(|()| {
-        sync_folder(&new)?;
-        remove_if_there(target)?;
-        Ok(fs::rename(&new, target).map_err(io_error("rename a temporary directory to", target))?)
+        storage.sync_folder(&new).map_err(io_error("sync", target))?;
+        let old = replaced(target);
+        remove_if_there(&old)?;
+        if target.exists() {
+            rename(target, &old)?;
+        }
+        if let Err(error) = rename(&new, target) {
+            // Best effort: the error that matters is the first.
+            let _ = Disk.rename(&old, target);
+            return Err(error.into());
+        }
+        let parent = folder_of(target);
+        storage.sync_folder(parent).map_err(io_error("sync", parent))?;
+        Ok(remove_if_there(&old)?)
     });
     if written.is_err() {
-        // Best effort: the error that matters is the first.
+        // Best effort, as above.
         let _ = fs::remove_dir_all(&new);
-        return written;
     }
-    Ok(sync_folder(folder_of(target))?)
+    written
+}
+
+/// Creates a directory and its missing parents, and makes their names durable.
+///
+/// # Errors
+/// [`IoError`].
+pub fn create_dir(path: &Path) -> Result<(), IoError> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
+    fs::create_dir_all(path).map_err(io_error("create", path))?;
+    for folder in missing.into_iter().rev().map(folder_of) {
+        Disk.sync_folder(folder).map_err(io_error("sync", folder))?;
+    }
+    Ok(())
+}
+
+/// Removes a directory. A kill leaves a part of it under another name only: [`aside`], which the next call, and
+/// [`replace_dir`], clears.
+///
+/// # Errors
+/// [`IoError`].
+pub fn remove_dir(path: &Path) -> Result<(), IoError> {
+    let temporary = aside(path);
+    remove_if_there(&temporary)?;
+    Disk.rename(path, &temporary).map_err(io_error("remove", path))?;
+    remove_if_there(&temporary)
+}
+
+/// The name under which [`replace_dir`] keeps the directory that it replaces.
+fn replaced(target: &Path) -> PathBuf {
+    aside(&target.with_added_extension("replaced"))
 }
 
 fn remove_if_there(path: &Path) -> Result<(), IoError> {
@@ -111,10 +158,10 @@ fn is_occupied(target: &Path) -> Result<bool, DirError> {
     }
 }
 
-fn move_aside(target: &Path) -> Result<PathBuf, DirError> {
-    let aside = temporary(target, ".replaced")?.keep();
-    fs::rename(target, &aside).map_err(io("move aside", target))?;
-    Ok(aside)
+fn move_aside(storage: &dyn Storage, target: &Path) -> Result<PathBuf, DirError> {
+    let aside = temporary(target, ".replaced")?;
+    storage.rename(target, aside.path()).map_err(io("move aside", target))?;
+    Ok(aside.keep())
 }
 
 /// A new directory beside the target. It becomes a result, so that it is not private to its owner as temporary directories

@@ -6,30 +6,34 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempPath;
 
-use crate::{Disk, IoError, Storage, folder_of, io_error, sync_folder, write_synced};
+use crate::{Disk, IoError, Storage, folder_of, io_error, write_synced};
 
 /// Writes a file whole. Its folder must exist.
 ///
 /// # Errors
 /// [`IoError`]; an existing file is unchanged, and nothing else is left behind.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), IoError> {
-    write_with(path, |file| file.write_all(bytes))
+    write_with(&Disk, path, |file| file.write_all(bytes))
 }
 
-/// As [`write()`], for content that is made piece by piece. Writes are buffered.
+/// As [`write()`], for content that is made piece by piece, on any storage.
 ///
 /// The temporary name is random, so that two processes may write the same file; the last one wins.
 ///
 /// # Errors
 /// [`IoError`], also for an error of `fill`; an existing file is unchanged, and nothing else is left behind.
-pub fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), IoError> {
+pub fn write_with(
+    storage: &dyn Storage,
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), IoError> {
     let reserved = tempfile::Builder::new()
         .prefix(".radapter-")
         .suffix(".tmp")
         // Not `tempfile_in`, whose files only their owner may read: this one becomes the result.
         .make_in(folder_of(path), |name| File::create_new(name))
         .map_err(io_error("write", path))?;
-    place(&Disk, reserved.into_temp_path(), path, fill)
+    place(storage, reserved.into_temp_path(), path, fill)
 }
 
 /// As [`write_with`], under the fixed temporary name [`aside`], on any storage.
@@ -55,8 +59,11 @@ fn place(
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), IoError> {
     write_synced(storage, &temporary, fill).map_err(|error| IoError { path: path.to_owned(), ..error })?;
-    temporary.persist(path).map_err(|error| io_error("rename a temporary file to", path)(error.error))?;
-    sync_folder(folder_of(path))
+    storage.rename(&temporary, path).map_err(io_error("rename a temporary file to", path))?;
+    // It is no longer there under the temporary name.
+    let _ = temporary.keep();
+    let folder = folder_of(path);
+    storage.sync_folder(folder).map_err(io_error("sync", folder))
 }
 
 /// Returns the fixed temporary name of a file or directory: its own with `.tmp` appended.

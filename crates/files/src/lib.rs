@@ -19,8 +19,9 @@
 //!
 //! Random names let several processes write one target. Fixed ones let a process find what a killed one left.
 //!
-//! Directories are filled with [`write()`] or, cheaper, [`write_synced`]. [`Storage`] creates the files, so that tests
-//! can exhaust the disk at any byte ([`faults`]).
+//! Directories are filled with [`write()`] or, cheaper, [`write_synced`]. [`create_dir`] and [`remove_dir`] create and
+//! remove them. [`Storage`] creates, syncs and renames the files, so that tests can exhaust the disk at any operation
+//! ([`faults`]).
 
 mod dir;
 pub mod faults;
@@ -30,28 +31,14 @@ mod json;
 mod lfs;
 mod storage;
 
-use std::fs::File;
 use std::path::Path;
 
-pub use dir::{DirError, replace_dir, write_dir};
+pub use dir::{DirError, create_dir, remove_dir, replace_dir, write_dir};
 pub use file::{aside, replace, write, write_with};
 pub use io_error::{IoError, io_error};
 pub use json::json_reason;
 pub use lfs::{LFS_POINTER, LFS_SIGNATURE, is_lfs_pointer};
 pub use storage::{Disk, Storage, SyncWrite, write_synced};
-
-/// Makes the names in a folder durable: a rename survives a power cut once this returns.
-///
-/// Only Unix lets a folder be opened and synced; elsewhere a rename is as durable as the system makes it, and nothing is done.
-///
-/// # Errors
-/// [`IoError`] if the folder cannot be opened or synced.
-pub fn sync_folder(path: &Path) -> Result<(), IoError> {
-    match cfg!(unix) {
-        true => File::open(path).and_then(|folder| folder.sync_all()).map_err(io_error("sync", path)),
-        false => Ok(()),
-    }
-}
 
 /// Returns the folder that a path lies in: `.` for a bare name.
 pub fn folder_of(path: &Path) -> &Path {

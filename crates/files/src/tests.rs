@@ -1,8 +1,8 @@
 //! The files left after a write that succeeds, fails, or meets an existing target.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-use std::io::{Error, ErrorKind};
+use std::io::{Error, ErrorKind, Write};
 
-use super::faults::FullAfter;
+use super::faults::FullAt;
 use super::*;
 
 fn names(folder: &Path) -> Vec<String> {
@@ -15,7 +15,7 @@ fn a_failed_write_leaves_the_old_file_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("result.json");
     write(&path, b"old").unwrap();
-    let error = write_with(&path, |file| {
+    let error = write_with(&Disk, &path, |file| {
         file.write_all(b"half")?;
         Err(Error::from(ErrorKind::StorageFull))
     });
@@ -29,11 +29,58 @@ fn a_full_disk_leaves_the_old_file_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("report.json");
     replace(&Disk, &path, |w| w.write_all(b"old")).unwrap();
-    let error = replace(&FullAfter::bytes(2), &path, |w| w.write_all(b"newer")).unwrap_err();
-    assert!(matches!(error, IoError { action: "write", .. }), "{error}");
-    assert_eq!(error.path, path);
-    assert_eq!(std::fs::read(&path).unwrap(), b"old");
-    assert_eq!(names(dir.path()), ["report.json"]);
+    // Created, written, synced, renamed.
+    for number in 0..4 {
+        for disk in [FullAt::operation(number), FullAt::inside(number)] {
+            let newer = |out: &mut dyn Write| out.write_all(b"newer");
+            for failed in [replace(&disk, &path, newer), write_with(&disk, &path, newer)] {
+                let error = failed.unwrap_err();
+                assert_eq!(error.path, path);
+                assert!(error.to_string().to_lowercase().contains("no space left"), "{error}");
+                assert_eq!(std::fs::read(&path).unwrap(), b"old");
+                assert_eq!(names(dir.path()), ["report.json"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_the_old_directory_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("best");
+    let fill = |disk: FullAt| {
+        move |dir: &Path| Ok::<(), DirError>(write_synced(&disk, &dir.join("file"), |w| w.write_all(b"new"))?)
+    };
+    let fixed = |disk: FullAt| replace_dir(&disk, &target, fill(disk.clone()));
+    let random = |disk: FullAt| write_dir(&disk, &target, true, fill(disk.clone()));
+    for write in [&fixed as &dyn Fn(FullAt) -> Result<(), DirError>, &random] {
+        let fill_old = |dir: &Path| Ok::<(), DirError>(super::write(&dir.join("file"), b"old")?);
+        write_dir(&Disk, &target, true, fill_old).unwrap();
+        let mut failures = 0;
+        while let Err(error) = write(FullAt::inside(failures)) {
+            failures += 1;
+            assert!(error.to_string().contains("best"), "{error}");
+            // The last failure is the sync of the folder, after the new directory has its name.
+            let expected: &[u8] = if failures <= 6 { b"old" } else { b"new" };
+            assert_eq!(std::fs::read(target.join("file")).unwrap(), expected, "{failures}: {error}");
+            assert!(failures > 6 || names(folder.path()) == ["best"], "{:?}", names(folder.path()));
+        }
+        // File created, written and synced; folder synced; old one renamed; new one renamed; parent synced.
+        assert_eq!(failures, 7);
+        write_dir(&Disk, &target, true, fill(FullAt::operation(9))).unwrap();
+        // What the failed sync left is removed by the next call that uses fixed names.
+        replace_dir(&Disk, &target, fill(FullAt::operation(9))).unwrap();
+    }
+}
+
+#[test]
+fn a_directory_is_removed_whole_under_another_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("step");
+    create_dir(&path.join("deep/est")).unwrap();
+    std::fs::create_dir(aside(&path)).unwrap();
+    remove_dir(&path).unwrap();
+    assert!(names(folder.path()).is_empty());
 }
 
 #[test]
@@ -43,16 +90,11 @@ fn a_replaced_directory_clears_what_a_killed_process_left() {
     std::fs::create_dir(aside(&target)).unwrap();
     std::fs::write(aside(&target).join("torn"), "").unwrap();
     for text in ["first", "second"] {
-        replace_dir::<IoError>(&target, |dir| write(&dir.join("file"), text.as_bytes())).unwrap();
+        replace_dir::<IoError>(&Disk, &target, |dir| write(&dir.join("file"), text.as_bytes())).unwrap();
         assert_eq!(std::fs::read(target.join("file")).unwrap(), text.as_bytes());
         assert_eq!(names(&target), ["file"]);
         assert_eq!(names(folder.path()), ["best"]);
     }
-    let failed =
-        replace_dir(&target, |dir| write_synced(&FullAfter::bytes(2), &dir.join("file"), |w| w.write_all(b"third")));
-    assert!(matches!(failed, Err(IoError { action: "write", .. })), "{failed:?}");
-    assert_eq!(std::fs::read(target.join("file")).unwrap(), b"second");
-    assert_eq!(names(folder.path()), ["best"]);
 }
 
 #[test]
@@ -79,15 +121,15 @@ fn a_directory_appears_whole_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("deep/result");
     let fill = |text: &'static str| move |dir: &Path| Ok::<(), DirError>(write(&dir.join("file"), text.as_bytes())?);
-    write_dir(&target, false, fill("first")).unwrap();
-    let error = write_dir(&target, false, fill("second")).unwrap_err();
+    write_dir(&Disk, &target, false, fill("first")).unwrap();
+    let error = write_dir(&Disk, &target, false, fill("second")).unwrap_err();
     assert!(matches!(error, DirError::Occupied { .. }), "{error}");
     assert_eq!(std::fs::read(target.join("file")).unwrap(), b"first");
 
-    write_dir(&target, true, fill("third")).unwrap();
+    write_dir(&Disk, &target, true, fill("third")).unwrap();
     assert_eq!(std::fs::read(target.join("file")).unwrap(), b"third");
 
-    let failed: Result<(), DirError> = write_dir(&target, true, |dir| {
+    let failed: Result<(), DirError> = write_dir(&Disk, &target, true, |dir| {
         std::fs::write(dir.join("file"), "half").unwrap();
         Err(DirError::Occupied { path: dir.to_owned() })
     });
@@ -102,8 +144,8 @@ fn an_empty_directory_is_taken_and_a_file_is_not() {
     let (empty, file) = (folder.path().join("empty"), folder.path().join("file"));
     std::fs::create_dir(&empty).unwrap();
     std::fs::write(&file, "mine").unwrap();
-    write_dir::<DirError>(&empty, false, |_| Ok(())).unwrap();
-    let error = write_dir::<DirError>(&file, true, |_| Ok(())).unwrap_err();
+    write_dir::<DirError>(&Disk, &empty, false, |_| Ok(())).unwrap();
+    let error = write_dir::<DirError>(&Disk, &file, true, |_| Ok(())).unwrap_err();
     assert!(error.to_string().contains("file"), "{error}");
     assert_eq!(std::fs::read(&file).unwrap(), b"mine");
 }

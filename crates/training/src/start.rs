@@ -7,6 +7,7 @@ use std::path::Path;
 
 use burn::module::{Module, Param};
 use radapter_clip::model::{Adapter, Clip, Precision};
+use radapter_files::Storage;
 
 use crate::config::TrainSettings;
 use crate::error::TrainError;
@@ -72,7 +73,7 @@ impl Start {
         let record = setup.record();
         let Setup { base, base_hash, parts, objective, train: settings, options, .. } = setup;
         let Parts { data, head, validator, files, .. } = parts;
-        let RunOptions { run_dir, devices, memory, mut progress, interrupt, .. } = options;
+        let RunOptions { run_dir, devices, memory, mut progress, interrupt, storage, .. } = options;
         let step = begin.step()?;
         // Beyond step 0, and without a teacher, the base is dropped: in another precision its memory is not shared with the model.
         let measured = (step == 0).then(|| (base.clone().valid(), head.clone().filter(|_| !objective.needs_text())));
@@ -102,7 +103,7 @@ impl Start {
 
         // The folder is created only after all checks have passed.
         let averaging = tuning.averaging(&settings, total);
-        let (run, _lock) = open(begin, &run_dir, &record, &files, averaging.is_some())?;
+        let (run, _lock) = open(begin, &*storage, &run_dir, &record, &files, averaging.is_some())?;
         let optimizer_settings = optimizer_settings(&settings, averaging);
         let (model, mut optimizer, counters) = restore(model, initial, &run, (step, done), optimizer_settings)?;
         let mut gradients = gradient_settings(&settings);
@@ -113,13 +114,14 @@ impl Start {
         let mut session = Session {
             batching,
             total,
-            metrics: Metrics::open(&run.metrics(), counters.step)?,
+            metrics: Metrics::open(&*storage, &run.metrics(), counters.step)?,
             events: match settings.log.tensorboard {
-                true => Some(EventFile::create(run.path(), counters.step)?),
+                true => Some(EventFile::create(&*storage, run.path(), counters.step)?),
                 false => None,
             },
             counters,
             run: run.clone(),
+            storage,
             base_hash,
             alpha: settings.alpha,
             validator,
@@ -158,7 +160,7 @@ impl Start {
             return Ok(Outcome::Interrupted { step: session.counters.step });
         }
         let report = session.report(tuned_parameters);
-        run.write_report(&report)?;
+        run.write_report(&*session.storage, &report)?;
         Ok(Outcome::Finished(report))
     }
 }
@@ -224,13 +226,14 @@ fn check_memory<A: Adapter>(
 /// Opens and locks the run's folder; creates it for a new run.
 fn open(
     begin: Begin,
+    storage: &dyn Storage,
     path: &Path,
     record: &RunRecord,
     files: &[(String, Vec<u8>)],
     averages: bool,
 ) -> Result<(RunDir, File), TrainError> {
     match begin {
-        Begin::New => RunDir::create(path, record, files, averages),
+        Begin::New => RunDir::create(storage, path, record, files, averages),
         Begin::Resume { run, lock, .. } => Ok((run, lock)),
     }
 }

@@ -200,5 +200,7 @@ pub fn write_safetensors_file(
     tensors: &StateDict,
     metadata: &BTreeMap<String, String>,
 ) -> Result<(), CheckpointError> {
-    Ok(radapter_files::write_with(path.as_ref(), |mut out| write_safetensors(&mut out, tensors, metadata))?)
+    Ok(radapter_files::write_with(&radapter_files::Disk, path.as_ref(), |mut out| {
+        write_safetensors(&mut out, tensors, metadata)
+    })?)
 }

@@ -53,7 +53,7 @@ pub(super) fn save(
         Some(dtype) => checkpoint.state.cast(dtype).map_err(CheckpointError::tensor(dir))?,
         None => checkpoint.state.clone(),
     };
-    radapter_files::write_dir(dir, options.overwrite, |temporary| {
+    radapter_files::write_dir(storage, dir, options.overwrite, |temporary| {
         let files = Files { dir: temporary, target: dir, storage };
         match options.format {
             Format::OpenClip => {
@@ -109,41 +109,12 @@ impl Files<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
-
-    use radapter_files::faults::FullAfter;
-    use radapter_files::{Disk, SyncWrite};
+    use radapter_files::Disk;
+    use radapter_files::faults::FullAt;
 
     use super::*;
     use crate::config::ClipConfig;
     use crate::state_dict::RawTensor;
-
-    /// A disk that takes every byte and loses them.
-    struct FailsAtSync;
-
-    struct Unsynced(File);
-
-    impl Storage for FailsAtSync {
-        fn create(&self, path: &Path) -> io::Result<Box<dyn SyncWrite>> {
-            Ok(Box::new(Unsynced(File::create(path)?)))
-        }
-    }
-
-    impl Write for Unsynced {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            self.0.flush()
-        }
-    }
-
-    impl SyncWrite for Unsynced {
-        fn sync(&mut self) -> io::Result<()> {
-            Err(io::ErrorKind::StorageFull.into())
-        }
-    }
 
     fn checkpoint() -> Checkpoint {
         let Ok(mut config) = ClipConfig::preset("ViT-B-32") else { panic!("a preset") };
@@ -168,21 +139,31 @@ mod tests {
         std::fs::read_dir(folder).and_then(|entries| entries.map(name).collect()).expect("the folder can be listed")
     }
 
-    #[test]
-    fn a_disk_that_fills_leaves_nothing_behind() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        for format in [Format::OpenClip, Format::HuggingFace] {
-            for bytes in [0, 1, 100, 1000, 3000, 300_000] {
-                let dir = folder.path().join("model");
-                let error = save_on(&FullAfter::bytes(bytes), &dir, format).expect_err("the disk is full");
+    /// Every operation of writing a checkpoint fails, first entirely, then one byte inside it; `check` is called after each.
+    fn fill_up(dir: &Path, format: Format, check: &dyn Fn()) {
+        for full in [FullAt::operation, FullAt::inside] {
+            let mut number = 0;
+            while let Err(error) = save_on(&full(number), dir, format) {
                 let CheckpointError::Io(IoError { path, error: system, .. }) = &error else { panic!("{error}") };
                 assert_eq!(system.kind(), io::ErrorKind::StorageFull);
-                assert!(path.starts_with(&dir), "named as it would be called: {error}");
-                assert!(entries(folder.path()).is_empty(), "{format} {bytes}");
+                assert!(path.starts_with(dir) || Some(&**path) == dir.parent(), "its final name: {error}");
+                // Once the directory has its name, only the sync of its parent is left to fail.
+                if Some(&**path) != dir.parent() {
+                    check();
+                }
+                std::fs::remove_dir_all(dir).ok();
+                number += 1;
             }
-            let error = save_on(&FailsAtSync, &folder.path().join("model"), format);
-            assert!(matches!(error, Err(CheckpointError::Io { .. })));
-            assert!(entries(folder.path()).is_empty());
+            assert!(number > 20, "{number}");
+        }
+    }
+
+    #[test]
+    fn a_disk_that_fills_at_any_operation_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for format in [Format::OpenClip, Format::HuggingFace] {
+            fill_up(&folder.path().join("model"), format, &|| assert!(entries(folder.path()).is_empty(), "{format}"));
+            std::fs::remove_dir_all(folder.path().join("model")).expect("it was saved");
         }
     }
 
@@ -190,10 +171,17 @@ mod tests {
     fn a_disk_that_fills_keeps_what_was_to_be_replaced() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let dir = folder.path().join("model");
-        checkpoint().save(&dir, &SaveOptions::new(Format::OpenClip)).expect("there is room");
-        save_on(&FullAfter::bytes(5000), &dir, Format::OpenClip).expect_err("the disk is full");
-        assert_eq!(entries(folder.path()), ["model"]);
-        assert_eq!(Checkpoint::open(&dir, None).map(|again| again.state).ok(), Some(checkpoint().state));
+        let mut number = 0;
+        loop {
+            checkpoint().save(&dir, &SaveOptions::new(Format::OpenClip).with_overwrite(true)).expect("there is room");
+            if save_on(&FullAt::inside(number), &dir, Format::HuggingFace).is_ok() {
+                break;
+            }
+            let kept = Checkpoint::open(&dir, None).expect("a complete checkpoint");
+            assert_eq!(kept.state, checkpoint().state, "{number}");
+            number += 1;
+        }
+        assert!(number > 20, "{number}");
     }
 
     #[test]

@@ -210,8 +210,24 @@ pub(crate) fn free_memory(chosen: &Chosen) -> Option<radapter_training::FreeMemo
 }
 
 fn available() -> Option<u64> {
-    let info = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let free = proc_bytes("/proc/meminfo", "MemAvailable:")?;
+    Some(free.min(address_space().unwrap_or(u64::MAX)))
+}
+
+/// What a limit of the address space (`ulimit -v`) leaves; `None` without one. Address space that is reserved and not used counts as
+/// left, because the allocator may still use it.
+fn address_space() -> Option<u64> {
+    #[cfg(unix)]
+    let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
+    #[cfg(not(unix))]
+    let limit: Option<u64> = None;
+    Some(limit?.saturating_sub(proc_bytes("/proc/self/status", "VmRSS:")?))
+}
+
+/// Reads a figure in KiB from a file of Linux, in bytes.
+fn proc_bytes(file: &str, key: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
     Some(1024 * line.split_whitespace().next()?.parse::<u64>().ok()?)
 }
 

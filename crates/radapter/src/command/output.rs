@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::Context;
-use radapter_files::folder_of;
+use radapter_files::{Disk, create_dir, folder_of};
 use serde::Serialize;
 
 use super::failure::StdoutClosed;
@@ -42,7 +42,7 @@ pub(crate) fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> std:
             })
             .with_context(|| format!("cannot write `{}`", path.display()));
     }
-    Ok(radapter_files::write_with(path, write)?)
+    Ok(radapter_files::write_with(&Disk, path, write)?)
 }
 
 /// Whether `path` exists and is neither a regular file nor a directory: `/dev/stdout`, a named pipe.
@@ -54,7 +54,7 @@ pub(crate) fn is_special(path: &Path) -> bool {
 pub(crate) fn write_dir(path: &Path, fill: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
     check_empty_dir(path)?;
     // Without a heading: an error of `fill` is often one of reading, and those of writing name the path.
-    radapter_files::write_dir(path, false, fill)
+    radapter_files::write_dir(&Disk, path, false, fill)
 }
 
 /// Checks that `path` does not exist or is an empty directory.
@@ -91,7 +91,7 @@ pub(crate) fn check_writable(path: &Path) -> anyhow::Result<()> {
 
 /// Creates a directory for results, with its parents.
 pub(crate) fn make_dir(path: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(path).with_context(|| format!("cannot create the directory `{}`", path.display()))
+    Ok(create_dir(path)?)
 }
 
 /// Names and values in two columns.

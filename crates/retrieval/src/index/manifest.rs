@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use radapter_files::{io_error, json_reason};
+use radapter_files::{Storage, io_error, json_reason};
 use radapter_images::DecodeMode;
 use serde::{Deserialize, Serialize};
 
@@ -104,9 +104,9 @@ impl Manifest {
     }
 
     /// Replaces the manifest in the directory, which commits a change of the index.
-    pub(super) fn write(&self, dir: &Path) -> Result<(), IndexError> {
+    pub(super) fn write(&self, storage: &dyn Storage, dir: &Path) -> Result<(), IndexError> {
         let path = dir.join(FILE);
         let text = serde_json::to_vec_pretty(self).map_err(|error| io_error("write", &path)(error.into()))?;
-        Ok(radapter_files::write(&path, &text)?)
+        Ok(radapter_files::write_with(storage, &path, |file| file.write_all(&text))?)
     }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use radapter_clip::checkpoint::{read_safetensors, write_safetensors_file};
+use radapter_clip::checkpoint::{read_safetensors, write_safetensors};
 use radapter_clip::state_dict::{RawTensor, StateDict, StoredDtype};
-use radapter_files::io_error;
+use radapter_files::{Storage, io_error};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -120,7 +120,7 @@ impl Rows {
     }
 
     /// Writes the rows as a segment, which the manifest does not name yet.
-    pub(super) fn write(self, dir: &Path, number: u64) -> Result<SegmentEntry, IndexError> {
+    pub(super) fn write(self, storage: &dyn Storage, dir: &Path, number: u64) -> Result<SegmentEntry, IndexError> {
         let file = format!("{FOLDER}/{number:08}{ENDING}");
         let path = dir.join(&file);
         let images = self.len();
@@ -133,7 +133,7 @@ impl Rows {
         let dim = self.values.len() / images.max(1);
         let mut tensors = StateDict::new();
         tensors.insert(EMBEDDINGS, RawTensor::from_f32([images, dim], self.values));
-        write_safetensors_file(&path, &tensors, &metadata)?;
+        radapter_files::write_with(storage, &path, |mut file| write_safetensors(&mut file, &tensors, &metadata))?;
         Ok(SegmentEntry { file, images })
     }
 }

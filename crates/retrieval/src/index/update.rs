@@ -12,7 +12,7 @@ use radapter_datasets::SkipReport;
 use radapter_datasets::folder::{self, FoundImage};
 use radapter_datasets::on_error::Skipped;
 use radapter_embedding::{EmbedOptions, Image, embed_images};
-use radapter_files::io_error;
+use radapter_files::{Storage, create_dir, io_error};
 use radapter_images::{DecodeMode, ImageSource};
 
 use super::manifest::FORMAT;
@@ -48,6 +48,8 @@ pub struct UpdateOptions<'a> {
     pub interrupt: &'a AtomicBool,
     /// Interval of saving finished embeddings: the work that a kill can lose.
     pub save_every: Duration,
+    /// Where the index is written; tests let it fail.
+    pub storage: &'a dyn Storage,
 }
 
 /// Summary of an update.
@@ -91,7 +93,9 @@ pub fn update(
         }
         images => images?,
     };
-    let (_lock, mut manifest) = begin(dir, &root, folder.moved, id, model.config().embed_dim, options.embed.decoding)?;
+    let storage = options.storage;
+    let (_lock, mut manifest) =
+        begin(storage, dir, &root, folder.moved, id, model.config().embed_dim, options.embed.decoding)?;
 
     let report = SkipReport::default();
     let mut wanted = Vec::with_capacity(images.len());
@@ -108,17 +112,18 @@ pub fn update(
         }
     }
     let mut updated = Updated { skipped: report.entries(), ..Updated::default() };
-    let there = tidy(dir, &mut manifest, &wanted, &mut updated)?;
+    let there = tidy(storage, dir, &mut manifest, &wanted, &mut updated)?;
     wanted.retain(|(name, ..)| !there.contains_key(name));
     let outcome = embed(dir, &mut manifest, &wanted, model, options, &mut updated, progress);
     // Small segments, saved in case of a kill, become large ones.
-    merge_small(dir, &mut manifest)?;
+    merge_small(storage, dir, &mut manifest)?;
     outcome?;
     Ok(updated)
 }
 
 /// Locks the index and reads its manifest, or creates both.
 fn begin(
+    storage: &dyn Storage,
     dir: &Path,
     root: &Path,
     moved: bool,
@@ -134,7 +139,7 @@ fn begin(
     if read()?.is_none() {
         check_empty(dir)?;
         let segments = dir.join(FOLDER);
-        fs::create_dir_all(&segments).map_err(io_error("create", segments))?;
+        create_dir(&segments)?;
     }
     let path = dir.join(LOCK);
     let lock = File::create(&path).map_err(io_error("create", &path))?;
@@ -150,7 +155,7 @@ fn begin(
         let images = root.to_owned();
         let (format, segments) = (FORMAT.to_owned(), Vec::new());
         let manifest = Manifest { format, model: id, embed_dim, decoding, images, segments };
-        manifest.write(dir)?;
+        manifest.write(storage, dir)?;
         return Ok((lock, manifest));
     };
     manifest.check_model(dir, &id)?;
@@ -191,6 +196,7 @@ type Wanted = [(String, PathBuf, Stamp)];
 
 /// Removes the leftovers of a kill, and drops images that were removed or changed. Returns the names of those that stay.
 fn tidy(
+    storage: &dyn Storage,
     dir: &Path,
     manifest: &mut Manifest,
     wanted: &Wanted,
@@ -218,13 +224,14 @@ fn tidy(
         }
     }
     if !stale.is_empty() {
-        rewrite(dir, manifest, kept, &stale)?;
+        rewrite(storage, dir, manifest, kept, &stale)?;
     }
     Ok(there)
 }
 
 /// Replaces segments by new ones with the remaining rows.
 fn rewrite(
+    storage: &dyn Storage,
     dir: &Path,
     manifest: &mut Manifest,
     mut segments: Vec<super::SegmentEntry>,
@@ -240,21 +247,21 @@ fn rewrite(
             rows.stamps.push(segment.stamps[index]);
             rows.values.extend_from_slice(&row);
             if rows.len() == SEGMENT {
-                segments.push(std::mem::take(&mut rows).write(dir, next)?);
+                segments.push(std::mem::take(&mut rows).write(storage, dir, next)?);
                 next += 1;
             }
         }
     }
     if !rows.is_empty() {
-        segments.push(rows.write(dir, next)?);
+        segments.push(rows.write(storage, dir, next)?);
     }
     manifest.segments = segments;
-    manifest.write(dir)?;
+    manifest.write(storage, dir)?;
     remove_unnamed(dir, manifest)
 }
 
 /// Merges the segments that are less than half full, if there are several.
-fn merge_small(dir: &Path, manifest: &mut Manifest) -> Result<(), IndexError> {
+fn merge_small(storage: &dyn Storage, dir: &Path, manifest: &mut Manifest) -> Result<(), IndexError> {
     let is_small = |entry: &&super::SegmentEntry| entry.images < SEGMENT / 2;
     if manifest.segments.iter().filter(is_small).count() < 2 {
         return Ok(());
@@ -266,7 +273,7 @@ fn merge_small(dir: &Path, manifest: &mut Manifest) -> Result<(), IndexError> {
         let all = vec![true; segment.len()];
         from.push((segment, all));
     }
-    rewrite(dir, manifest, large, &from)
+    rewrite(storage, dir, manifest, large, &from)
 }
 
 /// Removes the files that the manifest does not name, and unfinished manifests.
@@ -319,7 +326,7 @@ fn embed(
         let embedded = match embed_images(model, &images, &options.embed, &mut heard) {
             Ok(embedded) => embedded,
             Err(error) => {
-                save(dir, manifest, rows, updated)?;
+                save(options.storage, dir, manifest, rows, updated)?;
                 return Err(error.into());
             }
         };
@@ -337,22 +344,28 @@ fn embed(
             _ => size = (size / 2).max(LEAST),
         }
         if rows.len() >= SEGMENT || saved.elapsed() >= options.save_every {
-            save(dir, manifest, std::mem::take(&mut rows), updated)?;
+            save(options.storage, dir, manifest, std::mem::take(&mut rows), updated)?;
             saved = Instant::now();
         }
     }
-    save(dir, manifest, rows, updated)
+    save(options.storage, dir, manifest, rows, updated)
 }
 
-fn save(dir: &Path, manifest: &mut Manifest, rows: Rows, updated: &mut Updated) -> Result<(), IndexError> {
+fn save(
+    storage: &dyn Storage,
+    dir: &Path,
+    manifest: &mut Manifest,
+    rows: Rows,
+    updated: &mut Updated,
+) -> Result<(), IndexError> {
     if rows.is_empty() {
         // The model's name and the folder may have changed nevertheless.
-        return manifest.write(dir);
+        return manifest.write(storage, dir);
     }
     updated.embedded += rows.len();
-    let entry = rows.write(dir, next_number(manifest))?;
+    let entry = rows.write(storage, dir, next_number(manifest))?;
     manifest.segments.push(entry);
-    manifest.write(dir)
+    manifest.write(storage, dir)
 }
 
 /// Returns the next unused segment number.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use radapter_datasets::OnError;
 use radapter_embedding::{EmbedOptions, Image, embed_images, embed_texts};
+use radapter_files::faults::FullAt;
+use radapter_files::{Disk, Storage};
 use radapter_images::DecodeMode;
 use radapter_retrieval::index::{Folder, Index, IndexError, ModelId, SAVE_EVERY, UpdateOptions, Updated, update};
 
@@ -23,10 +25,20 @@ fn write(folder: &Path, indices: impl IntoIterator<Item = usize>) {
 }
 
 fn refresh(dir: &Path, images: &Path, seed: u64, on_error: OnError) -> Result<Updated, IndexError> {
+    refresh_on(&Disk, dir, images, seed, on_error)
+}
+
+fn refresh_on(
+    storage: &dyn Storage,
+    dir: &Path,
+    images: &Path,
+    seed: u64,
+    on_error: OnError,
+) -> Result<Updated, IndexError> {
     let stop = AtomicBool::new(false);
     let embed = EmbedOptions { batch: 4, on_error, ..EmbedOptions::default() };
     let folder = Folder { path: images.to_owned(), moved: false };
-    let options = UpdateOptions { embed, interrupt: &stop, save_every: SAVE_EVERY };
+    let options = UpdateOptions { embed, interrupt: &stop, save_every: SAVE_EVERY, storage };
     update(dir, &folder, &model(seed), id(seed), &options, &mut |_, _| {})
 }
 
@@ -55,7 +67,7 @@ fn an_index_has_one_decode_mode() {
         let stop = AtomicBool::new(false);
         let embed = EmbedOptions { decoding, ..EmbedOptions::default() };
         let folder = Folder { path: images.clone(), moved: false };
-        let options = UpdateOptions { embed, interrupt: &stop, save_every: SAVE_EVERY };
+        let options = UpdateOptions { embed, interrupt: &stop, save_every: SAVE_EVERY, storage: &Disk };
         update(&dir, &folder, &model(1), id(1), &options, &mut |_, _| {})
     };
     refresh(DecodeMode::Fast).unwrap();
@@ -138,6 +150,57 @@ fn leftovers_of_a_kill_are_removed_and_the_update_continues() {
     assert_eq!(refresh(&dir, &images, 1, OnError::Fail).unwrap().embedded, 9);
 }
 
+/// The names and embeddings of an index, in the order of names.
+fn content(dir: &Path) -> Vec<(String, Vec<u32>)> {
+    let index = Index::open(dir).unwrap();
+    let query = vec![1.0; index.manifest().embed_dim];
+    let found = index.search(&query, index.len()).unwrap();
+    let mut rows: Vec<_> = found.into_iter().map(|hit| (hit.path, vec![hit.score.to_bits()])).collect();
+    rows.sort();
+    rows
+}
+
+#[test]
+fn a_disk_full_at_any_operation_keeps_the_old_index_or_the_new_one() {
+    for full in [FullAt::operation, FullAt::inside] {
+        let folder = tempfile::tempdir().unwrap();
+        let (images, dir) = (folder.path().join("images"), folder.path().join("index"));
+        write(&images, 0..6);
+        // The first call, on nothing.
+        let mut failures = 0;
+        while let Err(error) = refresh_on(&full(failures), &dir, &images, 1, OnError::Fail) {
+            let text = error.to_string();
+            assert!(text.contains("index") && text.contains("No space left"), "{text}");
+            if let Ok(index) = Index::open(&dir) {
+                assert!([0, 6].contains(&index.len()), "{failures}");
+            }
+            std::fs::remove_dir_all(&dir).ok();
+            failures += 1;
+        }
+        assert!(failures > 10, "{failures}");
+        // An update that embeds, drops rows and merges segments.
+        let old = content(&dir);
+        let expected = {
+            let (images, dir) = (folder.path().join("other"), folder.path().join("other-index"));
+            write(&images, 1..9);
+            refresh(&dir, &images, 1, OnError::Fail).unwrap();
+            content(&dir)
+        };
+        write(&images, 6..9);
+        std::fs::remove_file(images.join("deep/00.png")).unwrap();
+        let dropped: Vec<_> = old.iter().filter(|(name, _)| name != "deep/00.png").cloned().collect();
+        let mut failures = 0;
+        while let Err(error) = refresh_on(&full(failures), &dir, &images, 1, OnError::Fail) {
+            assert!(error.to_string().contains("No space left"), "{error}");
+            let now = content(&dir);
+            assert!(now == old || now == dropped || now == expected, "{failures}: {error}");
+            failures += 1;
+        }
+        assert!(failures > 4, "{failures}");
+        assert_eq!(content(&dir), expected);
+    }
+}
+
 #[test]
 fn invalid_requests_are_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -190,7 +253,7 @@ fn an_interrupted_update_keeps_its_work_and_continues() {
     let stop = AtomicBool::new(false);
     let embed = EmbedOptions { batch: 4, ..EmbedOptions::default() };
     let place = Folder { path: images.clone(), moved: false };
-    let options = UpdateOptions { embed, interrupt: &stop, save_every: Duration::ZERO };
+    let options = UpdateOptions { embed, interrupt: &stop, save_every: Duration::ZERO, storage: &Disk };
     let mut segments = 0;
     let updated = update(&dir, &place, &model(1), id(1), &options, &mut |done, all| {
         assert_eq!(all, 40);
@@ -222,7 +285,8 @@ fn one_process_at_a_time_and_a_folder_may_move() {
     std::fs::rename(&images, &moved).unwrap();
     assert!(matches!(refresh(&dir, &moved, 1, OnError::Fail), Err(IndexError::OtherFolder { .. })));
     let stop = AtomicBool::new(false);
-    let options = UpdateOptions { embed: EmbedOptions::default(), interrupt: &stop, save_every: SAVE_EVERY };
+    let options =
+        UpdateOptions { embed: EmbedOptions::default(), interrupt: &stop, save_every: SAVE_EVERY, storage: &Disk };
     let place = Folder { path: moved.clone(), moved: true };
     let updated = update(&dir, &place, &model(1), id(1), &options, &mut |_, _| {}).unwrap();
     assert_eq!((updated.embedded, updated.kept), (0, 4));

@@ -1,9 +1,10 @@
 //! `metrics.jsonl`: exactly one line for each step and each validation, however often the run was interrupted.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use radapter_files::{Storage, SyncWrite, folder_of};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
@@ -84,7 +85,7 @@ impl Line {
 
 /// The file, open for appending.
 pub(crate) struct Metrics {
-    file: File,
+    file: Box<dyn SyncWrite>,
     path: PathBuf,
     /// Loss of the last recorded step.
     last_loss: Option<f64>,
@@ -94,18 +95,28 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     /// Opens the file and removes the lines beyond step `done`, whose steps will run again, and a torn last line.
-    pub(crate) fn open(path: &Path, done: u64) -> Result<Self, TrainError> {
-        let fail = || TrainError::io("open", path);
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(fail())?;
+    pub(crate) fn open(storage: &dyn Storage, path: &Path, done: u64) -> Result<Self, TrainError> {
+        let (keep, last_loss, base) = match File::open(path) {
+            Ok(file) => Self::done(&file, done).map_err(TrainError::io("read", path))?,
+            Err(error) if error.kind() == ErrorKind::NotFound => (0, None, Vec::new()),
+            Err(error) => return Err(TrainError::io("open", path)(error)),
+        };
+        let file = storage.append(path, keep).map_err(TrainError::io("open", path))?;
+        // The name of a new file.
+        storage.sync_folder(folder_of(path)).map_err(TrainError::io("sync", path))?;
+        Ok(Self { file, path: path.to_owned(), last_loss, base })
+    }
+
+    /// Returns the length of the lines up to step `done`, the loss of the last one, and the metrics of the base model.
+    fn done(file: &File, done: u64) -> std::io::Result<(u64, Option<f64>, Vec<(String, f64)>)> {
         let mut keep = 0;
         let mut last_loss = None;
         let mut base = Vec::new();
-        let mut reader = BufReader::new(&file);
+        let mut reader = BufReader::new(file);
         let mut line = Vec::new();
         loop {
             line.clear();
-            let length = reader.read_until(b'\n', &mut line).map_err(TrainError::io("read", path))?;
+            let length = reader.read_until(b'\n', &mut line)?;
             let whole = line.last() == Some(&b'\n');
             match serde_json::from_slice::<Line>(&line) {
                 Ok(parsed) if whole && parsed.step() <= done => {
@@ -113,12 +124,9 @@ impl Metrics {
                     last_loss = parsed.loss().or(last_loss);
                     base = parsed.base().unwrap_or(base);
                 }
-                _ => break,
+                _ => return Ok((keep, last_loss, base)),
             }
         }
-        file.set_len(keep).map_err(TrainError::io("truncate", path))?;
-        file.seek(SeekFrom::End(0)).map_err(TrainError::io("write", path))?;
-        Ok(Self { file, path: path.to_owned(), last_loss, base })
     }
 
     /// Appends a line in one write, so that a kill can tear the last line only.
@@ -143,7 +151,7 @@ impl Metrics {
 
     /// Syncs the lines to disk. Called before a state is saved, so that none of its steps can be missing here.
     pub(crate) fn sync(&mut self) -> Result<(), TrainError> {
-        self.file.sync_all().map_err(self.fail())
+        self.file.sync().map_err(self.fail())
     }
 
     fn fail(&self) -> impl FnOnce(std::io::Error) -> TrainError + use<> {
@@ -175,6 +183,8 @@ pub fn read_metrics(path: &Path) -> Result<Vec<Line>, TrainError> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use radapter_files::Disk;
+
     use super::*;
 
     fn train(step: u64) -> Line {
@@ -194,7 +204,7 @@ mod tests {
     fn opening_drops_later_steps_and_a_torn_line() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("metrics.jsonl");
-        let mut metrics = Metrics::open(&path, 0).unwrap();
+        let mut metrics = Metrics::open(&Disk, &path, 0).unwrap();
         let validation = Line::Validation(ValidationLine {
             step: 2,
             epoch: 1,
@@ -210,7 +220,7 @@ mod tests {
         std::fs::write(&path, &whole[..whole.len() - 5]).unwrap();
         assert_eq!(read_metrics(&path).unwrap().len(), 4, "the torn line is dropped");
 
-        let mut metrics = Metrics::open(&path, 2).unwrap();
+        let mut metrics = Metrics::open(&Disk, &path, 2).unwrap();
         metrics.append(&train(3)).unwrap();
         metrics.sync().unwrap();
         assert_eq!(read_metrics(&path).unwrap(), [train(1), train(2), validation, train(3)]);

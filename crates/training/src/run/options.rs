@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
 use radapter_datasets::on_error::Skipped;
+use radapter_files::{Disk, Storage};
 use radapter_images::PixelCache;
 
 use super::report::Outcome;
@@ -29,6 +30,8 @@ pub struct RunOptions {
     pub progress: Box<dyn ProgressListener>,
     /// Stops the run after the current step, with its state saved, when set to true.
     pub interrupt: Arc<AtomicBool>,
+    /// Where the run's files are written; tests let it fail.
+    pub storage: Arc<dyn Storage>,
 }
 
 impl RunOptions {
@@ -42,6 +45,7 @@ impl RunOptions {
             pixel_cache: None,
             progress: Box::new(IgnoreProgress),
             interrupt: Arc::default(),
+            storage: Arc::new(Disk),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use radapter_clip::model::Adapter;
-use radapter_files::{Disk, IoError, replace, replace_dir, write_synced};
+use radapter_files::{IoError, Storage, replace, replace_dir, write_synced};
 
 use crate::error::TrainError;
 use crate::model::TrainModel;
@@ -21,6 +21,7 @@ pub(crate) fn file_name(stem: &str, averaged: bool) -> String {
 
 /// What writes a run's files, and what they record of the run.
 pub(crate) struct Origin<'a, A: Adapter> {
+    pub(crate) storage: &'a dyn Storage,
     pub(crate) tuning: &'a dyn Tuning<A>,
     pub(crate) base_hash: &'a str,
 }
@@ -33,7 +34,7 @@ pub(crate) fn publish<A: Adapter>(
     origin: &Origin<'_, A>,
 ) -> Result<(), TrainError> {
     let mut write = |path: PathBuf, fill: &dyn Fn(&mut dyn Write) -> std::io::Result<()>| {
-        replace(&Disk, &path, |writer| fill(writer))
+        replace(origin.storage, &path, |writer| fill(writer))
     };
     write_values(dir, model, None, origin, &mut write)?;
     match averages {
@@ -50,10 +51,10 @@ pub(crate) fn publish_best<A: Adapter>(
     origin: &Origin<'_, A>,
 ) -> Result<(), TrainError> {
     let mut write = |path: PathBuf, fill: &dyn Fn(&mut dyn Write) -> std::io::Result<()>| {
-        write_synced(&Disk, &path, |writer| fill(writer))
+        write_synced(origin.storage, &path, |writer| fill(writer))
     };
     // A kill that leaves no best is harmless: resuming from the state that was saved before writes it again.
-    replace_dir(dir, |aside| write_values(aside, model, averages, origin, &mut write))
+    replace_dir(origin.storage, dir, |aside| write_values(aside, model, averages, origin, &mut write))
 }
 
 #[allow(clippy::type_complexity, reason = "an alias of the closure type would not be clearer")]
@@ -76,7 +77,7 @@ fn write_values<A: Adapter>(
         })?;
     }
     let clip = model.clip;
-    let Origin { tuning, base_hash } = *origin;
+    let Origin { tuning, base_hash, .. } = *origin;
     write(dir.join(file_name(tuning.stem(), averaged)), &|writer| tuning.write(&clip, base_hash, writer))?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use radapter_clip::config::ClipConfig;
-use radapter_files::{Disk, replace};
+use radapter_files::{Storage, create_dir, replace};
 use radapter_settings::schema::part;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -115,6 +115,7 @@ impl RunDir {
     /// Creates the folder of a new run. Its `config.toml` is written last, so that a folder with one is a run.
     /// The task's `files` (names and contents) are written before it.
     pub(crate) fn create(
+        storage: &dyn Storage,
         path: &Path,
         record: &RunRecord,
         files: &[(String, Vec<u8>)],
@@ -138,7 +139,7 @@ impl RunDir {
             }
         }
         let states = run.states();
-        fs::create_dir_all(&states).map_err(TrainError::io("create", &states))?;
+        create_dir(&states)?;
         let lock = run.lock()?;
         // Another process may have been faster.
         if path.join(Self::CONFIG).exists() {
@@ -147,11 +148,11 @@ impl RunDir {
         state::clean(&states, 0)?;
         let text = to_toml(record)?;
         let counters = state::Counters::start(averages);
-        state::save(&Disk, &states, &state::State::start(counters))?;
+        state::save(storage, &states, &state::State::start(counters))?;
         for (name, content) in files {
-            replace(&Disk, &run.path.join(name), |writer| writer.write_all(content))?;
+            replace(storage, &run.path.join(name), |writer| writer.write_all(content))?;
         }
-        replace(&Disk, &run.path.join(Self::CONFIG), |writer| writer.write_all(text.as_bytes()))?;
+        replace(storage, &run.path.join(Self::CONFIG), |writer| writer.write_all(text.as_bytes()))?;
         Ok((run, lock))
     }
 
@@ -237,9 +238,9 @@ impl RunDir {
         serde_json::from_slice(&text).map(Some).map_err(|e| TrainError::Unreadable { path, reason: e.to_string() })
     }
 
-    pub(crate) fn write_report(&self, report: &Report) -> Result<(), TrainError> {
+    pub(crate) fn write_report(&self, storage: &dyn Storage, report: &Report) -> Result<(), TrainError> {
         let path = self.path.join(Self::REPORT);
         let text = serde_json::to_vec_pretty(report).map_err(|e| TrainError::io("write", &path)(e.into()))?;
-        Ok(replace(&Disk, &path, |writer| writer.write_all(&text))?)
+        Ok(replace(storage, &path, |writer| writer.write_all(&text))?)
     }
 }

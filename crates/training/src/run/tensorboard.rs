@@ -5,12 +5,12 @@
 //! is a sequence of records as in TensorFlow's `record_writer.h`: length, its checksum, payload, its checksum. The payloads
 //! are the messages of `event.proto` and `summary.proto`, reduced to the fields written here.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prost::Message;
+use radapter_files::{Storage, SyncWrite};
 
 use super::metrics::Line;
 use crate::error::TrainError;
@@ -25,7 +25,7 @@ pub(crate) const PREFIX: &str = "events.out.tfevents.";
 /// | `train/loss`, `train/lr`, `train/grad_norm`, `train/samples_per_second` | per step |
 /// | `validation/NAME` | per metric of a validation |
 pub struct EventFile {
-    file: File,
+    file: Box<dyn SyncWrite>,
     path: PathBuf,
 }
 
@@ -36,13 +36,14 @@ impl EventFile {
     ///
     /// # Errors
     /// [`TrainError::Io`] if the folder cannot be read or the file cannot be written.
-    pub fn create(dir: &Path, done: u64) -> Result<Self, TrainError> {
+    pub fn create(storage: &dyn Storage, dir: &Path, done: u64) -> Result<Self, TrainError> {
         let earlier = event_files(dir)?;
         let last = earlier.last().and_then(|path| seconds_of(path)).unwrap_or_default();
         // Names stay in order when the clock is set back.
         let seconds = since_epoch().as_secs().max(last);
         let path = dir.join(format!("{PREFIX}{seconds:010}.radapter.{:04}", earlier.len() + 1));
-        let file = File::create_new(&path).map_err(TrainError::io("create", &path))?;
+        let file = storage.append(&path, 0).map_err(TrainError::io("create", &path))?;
+        storage.sync_folder(dir).map_err(TrainError::io("sync", dir))?;
         let mut events = Self { file, path };
         events.write(Event { file_version: Some("brain.Event:2".to_owned()), ..Event::at(0) })?;
         // TensorBoard discards the steps from this event's own on, and only if the version above comes first.
@@ -79,7 +80,7 @@ impl EventFile {
     /// # Errors
     /// [`TrainError::Io`] if the write fails.
     pub fn sync(&mut self) -> Result<(), TrainError> {
-        self.file.sync_all().map_err(TrainError::io("write", &self.path))
+        self.file.sync().map_err(TrainError::io("write", &self.path))
     }
 
     /// Removes the event files of `dir`, for a run that is discarded.
@@ -195,6 +196,8 @@ impl SessionLog {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use radapter_files::Disk;
+
     use super::*;
     use crate::gradients::times::StepTimes;
     use crate::run::metrics::{TrainLine, ValidationLine};
@@ -254,14 +257,14 @@ mod tests {
                 times: StepTimes::default(),
             })
         };
-        let mut first = EventFile::create(dir.path(), 0).unwrap();
+        let mut first = EventFile::create(&Disk, dir.path(), 0).unwrap();
         first.append(&train(1)).unwrap();
         first.append(&train(2)).unwrap();
         let values = [("top1".to_owned(), 0.75.into()), ("note".to_owned(), "none".into())].into_iter().collect();
         first
             .append(&Line::Validation(ValidationLine { step: 2, epoch: 1, values, best: true, seconds: 0.5 }))
             .unwrap();
-        let mut second = EventFile::create(dir.path(), 1).unwrap();
+        let mut second = EventFile::create(&Disk, dir.path(), 1).unwrap();
         second.append(&train(2)).unwrap();
         second.sync().unwrap();
 
@@ -291,7 +294,7 @@ mod tests {
     fn names_stay_in_order_when_the_clock_is_set_back() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(format!("{PREFIX}9999999999.radapter.0001")), "").unwrap();
-        let file = EventFile::create(dir.path(), 3).unwrap();
+        let file = EventFile::create(&Disk, dir.path(), 3).unwrap();
         assert_eq!(file.path.file_name().unwrap(), "events.out.tfevents.9999999999.radapter.0002");
     }
 }

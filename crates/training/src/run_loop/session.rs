@@ -8,7 +8,7 @@ use std::time::Instant;
 use burn::tensor::Tensor;
 use radapter_adapter::Alpha;
 use radapter_clip::model::{Adapter, Clip, Encoder};
-use radapter_files::Disk;
+use radapter_files::Storage;
 
 use super::loader::Batching;
 use super::teacher::TeacherModel;
@@ -45,6 +45,7 @@ pub(crate) struct Session<A: Adapter> {
     pub(crate) total: u64,
     pub(crate) counters: Counters,
     pub(crate) run: RunDir,
+    pub(crate) storage: Arc<dyn Storage>,
     pub(crate) metrics: Metrics,
     /// Event file of TensorBoard, if enabled.
     pub(crate) events: Option<EventFile>,
@@ -256,7 +257,7 @@ impl<A: Adapter> Session<A> {
             memory: optimizer.memory().clone(),
             counters: self.counters.clone(),
         };
-        saved::save(&Disk, &self.run.states(), &state)?;
+        saved::save(&*self.storage, &self.run.states(), &state)?;
         self.counters.seconds += started.elapsed().as_secs_f64();
         listener.event(&ProgressEvent::Saved { step: self.counters.step });
         Ok(())
@@ -282,7 +283,7 @@ impl<A: Adapter> Session<A> {
     }
 
     fn origin(&self) -> Origin<'_, A> {
-        Origin { tuning: &*self.tuning, base_hash: &self.base_hash }
+        Origin { storage: &*self.storage, tuning: &*self.tuning, base_hash: &self.base_hash }
     }
 
     /// Returns the phase of the next step, and the steps done in it.

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use radapter_files::{Storage, replace_dir, write_synced};
+use radapter_files::{Storage, remove_dir, replace_dir, write_synced};
 use serde::{Deserialize, Serialize};
 
 use super::stopping::Stopping;
@@ -122,11 +122,10 @@ pub fn saved_steps(states: &Path) -> Result<Vec<u64>, TrainError> {
 /// Saves a state and removes those before the last two.
 pub(crate) fn save(storage: &dyn Storage, states: &Path, state: &State) -> Result<(), TrainError> {
     // A resume from an older state finds a state of this step.
-    replace_dir(&folder(states, state.counters.step), |path| fill(storage, path, state))?;
+    replace_dir(storage, &folder(states, state.counters.step), |path| fill(storage, path, state))?;
     let steps = saved_steps(states)?;
     for &step in &steps[..steps.len().saturating_sub(KEPT)] {
-        let path = folder(states, step);
-        fs::remove_dir_all(&path).map_err(TrainError::io("remove", &path))?;
+        remove_dir(&folder(states, step))?;
     }
     Ok(())
 }
@@ -162,9 +161,11 @@ pub(crate) fn clean(states: &Path, step: u64) -> Result<(), TrainError> {
         let Some(name) = name.to_str().and_then(|name| name.strip_prefix(NAME)) else {
             continue;
         };
-        if name.ends_with(".tmp") || name.parse::<u64>().is_ok_and(|found| found > step) {
-            let path = entry.path();
+        let path = entry.path();
+        if name.ends_with(".tmp") {
             fs::remove_dir_all(&path).map_err(TrainError::io("remove", &path))?;
+        } else if name.parse::<u64>().is_ok_and(|found| found > step) {
+            remove_dir(&path)?;
         }
     }
     Ok(())

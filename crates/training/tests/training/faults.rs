@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
+use radapter_files::faults::FullAt;
 use radapter_methods::METHODS;
 use radapter_training::finetuned::FineTunedRun;
 use radapter_training::plan::check_resume;
 use radapter_training::{RunDir, TrainError};
 
+use crate::resume::history;
 use crate::support::{Drawn, Plan, Toy, finished, given, result_files, resume};
 
 fn started(dir: &Path) -> std::path::PathBuf {
@@ -18,6 +21,45 @@ fn started(dir: &Path) -> std::path::PathBuf {
 
 fn resumed(run: &Path) -> Result<(), TrainError> {
     Plan::new(&["epochs=3"]).resume(run).map(|_| ())
+}
+
+/// Two epochs of one step, with a best, an average, a state each, event files and a file of the task.
+fn short() -> Plan {
+    let mut plan = Plan::new(&["epochs=2", "batch_size=26", "log.tensorboard=true", "adapter.rank=2"]);
+    plan.files = vec![("classes.json".to_owned(), b"{}".to_vec())];
+    plan
+}
+
+#[test]
+fn a_disk_full_at_any_operation_of_a_run_loses_no_saved_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole");
+    finished(short().train(&whole).unwrap());
+    let whole = (result_files(&whole), history(&whole));
+    for full in [FullAt::operation, FullAt::inside] {
+        let mut number = 0;
+        loop {
+            let run = dir.path().join("run");
+            let mut plan = short();
+            plan.storage = Arc::new(full(number));
+            let Err(error) = plan.train(&run) else { break };
+            let text = error.to_string();
+            assert!(matches!(error, TrainError::Io(_)), "{number}: {text}");
+            assert!(text.contains("run") && text.to_lowercase().contains("no space left"), "{number}: {text}");
+            let outcome = match run.join("config.toml").exists() {
+                true => short().resume(&run),
+                false => short().train(&run),
+            };
+            finished(outcome.unwrap_or_else(|error| panic!("after operation {number} ({text}): {error}")));
+            assert!((result_files(&run), history(&run)) == whole, "{number}: {text}");
+            let left: Vec<_> = fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".tmp")), "{number}: {left:?}");
+            fs::remove_dir_all(&run).unwrap();
+            number += 1;
+        }
+        assert!(number > 80, "{number}");
+        fs::remove_dir_all(dir.path().join("run")).unwrap();
+    }
 }
 
 #[test]

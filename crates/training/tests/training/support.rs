@@ -10,6 +10,7 @@ use radapter_clip::checkpoint::{Checkpoint, Format};
 use radapter_clip::config::{ClipConfig, TextConfig, VisionConfig};
 use radapter_clip::model::{Clip, Encoder, ModelError};
 use radapter_datasets::SkipReport;
+use radapter_files::{Disk, Storage};
 use radapter_methods::METHODS;
 use radapter_settings::{Settings, SettingsError, Spec, settings};
 use radapter_test_support::small_config;
@@ -264,6 +265,7 @@ pub(crate) struct Plan {
     pub(crate) memory: Option<radapter_training::FreeMemory>,
     pub(crate) progress: Box<dyn ProgressListener>,
     pub(crate) interrupt: Arc<AtomicBool>,
+    pub(crate) storage: Arc<dyn Storage>,
 }
 
 impl Plan {
@@ -279,6 +281,7 @@ impl Plan {
             memory: None,
             progress: Box::new(IgnoreProgress),
             interrupt: Arc::default(),
+            storage: Arc::new(Disk),
         }
     }
 
@@ -291,6 +294,7 @@ impl Plan {
             memory: self.memory,
             progress: self.progress,
             interrupt: self.interrupt,
+            storage: self.storage,
             ..RunOptions::new(dir, Device::flex())
         };
         plan.setup(options).map_err(ToyError::of_training)

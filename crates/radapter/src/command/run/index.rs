@@ -1,6 +1,7 @@
 //! `index`: embeddings of a folder of images, kept on disk.
 
 use radapter_clip::model::Clip;
+use radapter_files::Disk;
 use radapter_retrieval::index::{Folder, Index, ModelId, SAVE_EVERY, UpdateOptions, Updated, update};
 use serde_json::json;
 
@@ -22,7 +23,7 @@ pub(super) fn run(args: &IndexArgs, session: &Session) -> anyhow::Result<()> {
     let folder = Folder { path: args.images.clone(), moved: args.moved };
     let interrupt = interrupt::watch()?;
     let embed = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
-    let options = UpdateOptions { embed, interrupt: &interrupt, save_every: SAVE_EVERY };
+    let options = UpdateOptions { embed, interrupt: &interrupt, save_every: SAVE_EVERY, storage: &Disk };
     let mut bar: Option<Progress> = None;
     let mut show = |done: usize, total: usize| {
         let bar = bar.get_or_insert_with(|| session.progress.start("embedding", "images", total as u64));

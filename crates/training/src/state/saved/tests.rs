@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use burn::tensor::Tensor;
-use radapter_files::faults::FullAfter;
+use radapter_files::faults::FullAt;
 use radapter_files::{Disk, IoError};
 
 use super::*;
@@ -51,23 +51,29 @@ fn a_state_round_trips_and_the_last_two_are_kept() {
 }
 
 #[test]
-fn a_full_disk_leaves_the_older_states_intact() {
-    let dir = tempfile::tempdir().unwrap();
-    save(&Disk, dir.path(), &state(1)).unwrap();
-    save(&Disk, dir.path(), &state(2)).unwrap();
-    let size: u64 =
-        fs::read_dir(folder(dir.path(), 2)).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
-    for bytes in (0..size).step_by(37) {
-        let error = save(&FullAfter::bytes(bytes), dir.path(), &state(3)).unwrap_err();
-        assert!(matches!(&error, TrainError::Io(IoError { action: "write", .. })), "{bytes}: {error}");
-        assert!(error.to_string().contains("step-00000003"), "{error}");
-        let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(names.len(), 2, "{bytes}: {names:?}");
-        let loaded = loaded(dir.path(), None, &named(0.0)).unwrap();
-        assert_eq!(loaded.counters.step, 2);
+fn a_disk_full_at_any_operation_leaves_the_older_states_intact() {
+    for full in [FullAt::operation, FullAt::inside] {
+        let dir = tempfile::tempdir().unwrap();
+        save(&Disk, dir.path(), &state(1)).unwrap();
+        save(&Disk, dir.path(), &state(2)).unwrap();
+        let mut number = 0;
+        while let Err(error) = save(&full(number), dir.path(), &state(3)) {
+            let TrainError::Io(IoError { error: system, .. }) = &error else { panic!("{error}") };
+            assert_eq!(system.kind(), std::io::ErrorKind::StorageFull);
+            let loaded = loaded(dir.path(), None, &named(0.0)).unwrap();
+            if loaded.counters.step == 2 {
+                assert!(error.to_string().contains("step-00000003"), "{error}");
+                assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "{number}: {error}");
+            } else {
+                // Renamed, so that it is complete; the sync of the folder failed.
+                assert_eq!(saved_steps(dir.path()).unwrap(), [1, 2, 3], "{error}");
+                clean(dir.path(), 2).unwrap();
+            }
+            number += 1;
+        }
+        assert!(number > 20, "{number}");
+        assert_eq!(saved_steps(dir.path()).unwrap(), [2, 3]);
     }
-    save(&FullAfter::bytes(size + 100), dir.path(), &state(3)).unwrap();
-    assert_eq!(saved_steps(dir.path()).unwrap(), [2, 3]);
 }
 
 #[test]
