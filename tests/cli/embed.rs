@@ -86,3 +86,35 @@ fn damaged_images_stop_or_are_left_out() {
     assert_eq!(names(&out, "image_names"), json!(["a.png"]));
     assert_eq!(tensor(&out, "pixels").0[0], 1);
 }
+
+#[test]
+fn damaged_jpegs_are_refused_or_decoded_as_libjpeg_does() {
+    let folder = Folder::new();
+    let model = tiny_model(&folder.join("model"));
+    std::fs::create_dir(folder.join("images")).unwrap();
+    let whole = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/images/tests/fixtures/images/ycc-420.jpg");
+    let whole = std::fs::read(whole).unwrap();
+    // The data ends early, the file does not.
+    std::fs::write(folder.join("images/a.jpg"), [&whole[..whole.len() - 60], &[0xff, 0xd9]].concat()).unwrap();
+    std::fs::write(folder.join("images/b.jpg"), &whole).unwrap();
+    let out = folder.join("out.safetensors");
+    let embed = |words: &str| {
+        radapter(words)
+            .with("--model", &model)
+            .with("--images", folder.join("images"))
+            .with("--pixel-cache", folder.join("pixels"))
+            .with("--out", &out)
+    };
+    embed("embed").fail(1, &["a.jpg", "truncated JPEG", "`--on-damage decode`"]);
+    for _ in 0..2 {
+        let done = embed("embed --pixels --on-damage decode").succeed();
+        assert!(done.stderr.contains("damaged image 1") && done.stderr.contains("a.jpg"), "{}", done.stderr);
+        assert_eq!(names(&out, "image_names"), json!(["a.jpg", "b.jpg"]));
+        assert_eq!(tensor(&out, "pixels").0[0], 2);
+    }
+    // A cache that was used with one treatment does not change the other.
+    embed("embed").fail(1, &["a.jpg"]);
+    let done = embed("embed --on-error skip").succeed();
+    assert!(done.stderr.contains("1 of 2 images"), "{}", done.stderr);
+    embed("embed --on-damage ignore").fail(2, &["refuse", "decode"]);
+}

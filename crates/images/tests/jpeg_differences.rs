@@ -103,7 +103,11 @@ fn damaged_files_have_pillow_s_pixels() {
         table.entry((ours, theirs)).or_default().push(path.file_stem().unwrap().to_string_lossy().into_owned());
     }
     for ((ours, theirs), files) in &table {
-        println!("{ours}, by Pillow {theirs}: {} ({}, …)", files.len(), files[..files.len().min(12)].join(", "));
+        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+        // `NUMBER-KIND`
+        files.iter().for_each(|file| *kinds.entry(file.split_once('-').map_or("", |(_, kind)| kind)).or_default() += 1);
+        println!("{ours}, by Pillow {theirs}: {}, such as {}: {kinds:?}", files.len(), files[0]);
     }
-    assert!(table.keys().all(|(_, theirs)| *theirs != "other pixels"), "other pixels");
+    // Files accepted here that differ are progressive, and end properly before their last scans: they are not smoothed.
+    assert!(!table.contains_key(&("recovered", "other pixels")));
 }

@@ -4,7 +4,7 @@ use radapter_classification::data::ClassificationData;
 use radapter_classification::read::read_labelled;
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::augment::Augment;
-use radapter_datasets::{OnError, Templates};
+use radapter_datasets::{OnDamage, OnError, Templates};
 use radapter_images::PixelCache;
 use radapter_training::{SampleKey, TrainData};
 
@@ -94,6 +94,28 @@ fn broken_images_stop_the_run_or_are_skipped_and_reported() {
     assert!(lenient.load(key(0, 0)).unwrap().is_some());
     assert_eq!(lenient.load(key(0, 1)).unwrap(), None);
     assert_eq!(lenient.skipped()[0].name, "grass/0.png");
+}
+
+#[test]
+fn damaged_jpegs_stop_the_run_or_are_decoded_and_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    write_squares(dir.path(), &[0, 1], 0, 1);
+    let mut jpeg = std::io::Cursor::new(Vec::new());
+    image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([(x * 9) as u8, (y * 7) as u8, (x * y) as u8]))
+        .write_to(&mut jpeg, image::ImageFormat::Jpeg)
+        .unwrap();
+    let whole = jpeg.into_inner();
+    std::fs::remove_file(dir.path().join("grass/0.png")).unwrap();
+    std::fs::write(dir.path().join("grass/0.jpg"), [&whole[..whole.len() - 200], &[0xff, 0xd9]].concat()).unwrap();
+    let data = |on_damage| {
+        let images = read_labelled(dir.path(), None, OnError::Fail).unwrap();
+        ClassificationData::new(images, &config(), None, Augment::default(), OnError::Fail).with_damage(on_damage)
+    };
+    let error = data(OnDamage::Refuse).load(key(0, 1)).unwrap_err().to_string();
+    assert!(error.contains("0.jpg") && error.contains("on_damage=decode"), "{error}");
+    let lenient = data(OnDamage::Decode);
+    assert!(lenient.load(key(0, 1)).unwrap().is_some());
+    assert_eq!((lenient.skip_report().damaged(), lenient.skipped().len()), (vec!["grass/0.jpg".to_owned()], 0));
 }
 
 #[test]

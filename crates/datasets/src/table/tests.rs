@@ -79,6 +79,11 @@ fn bad_files_name_line_and_column() {
         ("a.jpg,cat\nb.jpg\n", &plain, &["line 2", "column 2", "no such field"]),
         ("path,label\n,cat\n", &plain, &["line 2", "column `path`", "is empty"]),
         ("", &plain, &["no rows"]),
+        (
+            "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n",
+            &plain,
+            &["a Git LFS pointer", "git lfs pull"],
+        ),
         ("path,label\n", &plain, &["no rows"]),
         ("path,x,y\na.jpg,1,2\n", &plain, &["no column named label", "found `path`, `x`, `y`"]),
         ("path,label\na.jpg,cat\n", &asked("filepath", "label"), &["no column `filepath`", "`path`, `label`"]),

@@ -272,6 +272,21 @@ fn logits_come_from_either_kind_of_file() {
 }
 
 #[test]
+fn pointers_of_git_lfs_are_named() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 8165764\n";
+    for file in ["all.json", "folder/a.json", "folder/a.png", "folder/a.npz", "folder/a.safetensors"] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, pointer).unwrap();
+        let open = if file.starts_with("folder") { dir.path().join("folder") } else { path };
+        let error = ProposalFiles::open(&open).and_then(|files| files.of(wanted("a.jpg"))).unwrap_err().to_string();
+        let name = file.rsplit('/').next().unwrap();
+        assert!(error.contains("a Git LFS pointer") && error.contains(name), "{file}: {error}");
+    }
+}
+
+#[test]
 fn arrays_of_another_shape_or_type_are_refused() {
     let message = |arrays: &[(&str, Vec<u8>)]| {
         let folder = tempfile::tempdir().unwrap();
