@@ -6,7 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use radapter_datasets::DatasetError;
-use radapter_files::io_error;
+use radapter_files::{LFS_POINTER, LFS_SIGNATURE, io_error};
 use rayon::prelude::*;
 use safetensors::tensor::{Dtype, Metadata};
 
@@ -77,6 +77,9 @@ fn header(path: &Path, file: &mut File) -> Result<(u64, Metadata), DatasetError>
     let whole = file.metadata().map_err(io_error("read", path))?.len();
     let mut length = [0; 8];
     file.read_exact(&mut length).map_err(|_| damaged("the file ends within the header".to_owned()))?;
+    if LFS_SIGNATURE.starts_with(&length) {
+        return Err(DatasetError::about(path, format!("is {LFS_POINTER}")));
+    }
     let header = u64::from_le_bytes(length);
     if header > LONGEST_HEADER || header > whole - 8 {
         return Err(damaged(format!("its header claims {header} bytes, but the file has {whole}")));

@@ -33,10 +33,17 @@ pub(super) fn read(
     let mut hints = color::Hints::default();
     let mut frame: Option<Frame> = None;
     let mut scans = 0;
+    // The end of a scan that has the whole image.
+    let mut whole_at = None;
     // After the start marker.
     let mut at = 2;
     loop {
-        let marker = next_marker(data, &mut at)?;
+        // Pillow does not need what follows such a scan, if libjpeg could read ahead.
+        let may_end = recovers && whole_at.is_some_and(|end| end + 8 <= data.len());
+        let marker = match next_marker(data, &mut at) {
+            Err(Fault::Truncated(_)) if may_end => break,
+            marker => marker?,
+        };
         if marker == END {
             break;
         }
@@ -49,6 +56,7 @@ pub(super) fn read(
                 at += 2;
                 continue;
             }
+            Err(Fault::Truncated(_)) if may_end => break,
             segment => segment?,
         };
         match marker {
@@ -76,6 +84,11 @@ pub(super) fn read(
                     Fault::corrupt(format!("there are more than {MAX_SCANS} scans"))?;
                 }
                 at = scan::read(frame, &tables, segment, data, at, recovers)?;
+                if !frame.progressive
+                    && segment.first().is_some_and(|&parts| usize::from(parts) == frame.components.len())
+                {
+                    whole_at = Some(at);
+                }
             }
             // libjpeg chooses the colour space at the first scan.
             0xe0 if scans == 0 => hints.read_app0(segment),

@@ -9,6 +9,9 @@ use anyhow::{Context, bail};
 pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<String>> {
     let name = path.display();
     let bytes = std::fs::read(path).with_context(|| format!("cannot read the texts in `{name}`"))?;
+    if radapter_files::is_lfs_pointer(&bytes) {
+        bail!("`{name}` is {}", radapter_files::LFS_POINTER);
+    }
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {
@@ -42,7 +45,16 @@ fn lines(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+
+    #[test]
+    fn a_pointer_of_git_lfs_is_no_list_of_texts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("texts.txt");
+        std::fs::write(&path, "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n").unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("a Git LFS pointer"));
+    }
 
     #[test]
     fn lines_end_at_newlines_only() {

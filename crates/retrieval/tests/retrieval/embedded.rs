@@ -102,4 +102,7 @@ fn missing_and_misshapen_parts_are_named() {
         let error = refused(&path);
         assert!(error.contains("cut.safetensors"), "{cut}: {error}");
     }
+    let pointer = folder.path().join("pointer.safetensors");
+    std::fs::write(&pointer, "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n").unwrap();
+    assert!(refused(&pointer).contains("a Git LFS pointer"));
 }
