@@ -42,6 +42,15 @@ fn unknown_keys_come_with_the_nearest_ones() {
     ] {
         training(&folder, "run", "").with("--set", setting).fail(2, &[error]);
     }
+    for (setting, owners) in [
+        ("max_captions=2", "retrieval"),
+        ("crop.margin=0.1", "segmentation"),
+        ("captions=c.json", "retrieval and segmentation"),
+    ] {
+        let key = setting.split_once('=').unwrap().0.split('.').next().unwrap();
+        let error = format!("it is a setting of {owners}, not of classification");
+        training(&folder, "run", "").with("--set", setting).fail(2, &["unknown setting", key, &error]);
+    }
     // In a file: at the top, in a table, and as a dotted key. The message names the line.
     for (text, line, error) in [
         ("lr = 1e-3\nbatchsize = 8\n", 2, "unknown setting `batchsize`"),
@@ -143,5 +152,7 @@ fn a_flag_that_is_a_setting_or_another_command_s_comes_with_a_tip() {
     let folder = Folder::new();
     training(&folder, "run", "--margin 0.2").fail(2, &["unexpected argument '--margin'", "--set loss.margin=VALUE"]);
     training(&folder, "run", "--learning 0.2").fail(2, &["--set KEY=VALUE", "radapter settings"]);
+    training(&folder, "run", "--captions c.json")
+        .fail(2, &["`captions` is a setting of retrieval and segmentation, not of"]);
     radapter("zero-shot --model embedded --data x --suite s.toml").fail(2, &["radapter eval classification --suite"]);
 }

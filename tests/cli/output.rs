@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::support::{Folder, radapter, tiny_model};
+use crate::support::{Done, Folder, radapter, tiny_model, trained, training};
 
 #[test]
 fn every_subcommand_has_help_with_examples() {
@@ -128,4 +128,97 @@ fn nothing_but_results_is_on_stdout() {
         .succeed();
     assert_eq!(done.stdout, "");
     assert!(!done.stderr.is_empty());
+}
+
+#[test]
+fn verbose_shows_files_models_and_phases_of_every_command() {
+    let folder = Folder::new();
+    let (model, images, run) = (trained().model(), trained().images(), trained().run());
+    let texts = folder.file("texts.txt", "a dog\n");
+    let show = |path: &std::path::Path| path.display().to_string();
+    let weights = format!("from {}", model.display());
+    for (invocation, parts) in [
+        (radapter("inspect").args([&model]), vec![weights.clone()]),
+        (
+            radapter("tokenize").with("--texts", &texts).with("--out", folder.join("tokens.json")),
+            vec![format!("reading the texts {}", show(&texts)), format!("wrote {}", show(&folder.join("tokens.json")))],
+        ),
+        (
+            radapter("embed")
+                .with("--model", &model)
+                .with("--texts", &texts)
+                .with("--out", folder.join("e.safetensors")),
+            vec![weights.clone(), "embedding 1 texts".to_owned(), "wrote ".to_owned()],
+        ),
+        (
+            radapter("zero-shot").with("--model", &model).with("--data", &images),
+            vec![format!("reading the folder {}", show(&images)), "embedding 30 images".to_owned()],
+        ),
+        (
+            radapter("predict").with("--model", &run).with("--images", images.join("dog")),
+            vec!["by the method r-adapter".to_owned(), "merging ".to_owned(), "embedding 10 images".to_owned()],
+        ),
+        (
+            radapter("merge").with("--run", &run).with("--out", folder.join("merged")),
+            vec!["adapters-ema.safetensors".to_owned(), "wrote the directory ".to_owned()],
+        ),
+        (
+            radapter("index").with("--model", &model).with("--images", &images).with("--out", folder.join("index")),
+            vec![weights.clone(), "embedding 30 images".to_owned()],
+        ),
+        (
+            training(&folder, "run", "--steps 1 --batch-size 8"),
+            vec![
+                "trained parameters, 1 steps".to_owned(),
+                "validating step 0".to_owned(),
+                "saved the state of step 1".to_owned(),
+            ],
+        ),
+    ] {
+        let done = invocation.args(["-v"]).succeed();
+        for part in parts.iter().map(String::as_str).chain(["debug: radapter ", "debug: done in "]) {
+            assert!(done.stderr.contains(part), "{part}:\n{}", done.stderr);
+        }
+        assert!(!done.stderr.contains("trace: "), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn more_verbose_shows_steps_and_the_variable_overrides_the_flags() {
+    let folder = Folder::new();
+    let train = |out: &str| training(&folder, out, "--steps 1 --batch-size 8");
+    assert!(train("more").args(["-vv"]).succeed().stderr.contains("trace: Step("));
+    let inspect = || radapter("inspect").args([trained().model()]);
+    let debug = |done: &Done| done.stderr.contains("debug: ");
+    assert!(!debug(&inspect().succeed()));
+    assert!(debug(&inspect().env("RADAPTER_LOG", "debug").succeed()));
+    assert!(!debug(&inspect().args(["-v"]).env("RADAPTER_LOG", "warn").succeed()));
+    let one = inspect().env("RADAPTER_LOG", "error,radapter_clip=debug").succeed();
+    assert!(one.stderr.contains("debug: read ") && !one.stderr.contains("debug: radapter "), "{}", one.stderr);
+    let wrong = inspect().env("RADAPTER_LOG", "radapter=loud").succeed();
+    assert!(wrong.stderr.contains("warning: RADAPTER_LOG=radapter=loud is ignored"), "{}", wrong.stderr);
+    let help = radapter("inspect --help").succeed().stdout;
+    assert!(help.contains("RADAPTER_LOG") && help.contains("-vv"), "{help}");
+}
+
+#[test]
+fn lists_may_be_given_inline() {
+    let folder = Folder::new();
+    let tokens = |texts: &str| {
+        let out = folder.join("tokens.json");
+        radapter("tokenize").with("--texts", texts).with("--out", &out).succeed();
+        std::fs::read_to_string(out).unwrap()
+    };
+    let file = folder.file("texts.txt", "a dog, black\nthe sky\n");
+    assert_eq!(tokens(r#"["a dog, black", "the sky"]"#), tokens(file.to_str().unwrap()));
+    radapter("tokenize --texts [] --out x").fail(1, &["--texts", "no texts"]);
+    radapter("tokenize --texts [a --out x").fail(1, &["--texts", "is not JSON"]);
+
+    let zero_shot = |templates: &std::ffi::OsStr| {
+        let command =
+            radapter("zero-shot --json").with("--model", trained().model()).with("--data", trained().images());
+        command.with("--templates", templates).succeed().stdout
+    };
+    let file = folder.file("templates.txt", "a {}, drawn\nthe {}\n");
+    assert_eq!(zero_shot(r#"["a {}, drawn", "the {}"]"#.as_ref()), zero_shot(file.as_os_str()));
 }

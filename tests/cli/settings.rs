@@ -31,8 +31,27 @@ fn every_setting_is_listed_with_type_default_range_and_meaning() {
         );
     }
 
+    assert_eq!(setting(&listed, "train").unwrap()["required"], true);
+}
+
+#[test]
+fn the_overview_has_a_line_for_each_setting_under_the_heading_of_its_group() {
     let text = radapter("settings").succeed().stdout;
-    assert!(text.contains("lr = 5e-4\n") && text.contains("Base learning rate"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    let line = |start: &str| {
+        text.lines().position(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start}: {text}"))
+    };
+    let lr = text.lines().nth(line("lr ")).unwrap();
+    assert!(lr.contains("5e-4 *") && lr.contains("above 0") && lr.contains("Base learning rate"), "{lr}");
+    assert!(
+        line("every training") < line("lr ")
+            && line("lr ") < line("group loss")
+            && line("group loss") < line("loss.margin")
+    );
+    assert!(line("only classification") < line("shots "), "{text}");
+    assert!(text.lines().nth(line("train ")).unwrap().contains("required"), "{text}");
+    let of_retrieval = radapter("settings --task retrieval").succeed().stdout;
+    assert!(of_retrieval.contains("\ncaptions ") && !of_retrieval.contains("\nonly "), "{of_retrieval}");
 }
 
 #[test]

@@ -233,3 +233,102 @@ fn common_settings_have_flags_and_set_overrides_the_file() {
     assert_eq!(settings["loss"]["margin"].as_float(), Some(0.2));
     assert_eq!(settings["loss"]["temperature"].as_float(), Some(0.05));
 }
+
+#[test]
+fn a_finished_run_starts_another_and_its_base_is_the_default_model() {
+    let folder = Folder::new();
+    let again = |out: &str| {
+        radapter("train classification --steps 1 --batch-size 8")
+            .with("--from", trained().run())
+            .with("--train", trained().images())
+            .with("--out", folder.join(out))
+    };
+    let done = again("second").succeed();
+    assert!(done.stderr.contains("starting from the weights of"), "{}", done.stderr);
+    let config: toml::Table = std::fs::read_to_string(folder.join("second/config.toml")).unwrap().parse().unwrap();
+    assert_eq!(config["from"].as_str(), trained().run().canonicalize().unwrap().to_str());
+    assert_eq!(config["base"].as_str(), trained().model().canonicalize().unwrap().to_str());
+    // The same settings without --from give other weights.
+    training(&folder, "plain", "--steps 1 --batch-size 8").succeed();
+    let weights = |run: &str| std::fs::read(folder.join(run).join("adapters.safetensors")).unwrap();
+    assert_ne!(weights("second"), weights("plain"));
+
+    again("third").args(["--method", "full"]).fail(1, &["its method is r-adapter, and this run's is full", "--model"]);
+    again("third").args(["--resume"]).fail(2, &["--from", "--resume"]);
+    assert!(!folder.join("third").exists());
+}
+
+#[test]
+fn a_suite_is_measured_after_a_training_for_the_base_the_run_and_alpha_1() {
+    let folder = Folder::new();
+    let train = |out: &str| training(&folder, out, "--steps 3 --batch-size 8 --lr 0.01 --set warmup=0");
+    let suite = train("run").with("--suite", trained().suite()).args(["--json"]).succeed().json()["suite"].clone();
+    let alphas: Vec<f64> = suite.as_array().unwrap().iter().map(|row| row["alpha"].as_f64().unwrap()).collect();
+    assert_eq!(alphas, [0.0, 0.5, 1.0]);
+    let saved: Value = serde_json::from_slice(&std::fs::read(folder.join("run/suite.json")).unwrap()).unwrap();
+    assert_eq!(saved, suite);
+    for row in suite.as_array().unwrap() {
+        let alpha = row["alpha"].to_string();
+        let run = folder.join("run");
+        let eval = radapter("eval classification --json").with("--model", run).with("--suite", trained().suite());
+        let mut expected = eval.with("--alpha", &alpha).succeed().json();
+        expected.as_object_mut().unwrap().insert("alpha".to_owned(), row["alpha"].clone());
+        assert_eq!(expected, *row, "alpha {alpha}");
+    }
+    // A finished run is measured as well.
+    let again =
+        radapter("train --resume").with("--out", folder.join("run")).with("--suite", trained().suite()).succeed();
+    for word in ["base", "alpha = 0.5", "alpha = 1", "OOD", "radapter merge"] {
+        assert!(again.stdout.contains(word), "{word}: {}", again.stdout);
+    }
+}
+
+#[test]
+fn a_suite_that_cannot_be_measured_is_refused_before_the_training() {
+    let folder = Folder::new();
+    let train = || training(&folder, "run", "--steps 1 --batch-size 8");
+    drop(train());
+    train().with("--suite", folder.join("none.toml")).fail(1, &["none.toml"]);
+    classes_folder(&folder.join("other"), &["unicorn"], 1, false);
+    let set = |name: &str, data: &str| format!("name = \"{name}\"\ndata = \"{data}\"\n");
+    let other = format!("[id]\n{}[[ood]]\n{}", set("a", "images"), set("b", "other"));
+    train().with("--suite", folder.file("other.toml", other)).fail(1, &["set `b`", "unicorn"]);
+    train().with("--suite", "imagenet").fail(2, &["--root"]);
+    radapter("train retrieval --model embedded --captions c.json")
+        .with("--suite", trained().suite())
+        .with("--out", folder.join("run"))
+        .fail(2, &["--suite", "retrieval has no suites", "radapter eval retrieval"]);
+    assert!(!folder.join("run").exists());
+}
+
+#[test]
+fn settings_without_effect_are_named() {
+    let folder = Folder::new();
+    let warned = |out: &str, settings: &str| {
+        training(&folder, out, &format!("--steps 1 --batch-size 8 {settings}")).succeed().stderr
+    };
+    let said = warned("flyp", "--method flyp --set adapter.drop=0.5 --set adapter.rank=4 --set loss.margin=0.3");
+    assert!(said.contains("warning: adapter.drop, adapter.rank have no effect with the method flyp"), "{said}");
+    assert!(said.contains("warning: loss.margin has no effect with loss.kind = \"info-nce\""), "{said}");
+    assert!(!warned("plain", "--set adapter.rank=4 --set loss.margin=0.3").contains("no effect"));
+    // A run's own file has all settings, with their defaults.
+    let config = folder.join("flyp/config.toml");
+    let again = training(&folder, "again", "").with("--config", config).succeed();
+    assert!(!again.stderr.contains("loss.smoothing"), "{}", again.stderr);
+}
+
+#[test]
+fn the_usage_shows_what_a_training_needs() {
+    let words = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for (task, needs) in [
+        ("classification", "--model <MODEL> --train <DIR> --out <RUN>"),
+        ("retrieval", "--model <MODEL> --captions <FILE|DIR|PATTERN> --out <RUN>"),
+        ("segmentation", "--model <MODEL> --images <DIR> --out <RUN>"),
+    ] {
+        let help = words(radapter(&format!("train {task} --help")).succeed().stdout);
+        assert!(help.contains(&format!("Usage: radapter train {task} {needs}")), "{help}");
+        assert!(help.contains("knows drawn shapes"), "{help}");
+    }
+    let help = radapter("train --help").succeed().stdout;
+    assert!(help.contains("Usage: radapter train <TASK> --model <MODEL>"), "{help}");
+}

@@ -7,7 +7,7 @@ mod model;
 mod terminal;
 mod trained;
 
-pub(crate) use command::{Invocation, radapter};
+pub(crate) use command::{Done, Invocation, radapter};
 pub(crate) use data::{classes_folder, drawn, solid_png, write_suite};
 pub(crate) use model::{embeddings, safetensors_metadata, tensor, tiny_checkpoint, tiny_config, tiny_model};
 #[cfg(unix)]

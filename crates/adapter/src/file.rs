@@ -51,6 +51,7 @@ impl AdapterFile {
     /// [`AdapterError`], naming the file and the tensor.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, AdapterError> {
         let path = path.as_ref();
+        tracing::debug!("reading the adapters {}", path.display());
         Self::decode(&read_safetensors(path)?).map_err(|error| error.in_file(path))
     }
 

@@ -74,6 +74,7 @@ pub fn merge_checkpoint(
     alpha: Alpha,
     device: &Device,
 ) -> Result<(Checkpoint, f64), AdapterError> {
+    tracing::debug!("merging {} adapters at alpha = {alpha}", set.len());
     let merged = Checkpoint { state: merge_state(&base.state, set, alpha, device)?, ..base.clone() };
     // One model after the other: each is as large as the base.
     let adapted = with_alpha(attach_trained(Clip::from_state(&base.config, &base.state, device)?, set)?, alpha);

@@ -19,7 +19,7 @@ settings! {
     /// Settings of classification.
     pub struct ClassificationSettings {
         /// Training images: a folder with one sub-folder per class, or a .csv of path and label.
-        pub train: Option<AbsolutePath> = Spec::unset().flag("DIR"),
+        pub train: Option<AbsolutePath> = Spec::required().flag("DIR"),
         /// Validation images; unset: held out from the training images.
         pub val: Option<AbsolutePath> = Spec::unset().flag("DIR"),
         /// Texts of classes by folder: a TOML file of `folder = "text"`, or `imagenet` for WordNet ids.

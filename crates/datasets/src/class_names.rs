@@ -24,6 +24,7 @@ impl ClassNames {
     /// # Errors
     /// [`DatasetError`] if the file cannot be read, has another form, names a folder twice, or has an empty text.
     pub fn read(path: &Path) -> Result<Self, DatasetError> {
+        tracing::debug!("reading the class names {}", path.display());
         let file = std::fs::read_to_string(path).map_err(io_error("read the class names", path))?;
         refuse_lfs_pointer(path, file.as_bytes())?;
         let wrong = |problem: String| {

@@ -28,6 +28,7 @@ const CLASSES: &str = "a folder with one sub-folder of images per class";
 /// [`DatasetError`] if it does not exist, is empty or has no sub-folders, if a class has no image, or if something in it cannot be
 /// read.
 pub fn read(root: &Path, names: Option<&ClassNames>) -> Result<LabelledImages, DatasetError> {
+    tracing::debug!("reading the folder {}", root.display());
     let entries = entries(root)?;
     if entries.is_empty() {
         return Err(DatasetError::about(root, format!("is empty; expected {CLASSES}")));

@@ -1,4 +1,4 @@
-//! Lists of names that options take: a file with one per line or a JSON list, or names with commas between.
+//! Lists of names that options take: a file with one per line or a JSON list, a JSON list itself, or names with commas between.
 
 use std::path::Path;
 
@@ -7,7 +7,10 @@ use serde_json::Value;
 
 use crate::error::{DatasetError, refuse_lfs_pointer};
 
-/// Reads what an option names: a file, if there is one of that name, else the names between its commas.
+const EXPECTED: &str = "expected one name per line, or a JSON list of strings";
+
+/// Reads what an option names: a file, if there is one of that name, else a JSON list (for names that have commas), else the names
+/// between its commas.
 ///
 /// # Errors
 /// [`DatasetError`] for a file that does not exist or is of another form. An empty list is none.
@@ -15,6 +18,9 @@ pub fn resolve(text: &str) -> Result<Vec<String>, DatasetError> {
     let path = Path::new(text);
     if path.is_file() {
         return read(path);
+    }
+    if let Some(list) = inline_json(text) {
+        return list;
     }
     if !text.contains(',') && (path.is_dir() || looks_like_a_file(text)) {
         return Err(DatasetError::Option(format!(
@@ -24,13 +30,19 @@ pub fn resolve(text: &str) -> Result<Vec<String>, DatasetError> {
     Ok(text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }
 
+/// Reads an option's value that is a JSON list, for options whose texts have commas; `None` if it does not begin with `[` or is the name
+/// of a file.
+pub fn inline_json(text: &str) -> Option<Result<Vec<String>, DatasetError>> {
+    (text.trim_start().starts_with('[') && !Path::new(text).is_file()).then(|| of_json(Path::new(text), text))
+}
+
 /// Reads a file: a JSON list of strings or numbers if its content begins with `[`, else its lines, without spaces around them.
 /// Blank lines are kept, except at the end.
 ///
 /// # Errors
 /// [`DatasetError`] for a file that cannot be read, and for JSON that is not such a list.
 pub fn read(path: &Path) -> Result<Vec<String>, DatasetError> {
-    const EXPECTED: &str = "expected one name per line, or a JSON list of strings";
+    tracing::debug!("reading the list {}", path.display());
     let content = std::fs::read_to_string(path).map_err(io_error("read the list", path))?;
     refuse_lfs_pointer(path, content.as_bytes())?;
     let content = content.strip_prefix('\u{feff}').unwrap_or(&content).trim_end();
@@ -41,6 +53,11 @@ pub fn read(path: &Path) -> Result<Vec<String>, DatasetError> {
     if !content.trim_start().starts_with('[') {
         return Ok(content.lines().map(|line| line.trim().to_owned()).collect());
     }
+    of_json(path, content)
+}
+
+/// Parses a JSON list; errors name `path`.
+fn of_json(path: &Path, content: &str) -> Result<Vec<String>, DatasetError> {
     let list: Vec<Value> = serde_json::from_str(content).map_err(|error| {
         let reason = json_reason(content.as_bytes(), &error);
         DatasetError::about(path, format!("begins with `[` and is not JSON: {reason}; {EXPECTED}"))
@@ -99,6 +116,8 @@ mod tests {
             assert_eq!(of(content).unwrap(), ["sky", "road"], "{content}");
         }
         assert_eq!(resolve("sky, road,").unwrap(), ["sky", "road"]);
+        assert_eq!(resolve("[\"sky, blue\", \"road\"]").unwrap(), ["sky, blue", "road"]);
+        assert!(resolve("[sky").unwrap_err().to_string().contains("is not JSON"));
         assert_eq!(of("[7, \"08\"]").unwrap(), ["7", "08"]);
         assert_eq!(of("a\n\nb\n\n").unwrap(), ["a", "", "b"]);
         assert!(of("").unwrap().is_empty());

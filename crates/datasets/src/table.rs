@@ -86,6 +86,7 @@ impl Table {
     /// # Errors
     /// Those of [`Table::read`], except for empty fields if these are wanted.
     pub(crate) fn read_as(path: &Path, options: &TableOptions, wanted: &Wanted) -> Result<Self, DatasetError> {
+        tracing::debug!("reading the table {}", path.display());
         let bytes = std::fs::read(path).map_err(io_error("read", path))?;
         refuse_lfs_pointer(path, &bytes)?;
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);

@@ -31,13 +31,16 @@ impl Default for Templates {
 }
 
 impl Templates {
-    /// Resolves a setting: a built-in set, a single template (any text with `{}`), or else a file.
+    /// Resolves a setting: a built-in set, a JSON list, a single template (any text with `{}`), or else a file.
     ///
     /// # Errors
     /// [`DatasetError`] naming file and line, if it is none of these, or a template does not have exactly one `{}`.
     pub fn resolve(name: &str) -> Result<Self, DatasetError> {
         if let Some(templates) = Self::built_in(name) {
             return Ok(templates);
+        }
+        if let Some(list) = list::inline_json(name) {
+            return Self::from_list(list?);
         }
         if name.contains("{}") {
             let place = || ("entry 1".to_owned(), name.to_owned());

@@ -91,6 +91,8 @@ pub fn embed_images(
     options: &EmbedOptions,
     progress: &mut dyn FnMut(usize),
 ) -> Result<EmbeddedImages, EmbedError> {
+    let EmbedOptions { threads, batch, .. } = options;
+    tracing::debug!("embedding {} images: {threads} threads decode, batches of {batch}", images.len());
     let report = SkipReport::default();
     let pixels = preprocessed(model, images, options, &report);
     let mut batch = Batch::new(model, options.batch.max(1));

@@ -57,8 +57,9 @@ impl TextCache {
             return Ok(rows);
         }
         let rows = embed_groups(model, groups, batch)?;
-        if let Err(error) = self.keep(&path, &rows) {
-            tracing::warn!("text embeddings are not cached: {error}");
+        match self.keep(&path, &rows) {
+            Ok(()) => tracing::debug!("text embeddings written to {}", path.display()),
+            Err(error) => tracing::warn!("text embeddings are not cached: {error}"),
         }
         Ok(rows)
     }

@@ -24,6 +24,7 @@ pub fn embed_texts<T: AsRef<str> + Sync>(
     batch: usize,
 ) -> Result<Embeddings, EmbedError> {
     let dim = model.config().embed_dim;
+    tracing::debug!("embedding {} texts", texts.len());
     warn(texts, model.config().text.context_length);
     let mut values = vec![0.0; texts.len() * dim];
     each_distinct(model, texts, batch, |row, places| {
@@ -86,6 +87,7 @@ pub fn embed_groups<T: AsRef<str>>(
     batch: usize,
 ) -> Result<Embeddings, EmbedError> {
     let texts: Vec<&str> = groups.iter().flatten().map(AsRef::as_ref).collect();
+    tracing::debug!("embedding {} texts of {} classes", texts.len(), groups.len());
     let of = |(group, texts): (usize, &Vec<T>)| std::iter::repeat_n(group, texts.len());
     let group_of: Vec<usize> = groups.iter().enumerate().flat_map(of).collect();
     let dim = model.config().embed_dim;

@@ -1,10 +1,11 @@
 //! R-Adapter: small linear adapters after attention and MLP of every block of a frozen CLIP.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use burn::tensor::Device;
 use radapter_adapter::{
-    AdapterConfig, AdapterError, AdapterFile, AdapterSet, Alpha, RAdapter, attach, merge, merge_checkpoint,
+    AdapterConfig, AdapterError, AdapterFile, AdapterSet, Alpha, RAdapter, Scale, attach, merge, merge_checkpoint,
 };
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::{Clip, Encoder, Place};
@@ -39,6 +40,10 @@ impl Method for RAdapterMethod {
             tune = "adapters"
             loss.kind = "mpm-nce"
         "#
+    }
+
+    fn groups(&self) -> &'static [&'static str] {
+        &["adapter"]
     }
 
     fn tunes(&self) -> &'static [Tune] {
@@ -107,5 +112,18 @@ impl Tuning<RAdapter> for Adapters {
             config: Some(self.adapter.clone()),
         };
         file.write_to(&mut out)
+    }
+
+    fn read(&self, clip: Clip<RAdapter>, path: &Path) -> Result<Clip<RAdapter>, TrainError> {
+        let refused = |error: AdapterError| TrainError::Adapter(Box::new(error));
+        let set = AdapterFile::read(path).map_err(refused)?.adapters;
+        // A fixed scale is a setting, which saved states do not have.
+        if let Scale::Fixed(own) = self.adapter.scale
+            && let Some(other) = set.iter().map(|(_, adapter)| adapter.scale.unwrap_or(1.0)).find(|scale| *scale != own)
+        {
+            let expected = format!("{other}, the scale of {}", path.display());
+            return Err(refused(AdapterError::Setting { key: "adapter.scale", found: own.to_string(), expected }));
+        }
+        set.apply_to(clip).map_err(refused)
     }
 }

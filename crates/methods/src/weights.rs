@@ -1,6 +1,7 @@
 //! Methods that tune CLIP's own weights, without modules: the shared code of full fine-tuning, FLYP and OVSeg.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use burn::tensor::Device;
 use radapter_adapter::{AdapterError, Alpha};
@@ -10,7 +11,7 @@ use radapter_clip::state_dict::RawTensor;
 use radapter_training::config::Tune;
 use radapter_training::finetuned::{FineTunedError, RunFiles, TunedModel, misfit, mix};
 use radapter_training::method::Output;
-use radapter_training::state::{HEAD, write_parameters};
+use radapter_training::state::{HEAD, read_parameters, write_parameters};
 use radapter_training::{Method, Outcome, Start, TrainError, Tuning};
 
 /// A method that tunes the weights of the towers that its loss uses, or of the image tower alone.
@@ -118,5 +119,9 @@ impl Tuning<NoAdapter> for Weights {
     /// All weights, the frozen ones too, under OpenCLIP's names: with the run's architecture, a checkpoint.
     fn write(&self, clip: &Clip, _base_hash: &str, out: &mut dyn Write) -> io::Result<()> {
         write_parameters(clip, |_| true, out)
+    }
+
+    fn read(&self, clip: Clip, path: &Path) -> Result<Clip, TrainError> {
+        read_parameters(clip, |_| true, path)
     }
 }

@@ -1,5 +1,5 @@
-//! Robust fine-tuning of CLIP by R-Adapter (Kim et al., ECCV 2024): better on your data, and more robust on other data than full
-//! fine-tuning.
+//! Robust fine-tuning of CLIP by R-Adapter (Kim et al., ECCV 2024): raises accuracy on your data and keeps more accuracy elsewhere
+//! than full fine-tuning.
 //!
 //! This crate re-exports the others and holds the `radapter` command.
 //!

@@ -4,6 +4,7 @@ use radapter_classification::task::Classification;
 use radapter_methods::METHODS;
 use radapter_retrieval::task::Retrieval;
 use radapter_segmentation::task::Segmentation;
+use radapter_settings::SettingsError;
 use radapter_settings::kind::Kind;
 use radapter_settings::schema::Entry;
 use radapter_training::config::Recipe;
@@ -21,6 +22,27 @@ pub fn task(name: &str) -> Option<&'static dyn AnyTask> {
 /// The methods that a task can be trained by.
 pub(crate) fn methods(task: &dyn AnyTask) -> impl Iterator<Item = &'static dyn Method> {
     METHODS.iter().copied().filter(move |method| task.has_classifier() || !method.needs_classifier())
+}
+
+/// The other tasks that have a setting, or a group of settings, with this key.
+pub(crate) fn owners(key: &str, task: &dyn AnyTask) -> Vec<&'static str> {
+    let is_key = |known: &str| known.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let has = |other: &&&dyn AnyTask| other.settings().entries().iter().any(|entry| is_key(&entry.key));
+    TASKS.iter().filter(|other| other.name() != task.name()).filter(has).map(|other| other.name()).collect()
+}
+
+/// An error of settings that says so where the key is another task's.
+pub(crate) fn with_owner(error: SettingsError, task: &dyn AnyTask) -> SettingsError {
+    match error {
+        SettingsError::UnknownKey { key, origin, hint } => {
+            let hint = match owners(&key, task) {
+                owners if owners.is_empty() => hint,
+                owners => format!("; it is a setting of {}, not of {}", owners.join(" and "), task.name()),
+            };
+            SettingsError::UnknownKey { key, origin, hint }
+        }
+        error => error,
+    }
 }
 
 /// The names of a task's recipes.

@@ -14,15 +14,15 @@ settings! {
     /// Settings of retrieval.
     pub struct RetrievalSettings {
         /// Training images and captions: Karpathy or COCO JSON, CSV or TSV, or tar shards.
-        pub captions: Option<AbsolutePath> = Spec::unset().flag("FILE|DIR|PATTERN"),
+        pub captions: Option<AbsolutePath> = Spec::required().flag("FILE|DIR|PATTERN"),
         /// Folder of the images; unset: the folder of the captions.
         pub images: Option<AbsolutePath> = Spec::unset().flag("DIR"),
         /// Format of the captions; unset: detected.
         pub captions_format: Option<CaptionsFormat> = Spec::unset().flag("FORM"),
         /// Splits of Karpathy's JSON to train on, comma-separated as in train,restval; empty: all.
         pub split: Names = Spec::toml("[]").flag("LIST"),
-        /// File with the ids of the images in COCO's JSON to train on; unset: all.
-        pub image_ids: Option<AbsolutePath> = Spec::unset().flag("FILE"),
+        /// Ids of the images in COCO's JSON to train on: a file, or comma-separated ids; unset: all.
+        pub image_ids: Option<AbsolutePath> = Spec::unset().flag("FILE|LIST"),
         /// CSV column of image paths; unset: filepath, else detected.
         pub csv_img_key: Option<String> = Spec::unset().flag("NAME"),
         /// CSV column of captions; unset: title, else detected.
@@ -35,8 +35,8 @@ settings! {
         pub val_split: Names = Spec::toml("[]").flag("LIST"),
         /// Validation captions.
         pub val_captions: Option<AbsolutePath> = Spec::unset().flag("FILE"),
-        /// File with the ids of the images in COCO's JSON to validate on.
-        pub val_image_ids: Option<AbsolutePath> = Spec::unset().flag("FILE"),
+        /// Ids of the images in COCO's JSON to validate on: a file, or comma-separated ids.
+        pub val_image_ids: Option<AbsolutePath> = Spec::unset().flag("FILE|LIST"),
         /// Folder of the validation images; unset: that of the training images.
         pub val_images: Option<AbsolutePath> = Spec::unset().flag("DIR"),
         /// Share of the training images held out if no validation data are given.

@@ -19,7 +19,7 @@ settings! {
     /// Settings of segmentation.
     pub struct SegmentationSettings {
         /// Folder of the training images.
-        pub images: Option<AbsolutePath> = Spec::unset().flag("DIR"),
+        pub images: Option<AbsolutePath> = Spec::required().flag("DIR"),
         /// Folder of the training annotations: label maps, matched by relative path without extension.
         pub annotations: Option<AbsolutePath> = Spec::unset().flag("DIR"),
         /// Classes of the annotations: a file (one class per line, comma-separated synonyms), a built-in list, or comma-separated names.
@@ -39,11 +39,11 @@ settings! {
         /// Splits of Karpathy's JSON to train on, comma-separated as in train,restval; empty: all.
         pub split: Names = Spec::toml("[]").flag("LIST"),
         /// Nouns to find in captions, one per line, comma-separated synonyms; empty: the names of ADE20K, COCO and ImageNet.
-        pub nouns: NameList = Spec::toml("[]").flag("FILE"),
+        pub nouns: NameList = Spec::toml("[]").flag("FILE|LIST"),
         /// Mask proposals to match with nouns: builtin, or a path as for `eval segmentation`.
         pub proposals: ProposalsSource = Spec::toml("\"builtin\"").flag("builtin|PATH"),
         /// Classes or nouns excluded from training and validation: a file with one per line, or a list.
-        pub exclude: NameList = Spec::toml("[]").flag("FILE"),
+        pub exclude: NameList = Spec::toml("[]").flag("FILE|LIST"),
         /// Folder of the validation images.
         pub val_images: Option<AbsolutePath> = Spec::unset().flag("DIR"),
         /// Folder of the validation annotations.

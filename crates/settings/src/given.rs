@@ -151,6 +151,15 @@ impl Settings {
         self.table.remove(key)
     }
 
+    /// Returns the dotted keys of the given values, in the order of the table.
+    pub fn keys(&self) -> Vec<String> {
+        let of = |(key, value): (&String, &Value)| match value {
+            Value::Table(group) => group.keys().map(|inner| format!("{key}.{inner}")).collect(),
+            _ => vec![key.clone()],
+        };
+        self.table.iter().flat_map(of).collect()
+    }
+
     /// Returns the given values; a group is a table within.
     pub fn table(&self) -> &Table {
         &self.table

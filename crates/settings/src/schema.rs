@@ -204,6 +204,11 @@ pub struct Resolved {
 }
 
 impl Resolved {
+    /// Returns the value of a dotted key.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        get(&self.table, key)
+    }
+
     /// Extracts the settings of struct `T`.
     ///
     /// # Errors

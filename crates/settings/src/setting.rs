@@ -134,18 +134,25 @@ pub struct Spec {
     pub displaced_by: Option<&'static str>,
     /// The name of the value in help, if the setting has its own flag on the command line.
     pub flag: Option<&'static str>,
+    /// Whether the setting must be given, where it has no default.
+    pub required: bool,
     /// The settings of a group.
     pub group: Option<&'static [Setting]>,
 }
 
 impl Spec {
     const fn new(default: Default) -> Self {
-        Self { default, range: Range::Any, word: None, displaced_by: None, flag: None, group: None }
+        Self { default, range: Range::Any, word: None, displaced_by: None, flag: None, required: false, group: None }
     }
 
     /// Declares a setting that may be left out.
     pub const fn unset() -> Self {
         Self::new(Default::Unset)
+    }
+
+    /// Declares a setting without a default that must be given.
+    pub const fn required() -> Self {
+        Self { required: true, ..Self::new(Default::Unset) }
     }
 
     /// Declares a default, as TOML.

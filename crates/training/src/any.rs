@@ -1,5 +1,6 @@
 //! Object-safe view of tasks, for programs that take them from a registry.
 
+use std::any::Any;
 use std::error::Error;
 use std::marker::PhantomData;
 
@@ -14,6 +15,7 @@ use crate::method::Method;
 use crate::plan::{Inputs, Plan, check_resume, settings_of};
 use crate::run::options::{RunOptions, TrainOutcome};
 use crate::run::run_dir::RunDir;
+use crate::run::tuned::RunFiles;
 use crate::task::Task;
 
 /// Boxed error of a task whose type is not known.
@@ -94,8 +96,14 @@ pub trait AnyPlan {
     /// Those of [`Plan::settings`].
     fn settings(&self) -> Result<Table, SettingsError>;
 
+    /// Returns the task with its data, for callers that know its type.
+    fn task(&self) -> &dyn Any;
+
     /// Describes the run in one line.
     fn summary(&self) -> String;
+
+    /// Makes the new run start from the weights of a finished run, as [`Plan::from`] does.
+    fn start_from(&mut self, run: RunFiles);
 
     /// Returns warnings about the settings and the data.
     fn warnings(&self) -> &[String];
@@ -193,8 +201,16 @@ impl<T: Task> AnyPlan for Plan<T> {
         self.settings()
     }
 
+    fn task(&self) -> &dyn Any {
+        &self.task
+    }
+
     fn summary(&self) -> String {
         self.summary()
+    }
+
+    fn start_from(&mut self, run: RunFiles) {
+        self.from = Some(run);
     }
 
     fn warnings(&self) -> &[String] {

@@ -44,6 +44,9 @@ pub enum TrainError {
     /// A resumed run got a setting that differs from the recorded one.
     #[error("a resumed run cannot change `{key}`: the run has {run}, found {given}")]
     Contradiction { key: String, run: String, given: String },
+    /// A run whose weights a new run cannot start from.
+    #[error("{run} cannot start this run: {reason}", run = run.display())]
+    StartFrom { run: PathBuf, reason: String },
     /// A batch is too small for the loss.
     #[error("step {step} has {found} samples, but the loss needs at least {needed}; raise batch_size, or add samples")]
     BatchTooSmall { step: u64, found: usize, needed: usize },

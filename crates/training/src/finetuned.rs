@@ -85,6 +85,8 @@ impl FineTunedRun {
             return Err(FineTunedError::Unfinished { run: self.files.dir().path().to_owned() });
         }
         let alpha = alpha.unwrap_or_else(|| self.default_alpha());
+        let evaluated = self.files.evaluated(self.method.stem());
+        tracing::debug!("opening {} at alpha = {alpha} by the method {}", evaluated.display(), self.method.name());
         Ok(FineTuned { model: self.method.open(&self.files, base, alpha, device)?, alpha })
     }
 

@@ -42,6 +42,7 @@
 //! | `task`, [`method`], [`tuning`] | what a task and a method are |
 //! | [`plan`] | from settings to a run; `any`: the same for a task of a registry |
 //! | `train`, `start`, `setup` | starting and resuming a run, and the checks before |
+//! | `start_from` | starting from the weights of another run |
 //! | `run_loop` | the loop, its batches, validation, teacher, memory check |
 //! | `gradients` | the loss of a step and its gradients: whole, in parts, block by block, on several devices |
 //! | `optimizer` | AdamW by parameter names, clipping, moving average, learning-rate schedule |
@@ -69,6 +70,7 @@ mod run;
 mod run_loop;
 mod setup;
 mod start;
+mod start_from;
 pub mod state;
 mod task;
 mod train;

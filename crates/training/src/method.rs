@@ -27,6 +27,11 @@ pub trait Method: Debug + Send + Sync {
     /// Returns the method's defaults for the trainer's settings, as TOML.
     fn settings(&self) -> &'static str;
 
+    /// Returns the groups of settings that belong to this method: they have no effect with others.
+    fn groups(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Returns the supported values of `tune`, the default first.
     fn tunes(&self) -> &'static [Tune];
 

@@ -18,8 +18,9 @@ use crate::method::{self, Method};
 use crate::run::options::{RunOptions, TrainOutcome};
 use crate::run::report::Outcome;
 use crate::run::run_dir::{RunDir, RunRecord};
+use crate::run::tuned::RunFiles;
 use crate::setup::Setup;
-use crate::task::{Sources, Task};
+use crate::task::{Parts, Sources, Task};
 
 /// Run that is ready to start or to resume.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Plan<T: Task> {
     pub reference: Option<String>,
     pub method: &'static dyn Method,
     pub train: TrainSettings,
+    /// Finished run whose weights the new run starts from; `None` for the base model's.
+    pub from: Option<RunFiles>,
     /// The task, with its settings and data.
     pub task: T,
     /// Warnings about settings that are valid but probably unintended.
@@ -67,10 +70,8 @@ impl<T: Task> Plan<T> {
         let Inputs { methods, base, reference, data, device, progress } = inputs;
         let schema = settings_of::<T>();
         let (method, overlaid) = overlaid::<T>(methods, given, &schema)?;
-        let resolved = |samples| {
-            let facts = Facts { samples, checkpoint_temperature: base.temperature(), smoothing: T::SMOOTHING };
-            train_settings(method, &overlaid, &facts)
-        };
+        let facts = |samples| Facts { samples, checkpoint_temperature: base.temperature(), smoothing: T::SMOOTHING };
+        let resolved = |samples| train_settings(method, &overlaid, &facts(samples));
         // Settings are checked first, because reading data can take long. Of the trainer's, only the seed affects the data.
         let seed = resolved(1)?.seed;
         let own: T::Settings = overlaid.resolve(&Facts::default()).part()?;
@@ -78,8 +79,10 @@ impl<T: Task> Plan<T> {
         let samples = task.samples();
         let train = resolved(samples)?;
         let mut warnings = train.warnings(train.total_steps(samples));
+        let changed = changed::<T>(methods, given, &schema, &facts(samples))?;
+        warnings.extend(without_effect(methods, method, &train, &changed));
         warnings.extend(task.notes());
-        Ok(Self { base, reference, method, train, task, warnings })
+        Ok(Self { base, reference, method, train, from: None, task, warnings })
     }
 
     /// Plans a resume of the run in a folder. The data are read from their recorded paths, unless given in memory.
@@ -96,7 +99,7 @@ impl<T: Task> Plan<T> {
         let sources = Sources { base: &base, data, run: Some(run), seed: train.seed, device: &device, progress };
         let task = T::prepare(own, sources)?;
         let reference = record.base.or(reference);
-        Ok(Self { base, reference, method, train, task, warnings: Vec::new() })
+        Ok(Self { base, reference, method, train, from: None, task, warnings: Vec::new() })
     }
 
     /// Returns all settings as they are recorded.
@@ -149,9 +152,12 @@ impl<T: Task> Plan<T> {
     /// Settings that the task does not support.
     pub fn setup(self, options: RunOptions) -> Result<Setup, T::Error> {
         let settings = self.settings()?;
-        let Self { base, reference, train, task, .. } = self;
+        let Self { base, reference, train, from, task, .. } = self;
         let clip = Clip::from_state(&base.config, &base.state, &options.device).map_err(TrainError::from)?;
         let parts = task.parts(&clip, &train, &options)?;
+        if let (Some(from), Some(_), Some(rows)) = (&from, &parts.head, T::CLASSIFIER_ROWS) {
+            check_rows(from, rows, &parts)?;
+        }
         let base_hash = base.state.hash();
         // The run makes its own copy on the device.
         drop(base);
@@ -160,12 +166,26 @@ impl<T: Task> Plan<T> {
             base_hash,
             base: clip,
             reference,
+            from,
             parts,
             objective: train.loss.objective(),
             train,
             settings,
             options,
         })
+    }
+}
+
+/// Refuses a classifier whose rows are not those of this run.
+fn check_rows(from: &RunFiles, name: &str, parts: &Parts) -> Result<(), TrainError> {
+    let path = from.dir().path().join(name);
+    let theirs = std::fs::read(&path).map_err(TrainError::io("read", path))?;
+    match parts.files.iter().any(|(file, content)| file == name && *content == theirs) {
+        true => Ok(()),
+        false => {
+            let reason = format!("its classifier is for other classes, see its {name}; train on the same classes");
+            Err(TrainError::StartFrom { run: from.dir().path().to_owned(), reason })
+        }
     }
 }
 
@@ -185,6 +205,44 @@ fn overlaid<'a, T: Task>(
     let (method, layers) = layers::<T>(methods, given)?;
     let layers: Vec<&Settings> = layers.iter().chain([given]).collect();
     Ok((method, schema.overlay(&layers)?))
+}
+
+/// Returns the keys of the given settings whose values are not those that the layers below have.
+fn changed<T: Task>(
+    methods: &[&'static dyn Method],
+    given: &Settings,
+    schema: &Schema,
+    facts: &Facts,
+) -> Result<Vec<String>, SettingsError> {
+    let (_, below) = layers::<T>(methods, given)?;
+    let below: Vec<&Settings> = below.iter().collect();
+    let all: Vec<&Settings> = below.iter().copied().chain([given]).collect();
+    let (below, all) = (schema.overlay(&below)?.resolve(facts), schema.overlay(&all)?.resolve(facts));
+    Ok(given.keys().into_iter().filter(|key| below.get(key) != all.get(key)).collect())
+}
+
+/// Warns of settings that the method or the loss does not use.
+fn without_effect(
+    methods: &[&'static dyn Method],
+    method: &dyn Method,
+    train: &TrainSettings,
+    changed: &[String],
+) -> Vec<String> {
+    let is_in = |groups: &[&str], key: &str| key.split_once('.').is_some_and(|(group, _)| groups.contains(&group));
+    let of_others = |key: &str| !is_in(method.groups(), key) && methods.iter().any(|other| is_in(other.groups(), key));
+    let warning = |unused: &dyn Fn(&str) -> bool, with: String| {
+        let keys: Vec<&str> = changed.iter().map(String::as_str).filter(|key| unused(key)).collect();
+        let verb = if keys.len() == 1 { "has" } else { "have" };
+        (!keys.is_empty()).then(|| format!("{} {verb} no effect with {with}", keys.join(", ")))
+    };
+    let kind = train.loss.kind;
+    [
+        warning(&of_others, format!("the method {}", method.name())),
+        warning(&|key| kind.unused().contains(&key), format!("loss.kind = \"{}\"", kind.name())),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn train_settings(method: &dyn Method, overlaid: &Overlaid<'_>, facts: &Facts) -> Result<TrainSettings, SettingsError> {

@@ -11,6 +11,7 @@ use crate::error::TrainError;
 use crate::objective::Objective;
 use crate::run::options::RunOptions;
 use crate::run::run_dir::{FORMAT, RunRecord};
+use crate::run::tuned::RunFiles;
 use crate::task::Parts;
 
 /// Inputs of a run, as [`Plan`](crate::plan::Plan) prepares them.
@@ -23,6 +24,8 @@ pub struct Setup {
     pub reference: Option<String>,
     /// Hash of the base's tensors ([`StateDict::hash`](radapter_clip::state_dict::StateDict::hash)).
     pub base_hash: String,
+    /// Finished run whose weights a new run starts from.
+    pub from: Option<RunFiles>,
     /// What the task trains on and validates.
     pub parts: Parts,
     pub objective: Arc<dyn Objective>,
@@ -41,6 +44,10 @@ impl Setup {
             task: self.task.to_owned(),
             base: self.reference.clone(),
             base_hash: self.base_hash.clone(),
+            from: self.from.as_ref().map(|from| {
+                let path = from.dir().path();
+                path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string()
+            }),
             samples: self.parts.data.len(),
             data: self.parts.data.fingerprint(),
             settings: self.settings.clone(),
@@ -52,7 +59,40 @@ impl Setup {
     pub(crate) fn check(&self) -> Result<(), TrainError> {
         self.check_samples()?;
         self.check_devices()?;
-        self.check_validation()
+        self.check_validation()?;
+        self.check_from()
+    }
+
+    fn check_from(&self) -> Result<(), TrainError> {
+        let Some(from) = &self.from else { return Ok(()) };
+        let run = from.dir().path();
+        let refused = |reason| Err(TrainError::StartFrom { run: run.to_owned(), reason });
+        if from.dir().report()?.is_none() {
+            return refused(format!(
+                "it is not finished; finish it with `radapter train --resume --out {}`",
+                run.display()
+            ));
+        }
+        let (theirs, own) = (&from.train().method, &self.train.method);
+        if theirs != own {
+            return refused(format!(
+                "its method is {theirs}, and this run's is {own}; use method = {theirs}, or tune its merged model with \
+                 `--model {}`",
+                run.display()
+            ));
+        }
+        let (theirs, own) = (&from.record().base_hash, &self.base_hash);
+        if theirs != own {
+            return refused(format!(
+                "it tuned another model (hash {theirs}, found {own}); give the model it was trained on"
+            ));
+        }
+        if from.train().loss.objective().needs_text() != self.objective.needs_text() {
+            return refused(
+                "one of the two runs trains a classifier and the other does not; use its loss.kind".to_owned(),
+            );
+        }
+        Ok(())
     }
 
     fn check_samples(&self) -> Result<(), TrainError> {

@@ -24,12 +24,14 @@ use crate::run::options::{FreeMemory, RunOptions};
 use crate::run::report::Outcome;
 use crate::run::run_dir::{RunDir, RunRecord};
 use crate::run::tensorboard::EventFile;
+use crate::run::tuned::RunFiles;
 use crate::run_loop;
 use crate::run_loop::loader::{Batching, Form, Loader, Source};
 use crate::run_loop::memory::Needs;
 use crate::run_loop::session::{Session, phase_of};
 use crate::run_loop::teacher::TeacherModel;
 use crate::setup::Setup;
+use crate::start_from::StartFiles;
 use crate::state::parameters;
 use crate::state::saved::{self, Counters};
 use crate::state::tensor_file::Named;
@@ -39,7 +41,13 @@ use crate::tuning::{Phase, Tuning};
 /// Whether a run is new or resumed.
 pub(crate) enum Begin {
     New,
-    Resume { run: RunDir, lock: File, from_step: Option<u64> },
+    /// `has_start`: the folder has the weights that the run started from.
+    Resume {
+        run: RunDir,
+        lock: File,
+        from_step: Option<u64>,
+        has_start: bool,
+    },
 }
 
 /// Run whose method is about to attach its modules.
@@ -71,8 +79,8 @@ impl Start {
     pub fn run<A: Adapter + Sync>(self, clip: Clip<A>, tuning: Box<dyn Tuning<A>>) -> Result<Outcome, TrainError> {
         let Self { setup, begin } = self;
         let record = setup.record();
-        let Setup { base, base_hash, parts, objective, train: settings, options, .. } = setup;
-        let Parts { data, head, validator, files, .. } = parts;
+        let Setup { base, base_hash, from, parts, objective, train: settings, options, .. } = setup;
+        let Parts { data, head, validator, mut files, .. } = parts;
         let RunOptions { run_dir, devices, memory, mut progress, interrupt, storage, .. } = options;
         let step = begin.step()?;
         // Beyond step 0, and without a teacher, the base is dropped: in another precision its memory is not shared with the model.
@@ -82,7 +90,14 @@ impl Start {
         let phases = tuning.phases(&settings, total);
         // A classifier that the loss does not use would have no gradient.
         let head = head.filter(|_| !objective.needs_text()).map(Param::from_tensor);
-        let plain = TrainModel { clip, head };
+        let mut plain = TrainModel { clip, head };
+        if let Some(start) = begin.start_files(from.as_ref()) {
+            let last = phases.len().saturating_sub(1);
+            plain = start.load(plain, &*tuning, |key| tuning.trains(key, last))?;
+            if matches!(begin, Begin::New) {
+                files.extend(start.copies(tuning.stem(), plain.head.is_some())?);
+            }
+        }
         let (phase, done) = phase_of(&phases, step);
         let model = under_training(plain.clone(), &*tuning, phase);
         let initial = parameters::trained(&model);
@@ -102,6 +117,7 @@ impl Start {
         drop(all);
 
         // The folder is created only after all checks have passed.
+        tracing::debug!("{tuned_parameters} trained parameters, {total} steps in {} phase(s)", phases.len());
         let averaging = tuning.averaging(&settings, total);
         let (run, _lock) = open(begin, &*storage, &run_dir, &record, &files, averaging.is_some())?;
         let optimizer_settings = optimizer_settings(&settings, averaging);
@@ -171,6 +187,14 @@ impl Begin {
         match self {
             Self::New => Ok(0),
             Self::Resume { run, from_step, .. } => saved::chosen(&run.states(), *from_step),
+        }
+    }
+
+    /// Returns where the weights are that the run starts from, if those of another run.
+    fn start_files<'a>(&'a self, from: Option<&'a RunFiles>) -> Option<StartFiles<'a>> {
+        match self {
+            Self::New => from.map(StartFiles::Other),
+            Self::Resume { run, has_start, .. } => has_start.then_some(StartFiles::Own(run)),
         }
     }
 }

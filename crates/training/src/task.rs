@@ -36,6 +36,8 @@ pub trait Task: Sized + 'static {
     const HAS_CLASSIFIER: bool = false;
     /// What the samples are, in the plural: the unit of speeds.
     const SAMPLES: &'static str = "images";
+    /// File of a run's folder that lists the rows of its classifier: a run starts only from a classifier with the same rows.
+    const CLASSIFIER_ROWS: Option<&'static str> = None;
     /// Whether decoded images can be cached for later epochs.
     const USES_PIXEL_CACHE: bool = true;
 

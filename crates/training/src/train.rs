@@ -24,9 +24,10 @@ pub fn train(method: &dyn Method, setup: Setup) -> Result<Outcome, TrainError> {
 /// missing or damaged, and those of [`train`].
 pub fn resume(method: &dyn Method, setup: Setup, from_step: Option<u64>) -> Result<Outcome, TrainError> {
     let run = RunDir::open(&setup.options.run_dir)?;
-    run.record()?.check_same(&setup.record())?;
+    let record = run.record()?;
+    record.check_same(&setup.record())?;
     setup.check()?;
     // From here on, no other process may train it.
     let lock = run.lock()?;
-    method.train(Start { setup, begin: Begin::Resume { run, lock, from_step } })
+    method.train(Start { setup, begin: Begin::Resume { run, lock, from_step, has_start: record.from.is_some() } })
 }

@@ -2,12 +2,14 @@
 
 use std::fmt::Debug;
 use std::io::{self, Write};
+use std::path::Path;
 
 use burn::tensor::Tensor;
 use radapter_adapter::{AdapterError, Alpha};
 use radapter_clip::model::{Adapter, Clip, Encoder};
 
 use crate::config::TrainSettings;
+use crate::error::TrainError;
 use crate::optimizer::averaging::Averaging;
 use crate::optimizer::schedule::Schedule;
 
@@ -58,6 +60,12 @@ pub trait Tuning<A: Adapter>: Debug + Send + Sync {
     /// # Errors
     /// I/O errors of `out`.
     fn write(&self, clip: &Clip<A>, base_hash: &str, out: &mut dyn Write) -> io::Result<()>;
+
+    /// Returns the model with the values of a file that [`write`](Self::write) wrote, for a run that starts from another's weights.
+    ///
+    /// # Errors
+    /// [`TrainError`] for a file that is unreadable or does not fit the model.
+    fn read(&self, clip: Clip<A>, path: &Path) -> Result<Clip<A>, TrainError>;
 }
 
 /// Phase of a run: optimizer and schedule are reset, the averages continue.

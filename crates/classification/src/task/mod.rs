@@ -80,6 +80,7 @@ impl Task for Classification {
     const SMOOTHING: f64 = 0.02;
     const RECIPES: &'static [Recipe] = RECIPES;
     const HAS_CLASSIFIER: bool = true;
+    const CLASSIFIER_ROWS: Option<&'static str> = Some(CLASSES_FILE);
 
     type Settings = ClassificationSettings;
     type Data = TrainingImages;

@@ -158,6 +158,7 @@ fn read(config: ClipConfig, path: &Path, format: Option<Format>) -> Result<Check
             .map_err(|error: TensorError| CheckpointError::tensor(path)(error))?;
     }
     let dtype = state.main_dtype();
+    tracing::debug!("read {} tensors of {dtype} from {} ({format} format)", state.len(), path.display());
     let mut checkpoint = Checkpoint { config: stored, state, dtype, format };
     if checkpoint.config.vision.image_size != config.vision.image_size {
         let (from, to) = (checkpoint.config.vision.image_size, config.vision.image_size);

@@ -113,9 +113,9 @@ fn chosen(file: &Path, captions: &Path, by_id: &HashMap<&str, usize>) -> Result<
     Err(DatasetError::about(file, format!("lists {count} image ids that {captions} does not have: {}", some(&unknown))))
 }
 
-/// Reads a JSON list, or one id per line.
+/// Reads a list of ids: a file, or the ids themselves.
 fn read_ids(path: &Path) -> Result<Vec<String>, DatasetError> {
-    let ids = list::read_names(path)?;
+    let ids = list::resolve_names(&path.to_string_lossy())?;
     match ids.is_empty() {
         true => Err(DatasetError::about(path, "has no image ids; expected a JSON list or one per line")),
         false => Ok(ids),

@@ -75,6 +75,7 @@ impl Shards {
             return Err(no_captions());
         }
         let files = files::find(pattern)?;
+        tracing::debug!("{}: {} tar shards", pattern.display(), files.len());
         let scanned = files.iter().map(|_| Mutex::default()).collect();
         let rules = Rules { on_error, report: report.clone(), max_captions: max_captions.unwrap_or(usize::MAX) };
         let names = files::names(&files);

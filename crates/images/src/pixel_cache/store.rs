@@ -78,7 +78,10 @@ impl Store {
         let mut store =
             Self { path: path.to_owned(), file, entries: HashMap::new(), end: 0, map, writable, _lock: lock };
         match store.index().map_err(io_error("read", path))? {
-            true => Ok(store),
+            true => {
+                tracing::debug!("{}: {} images in the pixel cache", path.display(), store.entries.len());
+                Ok(store)
+            }
             false => Err(PixelCacheError::NotACache { path: path.to_owned() }),
         }
     }

@@ -7,6 +7,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use indicatif::MultiProgress;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::{EnvFilter, Layer, util::SubscriberInitExt};
 
@@ -19,18 +20,34 @@ pub(super) fn bars() -> &'static MultiProgress {
     BARS.get_or_init(MultiProgress::new)
 }
 
-/// Sends log events to stderr: notes and warnings by default, details with `--verbose`, only warnings and errors with
-/// `--quiet`. `RADAPTER_LOG` (such as `radapter=trace`) overrides both.
+/// The variable that overrides `--verbose` and `--quiet`.
+const VARIABLE: &str = "RADAPTER_LOG";
+
+/// Sends log events to stderr: notes and warnings by default, details with `--verbose`, only warnings and errors with `--quiet`.
+/// `RADAPTER_LOG` overrides both: a level is that of the project's crates, anything else a filter of tracing's.
 pub(super) fn init(global: &GlobalArgs) {
     let ours = match (global.quiet, global.verbose) {
-        (true, _) => "warn",
-        (_, true) => "debug",
-        _ => "info",
+        (true, _) => LevelFilter::WARN,
+        (_, 0) => LevelFilter::INFO,
+        (_, 1) => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
     };
-    let fallback = || EnvFilter::new(format!("error,radapter={ours}"));
-    let filter = EnvFilter::try_from_env("RADAPTER_LOG").unwrap_or_else(|_| fallback());
+    // Libraries report only errors; `radapter` stands for all crates whose names begin with it.
+    let of_level = |level: LevelFilter| EnvFilter::new(format!("error,radapter={level}"));
+    let given = std::env::var(VARIABLE).ok().filter(|given| !given.trim().is_empty());
+    let (filter, refused) = match given.as_deref().map(|given| (given, given.parse(), EnvFilter::try_new(given))) {
+        None => (of_level(ours), None),
+        Some((_, Ok(level), _)) => (of_level(level), None),
+        Some((_, Err(_), Ok(filter))) => (filter, None),
+        Some((given, Err(_), Err(error))) => (of_level(ours), Some(format!("{VARIABLE}={given} is ignored: {error}"))),
+    };
     // Fails only if a subscriber is already installed, which then stays.
     let _ = tracing_subscriber::registry().with(filter).with(Stderr).try_init();
+    if let Some(refused) = refused {
+        tracing::warn!(
+            "{refused}; expected a level such as debug, or levels by crate such as warn,radapter_training=trace"
+        );
+    }
 }
 
 /// Lines held back while the dashboard has the terminal; `None` when lines are printed at once.

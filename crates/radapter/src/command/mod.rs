@@ -28,7 +28,7 @@ mod texts;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use radapter_embedding::EmbedOptions;
 
 /// The global options, which all subcommands share.
@@ -65,8 +65,8 @@ impl Session {
 
 /// Ends the process as clap does: 0 after --help and --version, 2 for a wrong command line.
 fn refuse(error: &clap::Error) -> ! {
-    let command = std::env::args().skip(1).find(|arg| args::Command::has_subcommand(arg));
-    let tip = args::tip(error, &command.unwrap_or_default());
+    let words: Vec<String> = std::env::args_os().skip(1).filter_map(|word| word.into_string().ok()).collect();
+    let tip = args::tip(error, &words);
     // A closed stderr leaves the exit status.
     drop(error.print());
     if let Some(tip) = tip {
@@ -81,9 +81,18 @@ pub fn main() -> ExitCode {
     let cli = args::Cli::try_parse().unwrap_or_else(|error| refuse(&error));
     log::init(&cli.global);
     let session = Session { devices: cli.global.device, progress: progress::Style::choose(cli.global.quiet) };
-    panics::keep_quiet(cli.global.verbose);
+    panics::keep_quiet(cli.global.verbose > 0);
+    let started = std::time::Instant::now();
+    tracing::debug!("radapter {} in {}", env!("CARGO_PKG_VERSION"), current_folder());
     match panics::caught(|| run::run(cli.command, &session)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            tracing::debug!("done in {:.2} s", started.elapsed().as_secs_f64());
+            ExitCode::SUCCESS
+        }
         Err(error) => failure::report(&error),
     }
+}
+
+fn current_folder() -> String {
+    std::env::current_dir().map_or_else(|_| "an unknown folder".to_owned(), |folder| folder.display().to_string())
 }

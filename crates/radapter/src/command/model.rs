@@ -124,6 +124,7 @@ pub(crate) fn checkpoint(model: &ModelRef, arch: &ArchArg) -> anyhow::Result<Che
 }
 
 fn tensors(model: &ModelRef, architecture: Option<&ClipConfig>) -> anyhow::Result<Checkpoint> {
+    tracing::debug!("opening the model {model}");
     let path = match model {
         ModelRef::Embedded => return embedded(),
         ModelRef::Hub(address) => fetch(address)?,
@@ -228,7 +229,9 @@ fn fetch(address: &str) -> anyhow::Result<PathBuf> {
             tracing::info!("fetching {current} ({megabytes:.1} MB)");
         }
     });
-    Ok(fetched?)
+    let folder = fetched?;
+    tracing::debug!("{address} is cached in {}", folder.display());
+    Ok(folder)
 }
 
 #[cfg(not(feature = "hub"))]

@@ -42,7 +42,9 @@ pub(crate) fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> std:
             })
             .with_context(|| format!("cannot write `{}`", path.display()));
     }
-    Ok(radapter_files::write_with(&Disk, path, write)?)
+    radapter_files::write_with(&Disk, path, write)?;
+    tracing::debug!("wrote {}", path.display());
+    Ok(())
 }
 
 /// Whether `path` exists and is neither a regular file nor a directory: `/dev/stdout`, a named pipe.
@@ -54,7 +56,9 @@ pub(crate) fn is_special(path: &Path) -> bool {
 pub(crate) fn write_dir(path: &Path, fill: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
     check_empty_dir(path)?;
     // Without a heading: an error of `fill` is often one of reading, and those of writing name the path.
-    radapter_files::write_dir(&Disk, path, false, fill)
+    radapter_files::write_dir(&Disk, path, false, fill)?;
+    tracing::debug!("wrote the directory {}", path.display());
+    Ok(())
 }
 
 /// Checks that `path` does not exist or is an empty directory.

@@ -142,3 +142,23 @@ pub(crate) fn suite_table(result: &SuiteResult) -> String {
     table.row(["average".to_owned(), "OOD".to_owned(), String::new(), average, String::new()]);
     table.to_string()
 }
+
+/// The top-1 accuracies of several models as a table, one column for each model.
+pub(crate) fn suites_table(models: &[(String, &SuiteResult)]) -> String {
+    let columns: Vec<String> = models.iter().map(|(name, _)| format!("{name}>")).collect();
+    let mut names = vec!["set", "", "images>"];
+    names.extend(columns.iter().map(String::as_str));
+    let mut table = Table::new(&names);
+    let Some((_, first)) = models.first() else { return table.to_string() };
+    let mut row = |name: &str, kind: &str, images: String, value: &dyn Fn(&SuiteResult) -> Option<f64>| {
+        let values = models.iter().map(|(_, result)| value(result).map_or_else(String::new, percent));
+        table.row([name.to_owned(), kind.to_owned(), images].into_iter().chain(values));
+    };
+    row(&first.id.name, "ID", first.id.evaluation.n.to_string(), &|result| Some(result.id.evaluation.top1));
+    for (index, set) in first.ood.iter().enumerate() {
+        let value = |result: &SuiteResult| Some(result.ood.get(index)?.evaluation.top1);
+        row(&set.name, "OOD", set.evaluation.n.to_string(), &value);
+    }
+    row("average", "OOD", String::new(), &|result| Some(result.ood_average));
+    table.to_string()
+}

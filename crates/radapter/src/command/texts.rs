@@ -3,11 +3,18 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use radapter_datasets::list;
 
 /// Reads the texts of a file in order: a `.json` list of strings, or lines. Lines end at `\n` only, a blank one is the empty
-/// text, a final newline adds none.
+/// text, a final newline adds none. A JSON list may also be given itself.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<String>> {
     let name = path.display();
+    if let Some(list) = list::inline_json(&path.to_string_lossy()) {
+        let texts = list.context("--texts")?;
+        anyhow::ensure!(!texts.is_empty(), "--texts has no texts; expected at least one");
+        return Ok(texts);
+    }
+    tracing::debug!("reading the texts {name}");
     let bytes = std::fs::read(path).with_context(|| format!("cannot read the texts in `{name}`"))?;
     if radapter_files::is_lfs_pointer(&bytes) {
         bail!("`{name}` is {}", radapter_files::LFS_POINTER);

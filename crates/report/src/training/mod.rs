@@ -73,6 +73,9 @@ fn page(
     let model = toml::to_string(&record.architecture).map_err(toml_error("the architecture"))?;
     page.folded("Architecture of the model", &model);
     page.text(&format!("Hash of the base model: {}", record.base_hash));
+    if let Some(from) = &record.from {
+        page.text(&format!("Started from the weights of {from}"));
+    }
     Ok(page.finish())
 }
 

@@ -36,6 +36,7 @@ impl Index {
     /// [`IndexError`] if the directory is not an index, or a part of it is missing or damaged.
     pub fn open(dir: impl Into<PathBuf>) -> Result<Self, IndexError> {
         let dir = dir.into();
+        tracing::debug!("reading the index {}", dir.display());
         let open = |manifest: &Manifest| -> Result<Vec<Segment>, IndexError> {
             manifest.segments.iter().map(|entry| Segment::read(&dir, entry, manifest.embed_dim)).collect()
         };

@@ -63,6 +63,7 @@ pub fn read(
     let on_error = annotations.on_error;
     let pairs = pairs(annotations.images, annotations.annotations, on_error)?;
     let (count, min_area) = (pairs.images.len(), annotations.min_area);
+    tracing::debug!("reading {count} label maps from {}", annotations.annotations.display());
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
     let excluded = excluded.to_vec();
     let report = skipped.clone();

@@ -42,6 +42,7 @@ impl Cache {
         hash.update([crop.resize as u8]);
         let folder = folder.join(hex(&hash.finalize()[..KEY]));
         std::fs::create_dir_all(&folder).map_err(io_error("create the cache of region embeddings", &folder))?;
+        tracing::debug!("region embeddings are cached in {}", folder.display());
         Ok(Self { folder, dim })
     }
 

@@ -165,6 +165,26 @@ pub enum LossKind {
     CrossEntropy,
 }
 
+impl LossKind {
+    /// Returns the setting's value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MpmNce => "mpm-nce",
+            Self::InfoNce => "info-nce",
+            Self::CrossEntropy => "cross-entropy",
+        }
+    }
+
+    /// Returns the settings of the loss that this kind does not use.
+    pub(crate) fn unused(self) -> &'static [&'static str] {
+        match self {
+            Self::MpmNce => &[],
+            Self::InfoNce => &["loss.margin", "loss.smoothing"],
+            Self::CrossEntropy => &["loss.margin"],
+        }
+    }
+}
+
 impl LossSettings {
     /// Returns the objective that these settings describe.
     pub fn objective(&self) -> Arc<dyn Objective> {

@@ -22,10 +22,11 @@ pub(crate) const FORMAT: &str = "radapter-run-v1";
 /// | | |
 /// |---|---|
 /// | `config.toml` | [`RunRecord`]: all settings as resolved, the base model, the architecture |
-/// | `metrics.jsonl` | a line per step and per validation |
+/// | `metrics.jsonl` | a line per step and per validation, the first for the base model |
 /// | `state/` | the last two saved states |
 /// | `adapters.safetensors`, `adapters-ema.safetensors` | trained adapters, and their average; `weights…` without adapters |
 /// | `head.safetensors`, `head-ema.safetensors` | the classifier, if it is trained |
+/// | `start-adapters.safetensors`, … | the weights that the run started from, if those of another run |
 /// | `best/` | the files that evaluation uses, as of the best validation |
 /// | `report.json` | [`Report`], once the run is finished |
 /// | `events.out.tfevents.*` | the metrics for TensorBoard, with `log.tensorboard = true` |
@@ -53,6 +54,9 @@ pub struct RunRecord {
     pub base: Option<String>,
     /// Hash of the base model's tensors.
     pub base_hash: String,
+    /// The run whose weights this one started from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// Number of training samples.
     pub samples: usize,
     /// The training set's fingerprint.

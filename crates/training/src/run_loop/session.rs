@@ -189,6 +189,7 @@ impl<A: Adapter> Session<A> {
     ) -> Result<(Vec<(String, f64)>, f64), TrainError> {
         let step = self.counters.step;
         listener.event(&ProgressEvent::Validating { step });
+        tracing::debug!("validating step {step}");
         let values =
             self.validator.as_mut().map_or_else(|| Ok(Vec::new()), |validator| validator.validate(encoder, head));
         let values = values.map_err(|error| TrainError::Validation { step, error })?;
@@ -258,6 +259,7 @@ impl<A: Adapter> Session<A> {
             counters: self.counters.clone(),
         };
         saved::save(&*self.storage, &self.run.states(), &state)?;
+        tracing::debug!("saved the state of step {} in {}", self.counters.step, self.run.states().display());
         self.counters.seconds += started.elapsed().as_secs_f64();
         listener.event(&ProgressEvent::Saved { step: self.counters.step });
         Ok(())

@@ -3,7 +3,7 @@
 //! A state is a folder `state/step-00000123` with `parameters.safetensors`, `averages.safetensors` (if the run averages),
 //! `moments.safetensors` and `state.json`. It is written under another name, synced and renamed, so that a folder of this
 //! name is complete; the last two are kept. A state of step 0 has no tensors: the initial ones are a function of the run's
-//! settings.
+//! settings and, if it started from another run, of the weights that its folder has from there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -198,6 +198,7 @@ pub(crate) fn chosen(states: &Path, from: Option<u64>) -> Result<u64, TrainError
 pub(crate) fn load(states: &Path, step: u64, expected: &Named, device: &Device) -> Result<State, TrainError> {
     let steps = saved_steps(states).unwrap_or_default();
     let path = folder(states, step);
+    tracing::debug!("reading the state {}", path.display());
     read(&path, step, expected, device).map_err(|error| TrainError::State {
         reason: error.to_string(),
         older: steps.iter().rev().copied().find(|&found| found < step),

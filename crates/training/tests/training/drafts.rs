@@ -115,6 +115,10 @@ impl Tuning<NoAdapter> for HeadThenAll {
     fn write(&self, clip: &Clip, _base_hash: &str, out: &mut dyn Write) -> io::Result<()> {
         write_parameters(clip, |_| true, out)
     }
+
+    fn read(&self, clip: Clip, path: &Path) -> Result<Clip, TrainError> {
+        read_parameters(clip, |_| true, path)
+    }
 }
 
 /// [`HeadThenAll`], breaking by name what [`Tuning`] asks of a method.
@@ -190,6 +194,10 @@ impl Tuning<NoAdapter> for Faulty {
 
     fn write(&self, clip: &Clip, base_hash: &str, out: &mut dyn Write) -> io::Result<()> {
         HeadThenAll.write(clip, base_hash, out)
+    }
+
+    fn read(&self, clip: Clip, path: &Path) -> Result<Clip, TrainError> {
+        HeadThenAll.read(clip, path)
     }
 }
 
@@ -282,6 +290,10 @@ impl Tuning<Prompt> for LearnedTokens {
 
     fn write(&self, clip: &Clip<Prompt>, _base_hash: &str, out: &mut dyn Write) -> io::Result<()> {
         write_parameters(clip, |key| key == TOKENS, out)
+    }
+
+    fn read(&self, clip: Clip<Prompt>, path: &Path) -> Result<Clip<Prompt>, TrainError> {
+        read_parameters(clip, |key| key == TOKENS, path)
     }
 }
 

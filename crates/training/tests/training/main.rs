@@ -9,4 +9,5 @@ mod gradients;
 mod precision;
 mod resume;
 mod runs;
+mod start_from;
 mod support;

@@ -15,6 +15,7 @@ use radapter_methods::METHODS;
 use radapter_settings::{Settings, SettingsError, Spec, settings};
 use radapter_test_support::small_config;
 use radapter_training::config::{Recipe, TrainSettings};
+use radapter_training::finetuned::RunFiles;
 use radapter_training::plan::Inputs;
 use radapter_training::{
     DataError, IgnoreProgress, Method, Outcome, Parts, Plan as TaskPlan, ProgressEvent, ProgressListener, Report,
@@ -188,6 +189,7 @@ impl Task for Toy {
         settings: "epochs = 50\nbatch_size = 256\nema = 0.999\nalpha = 0.8\nloss.margin = 0.1\nadapter.rank = 4",
     }];
     const HAS_CLASSIFIER: bool = true;
+    const CLASSIFIER_ROWS: Option<&'static str> = Some("rows.json");
 
     type Settings = ToySettings;
     type Data = ToyData;
@@ -259,6 +261,8 @@ pub(crate) struct Plan {
     /// The task's files in the run's folder.
     pub(crate) files: Vec<(String, Vec<u8>)>,
     pub(crate) methods: &'static [&'static dyn Method],
+    /// Run to start from.
+    pub(crate) from: Option<PathBuf>,
     /// Number of devices that share each batch: replicas on the CPU.
     pub(crate) devices: usize,
     /// Free bytes that the device reports.
@@ -277,6 +281,7 @@ impl Plan {
             validate: true,
             files: Vec::new(),
             methods: METHODS,
+            from: None,
             devices: 1,
             memory: None,
             progress: Box::new(IgnoreProgress),
@@ -288,7 +293,8 @@ impl Plan {
     pub(crate) fn setup(self, dir: &Path) -> Result<Setup, TrainError> {
         let settings: Vec<&str> = self.settings.iter().map(String::as_str).collect();
         let data = ToyData { drawn: self.data, validate: self.validate, files: self.files };
-        let plan = planned(self.methods, &given(&settings), data)?;
+        let mut plan = planned(self.methods, &given(&settings), data)?;
+        plan.from = self.from.map(RunFiles::open).transpose()?;
         let options = RunOptions {
             devices: vec![Device::flex(); self.devices],
             memory: self.memory,

@@ -38,6 +38,10 @@ fn ids_restrict_the_images() {
         let set = data.read("c.json", &two().to_string(), &options).unwrap();
         assert_eq!(data.content(&set), expected(&[("sub/9.jpg", "sub/9.jpg", &["a cat", "one more cat"])]), "{ids}");
     }
+    for ids in ["9", "9,", "[9]"] {
+        let options = CaptionsOptions { image_ids: Some(ids.into()), ..data.options() };
+        assert_eq!(data.read("c.json", &two().to_string(), &options).unwrap().images.len(), 1, "{ids}");
+    }
 }
 
 #[test]
@@ -54,7 +58,7 @@ fn unknown_ids_are_errors() {
         assert_says(&data.read("c.json", &two().to_string(), &options).unwrap_err(), parts);
     }
     let options = CaptionsOptions { image_ids: Some(data.path("none.txt")), ..data.options() };
-    assert_says(&data.read("c.json", &two().to_string(), &options).unwrap_err(), &["cannot read", "none.txt"]);
+    assert_says(&data.read("c.json", &two().to_string(), &options).unwrap_err(), &["there is no file", "none.txt"]);
     let error = data.read("k.json", &karpathy(&[image("4.jpg", "x", &["1"])]), &options).unwrap_err();
     assert_says(&error, &["`image_ids`", "to the format `coco`", "have the format `karpathy`"]);
 }

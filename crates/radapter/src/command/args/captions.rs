@@ -20,8 +20,8 @@ pub(crate) struct CaptionsArgs {
     /// Splits of Karpathy's JSON, such as train,restval [default: all]
     #[arg(long, value_name = "LIST")]
     pub(crate) split: Option<String>,
-    /// COCO's JSON: only the images with these ids (a JSON list, or one per line)
-    #[arg(long, value_name = "FILE")]
+    /// COCO's JSON: only the images with these ids: a file with one per line or a JSON list, or ids with commas between
+    #[arg(long, value_name = "FILE|LIST")]
     pub(crate) image_ids: Option<PathBuf>,
     /// CSV: the column of paths [default: filepath, else detected]
     #[arg(long, value_name = "NAME")]

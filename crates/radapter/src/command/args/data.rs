@@ -95,8 +95,9 @@ pub(crate) struct ClassNamesArg {
 /// The prompt templates of class texts.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TemplatesArg {
-    /// Prompt templates: simple (`a photo of a {}.`), openai-80, or a file with one template per line
-    #[arg(long, value_name = "NAME|FILE")]
+    /// Prompt templates: simple (`a photo of a {}.`), openai-80, one template, a file with one per line or a JSON list, or a JSON
+    /// list itself
+    #[arg(long, value_name = "NAME|FILE|LIST")]
     pub(crate) templates: Option<String>,
 }
 

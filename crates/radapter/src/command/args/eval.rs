@@ -41,8 +41,8 @@ pub(crate) struct SweepArgs {
     pub(crate) label_maps: LabelMapArgs,
     #[command(flatten)]
     pub(crate) dataset: DatasetArgs,
-    /// Classes that were not trained on, one per line
-    #[arg(long, value_name = "FILE")]
+    /// Classes that were not trained on: a file with one per line or a JSON list, or names with commas between
+    #[arg(long, value_name = "FILE|LIST")]
     pub(crate) unseen: Option<PathBuf>,
     /// The source of masks, as for `eval segmentation`
     #[arg(long, value_name = "builtin|ground-truth|PATH", default_value = "builtin")]

@@ -19,9 +19,10 @@ pub(crate) struct GlobalArgs {
     /// Print only warnings and errors on stderr
     #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = HEADING)]
     pub(crate) quiet: bool,
-    /// Print details of the work on stderr
-    #[arg(long, short, global = true, help_heading = HEADING)]
-    pub(crate) verbose: bool,
+    /// Print what is done on stderr: files, models, caches, devices, phases of the work; -vv adds each training step. The variable
+    /// RADAPTER_LOG overrides it and -q, with a level (`debug`) or levels by crate (`warn,radapter_training=trace`)
+    #[arg(long, short, global = true, action = clap::ArgAction::Count, help_heading = HEADING)]
+    pub(crate) verbose: u8,
 }
 
 /// The value of `--device`: one device, or several separated by commas.

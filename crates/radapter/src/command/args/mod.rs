@@ -42,7 +42,7 @@ pub(crate) use segment::{FusionArgs, SegmentArgs};
 pub(crate) use serve_device::ServeDeviceArgs;
 pub(crate) use settings::{CompletionsArgs, MethodsArgs, SettingsArgs};
 pub(crate) use tip::tip;
-pub(crate) use train::{RunArgs, TaskArgs, TrainArgs};
+pub(crate) use train::{RunArgs, SuiteArgs, TaskArgs, TrainArgs};
 
 /// Exit statuses and the forms of MODEL, shown after the help.
 const EXIT_STATUS: &str = "\
@@ -59,7 +59,7 @@ MODEL is one of
   hf://OWNER/NAME[@REV]  a repository on the Hugging Face Hub
   RUN                    a run directory of `radapter train`, merged at its alpha";
 
-/// Robust fine-tuning of CLIP: better on your data, and more robust on other data than full fine-tuning.
+/// Robust fine-tuning of CLIP: raises accuracy on your data and keeps more accuracy elsewhere than full fine-tuning
 #[derive(Debug, Parser)]
 #[command(name = "radapter", version, propagate_version = true, after_help = EXIT_STATUS)]
 pub(crate) struct Cli {
@@ -179,8 +179,9 @@ pub(crate) struct TokenizeArgs {
 /// A file of texts.
 #[derive(Debug, Args)]
 pub(crate) struct TextsArg {
-    /// Texts, one per line (split at \n only; a blank line is the empty text), or a .json list of strings
-    #[arg(long, value_name = "FILE")]
+    /// Texts: a file with one per line (split at \n only; a blank line is the empty text) or a JSON list of strings, or such a list
+    /// itself
+    #[arg(long, value_name = "FILE|LIST")]
     pub(crate) texts: PathBuf,
 }
 

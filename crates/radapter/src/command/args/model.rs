@@ -5,6 +5,11 @@ use std::str::FromStr;
 
 use clap::Args;
 
+/// Help of `--model`.
+pub(crate) const MODEL_HELP: &str = "The model: `embedded`, a small CLIP within this command that knows drawn shapes only, for \
+                                     trying things out; a directory in OpenCLIP's or Hugging Face's format; a file with --arch; \
+                                     hf://OWNER/NAME[@REVISION]; or a run";
+
 /// A parsed MODEL argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ModelRef {
@@ -27,8 +32,8 @@ pub(crate) struct ArchArg {
 /// `--model` and `--arch`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ModelArgs {
-    /// The model: embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
-    #[arg(long, value_name = "MODEL")]
+    /// The model.
+    #[arg(long, value_name = "MODEL", help = MODEL_HELP)]
     pub(crate) model: ModelRef,
     #[command(flatten)]
     pub(crate) arch: ArchArg,

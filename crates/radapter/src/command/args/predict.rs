@@ -26,8 +26,9 @@ pub(crate) struct EmbedArgs {
     pub(crate) alpha: AlphaArg,
     #[command(flatten)]
     pub(crate) images: ImagesArg,
-    /// Texts, one per line (split at \n only; a blank line is the empty text), or a .json list of strings
-    #[arg(long, value_name = "FILE")]
+    /// Texts: a file with one per line (split at \n only; a blank line is the empty text) or a JSON list of strings, or such a list
+    /// itself
+    #[arg(long, value_name = "FILE|LIST")]
     pub(crate) texts: Option<PathBuf>,
     /// Also write the preprocessed images
     #[arg(long, requires = "images")]

@@ -2,31 +2,42 @@
 
 use clap::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use radapter_settings::schema::Entry;
+use radapter_training::AnyTask;
 
-use crate::tasks::TASKS;
+use crate::tasks::{TASKS, owners, task};
 
-/// A tip beyond clap's own: settings are no flags, and some flags are another command's.
-pub(crate) fn tip(error: &Error, command: &str) -> Option<String> {
+/// A tip beyond clap's own: settings are no flags, and some flags are another command's or another task's. `words` are the
+/// arguments of the process.
+pub(crate) fn tip(error: &Error, words: &[String]) -> Option<String> {
     if error.kind() != ErrorKind::UnknownArgument {
         return None;
     }
     let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return None };
-    match (command, flag.as_str()) {
-        ("zero-shot", "--suite") => Some("`radapter eval classification --suite FILE` evaluates a suite".to_owned()),
-        ("train", flag) => Some(setting(flag)),
-        _ => None,
+    let is = |command: &str| words.iter().any(|word| word == command);
+    if is("zero-shot") && flag == "--suite" {
+        return Some("`radapter eval classification --suite FILE` evaluates a suite".to_owned());
     }
+    is("train").then(|| setting(flag, words.iter().find_map(|word| task(word))))
 }
 
 /// The setting that a flag of `train` may mean.
-fn setting(flag: &str) -> String {
+fn setting(flag: &str, of: Option<&dyn AnyTask>) -> String {
     let name = flag.trim_start_matches('-').replace('-', "_");
-    let entries = TASKS.iter().flat_map(|task| task.settings().entries().to_vec());
-    let found = entries.map(|entry| entry.key).find(|key| key.rsplit('.').next() == Some(name.as_str()));
-    match found {
-        Some(key) => {
-            format!("`{key}` is a setting without a flag: use `--set {key}=VALUE`; see `radapter settings {key}`")
-        }
+    let find = |task: &dyn AnyTask| -> Option<Entry> {
+        let entries = task.settings().entries().to_vec();
+        entries.into_iter().find(|entry| entry.key.rsplit('.').next() == Some(name.as_str()))
+    };
+    if let Some(Entry { key, .. }) = of.and_then(find) {
+        return format!("`{key}` is a setting without a flag: use `--set {key}=VALUE`; see `radapter settings {key}`");
+    }
+    match TASKS.iter().find_map(|task| find(*task)) {
+        Some(Entry { key, .. }) => match of {
+            Some(task) => {
+                format!("`{key}` is a setting of {}, not of {}", owners(&key, task).join(" and "), task.name())
+            }
+            None => format!("`{key}` is a setting; name a task before it, as in `radapter train {}`", TASKS[0].name()),
+        },
         None => "settings without a flag are given as `--set KEY=VALUE`; `radapter settings` lists them".to_owned(),
     }
 }

@@ -6,6 +6,7 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use radapter_settings::Setting;
 use radapter_training::AnyTask;
 
+use super::model::MODEL_HELP;
 use super::{ArchArg, JsonFlag, ModelRef, PixelCacheArg};
 use crate::tasks::{TASKS, task};
 
@@ -13,6 +14,7 @@ use crate::tasks::{TASKS, task};
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
+    override_usage = "radapter train <TASK> --model <MODEL> <DATA> --out <RUN> [OPTIONS]\n       radapter train --resume --out <RUN> [OPTIONS]",
     after_help = "\
 Examples:
   radapter train classification --model embedded --train pets/train \\
@@ -45,6 +47,8 @@ pub(crate) struct ResumeArgs {
     #[arg(long, value_name = "STEP")]
     pub(crate) from_step: Option<u64>,
     #[command(flatten)]
+    pub(crate) suite: SuiteArgs,
+    #[command(flatten)]
     pub(crate) cache: PixelCacheArg,
     /// Show live plots of loss, learning rate, throughput and validation in the terminal; Ctrl-C, or q and then s, interrupts and saves
     #[arg(long)]
@@ -56,9 +60,21 @@ pub(crate) struct ResumeArgs {
 impl ResumeArgs {
     /// The run to resume without a subcommand, for which clap requires `--out`.
     pub(crate) fn run(self) -> Option<RunArgs> {
-        let Self { out, config, set, from_step, cache, dashboard, json, .. } = self;
-        Some(RunArgs { out: out?, config, set, from_step, cache, dashboard, json })
+        let Self { out, config, set, from_step, suite, cache, dashboard, json, .. } = self;
+        Some(RunArgs { out: out?, config, set, from_step, suite, cache, dashboard, json })
     }
+}
+
+/// The suite to measure after the training.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SuiteArgs {
+    /// After the training, measure the base model, the tuned model at the run's alpha and at alpha = 1 on this suite, as `eval
+    /// classification` does; the table is printed and saved in the run's suite.json
+    #[arg(long, value_name = "FILE.toml|imagenet")]
+    pub(crate) suite: Option<String>,
+    /// The folder of the built-in suite's data sets
+    #[arg(long, value_name = "DIR", requires = "suite")]
+    pub(crate) root: Option<PathBuf>,
 }
 
 /// The run and its settings.
@@ -77,6 +93,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "STEP", requires = "resume")]
     pub(crate) from_step: Option<u64>,
     #[command(flatten)]
+    pub(crate) suite: SuiteArgs,
+    #[command(flatten)]
     pub(crate) cache: PixelCacheArg,
     /// Show live plots of loss, learning rate, throughput and validation in the terminal; Ctrl-C, or q and then s, interrupts and saves
     #[arg(long)]
@@ -88,14 +106,18 @@ pub(crate) struct RunArgs {
 /// The arguments of `train` that all tasks share.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CommonArgs {
-    /// The model: embedded, a directory, a file with --arch, hf://OWNER/NAME[@REVISION], or a run
-    #[arg(long, value_name = "MODEL", required_unless_present_any = ["resume", "config"])]
+    /// The model to fine-tune.
+    #[arg(long, value_name = "MODEL", help = MODEL_HELP, required_unless_present_any = ["resume", "config", "from"])]
     pub(crate) model: Option<ModelRef>,
     #[command(flatten)]
     pub(crate) arch: ArchArg,
     /// Fine-tuning method; `radapter methods` lists them [default: r-adapter]
     #[arg(long, value_name = "NAME", add = super::settings::methods())]
     pub(crate) method: Option<String>,
+    /// Start from the weights of this finished run, with fresh optimizer moments, average and schedule: those that its evaluation
+    /// uses, so the averaged ones if it averages. Method and base model must be the run's; --model may be left out
+    #[arg(long, value_name = "RUN", conflicts_with = "resume")]
+    pub(crate) from: Option<PathBuf>,
     /// Resume the run in --out where it stopped; other arguments must agree with it
     #[arg(long)]
     pub(crate) resume: bool,
@@ -138,12 +160,21 @@ fn subcommand(task: &'static dyn AnyTask) -> Command {
     let flag = |Flag { key, value_name, help }| {
         Arg::new(key).long(clap::builder::Str::from(key.replace('_', "-"))).value_name(value_name).help(help)
     };
-    command.args(flags(task).into_iter().map(flag)).after_help(format!(
+    let settings = task.settings();
+    let required =
+        settings.entries().iter().filter(|entry| entry.setting.spec.required).filter_map(|entry| {
+            Some(format!("--{} <{}> ", entry.setting.key.replace('_', "-"), entry.setting.spec.flag?))
+        });
+    let (name, required) = (task.name(), required.collect::<String>());
+    let usage = format!(
+        "radapter train {name} --model <MODEL> {required}--out <RUN> [OPTIONS]\n       radapter train {name} --config <FILE.toml> \
+         --out <RUN> [OPTIONS]"
+    );
+    command.args(flags(task).into_iter().map(flag)).override_usage(usage).after_help(format!(
         "Every setting is a key of --config FILE.toml and of --set; some also have a flag. `radapter settings --task {name}` lists \
          them with their defaults. Resolved values are printed and saved in the run's config.toml.\n\n\
          Examples:\n  {}\n  radapter train --resume --out RUN",
         task.examples().trim_start(),
-        name = task.name(),
     ))
 }
 

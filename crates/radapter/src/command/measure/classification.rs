@@ -1,29 +1,33 @@
 //! Classification: accuracy on one set or on a suite, and sweeps over α.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use burn::tensor::Device;
 use clap::Args;
+use radapter_adapter::Alpha;
 use radapter_classification::accuracy::Evaluation;
 use radapter_classification::classes::Classes;
 use radapter_classification::finetuned::ClassificationRun;
 use radapter_classification::read::read_labelled;
-use radapter_classification::suite::{NamedEvaluation, Prediction, SuiteResult, TestSet};
+use radapter_classification::suite::{NamedEvaluation, Prediction, Suite, SuiteResult, TestSet};
 use radapter_classification::task::Classification;
 use radapter_clip::model::Encoder;
 use radapter_datasets::{ClassNames, LabelledImages, OnError};
+use radapter_embedding::EmbedOptions;
 use radapter_methods::METHODS;
 use radapter_report::{Frontier, FrontierPoint, Interval, percent};
 use serde_json::json;
 
-use super::Measured;
 use super::sweep::{self, Point, Sweep};
+use super::{Measured, OpenSuite, RunSuite, SuiteTable, Training};
 use crate::command::args::{
-    AlphaArg, ClassNamesArg, DecodeArgs, DecodingArg, DeviceBatchArg, JsonFlag, ModelArgs, SweepArgs, TemplatesArg,
+    AlphaArg, ClassNamesArg, DecodeArgs, DecodingArg, DeviceBatchArg, JsonFlag, ModelArgs, SuiteArgs, SweepArgs,
+    TemplatesArg,
 };
 use crate::command::failure::Usage;
 use crate::command::prediction_file::Form;
-use crate::command::suite::{Source, measure, measure_suite, print_set, suite_table};
+use crate::command::suite::{Source, measure, measure_suite, print_set, suite_table, suites_table};
 use crate::command::text_cache::text_cache;
 use crate::command::{Session, classes, model, output};
 
@@ -94,6 +98,8 @@ impl Measured for EvalArgs {
         "Accuracy on a folder of labelled images, or on a suite of one in-distribution set and shifted ones";
 
     const DATA: [&'static str; 2] = ["--data DIR", "--suite FILE.toml"];
+
+    const SUITE: Option<OpenSuite> = Some(TrainSuite::open);
 
     fn eval(&self, session: &Session) -> anyhow::Result<()> {
         evaluate(self, session)
@@ -180,26 +186,82 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The suite of `train --suite`.
+struct TrainSuite {
+    sets: Suite,
+    options: EmbedOptions,
+}
+
+impl TrainSuite {
+    fn open(args: &SuiteArgs, training: Training<'_>) -> anyhow::Result<Box<dyn RunSuite>> {
+        let source = Source::new(args.suite.as_deref().context("--suite names no file")?, args.root.as_deref())?;
+        let run;
+        let (classes, settings) = match training {
+            Training::New(plan) => {
+                let task: &Classification = plan.task().downcast_ref().context("the plan is of another task")?;
+                (&task.classes, &task.settings)
+            }
+            Training::Run(path) => {
+                run = ClassificationRun::open(METHODS, path)?;
+                (run.classes(), run.task())
+            }
+        };
+        let options =
+            EmbedOptions { on_error: settings.on_error, decoding: settings.decode, ..EmbedOptions::default() };
+        Ok(Box::new(Self { sets: source.open(classes, settings.on_error)?, options }))
+    }
+}
+
+impl RunSuite for TrainSuite {
+    fn measure(&self, run: &Path, session: &Session) -> anyhow::Result<SuiteTable> {
+        let run = ClassificationRun::open(METHODS, run)?.with_text_cache(text_cache());
+        let mut alphas = vec![Alpha::ZERO, run.run().default_alpha(), Alpha::ONE];
+        alphas.dedup();
+        let device = session.devices()?.first().context("--device names none")?.device.clone();
+        let results = over_alpha(&run, &alphas, &self.sets, &self.options, &device, session)?;
+        let name = |alpha: Alpha| if alpha == Alpha::ZERO { "base".to_owned() } else { format!("alpha = {alpha}") };
+        let named: Vec<(String, &SuiteResult)> = results.iter().map(|(alpha, result)| (name(*alpha), result)).collect();
+        let point = |(alpha, result): &(Alpha, SuiteResult)| Point::new(*alpha, Vec::new(), result);
+        let points = results.iter().map(point).collect::<anyhow::Result<Vec<Point>>>()?;
+        let objects = points.into_iter().map(|point| point.object).collect();
+        Ok(SuiteTable { text: suites_table(&named), objects })
+    }
+}
+
+/// Evaluates a run on a suite at several α.
+fn over_alpha(
+    run: &ClassificationRun,
+    grid: &[Alpha],
+    sets: &Suite,
+    options: &EmbedOptions,
+    device: &Device,
+    session: &Session,
+) -> anyhow::Result<Vec<(Alpha, SuiteResult)>> {
+    let base = model::base_of(run.run())?;
+    let at = |(index, &alpha): (usize, &Alpha)| -> anyhow::Result<(Alpha, SuiteResult)> {
+        let model = run.model(&base, Some(alpha), device)?;
+        let what = format!("alpha {alpha} ({} of {})", index + 1, grid.len());
+        let measure = |encoder: &dyn Encoder| measure_suite(&what, encoder, &model.head, sets, options, session);
+        let result = model.model.with_encoder(device, measure)??.result.without_confusion();
+        tracing::info!("alpha {alpha}: {} ID, {} OOD", percent(result.id.evaluation.top1), percent(result.ood_average));
+        Ok((alpha, result))
+    };
+    grid.iter().enumerate().map(at).collect()
+}
+
 fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Sweep> {
     let grid = args.alpha.get()?;
     let source = Source::new(suite, args.dataset.root.as_deref())?;
     let run = ClassificationRun::open(METHODS, &args.run)?.with_text_cache(text_cache());
     let sets = source.open(run.classes(), args.decode.on_error)?;
     sweep::check_out(args)?;
-    let base = model::base_of(run.run())?;
     let device = session.device()?;
     let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
 
     let mut points = Vec::with_capacity(grid.len());
     let (mut places, mut bars) = (Vec::with_capacity(grid.len()), Vec::with_capacity(grid.len()));
     let mut columns = Vec::new();
-    for (index, alpha) in grid.iter().copied().enumerate() {
-        let model = run.model(&base, Some(alpha), &device)?;
-        let what = format!("alpha {alpha} ({} of {})", index + 1, grid.len());
-        let measure = |encoder: &dyn Encoder| measure_suite(&what, encoder, &model.head, &sets, &options, session);
-        let outcome = model.model.with_encoder(&device, measure)??;
-        let result = outcome.result.without_confusion();
-        tracing::info!("alpha {alpha}: {} ID, {} OOD", percent(result.id.evaluation.top1), percent(result.ood_average));
+    for (alpha, result) in over_alpha(&run, &grid, &sets, &options, &device, session)? {
         columns = each(&result).map(|set| set.name.clone()).chain(["OOD average".to_owned()]).collect();
         let (id, ood) = (result.id.evaluation.top1, result.ood_average);
         places.push(FrontierPoint { alpha: Some(alpha.get()), id, ood });

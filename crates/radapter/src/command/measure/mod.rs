@@ -9,11 +9,12 @@ use std::fmt::Debug;
 use std::path::Path;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
-use radapter_training::{RunDir, Task};
+use radapter_training::{AnyPlan, RunDir, Task};
+use serde_json::Value;
 
 use sweep::Sweep;
 
-use super::args::{EvalArgs, SweepArgs};
+use super::args::{EvalArgs, SuiteArgs, SweepArgs};
 use super::failure::Usage;
 use super::{Session, output};
 
@@ -36,14 +37,54 @@ trait Measured: Args + Debug + 'static {
     /// Evaluates a model and prints the result.
     fn eval(&self, session: &Session) -> anyhow::Result<()>;
 
+    /// Opens the suite of `train --suite`; `None` for a task without suites.
+    const SUITE: Option<OpenSuite> = None;
+
     /// Evaluates a run over α; `None` if the arguments name no data of this task.
     fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Option<Sweep>>;
+}
+
+/// Opens a suite for the classes of a training.
+pub(super) type OpenSuite = fn(&SuiteArgs, Training<'_>) -> anyhow::Result<Box<dyn RunSuite>>;
+
+/// A training before its first step, or the run of an earlier session.
+pub(super) enum Training<'a> {
+    New(&'a dyn AnyPlan),
+    Run(&'a Path),
+}
+
+/// A suite to measure after a training.
+pub(super) trait RunSuite {
+    /// Measures the base model of a run, the tuned model at the run's α, and at α = 1.
+    fn measure(&self, run: &Path, session: &Session) -> anyhow::Result<SuiteTable>;
+}
+
+/// What a suite gave for several models.
+pub(super) struct SuiteTable {
+    pub(super) text: String,
+    /// For each model what `eval --json` prints, with `alpha` before it.
+    pub(super) objects: Vec<Value>,
+}
+
+/// What opens the suite of `train --suite`; `None` without the flag.
+pub(super) fn suite_of(task: &str, args: &SuiteArgs) -> anyhow::Result<Option<OpenSuite>> {
+    if args.suite.is_none() {
+        return Ok(None);
+    }
+    match TASKS.iter().find(|known| known.name == task).and_then(|known| known.suite) {
+        Some(open) => Ok(Some(open)),
+        None => Err(Usage(format!(
+            "--suite measures accuracy, and the task {task} has no suites; omit it, and use `radapter eval {task}` after the training"
+        ))
+        .into()),
+    }
 }
 
 /// A task of [`TASKS`].
 struct Registered {
     name: &'static str,
     data: [&'static str; 2],
+    suite: Option<OpenSuite>,
     subcommand: fn() -> Command,
     parse: fn(&ArgMatches) -> Result<EvalTask, clap::Error>,
     sweep: fn(&SweepArgs, &Session) -> anyhow::Result<Option<Sweep>>,
@@ -54,6 +95,7 @@ impl Registered {
         Self {
             name: T::Task::NAME,
             data: T::DATA,
+            suite: T::SUITE,
             // Set after the arguments, because `augment_args` sets an `about` of its own.
             subcommand: || T::augment_args(Command::new(T::Task::NAME)).about(T::ABOUT),
             parse: |matches| Ok(EvalTask(Box::new(T::from_arg_matches(matches)?))),

@@ -68,8 +68,9 @@ pub(super) struct EvalArgs {
     annotated: AnnotatedArgs,
     #[command(flatten)]
     dataset: DatasetArgs,
-    /// Classes that were not trained on, one per line; their mIoU is reported separately
-    #[arg(long, value_name = "FILE")]
+    /// Classes that were not trained on, whose mIoU is reported separately: a file with one per line or a JSON list, or names with
+    /// commas between
+    #[arg(long, value_name = "FILE|LIST")]
     unseen: Option<PathBuf>,
     /// The source of masks (see below)
     #[arg(long, value_name = "builtin|ground-truth|PATH", default_value = "builtin")]

@@ -26,7 +26,7 @@ pub(super) struct Point {
     /// The sampling error of each value; empty if it is not known.
     intervals: Vec<Interval>,
     /// What `eval --json` prints, preceded by `alpha`.
-    object: Value,
+    pub(super) object: Value,
 }
 
 impl Point {

@@ -200,6 +200,7 @@ fn of_run(path: &Path) -> anyhow::Result<Facts> {
         ("training samples", record.samples.to_string()),
         ("base hash", record.base_hash.clone()),
     ];
+    lines.extend(record.from.iter().map(|from| ("started from", from.clone())));
     if let Some(line) = train {
         lines.push(("loss", format!("{:.4}", line.loss)));
     }

@@ -24,6 +24,8 @@ struct Listed {
     key: String,
     #[serde(rename = "type")]
     kind: String,
+    /// Whether it must be given.
+    required: bool,
     /// Its values that are words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     words: Vec<String>,
@@ -67,7 +69,12 @@ pub(super) fn run(args: &SettingsArgs) -> anyhow::Result<()> {
     if args.json.json {
         return output::print_json(&listed);
     }
-    output::print(&listed.iter().map(|setting| setting.text(tasks.len())).collect::<Vec<_>>().join("\n\n"))
+    match args.keys.is_empty() {
+        true => output::print(&overview(&listed, tasks.len())),
+        false => {
+            output::print(&listed.iter().map(|setting| setting.text(tasks.len())).collect::<Vec<_>>().join("\n\n"))
+        }
+    }
 }
 
 fn recipe(task: &dyn AnyTask, name: &str) -> Option<&'static str> {
@@ -131,6 +138,7 @@ impl Listed {
         Self {
             key: entry.key.clone(),
             kind: String::new(),
+            required: entry.setting.spec.required,
             words: Vec::new(),
             default: get(chosen.table(), &entry.key).map(shown).or(default),
             range: entry.setting.spec.range.text(),
@@ -155,6 +163,23 @@ impl Listed {
         }
     }
 
+    /// The lines of the setting in the overview.
+    fn row(&self) -> Vec<String> {
+        let default = match &self.default {
+            Some(default) => default.clone(),
+            None if self.required => "required".to_owned(),
+            None => "-".to_owned(),
+        };
+        let default = if self.set_by.is_empty() { default } else { format!("{default} *") };
+        let is_choice = !self.words.is_empty() && !self.kind.contains(" number") && !self.kind.contains("list");
+        let values = match (self.range.is_empty(), is_choice) {
+            (false, _) => self.range.clone(),
+            (true, true) if self.words.len() <= 4 => self.words.join(" or "),
+            _ => self.kind.clone(),
+        };
+        columns([&self.key, &default, &values, &self.help])
+    }
+
     fn text(&self, tasks: usize) -> String {
         let Self { key, kind, default, range, help, .. } = self;
         let default = default.as_ref().map_or_else(String::new, |default| format!(" = {default}"));
@@ -174,6 +199,74 @@ impl Listed {
         lines.extend(others.iter().map(|(value, names)| format!("    {value} with {}", names.join(", "))));
         lines.join("\n")
     }
+}
+
+/// Widths of the columns of the overview: key, default, values; the meaning has the rest of a line.
+const WIDTHS: [usize; 3] = [21, 14, 17];
+/// Width of a line of the overview.
+const LINE: usize = 100;
+
+/// All settings in columns, under a heading for each group and each set of tasks.
+fn overview(listed: &[Listed], tasks: usize) -> String {
+    let heading = |setting: &Listed| {
+        let group = setting.key.split_once('.').map(|(group, _)| group);
+        let of = (setting.tasks.len() < tasks).then(|| setting.tasks.join(" and "));
+        match (group, of) {
+            (None, None) => "every training".to_owned(),
+            (None, Some(tasks)) => format!("only {tasks}"),
+            (Some(group), None) => format!("group {group}"),
+            (Some(group), Some(tasks)) => format!("group {group}, only {tasks}"),
+        }
+    };
+    let mut sections: Vec<(String, Vec<&Listed>)> = Vec::new();
+    for setting in listed {
+        let heading = heading(setting);
+        match sections.iter_mut().find(|(known, _)| *known == heading) {
+            Some((_, settings)) => settings.push(setting),
+            None => sections.push((heading, vec![setting])),
+        }
+    }
+    let mut lines = columns(["setting", "default", "values", "meaning"]);
+    for (heading, settings) in sections {
+        lines.extend([String::new(), heading]);
+        lines.extend(settings.into_iter().flat_map(Listed::row));
+    }
+    let last = "* a task, a method or a recipe has another default: `radapter settings KEY` shows all of a setting";
+    lines.extend([String::new(), last.to_owned()]);
+    lines.join("\n")
+}
+
+/// The lines of one row; a cell is as wide as its column, the last as the rest of the line.
+fn columns(cells: [&str; 4]) -> Vec<String> {
+    let rest = LINE - WIDTHS.iter().map(|width| width + 1).sum::<usize>();
+    let widths = [WIDTHS[0], WIDTHS[1], WIDTHS[2], rest];
+    let cells: Vec<Vec<String>> = cells.iter().zip(widths).map(|(cell, width)| wrapped(cell, width)).collect();
+    let rows = cells.iter().map(Vec::len).max().unwrap_or(0);
+    let cell = |row: usize, column: usize| cells[column].get(row).map_or("", String::as_str);
+    let line = |row: usize| {
+        let padded = (0..4).map(|column| format!("{:<width$}", cell(row, column), width = widths[column]));
+        padded.collect::<Vec<_>>().join(" ").trim_end().to_owned()
+    };
+    (0..rows).map(line).collect()
+}
+
+/// Text in lines of at most `width` characters; a longer word is cut.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let word: Vec<char> = word.chars().collect();
+        for part in word.chunks(width) {
+            let part: String = part.iter().collect();
+            match lines.last_mut() {
+                Some(line) if line.chars().count() + 1 + part.chars().count() <= width => {
+                    line.push(' ');
+                    line.push_str(&part);
+                }
+                _ => lines.push(part),
+            }
+        }
+    }
+    lines
 }
 
 /// A value in TOML, with small numbers in scientific notation.

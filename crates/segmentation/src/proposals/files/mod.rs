@@ -98,6 +98,7 @@ impl ProposalFiles {
     /// # Errors
     /// [`DatasetError`] for files that cannot be read or have another format.
     pub fn open(path: &Path) -> Result<Self, DatasetError> {
+        tracing::debug!("reading the proposals {}", path.display());
         let kind = match std::fs::metadata(path).map_err(read_error(path))?.is_dir() {
             true => Kind::Folder(Folder::open(path)?),
             false => Kind::Results(Results::read(path)?),

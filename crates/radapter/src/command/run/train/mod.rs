@@ -21,10 +21,14 @@ use toml::{Table, Value};
 use crate::command::args::{ArchArg, ModelRef, RunArgs, TaskArgs, TrainArgs};
 use crate::command::device::{Kind, free_memory};
 use crate::command::failure::{Interrupted, Usage};
+use crate::command::measure::{RunSuite, SuiteTable, Training};
 use crate::command::{Session, interrupt, measure, model, output};
-use crate::tasks::task;
+use crate::tasks::{task, with_owner};
 use dashboard::Dashboard;
 use shown::Shown;
+
+/// File in the run's folder with the results of `--suite`.
+const SUITE_FILE: &str = "suite.json";
 
 /// The arguments of a new or resumed run.
 struct Given<'a> {
@@ -55,17 +59,27 @@ fn begin(given: &Given<'_>, args: &TaskArgs, session: &Session) -> anyhow::Resul
     }
     given.check_cache(args.task)?;
     let Asked { settings, model } = given.asked(args.task)?;
-    args.task.check(METHODS, &settings)?;
-    let Some(model) = model else {
-        return Err(Usage("no model: give --model, or `model` in the file of --config".into()).into());
+    args.task.check(METHODS, &settings).map_err(|error| with_owner(error, args.task))?;
+    let open_suite = measure::suite_of(args.task.name(), &given.run.suite)?;
+    let from = args.common.from.as_deref().map(model::open_run).transpose()?;
+    let (base, reference) = match (&model, &from) {
+        (Some(model), _) => (model::checkpoint(model, &args.common.arch)?, Some(model::lasting_reference(model)?)),
+        (None, Some(run)) => (model::base_of(run)?, run.files().base_reference().map(str::to_owned)),
+        (None, None) => {
+            return Err(Usage("no model: give --model, or `model` in the file of --config".into()).into());
+        }
     };
-    let reference = model::lasting_reference(&model)?;
-    let base = model::checkpoint(&model, &args.common.arch)?;
-    let plan = prepared(session, base, Some(reference), |inputs| args.task.plan(inputs, &settings))?;
+    let mut plan = prepared(session, base, reference, |inputs| args.task.plan(inputs, &settings))?;
+    if let Some(run) = from {
+        tracing::info!("starting from the weights of {}", run.files().dir().path().display());
+        plan.start_from(run.files().clone());
+    }
     describe(&*plan)?;
+    let suite = open_suite.map(|open| open(&given.run.suite, Training::New(&*plan))).transpose()?;
     let (precision, keep) = (plan.train_settings().precision, plan.train_settings().keep);
     let options = run_options(given, precision, session)?;
-    finish(given.run, args.task.name(), plan.train(options).map_err(anyhow::Error::from_boxed)?, keep)
+    let done = plan.train(options).map_err(anyhow::Error::from_boxed)?;
+    Ending { run: given.run, task: args.task.name(), keep, suite }.finish(done, session)
 }
 
 fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
@@ -79,10 +93,17 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
         })?;
     given.check_cache(task)?;
     let Asked { settings, model } = given.asked(task)?;
-    task.check_resume(&run, &settings)?;
+    task.check_resume(&run, &settings).map_err(|error| match error {
+        TrainError::Settings(error) => TrainError::Settings(with_owner(error, task)),
+        error => error,
+    })?;
     let train = record.train()?;
+    let suite = measure::suite_of(task.name(), &given.run.suite)?;
+    let suite = suite.map(|open| open(&given.run.suite, Training::Run(out))).transpose()?;
+    let ending = Ending { run: given.run, task: task.name(), keep: train.keep, suite };
     if let Some(report) = run.report()? {
-        return finished(given, model.as_ref(), &record, &report, train.keep);
+        check_finished(given, model.as_ref(), &record)?;
+        return ending.print(&report, session);
     }
     let base = match &model {
         // Compared by its hash, because the same model may have moved.
@@ -97,7 +118,7 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
     let plan = prepared(session, base, None, |inputs| task.plan_of_run(inputs, &run))?;
     let options = run_options(given, train.precision, session)?;
     let done = plan.resume(options, given.run.from_step).map_err(anyhow::Error::from_boxed)?;
-    finish(given.run, task.name(), done, train.keep)
+    ending.finish(done, session)
 }
 
 /// Makes a plan, with progress while its data are read.
@@ -121,14 +142,8 @@ fn prepared(
     Ok(plan)
 }
 
-/// Reports a finished run, after checking that the arguments agree with it.
-fn finished(
-    given: &Given<'_>,
-    model: Option<&ModelRef>,
-    record: &RunRecord,
-    report: &Report,
-    keep: Keep,
-) -> anyhow::Result<()> {
+/// Checks that the arguments agree with a finished run.
+fn check_finished(given: &Given<'_>, model: Option<&ModelRef>, record: &RunRecord) -> anyhow::Result<()> {
     let out = &given.run.out;
     if let Some(model) = model {
         let hash = model::checkpoint(model, &given.architecture())?.state.hash();
@@ -145,7 +160,7 @@ fn finished(
     if !out.join("report.html").exists() {
         output::write_file(&out.join("report.html"), page(out)?.as_bytes())?;
     }
-    print(given.run, &record.task, report, keep)
+    Ok(())
 }
 
 /// What the arguments and the file of `--config` ask for.
@@ -254,28 +269,51 @@ fn run_options(given: &Given<'_>, precision: Precision, session: &Session) -> an
     Ok(options)
 }
 
-fn finish(run: &RunArgs, task: &str, done: TrainOutcome, keep: Keep) -> anyhow::Result<()> {
-    let out = &run.out;
-    if !done.skipped.is_empty() {
-        let times: usize = done.skipped.iter().map(|image| image.times).sum();
-        tracing::warn!(
-            "{} training images could not be read and were left out, {times} times in total",
-            done.skipped.len()
-        );
-    }
-    output::write_file(&out.join("report.html"), page(out)?.as_bytes())?;
-    match done.outcome {
-        Outcome::Finished(report) => print(run, task, &report, keep),
-        Outcome::Interrupted { step } => Err(Interrupted::training(step, out).into()),
-    }
+/// What follows the last step of a session.
+struct Ending<'a> {
+    run: &'a RunArgs,
+    task: &'a str,
+    keep: Keep,
+    suite: Option<Box<dyn RunSuite>>,
 }
 
-fn print(run: &RunArgs, task: &str, report: &Report, keep: Keep) -> anyhow::Result<()> {
-    if run.json.json {
-        return output::print_json(report);
+impl Ending<'_> {
+    fn finish(&self, done: TrainOutcome, session: &Session) -> anyhow::Result<()> {
+        let out = &self.run.out;
+        if !done.skipped.is_empty() {
+            let times: usize = done.skipped.iter().map(|image| image.times).sum();
+            tracing::warn!(
+                "{} training images could not be read and were left out, {times} times in total",
+                done.skipped.len()
+            );
+        }
+        output::write_file(&out.join("report.html"), page(out)?.as_bytes())?;
+        match done.outcome {
+            Outcome::Finished(report) => self.print(&report, session),
+            Outcome::Interrupted { step } => Err(Interrupted::training(step, out).into()),
+        }
     }
-    output::print(&summary(&run.out, report, keep))?;
-    output::print(&format!("\n{}", measure::next_commands(task, &run.out)))
+
+    /// Measures the suite, if one was asked for, and prints the results of a finished run.
+    fn print(&self, report: &Report, session: &Session) -> anyhow::Result<()> {
+        let out = &self.run.out;
+        let suite = self.suite.as_ref().map(|suite| suite.measure(out, session)).transpose()?;
+        if let Some(SuiteTable { objects, .. }) = &suite {
+            output::write_file(&out.join(SUITE_FILE), &serde_json::to_vec_pretty(objects)?)?;
+        }
+        if self.run.json.json {
+            let mut object = serde_json::to_value(report)?;
+            if let (Some(fields), Some(suite)) = (object.as_object_mut(), suite) {
+                fields.insert("suite".to_owned(), suite.objects.into());
+            }
+            return output::print_json(&object);
+        }
+        output::print(&summary(out, report, self.keep))?;
+        if let Some(SuiteTable { text, .. }) = suite {
+            output::print(&format!("\n{text}"))?;
+        }
+        output::print(&format!("\n{}", measure::next_commands(self.task, out)))
+    }
 }
 
 /// The report of a run.

@@ -1,0 +1,97 @@
+//! A run that starts from the weights of another.
+//!
+//! The weights are copied into the new run's folder: resuming it does not need the other run.
+
+use std::fs;
+use std::path::PathBuf;
+
+use burn::module::Module;
+use radapter_clip::model::Adapter;
+
+use crate::error::TrainError;
+use crate::model::TrainModel;
+use crate::run::run_dir::RunDir;
+use crate::run::tuned::RunFiles;
+use crate::state::parameters::{self, HEAD};
+use crate::state::saved;
+use crate::state::tensor_file::{self, Flat, Named};
+use crate::tuning::Tuning;
+
+/// Where the weights are that a run starts from.
+pub(crate) enum StartFiles<'a> {
+    /// In the folder of another run.
+    Other(&'a RunFiles),
+    /// In the run's own folder.
+    Own(&'a RunDir),
+}
+
+impl StartFiles<'_> {
+    fn path(&self, stem: &str) -> PathBuf {
+        match self {
+            Self::Other(run) => run.evaluated(stem),
+            Self::Own(run) => run.path().join(name(stem)),
+        }
+    }
+
+    /// Reads the files to copy into the folder of the new run, as names and contents.
+    pub(crate) fn copies(&self, stem: &str, has_head: bool) -> Result<Vec<(String, Vec<u8>)>, TrainError> {
+        let stems = std::iter::once(stem).chain(has_head.then_some(HEAD));
+        let copy = |stem| {
+            let path = self.path(stem);
+            Ok((name(stem), fs::read(&path).map_err(TrainError::io("read", path))?))
+        };
+        stems.map(copy).collect()
+    }
+
+    /// Returns the model with the weights of the files.
+    ///
+    /// # Errors
+    /// [`TrainError`] for files that are unreadable or do not fit, and for weights that differ from the model's where the run does not
+    /// train them: its saved states would not have them.
+    pub(crate) fn load<A: Adapter>(
+        &self,
+        model: TrainModel<A>,
+        tuning: &dyn Tuning<A>,
+        trains: impl Fn(&str) -> bool,
+    ) -> Result<TrainModel<A>, TrainError> {
+        let path = self.path(tuning.stem());
+        let mut started = TrainModel { clip: tuning.read(model.clip.clone(), &path)?, head: model.head.clone() };
+        if let Some(head) = &model.head {
+            let path = self.path(HEAD);
+            let found = tensor_file::read(&path, &model.device())?;
+            let [rows, dim] = head.dims();
+            let values = head.val().reshape([rows * dim]);
+            let expected = Named::from([(HEAD.to_owned(), Flat { shape: vec![rows, dim], values })]);
+            if let Some(reason) = saved::mismatch(&expected, &found) {
+                return Err(TrainError::Unreadable { path, reason });
+            }
+            started = parameters::load(started, &found);
+        }
+        let (before, after) = (frozen(&model, &trains), frozen(&started, &trains));
+        let values = |flat: &Flat| flat.values.clone().into_data();
+        match before.iter().find(|(key, flat)| after.get(*key).is_none_or(|found| values(found) != values(flat))) {
+            None => Ok(started),
+            Some((key, _)) => {
+                let reason = format!(
+                    "it changes `{key}`, which this run does not train; use the settings of the run it is from"
+                );
+                Err(TrainError::Unreadable { path, reason })
+            }
+        }
+    }
+}
+
+/// Name of the copy in the new run's folder.
+fn name(stem: &str) -> String {
+    format!("start-{stem}.safetensors")
+}
+
+fn frozen<M: Module>(model: &M, trains: impl Fn(&str) -> bool) -> Named {
+    let mut named = Named::new();
+    parameters::each(model, |entry| {
+        if !trains(&entry.key) {
+            named.insert(entry.key, entry.flat);
+        }
+    });
+    named
+}
