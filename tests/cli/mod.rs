@@ -11,6 +11,8 @@ mod eval;
 mod inspect;
 mod merge;
 mod output;
+#[cfg(unix)]
+mod pages;
 mod predict;
 mod resume;
 mod retrieval;

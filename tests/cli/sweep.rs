@@ -32,7 +32,8 @@ fn a_sweep_leaves_numbers_a_plot_and_a_report() {
     let csv = std::fs::read_to_string(out.join("sweep.csv")).unwrap();
     assert!(csv.starts_with("alpha,near,far,part,OOD average\n0,"), "{csv}");
     let report = std::fs::read_to_string(out.join("report.html")).unwrap();
-    assert!(report.matches("<svg").count() == 2 && !report.contains("&lt;"), "two charts");
+    assert!(report.matches("<svg").count() == 4 && !report.contains("&lt;"), "two charts for two widths");
+    assert!(report.contains("At the run&#39;s alpha") && report.contains("class=\"bar\""));
     assert!(std::fs::read_to_string(out.join("sweep.svg")).unwrap().starts_with("<svg"));
 
     // An earlier sweep's results are not overwritten.

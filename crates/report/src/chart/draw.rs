@@ -49,7 +49,7 @@ impl Chart {
         let numbers = y.ticks().iter().map(|tick| width(&tick.1)).fold(0.0, f64::max);
         let y_title = wrapped(&self.y.0, plot);
         let y_lines = if self.y.0.is_empty() { 0 } else { y_title.len() };
-        let left = MARGIN + LINE * y_lines as f64 + numbers + 8.0;
+        let left = tenth(MARGIN + LINE * y_lines as f64 + numbers + 8.0);
         let right = wide - MARGIN - 16.0;
         let x_title = wrapped(&self.x.0, right - left);
         let bottom = top + plot;
@@ -305,6 +305,6 @@ mod tests {
         chart.series[0].bars = vec![(0.3, 0.7), (0.4, 0.8), (f64::NAN, 1.0)];
         let svg = chart.svg();
         assert_eq!(svg.matches("class=\"bar\"").count(), 2, "{svg}");
-        assert!(svg.contains("80 %") && svg.contains("30 %"), "{svg}");
+        assert!(svg.contains(">80 %<") && svg.contains(">20 %<"), "{svg}");
     }
 }
