@@ -116,14 +116,14 @@ impl Rle {
     /// # Errors
     /// [`RleError`] for invalid characters or numbers, and for another number of pixels.
     pub fn from_compressed(width: usize, height: usize, text: &str) -> Result<Self, RleError> {
-        let mut numbers: Vec<i64> = Vec::new();
+        let mut numbers: Vec<u32> = Vec::new();
         let (mut value, mut shift) = (0_i64, 0_u32);
         for (index, found) in text.chars().enumerate() {
             let bits = match found {
                 '0'..='o' => i64::from(found as u32 - '0' as u32),
                 _ => return Err(RleError::Character { index, found }),
             };
-            // Thirteen characters hold more than any mask's pixels.
+            // Twelve characters hold more than any mask's pixels.
             if shift > 55 {
                 return Err(RleError::Run { index: numbers.len(), found: value });
             }
@@ -135,19 +135,18 @@ impl Rle {
             if bits & 0x10 != 0 {
                 value |= -1 << shift;
             }
+            // A number has at most 60 bits, so that the sum does not overflow.
             if numbers.len() > 2 {
-                value += numbers[numbers.len() - 2];
+                value += i64::from(numbers[numbers.len() - 2]);
             }
-            numbers.push(value);
+            let index = numbers.len();
+            numbers.push(u32::try_from(value).map_err(|_| RleError::Run { index, found: value })?);
             (value, shift) = (0, 0);
         }
         if shift != 0 {
             return Err(RleError::CutOff);
         }
-        let run =
-            |(index, found): (usize, &i64)| u32::try_from(*found).map_err(|_| RleError::Run { index, found: *found });
-        let counts = numbers.iter().enumerate().map(run).collect::<Result<_, _>>()?;
-        Self::new(width, height, counts)
+        Self::new(width, height, numbers)
     }
 
     /// Compresses the run lengths in COCO's format.

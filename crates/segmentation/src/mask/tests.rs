@@ -132,6 +132,8 @@ fn bad_run_lengths_are_refused() {
     // Bit 4 of the last character makes a number negative.
     assert!(message(Rle::from_compressed(3, 2, "O")).contains("-1"));
     assert!(message(Rle::from_compressed(3, 2, &"o".repeat(40))).contains("whole number"));
+    // Numbers of 59 bits, each added to the last but one.
+    assert!(message(Rle::from_compressed(3, 2, &"ooooooooooo?".repeat(99))).contains("run 0 has the length"));
     assert!(message(Rle::new(1 << 40, 1 << 40, vec![])).contains("refused"));
     assert!(message(Rle::from_compressed(3, 2, "")).contains("add up to 0"));
 }

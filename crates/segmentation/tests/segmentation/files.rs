@@ -195,6 +195,21 @@ fn id_maps_have_a_mask_per_value() {
     assert!(text.contains("c.png") && text.contains("RGB"), "{text}");
 }
 
+/// A mask of every pixel for each value would take 16 GB.
+#[test]
+fn an_id_map_of_as_many_values_as_pixels_takes_little_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let values = (0..512 * 512_u32).map(|at| (at % 65536) as u16).collect();
+    let map = image::ImageBuffer::<image::Luma<u16>, Vec<u16>>::from_raw(512, 512, values).unwrap();
+    map.save(folder.path().join("a.png")).unwrap();
+    let files = ProposalFiles::open(folder.path()).unwrap();
+    let found = files.of(Wanted { width: 512, height: 512, ..wanted("a") }).unwrap();
+    assert_eq!(areas(&found), [4; 65535]);
+    let Region::Binary(last) = &found.masks[65534].region else { panic!("an id map has binary masks") };
+    let bits = last.decode();
+    assert!((0..4).all(|quarter| bits.bits()[quarter * 65536 + 65535]));
+}
+
 fn safetensors(path: &Path, arrays: &[(&str, Vec<usize>, Vec<f32>)]) {
     let bytes: Vec<Vec<u8>> =
         arrays.iter().map(|(_, _, values)| values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();

@@ -45,11 +45,12 @@ pub(super) fn proposals(
     let expected = "logits of shape [masks, height, width]";
     let Some(masks) = &arrays.masks else { return Err(wrong("masks", expected, "none")) };
     let [count, height, width] = masks.shape[..] else { return Err(wrong("masks", expected, &shape(&arrays.masks))) };
-    if height == 0 || width == 0 {
+    // Without masks, the file bounds neither side.
+    let Some(pixels) = height.checked_mul(width).filter(|pixels| *pixels > 0) else {
         return Err(wrong("masks", expected, &shape(&arrays.masks)));
-    }
+    };
     let mut found = Vec::with_capacity(count);
-    for (number, logits) in masks.values.chunks_exact(height * width).enumerate() {
+    for (number, logits) in masks.values.chunks_exact(pixels).enumerate() {
         if logits.iter().any(|logit| logit.is_nan()) {
             return Err(wrong("masks", "numbers", &format!("NaN in mask {number}")));
         }

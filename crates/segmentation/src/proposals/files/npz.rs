@@ -1,7 +1,7 @@
 //! Arrays in `.npz` files.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
 
 use half::f16;
@@ -11,6 +11,9 @@ use radapter_datasets::DatasetError;
 
 use super::arrays::{Array, Arrays, MOST, unfit};
 use super::{check_bytes, read_error, refuse_lfs_pointer};
+
+/// Maximum length of an array's header, numpy's own limit: the header is a Python literal, which is parsed recursively.
+const MOST_HEADER: u64 = 10_000;
 
 /// Reads the arrays of a `numpy.savez` file, compressed or not.
 pub(super) fn read(path: &Path) -> Result<Arrays, DatasetError> {
@@ -32,7 +35,9 @@ fn member(
         Err(zip::result::ZipError::FileNotFound) => return Ok(None),
         Err(error) => return Err(failed(std::io::Error::other(error))),
     };
-    let file = NpyFile::new(member).map_err(failed)?;
+    let (start, member) = preamble(member).map_err(failed)?;
+    check_bytes(path, "a header of an array", header_bytes(start), MOST_HEADER)?;
+    let file = NpyFile::new(Cursor::new(start).chain(member)).map_err(failed)?;
     let header = file.header();
     let expected = "floating point numbers, as float16, float32 or float64 of numpy, in C order";
     let wrong = |found: &str| unfit(path, key, expected, found);
@@ -55,6 +60,19 @@ fn member(
         _ => return Err(wrong(&code)),
     };
     Ok(Some(Array { shape, values: values.map_err(failed)? }))
+}
+
+/// Reads the bytes of an array up to the length of its header.
+fn preamble<R: Read>(mut member: R) -> std::io::Result<([u8; 12], R)> {
+    let mut start = [0; 12];
+    member.read_exact(&mut start)?;
+    Ok((start, member))
+}
+
+/// The length that an array's header claims: two bytes in version 1, else four.
+fn header_bytes(start: [u8; 12]) -> u64 {
+    let [.., major, _, a, b, c, d] = start;
+    if major == 1 { u16::from_le_bytes([a, b]).into() } else { u32::from_le_bytes([a, b, c, d]).into() }
 }
 
 fn floats<T: npyz::Deserialize, R: Read>(file: NpyFile<R>, float: impl Fn(T) -> f32) -> std::io::Result<Vec<f32>> {
