@@ -87,11 +87,12 @@ fn header(path: &Path, file: &mut File) -> Result<(u64, Metadata), DatasetError>
     let mut bytes = Vec::new();
     file.take(header).read_to_end(&mut bytes).map_err(io_error("read", path))?;
     let metadata: Metadata = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-    let end = metadata.tensors().values().map(|info| info.data_offsets.1 as u64).max().unwrap_or(0);
-    if 8 + header + end != whole {
-        return Err(damaged(format!("its header claims {} bytes, but the file has {whole}", 8 + header + end)));
+    let (start, end) = (8 + header, metadata.tensors().values().map(|info| info.data_offsets.1 as u64).max());
+    if end.unwrap_or(0) != whole - start {
+        let (end, there) = (end.unwrap_or(0), whole - start);
+        return Err(damaged(format!("its header claims {end} bytes of tensors, but the file has {there}")));
     }
-    Ok((8 + header, metadata))
+    Ok((start, metadata))
 }
 
 fn text_image(path: &Path, metadata: &Metadata) -> Result<Vec<usize>, DatasetError> {

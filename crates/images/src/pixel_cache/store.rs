@@ -46,8 +46,9 @@ struct Entry {
 }
 
 impl Entry {
+    /// Bytes of the pixels. Saturates, because a damaged header claims any size.
     fn bytes(&self) -> u64 {
-        3 * u64::from(self.width) * u64::from(self.height)
+        (u64::from(self.width) * u64::from(self.height)).saturating_mul(3)
     }
 }
 
@@ -130,7 +131,7 @@ impl Store {
             let checksum = u64::from(number(40)) | u64::from(number(44)) << 32;
             let offset = self.end + HEADER as u64;
             let entry = Entry { offset, width: number(32), height: number(36), checksum };
-            let end = offset + entry.bytes();
+            let end = offset.saturating_add(entry.bytes());
             if entry.bytes() == 0 || end > length {
                 break;
             }

@@ -58,7 +58,8 @@ pub(super) struct Rows {
 
 /// Returns the number in a segment's name.
 pub(super) fn number(file: &str) -> Option<u64> {
-    file.strip_prefix(FOLDER)?.strip_prefix('/')?.strip_suffix(ENDING)?.parse().ok()
+    // Never so large that the next one would not be a number.
+    file.strip_prefix(FOLDER)?.strip_prefix('/')?.strip_suffix(ENDING)?.parse::<u32>().ok().map(u64::from)
 }
 
 impl Segment {
