@@ -13,7 +13,7 @@ use radapter_clip::model::{Adapter, Clip};
 use crate::error::TrainError;
 
 pub use parameters::HEAD;
-pub use saved::saved_steps;
+pub use saved::{check_state, saved_steps};
 
 /// Writes the selected parameters as safetensors. Keys are those of [`Tuning::trains`](crate::Tuning::trains): CLIP's own
 /// parameters are written under OpenCLIP's names.
@@ -34,9 +34,12 @@ pub fn read_parameters<A: Adapter>(
     has: impl Fn(&str) -> bool,
     path: &Path,
 ) -> Result<Clip<A>, TrainError> {
-    let found = tensor_file::read(path, &clip.logit_scale.device())?;
+    let found = tensor_file::read(path)?;
     match saved::mismatch(&selected(&clip, has), &found) {
-        None => Ok(parameters::load(clip, &found)),
+        None => {
+            let device = clip.logit_scale.device();
+            Ok(parameters::load(clip, &tensor_file::on_device(found, &device)))
+        }
         Some(reason) => Err(TrainError::Unreadable { path: path.to_owned(), reason }),
     }
 }

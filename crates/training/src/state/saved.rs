@@ -13,7 +13,7 @@ use radapter_files::{Storage, remove_dir, replace_dir, write_synced};
 use serde::{Deserialize, Serialize};
 
 use super::stopping::Stopping;
-use super::tensor_file::{self, Flat, Named};
+use super::tensor_file::{self, Flat, Named, on_device};
 use crate::error::TrainError;
 
 /// Number of states that are kept.
@@ -207,48 +207,86 @@ pub(crate) fn load(states: &Path, step: u64, expected: &Named, device: &Device) 
 }
 
 fn read(path: &Path, step: u64, expected: &Named, device: &Device) -> Result<State, TrainError> {
-    let unreadable = |name: &str, reason: String| TrainError::Unreadable { path: path.join(name), reason };
-    let file = path.join(COUNTERS);
-    let text = fs::read(&file).map_err(TrainError::io("read", &file))?;
-    let counters: Counters = serde_json::from_slice(&text).map_err(|e| unreadable(COUNTERS, e.to_string()))?;
-    if counters.format != FORMAT {
-        let reason = format!("format is `{}`, expected `{FORMAT}`", counters.format);
-        return Err(unreadable(COUNTERS, reason));
-    }
-    if counters.step != step {
-        let reason = format!("the file is of step {}, its folder of step {step}", counters.step);
-        return Err(unreadable(COUNTERS, reason));
-    }
+    let counters = counters(path, step)?;
     if step == 0 {
         let averages = if counters.averages { expected.clone() } else { Named::new() };
         return Ok(State { parameters: expected.clone(), memory: Memory::start(averages), counters });
     }
-    let named = |name: &str, found: Named| match mismatch(expected, &found) {
-        Some(reason) => Err(unreadable(name, reason)),
-        None => Ok(found),
-    };
-    let parameters = named(PARAMETERS, tensor_file::read(&path.join(PARAMETERS), device)?)?;
-    let averages = match counters.averages {
-        true => named(AVERAGES, tensor_file::read(&path.join(AVERAGES), device)?)?,
-        false => Named::new(),
-    };
-    let (mut first, mut second) = (Named::new(), Named::new());
-    for (key, flat) in tensor_file::read(&path.join(MOMENTS), device)? {
-        if let Some(key) = key.strip_prefix("first.") {
-            first.insert(key.to_owned(), flat);
-        } else if let Some(key) = key.strip_prefix("second.") {
-            second.insert(key.to_owned(), flat);
-        } else {
-            return Err(unreadable(MOMENTS, format!("tensor `{key}` is neither a first nor a second moment")));
-        }
+    let tensors = Tensors::read(path, &counters, expected)?;
+    let [parameters, averages, first, second] =
+        [tensors.parameters, tensors.averages, tensors.first, tensors.second].map(|named| on_device(named, device));
+    Ok(State { parameters, memory: Memory { first, second, averages, time: step }, counters })
+}
+
+fn unreadable(path: &Path, name: &str, reason: String) -> TrainError {
+    TrainError::Unreadable { path: path.join(name), reason }
+}
+
+fn counters(path: &Path, step: u64) -> Result<Counters, TrainError> {
+    let wrong = |reason: String| unreadable(path, COUNTERS, reason);
+    let file = path.join(COUNTERS);
+    let text = fs::read(&file).map_err(TrainError::io("read", &file))?;
+    let counters: Counters = serde_json::from_slice(&text).map_err(|e| wrong(e.to_string()))?;
+    if counters.format != FORMAT {
+        return Err(wrong(format!("format is `{}`, expected `{FORMAT}`", counters.format)));
     }
-    let (first, second) = (named(MOMENTS, first)?, named(MOMENTS, second)?);
-    let memory = Memory { first, second, averages, time: step };
-    Ok(State { parameters, memory, counters })
+    if counters.step != step {
+        return Err(wrong(format!("the file is of step {}, its folder of step {step}", counters.step)));
+    }
+    Ok(counters)
+}
+
+/// Tensors of a state, on the host.
+struct Tensors {
+    parameters: Named<Vec<f32>>,
+    averages: Named<Vec<f32>>,
+    first: Named<Vec<f32>>,
+    second: Named<Vec<f32>>,
+}
+
+impl Tensors {
+    /// Reads the files of a state after step 0. All tensors have the names and shapes of `expected`.
+    fn read<V>(path: &Path, counters: &Counters, expected: &Named<V>) -> Result<Self, TrainError> {
+        let named = |name: &str, found: Named<Vec<f32>>| match mismatch(expected, &found) {
+            Some(reason) => Err(unreadable(path, name, reason)),
+            None => Ok(found),
+        };
+        let parameters = named(PARAMETERS, tensor_file::read(&path.join(PARAMETERS))?)?;
+        let averages = match counters.averages {
+            true => named(AVERAGES, tensor_file::read(&path.join(AVERAGES))?)?,
+            false => Named::new(),
+        };
+        let (mut first, mut second) = (Named::new(), Named::new());
+        for (key, flat) in tensor_file::read(&path.join(MOMENTS))? {
+            if let Some(key) = key.strip_prefix("first.") {
+                first.insert(key.to_owned(), flat);
+            } else if let Some(key) = key.strip_prefix("second.") {
+                second.insert(key.to_owned(), flat);
+            } else {
+                let reason = format!("tensor `{key}` is neither a first nor a second moment");
+                return Err(unreadable(path, MOMENTS, reason));
+            }
+        }
+        Ok(Self { parameters, averages, first: named(MOMENTS, first)?, second: named(MOMENTS, second)? })
+    }
+}
+
+/// Checks that the files of a state are complete and fit each other, without the model that they belong to.
+///
+/// # Errors
+/// [`TrainError::Io`] or [`TrainError::Unreadable`] for the first file that is not.
+pub fn check_state(states: &Path, step: u64) -> Result<(), TrainError> {
+    let path = folder(states, step);
+    let counters = counters(&path, step)?;
+    if step == 0 {
+        return Ok(());
+    }
+    let parameters = tensor_file::read(&path.join(PARAMETERS))?;
+    Tensors::read(&path, &counters, &parameters).map(drop)
 }
 
 /// Describes the first difference in names and shapes.
-pub(crate) fn mismatch(expected: &Named, found: &Named) -> Option<String> {
+pub(crate) fn mismatch<A, B>(expected: &Named<A>, found: &Named<B>) -> Option<String> {
     for (key, Flat { shape, .. }) in expected {
         match found.get(key) {
             None => return Some(format!("tensor `{key}` is missing")),

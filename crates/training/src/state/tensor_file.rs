@@ -11,15 +11,15 @@ use safetensors::{Dtype, SafeTensors};
 
 use crate::error::TrainError;
 
-/// Tensor as the trainer keeps it: flat, with the shape it has in the model.
+/// Tensor as the trainer keeps it: flat, with the shape it has in the model; on a device, or as read from a file.
 #[derive(Clone, Debug)]
-pub(crate) struct Flat {
+pub(crate) struct Flat<V = Tensor<1>> {
     pub(crate) shape: Vec<usize>,
-    pub(crate) values: Tensor<1>,
+    pub(crate) values: V,
 }
 
 /// Flat tensors by name, in byte order of the names.
-pub(crate) type Named = BTreeMap<String, Flat>;
+pub(crate) type Named<V = Tensor<1>> = BTreeMap<String, Flat<V>>;
 
 /// Writes tensors as safetensors.
 pub(crate) fn write<'a>(
@@ -56,8 +56,8 @@ pub(crate) fn write<'a>(
     Ok(())
 }
 
-/// Reads all tensors of a file onto a device.
-pub(crate) fn read(path: &Path, device: &Device) -> Result<Named, TrainError> {
+/// Reads all tensors of a file.
+pub(crate) fn read(path: &Path) -> Result<Named<Vec<f32>>, TrainError> {
     let unreadable = |reason: String| TrainError::Unreadable { path: path.to_owned(), reason };
     let bytes = std::fs::read(path).map_err(TrainError::io("read", path))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| unreadable(e.to_string()))?;
@@ -71,12 +71,18 @@ pub(crate) fn read(path: &Path, device: &Device) -> Result<Named, TrainError> {
             if values.iter().any(|value| !value.is_finite()) {
                 return Err(unreadable(format!("tensor `{name}` holds NaN or infinite values")));
             }
-            let count = values.len();
-            let data = TensorData::new(values, [count]);
-            let values = Tensor::from_data(data, (device, DType::F32));
             Ok((name.to_owned(), Flat { shape: view.shape().to_vec(), values }))
         })
         .collect()
+}
+
+/// Moves tensors to a device.
+pub(crate) fn on_device(tensors: Named<Vec<f32>>, device: &Device) -> Named {
+    let moved = |Flat { shape, values }: Flat<Vec<f32>>| {
+        let count = values.len();
+        Flat { shape, values: Tensor::from_data(TensorData::new(values, [count]), (device, DType::F32)) }
+    };
+    tensors.into_iter().map(|(name, tensor)| (name, moved(tensor))).collect()
 }
 
 #[cfg(test)]
@@ -105,7 +111,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("t.safetensors");
         std::fs::write(&path, &bytes).unwrap();
-        let read_back = read(&path, &Device::flex()).unwrap();
+        let read_back = on_device(read(&path).unwrap(), &Device::flex());
         assert_eq!(read_back.keys().collect::<Vec<_>>(), ["a", "b.weight"]);
         for (name, tensor) in &tensors {
             assert_eq!(read_back[name].shape, tensor.shape);
@@ -121,10 +127,10 @@ mod tests {
         let tensors = Named::from([("w".to_owned(), flat(&[2], &[1.0, f32::NAN]))]);
         write(&mut bytes, tensors.iter().map(|(n, t)| (n.clone(), t)), &BTreeMap::new()).unwrap();
         std::fs::write(&path, &bytes).unwrap();
-        assert!(read(&path, &Device::flex()).unwrap_err().to_string().contains("`w` holds NaN"));
+        assert!(read(&path).unwrap_err().to_string().contains("`w` holds NaN"));
         for cut in [0, 7, 20, bytes.len() - 1] {
             std::fs::write(&path, &bytes[..cut]).unwrap();
-            let error = read(&path, &Device::flex()).unwrap_err();
+            let error = read(&path).unwrap_err();
             assert!(matches!(error, TrainError::Unreadable { .. }), "{cut}: {error}");
         }
     }
