@@ -58,14 +58,14 @@ impl StartFiles<'_> {
         let mut started = TrainModel { clip: tuning.read(model.clip.clone(), &path)?, head: model.head.clone() };
         if let Some(head) = &model.head {
             let path = self.path(HEAD);
-            let found = tensor_file::read(&path, &model.device())?;
+            let found = tensor_file::read(&path)?;
             let [rows, dim] = head.dims();
             let values = head.val().reshape([rows * dim]);
             let expected = Named::from([(HEAD.to_owned(), Flat { shape: vec![rows, dim], values })]);
             if let Some(reason) = saved::mismatch(&expected, &found) {
                 return Err(TrainError::Unreadable { path, reason });
             }
-            started = parameters::load(started, &found);
+            started = parameters::load(started, &tensor_file::on_device(found, &model.device()));
         }
         let (before, after) = (frozen(&model, &trains), frozen(&started, &trains));
         let values = |flat: &Flat| flat.values.clone().into_data();

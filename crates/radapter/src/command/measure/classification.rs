@@ -206,8 +206,12 @@ impl TrainSuite {
                 (run.classes(), run.task())
             }
         };
-        let options =
-            EmbedOptions { on_error: settings.on_error, decoding: settings.decode, ..EmbedOptions::default() };
+        let options = EmbedOptions {
+            on_error: settings.on_error,
+            on_damage: settings.on_damage,
+            decoding: settings.decode,
+            ..EmbedOptions::default()
+        };
         Ok(Box::new(Self { sets: source.open(classes, settings.on_error)?, options }))
     }
 }
@@ -221,7 +225,7 @@ impl RunSuite for TrainSuite {
         let results = over_alpha(&run, &alphas, &self.sets, &self.options, &device, session)?;
         let name = |alpha: Alpha| if alpha == Alpha::ZERO { "base".to_owned() } else { format!("alpha = {alpha}") };
         let named: Vec<(String, &SuiteResult)> = results.iter().map(|(alpha, result)| (name(*alpha), result)).collect();
-        let point = |(alpha, result): &(Alpha, SuiteResult)| Point::new(*alpha, Vec::new(), result);
+        let point = |(alpha, result): &(Alpha, SuiteResult)| Point::new(*alpha, Vec::new(), Vec::new(), result);
         let points = results.iter().map(point).collect::<anyhow::Result<Vec<Point>>>()?;
         let objects = points.into_iter().map(|point| point.object).collect();
         Ok(SuiteTable { text: suites_table(&named), objects })
