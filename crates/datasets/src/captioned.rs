@@ -5,7 +5,7 @@ use radapter_images::ImageSource;
 /// Image with its captions.
 #[derive(Clone, Debug)]
 pub struct CaptionedImage {
-    /// Name in errors and reports: its path as in the file; in a shard its key.
+    /// Name in errors and reports: its path as in the file; in a shard its key, after the shard where several images have it.
     pub name: String,
     /// Source of its pixels.
     pub source: ImageSource,

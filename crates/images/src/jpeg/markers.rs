@@ -50,13 +50,18 @@ pub(super) fn read(
         if matches!(marker, 0x01 | 0xd0..=0xd8) {
             continue;
         }
+        // Comments, application data and the like, which libjpeg skips.
+        let is_skipped = matches!(marker, 0xdc | 0xe0..=0xef | 0xfe);
+        if recovers && !is_skipped && !matches!(marker, 0xc0..=0xdd) {
+            Fault::corrupt(format!("the marker {marker:02X} is unknown"))?;
+        }
         let segment = match segment(data, &mut at) {
-            // libjpeg ignores the lengths of comments, application data and the like where they are impossible.
-            Err(Fault::Corrupt(_)) if recovers && matches!(marker, 0xdc | 0xe0..=0xef | 0xfe) => {
+            // Where their length is impossible, libjpeg ignores it.
+            Err(Fault::Corrupt(_)) if recovers && is_skipped => {
                 at += 2;
                 continue;
             }
-            Err(Fault::Truncated(_)) if may_end => break,
+            Err(Fault::Truncated(_)) if may_end && is_skipped => break,
             segment => segment?,
         };
         match marker {
