@@ -207,7 +207,9 @@ impl Drawing {
         let places =
             [(right, -7.0), (left, -7.0), (right, 17.0), (left, 17.0), (right, -25.0), (left, -25.0), (right, 35.0)];
         let places = places.map(|(dx, dy)| place(dx, dy));
-        let inside = |one: &&Covered| one.0 >= self.left && one.2 <= self.right + MARGIN + 8.0 && one.3 < self.bottom;
+        let inside = |one: &&Covered| {
+            one.0 >= self.left && one.1 >= self.top - 4.0 && one.2 <= self.right + MARGIN + 8.0 && one.3 < self.bottom
+        };
         let free = |one: &&Covered| {
             covered.iter().all(|other| one.2 < other.0 || one.0 > other.2 || one.3 < other.1 || one.1 > other.3)
         };

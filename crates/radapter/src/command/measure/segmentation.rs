@@ -341,7 +341,7 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
     Ok(Sweep {
         what: "Segmentation over alpha",
         on: on(args),
-        measure: "share",
+        measure: "mIoU or accuracy",
         main: (0, None),
         errors: "No error bars: IoU is no share of independent trials, and pixels of one image are not independent.",
         facts: vec![("mIoU", 0), ("pixel accuracy", 1)],

@@ -308,7 +308,7 @@ impl Ending<'_> {
             }
             return output::print_json(&object);
         }
-        output::print(&summary(out, report, self.keep))?;
+        output::print(&summary(out, samples(self.task), report, self.keep))?;
         if let Some(SuiteTable { text, .. }) = suite {
             output::print(&format!("\n{text}"))?;
         }
@@ -327,12 +327,12 @@ fn samples(name: &str) -> &'static str {
 }
 
 /// The result of a run, as lines of text.
-fn summary(out: &Path, report: &Report, keep: Keep) -> String {
+fn summary(out: &Path, unit: &str, report: &Report, keep: Keep) -> String {
     let mut lines = vec![
         ("run", out.display().to_string()),
         ("steps", report.steps.to_string()),
         ("tuned parameters", grouped(report.tuned_parameters as u64)),
-        ("time", format!("{} ({:.1} images/s)", duration(report.seconds), report.samples_per_second)),
+        ("time", format!("{} ({:.1} {unit}/s)", duration(report.seconds), report.samples_per_second)),
     ];
     if let Some(best) = &report.best {
         let base = best.base.map_or_else(String::new, |base| format!(" (base {})", percent(base)));

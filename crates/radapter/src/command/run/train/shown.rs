@@ -31,7 +31,7 @@ impl Shown {
             ProgressEvent::Step(step) => {
                 if let Some(bar) = &*bar {
                     let (loss, rate) = (step.loss, step.samples_per_second);
-                    bar.set(step.step, &format!("loss {loss:.4}, {rate:.1} images/s"));
+                    bar.set(step.step, &format!("loss {loss:.4}, {rate:.1} samples/s"));
                 }
             }
             ProgressEvent::Validated { step, values, best, base } => {
