@@ -71,6 +71,7 @@ pub(super) fn draw(models: &[Shown], data: &Data, device: &Device) -> anyhow::Re
 fn panel(header: &str, scene: &RgbImage, map: &LabelMap, names: &[String]) -> anyhow::Result<Panel> {
     let large = enlarged_map(map).context("a label map has as many labels as pixels")?;
     let labels = region_labels(map, names, SHOWN_WIDTH);
+    // No link, as for the scene: both are drawn in memory and are in the page in full.
     Ok(Panel { header: header.to_owned(), png: png(&overlaid(&enlarged(scene), &large))?, link: None, labels })
 }
 
