@@ -16,6 +16,9 @@ pub struct Settings {
     origins: BTreeMap<String, Origin>,
 }
 
+/// Maximum number of parts of a key of `--set`; settings have two. Tables nested a hundred thousand deep would overflow the stack.
+const DEEPEST: usize = 16;
+
 /// The section of a run's record that holds its settings.
 const SECTION: &str = "settings";
 
@@ -84,7 +87,8 @@ impl Settings {
         let no_assignment = || SettingsError::NoAssignment { text: assignment.to_owned() };
         let (key, text) = assignment.split_once('=').ok_or_else(no_assignment)?;
         let (key, text) = (key.trim(), text.trim());
-        if key.is_empty() || key.split('.').any(str::is_empty) {
+        let parts = key.split('.');
+        if key.is_empty() || parts.clone().any(str::is_empty) || parts.count() > DEEPEST {
             return Err(no_assignment());
         }
         let value = toml::from_str::<Table>(&format!("value = {text}"))

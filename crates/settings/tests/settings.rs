@@ -156,6 +156,8 @@ fn assignments_are_toml_or_a_word() {
         let error = given.assign(assignment).unwrap_err().to_string();
         assert!(error.contains(expected), "{assignment}: {error}");
     }
+    let deep = format!("{}a=1", "a.".repeat(100_000));
+    assert!(given.assign(&deep).unwrap_err().to_string().contains("expected key=value"));
     given.assign("lr=3").unwrap();
     let error = given.assign("lr.x=3").unwrap_err().to_string();
     assert_eq!(error, "`lr.x`: `lr` is a value, not a group of settings");
