@@ -49,6 +49,9 @@ fn the_overview_has_a_line_for_each_setting_under_the_heading_of_its_group() {
             && line("group loss") < line("loss.margin")
     );
     assert!(line("only classification") < line("shots "), "{text}");
+    // A setting of every task is listed once, also where a word stands for a rule.
+    assert_eq!(text.lines().filter(|line| line.starts_with("ema ")).count(), 1, "{text}");
+    assert!(line("ema ") < line("group loss"), "{text}");
     assert!(text.lines().nth(line("train ")).unwrap().contains("required"), "{text}");
     let of_retrieval = radapter("settings --task retrieval").succeed().stdout;
     assert!(of_retrieval.contains("\ncaptions ") && !of_retrieval.contains("\nonly "), "{of_retrieval}");

@@ -190,7 +190,7 @@ fn nan_stops_with_the_step_and_the_parameters_before_it() {
     let states = radapter_training::state::saved_steps(&run.join("state")).unwrap();
     assert_eq!(states.last(), Some(&last_good));
     let lines = radapter_training::read_metrics(&run.join("metrics.jsonl")).unwrap();
-    assert_eq!(lines.len() as u64, last_good, "the failed step is not recorded");
+    assert_eq!(lines.len() as u64, 1 + last_good, "the base model and the steps, without the failed one");
 }
 
 #[test]

@@ -99,10 +99,8 @@ fn list(tasks: &[&dyn AnyTask], chosen: Option<&str>) -> anyhow::Result<Vec<List
         };
         base.extend(Settings::from_toml(chosen.unwrap_or_default(), "the recipe").context("the recipe")?)?;
         for entry in task.settings().entries() {
-            let place = match listed
-                .iter()
-                .position(|setting| setting.key == entry.key && setting.help == entry.setting.help())
-            {
+            let help = help_of(entry);
+            let place = match listed.iter().position(|setting| setting.key == entry.key && setting.help == help) {
                 Some(place) => place,
                 None => {
                     listed.push(Listed::new(entry, &base));
@@ -124,6 +122,15 @@ fn list(tasks: &[&dyn AnyTask], chosen: Option<&str>) -> anyhow::Result<Vec<List
     Ok(listed)
 }
 
+/// What a setting means, with the rule of the word that stands for a computed value.
+fn help_of(entry: &Entry) -> String {
+    let help = entry.setting.help();
+    match entry.setting.spec.word {
+        Some((word, rule)) => format!("{help} {word}: {}.", rule.text),
+        None => help.to_owned(),
+    }
+}
+
 impl Listed {
     fn new(entry: &Entry, chosen: &Settings) -> Self {
         let default = match entry.setting.spec.default {
@@ -131,10 +138,6 @@ impl Listed {
             Default::Toml(value) => Some(value.to_owned()),
             Default::Rule(rule) => Some(rule.text.to_owned()),
         };
-        let mut help = entry.setting.help().to_owned();
-        if let Some((word, rule)) = entry.setting.spec.word {
-            help = format!("{help} {word}: {}.", rule.text);
-        }
         Self {
             key: entry.key.clone(),
             kind: String::new(),
@@ -142,7 +145,7 @@ impl Listed {
             words: Vec::new(),
             default: get(chosen.table(), &entry.key).map(shown).or(default),
             range: entry.setting.spec.range.text(),
-            help,
+            help: help_of(entry),
             tasks: Vec::new(),
             set_by: BTreeMap::new(),
         }
@@ -174,7 +177,8 @@ impl Listed {
         let is_choice = !self.words.is_empty() && !self.kind.contains(" number") && !self.kind.contains("list");
         let values = match (self.range.is_empty(), is_choice) {
             (false, _) => self.range.clone(),
-            (true, true) if self.words.len() <= 4 => self.words.join(" or "),
+            (true, true) if self.words.len() <= 4 => self.words.join(" "),
+            (true, true) => "a name".to_owned(),
             _ => self.kind.clone(),
         };
         columns([&self.key, &default, &values, &self.help])
@@ -202,7 +206,7 @@ impl Listed {
 }
 
 /// Widths of the columns of the overview: key, default, values; the meaning has the rest of a line.
-const WIDTHS: [usize; 3] = [21, 14, 17];
+const WIDTHS: [usize; 3] = [19, 13, 14];
 /// Width of a line of the overview.
 const LINE: usize = 100;
 
