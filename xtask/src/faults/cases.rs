@@ -40,7 +40,11 @@ impl Case {
     /// Writes what is there before the first call.
     pub(crate) fn prepare(&self, world: &World, out: &Path) -> anyhow::Result<()> {
         match self.kind {
-            Kind::Index => copy(&world.path("index"), &out.join("index")),
+            Kind::Index => {
+                copy(&world.path("index"), &out.join("index"))?;
+                // Its appearance shows that a process has begun.
+                Ok(std::fs::remove_file(out.join("index/lock"))?)
+            }
             Kind::Run | Kind::Result => Ok(()),
         }
     }

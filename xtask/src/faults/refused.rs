@@ -29,13 +29,13 @@ pub(super) fn signal(child: &Child, name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until a process has written a file.
+/// Waits until a process has created a file.
 pub(super) fn wait_for(path: &std::path::Path, child: &mut Child) -> anyhow::Result<()> {
     let begun = Instant::now();
-    while !std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
-        ensure!(child.try_wait()?.is_none(), "it ended before it wrote {}", path.display());
+    while !path.exists() {
+        ensure!(child.try_wait()?.is_none(), "it ended before it created {}", path.display());
         ensure!(begun.elapsed() < Duration::from_secs(120), "no {}", path.display());
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(Duration::from_micros(200));
     }
     Ok(())
 }
@@ -46,13 +46,7 @@ fn second_process(case: &Case, file: &str, words: &str, world: &World, figures: 
     let out = world.fresh("two")?;
     case.prepare(world, &out)?;
     let mut first = case.start(world, &out).spawn()?;
-    let begun = Instant::now();
-    // The index's lock is an empty file.
-    while !out.join(file).exists() {
-        ensure!(first.try_wait()?.is_none() && begun.elapsed() < Duration::from_secs(120), "no {file}");
-        std::thread::sleep(Duration::from_micros(200));
-    }
-    std::thread::sleep(Duration::from_millis(20));
+    wait_for(&out.join(file), &mut first)?;
     signal(&first, "STOP")?;
     let mut refused = 0;
     for words in [words, &case.words()] {

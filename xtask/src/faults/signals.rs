@@ -12,7 +12,12 @@ use super::world::{Ended, World};
 const SAVED: i32 = 130;
 
 pub(super) fn run(world: &World, figures: &mut Figures) -> anyhow::Result<()> {
-    for name in ["train classification", "train classification, two devices", "train segmentation"] {
+    for (name, file) in [
+        ("train classification", "run/metrics.jsonl"),
+        ("train classification, two devices", "run/metrics.jsonl"),
+        ("train segmentation", "run/metrics.jsonl"),
+        ("index", "index/lock"),
+    ] {
         let case = case(name);
         let (whole, _) = undisturbed(case, world)?;
         let mut saved = 0;
@@ -20,11 +25,11 @@ pub(super) fn run(world: &World, figures: &mut Figures) -> anyhow::Result<()> {
         for kind in signals {
             let out = world.fresh("stopped")?;
             let mut child = case.start(world, &out).spawn()?;
-            wait_for(&out.join("run/metrics.jsonl"), &mut child)?;
+            wait_for(&out.join(file), &mut child)?;
             signal(&child, kind)?;
             let ended = Ended::wait(child)?;
             let problem = match ended.status {
-                // It was at its last step.
+                // It was at the end of its work.
                 Some(SAVED | 0) => continued(case, world, &out, &whole)?,
                 status => Some(format!("exit status {status:?}, {}", ended.end())),
             };
