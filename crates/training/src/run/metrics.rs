@@ -93,12 +93,21 @@ pub(crate) struct Metrics {
     base: Vec<(String, f64)>,
 }
 
+/// What a file has of the steps that are done.
+#[derive(Default)]
+struct Done {
+    /// Length of their lines.
+    keep: u64,
+    last_loss: Option<f64>,
+    base: Vec<(String, f64)>,
+}
+
 impl Metrics {
     /// Opens the file and removes the lines beyond step `done`, whose steps will run again, and a torn last line.
     pub(crate) fn open(storage: &dyn Storage, path: &Path, done: u64) -> Result<Self, TrainError> {
-        let (keep, last_loss, base) = match File::open(path) {
+        let Done { keep, last_loss, base } = match File::open(path) {
             Ok(file) => Self::done(&file, done).map_err(TrainError::io("read", path))?,
-            Err(error) if error.kind() == ErrorKind::NotFound => (0, None, Vec::new()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Done::default(),
             Err(error) => return Err(TrainError::io("open", path)(error)),
         };
         let file = storage.append(path, keep).map_err(TrainError::io("open", path))?;
@@ -107,11 +116,9 @@ impl Metrics {
         Ok(Self { file, path: path.to_owned(), last_loss, base })
     }
 
-    /// Returns the length of the lines up to step `done`, the loss of the last one, and the metrics of the base model.
-    fn done(file: &File, done: u64) -> std::io::Result<(u64, Option<f64>, Vec<(String, f64)>)> {
-        let mut keep = 0;
-        let mut last_loss = None;
-        let mut base = Vec::new();
+    /// Reads the lines up to step `done`.
+    fn done(file: &File, done: u64) -> std::io::Result<Done> {
+        let mut found = Done::default();
         let mut reader = BufReader::new(file);
         let mut line = Vec::new();
         loop {
@@ -120,11 +127,11 @@ impl Metrics {
             let whole = line.last() == Some(&b'\n');
             match serde_json::from_slice::<Line>(&line) {
                 Ok(parsed) if whole && parsed.step() <= done => {
-                    keep += length as u64;
-                    last_loss = parsed.loss().or(last_loss);
-                    base = parsed.base().unwrap_or(base);
+                    found.keep += length as u64;
+                    found.last_loss = parsed.loss().or(found.last_loss);
+                    found.base = parsed.base().unwrap_or(found.base);
                 }
-                _ => return Ok((keep, last_loss, base)),
+                _ => return Ok(found),
             }
         }
     }
