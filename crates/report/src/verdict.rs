@@ -88,7 +88,7 @@ pub fn verdict(id: Change, ood: Option<Change>) -> String {
         let by = points(change.by);
         match change.noise {
             Some(noise) if change.sense() == Sense::Same => {
-                format!("{by} {on} (within the sampling error of {:.1})", 100.0 * noise)
+                format!("{by} {on} (within the noise of \u{b1}{:.1})", 100.0 * noise)
             }
             _ => format!("{by} {on}"),
         }
@@ -110,7 +110,7 @@ mod tests {
     fn a_verdict_follows_from_the_figures() {
         let robust = verdict(Change::new(0.6, 0.681), Some(Change { by: -0.004, noise: Some(0.02) }));
         let expected = "Robust: +8.1 points on the task's data (ID), \u{2212}0.4 points on other distributions (OOD) (within \
-                        the sampling error of 2.0), against the base model.";
+                        the noise of \u{b1}2.0), against the base model.";
         assert_eq!(robust, expected);
         let of = |id, ood| verdict(id, Some(ood)).split(':').next().map(str::to_owned).unwrap_or_default();
         let (up, down, same) = (change(0.5, 0.7, 1000), change(0.7, 0.5, 1000), change(0.5, 0.51, 100));
