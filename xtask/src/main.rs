@@ -8,6 +8,8 @@ mod allocator;
 mod bench;
 mod bench_recall;
 mod faults;
+mod compare_decoders;
+mod fuzz;
 mod in_memory;
 mod page;
 mod pretrain;
@@ -32,6 +34,10 @@ enum Chore {
     BenchRecall(bench_recall::Args),
     /// Kill the command, fill its disk, stop it, and check that nothing is lost or torn
     Faults(faults::Args),
+    /// Decode mutated image files here and with Pillow, and write the table of what agrees
+    CompareDecoders(compare_decoders::Args),
+    /// Run the fuzz targets that `cargo fuzz build` built, and write the table of their figures
+    Fuzz(fuzz::Args),
     /// Pretrain the embedded CLIP on the shapes world from random weights; resumes where it stopped
     PretrainEmbedded(pretrain::Args),
     /// Evaluate methods on real data and write the table and the plot of the docs
@@ -49,6 +55,8 @@ fn main() -> anyhow::Result<()> {
         Chore::Bench(args) => bench::run(&args),
         Chore::BenchRecall(args) => bench_recall::run(&args),
         Chore::Faults(args) => faults::run(&args),
+        Chore::CompareDecoders(args) => compare_decoders::run(&args),
+        Chore::Fuzz(args) => fuzz::run(&args),
         Chore::PretrainEmbedded(args) => pretrain::run(&args),
         Chore::Repro(what) => repro::run(&what),
         Chore::TuneQuickstart(args) => tune::run(&args),

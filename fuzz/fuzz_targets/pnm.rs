@@ -1,0 +1,3 @@
+//! Fuzzes [`radapter_fuzz::images::pnm`].
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| radapter_fuzz::images::pnm(data));
