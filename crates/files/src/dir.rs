@@ -63,7 +63,7 @@ pub fn write_dir<E: From<DirError>>(
     }
     // It is no longer there under the temporary name.
     let _ = new.keep();
-    storage.sync_folder(parent).map_err(io("sync", parent))?;
+    storage.sync_folder(parent).map_err(io("sync the folder of", target))?;
     match replaced {
         Some(replaced) => Ok(fs::remove_dir_all(&replaced).map_err(io("remove", &replaced))?),
         None => Ok(()),
@@ -98,8 +98,7 @@ pub fn replace_dir<E: From<IoError>>(
             let _ = Disk.rename(&old, target);
             return Err(error.into());
         }
-        let parent = folder_of(target);
-        storage.sync_folder(parent).map_err(io_error("sync", parent))?;
+        storage.sync_folder(folder_of(target)).map_err(io_error("sync the folder of", target))?;
         Ok(remove_if_there(&old)?)
     });
     if written.is_err() {

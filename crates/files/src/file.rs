@@ -62,8 +62,7 @@ fn place(
     storage.rename(&temporary, path).map_err(io_error("rename a temporary file to", path))?;
     // It is no longer there under the temporary name.
     let _ = temporary.keep();
-    let folder = folder_of(path);
-    storage.sync_folder(folder).map_err(io_error("sync", folder))
+    storage.sync_folder(folder_of(path)).map_err(io_error("sync the folder of", path))
 }
 
 /// Returns the fixed temporary name of a file or directory: its own with `.tmp` appended.

@@ -55,7 +55,8 @@ impl Case {
             Kind::Run if out.join("run/config.toml").exists() => {
                 Some(format!("train --resume --out {{out}}/run {}", self.again))
             }
-            Kind::Result if out.join("result").exists() => None,
+            // Empty, it is there from the beginning, to show early that it can be written.
+            Kind::Result if has_entries(&out.join("result")) => None,
             Kind::Run | Kind::Index | Kind::Result => Some(self.words()),
         }
     }
@@ -112,10 +113,15 @@ pub(crate) const CASES: [Case; 9] = [
     Case {
         name: "sweep",
         kind: Kind::Result,
-        words: "sweep --run {root}/run --suite {root}/suite.toml --out {out}/result",
+        words: "sweep --run {root}/run --suite {root}/suite.toml --alpha 0,1 --out {out}/result",
         again: "",
     },
 ];
+
+/// Whether a folder is there, and not empty.
+pub(crate) fn has_entries(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+}
 
 /// The case of a name.
 pub(crate) fn case(name: &str) -> &'static Case {

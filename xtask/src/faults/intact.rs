@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail, ensure};
 use radapter::clip::checkpoint::read_safetensors;
 use serde_json::Value;
 
-use super::cases::{Case, Kind};
+use super::cases::{Case, Kind, has_entries};
 use super::world::files;
 
 /// Figures of time and machine in JSON files.
@@ -123,7 +123,7 @@ pub(crate) fn torn(case: &Case, out: &Path, whole: Option<&Content>) -> anyhow::
     }
     // Directories that are renamed into place.
     for folder in ["run/best", "result"] {
-        if let (Some(whole), true) = (whole, out.join(folder).exists()) {
+        if let (Some(whole), true) = (whole, has_entries(&out.join(folder))) {
             let expected: BTreeSet<String> = whole
                 .keys()
                 .filter_map(|name| Some(name.strip_prefix(folder)?.strip_prefix('/')?.to_owned()))

@@ -106,7 +106,6 @@ fn read_only(world: &World, figures: &mut Figures) -> anyhow::Result<()> {
     );
     let writing = [
         "train --resume --out {out}/run".to_owned(),
-        case("train classification").words(),
         "train classification --model embedded --train {root}/data/train/photo --out {out}/empty".to_owned(),
         "index --model embedded --images {root}/data/train/photo --moved --out {out}/index".to_owned(),
         "index --model embedded --images {root}/data/train/photo --out {out}/new".to_owned(),

@@ -142,8 +142,8 @@ impl Order {
             self.wrong += 1;
             self.problems.push(format!("{} is not synced before it is renamed to {}", path.display(), to.display()));
         }
-        files.iter().for_each(|path| drop(self.unsynced.remove(path)));
-        folders.iter().for_each(|path| drop(self.unnamed.remove(path)));
+        self.unsynced.retain(|path| !moved(path));
+        self.unnamed.retain(|path, _| !moved(path));
         self.due = to.parent().map(|folder| (folder.to_owned(), to.to_owned()));
     }
 

@@ -22,7 +22,6 @@ pub(crate) struct World {
 pub(crate) struct Ended {
     /// The exit status; `None` after a signal.
     pub(crate) status: Option<i32>,
-    pub(crate) stdout: String,
     pub(crate) stderr: String,
     pub(crate) time: Duration,
 }
@@ -116,8 +115,7 @@ impl World {
 
 impl Ended {
     pub(crate) fn of(output: Output, time: Duration) -> Self {
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Self { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr), time }
+        Self { status: output.status.code(), stderr: String::from_utf8_lossy(&output.stderr).into_owned(), time }
     }
 
     /// Waits for a process whose output is piped.

@@ -150,14 +150,13 @@ fn leftovers_of_a_kill_are_removed_and_the_update_continues() {
     assert_eq!(refresh(&dir, &images, 1, OnError::Fail).unwrap().embedded, 9);
 }
 
-/// The names and embeddings of an index, in the order of names.
-fn content(dir: &Path) -> Vec<(String, Vec<u32>)> {
+/// The sorted names of an index, whose rows must all be readable.
+fn content(dir: &Path) -> Vec<String> {
     let index = Index::open(dir).unwrap();
     let query = vec![1.0; index.manifest().embed_dim];
-    let found = index.search(&query, index.len()).unwrap();
-    let mut rows: Vec<_> = found.into_iter().map(|hit| (hit.path, vec![hit.score.to_bits()])).collect();
-    rows.sort();
-    rows
+    let mut names: Vec<_> = index.search(&query, index.len()).unwrap().into_iter().map(|hit| hit.path).collect();
+    names.sort();
+    names
 }
 
 #[test]
@@ -180,15 +179,12 @@ fn a_disk_full_at_any_operation_keeps_the_old_index_or_the_new_one() {
         assert!(failures > 10, "{failures}");
         // An update that embeds, drops rows and merges segments.
         let old = content(&dir);
-        let expected = {
-            let (images, dir) = (folder.path().join("other"), folder.path().join("other-index"));
-            write(&images, 1..9);
-            refresh(&dir, &images, 1, OnError::Fail).unwrap();
-            content(&dir)
-        };
         write(&images, 6..9);
         std::fs::remove_file(images.join("deep/00.png")).unwrap();
-        let dropped: Vec<_> = old.iter().filter(|(name, _)| name != "deep/00.png").cloned().collect();
+        let dropped: Vec<_> = old.iter().filter(|name| *name != "deep/00.png").cloned().collect();
+        let mut expected: Vec<String> = ["deep/06.png", "07.png", "08.png"].map(str::to_owned).into();
+        expected.extend(dropped.iter().cloned());
+        expected.sort();
         let mut failures = 0;
         while let Err(error) = refresh_on(&full(failures), &dir, &images, 1, OnError::Fail) {
             assert!(error.to_string().contains("No space left"), "{error}");
