@@ -7,8 +7,8 @@
 mod allocator;
 mod bench;
 mod bench_recall;
-mod faults;
 mod compare_decoders;
+mod faults;
 mod fuzz;
 mod in_memory;
 mod page;
