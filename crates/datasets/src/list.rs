@@ -78,12 +78,15 @@ pub fn resolve_names(text: &str) -> Result<Vec<String>, DatasetError> {
     resolve(text).map(without_blanks)
 }
 
-/// [`read`] without blank names.
+/// [`resolve_names`] of an option that is a path: a file, whatever its name, or else the names themselves.
 ///
 /// # Errors
-/// Those of [`read`].
-pub fn read_names(path: &Path) -> Result<Vec<String>, DatasetError> {
-    read(path).map(without_blanks)
+/// Those of [`resolve`].
+pub fn names_of(option: &Path) -> Result<Vec<String>, DatasetError> {
+    match option.is_file() {
+        true => read(option).map(without_blanks),
+        false => resolve_names(&option.to_string_lossy()),
+    }
 }
 
 fn without_blanks(mut names: Vec<String>) -> Vec<String> {
@@ -128,7 +131,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("names.txt");
         std::fs::write(&path, "a\n \n\nb\n").unwrap();
-        assert_eq!(read_names(&path).unwrap(), ["a", "b"]);
+        assert_eq!(names_of(&path).unwrap(), ["a", "b"]);
         assert_eq!(resolve_names(path.to_str().unwrap()).unwrap(), ["a", "b"]);
     }
 

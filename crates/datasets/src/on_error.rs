@@ -100,6 +100,9 @@ impl std::str::FromStr for OnDamage {
     }
 }
 
+/// Number of damaged images that are named in warnings.
+const NAMED_DAMAGED: usize = 5;
+
 /// Skipped sample.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
@@ -131,12 +134,21 @@ impl SkipReport {
         skipped.insert(name.to_owned(), (reason, 1));
     }
 
-    /// Adds a damaged image that is used nevertheless, and logs it the first time, with the number of them so far.
+    /// Adds a damaged image that is used nevertheless. The first time it is logged: the first few by name, later ones by their number
+    /// so far at each power of ten.
     pub fn record_damaged(&self, name: &str, reason: &impl Display) {
         let mut damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
         if damaged.insert(name.to_owned()) {
             let count = damaged.len();
-            tracing::warn!("damaged image {count} is used as libjpeg decodes it: {name}: {reason}");
+            match count {
+                ..=NAMED_DAMAGED => {
+                    tracing::warn!("damaged image {count} is used as libjpeg decodes it: {name}: {reason}");
+                }
+                _ => tracing::debug!("damaged image {count} is used as libjpeg decodes it: {name}: {reason}"),
+            }
+            if count > NAMED_DAMAGED && 10_usize.pow(count.ilog10()) == count {
+                tracing::warn!("{count} damaged images so far are used as libjpeg decodes them (-v names each)");
+            }
         }
     }
 

@@ -43,15 +43,15 @@ pub fn pairs(images: &Path, annotations: &Path, on_error: OnError) -> Result<Pai
 }
 
 impl Pairs {
-    /// Keeps the pairs that a file lists, one name per line, as in Pascal VOC's `ImageSets`.
+    /// Keeps the pairs of a list of names, in any form of [`list`]: Pascal VOC's `ImageSets` have one per line.
     ///
     /// # Errors
-    /// [`DatasetError`] if the file cannot be read, is empty, or has an unknown name.
+    /// [`DatasetError`] if the list cannot be read, is empty, or has an unknown name.
     pub fn keep_listed(&mut self, file: &Path) -> Result<(), DatasetError> {
         let failed = |reason: String| {
             DatasetError::Option(format!("cannot use the list of images {}: {reason}", file.display()))
         };
-        let names = list::read_names(file).map_err(|error| failed(error.to_string()))?;
+        let names = list::names_of(file)?;
         let wanted: BTreeSet<&str> = names.iter().map(String::as_str).collect();
         let known: BTreeSet<&str> = self.images.iter().map(|pair| pair.name.as_str()).collect();
         if wanted.is_empty() {

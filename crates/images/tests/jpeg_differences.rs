@@ -108,6 +108,7 @@ fn damaged_files_have_pillow_s_pixels() {
         files.iter().for_each(|file| *kinds.entry(file.split_once('-').map_or("", |(_, kind)| kind)).or_default() += 1);
         println!("{ours}, by Pillow {theirs}: {}, such as {}: {kinds:?}", files.len(), files[0]);
     }
+    assert!(!table.is_empty(), "the folder has no JPEG");
     // Files accepted here that differ are progressive, and end properly before their last scans: they are not smoothed.
     assert!(!table.contains_key(&("recovered", "other pixels")));
 }

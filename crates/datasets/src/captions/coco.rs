@@ -115,7 +115,7 @@ fn chosen(file: &Path, captions: &Path, by_id: &HashMap<&str, usize>) -> Result<
 
 /// Reads a list of ids: a file, or the ids themselves.
 fn read_ids(path: &Path) -> Result<Vec<String>, DatasetError> {
-    let ids = list::resolve_names(&path.to_string_lossy())?;
+    let ids = list::names_of(path)?;
     match ids.is_empty() {
         true => Err(DatasetError::about(path, "has no image ids; expected a JSON list or one per line")),
         false => Ok(ids),

@@ -57,7 +57,7 @@ impl Session {
         EmbedOptions {
             batch: batch.batch_size,
             on_error: decode.on_error,
-            on_damage: decode.on_damage,
+            on_damage: decode.damage.on_damage,
             ..EmbedOptions::default()
         }
     }

@@ -187,7 +187,9 @@ fn pass_seed(epoch: u64, pass: u64) -> u64 {
 /// Returns a number that the samples of an image share, in whichever shard they are: a part of the hash of key and content, so that
 /// no list of images is needed.
 fn label(sample: &ShardSample) -> io::Result<i64> {
-    let mut hash = Sha256::new_with_prefix(&sample.key);
+    // The length separates the key from the content.
+    let mut hash = Sha256::new_with_prefix((sample.key.len() as u64).to_le_bytes());
+    hash.update(&sample.key);
     if let ImageSource::Member(member) = &sample.image {
         io::copy(&mut member.content().map_err(io::Error::other)?, &mut hash)?;
     }

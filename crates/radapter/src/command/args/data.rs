@@ -22,6 +22,13 @@ pub(crate) struct DecodeArgs {
     /// What to do with an image that cannot be read: stop (fail), or leave it out and report it (skip)
     #[arg(long, value_name = "fail|skip", default_value = "fail")]
     pub(crate) on_error: OnError,
+    #[command(flatten)]
+    pub(crate) damage: DamageArg,
+}
+
+/// What happens to damaged JPEGs.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct DamageArg {
     /// What to do with a damaged JPEG that libjpeg decodes with a warning: treat it as one that cannot be read (refuse), or use the
     /// pixels that libjpeg makes of it and report it (decode)
     #[arg(long, value_name = "refuse|decode", default_value = "refuse")]

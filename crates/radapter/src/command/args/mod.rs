@@ -27,7 +27,7 @@ use radapter_experiments::{QUICKSTARTS, Quickstart, quickstart};
 pub(crate) use alpha::{AlphaArg, AlphaGrid};
 pub(crate) use captions::CaptionsArgs;
 pub(crate) use data::{
-    ClassNamesArg, DecodeArgs, DecodingArg, DeviceBatchArg, ImagesArg, JsonFlag, PixelCacheArg, TemplatesArg,
+    ClassNamesArg, DamageArg, DecodeArgs, DecodingArg, DeviceBatchArg, ImagesArg, JsonFlag, PixelCacheArg, TemplatesArg,
 };
 pub(crate) use eval::{EvalArgs, SweepArgs};
 pub(crate) use global::{DeviceChoice, Devices, GlobalArgs};
@@ -37,7 +37,7 @@ pub(crate) use merge::MergeArgs;
 pub(crate) use model::{ArchArg, ModelArgs, ModelRef};
 pub(crate) use predict::{EmbedArgs, PredictArgs, ZeroShotArgs};
 pub(crate) use proposals::ProposalsArgs;
-pub(crate) use search::{Query, SearchArgs};
+pub(crate) use search::SearchArgs;
 pub(crate) use segment::{FusionArgs, SegmentArgs};
 pub(crate) use serve_device::ServeDeviceArgs;
 pub(crate) use settings::{CompletionsArgs, MethodsArgs, SettingsArgs};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{AlphaArg, ArchArg, JsonFlag, ModelRef};
+use super::{AlphaArg, ArchArg, DamageArg, JsonFlag, ModelRef};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -32,6 +32,8 @@ pub(crate) struct SearchArgs {
     /// Number of images to find
     #[arg(short, long = "top", value_name = "K", default_value = "10")]
     pub(crate) k: std::num::NonZeroUsize,
+    #[command(flatten)]
+    pub(crate) damage: DamageArg,
     #[command(flatten)]
     pub(crate) json: JsonFlag,
     /// Also write an HTML page of the images found

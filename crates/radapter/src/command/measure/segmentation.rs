@@ -24,8 +24,8 @@ use serde::Serialize;
 
 use super::sweep::{self, Point, Sweep};
 use crate::command::args::{
-    AlphaArg, AnnotatedArgs, ArchArg, DatasetArgs, DecodeArgs, DeviceBatchArg, FusionArgs, JsonFlag, LabelMapArgs,
-    ModelArgs, ModelRef, SweepArgs,
+    AlphaArg, AnnotatedArgs, ArchArg, DamageArg, DatasetArgs, DecodeArgs, DeviceBatchArg, FusionArgs, JsonFlag,
+    LabelMapArgs, ModelArgs, ModelRef, SweepArgs,
 };
 use crate::command::failure::Usage;
 use crate::command::segment::{Parts, Shown, annotated, run_of, unseen};
@@ -381,7 +381,7 @@ fn made_once(scene: &Scene, parts: &Parts, args: &SweepArgs, session: &Session) 
     let mut known = HashMap::with_capacity(images.len());
     for some in images.chunks(64) {
         let of = |image: &radapter_embedding::Image| {
-            let DecodeArgs { on_error, on_damage } = args.decode;
+            let DecodeArgs { on_error, damage: DamageArg { on_damage } } = args.decode;
             let picture = image.source.load(&DecodeOptions::default());
             let picture = on_damage.recover(&image.name, picture, &report, identity);
             let picture = on_error.settle(&image.name, picture, &report)?;

@@ -18,7 +18,7 @@ use radapter_segmentation::proposals::recall::{Fit, Recall, best_ious};
 use radapter_segmentation::proposals::{Proposals, ResultsWriter, Source};
 use serde::Serialize;
 
-use crate::command::args::{DecodeArgs, ProposalsArgs};
+use crate::command::args::{DamageArg, DecodeArgs, ProposalsArgs};
 use crate::command::failure::Usage;
 use crate::command::skipped::report_skipped;
 use crate::command::{Session, images, output};
@@ -133,7 +133,8 @@ fn made(
     report: &SkipReport,
 ) -> anyhow::Result<Prefetch<Option<Made>, anyhow::Error>> {
     let EmbedOptions { threads, limits, .. } = EmbedOptions::default();
-    let (DecodeArgs { on_error, on_damage }, report) = (args.decode.clone(), report.clone());
+    let DecodeArgs { on_error, damage: DamageArg { on_damage } } = args.decode;
+    let report = report.clone();
     let source = Source::Builtin(options);
     let ignore = args.ignore;
     Ok(Prefetch::new(images.to_vec(), Ahead { threads, jobs: 4 * threads.max(1) }, move |image: Image| {

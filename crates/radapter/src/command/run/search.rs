@@ -2,15 +2,16 @@
 
 use std::io::Cursor;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use radapter_clip::model::{Clip, Encoder};
 use radapter_embedding::{EmbedOptions, Embeddings, Image, embed_images, embed_texts};
-use radapter_images::{DecodeOptions, ImageSource, Interpolation, decode_file, resize};
+use radapter_images::{DecodeOptions, ImageError, ImageSource, Interpolation, decode_file, resize};
 use radapter_report::{FoundImage, Link, Page, Table};
 use radapter_retrieval::index::{Hit, Index, ModelId};
 
-use crate::command::args::{ModelArgs, ModelRef, Query, SearchArgs};
+use crate::command::args::{ModelArgs, ModelRef, SearchArgs};
 use crate::command::failure::Usage;
 use crate::command::{Session, model, output};
 
@@ -50,7 +51,7 @@ pub(super) fn run(args: &SearchArgs, session: &Session) -> anyhow::Result<()> {
     };
     index.check_model(&id)?;
     let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &session.device()?)?;
-    let query = embed(&clip, &args.query)?;
+    let query = embed(&clip, args)?;
     let hits = index.search(query.row(0).unwrap_or_default(), args.k.get())?;
     if let Some(html) = &args.html {
         output::write_file(html, page(html, args, &index, &hits).as_bytes())?;
@@ -66,12 +67,13 @@ pub(super) fn run(args: &SearchArgs, session: &Session) -> anyhow::Result<()> {
     output::print(&table.to_string())
 }
 
-fn embed(clip: &dyn Encoder, query: &Query) -> anyhow::Result<Embeddings> {
-    match (&query.text, &query.image) {
+fn embed(clip: &dyn Encoder, args: &SearchArgs) -> anyhow::Result<Embeddings> {
+    match (&args.query.text, &args.query.image) {
         (Some(text), _) => Ok(embed_texts(clip, &[text], 1)?),
         (None, Some(path)) => {
             let image = Image { name: path.display().to_string(), source: ImageSource::File(path.clone()) };
-            Ok(embed_images(clip, &[image], &EmbedOptions::default(), &mut |_| {})?.embeddings)
+            let options = EmbedOptions { on_damage: args.damage.on_damage, ..EmbedOptions::default() };
+            Ok(embed_images(clip, &[image], &options, &mut |_| {})?.embeddings)
         }
         // clap requires one of them.
         (None, None) => anyhow::bail!("give --text or --image"),
@@ -128,14 +130,20 @@ fn verdict(hits: &[Hit]) -> String {
 
 /// A small PNG of an image; `None` if the image can no longer be read.
 fn thumbnail(path: &Path) -> Option<Vec<u8>> {
-    let image = decode_file(path, &DecodeOptions::default());
+    let image = match decode_file(path, &DecodeOptions::default()) {
+        // Whether to use damaged images was decided when the index was made.
+        Err(ImageError::Damaged { image, .. }) => Ok(image.into_image()),
+        image => image.map(Arc::new),
+    };
     let image = image.map_err(|error| tracing::warn!("the page lacks a thumbnail: {error}")).ok()?;
     let (width, height) = image.dimensions();
     let longer = width.max(height).max(1);
     let small = |side: u32| (u64::from(side) * u64::from(THUMBNAIL) / u64::from(longer)).max(1) as u32;
-    let image =
-        if longer > THUMBNAIL { resize(&image, small(width), small(height), Interpolation::Bicubic) } else { image };
+    let small = match longer > THUMBNAIL {
+        true => &resize(&image, small(width), small(height), Interpolation::Bicubic),
+        false => &*image,
+    };
     let mut png = Cursor::new(Vec::new());
-    image.write_to(&mut png, image::ImageFormat::Png).ok()?;
+    small.write_to(&mut png, image::ImageFormat::Png).ok()?;
     Some(png.into_inner())
 }

@@ -90,6 +90,6 @@ fn lambda(dataset: &str) -> Option<f32> {
 
 /// The labels of the classes that a file lists, one per line.
 pub(in crate::command) fn unseen(classes: &ClassList, file: &Path) -> anyhow::Result<Vec<usize>> {
-    let names = list::resolve_names(&file.to_string_lossy())?;
+    let names = list::names_of(file)?;
     classes.labels_of(&names).with_context(|| format!("`{}`", file.display()))
 }
