@@ -35,6 +35,8 @@ fn the_verdict_is_of_the_model_that_the_run_keeps() {
     assert!(last.starts_with("Not finished. Worse on the task's data (ID): top1 is 35.0 % at step 20"), "{last}");
     let best = outcome("top1", Keep::Best, true, &lines);
     assert!(best.contains("Better") && best.contains("+10.0 points against the base model's 40.0 %"), "{best}");
+    let unclear = outcome("top1", Keep::Last, true, &[lines[0], &line(20, 0.415, false)]);
+    assert!(unclear.starts_with("No clear change") && unclear.contains("+1.5 points"), "{unclear}");
     let unmeasured = outcome("top1", Keep::Last, false, &lines[1..]);
     assert!(unmeasured.contains("the base model was not measured"), "{unmeasured}");
     assert!(outcome("top1", Keep::Last, false, &[]).starts_with("Without validation"));

@@ -145,7 +145,7 @@ fn verdict(classes: usize, occur: usize, entries: &[Entry]) -> String {
     };
     format!(
         "{occur} of {classes} classes occur, and {} of the pixels lie under no mask.{doubt} Nothing here says whether the labels are \
-         right; `radapter eval segmentation` measures that on annotated images.",
+         right; radapter eval segmentation measures that on annotated images.",
         percent(uncovered)
     )
 }
