@@ -53,7 +53,9 @@ impl Axis {
             ((low - (high - bounds.1).max(0.0)).max(bounds.0), (high + (bounds.0 - low).max(0.0)).min(bounds.1));
         let rough = (high - low) / ticks.max(1.0);
         let unit = 10_f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 2.5, 5.0, 10.0].map(|digit| digit * unit).into_iter().find(|step| *step >= rough);
+        let step = [1.0, 2.0, 2.5, 5.0, 10.0].map(|digit| digit * unit).into_iter();
+        // Half steps do not exist.
+        let step = step.filter(|step| scale != Scale::Whole || step.fract() == 0.0).find(|step| *step >= rough);
         let step = step.unwrap_or(10.0 * unit);
         Self { low, high, step: if scale == Scale::Whole { step.ceil() } else { step }, scale }
     }

@@ -170,7 +170,7 @@ fn validation(page: &mut Page, validations: &[&ValidationLine]) {
     page.charts(&[Chart {
         title: "Validation of the averaged, merged model".to_owned(),
         x: ("step".to_owned(), Scale::Whole),
-        y: ("share of the validation set".to_owned(), Scale::Percent),
+        y: ("validation metric".to_owned(), Scale::Percent),
         series,
     }]);
     page.caption(
