@@ -26,7 +26,7 @@ pub(super) fn run(world: &World, figures: &mut Figures) -> anyhow::Result<()> {
             let ended = world.finish(&mut world.under(&["prlimit", &limit, "--core=0"], &case.words(), &out))?;
             Ok((out, ended))
         };
-        // The smallest limit that is enough.
+        // About the smallest limit that is enough; the allocator does not need the same every time.
         let (mut least, mut most) = (0, ENOUGH);
         while most - least > 4 << 20 {
             let middle = least.midpoint(most);
@@ -54,7 +54,7 @@ pub(super) fn run(world: &World, figures: &mut Figures) -> anyhow::Result<()> {
         let outcome = format!(
             "{told} ended with an error, {aborted} aborted by the allocator, {finished} finished; {equal} intact, and equal without the limit"
         );
-        figures.row("address space", &format!("{name} (needs {} MiB)", most >> 20), LIMITS as usize, outcome);
+        figures.row("address space", &format!("{name} (limits up to {} MiB)", most >> 20), LIMITS as usize, outcome);
     }
     Ok(())
 }
