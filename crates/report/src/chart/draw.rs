@@ -203,10 +203,8 @@ impl Drawing {
         let (x, y) = self.at(point);
         let wide = width(text);
         let place = |dx: f64, dy: f64| (x + dx, y + dy - SIZE, x + dx + wide, y + dy + 3.0);
-        let (right, left) = (8.0, -8.0 - wide);
-        let places =
-            [(right, -7.0), (left, -7.0), (right, 17.0), (left, 17.0), (right, -25.0), (left, -25.0), (right, 35.0)];
-        let places = places.map(|(dx, dy)| place(dx, dy));
+        let places = [-7.0, 17.0, -25.0, 35.0, 53.0].map(|dy| [place(8.0, dy), place(-8.0 - wide, dy)]);
+        let places = places.as_flattened();
         let inside = |one: &&Covered| {
             one.0 >= self.left && one.1 >= self.top - 4.0 && one.2 <= self.right + MARGIN + 8.0 && one.3 < self.bottom
         };
@@ -291,6 +289,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn labels_of_near_points_in_a_corner_do_not_collide() {
+        let mut chart = chart(&["R-Adapter"]);
+        chart.series[0].points = vec![(0.0, 0.2), (0.98, 0.58), (1.0, 0.6)];
+        chart.series[0].labels = vec![(1, "α = 0".into()), (2, "α = 0.8".into())];
+        let svg = chart.drawn(NARROW, "");
+        let place = |text: &str| {
+            let tag = svg.split(text).next().and_then(|before| before.rsplit("<text").next()).unwrap_or_default();
+            (attribute(tag, "x"), attribute(tag, "y"))
+        };
+        let (a, b) = (place("α = 0<"), place("α = 0.8<"));
+        assert!((a.1 - b.1).abs() >= SIZE || (a.0 - b.0).abs() >= width("α = 0.8"), "{a:?} {b:?}");
     }
 
     #[test]
