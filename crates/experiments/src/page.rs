@@ -27,10 +27,15 @@ pub(crate) fn page(comparison: &Comparison<'_>, compared: &Compared) -> anyhow::
         ]);
     }
     page.section("In distribution against out of distribution");
-    page.charts(&[frontier(&means, quickstart), curves(&means, &compared.rows, quickstart)]);
+    let charts = [frontier(&means, quickstart), curves(&means, &compared.rows, quickstart)];
+    page.charts(&charts);
+    let [frontier, curves] = charts.map(|chart| chart.title);
     page.caption(&match seeds {
-        1 => "No error bars: one seed says nothing of the spread.".to_owned(),
-        _ => format!("Lines: means of {seeds} seeds. Bars: from the lowest to the highest seed."),
+        1 => "Both charts have no error bars: one seed says nothing of the spread.".to_owned(),
+        _ => format!(
+            "\"{frontier}\": means of {seeds} seeds, without error bars. \"{curves}\": lines are means of {seeds} seeds, bars reach \
+             from the lowest to the highest seed."
+        ),
     });
     page.section("Table");
     let (columns, rows) = cells(&means);
@@ -83,12 +88,8 @@ fn conclusion(comparison: &Comparison<'_>, rows: &[Row]) -> String {
     let Some(claim) = comparison.claim(rows) else {
         return "No comparison: the results of a method are missing.".to_owned();
     };
-    let against = |tuned: &Row| {
-        let change = |value: fn(&Row) -> f64| {
-            Change::between(over_seeds(rows, &claim.zero_shot, value), over_seeds(rows, tuned, value))
-        };
-        verdict(change(|row| row.id), Some(change(|row| row.ood_average)))
-    };
+    let images = comparison.experiment.is_mean_over_images().then_some(comparison.budget.test_images as u64);
+    let against = |tuned: &Row| against(rows, &claim.zero_shot, tuned, images);
     format!(
         "R-Adapter at alpha {}: {} Full fine-tuning: {}",
         comparison.quickstart.alpha,
@@ -97,10 +98,38 @@ fn conclusion(comparison: &Comparison<'_>, rows: &[Row]) -> String {
     )
 }
 
+/// The mean of a tuned model's seeds against the base model. `images` are those of each test set; without them the sampling error is
+/// not known.
+fn against(rows: &[Row], base: &Row, tuned: &Row, images: Option<u64>) -> String {
+    let change = |value: fn(&Row) -> f64, interval: fn(&Row, u64) -> Interval| {
+        let change = match images {
+            Some(count) => Change::between(interval(base, count), interval(tuned, count)),
+            None => Change::new(value(base), value(tuned)),
+        };
+        let several = seeds(rows, tuned).nth(1).is_some();
+        change.with_seeds(several.then(|| over_seeds(rows, tuned, value).margin()))
+    };
+    let id = change(|row| row.id, |row, count| Interval::wilson(row.id, count));
+    let ood = change(
+        |row| row.ood_average,
+        |row, count| {
+            let sets: Vec<Interval> = row.ood.values().map(|value| Interval::wilson(*value, count)).collect();
+            Interval::mean_of_independent(&sets)
+        },
+    );
+    verdict(id, ood)
+}
+
+/// The rows of a mean.
+fn seeds<'a>(rows: &'a [Row], mean: &Row) -> impl Iterator<Item = &'a Row> {
+    let of = (mean.method, mean.alpha);
+    rows.iter().filter(move |row| (row.method, row.alpha) == of)
+}
+
 /// The mean over the seeds, from the lowest to the highest.
 fn over_seeds(rows: &[Row], mean: &Row, value: impl Fn(&Row) -> f64) -> Interval {
-    let same = rows.iter().filter(|row| row.method == mean.method && row.alpha == mean.alpha).map(&value);
-    let (low, high) = same.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+    let values = seeds(rows, mean).map(&value);
+    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
     Interval { value: value(mean), low, high }
 }
 
@@ -121,9 +150,7 @@ fn curves(means: &[Row], all: &[Row], quickstart: &Quickstart) -> Chart {
     let over = |value: &dyn Fn(&Row) -> Option<f64>| -> Vec<(f64, f64)> {
         rows.iter().filter_map(|row| Some((row.alpha?, value(row)?))).collect()
     };
-    let several = rows
-        .iter()
-        .any(|mean| all.iter().filter(|row| (row.method, row.alpha) == (mean.method, mean.alpha)).count() > 1);
+    let several = rows.iter().any(|mean| seeds(all, mean).nth(1).is_some());
     let bars = |value: fn(&Row) -> f64| -> Vec<(f64, f64)> {
         let bar = |row: &&Row| over_seeds(all, row, value);
         rows.iter().filter(|_| several).map(bar).map(|interval| (interval.low, interval.high)).collect()
@@ -149,4 +176,46 @@ pub(crate) fn png(image: &RgbImage) -> anyhow::Result<Vec<u8>> {
     let mut png = std::io::Cursor::new(Vec::new());
     image.write_to(&mut png, ImageFormat::Png).context("cannot encode an image")?;
     Ok(png.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::Figures;
+
+    fn row(method: Contender, seed: u64, id: f64, ood: f64) -> Row {
+        Row::new(method, seed, &Figures::by_domain(vec![("photo".to_owned(), id), ("sketch".to_owned(), ood)]))
+    }
+
+    /// The verdict on full fine-tuning with these results in and out of distribution, one per seed; the base model has 50 %.
+    fn judged(tuned: &[(f64, f64)], images: Option<u64>) -> String {
+        let base = row(Contender::ZeroShot, 0, 0.5, 0.5);
+        let row = |(seed, &(id, ood)): (usize, &(f64, f64))| row(Contender::FullFineTuning, seed as u64, id, ood);
+        let rows: Vec<Row> = tuned.iter().enumerate().map(row).collect();
+        against(&rows, &base, mean_rows(&rows).first().unwrap(), images)
+    }
+
+    #[test]
+    fn equal_seeds_do_not_make_a_small_difference_a_claim() {
+        let verdict = judged(&[(0.52, 0.51); 3], Some(100));
+        assert!(verdict.starts_with("No clear change: +2.0 points"), "{verdict}");
+        let verdict = judged(&[(0.8, 0.8); 3], Some(100));
+        assert!(verdict.starts_with("Robust: +30.0 points"), "{verdict}");
+        let verdict = judged(&[(0.8, 0.5); 3], Some(100));
+        assert!(verdict.starts_with("Better on the task's data; no clear change on other data"), "{verdict}");
+    }
+
+    #[test]
+    fn the_spread_of_seeds_is_noise_too() {
+        let verdict = judged(&[(0.5, 0.8), (0.9, 0.8)], Some(10_000));
+        assert!(verdict.starts_with("Better on other data only: +20.0 points"), "{verdict}");
+    }
+
+    #[test]
+    fn one_seed_or_an_unknown_sampling_error_gives_figures_only() {
+        for verdict in [judged(&[(0.8, 0.8)], Some(100)), judged(&[(0.8, 0.8); 3], None)] {
+            assert!(verdict.starts_with("+30.0 points") && verdict.contains("is not known"), "{verdict}");
+        }
+    }
 }

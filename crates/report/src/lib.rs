@@ -56,4 +56,4 @@ pub use regions::region_labels;
 pub use settings::dotted;
 pub use table::Table;
 pub use training::training_report;
-pub use verdict::{Change, Term, points, verdict};
+pub use verdict::{Change, Term, points, verdict, verdict_on};

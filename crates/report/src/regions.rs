@@ -77,6 +77,25 @@ fn neighbours(at: usize, width: usize, count: usize) -> impl Iterator<Item = usi
     [left, right, above, below].into_iter().flatten()
 }
 
+/// Pixels along the longer side of a map in which regions are sought: the names' places are those of a smaller picture.
+const SOUGHT: usize = 450;
+
+/// A larger map reduced to [`SOUGHT`] pixels by nearest neighbour; `None` for any other.
+fn reduced(map: &LabelMap) -> Option<LabelMap> {
+    let (width, height) = (map.width(), map.height());
+    let longer = width.max(height);
+    if longer <= SOUGHT {
+        return None;
+    }
+    let [columns, rows] = [width, height].map(|size| (size * SOUGHT / longer).max(1));
+    let nearest = |place: usize, places: usize, size: usize| (2 * place + 1) * size / (2 * places);
+    let label = |at: usize| {
+        let (x, y) = (nearest(at % columns, columns, width), nearest(at / columns, rows, height));
+        map.labels()[y * width + x]
+    };
+    LabelMap::new(columns, rows, (0..columns * rows).map(label).collect())
+}
+
 /// Estimated size of a label in pixels, per letter and in all.
 const LETTER: f64 = 7.5;
 const EDGE: f64 = 10.0;
@@ -86,9 +105,10 @@ const HEIGHT: f64 = 20.0;
 /// without those that would collide with a larger region's in an image `shown` pixels wide.
 pub fn region_labels(map: &LabelMap, names: &[String], shown: f64) -> Vec<ImageLabel> {
     let tall = shown * map.height() as f64 / map.width() as f64;
+    let reduced = reduced(map);
     let mut placed: Vec<(f64, f64, f64)> = Vec::new();
     let mut labels = Vec::new();
-    for Region { label, at: (x, y), .. } in regions(map, 0.01) {
+    for Region { label, at: (x, y), .. } in regions(reduced.as_ref().unwrap_or(map), 0.01) {
         let Some(name) = names.get(usize::from(label)) else { continue };
         let half = (LETTER * name.chars().count() as f64 + EDGE) / 2.0;
         if 2.0 * half > shown || HEIGHT > tall {
@@ -132,6 +152,22 @@ mod tests {
         }
         assert!(found[0].at.0 > 0.5, "the ring is widest on the right: {found:?}");
         assert_eq!(regions(&ring(), 0.5).len(), 1);
+    }
+
+    #[test]
+    fn a_large_map_is_reduced_and_keeps_its_regions() {
+        let (ring, times) = (ring(), 50);
+        assert!(reduced(&ring).is_none());
+        let label = |at: usize| ring.labels()[at / (20 * times) / times * 20 + at % (20 * times) / times];
+        let large = LabelMap::new(20 * times, 10 * times, (0..200 * times * times).map(label).collect()).unwrap();
+        let small = reduced(&large).unwrap();
+        assert_eq!((small.width(), small.height()), (SOUGHT, SOUGHT / 2));
+        for (found, expected) in regions(&small, 0.0).iter().zip(regions(&ring, 0.0)) {
+            assert_eq!(found.label, expected.label);
+            assert!((found.share - expected.share).abs() < 0.01, "{found:?} {expected:?}");
+        }
+        let line = LabelMap::new(1000, 1, vec![0; 1000]).unwrap();
+        assert_eq!(reduced(&line).map(|line| (line.width(), line.height())), Some((SOUGHT, 1)));
     }
 
     #[test]

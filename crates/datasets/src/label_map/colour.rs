@@ -2,11 +2,11 @@
 
 /// Returns the colour of a class in palettes and overlays.
 ///
-/// The first seven colours are those of Okabe and Ito ("Color Universal Design", 2008) without black; each further one is the
-/// colour that is farthest from all before it in CIELAB. The distance is the smallest of those seen with full vision (times 0.75),
-/// protanopia and deuteranopia, by the model of Machado, Oliveira and Fernandes (2009). Consecutive colours are at least 59 apart
-/// (CIE76), because consecutive classes are often neighbours in an image; a
-/// colour and the three before it at least 40. Lightness is from 45 to 92, so that colours can be told apart on dark photos too. After 256 colours the list repeats.
+/// The first seven colours are those of Okabe and Ito ("Color Universal Design", 2008) without black; each further one was
+/// chosen far from all before it in CIELAB, by the smallest of the distances seen with full vision (times 0.75), protanopia and
+/// deuteranopia in the model of Machado, Oliveira and Fernandes (2009). With full vision, consecutive colours are at least 59 apart
+/// (CIE76), because consecutive classes are often neighbours in an image; a colour and the second and third before it are at least
+/// 26 apart. Lightness is from 45 to 92, so that colours can be told apart on dark photos too. After 256 colours the list repeats.
 pub fn colour(label: u16) -> [u8; 3] {
     let [_, red, green, blue] = COLOURS[usize::from(label) % COLOURS.len()].to_be_bytes();
     [red, green, blue]

@@ -321,23 +321,38 @@ fn colours_differ_for_the_red_green_colour_blind() {
     assert!(red.iter().zip(green).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt() < 0.1);
 }
 
-/// CIE76 difference of two sRGB colours, D65.
-fn difference(a: [f64; 3], b: [f64; 3]) -> f64 {
-    let lab = |colour: [f64; 3]| {
-        let linear = colour.map(|value| {
-            let value = value / 255.0;
-            if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
-        });
-        let row = |weights: [f64; 3]| {
-            let value: f64 = weights.iter().zip(linear).map(|(weight, value)| weight * value).sum();
-            if value > 216.0 / 24_389.0 { value.cbrt() } else { (24_389.0 / 27.0 * value + 16.0) / 116.0 }
-        };
-        let x = row([0.433_95, 0.376_22, 0.189_83]);
-        let y = row([0.212_67, 0.715_15, 0.072_18]);
-        let z = row([0.017_76, 0.109_47, 0.872_77]);
-        [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
+/// An sRGB colour in CIELAB, D65.
+fn lab(colour: [f64; 3]) -> [f64; 3] {
+    let linear = colour.map(|value| {
+        let value = value / 255.0;
+        if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    });
+    let row = |weights: [f64; 3]| {
+        let value: f64 = weights.iter().zip(linear).map(|(weight, value)| weight * value).sum();
+        if value > 216.0 / 24_389.0 { value.cbrt() } else { (24_389.0 / 27.0 * value + 16.0) / 116.0 }
     };
+    let x = row([0.433_95, 0.376_22, 0.189_83]);
+    let y = row([0.212_67, 0.715_15, 0.072_18]);
+    let z = row([0.017_76, 0.109_47, 0.872_77]);
+    [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
+}
+
+/// CIE76 difference of two sRGB colours.
+fn difference(a: [f64; 3], b: [f64; 3]) -> f64 {
     lab(a).iter().zip(lab(b)).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
+}
+
+#[test]
+fn colours_near_in_the_list_are_apart_and_none_is_dark() {
+    let shown = |label: u16| colour(label).map(f64::from);
+    for label in 0..256 {
+        for (after, bound) in [(1, 59.0), (2, 26.0), (3, 26.0)] {
+            let found = difference(shown(label), shown(label + after));
+            assert!(found >= bound, "{label} and {}: {found}", label + after);
+        }
+        let [lightness, ..] = lab(shown(label));
+        assert!((45.0..=92.0).contains(&lightness), "{label}: {lightness}");
+    }
 }
 
 #[test]

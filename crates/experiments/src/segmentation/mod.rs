@@ -61,6 +61,11 @@ impl Experiment for Segmentation {
         Ok(Figures { unseen: Some((unseen_id, unseen_ood)), ..Figures::by_domain(miou) })
     }
 
+    fn is_mean_over_images(&self) -> bool {
+        // IoU is a ratio of pixels of all images.
+        false
+    }
+
     fn lead(&self) -> String {
         let Self(data) = self;
         format!(

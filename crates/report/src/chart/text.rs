@@ -1,4 +1,4 @@
-//! Text of unknown fonts: widths on the safe side, and line breaks.
+//! Text of unknown fonts: upper bounds of text widths, and line breaks.
 
 /// Size of a chart's text in pixels.
 pub(super) const SIZE: f64 = 13.0;

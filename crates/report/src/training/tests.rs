@@ -32,14 +32,24 @@ fn the_verdict_is_of_the_model_that_the_run_keeps() {
     let lines = [line(0, 0.4, false), line(10, 0.5, true), line(20, 0.35, false)];
     let lines: Vec<&ValidationLine> = lines.iter().collect();
     let last = outcome("top1", Keep::Last, false, &lines);
-    assert!(last.starts_with("Not finished. Worse on the task's data (ID): top1 is 35.0 % at step 20"), "{last}");
+    assert!(
+        last.starts_with("Not finished. top1 on the validation data: base 40.0 %, tuned 35.0 % (last of 2"),
+        "{last}"
+    );
     let best = outcome("top1", Keep::Best, true, &lines);
-    assert!(best.contains("Better") && best.contains("+10.0 points against the base model's 40.0 %"), "{best}");
-    let unclear = outcome("top1", Keep::Last, true, &[lines[0], &line(20, 0.415, false)]);
-    assert!(unclear.starts_with("No clear change") && unclear.contains("+1.5 points"), "{unclear}");
+    assert!(
+        best.starts_with("top1 on the validation data: base 40.0 %, tuned 50.0 % (best of 2 validations"),
+        "{best}"
+    );
+    assert!(!best.contains("Better"), "{best}");
+    let single = outcome("top1", Keep::Best, true, &lines[..2]);
+    assert!(single.contains("tuned 50.0 % (at step 10)."), "{single}");
     let unmeasured = outcome("top1", Keep::Last, false, &lines[1..]);
     assert!(unmeasured.contains("the base model was not measured"), "{unmeasured}");
-    assert!(outcome("top1", Keep::Last, false, &[]).starts_with("Without validation"));
+    let early = outcome("top1", Keep::Best, false, &lines[..1]);
+    assert_eq!(early, "No validation yet; the base model has top1 40.0 % on the validation data.");
+    assert!(outcome("top1", Keep::Last, false, &[]).starts_with("No validation yet: nothing here says"));
+    assert!(outcome("top1", Keep::Last, true, &[]).starts_with("No validation of the tuned model: nothing"));
 }
 
 #[test]

@@ -298,7 +298,11 @@ fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Swe
         columns,
         points,
         default,
-        more: Some(("In distribution against out of distribution", frontier)),
+        more: Some((
+            "In distribution against out of distribution",
+            frontier,
+            "Bars: 95 % intervals of the OOD average, as above.",
+        )),
     })
 }
 

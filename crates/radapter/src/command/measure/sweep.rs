@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use radapter_adapter::Alpha;
-use radapter_report::{Change, Chart, Interval, Mark, Page, Scale, Series, Table, Term, percent, verdict};
+use radapter_report::{Change, Chart, Interval, Mark, Page, Scale, Series, Table, Term, percent, verdict, verdict_on};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -57,7 +57,7 @@ pub(super) struct Sweep {
     pub(super) points: Vec<Point>,
     /// The run's own α.
     pub(super) default: Alpha,
-    /// The columns of the main result on the task's data, and of that on other data.
+    /// The columns of the main result, which is on the task's data if there is one on other data, and of that on other data.
     pub(super) main: (usize, Option<usize>),
     /// What the error bars are, or why there are none.
     pub(super) errors: &'static str,
@@ -65,8 +65,8 @@ pub(super) struct Sweep {
     pub(super) facts: Vec<(&'static str, usize)>,
     /// The columns' names in the chart, and whether they are emphasized.
     pub(super) series: Vec<(String, bool)>,
-    /// Another section with a chart.
-    pub(super) more: Option<(&'static str, Chart)>,
+    /// Another section with a chart and its caption.
+    pub(super) more: Option<(&'static str, Chart, &'static str)>,
 }
 
 impl Sweep {
@@ -150,8 +150,11 @@ impl Sweep {
             (Some(base), Some(own)) => Some(Change::between(*base, *own)),
             _ => Some(Change::new(*base.values.get(column)?, *own.values.get(column)?)),
         };
-        let (id, ood) = self.main;
-        let text = change(id).map(|id| verdict(id, ood.and_then(change)));
+        let (main, ood) = self.main;
+        let text = change(main).map(|main| match ood.and_then(change) {
+            Some(ood) => verdict(main, ood),
+            None => verdict_on(&self.on, main),
+        });
         text.map_or_else(String::new, |text| format!("At the run's alpha, {}: {text}", self.default))
     }
 
@@ -160,7 +163,7 @@ impl Sweep {
         let lead = format!("The run {run}, merged at {count} values of alpha and evaluated on {}.", self.on);
         let mut page = Page::new("Sweep over alpha", &lead);
         page.verdict(&self.verdict());
-        page.terms(if self.main.1.is_some() { &[Term::Id, Term::Ood, Term::Alpha] } else { &[Term::Id, Term::Alpha] });
+        page.terms(if self.main.1.is_some() { &[Term::Id, Term::Ood, Term::Alpha] } else { &[Term::Alpha] });
         if let Some(own) = self.points.iter().find(|point| self.is_default(point)) {
             let mut facts = vec![("the run's alpha", self.default.to_string())];
             let fact = |&(name, column): &(&'static str, usize)| Some((name, percent(*own.values.get(column)?)));
@@ -170,9 +173,10 @@ impl Sweep {
         page.section(self.what);
         page.charts(&[chart]);
         page.caption(self.errors);
-        if let Some((title, chart)) = &self.more {
+        if let Some((title, chart, caption)) = &self.more {
             page.section(title);
             page.charts(std::slice::from_ref(chart));
+            page.caption(caption);
         }
         page.section("Table");
         let mut names = vec!["alpha".to_owned()];

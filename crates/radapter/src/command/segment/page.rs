@@ -1,6 +1,6 @@
 //! The legend, table and page of `segment`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use radapter_datasets::label_map::colour;
@@ -134,20 +134,26 @@ fn verdict(classes: usize, occur: usize, entries: &[Entry]) -> String {
         return "No image could be segmented.".to_owned();
     }
     let uncovered = entries.iter().map(|entry| entry.uncovered).sum::<f64>() / entries.len() as f64;
-    let largest = entries.iter().filter_map(|entry| entry.classes.first()).map(|share| share.share).fold(0.0, f64::max);
-    let doubt = if largest > 0.95 {
+    let doubt = filled(entries).map_or_else(String::new, |(class, images)| {
         format!(
-            " One class fills {} of an image, a sign that the model does not tell the classes apart.",
-            percent(largest)
+            " {class} fills more than 95 % of {images} of {} images, a sign that the model does not tell the classes apart.",
+            entries.len()
         )
-    } else {
-        String::new()
-    };
+    });
     format!(
-        "{occur} of {classes} classes occur, and {} of the pixels lie under no mask.{doubt} Nothing here says whether the labels are \
-         right; radapter eval segmentation measures that on annotated images.",
+        "{occur} of {classes} classes occur; on average per image, {} of the pixels lie under no mask.{doubt} Nothing here says \
+         whether the labels are right; radapter eval segmentation measures that on annotated images.",
         percent(uncovered)
     )
+}
+
+/// The class that fills most of several images almost wholly, and how many of them. A single photo may well be of one class.
+fn filled(entries: &[Entry]) -> Option<(&str, usize)> {
+    let mut images: BTreeMap<&str, usize> = BTreeMap::new();
+    for class in entries.iter().filter_map(|entry| entry.classes.first()).filter(|class| class.share > 0.95) {
+        *images.entry(&class.name).or_default() += 1;
+    }
+    images.into_iter().find(|&(_, count)| count > 1 && 2 * count > entries.len())
 }
 
 /// An image beside its overlay.
@@ -180,6 +186,33 @@ mod tests {
     fn stems_of(names: &[&str]) -> Vec<String> {
         let image = |name: &&str| Image { name: (*name).to_owned(), source: ImageSource::File((*name).into()) };
         stems(&names.iter().map(image).collect::<Vec<_>>())
+    }
+
+    fn entry(class: &str, share: f64) -> Entry {
+        Entry {
+            name: "image".to_owned(),
+            stem: "image".to_owned(),
+            masks: 1,
+            uncovered: 0.1,
+            classes: vec![Share { label: 0, name: class.to_owned(), share }],
+            image: Vec::new(),
+            overlay: Vec::new(),
+            regions: Vec::new(),
+            original: None,
+        }
+    }
+
+    #[test]
+    fn a_model_is_doubted_only_if_one_class_fills_most_images() {
+        let doubted = |shares: &[(&str, f64)]| {
+            let entries: Vec<Entry> = shares.iter().map(|&(class, share)| entry(class, share)).collect();
+            verdict(3, 1, &entries).contains("does not tell the classes apart")
+        };
+        assert!(doubted(&[("sky", 0.99), ("sky", 0.96), ("sky", 0.5)]));
+        assert!(!doubted(&[("sky", 0.99)]), "a photo of the sky");
+        assert!(!doubted(&[("sky", 0.99), ("sky", 0.5), ("sky", 0.5)]));
+        assert!(!doubted(&[("sky", 0.99), ("grass", 0.99)]), "they are told apart");
+        assert!(verdict(3, 1, &[entry("sky", 0.5)]).contains("on average per image, 10.0 % of the pixels"));
     }
 
     #[test]

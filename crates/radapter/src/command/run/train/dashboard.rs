@@ -37,14 +37,16 @@ pub(super) struct Dashboard {
     /// Logs the run, and shows its progress if the dashboard cannot.
     shown: Shown,
     style: Style,
+    /// The task's samples in the plural.
+    unit: &'static str,
     interrupt: Arc<AtomicBool>,
     screen: Option<Screen>,
 }
 
 impl Dashboard {
-    pub(super) fn new(style: Style, interrupt: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(style: Style, unit: &'static str, interrupt: Arc<AtomicBool>) -> Self {
         let beside = if style == Style::Bar { Style::Hidden } else { style };
-        Self { shown: Shown::new(beside), style, interrupt, screen: None }
+        Self { shown: Shown::new(beside, unit), style, unit, interrupt, screen: None }
     }
 
     pub(super) fn event(&mut self, event: &ProgressEvent) {
@@ -66,7 +68,7 @@ impl Dashboard {
             let Screen { steps, steps_per_epoch, .. } = *screen;
             self.screen = None;
             tracing::warn!("cannot draw the dashboard; showing plain progress instead");
-            self.shown = Shown::new(self.style);
+            self.shown = Shown::new(self.style, self.unit);
             if let ProgressEvent::Step(StepProgress { step: done, .. }) | ProgressEvent::Started { done, .. } = *event {
                 self.shown.event(&ProgressEvent::Started { done, steps, steps_per_epoch });
             }

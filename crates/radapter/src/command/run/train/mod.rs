@@ -77,7 +77,7 @@ fn begin(given: &Given<'_>, args: &TaskArgs, session: &Session) -> anyhow::Resul
     describe(&*plan)?;
     let suite = open_suite.map(|open| open(&given.run.suite, Training::New(&*plan))).transpose()?;
     let (precision, keep) = (plan.train_settings().precision, plan.train_settings().keep);
-    let options = run_options(given, precision, session)?;
+    let options = run_options(given, args.task.samples(), precision, session)?;
     let done = plan.train(options).map_err(anyhow::Error::from_boxed)?;
     Ending { run: given.run, task: args.task.name(), keep, suite }.finish(done, session)
 }
@@ -116,7 +116,7 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
         }
     };
     let plan = prepared(session, base, None, |inputs| task.plan_of_run(inputs, &run))?;
-    let options = run_options(given, train.precision, session)?;
+    let options = run_options(given, task.samples(), train.precision, session)?;
     let done = plan.resume(options, given.run.from_step).map_err(anyhow::Error::from_boxed)?;
     ending.finish(done, session)
 }
@@ -240,7 +240,13 @@ fn describe(plan: &dyn AnyPlan) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn run_options(given: &Given<'_>, precision: Precision, session: &Session) -> anyhow::Result<RunOptions> {
+/// `unit` names the task's samples in the plural.
+fn run_options(
+    given: &Given<'_>,
+    unit: &'static str,
+    precision: Precision,
+    session: &Session,
+) -> anyhow::Result<RunOptions> {
     let chosen = session.devices()?;
     let first = chosen.first().context("--device names none")?;
     let mut options = RunOptions::new(&given.run.out, first.device.clone());
@@ -255,14 +261,14 @@ fn run_options(given: &Given<'_>, precision: Precision, session: &Session) -> an
     options.interrupt = interrupt::watch()?;
     options.progress = match given.run.dashboard && dashboard::has_terminal() {
         true => {
-            let mut dashboard = Dashboard::new(session.progress, options.interrupt.clone());
+            let mut dashboard = Dashboard::new(session.progress, unit, options.interrupt.clone());
             Box::new(move |event: &ProgressEvent| dashboard.event(event))
         }
         false => {
             if given.run.dashboard {
                 tracing::warn!("--dashboard needs a terminal on stdin and stdout; showing plain progress instead");
             }
-            let shown = Shown::new(session.progress);
+            let shown = Shown::new(session.progress, unit);
             Box::new(move |event: &ProgressEvent| shown.event(event))
         }
     };

@@ -10,12 +10,14 @@ use crate::command::progress::{Progress, Style};
 /// Shows training progress on stderr.
 pub(super) struct Shown {
     style: Style,
+    /// The task's samples in the plural.
+    unit: &'static str,
     bar: Mutex<Option<Progress>>,
 }
 
 impl Shown {
-    pub(super) fn new(style: Style) -> Self {
-        Self { style, bar: Mutex::new(None) }
+    pub(super) fn new(style: Style, unit: &'static str) -> Self {
+        Self { style, unit, bar: Mutex::new(None) }
     }
 
     pub(super) fn event(&self, event: &ProgressEvent) {
@@ -31,7 +33,7 @@ impl Shown {
             ProgressEvent::Step(step) => {
                 if let Some(bar) = &*bar {
                     let (loss, rate) = (step.loss, step.samples_per_second);
-                    bar.set(step.step, &format!("loss {loss:.4}, {rate:.1} samples/s"));
+                    bar.set(step.step, &format!("loss {loss:.4}, {rate:.1} {}/s", self.unit));
                 }
             }
             ProgressEvent::Validated { step, values, best, base } => {
