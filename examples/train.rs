@@ -121,6 +121,7 @@ fn main() -> anyhow::Result<()> {
         methods: METHODS,
         base: base.clone(),
         reference: None,
+        from: None,
         data: None,
         device: device.clone(),
         progress: &mut ignore,

@@ -33,6 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         methods: METHODS,
         base: base.clone(),
         reference: Some(model.clone()),
+        from: None,
         data: None,
         device: Device::flex(),
         progress: &mut |_, _| {},

@@ -13,7 +13,8 @@ fn inputs<'a, T: Task>(
     options: &RunOptions,
     progress: &'a mut dyn FnMut(usize, usize),
 ) -> Inputs<'a, T> {
-    Inputs { methods: METHODS, base: base.clone(), reference: None, data, device: options.device.clone(), progress }
+    let (base, device) = (base.clone(), options.device.clone());
+    Inputs { methods: METHODS, base, reference: None, from: None, data, device, progress }
 }
 
 /// Trains a new run on `data`, or on the data that the settings name if `data` is `None`.

@@ -81,6 +81,7 @@ pub struct AnyInputs<'a> {
     pub methods: &'a [&'static dyn Method],
     pub base: Checkpoint,
     pub reference: Option<String>,
+    pub from: Option<RunFiles>,
     pub device: Device,
     pub progress: &'a mut dyn FnMut(usize, usize),
 }
@@ -101,9 +102,6 @@ pub trait AnyPlan {
 
     /// Describes the run in one line.
     fn summary(&self) -> String;
-
-    /// Makes the new run start from the weights of a finished run, as [`Plan::from`] does.
-    fn start_from(&mut self, run: RunFiles);
 
     /// Returns warnings about the settings and the data.
     fn warnings(&self) -> &[String];
@@ -134,8 +132,8 @@ impl<T: Task> Registered<T> {
 }
 
 fn inputs<T: Task>(any: AnyInputs<'_>) -> Inputs<'_, T> {
-    let AnyInputs { methods, base, reference, device, progress } = any;
-    Inputs { methods, base, reference, data: None, device, progress }
+    let AnyInputs { methods, base, reference, from, device, progress } = any;
+    Inputs { methods, base, reference, from, data: None, device, progress }
 }
 
 impl<T: Task> AnyTask for Registered<T> {
@@ -207,10 +205,6 @@ impl<T: Task> AnyPlan for Plan<T> {
 
     fn summary(&self) -> String {
         self.summary()
-    }
-
-    fn start_from(&mut self, run: RunFiles) {
-        self.from = Some(run);
     }
 
     fn warnings(&self) -> &[String] {

@@ -20,6 +20,7 @@ use crate::run::report::Outcome;
 use crate::run::run_dir::{RunDir, RunRecord};
 use crate::run::tuned::RunFiles;
 use crate::setup::Setup;
+use crate::start_from;
 use crate::task::{Parts, Sources, Task};
 
 /// Run that is ready to start or to resume.
@@ -48,6 +49,8 @@ pub struct Inputs<'a, T: Task> {
     pub base: Checkpoint,
     /// Name that `base` was opened by; it reopens the model for resuming and evaluation.
     pub reference: Option<String>,
+    /// Finished run whose weights a new run starts from; a resumed run has its own copy.
+    pub from: Option<RunFiles>,
     /// Data in memory, used instead of files.
     pub data: Option<T::Data>,
     /// Device for the base model, if preparing the data needs it.
@@ -65,15 +68,19 @@ impl<T: Task> Plan<T> {
     /// Plans a new run.
     ///
     /// # Errors
-    /// Unknown settings, values out of range, and data that are missing or unusable.
+    /// Unknown settings, values out of range, a run to start from that does not fit, and data that are missing or unusable.
     pub fn new(inputs: Inputs<'_, T>, given: &Settings) -> Result<Self, T::Error> {
-        let Inputs { methods, base, reference, data, device, progress } = inputs;
+        let Inputs { methods, base, reference, from, data, device, progress } = inputs;
         let schema = settings_of::<T>();
         let (method, overlaid) = overlaid::<T>(methods, given, &schema)?;
         let facts = |samples| Facts { samples, checkpoint_temperature: base.temperature(), smoothing: T::SMOOTHING };
         let resolved = |samples| train_settings(method, &overlaid, &facts(samples));
         // Settings are checked first, because reading data can take long. Of the trainer's, only the seed affects the data.
-        let seed = resolved(1)?.seed;
+        let early = resolved(1)?;
+        if let Some(from) = &from {
+            start_from::check(from, &early, &base.state.hash())?;
+        }
+        let seed = early.seed;
         let own: T::Settings = overlaid.resolve(&Facts::default()).part()?;
         let task = T::prepare(own, Sources { base: &base, data, run: None, seed, device: &device, progress })?;
         let samples = task.samples();
@@ -82,7 +89,7 @@ impl<T: Task> Plan<T> {
         let changed = changed::<T>(methods, given, &schema, &facts(samples))?;
         warnings.extend(without_effect(methods, method, &train, &changed));
         warnings.extend(task.notes());
-        Ok(Self { base, reference, method, train, from: None, task, warnings })
+        Ok(Self { base, reference, method, train, from, task, warnings })
     }
 
     /// Plans a resume of the run in a folder. The data are read from their recorded paths, unless given in memory.
@@ -90,7 +97,7 @@ impl<T: Task> Plan<T> {
     /// # Errors
     /// [`TrainError::OtherTask`] if the folder holds a run of another task, and data that are missing or unusable.
     pub fn of_run(inputs: Inputs<'_, T>, run: &RunDir) -> Result<Self, T::Error> {
-        let Inputs { methods, base, reference, data, device, progress } = inputs;
+        let Inputs { methods, base, reference, data, device, progress, .. } = inputs;
         let record = run.record()?;
         let train = record.train()?;
         let own = recorded::<T>(run, &record)?;
@@ -178,14 +185,12 @@ impl<T: Task> Plan<T> {
 
 /// Refuses a classifier whose rows are not those of this run.
 fn check_rows(from: &RunFiles, name: &str, parts: &Parts) -> Result<(), TrainError> {
-    let path = from.dir().path().join(name);
-    let theirs = std::fs::read(&path).map_err(TrainError::io("read", path))?;
-    match parts.files.iter().any(|(file, content)| file == name && *content == theirs) {
-        true => Ok(()),
-        false => {
-            let reason = format!("its classifier is for other classes, see its {name}; train on the same classes");
-            Err(TrainError::StartFrom { run: from.dir().path().to_owned(), reason })
-        }
+    let run = from.dir().path();
+    let refused = |reason| Err(TrainError::StartFrom { run: run.to_owned(), reason });
+    match std::fs::read(run.join(name)) {
+        Ok(theirs) if parts.files.iter().any(|(file, content)| file == name && *content == theirs) => Ok(()),
+        Ok(_) => refused(format!("its classifier is for other classes, see its {name}; train on the same classes")),
+        Err(error) => refused(format!("it has no readable {name}, the classes of its classifier: {error}")),
     }
 }
 

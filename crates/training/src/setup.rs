@@ -12,6 +12,7 @@ use crate::objective::Objective;
 use crate::run::options::RunOptions;
 use crate::run::run_dir::{FORMAT, RunRecord};
 use crate::run::tuned::RunFiles;
+use crate::start_from;
 use crate::task::Parts;
 
 /// Inputs of a run, as [`Plan`](crate::plan::Plan) prepares them.
@@ -60,39 +61,8 @@ impl Setup {
         self.check_samples()?;
         self.check_devices()?;
         self.check_validation()?;
-        self.check_from()
-    }
-
-    fn check_from(&self) -> Result<(), TrainError> {
-        let Some(from) = &self.from else { return Ok(()) };
-        let run = from.dir().path();
-        let refused = |reason| Err(TrainError::StartFrom { run: run.to_owned(), reason });
-        if from.dir().report()?.is_none() {
-            return refused(format!(
-                "it is not finished; finish it with `radapter train --resume --out {}`",
-                run.display()
-            ));
-        }
-        let (theirs, own) = (&from.train().method, &self.train.method);
-        if theirs != own {
-            return refused(format!(
-                "its method is {theirs}, and this run's is {own}; use method = {theirs}, or tune its merged model with \
-                 `--model {}`",
-                run.display()
-            ));
-        }
-        let (theirs, own) = (&from.record().base_hash, &self.base_hash);
-        if theirs != own {
-            return refused(format!(
-                "it tuned another model (hash {theirs}, found {own}); give the model it was trained on"
-            ));
-        }
-        if from.train().loss.objective().needs_text() != self.objective.needs_text() {
-            return refused(
-                "one of the two runs trains a classifier and the other does not; use its loss.kind".to_owned(),
-            );
-        }
-        Ok(())
+        // The plan did, but a caller may have changed the setup.
+        self.from.as_ref().map_or(Ok(()), |from| start_from::check(from, &self.train, &self.base_hash))
     }
 
     fn check_samples(&self) -> Result<(), TrainError> {

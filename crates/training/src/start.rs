@@ -84,7 +84,8 @@ impl Start {
         let RunOptions { run_dir, devices, memory, mut progress, interrupt, storage, .. } = options;
         let step = begin.step()?;
         // Beyond step 0, and without a teacher, the base is dropped: in another precision its memory is not shared with the model.
-        let measured = (step == 0).then(|| (base.clone().valid(), head.clone().filter(|_| !objective.needs_text())));
+        let is_measured = step == 0 && validator.is_some();
+        let measured = is_measured.then(|| (base.clone().valid(), head.clone().filter(|_| !objective.needs_text())));
         let teacher = tuning.teacher().map(|teacher| TeacherModel::new(teacher, base, settings.precision));
         let total = settings.total_steps(data.len());
         let phases = tuning.phases(&settings, total);
@@ -120,6 +121,8 @@ impl Start {
         tracing::debug!("{tuned_parameters} trained parameters, {total} steps in {} phase(s)", phases.len());
         let averaging = tuning.averaging(&settings, total);
         let (run, _lock) = open(begin, &*storage, &run_dir, &record, &files, averaging.is_some())?;
+        // Their contents, of which weights are large, are on the disk now.
+        let files: Vec<String> = files.into_iter().map(|(name, _)| name).collect();
         let optimizer_settings = optimizer_settings(&settings, averaging);
         let (model, mut optimizer, counters) = restore(model, initial, &run, (step, done), optimizer_settings)?;
         let mut gradients = gradient_settings(&settings);
@@ -190,7 +193,7 @@ impl Begin {
         }
     }
 
-    /// Returns where the weights are that the run starts from, if those of another run.
+    /// Returns the source of the initial weights, if they are those of another run.
     fn start_files<'a>(&'a self, from: Option<&'a RunFiles>) -> Option<StartFiles<'a>> {
         match self {
             Self::New => from.map(StartFiles::Other),

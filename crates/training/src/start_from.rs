@@ -6,8 +6,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use burn::module::Module;
+use burn::tensor::Tensor;
 use radapter_clip::model::Adapter;
 
+use crate::config::TrainSettings;
 use crate::error::TrainError;
 use crate::model::TrainModel;
 use crate::run::run_dir::RunDir;
@@ -17,7 +19,35 @@ use crate::state::saved;
 use crate::state::tensor_file::{self, Flat, Named};
 use crate::tuning::Tuning;
 
-/// Where the weights are that a run starts from.
+/// Refuses a run whose weights a run of these settings and this base model cannot start from.
+pub(crate) fn check(from: &RunFiles, train: &TrainSettings, base_hash: &str) -> Result<(), TrainError> {
+    let run = from.dir().path();
+    let refused = |reason| Err(TrainError::StartFrom { run: run.to_owned(), reason });
+    if from.dir().report()?.is_none() {
+        let resume = format!("radapter train --resume --out {}", run.display());
+        return refused(format!("it is not finished; finish it with `{resume}`"));
+    }
+    let (theirs, own) = (&from.train().method, &train.method);
+    if theirs != own {
+        return refused(format!(
+            "its method is {theirs}, and this run's is {own}; use method = {theirs}, or tune its merged model with `--model {}`",
+            run.display()
+        ));
+    }
+    let theirs = &from.record().base_hash;
+    if theirs != base_hash {
+        return refused(format!(
+            "it tuned another model (hash {theirs}, found {base_hash}); give the model it was trained on"
+        ));
+    }
+    if from.train().loss.objective().needs_text() != train.loss.objective().needs_text() {
+        let reason = "one of the two runs trains a classifier and the other does not; use its loss.kind";
+        return refused(reason.to_owned());
+    }
+    Ok(())
+}
+
+/// Source of the initial weights.
 pub(crate) enum StartFiles<'a> {
     /// In the folder of another run.
     Other(&'a RunFiles),
@@ -67,9 +97,14 @@ impl StartFiles<'_> {
             }
             started = parameters::load(started, &tensor_file::on_device(found, &model.device()));
         }
+        // The run's own copies were checked when they were made.
+        if matches!(self, Self::Own(_)) {
+            return Ok(started);
+        }
         let (before, after) = (frozen(&model, &trains), frozen(&started, &trains));
-        let values = |flat: &Flat| flat.values.clone().into_data();
-        match before.iter().find(|(key, flat)| after.get(*key).is_none_or(|found| values(found) != values(flat))) {
+        // Compared on the device: all frozen weights would be a copy of the model on the host.
+        let is_same = |a: &Flat, b: &Flat| a.shape == b.shape && all_equal(a.values.clone(), b.values.clone());
+        match before.iter().find(|(key, flat)| after.get(*key).is_none_or(|found| !is_same(found, flat))) {
             None => Ok(started),
             Some((key, _)) => {
                 let reason = format!(
@@ -84,6 +119,10 @@ impl StartFiles<'_> {
 /// Name of the copy in the new run's folder.
 fn name(stem: &str) -> String {
     format!("start-{stem}.safetensors")
+}
+
+fn all_equal(a: Tensor<1>, b: Tensor<1>) -> bool {
+    a.equal(b).all().into_scalar::<bool>()
 }
 
 fn frozen<M: Module>(model: &M, trains: impl Fn(&str) -> bool) -> Named {

@@ -74,6 +74,7 @@ pub(crate) fn run(config: &ClipConfig, args: &Args, device: &Device) -> anyhow::
         methods: METHODS,
         base: Checkpoint::new(config.clone(), config.random_state(0), Format::OpenClip, "random")?,
         reference: None,
+        from: None,
         data: Some(InMemory::new(data, None)),
         device: device.clone(),
         progress: &mut ignore,

@@ -88,6 +88,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         methods: METHODS,
         base,
         reference: None,
+        from: None,
         data: Some(InMemory::new(scenes, Some(Box::new(validator)))),
         device: device.clone(),
         progress: &mut ignore,

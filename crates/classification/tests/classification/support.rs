@@ -44,7 +44,7 @@ pub(crate) fn settings(toml: &str) -> Settings {
 
 fn inputs(data: Option<TrainingImages>, progress: &mut dyn FnMut(usize, usize)) -> Inputs<'_, Classification> {
     let (base, reference) = (checkpoint(1), Some("tiny".to_owned()));
-    Inputs { methods: METHODS, base, reference, data, device: device(), progress }
+    Inputs { methods: METHODS, base, reference, from: None, data, device: device(), progress }
 }
 
 /// Plans a new run of the tiny model.

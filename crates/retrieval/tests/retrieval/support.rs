@@ -108,7 +108,7 @@ pub(crate) type Plan = radapter_training::Plan<Retrieval>;
 
 fn inputs(data: Option<TrainingCaptions>, progress: &mut dyn FnMut(usize, usize)) -> Inputs<'_, Retrieval> {
     let (base, reference) = (checkpoint(1), Some("tiny".to_owned()));
-    Inputs { methods: METHODS, base, reference, data, device: device(), progress }
+    Inputs { methods: METHODS, base, reference, from: None, data, device: device(), progress }
 }
 
 /// Plans a new run of the tiny model.

@@ -88,7 +88,7 @@ pub(crate) type Plan = radapter_training::Plan<Segmentation>;
 
 fn inputs(progress: &mut dyn FnMut(usize, usize)) -> Inputs<'_, Segmentation> {
     let (base, reference) = (checkpoint(1), Some("tiny".to_owned()));
-    Inputs { methods: METHODS, base, reference, data: None, device: device(), progress }
+    Inputs { methods: METHODS, base, reference, from: None, data: None, device: device(), progress }
 }
 
 /// Plans a new run of the tiny model.

@@ -93,7 +93,7 @@ pub(crate) struct Metrics {
     base: Vec<(String, f64)>,
 }
 
-/// What a file has of the steps that are done.
+/// Content of the file up to a step.
 #[derive(Default)]
 struct Done {
     /// Length of their lines.

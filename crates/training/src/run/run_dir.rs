@@ -176,11 +176,9 @@ impl RunDir {
 
     /// Undoes [`create`](Self::create), for a run that failed before its first step: the same command works
     /// once the cause is fixed. The folder itself stays.
-    pub(crate) fn discard(&self, files: &[(String, Vec<u8>)]) {
+    pub(crate) fn discard(&self, files: &[String]) {
         // The error that ended the run matters more; the next run reports what could not be removed.
-        for name in
-            [Self::CONFIG, Self::METRICS, Self::LOCK].into_iter().chain(files.iter().map(|(name, _)| name.as_str()))
-        {
+        for name in [Self::CONFIG, Self::METRICS, Self::LOCK].into_iter().chain(files.iter().map(String::as_str)) {
             let _ = fs::remove_file(self.path.join(name));
         }
         for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {

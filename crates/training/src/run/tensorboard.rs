@@ -41,7 +41,13 @@ impl EventFile {
         let last = earlier.last().and_then(|path| seconds_of(path)).unwrap_or_default();
         // Names stay in order when the clock is set back.
         let seconds = since_epoch().as_secs().max(last);
-        let path = dir.join(format!("{PREFIX}{seconds:010}.radapter.{:04}", earlier.len() + 1));
+        let named = |number: usize| dir.join(format!("{PREFIX}{seconds:010}.radapter.{number:04}"));
+        let mut number = earlier.len() + 1;
+        // Where earlier files were removed, the number may be taken.
+        while named(number).exists() {
+            number += 1;
+        }
+        let path = named(number);
         let file = storage.append(&path, 0).map_err(TrainError::io("create", &path))?;
         storage.sync_folder(dir).map_err(TrainError::io("sync", dir))?;
         let mut events = Self { file, path };
@@ -296,5 +302,15 @@ mod tests {
         fs::write(dir.path().join(format!("{PREFIX}9999999999.radapter.0001")), "").unwrap();
         let file = EventFile::create(&Disk, dir.path(), 3).unwrap();
         assert_eq!(file.path.file_name().unwrap(), "events.out.tfevents.9999999999.radapter.0002");
+    }
+
+    #[test]
+    fn an_existing_file_is_kept_where_an_earlier_one_was_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let taken = dir.path().join(format!("{PREFIX}9999999999.radapter.0002"));
+        fs::write(&taken, "events").unwrap();
+        let file = EventFile::create(&Disk, dir.path(), 3).unwrap();
+        assert_eq!(file.path.file_name().unwrap(), "events.out.tfevents.9999999999.radapter.0003");
+        assert_eq!(fs::read(taken).unwrap(), b"events");
     }
 }

@@ -75,6 +75,27 @@ fn value_of(values: &[(String, f64)], metric: &str) -> Option<f64> {
     values.iter().find(|(name, _)| name == metric).map(|(_, value)| *value)
 }
 
+/// Returns the metrics of a model after `step` steps, and the value of `best`, the one that selects the best.
+fn measure(
+    validator: &mut dyn Validator,
+    encoder: &dyn Encoder,
+    head: Option<&Tensor<2>>,
+    step: u64,
+    best: &str,
+    listener: &mut dyn ProgressListener,
+) -> Result<(Vec<(String, f64)>, f64), TrainError> {
+    listener.event(&ProgressEvent::Validating { step });
+    tracing::debug!("validating step {step}");
+    let values = validator.validate(encoder, head).map_err(|error| TrainError::Validation { step, error })?;
+    match value_of(&values, best) {
+        Some(value) => Ok((values, value)),
+        None => Err(TrainError::NoSuchMetric {
+            metric: best.to_owned(),
+            found: values.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "),
+        }),
+    }
+}
+
 /// Result of a step, to be recorded.
 pub(crate) struct StepResult {
     pub(crate) samples: usize,
@@ -170,36 +191,14 @@ impl<A: Adapter> Session<A> {
     /// is the same without it.
     pub(crate) fn measure_base(&mut self, listener: &mut dyn ProgressListener) -> Result<(), TrainError> {
         let Some((base, head)) = self.base.take() else { return Ok(()) };
-        if self.validator.is_none() || !self.metrics.base().is_empty() {
+        let Some(validator) = self.validator.as_deref_mut().filter(|_| self.metrics.base().is_empty()) else {
             return Ok(());
-        }
+        };
         let started = Instant::now();
-        let (values, _) = self.measure(&base, head.as_ref(), listener)?;
+        let (values, _) = measure(validator, &base, head.as_ref(), self.counters.step, &self.settings.best, listener)?;
         self.record_validation(values, false, started, listener)?;
         self.counters.seconds += started.elapsed().as_secs_f64();
         Ok(())
-    }
-
-    /// Returns the metrics of a model, and the value of the one that selects the best.
-    fn measure(
-        &mut self,
-        encoder: &dyn Encoder,
-        head: Option<&Tensor<2>>,
-        listener: &mut dyn ProgressListener,
-    ) -> Result<(Vec<(String, f64)>, f64), TrainError> {
-        let step = self.counters.step;
-        listener.event(&ProgressEvent::Validating { step });
-        tracing::debug!("validating step {step}");
-        let values =
-            self.validator.as_mut().map_or_else(|| Ok(Vec::new()), |validator| validator.validate(encoder, head));
-        let values = values.map_err(|error| TrainError::Validation { step, error })?;
-        match value_of(&values, &self.settings.best) {
-            Some(value) => Ok((values, value)),
-            None => Err(TrainError::NoSuchMetric {
-                metric: self.settings.best.clone(),
-                found: values.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "),
-            }),
-        }
     }
 
     /// Writes the line of a validation that began at `started`, and notifies the listener.
@@ -230,13 +229,11 @@ impl<A: Adapter> Session<A> {
         averages: Option<&Named>,
         listener: &mut dyn ProgressListener,
     ) -> Result<bool, TrainError> {
-        if self.validator.is_none() {
-            return Ok(false);
-        }
+        let Some(validator) = self.validator.as_deref_mut() else { return Ok(false) };
         let (step, started) = (self.counters.step, Instant::now());
         let (encoder, head) = evaluated(model, averages, &*self.tuning, self.alpha)
             .map_err(|error| TrainError::Validation { step, error: error.into() })?;
-        let (values, value) = self.measure(&*encoder, head.as_ref(), listener)?;
+        let (values, value) = measure(validator, &*encoder, head.as_ref(), step, &self.settings.best, listener)?;
         let best = self.counters.stopping.validated(step, value, self.settings.patience.value());
         self.record_validation(values, best, started, listener)?;
         Ok(best)

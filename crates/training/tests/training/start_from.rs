@@ -107,8 +107,33 @@ fn a_run_that_does_not_fit_is_refused_before_anything_is_written() {
     let mut other = from(&path("full"), &["epochs=1", "tune=all"]);
     other.files = rows("[1]");
     refused(other, &["other classes", "rows.json"]);
-    // A text tower that was trained would be lost where it is frozen.
-    let both = ["epochs=1", "tune=all", "method=flyp"];
+    std::fs::remove_file(path("full/rows.json")).unwrap();
+    let error = refused(from(&path("full"), &["epochs=1", "tune=all"]), &["no readable rows.json"]);
+    assert!(matches!(error, TrainError::StartFrom { .. }));
+    // The reason is not the file of classes that it does not have.
+    refused(from(&path("adapters"), &["epochs=1", "tune=all"]), &["its method is r-adapter"]);
+    let classifier = ["epochs=1", "loss.kind=cross-entropy"];
+    refused(from(&path("adapters"), &classifier), &["one of the two runs trains a classifier"]);
+}
+
+#[test]
+fn trained_weights_that_the_new_run_would_freeze_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let both = ["epochs=1", "method=full", "loss.kind=info-nce"];
+    finished(of(&both).train(&path("both")).unwrap());
+    let error = from(&path("both"), &[&both[..], &["tune=image"]].concat()).train(&path("new")).unwrap_err();
+    for word in ["it changes `", "which this run does not train", "weights.safetensors"] {
+        assert!(error.to_string().contains(word), "{word}: {error}");
+    }
+    assert!(!path("new").exists());
+}
+
+#[test]
+fn both_towers_start_from_a_run_that_tuned_both() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let both = ["epochs=1", "method=flyp"];
     finished(of(&both).train(&path("flyp")).unwrap());
     finished(from(&path("flyp"), &both).train(&path("again")).unwrap());
 }

@@ -227,11 +227,7 @@ impl Task for Toy {
 /// Plans a run over so many samples.
 pub(crate) fn plan_of(given: &Settings, samples: usize) -> Result<TaskPlan<Toy>, TrainError> {
     let data = ToyData { drawn: Drawn::new(samples), validate: true, files: Vec::new() };
-    planned(METHODS, given, data)
-}
-
-fn planned(methods: &[&'static dyn Method], given: &Settings, data: ToyData) -> Result<TaskPlan<Toy>, TrainError> {
-    TaskPlan::new(inputs(methods, data, &mut |_, _| {}), given).map_err(ToyError::of_training)
+    TaskPlan::new(inputs(METHODS, data, &mut |_, _| {}), given).map_err(ToyError::of_training)
 }
 
 fn inputs<'a>(
@@ -239,7 +235,7 @@ fn inputs<'a>(
     data: ToyData,
     progress: &'a mut dyn FnMut(usize, usize),
 ) -> Inputs<'a, Toy> {
-    Inputs { methods, base: base(), reference: None, data: Some(data), device: Device::flex(), progress }
+    Inputs { methods, base: base(), reference: None, from: None, data: Some(data), device: Device::flex(), progress }
 }
 
 /// Parses settings as `--set` does.
@@ -293,8 +289,10 @@ impl Plan {
     pub(crate) fn setup(self, dir: &Path) -> Result<Setup, TrainError> {
         let settings: Vec<&str> = self.settings.iter().map(String::as_str).collect();
         let data = ToyData { drawn: self.data, validate: self.validate, files: self.files };
-        let mut plan = planned(self.methods, &given(&settings), data)?;
-        plan.from = self.from.map(RunFiles::open).transpose()?;
+        let from = self.from.map(RunFiles::open).transpose()?;
+        let mut ignore = |_, _| {};
+        let inputs = Inputs { from, ..inputs(self.methods, data, &mut ignore) };
+        let plan = TaskPlan::new(inputs, &given(&settings)).map_err(ToyError::of_training)?;
         let options = RunOptions {
             devices: vec![Device::flex(); self.devices],
             memory: self.memory,
