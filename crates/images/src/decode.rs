@@ -41,6 +41,9 @@ pub fn decode_file(path: &Path, options: &DecodeOptions) -> Result<RgbImage, Ima
     decode_bytes(&bytes, &name, options)
 }
 
+/// Bytes for what a PNG holds beside its pixels, such as a profile of colours. Pillow allows 1 MiB.
+const BESIDE_PIXELS: u64 = 4 << 20;
+
 /// Decodes the content of an image file; see [`decode_file`]. Errors call it `name`.
 ///
 /// # Errors
@@ -51,11 +54,14 @@ pub fn decode_bytes(bytes: &[u8], name: &str, options: &DecodeOptions) -> Result
     match sniff(bytes) {
         Content::Image(Format::Jpeg) => jpeg::decode(bytes, name, options),
         Content::Image(Format::Png) => {
-            if let Some((width, height)) = png_size(bytes) {
-                limits.check_pixels(name, width, height)?;
-            }
+            let (width, height) = png_size(bytes).unwrap_or_default();
+            limits.check_pixels(name, width, height)?;
             check_png(bytes, name)?;
-            decode_with(PngDecoder::new(Cursor::new(bytes)), name, "PNG", limits)
+            // A profile and texts unpack to a thousand times their bytes.
+            let pixels = (u64::from(width) * u64::from(height)).saturating_mul(16);
+            let mut allocations = Limits::no_limits();
+            allocations.max_alloc = Some(pixels.saturating_add(2 * bytes.len() as u64 + BESIDE_PIXELS));
+            decode_with(PngDecoder::with_limits(Cursor::new(bytes), allocations), name, "PNG", limits)
         }
         Content::Image(Format::WebP) => {
             check_webp(bytes, name)?;

@@ -130,8 +130,8 @@ pub(crate) fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
     Some((u32::from_be_bytes([w0, w1, w2, w3]), u32::from_be_bytes([h0, h1, h2, h3])))
 }
 
-/// Checks that a PNG has its end chunk, before the decoder runs: decoders differ in how they treat a file that ends
-/// early, and Pillow accepts a missing end chunk where all pixels are present.
+/// Checks that a PNG has its end chunk and whole palette entries, before the decoder runs: decoders differ in how they
+/// treat a file that ends early, and Pillow accepts a missing end chunk where all pixels are present.
 pub(crate) fn check_png(bytes: &[u8], name: &str) -> Result<(), ImageError> {
     let mut at = SIGNATURE;
     while let Some(&[l0, l1, l2, l3, ref kind @ ..]) = bytes.get(at..).and_then(|rest| rest.first_chunk::<BEFORE>()) {
@@ -140,10 +140,15 @@ pub(crate) fn check_png(bytes: &[u8], name: &str) -> Result<(), ImageError> {
         if end > bytes.len() {
             break;
         }
-        if kind == b"IEND" {
-            return Ok(());
+        match kind {
+            b"IEND" => return Ok(()),
+            // The png crate (0.18.1) panics on any other when it looks colours up.
+            b"PLTE" if !(length.is_multiple_of(3) && (3..=768).contains(&length)) => {
+                let message = format!("a palette of {length} bytes; expected 3 for each of 1 to 256 colours");
+                return Err(ImageError::Corrupt { name: name.into(), format: "PNG", message });
+            }
+            _ => at = end,
         }
-        at = end;
     }
     let message = format!("ends at byte {} without an end chunk", bytes.len());
     Err(ImageError::Truncated { name: name.into(), format: "PNG", message })
