@@ -2,24 +2,28 @@
 
 use std::sync::Arc;
 
-use radapter_images::{DecodeLimits, DecodeOptions, ImageSource, PixelCache, RgbImage, decode_bytes};
+use radapter_images::{DecodeLimits, DecodeOptions, ImageError, ImageSource, PixelCache, RgbImage, decode_bytes};
 
 use crate::scratch;
 
 /// Larger images would cost time and reach no other code.
 const LIMITS: DecodeLimits = DecodeLimits { max_pixels: 1 << 14, max_bytes: 1 << 20 };
 
-/// Decodes data that start with a signature.
-fn decode(data: &[u8], signatures: &[&[u8]], options: &DecodeOptions) -> Option<RgbImage> {
+/// Decodes data that start with a signature. Of a damaged JPEG, also the pixels that libjpeg would have are an image.
+fn decode(data: &[u8], signatures: &[&[u8]], options: &DecodeOptions) -> Option<Arc<RgbImage>> {
     if !signatures.iter().any(|signature| data.starts_with(signature)) {
         return None;
     }
-    let image = decode_bytes(data, "image", options).ok()?;
+    let image = match decode_bytes(data, "image", options) {
+        Ok(image) => Arc::new(image),
+        Err(ImageError::Damaged { image, .. }) => image.into_image(),
+        Err(_) => return None,
+    };
     assert!(u64::from(image.width()) * u64::from(image.height()) <= LIMITS.max_pixels, "an image within the limits");
     Some(image)
 }
 
-fn full(data: &[u8], signatures: &[&[u8]]) -> Option<RgbImage> {
+fn full(data: &[u8], signatures: &[&[u8]]) -> Option<Arc<RgbImage>> {
     decode(data, signatures, &LIMITS.into())
 }
 

@@ -143,7 +143,8 @@ struct Peer(Child);
 impl Peer {
     fn start(python: &Path, script: &Path) -> anyhow::Result<Self> {
         let mut command = Command::new(python);
-        command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // libtiff prints a line for each damaged file.
+        command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         Ok(Self(command.spawn().with_context(|| format!("cannot run {command:?}"))?))
     }
 
