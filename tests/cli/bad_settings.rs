@@ -155,4 +155,9 @@ fn a_flag_that_is_a_setting_or_another_command_s_comes_with_a_tip() {
     training(&folder, "run", "--captions c.json")
         .fail(2, &["`captions` is a setting of retrieval and segmentation, not of"]);
     radapter("zero-shot --model embedded --data x --suite s.toml").fail(2, &["radapter eval classification --suite"]);
+    // A word that only looks like a command or a task brings no tip.
+    let done = radapter("eval classification --model embedded --data train --margin 0.2").fail(2, &["'--margin'"]);
+    assert!(!done.stderr.contains("--set"), "{}", done.stderr);
+    let task = "train classification --model embedded --out retrieval --captions c.json";
+    radapter(task).fail(2, &["`captions` is a setting of retrieval and segmentation, not of classification"]);
 }

@@ -255,6 +255,7 @@ fn a_finished_run_starts_another_and_its_base_is_the_default_model() {
 
     again("third").args(["--method", "full"]).fail(1, &["its method is r-adapter, and this run's is full", "--model"]);
     again("third").args(["--resume"]).fail(2, &["--from", "--resume"]);
+    again("third").args(["--arch", "ViT-B-32"]).fail(2, &["--arch is for the file of --model", "omit it"]);
     assert!(!folder.join("third").exists());
 }
 
@@ -281,6 +282,32 @@ fn a_suite_is_measured_after_a_training_for_the_base_the_run_and_alpha_1() {
     for word in ["base", "alpha = 0.5", "alpha = 1", "OOD", "radapter merge"] {
         assert!(again.stdout.contains(word), "{word}: {}", again.stdout);
     }
+}
+
+#[test]
+fn a_run_to_start_from_is_checked_before_the_data_are_read() {
+    let folder = Folder::new();
+    let other = "train classification --method full";
+    let no_data = radapter(other).with("--from", trained().run()).with("--train", folder.join("none"));
+    no_data.with("--out", folder.join("run")).fail(1, &["its method is r-adapter"]);
+}
+
+#[test]
+fn a_suite_that_fails_leaves_the_run_s_results_and_names_the_command_that_repeats_it() {
+    let folder = Folder::new();
+    let invocation = training(&folder, "run", "--steps 1 --batch-size 8");
+    classes_folder(&folder.join("bad"), &CLASSES, 1, false);
+    let first = std::fs::read_dir(folder.join("bad").join(CLASSES[0])).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(first, "no image").unwrap();
+    let set = |name: &str, data: &str| format!("name = \"{name}\"\ndata = \"{data}\"\n");
+    let suite = folder.file("suite.toml", format!("[id]\n{}[[ood]]\n{}", set("a", "images"), set("b", "bad")));
+    let run = folder.join("run");
+    let again = format!("radapter train --resume --out {} --suite {}", run.display(), suite.display());
+    let done = invocation.with("--suite", &suite).fail(1, &["its suite is not measured", &again]);
+    for word in ["tuned parameters", "radapter merge"] {
+        assert!(done.stdout.contains(word), "{word}: {}", done.stdout);
+    }
+    assert!(run.join("report.json").is_file() && !run.join("suite.json").exists());
 }
 
 #[test]
@@ -314,8 +341,9 @@ fn settings_without_effect_are_named() {
     // A run's own file has all settings, with their defaults.
     let config = folder.join("flyp/config.toml");
     let again = training(&folder, "again", "").with("--config", config).succeed();
-    let mut warnings = again.stderr.lines().filter(|line| line.contains("no effect"));
-    assert!(warnings.all(|line| !line.contains("loss.smoothing")), "{}", again.stderr);
+    let warnings: Vec<&str> = again.stderr.lines().filter(|line| line.contains("no effect")).collect();
+    assert_eq!(warnings.len(), 2, "{}", again.stderr);
+    assert!(warnings.iter().all(|line| !line.contains("loss.smoothing")), "{}", again.stderr);
 }
 
 #[test]

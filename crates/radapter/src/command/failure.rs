@@ -40,7 +40,7 @@ impl fmt::Display for StdoutClosed {
 
 impl std::error::Error for StdoutClosed {}
 
-/// The work was interrupted and its state saved.
+/// The work was interrupted, and what there is to save is saved.
 #[derive(Debug)]
 pub(crate) struct Interrupted(String);
 
@@ -50,6 +50,11 @@ impl Interrupted {
         let run = run.display();
         let next = format!("continue with `radapter train --resume --out {run}`");
         Self(format!("interrupted after step {step}, which is saved; {next}"))
+    }
+
+    /// A measurement of several models, of which some are done.
+    pub(crate) fn measurement(done: usize, all: usize) -> Self {
+        Self(format!("interrupted after {done} of {all} models"))
     }
 
     /// An index, into which some images were embedded.
@@ -73,7 +78,7 @@ pub(super) fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if error.is::<Interrupted>() {
-        log::line(&error.to_string());
+        log::line(&chain(error));
         return ExitCode::from(INTERRUPTED);
     }
     log::line(&format!("error: {}", chain(error)));
@@ -111,6 +116,13 @@ mod tests {
     use radapter_files::io_error;
 
     use super::*;
+
+    #[test]
+    fn an_interruption_stays_one_within_a_context() {
+        let error = Err::<(), anyhow::Error>(Interrupted::measurement(1, 3).into()).context("no suite").unwrap_err();
+        assert!(error.is::<Interrupted>());
+        assert_eq!(chain(&error), "no suite\n  because: interrupted after 1 of 3 models");
+    }
 
     #[test]
     fn a_cause_is_printed_once() {

@@ -1,10 +1,11 @@
 //! What to type instead of an argument that a command does not have.
 
-use clap::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, Error};
 use radapter_settings::schema::Entry;
 use radapter_training::AnyTask;
 
+use super::Cli;
 use crate::tasks::{TASKS, owners, task};
 
 /// A tip beyond clap's own: settings are no flags, and some flags are another command's or another task's. `words` are the
@@ -14,11 +15,15 @@ pub(crate) fn tip(error: &Error, words: &[String]) -> Option<String> {
         return None;
     }
     let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return None };
-    let is = |command: &str| words.iter().any(|word| word == command);
-    if is("zero-shot") && flag == "--suite" {
-        return Some("`radapter eval classification --suite FILE` evaluates a suite".to_owned());
+    let (cli, mut words) = (Cli::command(), words.iter());
+    let command = words.find(|word| cli.find_subcommand(word).is_some())?;
+    match command.as_str() {
+        "zero-shot" if flag == "--suite" => {
+            Some("`radapter eval classification --suite FILE` evaluates a suite".to_owned())
+        }
+        "train" => Some(setting(flag, words.find(|word| !word.starts_with('-')).and_then(|word| task(word)))),
+        _ => None,
     }
-    is("train").then(|| setting(flag, words.iter().find_map(|word| task(word))))
 }
 
 /// The setting that a flag of `train` may mean.

@@ -14,7 +14,8 @@ use crate::tasks::{TASKS, task};
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    override_usage = "radapter train <TASK> --model <MODEL> <DATA> --out <RUN> [OPTIONS]\n       radapter train --resume --out <RUN> [OPTIONS]",
+    override_usage = "radapter train <TASK> --model <MODEL> <DATA> --out <RUN> [OPTIONS]\n       \
+                      radapter train --resume --out <RUN> [OPTIONS]",
     after_help = "\
 Examples:
   radapter train classification --model embedded --train pets/train \\
@@ -50,7 +51,8 @@ pub(crate) struct ResumeArgs {
     pub(crate) suite: SuiteArgs,
     #[command(flatten)]
     pub(crate) cache: PixelCacheArg,
-    /// Show live plots of loss, learning rate, throughput and validation in the terminal; Ctrl-C, or q and then s, interrupts and saves
+    /// Show live plots of loss, learning rate, throughput and validation in the terminal; Ctrl-C, or q and then s, interrupts
+    /// and saves
     #[arg(long)]
     pub(crate) dashboard: bool,
     #[command(flatten)]
@@ -96,7 +98,8 @@ pub(crate) struct RunArgs {
     pub(crate) suite: SuiteArgs,
     #[command(flatten)]
     pub(crate) cache: PixelCacheArg,
-    /// Show live plots of loss, learning rate, throughput and validation in the terminal; Ctrl-C, or q and then s, interrupts and saves
+    /// Show live plots of loss, learning rate, throughput and validation in the terminal; Ctrl-C, or q and then s, interrupts
+    /// and saves
     #[arg(long)]
     pub(crate) dashboard: bool,
     #[command(flatten)]

@@ -1,6 +1,7 @@
 //! Classification: accuracy on one set or on a suite, and sweeps over α.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use burn::tensor::Device;
@@ -25,7 +26,7 @@ use crate::command::args::{
     AlphaArg, ClassNamesArg, DecodeArgs, DecodingArg, DeviceBatchArg, JsonFlag, ModelArgs, SuiteArgs, SweepArgs,
     TemplatesArg,
 };
-use crate::command::failure::Usage;
+use crate::command::failure::{Interrupted, Usage};
 use crate::command::prediction_file::Form;
 use crate::command::suite::{Source, measure, measure_suite, print_set, suite_table, suites_table};
 use crate::command::text_cache::text_cache;
@@ -217,32 +218,34 @@ impl TrainSuite {
 }
 
 impl RunSuite for TrainSuite {
-    fn measure(&self, run: &Path, session: &Session) -> anyhow::Result<SuiteTable> {
+    fn measure(&self, run: &Path, interrupt: &AtomicBool, session: &Session) -> anyhow::Result<SuiteTable> {
         let run = ClassificationRun::open(METHODS, run)?.with_text_cache(text_cache());
         let mut alphas = vec![Alpha::ZERO, run.run().default_alpha(), Alpha::ONE];
         alphas.dedup();
         let device = session.devices()?.first().context("--device names none")?.device.clone();
-        let results = over_alpha(&run, &alphas, &self.sets, &self.options, &device, session)?;
+        let results = over_alpha(&run, &alphas, &self.sets, &self.options, interrupt, &device, session)?;
         let name = |alpha: Alpha| if alpha == Alpha::ZERO { "base".to_owned() } else { format!("alpha = {alpha}") };
         let named: Vec<(String, &SuiteResult)> = results.iter().map(|(alpha, result)| (name(*alpha), result)).collect();
-        let point = |(alpha, result): &(Alpha, SuiteResult)| Point::new(*alpha, Vec::new(), Vec::new(), result);
-        let points = results.iter().map(point).collect::<anyhow::Result<Vec<Point>>>()?;
-        let objects = points.into_iter().map(|point| point.object).collect();
-        Ok(SuiteTable { text: suites_table(&named), objects })
+        let objects = results.iter().map(|(alpha, result)| sweep::object(*alpha, result));
+        Ok(SuiteTable { text: suites_table(&named), objects: objects.collect::<anyhow::Result<_>>()? })
     }
 }
 
-/// Evaluates a run on a suite at several α.
+/// Evaluates a run on a suite at several α; an interrupt ends it after the current one.
 fn over_alpha(
     run: &ClassificationRun,
     grid: &[Alpha],
     sets: &Suite,
     options: &EmbedOptions,
+    interrupt: &AtomicBool,
     device: &Device,
     session: &Session,
 ) -> anyhow::Result<Vec<(Alpha, SuiteResult)>> {
     let base = model::base_of(run.run())?;
     let at = |(index, &alpha): (usize, &Alpha)| -> anyhow::Result<(Alpha, SuiteResult)> {
+        if interrupt.load(Ordering::Relaxed) {
+            return Err(Interrupted::measurement(index, grid.len()).into());
+        }
         let model = run.model(&base, Some(alpha), device)?;
         let what = format!("alpha {alpha} ({} of {})", index + 1, grid.len());
         let measure = |encoder: &dyn Encoder| measure_suite(&what, encoder, &model.head, sets, options, session);
@@ -265,7 +268,9 @@ fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Swe
     let mut points = Vec::with_capacity(grid.len());
     let (mut places, mut bars) = (Vec::with_capacity(grid.len()), Vec::with_capacity(grid.len()));
     let mut columns = Vec::new();
-    for (alpha, result) in over_alpha(&run, &grid, &sets, &options, &device, session)? {
+    // Nothing is saved before the end, so that Ctrl-C ends the process at once.
+    let interrupt = AtomicBool::new(false);
+    for (alpha, result) in over_alpha(&run, &grid, &sets, &options, &interrupt, &device, session)? {
         columns = each(&result).map(|set| set.name.clone()).chain(["OOD average".to_owned()]).collect();
         let (id, ood) = (result.id.evaluation.top1, result.ood_average);
         places.push(FrontierPoint { alpha: Some(alpha.get()), id, ood });

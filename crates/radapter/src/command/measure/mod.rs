@@ -7,6 +7,7 @@ mod sweep;
 
 use std::fmt::Debug;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use radapter_training::{AnyPlan, RunDir, Task};
@@ -55,18 +56,18 @@ pub(super) enum Training<'a> {
 
 /// A suite to measure after a training.
 pub(super) trait RunSuite {
-    /// Measures the base model of a run, the tuned model at the run's α, and at α = 1.
-    fn measure(&self, run: &Path, session: &Session) -> anyhow::Result<SuiteTable>;
+    /// Measures the base model of a run, the tuned model at the run's α, and at α = 1, unless interrupted.
+    fn measure(&self, run: &Path, interrupt: &AtomicBool, session: &Session) -> anyhow::Result<SuiteTable>;
 }
 
-/// What a suite gave for several models.
+/// Results of a suite for several models.
 pub(super) struct SuiteTable {
     pub(super) text: String,
     /// For each model what `eval --json` prints, with `alpha` before it.
     pub(super) objects: Vec<Value>,
 }
 
-/// What opens the suite of `train --suite`; `None` without the flag.
+/// Returns the opener of the suite of `train --suite`; `None` without the flag.
 pub(super) fn suite_of(task: &str, args: &SuiteArgs) -> anyhow::Result<Option<OpenSuite>> {
     if args.suite.is_none() {
         return Ok(None);

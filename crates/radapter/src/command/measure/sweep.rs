@@ -26,7 +26,7 @@ pub(super) struct Point {
     /// The sampling error of each value; empty if it is not known.
     intervals: Vec<Interval>,
     /// What `eval --json` prints, preceded by `alpha`.
-    pub(super) object: Value,
+    object: Value,
 }
 
 impl Point {
@@ -36,13 +36,17 @@ impl Point {
         intervals: Vec<Interval>,
         result: &impl Serialize,
     ) -> anyhow::Result<Self> {
-        let alpha = alpha.get();
-        let mut object = serde_json::Map::from_iter([("alpha".to_owned(), alpha.into())]);
-        if let Value::Object(result) = serde_json::to_value(result)? {
-            object.extend(result);
-        }
-        Ok(Self { alpha, values, intervals, object: Value::Object(object) })
+        Ok(Self { alpha: alpha.get(), values, intervals, object: object(alpha, result)? })
     }
+}
+
+/// What `eval --json` prints, preceded by `alpha`.
+pub(super) fn object(alpha: Alpha, result: &impl Serialize) -> anyhow::Result<Value> {
+    let mut object = serde_json::Map::from_iter([("alpha".to_owned(), alpha.get().into())]);
+    if let Value::Object(result) = serde_json::to_value(result)? {
+        object.extend(result);
+    }
+    Ok(Value::Object(object))
 }
 
 /// A run evaluated over α.

@@ -4,6 +4,8 @@ mod dashboard;
 mod shown;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use radapter_clip::checkpoint::Checkpoint;
@@ -18,7 +20,7 @@ use radapter_training::{
 };
 use toml::{Table, Value};
 
-use crate::command::args::{ArchArg, ModelRef, RunArgs, TaskArgs, TrainArgs};
+use crate::command::args::{ArchArg, ModelRef, RunArgs, SuiteArgs, TaskArgs, TrainArgs};
 use crate::command::device::{Kind, free_memory};
 use crate::command::failure::{Interrupted, Usage};
 use crate::command::measure::{RunSuite, SuiteTable, Training};
@@ -64,22 +66,30 @@ fn begin(given: &Given<'_>, args: &TaskArgs, session: &Session) -> anyhow::Resul
     let from = args.common.from.as_deref().map(model::open_run).transpose()?;
     let (base, reference) = match (&model, &from) {
         (Some(model), _) => (model::checkpoint(model, &args.common.arch)?, Some(model::lasting_reference(model)?)),
+        (None, Some(_)) if args.common.arch.arch.is_some() => {
+            let message =
+                "--arch is for the file of --model, and without --model the base is that of the run of --from; omit it";
+            return Err(Usage(message.to_owned()).into());
+        }
         (None, Some(run)) => (model::base_of(run)?, run.files().base_reference().map(str::to_owned)),
         (None, None) => {
             return Err(Usage("no model: give --model, or `model` in the file of --config".into()).into());
         }
     };
-    let mut plan = prepared(session, base, reference, |inputs| args.task.plan(inputs, &settings))?;
-    if let Some(run) = from {
-        tracing::info!("starting from the weights of {}", run.files().dir().path().display());
-        plan.start_from(run.files().clone());
+    let from = from.map(|run| run.files().clone());
+    let plan = prepared(session, base, reference, |inputs| {
+        args.task.plan(AnyInputs { from: from.clone(), ..inputs }, &settings)
+    })?;
+    if let Some(run) = &from {
+        tracing::info!("starting from the weights of {}", run.dir().path().display());
     }
     describe(&*plan)?;
     let suite = open_suite.map(|open| open(&given.run.suite, Training::New(&*plan))).transpose()?;
     let (precision, keep) = (plan.train_settings().precision, plan.train_settings().keep);
     let options = run_options(given, args.task.samples(), precision, session)?;
+    let interrupt = options.interrupt.clone();
     let done = plan.train(options).map_err(anyhow::Error::from_boxed)?;
-    Ending { run: given.run, task: args.task.name(), keep, suite }.finish(done, session)
+    Ending { run: given.run, task: args.task.name(), keep, suite, interrupt }.finish(done, session)
 }
 
 fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
@@ -100,10 +110,11 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
     let train = record.train()?;
     let suite = measure::suite_of(task.name(), &given.run.suite)?;
     let suite = suite.map(|open| open(&given.run.suite, Training::Run(out))).transpose()?;
-    let ending = Ending { run: given.run, task: task.name(), keep: train.keep, suite };
+    // A finished run has nothing to save, so that Ctrl-C ends the process at once.
+    let ending = |interrupt| Ending { run: given.run, task: task.name(), keep: train.keep, suite, interrupt };
     if let Some(report) = run.report()? {
         check_finished(given, model.as_ref(), &record)?;
-        return ending.print(&report, session);
+        return ending(Arc::default()).print(&report, session);
     }
     let base = match &model {
         // Compared by its hash, because the same model may have moved.
@@ -117,8 +128,9 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
     };
     let plan = prepared(session, base, None, |inputs| task.plan_of_run(inputs, &run))?;
     let options = run_options(given, task.samples(), train.precision, session)?;
+    let interrupt = options.interrupt.clone();
     let done = plan.resume(options, given.run.from_step).map_err(anyhow::Error::from_boxed)?;
-    ending.finish(done, session)
+    ending(interrupt).finish(done, session)
 }
 
 /// Makes a plan, with progress while its data are read.
@@ -134,7 +146,7 @@ fn prepared(
             .set(done as u64, "");
     };
     let device = session.devices()?.first().context("--device names none")?.device.clone();
-    let inputs = AnyInputs { methods: METHODS, base, reference, device, progress: &mut progress };
+    let inputs = AnyInputs { methods: METHODS, base, reference, from: None, device, progress: &mut progress };
     let plan = plan(inputs).map_err(anyhow::Error::from_boxed)?;
     if let Some(bar) = bar {
         bar.finish();
@@ -281,6 +293,7 @@ struct Ending<'a> {
     task: &'a str,
     keep: Keep,
     suite: Option<Box<dyn RunSuite>>,
+    interrupt: Arc<AtomicBool>,
 }
 
 impl Ending<'_> {
@@ -300,25 +313,39 @@ impl Ending<'_> {
         }
     }
 
-    /// Measures the suite, if one was asked for, and prints the results of a finished run.
+    /// Prints the results of a finished run, and those of its suite, if one was asked for.
     fn print(&self, report: &Report, session: &Session) -> anyhow::Result<()> {
         let out = &self.run.out;
-        let suite = self.suite.as_ref().map(|suite| suite.measure(out, session)).transpose()?;
-        if let Some(SuiteTable { objects, .. }) = &suite {
-            output::write_file(&out.join(SUITE_FILE), &serde_json::to_vec_pretty(objects)?)?;
-        }
         if self.run.json.json {
             let mut object = serde_json::to_value(report)?;
-            if let (Some(fields), Some(suite)) = (object.as_object_mut(), suite) {
+            if let (Some(fields), Some(suite)) = (object.as_object_mut(), self.measure(session)?) {
                 fields.insert("suite".to_owned(), suite.objects.into());
             }
             return output::print_json(&object);
         }
+        // Before the suite, which can take long or fail.
         output::print(&summary(out, samples(self.task), report, self.keep))?;
-        if let Some(SuiteTable { text, .. }) = suite {
+        let suite = self.measure(session);
+        if let Ok(Some(SuiteTable { text, .. })) = &suite {
             output::print(&format!("\n{text}"))?;
         }
-        output::print(&format!("\n{}", measure::next_commands(self.task, out)))
+        output::print(&format!("\n{}", measure::next_commands(self.task, out)))?;
+        suite.map(drop)
+    }
+
+    /// Measures the suite, if one was asked for, and saves the results.
+    fn measure(&self, session: &Session) -> anyhow::Result<Option<SuiteTable>> {
+        let (Some(suite), RunArgs { out, suite: SuiteArgs { suite: Some(name), root }, .. }) = (&self.suite, self.run)
+        else {
+            return Ok(None);
+        };
+        let measured = suite.measure(out, &self.interrupt, session).with_context(|| {
+            let root = root.as_ref().map_or_else(String::new, |root| format!(" --root {}", root.display()));
+            let again = format!("radapter train --resume --out {} --suite {name}{root}", out.display());
+            format!("the run is finished, but its suite is not measured; measure it with `{again}`")
+        })?;
+        output::write_file(&out.join(SUITE_FILE), &serde_json::to_vec_pretty(&measured.objects)?)?;
+        Ok(Some(measured))
     }
 }
 
