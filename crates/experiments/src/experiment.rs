@@ -49,8 +49,8 @@ pub trait Experiment {
     /// Errors of the model and of the data.
     fn measure(&self, model: &Model, device: &Device) -> anyhow::Result<Figures>;
 
-    /// Whether a figure is a mean over the test images of values from 0 to 1. Its sampling error is then at most that of a share of as
-    /// many images.
+    /// Whether a figure is a mean over the test images of values from 0 to 1. Its sampling error is then at most that of a share
+    /// of as many images.
     fn is_mean_over_images(&self) -> bool {
         true
     }

@@ -98,8 +98,8 @@ fn conclusion(comparison: &Comparison<'_>, rows: &[Row]) -> String {
     )
 }
 
-/// The mean of a tuned model's seeds against the base model. `images` are those of each test set; without them the sampling error is
-/// not known.
+/// The mean of a tuned model's seeds against the base model. `images` are those of each test set; without them the sampling error
+/// is not known.
 fn against(rows: &[Row], base: &Row, tuned: &Row, images: Option<u64>) -> String {
     let change = |value: fn(&Row) -> f64, interval: fn(&Row, u64) -> Interval| {
         let change = match images {

@@ -1,7 +1,7 @@
 //! SVG charts of lines and points.
 //!
-//! They are drawn here and not by a plotting library, because text is measured so that legends wrap and are never cut, and because a
-//! chart is laid out for two widths, with text of at least 12 px in both, and has error bars.
+//! They are drawn here and not by a plotting library, because text is measured so that legends wrap and are never cut, and because
+//! a chart is laid out for two widths, with text of at least 12 px in both, and has error bars.
 
 mod axis;
 mod draw;
