@@ -20,7 +20,7 @@ pub(super) fn run(world: &World, figures: &mut Figures) -> anyhow::Result<()> {
     ] {
         let case = case(name);
         let (whole, _) = undisturbed(case, world)?;
-        let mut saved = 0;
+        let (mut saved, mut equal) = (0, 0);
         let signals = ["TERM", "INT", "HUP"];
         for kind in signals {
             let out = world.fresh("stopped")?;
@@ -28,16 +28,18 @@ pub(super) fn run(world: &World, figures: &mut Figures) -> anyhow::Result<()> {
             wait_for(&out.join(file), &mut child)?;
             signal(&child, kind)?;
             let ended = Ended::wait(child)?;
+            saved += usize::from(ended.status == Some(SAVED));
             let problem = match ended.status {
                 // It was at the end of its work.
                 Some(SAVED | 0) => continued(case, world, &out, &whole)?,
                 status => Some(format!("exit status {status:?}, {}", ended.end())),
             };
-            saved += usize::from(
+            equal += usize::from(
                 figures.check(problem.is_none(), || format!("{name}, SIG{kind}: {}", problem.unwrap_or_default())),
             );
         }
-        let outcome = format!("{saved} saved with exit status {SAVED}, resumed and equal");
+        let outcome =
+            format!("{saved} saved with exit status {SAVED}, the others were done; {equal} equal after the next call");
         figures.row("SIGTERM, SIGINT, SIGHUP", name, signals.len(), outcome);
     }
     closed(world, figures)
