@@ -15,6 +15,8 @@ use crate::page;
 
 /// Bytes of a target's corpus in the repository.
 const CORPUS_BYTES: u64 = 24 << 10;
+/// Files of a target's corpus in the repository.
+const CORPUS_FILES: usize = 64;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -192,7 +194,7 @@ fn minimize(target: &Target, args: &Args, root: &Path) -> anyhow::Result<()> {
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;
     let (mut bytes, mut kept) = (0, 0);
-    for (length, path) in &inputs {
+    for (length, path) in inputs.iter().step_by(inputs.len().div_ceil(CORPUS_FILES).max(1)) {
         bytes += length;
         if bytes > CORPUS_BYTES {
             break;
