@@ -8,7 +8,7 @@ use super::world::{World, is_installed};
 
 /// Limits per case, evenly from nothing to what the case needs.
 const LIMITS: u64 = 16;
-/// Address space that every case is content with.
+/// Address space that is enough for every case.
 const ENOUGH: u64 = 4 << 30;
 
 pub(super) fn run(world: &World, figures: &mut Figures) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! `cargo xtask faults`: the command is killed, runs out of disk or memory, meets itself and a clock set back, and loses nothing.
+//! `cargo xtask faults`: kills, full disks, little memory, concurrent processes and clock changes; the command loses nothing.
 //!
 //! The command computes on tiny drawn data with the embedded model. What it leaves behind after a fault must be intact, and what
 //! it makes of that afterwards equal to the bit to the result of a process that nothing disturbed.

@@ -93,7 +93,7 @@ impl<'a> BitReader<'a> {
         self.padding > self.count
     }
 
-    /// Whether the data goes on after the bits: with a marker.
+    /// Whether a marker follows the buffered bits.
     pub(super) fn is_at_marker(&self) -> bool {
         let rest = self.data.get(self.at..).unwrap_or_default();
         rest.first() == Some(&0xff) && rest.iter().any(|byte| *byte != 0xff)
