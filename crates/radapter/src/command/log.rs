@@ -24,22 +24,19 @@ pub(super) fn bars() -> &'static MultiProgress {
 const VARIABLE: &str = "RADAPTER_LOG";
 
 /// Sends log events to stderr: notes and warnings by default, details with `--verbose`, only warnings and errors with `--quiet`.
-/// `RADAPTER_LOG` overrides both: a level is that of the project's crates, anything else a filter of tracing's.
+/// `RADAPTER_LOG` overrides both: a level is that of the project's crates, others are levels by crate.
 pub(super) fn init(global: &GlobalArgs) {
-    let ours = match (global.quiet, global.verbose) {
+    let level = match (global.quiet, global.verbose) {
         (true, _) => LevelFilter::WARN,
         (_, 0) => LevelFilter::INFO,
         (_, 1) => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    // Libraries report only errors; `radapter` stands for all crates whose names begin with it.
-    let of_level = |level: LevelFilter| EnvFilter::new(format!("error,radapter={level}"));
-    let given = std::env::var(VARIABLE).ok().filter(|given| !given.trim().is_empty());
-    let (filter, refused) = match given.as_deref().map(|given| (given, given.parse(), EnvFilter::try_new(given))) {
-        None => (of_level(ours), None),
-        Some((_, Ok(level), _)) => (of_level(level), None),
-        Some((_, Err(_), Ok(filter))) => (filter, None),
-        Some((given, Err(_), Err(error))) => (of_level(ours), Some(format!("{VARIABLE}={given} is ignored: {error}"))),
+    let given = std::env::var(VARIABLE).unwrap_or_default();
+    let filter = |given| EnvFilter::try_new(directives(level, given)?).map_err(|error| error.to_string());
+    let (filter, refused) = match filter(&given) {
+        Ok(filter) => (filter, None),
+        Err(reason) => (EnvFilter::new(of_level(level)), Some(format!("{VARIABLE}={given} is ignored: {reason}"))),
     };
     // Fails only if a subscriber is already installed, which then stays.
     let _ = tracing_subscriber::registry().with(filter).with(Stderr).try_init();
@@ -48,6 +45,25 @@ pub(super) fn init(global: &GlobalArgs) {
             "{refused}; expected a level such as debug, or levels by crate such as warn,radapter_training=trace"
         );
     }
+}
+
+/// Libraries report only errors; `radapter` stands for all crates whose names begin with it.
+fn of_level(level: LevelFilter) -> String {
+    format!("error,radapter={level}")
+}
+
+/// What `RADAPTER_LOG` asks for, as a filter of tracing's. `level` holds where it names none, so that levels by crate hide no
+/// warning; a misspelt level, which tracing would take for a crate, is refused.
+fn directives(mut level: LevelFilter, given: &str) -> Result<String, String> {
+    let mut by_crate = String::new();
+    for part in given.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        match part.parse() {
+            Ok(given) => level = given,
+            Err(_) if part.contains('=') => by_crate.extend([",", part]),
+            Err(_) => return Err(format!("`{part}` is no level (off, error, warn, info, debug, trace)")),
+        }
+    }
+    Ok(of_level(level) + &by_crate)
 }
 
 /// Lines held back while the dashboard has the terminal; `None` when lines are printed at once.
@@ -119,5 +135,23 @@ impl Visit for Text {
             name => write!(self.fields, " {name}={value:?}"),
         };
         written.expect("writing to a string does not fail");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_by_crate_hides_no_warning_of_the_others() {
+        for (given, expected) in [
+            ("", "error,radapter=info"),
+            ("warn", "error,radapter=warn"),
+            ("radapter_training=trace", "error,radapter=info,radapter_training=trace"),
+            ("warn, radapter_clip=debug", "error,radapter=warn,radapter_clip=debug"),
+        ] {
+            assert_eq!(directives(LevelFilter::INFO, given).as_deref(), Ok(expected), "{given}");
+        }
+        assert!(directives(LevelFilter::INFO, "waring").is_err_and(|error| error.contains("`waring`")));
     }
 }
