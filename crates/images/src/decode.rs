@@ -85,6 +85,11 @@ fn decode_with(
     let mut decoder = decoder.map_err(|error| classified(name, format, error))?;
     let (width, height) = decoder.dimensions();
     limits.check_pixels(name, width, height)?;
+    // Decoders loop over the rows, of which there may be billions, even of no width.
+    if width == 0 || height == 0 {
+        let message = format!("its header gives a size of {width}×{height} pixels");
+        return Err(ImageError::Corrupt { name: name.to_owned(), format, message });
+    }
     if matches!(decoder.color_type(), ColorType::Rgb32F | ColorType::Rgba32F) {
         let found = format!("a {format} of floating-point numbers");
         return Err(ImageError::Unsupported { name: name.to_owned(), found });

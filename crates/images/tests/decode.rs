@@ -273,6 +273,16 @@ fn a_decompression_bomb_is_refused_by_its_header() {
 }
 
 #[test]
+fn an_image_without_pixels_is_an_error_at_once() {
+    // Three billion rows of no width kept the decoder busy for more than ten seconds.
+    for bytes in [&b"P4 0 2999999999\n"[..], b"P6 0 5 255\n", b"P5 5 0 255\n"] {
+        let started = std::time::Instant::now();
+        assert!(decode(bytes).is_err(), "{}", String::from_utf8_lossy(bytes));
+        assert!(started.elapsed().as_secs() < 5, "{}", String::from_utf8_lossy(bytes));
+    }
+}
+
+#[test]
 fn the_limits_can_be_set() {
     for name in ["rgb.png", "ycc-420.jpg", "ycc-420-progressive.jpg", "lossless.webp"] {
         let bytes = fixture(name);
