@@ -211,7 +211,7 @@ mod tests {
         assert!(doubted(&[("sky", 0.99), ("sky", 0.96), ("sky", 0.5)]));
         assert!(!doubted(&[("sky", 0.99)]), "a photo of the sky");
         assert!(!doubted(&[("sky", 0.99), ("sky", 0.5), ("sky", 0.5)]));
-        assert!(!doubted(&[("sky", 0.99), ("grass", 0.99)]), "they are told apart");
+        assert!(!doubted(&[("sky", 0.99), ("grass", 0.99)]), "each class fills one of two images");
         assert!(verdict(3, 1, &[entry("sky", 0.5)]).contains("on average per image, 10.0 % of the pixels"));
     }
 
