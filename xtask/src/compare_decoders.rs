@@ -57,6 +57,8 @@ const OUTCOMES: [(Outcome, &str); 6] = [
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace's folder")?;
+    let page = args.docs.as_ref().map(|docs| docs.join("reliability.md"));
+    page.iter().try_for_each(|page| page::check(page, "compare-decoders"))?;
     let mut files: BTreeMap<&'static str, Vec<Vec<u8>>> = BTreeMap::new();
     for entry in fs::read_dir(root.join("crates/images/tests/fixtures/images"))? {
         let path = entry?.path();
@@ -93,10 +95,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     let table = table(&formats, &counts);
     println!("{table}");
-    if let Some(docs) = &args.docs {
-        page::replace(&docs.join("reliability.md"), "compare-decoders", &table)?;
-    }
-    Ok(())
+    page.iter().try_for_each(|page| page::replace(page, "compare-decoders", &table))
 }
 
 /// Changes a file in a few places; `other` is a file of the same format.

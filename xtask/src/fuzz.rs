@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -71,9 +71,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     for name in &args.targets {
         ensure!(TARGETS.iter().any(|target| target.name == name), "no target `{name}`; `cargo fuzz list` lists them");
     }
+    let page = args.docs.as_ref().map(|docs| docs.join("reliability.md"));
+    page.iter().try_for_each(|page| page::check(page, "fuzz"))?;
+    let cannot_read = || format!("cannot read {}", args.figures.display());
     let mut all: BTreeMap<String, Figures> = match fs::read(&args.figures) {
-        Ok(text) => serde_json::from_slice(&text).with_context(|| format!("cannot read {}", args.figures.display()))?,
-        Err(_) => BTreeMap::new(),
+        Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
+        text => serde_json::from_slice(&text.with_context(cannot_read)?).with_context(cannot_read)?,
     };
     let mut failed = Vec::new();
     for target in
@@ -104,9 +107,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         };
         page::save(&args.figures, &serde_json::to_string_pretty(&all)?)?;
     }
-    if let Some(docs) = &args.docs {
-        page::replace(&docs.join("reliability.md"), "fuzz", &table(&all))?;
-    }
+    page.iter().try_for_each(|page| page::replace(page, "fuzz", &table(&all)))?;
     ensure!(
         failed.is_empty(),
         "failing inputs of {} are in {}",

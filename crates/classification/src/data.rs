@@ -1,7 +1,5 @@
 //! Training samples: augmented images with a caption of their class.
 
-use std::convert::identity;
-
 use radapter_clip::config::ClipConfig;
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::augment::Augment;
@@ -106,13 +104,12 @@ impl TrainData for ClassificationData {
         let shorter_side = self.decoding.shorter_side(side as usize, self.augment.scale[0]);
         let options = DecodeOptions { shorter_side, ..DecodeOptions::default() };
         let decoded = PixelCache::load(self.pixel_cache.as_ref(), &sample.source, &options);
-        let decoded = self.on_damage.recover(&sample.name, decoded, &self.skipped, identity);
+        let decoded = self.on_error.settle_image(self.on_damage, &sample.name, decoded, &self.skipped)?;
         let pixels = decoded.map(|image| {
             let index = key.index as u64;
             let augmented = self.augment.apply(&image, side, key.seed, key.epoch, index);
             self.preprocess.normalize(&augmented)
         });
-        let pixels = self.on_error.settle(&sample.name, pixels, &self.skipped)?;
         Ok(pixels.map(|pixels| Sample { pixels, tokens: self.tokens(sample.label, key), label: sample.label as i64 }))
     }
 

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use radapter_files::{folder_of, io_error};
+use radapter_files::{folder_of, io_error, refuse_lfs_pointer};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{DatasetError, refuse_lfs_pointer};
+use crate::error::DatasetError;
 
 /// Texts of classes by folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use radapter_files::{IoError, LFS_POINTER, is_lfs_pointer};
+use radapter_files::{IoError, LfsPointer};
 
 /// Why data cannot be read or written. Variants exist only where code distinguishes errors; the message has the details.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +11,8 @@ use radapter_files::{IoError, LFS_POINTER, is_lfs_pointer};
 pub enum DatasetError {
     #[error(transparent)]
     Io(#[from] IoError),
+    #[error(transparent)]
+    LfsPointer(#[from] LfsPointer),
     /// A file or folder has unexpected content. `problem` follows the path in the message.
     #[error("{}{problem}", path.display())]
     Content { path: PathBuf, problem: String },
@@ -44,13 +46,5 @@ impl DatasetError {
     /// Creates the error `PATH, place: problem`, with a place in the file such as `line 3`.
     pub fn at(path: impl AsRef<Path>, place: impl std::fmt::Display, problem: impl std::fmt::Display) -> Self {
         Self::Content { path: path.as_ref().to_owned(), problem: format!(", {place}: {problem}") }
-    }
-}
-
-/// Refuses content that is a pointer of Git LFS.
-pub(crate) fn refuse_lfs_pointer(path: &Path, content: &[u8]) -> Result<(), DatasetError> {
-    match is_lfs_pointer(content) {
-        true => Err(DatasetError::about(path, format!("is {LFS_POINTER}"))),
-        false => Ok(()),
     }
 }

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use radapter_files::{io_error, json_reason};
+use radapter_files::{io_error, json_reason, refuse_lfs_pointer};
 use serde_json::Value;
 
-use crate::error::{DatasetError, refuse_lfs_pointer};
+use crate::error::DatasetError;
 
 const EXPECTED: &str = "expected one name per line, or a JSON list of strings";
 

@@ -5,6 +5,7 @@
 //! batches.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::identity;
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -36,6 +37,20 @@ impl OnError {
                 Ok(None)
             }
         }
+    }
+
+    /// Returns the image, or `None` after reporting one that is skipped. [`OnDamage`] decides first about one that is damaged.
+    ///
+    /// # Errors
+    /// The image's own error, under [`OnError::Fail`].
+    pub fn settle_image(
+        self,
+        on_damage: OnDamage,
+        name: &str,
+        image: Result<Arc<RgbImage>, ImageError>,
+        report: &SkipReport,
+    ) -> Result<Option<Arc<RgbImage>>, ImageError> {
+        self.settle(name, on_damage.recover(name, image, report, identity), report)
     }
 }
 

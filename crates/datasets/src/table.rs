@@ -7,12 +7,12 @@
 use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord};
-use radapter_files::io_error;
+use radapter_files::{io_error, refuse_lfs_pointer};
 use radapter_images::ImageSource;
 use serde::{Deserialize, Serialize};
 
 use crate::class_names::ClassNames;
-use crate::error::{DatasetError, refuse_lfs_pointer};
+use crate::error::DatasetError;
 use crate::folder::is_image;
 use crate::labelled::{LabelledImages, Sample};
 

@@ -37,7 +37,7 @@ pub use dir::{DirError, create_dir, remove_dir, replace_dir, write_dir};
 pub use file::{aside, replace, write, write_with};
 pub use io_error::{IoError, io_error};
 pub use json::json_reason;
-pub use lfs::{LFS_POINTER, LFS_SIGNATURE, is_lfs_pointer};
+pub use lfs::{LFS_POINTER, LFS_SIGNATURE, LfsPointer, is_lfs_pointer, refuse_lfs_pointer};
 pub use storage::{Disk, Storage, SyncWrite, write_synced};
 
 /// Returns the folder that a path lies in: `.` for a bare name.

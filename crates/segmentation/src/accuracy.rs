@@ -1,7 +1,5 @@
 //! Classification accuracy of segments with given masks, as OVSeg measures its CLIP.
 
-use std::convert::identity;
-
 use radapter_clip::model::Encoder;
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::prefetch::{Ahead, Prefetch};
@@ -95,8 +93,8 @@ fn loaded(
     let report = report.clone();
     Prefetch::new(jobs, Ahead { threads, jobs: 2 * threads.max(1) }, move |(image, segments)| {
         let picture = image.source.load(&limits.into());
-        let picture = on_damage.recover(&image.name, picture, &report, identity);
-        let Some(picture) = on_error.settle(&image.name, picture, &report)? else { return Ok(None) };
+        let picture = on_error.settle_image(on_damage, &image.name, picture, &report)?;
+        let Some(picture) = picture else { return Ok(None) };
         let mut masks = Vec::with_capacity(segments.len());
         for segment in &segments {
             check_size(&image.name, (segment.mask.width(), segment.mask.height()), &picture)?;

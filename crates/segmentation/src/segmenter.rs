@@ -1,6 +1,5 @@
 //! Segmentation of images: proposals, classification, fusion.
 
-use std::convert::identity;
 use std::sync::Arc;
 
 use radapter_clip::model::Encoder;
@@ -124,8 +123,7 @@ impl Segmenter<'_> {
         let jobs: Vec<_> = images.iter().cloned().enumerate().collect();
         Prefetch::new(jobs, ahead, move |(index, image): (usize, Image)| {
             let picture = image.source.load(&limits.into());
-            let picture = on_damage.recover(&image.name, picture, &report, identity);
-            let picture = on_error.settle(&image.name, picture, &report)?;
+            let picture = on_error.settle_image(on_damage, &image.name, picture, &report)?;
             let Some(picture) = picture else { return Ok(None) };
             let key = if has_cache { ImageKey::of(&image.source)? } else { None };
             let proposals = source.of(&image, &picture, Some(classes));

@@ -35,7 +35,7 @@ pub(super) fn run(world: &World, figures: &mut Figures) -> anyhow::Result<()> {
     }
     figures.row("files from tomorrow", &names.join("; "), names.len(), format!("{equal} equal"));
     if !is_installed("faketime") {
-        figures.skip("a clock set back while the command runs (no faketime)".to_owned());
+        figures.skip("a clock set back between two processes (no faketime)".to_owned());
         return Ok(());
     }
     let mut equal = 0;
@@ -72,7 +72,12 @@ pub(super) fn run(world: &World, figures: &mut Figures) -> anyhow::Result<()> {
             figures.check(problem.is_none(), || format!("{name}, clock set back: {}", problem.unwrap_or_default())),
         );
     }
-    figures.row("clock set back two days (faketime)", &names.join("; "), names.len(), format!("{equal} equal"));
+    figures.row(
+        "clock two days earlier for the process that continues (faketime)",
+        &names.join("; "),
+        names.len(),
+        format!("{equal} equal"),
+    );
     Ok(())
 }
 

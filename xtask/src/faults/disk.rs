@@ -66,34 +66,36 @@ pub(super) fn run(args: &Args, world: &World, figures: &mut Figures) -> anyhow::
             super::cases::Kind::Index => used / 2,
             _ => PAGE,
         };
-        let (mut failed, mut equal) = (0, 0);
+        let (mut failed, mut equal, mut too_small) = (0, 0, 0);
         for number in 0..SIZES {
             let largest = (LARGEST * used as f64) as u64;
             let size = before + (largest - before) * number / SIZES;
             match fill(case, world, size.next_multiple_of(PAGE), &whole)? {
-                Ok(full) => {
+                Ok(Some(full)) => {
                     failed += usize::from(full);
                     equal += 1;
                 }
+                Ok(None) => too_small += 1,
                 Err(problem) => figures.finding(format!("{} on a disk of {size} bytes: {problem}", case.name)),
             }
         }
+        let sizes = SIZES as usize - too_small;
         let outcome =
-            format!("{failed} failed with an error that names the file; {equal} of {SIZES} equal once there was room");
-        figures.row("full disk (tmpfs)", case.name, SIZES as usize, outcome);
+            format!("{failed} failed with an error that names the file; {equal} of {sizes} equal once there was room");
+        figures.row("full disk (tmpfs)", case.name, sizes, outcome);
     }
     Ok(())
 }
 
-/// Runs a case on a disk of some bytes, then with room. Returns whether the disk was full, or what is wrong.
-fn fill(case: &Case, world: &World, size: u64, whole: &Content) -> anyhow::Result<Result<bool, String>> {
+/// Runs a case on a disk of some bytes, then with room. Returns whether the disk was full, or what is wrong; `None` for a disk that
+/// is smaller than what the case begins with.
+fn fill(case: &Case, world: &World, size: u64, whole: &Content) -> anyhow::Result<Result<Option<bool>, String>> {
     let disk = Mount::new(&world.path("disk"), ROOM)?;
     let out = world.path("disk/out");
     std::fs::create_dir(&out)?;
     case.prepare(world, &out)?;
     if disk.again(&format!("size={size}")).is_err() {
-        // Less than what is there already.
-        return Ok(Ok(false));
+        return Ok(Ok(None));
     }
     let ended = world.finish(&mut case.start(world, &out))?;
     let full = ended.status != Some(0);
@@ -108,7 +110,7 @@ fn fill(case: &Case, world: &World, size: u64, whole: &Content) -> anyhow::Resul
     }
     disk.again(&format!("size={ROOM}"))?;
     Ok(match continued(case, world, &out, whole)? {
-        None => Ok(full),
+        None => Ok(Some(full)),
         Some(difference) => Err(difference),
     })
 }

@@ -40,7 +40,8 @@ pub(super) fn run(world: &World, figures: &mut Figures) -> anyhow::Result<()> {
             let (out, ended) = limited(most * number / LIMITS)?;
             match ended.status {
                 Some(0) => finished += 1,
-                Some(_) => told += 1,
+                Some(1) if !ended.panicked() => told += 1,
+                Some(status) => figures.finding(format!("{name} ended with status {status}: {}", ended.end())),
                 None => aborted += 1,
             }
             let problem = match torn(case, &out, Some(&whole)) {

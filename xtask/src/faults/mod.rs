@@ -67,6 +67,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let page = args.docs.as_ref().map(|docs| docs.join("reliability.md"));
+    page.iter().try_for_each(|page| page::check(page, "faults"))?;
     let world = World::new(command(args)?)?;
     let mut figures = Figures::default();
     let parts = if args.part.is_empty() { Part::value_variants() } else { &args.part };
@@ -84,9 +86,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     let text = figures.markdown();
     println!("{text}");
-    if let Some(docs) = &args.docs {
-        page::replace(&docs.join("reliability.md"), "faults", &text)?;
-    }
+    page.iter().try_for_each(|page| page::replace(page, "faults", &text))?;
     ensure!(figures.findings.is_empty(), "{} findings, listed above", figures.findings.len());
     Ok(())
 }

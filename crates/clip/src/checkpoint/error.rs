@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use radapter_files::{DirError, IoError};
+use radapter_files::{DirError, IoError, LfsPointer};
 use thiserror::Error;
 
 use super::Mismatch;
@@ -53,8 +53,8 @@ pub enum CheckpointError {
     )]
     TorchScript { path: PathBuf },
     /// A pointer of Git LFS in place of the file.
-    #[error("{path}: a Git LFS pointer, not the file itself; fetch it with `git lfs pull`", path = path.display())]
-    LfsPointer { path: PathBuf },
+    #[error(transparent)]
+    LfsPointer(#[from] LfsPointer),
     /// Adapters that peft saved.
     #[error(
         "{path}: adapters saved by peft, expected a whole model; load them with peft on their base model, merge them with \

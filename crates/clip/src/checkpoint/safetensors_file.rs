@@ -7,13 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use memmap2::Mmap;
-use radapter_files::io_error;
+use radapter_files::{io_error, refuse_lfs_pointer};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata, SafeTensorError};
 use serde_json::{Map, Value, json};
 
+use super::CheckpointError;
 use super::stored_tensor::{Content, StoredTensor, TensorFile};
-use super::{CheckpointError, text_file};
 use crate::state_dict::{RawTensor, StateDict, StoredDtype, TensorBytes};
 
 /// Bytes of the header's length, at the start of the file.
@@ -106,8 +106,8 @@ fn stored_dtype(dtype: Dtype) -> Option<StoredDtype> {
 
 /// Finds what is wrong in a header that the library refused: most of its errors name no tensor.
 fn explain(bytes: &[u8], error: &SafeTensorError, path: &Path) -> CheckpointError {
-    if let Err(error) = text_file::refuse_lfs_pointer(path, bytes) {
-        return error;
+    if let Err(pointer) = refuse_lfs_pointer(path, bytes) {
+        return pointer.into();
     }
     let damaged = |key: Option<&str>, reason: String| CheckpointError::damaged(path, key, reason);
     let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {

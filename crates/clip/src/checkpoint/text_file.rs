@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use radapter_files::{io_error, is_lfs_pointer, json_reason};
+use radapter_files::{io_error, json_reason, refuse_lfs_pointer};
 use serde_json::Value;
 
 use super::CheckpointError;
@@ -20,12 +20,4 @@ pub(super) fn read_json(path: &Path) -> Result<Value, CheckpointError> {
     serde_json::from_str(&text).map_err(|error| {
         CheckpointError::damaged(path, None, format!("not JSON: {}", json_reason(text.as_bytes(), &error)))
     })
-}
-
-/// Refuses a file that starts as a pointer of Git LFS does.
-pub(super) fn refuse_lfs_pointer(path: &Path, start: &[u8]) -> Result<(), CheckpointError> {
-    match is_lfs_pointer(start) {
-        true => Err(CheckpointError::LfsPointer { path: path.to_owned() }),
-        false => Ok(()),
-    }
 }

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Component, Path};
 
 use burn_store::pytorch_reader::{DType, PytorchError, PytorchReader};
-use radapter_files::io_error;
+use radapter_files::{io_error, refuse_lfs_pointer};
 
 use super::stored_tensor::{Content, StoredTensor, TensorFile};
 use super::{CheckpointError, archive, safetensors_file, text_file};
@@ -22,7 +22,7 @@ pub(super) fn open(path: &Path) -> Result<TensorFile, CheckpointError> {
     }
     let mut head = Vec::new();
     std::fs::File::open(path).and_then(|file| file.take(512).read_to_end(&mut head)).map_err(io_error("open", path))?;
-    text_file::refuse_lfs_pointer(path, &head)?;
+    refuse_lfs_pointer(path, &head)?;
     // An 8-byte length and the header's brace: no pickle starts so. A damaged file is recognised by its name.
     let named = path.extension().is_some_and(|extension| extension == "safetensors");
     if named || head.get(8) == Some(&b'{') {

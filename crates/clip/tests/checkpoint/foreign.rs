@@ -21,7 +21,7 @@ fn saved(format: Format) -> (TempDir, PathBuf) {
 }
 
 fn assert_is_pointer(error: &CheckpointError, file: &str) {
-    assert!(matches!(error, CheckpointError::LfsPointer { .. }), "{file}: {error}");
+    assert!(matches!(error, CheckpointError::LfsPointer(_)), "{file}: {error}");
     let text = error.to_string();
     assert!(text.contains(file) && text.contains("git lfs pull"), "{file}: {text}");
 }

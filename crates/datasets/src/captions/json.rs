@@ -5,14 +5,14 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
-use radapter_files::io_error;
+use radapter_files::{io_error, refuse_lfs_pointer};
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
 };
 use serde_json::Value;
 
 use super::CaptionsFormat;
-use crate::error::{DatasetError, refuse_lfs_pointer};
+use crate::error::DatasetError;
 
 pub(super) struct Json {
     path: PathBuf,

@@ -5,10 +5,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use radapter_files::io_error;
+use radapter_files::{io_error, refuse_lfs_pointer};
 
 use super::pattern;
-use crate::error::{DatasetError, refuse_lfs_pointer};
+use crate::error::DatasetError;
 use crate::labelled::some;
 
 /// First bytes of files of common compressors.

@@ -3,8 +3,6 @@
 mod pairs;
 mod shards;
 
-use std::convert::identity;
-
 use radapter_clip::config::ClipConfig;
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::augment::Augment;
@@ -132,12 +130,11 @@ impl TrainData for RetrievalData {
         let shorter_side = self.decoding.shorter_side(side as usize, self.augment.scale[0]);
         let options = DecodeOptions { shorter_side, ..DecodeOptions::default() };
         let decoded = PixelCache::load(self.pixel_cache.as_ref(), &pair.image, &options);
-        let decoded = self.on_damage.recover(&pair.name, decoded, &self.skipped, identity);
+        let decoded = self.on_error.settle_image(self.on_damage, &pair.name, decoded, &self.skipped)?;
         let pixels = decoded.map(|image| {
             let augmented = self.augment.apply(&image, side, key.seed, key.epoch, key.index as u64);
             self.preprocess.normalize(&augmented)
         });
-        let pixels = self.on_error.settle(&pair.name, pixels, &self.skipped)?;
         // There is exactly one template; braces in a caption are not placeholders.
         let text = self.template.prompts(&pair.caption).concat();
         let tokens = self.tokenizer.encode_unpadded(&text, self.context_length);

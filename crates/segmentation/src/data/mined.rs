@@ -2,7 +2,6 @@
 //! proposal of the highest CLIP similarity.
 
 use std::collections::BTreeSet;
-use std::convert::identity;
 use std::sync::Arc;
 
 use burn::tensor::Device;
@@ -83,8 +82,7 @@ pub fn mine(
     let source_notes = source.clone();
     let regions = Prefetch::new(jobs, Ahead { threads, jobs: 2 * threads.max(1) }, move |(image, labels)| {
         let picture = image.source.load(&limits.into());
-        let picture = on_damage.recover(&image.name, picture, &report, identity);
-        let picture = on_error.settle(&image.name, picture, &report)?;
+        let picture = on_error.settle_image(on_damage, &image.name, picture, &report)?;
         let Some(picture) = picture else { return Ok(None) };
         let Some(proposals) = on_error.settle(&image.name, source.of(&image, &picture, None), &report)? else {
             return Ok(None);

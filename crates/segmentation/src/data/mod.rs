@@ -5,8 +5,6 @@ mod labels;
 pub mod mined;
 mod set;
 
-use std::convert::identity;
-
 use radapter_clip::config::ClipConfig;
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_datasets::augment::Augment;
@@ -71,8 +69,8 @@ impl TrainData for SegmentData {
         let Segment { image, mask, label } = &self.set.segments[key.index];
         let image = &self.set.images[*image];
         let picture = image.source.load(&DecodeOptions::default());
-        let picture = self.on_damage.recover(&image.name, picture, &self.skipped, identity);
-        let Some(picture) = self.on_error.settle(&image.name, picture, &self.skipped)? else { return Ok(None) };
+        let picture = self.on_error.settle_image(self.on_damage, &image.name, picture, &self.skipped)?;
+        let Some(picture) = picture else { return Ok(None) };
         let mask = self.set.mask(mask, image, &picture)?;
         let part = Part::drawn(&self.augment, key.seed, key.epoch, key.index as u64);
         let texts = &self.texts[*label];

@@ -1,7 +1,6 @@
 //! Segmentation: mIoU, and sweeps over α.
 
 use std::collections::HashMap;
-use std::convert::identity;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -383,8 +382,7 @@ fn made_once(scene: &Scene, parts: &Parts, args: &SweepArgs, session: &Session) 
         let of = |image: &radapter_embedding::Image| {
             let DecodeArgs { on_error, damage: DamageArg { on_damage } } = args.decode;
             let picture = image.source.load(&DecodeOptions::default());
-            let picture = on_damage.recover(&image.name, picture, &report, identity);
-            let picture = on_error.settle(&image.name, picture, &report)?;
+            let picture = on_error.settle_image(on_damage, &image.name, picture, &report)?;
             let Some(picture) = picture else { return Ok(None) };
             Ok::<_, anyhow::Error>(Some((image.name.clone(), parts.source.of(image, &picture, None)?)))
         };

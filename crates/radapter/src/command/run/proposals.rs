@@ -1,7 +1,6 @@
 //! `proposals`: class-agnostic masks.
 
 use std::collections::HashMap;
-use std::convert::identity;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -138,8 +137,8 @@ fn made(
     let source = Source::Builtin(options);
     let ignore = args.ignore;
     Ok(Prefetch::new(images.to_vec(), Ahead { threads, jobs: 4 * threads.max(1) }, move |image: Image| {
-        let picture = on_damage.recover(&image.name, image.source.load(&limits.into()), &report, identity);
-        let picture = on_error.settle(&image.name, picture, &report)?;
+        let picture = image.source.load(&limits.into());
+        let picture = on_error.settle_image(on_damage, &image.name, picture, &report)?;
         let Some(picture) = picture else { return Ok(None) };
         let start = Instant::now();
         let proposals = source.of(&image, &picture, None)?;

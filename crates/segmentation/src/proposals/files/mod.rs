@@ -15,7 +15,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use radapter_datasets::DatasetError;
-use radapter_files::{LFS_POINTER, io_error, is_lfs_pointer};
+use radapter_files::io_error;
 
 use super::Proposals;
 use folder::{Folder, Form};
@@ -82,10 +82,7 @@ fn check_bytes(path: &Path, what: &str, found: u64, most: u64) -> Result<(), Dat
 fn refuse_lfs_pointer(path: &Path) -> Result<(), DatasetError> {
     let mut start = Vec::new();
     File::open(path).and_then(|file| file.take(64).read_to_end(&mut start)).map_err(read_error(path))?;
-    match is_lfs_pointer(&start) {
-        true => Err(DatasetError::about(path, format!("is {LFS_POINTER}"))),
-        false => Ok(()),
-    }
+    Ok(radapter_files::refuse_lfs_pointer(path, &start)?)
 }
 
 fn read_error(path: &Path) -> impl Fn(io::Error) -> DatasetError + Copy {
