@@ -47,10 +47,12 @@ fn unknown_keys_come_with_the_nearest_ones() {
         ("crop.margin=0.1", "segmentation"),
         ("captions=c.json", "retrieval and segmentation"),
     ] {
-        let key = setting.split_once('=').unwrap().0.split('.').next().unwrap();
-        let error = format!("it is a setting of {owners}, not of classification");
-        training(&folder, "run", "").with("--set", setting).fail(2, &["unknown setting", key, &error]);
+        let key = setting.split_once('=').unwrap().0;
+        let error = format!("unknown setting `{key}` in --set; it is a setting of {owners}, not of classification");
+        training(&folder, "run", "").with("--set", setting).fail(2, &[&error]);
     }
+    let error = "unknown setting `augment` in --set; `augment` is a group: augment.scale, augment.flip";
+    training(&folder, "run", "--set augment=0.1").fail(2, &[error]);
     // In a file: at the top, in a table, and as a dotted key. The message names the line.
     for (text, line, error) in [
         ("lr = 1e-3\nbatchsize = 8\n", 2, "unknown setting `batchsize`"),
@@ -115,17 +117,40 @@ fn recipes_methods_and_tasks_that_are_unknown() {
 #[test]
 fn settings_that_exclude_each_other() {
     let folder = Folder::new();
-    training(&folder, "run", "--set epochs=1 --set steps=4").fail(1, &["epochs = 1 is refused", "leave one out"]);
-    training(&folder, "run", "--method full --set tune=adapters").fail(1, &["tune = adapters is refused"]);
-    training(&folder, "run", "--method full --set alpha=0.5").fail(1, &["alpha = 0.5 is refused"]);
+    training(&folder, "run", "--set epochs=1 --set steps=4").fail(2, &["epochs = 1 is refused", "leave one out"]);
+    training(&folder, "run", "--method full --set tune=adapters").fail(2, &["tune = adapters is refused"]);
+    training(&folder, "run", "--method full --set alpha=0.5").fail(2, &["alpha = 0.5 is refused"]);
+    let config = folder.file("both.toml", "epochs = 1\nsteps = 4\n");
+    training(&folder, "run", "").with("--config", config).fail(1, &["epochs = 1 is refused", "leave one out"]);
     assert!(!folder.join("run").exists());
+}
+
+#[test]
+fn a_value_is_refused_before_the_data_are_read_also_under_one_that_overrides_it() {
+    let folder = Folder::new();
+    let config = folder.file("low.toml", "lr = -2\n");
+    for (words, status, error) in [
+        ("--set lr=-1 --lr 2", 2, "lr = -1 in --set is refused: expected a number, above 0"),
+        ("--set lr=-1 --set lr=2", 2, "lr = -1 in --set is refused"),
+        ("--set method=lora --method full", 2, "method = \"lora\" in --set is refused"),
+        (&format!("--config {} --lr 2", config.display()), 1, "lr = -2 in"),
+        ("--set best=recall", 2, "best = \"recall\" in --set is refused: the metrics of classification are top1, top5"),
+        ("--suite imagenet", 2, "--suite imagenet needs --root DIR"),
+        ("--suite imagenet.toml --root x", 2, "--root applies only to --suite imagenet"),
+    ] {
+        let done = radapter("train classification --model embedded --train absent")
+            .args(words.split(' '))
+            .with("--out", folder.join("run"))
+            .fail(status, &[error]);
+        assert!(!done.stderr.contains("device: "), "{}", done.stderr);
+    }
 }
 
 #[test]
 fn images_to_train_on_have_to_be_named() {
     let folder = Folder::new();
     let done = radapter("train classification --model embedded").with("--out", folder.join("run"));
-    done.fail(1, &["train"]);
+    done.fail(2, &["no `train`; give --train, or `train` in the file of --config"]);
     assert!(!folder.join("run").exists());
 }
 
@@ -155,6 +180,9 @@ fn a_flag_that_is_a_setting_or_another_command_s_comes_with_a_tip() {
     training(&folder, "run", "--captions c.json")
         .fail(2, &["`captions` is a setting of retrieval and segmentation, not of"]);
     radapter("zero-shot --model embedded --data x --suite s.toml").fail(2, &["radapter eval classification --suite"]);
+    radapter("sweep --model x --suite s.toml --out y").fail(2, &["unexpected argument '--model'", "`--run RUN`"]);
+    radapter("merge --model x --out y").fail(2, &["--run <RUN>", "a run is merged with `--run RUN`"]);
+    radapter("predict --run x --images y").fail(2, &["unexpected argument '--run'", "`--model RUN`"]);
     // A word that only looks like a command or a task brings no tip.
     let done = radapter("eval classification --model embedded --data train --margin 0.2").fail(2, &["'--margin'"]);
     assert!(!done.stderr.contains("--set"), "{}", done.stderr);

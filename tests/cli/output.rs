@@ -40,6 +40,11 @@ fn a_wrong_command_line_exits_with_2() {
         assert_eq!(done.status, Some(2), "radapter {words}\n{}", done.stderr);
         assert_eq!(done.stdout, "", "radapter {words}");
     }
+    let tasks = "the tasks are classification, retrieval, segmentation";
+    for words in ["train", "train --out x", "train --from-step 3"] {
+        radapter(words).fail(2, &[tasks, "`radapter train --resume --out RUN`"]);
+    }
+    radapter("train --resume").fail(2, &["--out <RUN>"]);
     radapter("devices --device gpu").fail(2, &["gpu", "cuda[:i]"]);
     radapter("inspect embedded --quiet --verbose").fail(2, &["--quiet"]);
 }
@@ -187,7 +192,9 @@ fn verbose_shows_files_models_and_phases_of_every_command() {
 fn more_verbose_shows_steps_and_the_variable_overrides_the_flags() {
     let folder = Folder::new();
     let train = |out: &str| training(&folder, out, "--steps 1 --batch-size 8");
-    assert!(train("more").args(["-vv"]).succeed().stderr.contains("trace: Step("));
+    let more = train("more").args(["-vv"]).succeed().stderr;
+    assert!(more.contains("trace: step 1 of 1, epoch 1: loss ") && !more.contains(" { "), "{more}");
+    assert_eq!(more.matches("device: ").count(), 1, "{more}");
     let inspect = || radapter("inspect").args([trained().model()]);
     let debug = |done: &Done| done.stderr.contains("debug: ");
     assert!(!debug(&inspect().succeed()));
@@ -213,8 +220,9 @@ fn lists_may_be_given_inline() {
     };
     let file = folder.file("texts.txt", "a dog, black\nthe sky\n");
     assert_eq!(tokens(r#"["a dog, black", "the sky"]"#), tokens(file.to_str().unwrap()));
-    radapter("tokenize --texts [] --out x").fail(1, &["--texts", "no texts"]);
-    radapter("tokenize --texts [a --out x").fail(1, &["--texts", "is not JSON"]);
+    assert_eq!(tokens("a dog, the sky"), tokens(r#"["a dog", "the sky"]"#));
+    radapter("tokenize --texts [] --out x").fail(2, &["--texts", "no texts"]);
+    radapter("tokenize --texts [a --out x").fail(2, &["--texts", "is not JSON"]);
 
     let zero_shot = |templates: &std::ffi::OsStr| {
         let command =

@@ -56,7 +56,9 @@ fn an_export_predicts_as_its_run_and_a_plain_model_needs_names() {
 
     predict(&trained().model()).fail(1, &["--class-names"]);
     let names = folder.file("names.toml", "x = \"a red square\"\ny = \"a blue circle\"\n");
-    predict(&trained().model()).with("--class-names", names).succeed();
+    let by_file = predict(&trained().model()).with("--class-names", names).succeed().stdout;
+    let by_list = predict(&trained().model()).with("--class-names", "x=a red square, y=a blue circle").succeed().stdout;
+    assert_eq!(by_list, by_file);
     let classes: Vec<Value> =
         answer()["predictions"].as_array().unwrap().iter().map(|one| one["text"].clone()).collect();
     assert!(classes.contains(&"a red square".into()) && classes.len() == 2, "{classes:?}");

@@ -222,6 +222,15 @@ fn images_become_maps_and_a_page() {
     let one = alone().with("--classes", "blue").with("--out", folder.join("one")).succeed();
     assert!(one.stderr.contains("`others`"), "{}", one.stderr);
     alone().with("--classes", "blue").with("--out", folder.join("one")).fail(1, &["one", "empty"]);
+    for (classes, more, flag) in [
+        ("", "", "--classes"),
+        ("absent.txt", "", "--classes"),
+        ("blue, red", "--templates vild", "--templates"),
+        ("blue, red", "--proposals none", "--proposals"),
+    ] {
+        let done = alone().args(more.split_whitespace()).with("--classes", classes).with("--out", folder.join("no"));
+        done.fail(2, &[&format!("error: {flag}: ")]);
+    }
 }
 
 #[test]
@@ -311,10 +320,10 @@ fn mismatched_inputs_are_reported() {
     std::fs::create_dir(folder.join("colour")).unwrap();
     RgbImage::from_pixel(1, 1, Rgb([1, 1, 1])).save(folder.join("colour/one.png")).unwrap();
     scene("blue, green", "colour").fail(1, &["one.png", "RGB"]);
-    scene("blue, green, blue", "tiny").fail(1, &["blue"]);
-    scene("missing.txt", "tiny").fail(1, &["missing.txt"]);
+    scene("blue, green, blue", "tiny").fail(2, &["blue"]);
+    scene("missing.txt", "tiny").fail(2, &["missing.txt"]);
     streets.eval("--alpha 2").fail(2, &["alpha"]);
-    streets.eval("--temperature 0").fail(1, &["temperature"]);
+    streets.eval("--temperature 0").fail(2, &["temperature"]);
     streets.eval("").with("--unseen", folder.file("unseen.txt", "purple\n")).fail(1, &["unseen.txt", "purple"]);
     radapter("train segmentation --model x --dataset ade20k-150 --root y --out z").fail(2, &["--dataset"]);
     radapter("sweep --out x").with("--run", streets.run()).fail(2, &["this run of segmentation", "--annotations"]);

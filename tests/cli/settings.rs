@@ -49,6 +49,16 @@ fn the_overview_has_a_line_for_each_setting_under_the_heading_of_its_group() {
             && line("group loss") < line("loss.margin")
     );
     assert!(line("only classification") < line("shots "), "{text}");
+    // Everything that a setting accepts, words beside numbers.
+    let values = |start: &str| {
+        let cell = |line: &str| line.chars().skip(34).take(14).collect::<String>().trim().to_owned();
+        let rows = text.lines().skip(line(start));
+        let rows = rows.enumerate().take_while(|(row, line)| *row == 0 || line.starts_with(' '));
+        rows.map(|(_, line)| cell(line)).collect::<Vec<_>>().join(" ").trim().to_owned()
+    };
+    assert_eq!(values("ema "), "at least 0 and below 1, none, auto");
+    assert_eq!(values("validate_every "), "at least 1, epoch, end");
+    assert_eq!(values("adapter.rank "), "\"full\" or a whole number of at least 1, the rank");
     // A setting of every task is listed once, also where a word stands for a rule.
     assert_eq!(text.lines().filter(|line| line.starts_with("ema ")).count(), 1, "{text}");
     assert!(line("ema ") < line("group loss"), "{text}");
@@ -70,7 +80,8 @@ fn settings_are_listed_by_key_and_task() {
 
     radapter("settings epoch").fail(2, &["unknown setting `epoch`; did you mean epochs?"]);
     radapter("settings clas_names").fail(2, &["unknown setting `clas_names`; did you mean class_names?"]);
-    radapter("settings --task retrieval shots").fail(2, &["unknown setting `shots`"]);
+    let other = "unknown setting `crop.margin`; it is a setting of segmentation, not of classification";
+    radapter("settings --task classification crop.margin").fail(2, &[other]);
     radapter("settings --task detection").fail(2, &["detection", "classification, retrieval, segmentation"]);
 }
 
@@ -116,6 +127,8 @@ fn methods_and_recipes_are_listed_by_name() {
     let words = |key: &str| setting(&listed, key).unwrap()["words"].as_array().unwrap().clone();
     assert_eq!(words("method"), ["r-adapter", "full", "flyp", "ovseg"]);
     assert!(words("recipe").contains(&json!("paper-16-shot")) && words("recipe").contains(&json!("ovseg")));
+    let best = radapter("settings best --task classification --json").succeed().json();
+    assert_eq!(best[0]["words"], json!(["top1", "top5"]));
     let retrieval = radapter("settings method --task retrieval --json").succeed().json();
     assert_eq!(retrieval[0]["words"], json!(["r-adapter", "flyp", "ovseg"]));
 }

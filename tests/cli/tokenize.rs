@@ -52,5 +52,5 @@ fn files_that_are_no_texts_are_refused() {
     radapter("tokenize")
         .with("--texts", folder.join("absent.txt"))
         .with("--out", folder.join("out.json"))
-        .fail(1, &["absent.txt", "No such file"]);
+        .fail(2, &["--texts: there is no file `", "absent.txt"]);
 }

@@ -158,7 +158,7 @@ fn several_devices_share_each_batch_of_a_training_and_are_refused_elsewhere() {
     }
     radapter("train --resume --device cpu,cpu").with("--out", folder.join("two")).succeed();
     let elsewhere = radapter("merge --device cpu,cpu").with("--run", folder.join("two"));
-    elsewhere.with("--out", folder.join("merged")).fail(1, &["several devices", "only `train`"]);
+    elsewhere.with("--out", folder.join("merged")).fail(2, &["several devices", "only `train`"]);
     radapter("train --resume --device cpu,gpu").with("--out", folder.join("two")).fail(2, &["`gpu` is not a device"]);
 }
 
@@ -208,7 +208,7 @@ fn a_file_with_model_and_data_is_enough_and_a_run_s_own_starts_another() {
     let weights = |run: &str| std::fs::read(folder.join(run).join("adapters.safetensors")).unwrap();
     assert_eq!(weights("first"), weights("second"));
 
-    let without = folder.file("without.toml", "steps = 1\n");
+    let without = folder.file("without.toml", format!("train = {images:?}\n"));
     train(&without, "third").fail(2, &["no model", "--model"]);
     let number = folder.file("number.toml", "model = 7\n");
     train(&number, "third").fail(2, &["model = 7", "number.toml, line 1", "expected a string"]);
@@ -319,7 +319,8 @@ fn a_suite_that_cannot_be_measured_is_refused_before_the_training() {
     classes_folder(&folder.join("other"), &["unicorn"], 1, false);
     let set = |name: &str, data: &str| format!("name = \"{name}\"\ndata = \"{data}\"\n");
     let other = format!("[id]\n{}[[ood]]\n{}", set("a", "images"), set("b", "other"));
-    train().with("--suite", folder.file("other.toml", other)).fail(1, &["set `b`", "unicorn"]);
+    let refused = train().with("--suite", folder.file("other.toml", other)).fail(1, &["set `b`", "unicorn"]);
+    assert!(!refused.stderr.contains("batch_size = "), "{}", refused.stderr);
     train().with("--suite", "imagenet").fail(2, &["--root"]);
     radapter("train retrieval --model embedded --captions c.json")
         .with("--suite", trained().suite())

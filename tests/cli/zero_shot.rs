@@ -39,5 +39,5 @@ fn texts_and_templates_define_the_classifier() {
     zero_shot().with("--templates", "openai-80").succeed();
     zero_shot().with("--templates", folder.file("own.txt", "{} on a plate\nno {}\n")).succeed();
     zero_shot().with("--templates", folder.file("bad.txt", "no place\n")).fail(1, &["bad.txt", "line 1", "{}"]);
-    zero_shot().with("--templates", "openai-81").fail(1, &["openai-81", "openai-80"]);
+    zero_shot().with("--templates", "openai-81").fail(2, &["openai-81", "openai-80"]);
 }

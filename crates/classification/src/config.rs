@@ -1,7 +1,5 @@
 //! Settings of classification, in addition to the trainer's.
 
-use std::path::Path;
-
 use radapter_datasets::DatasetError;
 use radapter_datasets::augment::Augment;
 use radapter_datasets::{ClassNames, OnDamage, OnError, Templates};
@@ -22,8 +20,8 @@ settings! {
         pub train: Option<AbsolutePath> = Spec::required().flag("DIR"),
         /// Validation images; unset: held out from the training images.
         pub val: Option<AbsolutePath> = Spec::unset().flag("DIR"),
-        /// Texts of classes by folder: a TOML file of `folder = "text"`, or `imagenet` for WordNet ids.
-        pub class_names: Option<ClassTexts> = Spec::unset().flag("FILE"),
+        /// Texts of classes by folder: a TOML file of `folder = "text"`, a list such as n01=tench, or `imagenet` for WordNet ids.
+        pub class_names: Option<ClassTexts> = Spec::unset().flag("FILE|LIST"),
         /// Prompt templates for training: a built-in set, a file, one template, or a list.
         pub templates: Templates = Spec::toml("\"simple\""),
         /// Prompt templates of the classifier, for validation and evaluation.
@@ -128,13 +126,13 @@ impl ClassTexts {
     /// # Errors
     /// [`DatasetError`] for a file that cannot be read or has another form.
     pub fn named(name: &str) -> Result<Self, DatasetError> {
-        Ok(Self(if name == "imagenet" { imagenet::class_names() } else { ClassNames::read(Path::new(name))? }))
+        Ok(Self(if name == "imagenet" { imagenet::class_names() } else { ClassNames::resolve(name)? }))
     }
 }
 
 impl<'de> Deserialize<'de> for ClassTexts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        const EXPECTED: &str = "a TOML file, \"imagenet\", or a table of texts by folder";
+        const EXPECTED: &str = "a TOML file, a list such as n01=tench, \"imagenet\", or a table of texts by folder";
         match AnyValue::deserialize(deserializer, EXPECTED)? {
             Value::String(name) => Self::named(&name).map_err(D::Error::custom),
             table => {

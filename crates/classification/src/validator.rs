@@ -17,6 +17,8 @@ pub const METRIC: &str = "top1";
 
 const TOP_5: &str = "top5";
 
+pub(crate) const METRICS: [&str; 2] = [METRIC, TOP_5];
+
 /// Measures top-1 and top-5 accuracy (`top1`, `top5`) on a fixed set of images.
 ///
 /// The classifier is the trained one if there is one, else it is built once from the model's own text tower.
@@ -45,7 +47,7 @@ impl ClassificationValidator {
 
 impl Validator for ClassificationValidator {
     fn metrics(&self) -> &[&str] {
-        &[METRIC, TOP_5]
+        &METRICS
     }
 
     fn validate(

@@ -10,6 +10,7 @@ use radapter_files::{folder_of, io_error, refuse_lfs_pointer};
 use serde::{Deserialize, Serialize};
 
 use crate::error::DatasetError;
+use crate::list;
 
 /// Texts of classes by folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,30 @@ impl ClassNames {
             Some((folder, _)) => Err(wrong(format!("the text of `{folder}` is empty"))),
             None => Ok(names),
         }
+    }
+
+    /// Returns the texts that an option names: a [file](Self::read), else the entries `folder=text` of a [list](list::resolve), where
+    /// a name without `=` is its own text.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read); a list that names a folder twice, or has an empty name or text.
+    pub fn resolve(text: &str) -> Result<Self, DatasetError> {
+        if !text.contains([',', '=', '[']) || Path::new(text).exists() {
+            return Self::read(Path::new(text));
+        }
+        let mut texts = BTreeMap::new();
+        for entry in list::resolve(text)? {
+            let (folder, text) = entry.split_once('=').unwrap_or((&entry, &entry));
+            let (folder, text) = (folder.trim().to_owned(), text.trim().to_owned());
+            let wrong = |problem| DatasetError::Option(format!("`{entry}` {problem}; expected folder=text, or a name"));
+            if folder.is_empty() || text.is_empty() {
+                return Err(wrong("has an empty part"));
+            }
+            if texts.insert(folder, text).is_some() {
+                return Err(wrong("repeats a folder"));
+            }
+        }
+        Ok(Self { texts })
     }
 
     /// Writes a file for [`ClassNames::read`]. Missing folders are created.
@@ -90,6 +115,23 @@ mod tests {
         let names: ClassNames = pairs.into_iter().map(|(a, b)| (a.to_owned(), b.to_owned())).collect();
         names.write(&path).unwrap();
         assert_eq!(ClassNames::read(&path).unwrap(), names);
+    }
+
+    #[test]
+    fn a_list_takes_the_place_of_a_file() {
+        let named = |text: &str| -> Vec<(String, String)> {
+            let names = ClassNames::resolve(text).unwrap();
+            names.iter().map(|(folder, text)| (folder.to_owned(), text.to_owned())).collect()
+        };
+        let pair = |folder: &str, text: &str| (folder.to_owned(), text.to_owned());
+        assert_eq!(named("n02=goldfish, n01 = tench"), [pair("n01", "tench"), pair("n02", "goldfish")]);
+        assert_eq!(named("cat, dog"), [pair("cat", "cat"), pair("dog", "dog")]);
+        assert_eq!(named("[\"n01=tench, a fish\"]"), [pair("n01", "tench, a fish")]);
+        for (text, part) in [("a=x, a=y", "`a=y` repeats"), ("a=, b", "`a=` has an empty"), ("[a", "is not JSON")] {
+            let message = ClassNames::resolve(text).unwrap_err().to_string();
+            assert!(message.contains(part), "{text}: {message}");
+        }
+        assert!(ClassNames::resolve("absent.toml").unwrap_err().to_string().contains("absent.toml"));
     }
 
     #[test]

@@ -145,7 +145,7 @@ impl SkipReport {
             return;
         }
         let reason = reason.to_string();
-        tracing::warn!("skipped {name}: {reason}");
+        tracing::warn!("skipped {}", placed(name, &reason));
         skipped.insert(name.to_owned(), (reason, 1));
     }
 
@@ -154,12 +154,10 @@ impl SkipReport {
     pub fn record_damaged(&self, name: &str, reason: &impl Display) {
         let mut damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
         if damaged.insert(name.to_owned()) {
-            let count = damaged.len();
+            let (count, reason) = (damaged.len(), placed(name, &reason.to_string()));
             match count {
-                ..=NAMED_DAMAGED => {
-                    tracing::warn!("damaged image {count} is used as libjpeg decodes it: {name}: {reason}");
-                }
-                _ => tracing::debug!("damaged image {count} is used as libjpeg decodes it: {name}: {reason}"),
+                ..=NAMED_DAMAGED => tracing::warn!("used as libjpeg decodes it: {reason}"),
+                _ => tracing::debug!("used as libjpeg decodes it: {reason}"),
             }
             if count > NAMED_DAMAGED && 10_usize.pow(count.ilog10()) == count {
                 tracing::warn!("{count} damaged images so far are used as libjpeg decodes them (-v names each)");
@@ -197,6 +195,11 @@ impl SkipReport {
     }
 }
 
+/// A reason with the name of its sample, which most reasons have within a path.
+fn placed(name: &str, reason: &str) -> String {
+    if reason.contains(&format!("{name}:")) { reason.to_owned() } else { format!("{name}: {reason}") }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
@@ -232,6 +235,12 @@ mod tests {
         assert_eq!(OnDamage::Decode.recover("b.jpg", Ok((5, 5)), &report, size).unwrap(), (5, 5));
         assert_eq!(report.damaged(), ["a.jpg"]);
         assert!(report.is_empty());
+    }
+
+    #[test]
+    fn a_path_is_named_once() {
+        assert_eq!(placed("x/0.jpg", "/data/x/0.jpg: truncated JPEG"), "/data/x/0.jpg: truncated JPEG");
+        assert_eq!(placed("x/0.jpg", "no caption"), "x/0.jpg: no caption");
     }
 
     #[test]

@@ -35,7 +35,8 @@ pub enum ImageError {
     Truncated { name: String, format: &'static str, message: String },
     /// A truncated or corrupt JPEG that libjpeg, and so Pillow, decodes with a warning.
     #[error(
-        "{error}, or use the pixels that libjpeg recovers: `--on-damage decode` (in training `--set on_damage=decode`)"
+        "{error}, or use the pixels that libjpeg recovers: `--on-damage decode`, or \
+         `--set on_damage=decode` of `radapter train`"
     )]
     Damaged {
         /// What is wrong.

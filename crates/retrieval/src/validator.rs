@@ -14,7 +14,7 @@ use crate::recall::Recalls;
 /// Default metric for selecting the best state: the mean of the six recalls.
 pub const METRIC: &str = "mean_recall";
 
-const METRICS: [&str; 7] = [
+pub(crate) const METRICS: [&str; 7] = [
     METRIC,
     "image_to_text_r1",
     "image_to_text_r5",

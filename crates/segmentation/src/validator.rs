@@ -15,7 +15,7 @@ use crate::data::{Labels, SegmentSet};
 /// Default metric for selecting the best state: the share of correctly classified segments.
 pub const METRIC: &str = "segment_top1";
 
-const METRICS: [&str; 2] = [METRIC, "segment_class_mean"];
+pub(crate) const METRICS: [&str; 2] = [METRIC, "segment_class_mean"];
 
 /// Classifies segments with known masks.
 #[derive(Clone, Debug)]

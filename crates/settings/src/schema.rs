@@ -54,15 +54,28 @@ impl Schema {
     /// # Errors
     /// [`SettingsError::UnknownKey`], with similar keys.
     pub fn entry(&self, key: &str, origin: impl FnOnce() -> Origin) -> Result<&Entry, SettingsError> {
-        self.entries.iter().find(|entry| entry.key == key).ok_or_else(|| SettingsError::UnknownKey {
-            key: key.to_owned(),
-            origin: origin(),
-            hint: hint(key, self.entries.iter().map(|entry| entry.key.as_str())),
+        self.entries.iter().find(|entry| entry.key == key).ok_or_else(|| {
+            let within: Vec<&str> = self.within(key).collect();
+            let hint = match within.is_empty() {
+                true => hint(key, self.entries.iter().map(|entry| entry.key.as_str())),
+                false => format!("; `{key}` is a group: {}", within.join(", ")),
+            };
+            SettingsError::UnknownKey { key: key.to_owned(), origin: origin(), hint }
         })
     }
 
-    fn is_group(&self, key: &str) -> bool {
-        self.entries.iter().any(|entry| entry.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+    /// Returns the keys of a group's settings; none if `key` is no group.
+    fn within(&self, key: &str) -> impl Iterator<Item = &str> {
+        let keys = self.entries.iter().map(|entry| entry.key.as_str());
+        keys.filter(move |known| known.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+    }
+
+    /// Checks the values of one layer, so that an invalid one is refused even where a layer above overrides it.
+    ///
+    /// # Errors
+    /// As [`overlay`](Self::overlay).
+    pub fn check(&self, layer: &Settings) -> Result<(), SettingsError> {
+        self.values(layer).map(drop)
     }
 
     /// Each value of a layer with its declaration, checked and in its recorded form.
@@ -70,7 +83,7 @@ impl Schema {
         let mut found = Vec::new();
         for (key, value) in layer.table() {
             match value {
-                Value::Table(group) if self.is_group(key) => {
+                Value::Table(group) if !group.is_empty() && self.entries.iter().all(|entry| entry.key != *key) => {
                     for (inner, value) in group {
                         found.push(self.value(layer, &format!("{key}.{inner}"), value)?);
                     }

@@ -84,7 +84,9 @@ fn train(layers: &[&Settings]) -> Train {
 }
 
 fn refused(layer: &Settings) -> String {
-    all().overlay(&[layer]).unwrap_err().to_string()
+    let error = all().overlay(&[layer]).unwrap_err().to_string();
+    assert_eq!(all().check(layer).unwrap_err().to_string(), error, "alone as among other layers");
+    error
 }
 
 #[test]
@@ -193,7 +195,8 @@ fn values_are_refused_with_what_is_expected() {
         ("ema=1", "expected a number, \"auto\" or \"none\", at least 0 and below 1"),
         ("ema=often", "expected a number, \"auto\" or \"none\""),
         ("checkpointing=1", "expected true or false"),
-        ("loss=3", "unknown setting `loss`"),
+        ("loss=3", "unknown setting `loss` in --set; `loss` is a group: loss.kind, loss.margin, loss.temperature"),
+        ("crop.margin=3", "unknown setting `crop.margin` in --set; did you mean loss.margin?"),
         ("loss.kind=hinge", "loss.kind = \"hinge\" in --set is refused: expected \"mpm-nce\" or \"info-nce\""),
         ("loss.temperature=hot", "expected a number or \"checkpoint\", above 0"),
         ("fraction=0.6", "expected a number, from 0 to 0.5"),

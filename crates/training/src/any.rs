@@ -44,6 +44,9 @@ pub trait AnyTask: Sync {
     /// [`Task::SAMPLES`]
     fn samples(&self) -> &'static str;
 
+    /// [`Task::METRICS`]
+    fn metrics(&self) -> &'static [&'static str];
+
     /// [`Task::USES_PIXEL_CACHE`]
     fn uses_pixel_cache(&self) -> bool;
 
@@ -55,6 +58,12 @@ pub trait AnyTask: Sync {
     /// # Errors
     /// An unknown key, method or recipe, and a value of the wrong type or out of range.
     fn check(&self, methods: &[&'static dyn Method], given: &Settings) -> Result<(), SettingsError>;
+
+    /// Checks one layer of settings by itself, so that an invalid value is refused even where a layer above overrides it.
+    ///
+    /// # Errors
+    /// Those of [`check`](Self::check) for a single setting.
+    fn check_layer(&self, methods: &[&'static dyn Method], layer: &Settings) -> Result<(), SettingsError>;
 
     /// Plans a new run, as [`Plan::new`] does.
     ///
@@ -165,12 +174,20 @@ impl<T: Task> AnyTask for Registered<T> {
         T::SAMPLES
     }
 
+    fn metrics(&self) -> &'static [&'static str] {
+        T::METRICS
+    }
+
     fn uses_pixel_cache(&self) -> bool {
         T::USES_PIXEL_CACHE
     }
 
     fn check(&self, methods: &[&'static dyn Method], given: &Settings) -> Result<(), SettingsError> {
         crate::plan::check::<T>(methods, given)
+    }
+
+    fn check_layer(&self, methods: &[&'static dyn Method], layer: &Settings) -> Result<(), SettingsError> {
+        crate::plan::check_layer::<T>(methods, layer)
     }
 
     fn settings(&self) -> Schema {

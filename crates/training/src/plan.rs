@@ -201,6 +201,12 @@ pub(crate) fn check<T: Task>(methods: &[&'static dyn Method], given: &Settings) 
     train_settings(method, &overlaid, &Facts::default()).map(drop)
 }
 
+/// Checks the values of one layer of the user's settings, its method, recipe and metric among them.
+pub(crate) fn check_layer<T: Task>(methods: &[&'static dyn Method], layer: &Settings) -> Result<(), SettingsError> {
+    settings_of::<T>().check(layer)?;
+    layers::<T>(methods, layer).map(drop)
+}
+
 /// The method, and all layers merged.
 fn overlaid<'a, T: Task>(
     methods: &[&'static dyn Method],
@@ -262,6 +268,7 @@ fn layers<T: Task>(
     methods: &[&'static dyn Method],
     given: &Settings,
 ) -> Result<(&'static dyn Method, Vec<Settings>), SettingsError> {
+    check_metric::<T>(given)?;
     let mut recipe = recipe::<T>(given)?;
     let text = |settings: &Settings, key: &str| settings.get(key).and_then(toml::Value::as_str).map(str::to_owned);
     let method = match text(given, "method").or_else(|| text(&recipe, "method")) {
@@ -277,6 +284,20 @@ fn layers<T: Task>(
     let mut own = Settings::from_toml(method.settings(), method.name())?;
     own.set("method", method.name())?;
     Ok((method, vec![task, own, recipe]))
+}
+
+/// Refuses a metric that the task does not have.
+fn check_metric<T: Task>(given: &Settings) -> Result<(), SettingsError> {
+    let Some(name) = given.get("best").and_then(toml::Value::as_str) else { return Ok(()) };
+    if T::METRICS.is_empty() || T::METRICS.contains(&name) {
+        return Ok(());
+    }
+    Err(SettingsError::Value {
+        key: "best".to_owned(),
+        found: format!("\"{name}\""),
+        origin: given.origin("best"),
+        expected: format!("the metrics of {} are {}", T::NAME, T::METRICS.join(", ")),
+    })
 }
 
 /// Refuses settings that the method does not support.

@@ -38,6 +38,8 @@ pub trait Task: Sized + 'static {
     const SAMPLES: &'static str = "images";
     /// File of a run's folder that lists the rows of its classifier: a run starts only from a classifier with the same rows.
     const CLASSIFIER_ROWS: Option<&'static str> = None;
+    /// Names of the validation metrics, the values of `best`; empty if they are not known beforehand.
+    const METRICS: &'static [&'static str] = &[];
     /// Whether decoded images can be cached for later epochs.
     const USES_PIXEL_CACHE: bool = true;
 

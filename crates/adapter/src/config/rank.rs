@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::AdapterError;
 
-const EXPECTED: &str = "\"full\" or a rank of at least 1, such as 4";
+const EXPECTED: &str = "\"full\" or a whole number of at least 1, the rank";
 
 /// The form of an adapter's map `F`. Written as `"full"` or as a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use crate::config::{ClassificationSettings, RECIPES};
 use crate::data::ClassificationData;
 use crate::head::Head;
 use crate::read::read_labelled;
-use crate::validator::ClassificationValidator;
+use crate::validator::{ClassificationValidator, METRICS};
 use split::Split;
 
 /// File in a run's folder with the [classes](Classes) in the order of the logits.
@@ -79,6 +79,7 @@ impl Task for Classification {
     const DEFAULTS: &'static str = "alpha = 0.5\nbest = \"top1\"\nloss.margin = 0.05";
     const SMOOTHING: f64 = 0.02;
     const RECIPES: &'static [Recipe] = RECIPES;
+    const METRICS: &'static [&'static str] = &METRICS;
     const HAS_CLASSIFIER: bool = true;
     const CLASSIFIER_ROWS: Option<&'static str> = Some(CLASSES_FILE);
 

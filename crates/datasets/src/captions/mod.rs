@@ -53,7 +53,7 @@ pub fn read(
 ) -> Result<CaptionedImages, DatasetError> {
     let format = options.format.map_or_else(|| detect(captions), Ok)?;
     options.check(format)?;
-    tracing::debug!("reading the captions {} ({format:?})", captions.display());
+    tracing::debug!("reading the captions {} ({format})", captions.display());
     let gather = Gather::new(captions, on_error, report, options.max_captions);
     match format {
         CaptionsFormat::Karpathy => karpathy::read(captions, options.folder(format)?, &options.splits, gather),

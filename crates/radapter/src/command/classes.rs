@@ -10,7 +10,7 @@ use radapter_clip::model::Encoder;
 use radapter_datasets::{Class, ClassNames, Templates};
 
 use super::args::{ClassNamesArg, TemplatesArg};
-use super::failure::Usage;
+use super::failure::{Usage, of_option};
 use super::model::Opened;
 use super::text_cache::text_cache;
 
@@ -19,7 +19,7 @@ pub(crate) fn names(arg: &ClassNamesArg) -> anyhow::Result<Option<ClassNames>> {
     let Some(file) = &arg.class_names else {
         return Ok(None);
     };
-    Ok(Some(ClassTexts::named(file).context("--class-names")?.0))
+    Ok(Some(of_option("--class-names", file, ClassTexts::named(file))?.0))
 }
 
 /// The templates of `--templates`.
@@ -27,7 +27,7 @@ pub(crate) fn templates(arg: &TemplatesArg) -> anyhow::Result<Option<Templates>>
     let Some(name) = &arg.templates else {
         return Ok(None);
     };
-    Ok(Some(Templates::resolve(name).context("--templates")?))
+    of_option("--templates", name, Templates::resolve(name)).map(Some)
 }
 
 /// The classifier of a model: its own, or one built from the texts of classes.

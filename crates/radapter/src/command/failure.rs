@@ -96,12 +96,27 @@ pub(super) fn report(error: &anyhow::Error) -> ExitCode {
 /// Whether a setting was refused that `--set` or a flag gives.
 fn is_of_command_line(error: &SettingsError) -> bool {
     match error {
-        SettingsError::UnknownKey { origin, .. } | SettingsError::Value { origin, .. } => {
-            matches!(origin, Origin::Named(name) if name.starts_with("--"))
-        }
+        SettingsError::UnknownKey { origin, .. } | SettingsError::Value { origin, .. } => on_command_line(origin),
         SettingsError::NoAssignment { .. } => true,
         _ => false,
     }
+}
+
+/// Whether a value was given by `--set` or a flag.
+pub(crate) fn on_command_line(origin: &Origin) -> bool {
+    matches!(origin, Origin::Named(name) if name.starts_with("--"))
+}
+
+/// The value of an option. One that names no file is itself at fault, and so the command line; otherwise the content of the file is.
+pub(crate) fn of_option<T, E: Into<anyhow::Error>>(
+    flag: &'static str,
+    value: impl AsRef<Path>,
+    result: Result<T, E>,
+) -> anyhow::Result<T> {
+    result.map_err(|error| match (value.as_ref().exists(), error.into()) {
+        (true, error) => error.context(flag),
+        (false, error) => Usage(format!("{flag}: {}", chain(&error))).into(),
+    })
 }
 
 /// An error and its causes, each on its own line.

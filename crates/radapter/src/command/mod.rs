@@ -28,6 +28,7 @@ mod texts;
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Parser;
 use radapter_embedding::EmbedOptions;
 
@@ -35,21 +36,34 @@ use radapter_embedding::EmbedOptions;
 struct Session {
     /// `--device`, opened only when needed.
     devices: args::Devices,
+    opened: std::cell::OnceCell<Vec<device::Chosen>>,
     progress: progress::Style,
 }
 
 impl Session {
     /// Opens the device of `--device` and logs the choice.
     fn device(&self) -> anyhow::Result<burn::tensor::Device> {
-        match &self.devices.0[..] {
-            [device] => Ok(device::choose(device)?.device),
-            _ => anyhow::bail!("--device names several devices, and only `train` uses more than one; give one"),
+        match self.devices.0.len() {
+            1 => Ok(self.first_device()?.device.clone()),
+            _ => {
+                let message = "--device names several devices, and only `train` uses more than one; give one";
+                Err(failure::Usage(message.to_owned()).into())
+            }
         }
     }
 
-    /// Opens all devices of `--device`.
-    fn devices(&self) -> anyhow::Result<Vec<device::Chosen>> {
-        self.devices.0.iter().map(device::choose).collect()
+    /// The first device of `--device`.
+    fn first_device(&self) -> anyhow::Result<&device::Chosen> {
+        self.devices()?.first().context("--device names none")
+    }
+
+    /// Opens all devices of `--device`, once, and logs the choice.
+    fn devices(&self) -> anyhow::Result<&[device::Chosen]> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened);
+        }
+        let opened = self.devices.0.iter().map(device::choose).collect::<anyhow::Result<_>>()?;
+        Ok(self.opened.get_or_init(|| opened))
     }
 
     /// How images are read and embedded.
@@ -80,7 +94,11 @@ pub fn main() -> ExitCode {
     completion::answer();
     let cli = args::Cli::try_parse().unwrap_or_else(|error| refuse(&error));
     log::init(&cli.global);
-    let session = Session { devices: cli.global.device, progress: progress::Style::choose(cli.global.quiet) };
+    let session = Session {
+        devices: cli.global.device,
+        opened: std::cell::OnceCell::new(),
+        progress: progress::Style::choose(cli.global.quiet),
+    };
     panics::keep_quiet(cli.global.verbose > 0);
     let started = std::time::Instant::now();
     tracing::debug!("radapter {} in {}", env!("CARGO_PKG_VERSION"), current_folder());

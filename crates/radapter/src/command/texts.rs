@@ -5,14 +5,18 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use radapter_datasets::list;
 
+use super::failure::{Usage, of_option};
+
 /// Reads the texts of a file in order: a `.json` list of strings, or lines. Lines end at `\n` only, a blank one is the empty
-/// text, a final newline adds none. A JSON list may also be given itself.
+/// text, a final newline adds none. What names no file is a list as other options take it: JSON, or texts with commas between.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<String>> {
     let name = path.display();
-    if let Some(list) = list::inline_json(&path.to_string_lossy()) {
-        let texts = list.context("--texts")?;
-        anyhow::ensure!(!texts.is_empty(), "--texts has no texts; expected at least one");
-        return Ok(texts);
+    if !path.exists() {
+        let texts = of_option("--texts", path, list::resolve(&path.to_string_lossy()))?;
+        return match texts.is_empty() {
+            true => Err(Usage("--texts has no texts; expected at least one".into()).into()),
+            false => Ok(texts),
+        };
     }
     tracing::debug!("reading the texts {name}");
     let bytes = std::fs::read(path).with_context(|| format!("cannot read the texts in `{name}`"))?;

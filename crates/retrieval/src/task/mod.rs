@@ -18,7 +18,7 @@ pub use sets::{SplitRecord, TrainingCaptions};
 use crate::config::{RECIPES, RetrievalSettings};
 use crate::data::RetrievalData;
 use crate::gallery::Gallery;
-use crate::validator::RetrievalValidator;
+use crate::validator::{METRICS, RetrievalValidator};
 use sets::{Pairs, Sets};
 
 /// File in a run's folder with the [split](SplitRecord).
@@ -55,6 +55,7 @@ impl Task for Retrieval {
     // α and margin of R-Adapter on retrieval (ECCV 2024).
     const DEFAULTS: &'static str = "alpha = 0.8\nbest = \"mean_recall\"\nloss.margin = 0.05";
     const RECIPES: &'static [Recipe] = RECIPES;
+    const METRICS: &'static [&'static str] = &METRICS;
     const SAMPLES: &'static str = "pairs";
 
     type Settings = RetrievalSettings;

@@ -19,7 +19,7 @@ pub use sets::{SplitRecord, TrainingSegments};
 use crate::config::{RECIPES, SegmentationSettings};
 use crate::crop::Cropper;
 use crate::data::{Labels, SegmentData, SegmentSet};
-use crate::validator::SegmentValidator;
+use crate::validator::{METRICS, SegmentValidator};
 use sets::Sets;
 
 /// File in a run's folder with the [split](SplitRecord).
@@ -89,6 +89,7 @@ impl Task for Segmentation {
     // α and margin of R-Adapter on segmentation (ECCV 2024; its schedule is not published).
     const DEFAULTS: &'static str = "alpha = 0.4\nbest = \"segment_top1\"\nloss.margin = 0.05";
     const RECIPES: &'static [Recipe] = RECIPES;
+    const METRICS: &'static [&'static str] = &METRICS;
     const SAMPLES: &'static str = "segments";
     const USES_PIXEL_CACHE: bool = false;
 

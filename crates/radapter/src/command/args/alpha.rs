@@ -7,6 +7,9 @@ use radapter_adapter::Alpha;
 
 use crate::command::failure::Usage;
 
+/// The forms of `--alpha`.
+const EXPECTED: &str = "expected FIRST:LAST:STEP with a step above 0, as in 0:1:0.1, or a list, as in 0,0.5,1";
+
 /// Maximum number of values in a range; more are probably a typo.
 const MOST: f64 = 1000.0;
 
@@ -51,7 +54,7 @@ impl FromStr for AlphaGrid {
         let numbers = |separator| -> Result<Vec<f64>, String> {
             let number = |part: &str| {
                 let parsed = part.trim().parse();
-                parsed.map_err(|_| format!("`{part}` in `{text}` is not a number"))
+                parsed.map_err(|_| format!("{EXPECTED}; `{part}` is not a number"))
             };
             text.split(separator).map(number).collect()
         };
@@ -70,7 +73,7 @@ impl FromStr for AlphaGrid {
                 let value = |i| ((first + f64::from(i) * step) * 1e9).round() / 1e9;
                 Ok(Self((0..=steps as u32).map(value).collect()))
             }
-            _ => Err(format!("expected FIRST:LAST:STEP with a step above 0, as in 0:1:0.1, found `{text}`")),
+            _ => Err(EXPECTED.to_owned()),
         }
     }
 }
@@ -98,6 +101,7 @@ mod tests {
 
     #[test]
     fn senseless_ranges_are_refused() {
+        assert_eq!(grid("0..1").unwrap_err(), format!("{EXPECTED}; `0..1` is not a number"));
         let ranges = ["", "0:1", "1:0:0.1", "0:1:0", "0:1:-0.1", "a", "0:1:nan", "0:1:1e-9"];
         let values = ["0:2:0.5", "-1:0:0.5", "NaN", "0,1.6"];
         for bad in ranges.into_iter().chain(values) {

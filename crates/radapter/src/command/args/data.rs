@@ -94,8 +94,9 @@ pub(crate) struct ImagesArg {
 /// The classes' texts.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ClassNamesArg {
-    /// TOML file of `folder = "text"`: the text of each class, instead of its folder's name
-    #[arg(long, value_name = "FILE")]
+    /// The text of each class, instead of its folder's name: a TOML file of `folder = "text"`, or a list such as
+    /// `n01440764=tench, n01443537=goldfish`; a name without `=` is its own text
+    #[arg(long, value_name = "FILE|LIST")]
     pub(crate) class_names: Option<String>,
 }
 

@@ -180,7 +180,7 @@ pub(crate) struct TokenizeArgs {
 #[derive(Debug, Args)]
 pub(crate) struct TextsArg {
     /// Texts: a file with one per line (split at \n only; a blank line is the empty text) or a JSON list of strings, or such a list
-    /// itself
+    /// itself, or texts with commas between
     #[arg(long, value_name = "FILE|LIST")]
     pub(crate) texts: PathBuf,
 }

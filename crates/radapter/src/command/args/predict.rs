@@ -27,7 +27,7 @@ pub(crate) struct EmbedArgs {
     #[command(flatten)]
     pub(crate) images: ImagesArg,
     /// Texts: a file with one per line (split at \n only; a blank line is the empty text) or a JSON list of strings, or such a list
-    /// itself
+    /// itself, or texts with commas between
     #[arg(long, value_name = "FILE|LIST")]
     pub(crate) texts: Option<PathBuf>,
     /// Also write the preprocessed images

@@ -11,13 +11,22 @@ use crate::tasks::{TASKS, owners, task};
 /// A tip beyond clap's own: settings are no flags, and some flags are another command's or another task's. `words` are the
 /// arguments of the process.
 pub(crate) fn tip(error: &Error, words: &[String]) -> Option<String> {
+    let (cli, mut words) = (Cli::command(), words.iter());
+    let command = words.find(|word| cli.find_subcommand(word).is_some())?;
+    if error.kind() == ErrorKind::MissingRequiredArgument && command == "merge" {
+        return words.any(|word| word.starts_with("--model")).then(|| {
+            "--model is the base model of --adapters; a run is merged with `--run RUN`, without --model".to_owned()
+        });
+    }
     if error.kind() != ErrorKind::UnknownArgument {
         return None;
     }
     let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return None };
-    let (cli, mut words) = (Cli::command(), words.iter());
-    let command = words.find(|word| cli.find_subcommand(word).is_some())?;
     match command.as_str() {
+        "sweep" if flag == "--model" => Some("only a run has adapters to scale: name it with `--run RUN`".to_owned()),
+        "embed" | "eval" | "index" | "predict" | "segment" | "zero-shot" if flag == "--run" => {
+            Some("a run is a MODEL too: name it with `--model RUN`".to_owned())
+        }
         "zero-shot" if flag == "--suite" => {
             Some("`radapter eval classification --suite FILE` evaluates a suite".to_owned())
         }

@@ -13,7 +13,6 @@ use crate::tasks::{TASKS, task};
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
-    subcommand_negates_reqs = true,
     override_usage = "radapter train <TASK> --model <MODEL> <DATA> --out <RUN> [OPTIONS]\n       \
                       radapter train --resume --out <RUN> [OPTIONS]",
     after_help = "\
@@ -33,10 +32,10 @@ pub(crate) struct TrainArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ResumeArgs {
     /// Resume the run in --out where it stopped
-    #[arg(long, required = true)]
+    #[arg(long, requires = "out")]
     pub(crate) resume: bool,
     /// Directory of the run to resume
-    #[arg(long, value_name = "RUN", required = true)]
+    #[arg(long, value_name = "RUN")]
     pub(crate) out: Option<PathBuf>,
     /// Settings as a TOML file; its values must match the run's
     #[arg(long, value_name = "FILE.toml")]
@@ -60,9 +59,10 @@ pub(crate) struct ResumeArgs {
 }
 
 impl ResumeArgs {
-    /// The run to resume without a subcommand, for which clap requires `--out`.
+    /// The run to resume; `None` without `--resume`, with which clap requires `--out`.
     pub(crate) fn run(self) -> Option<RunArgs> {
-        let Self { out, config, set, from_step, suite, cache, dashboard, json, .. } = self;
+        let Self { resume, out, config, set, from_step, suite, cache, dashboard, json } = self;
+        resume.then_some(())?;
         Some(RunArgs { out: out?, config, set, from_step, suite, cache, dashboard, json })
     }
 }

@@ -222,7 +222,7 @@ impl RunSuite for TrainSuite {
         let run = ClassificationRun::open(METHODS, run)?.with_text_cache(text_cache());
         let mut alphas = vec![Alpha::ZERO, run.run().default_alpha(), Alpha::ONE];
         alphas.dedup();
-        let device = session.devices()?.first().context("--device names none")?.device.clone();
+        let device = session.first_device()?.device.clone();
         let results = over_alpha(&run, &alphas, &self.sets, &self.options, interrupt, &device, session)?;
         let name = |alpha: Alpha| if alpha == Alpha::ZERO { "base".to_owned() } else { format!("alpha = {alpha}") };
         let named: Vec<(String, &SuiteResult)> = results.iter().map(|(alpha, result)| (name(*alpha), result)).collect();

@@ -17,6 +17,7 @@ use sweep::Sweep;
 
 use super::args::{EvalArgs, SuiteArgs, SweepArgs};
 use super::failure::Usage;
+use super::suite::Source;
 use super::{Session, output};
 
 /// The tasks that can be evaluated.
@@ -69,11 +70,10 @@ pub(super) struct SuiteTable {
 
 /// Returns the opener of the suite of `train --suite`; `None` without the flag.
 pub(super) fn suite_of(task: &str, args: &SuiteArgs) -> anyhow::Result<Option<OpenSuite>> {
-    if args.suite.is_none() {
-        return Ok(None);
-    }
+    let Some(suite) = &args.suite else { return Ok(None) };
     match TASKS.iter().find(|known| known.name == task).and_then(|known| known.suite) {
-        Some(open) => Ok(Some(open)),
+        // Opened once the classes are known; a wrong name is found before the data are read.
+        Some(open) => Source::new(suite, args.root.as_deref()).map(|_| Some(open)),
         None => Err(Usage(format!(
             "--suite measures accuracy, and the task {task} has no suites; omit it, and use `radapter eval {task}` after the training"
         ))

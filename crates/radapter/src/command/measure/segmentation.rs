@@ -26,7 +26,7 @@ use crate::command::args::{
     AlphaArg, AnnotatedArgs, ArchArg, DamageArg, DatasetArgs, DecodeArgs, DeviceBatchArg, FusionArgs, JsonFlag,
     LabelMapArgs, ModelArgs, ModelRef, SweepArgs,
 };
-use crate::command::failure::Usage;
+use crate::command::failure::{Usage, of_option};
 use crate::command::segment::{Parts, Shown, annotated, run_of, unseen};
 use crate::command::skipped::report_skipped;
 use crate::command::{Session, model, output};
@@ -145,8 +145,10 @@ impl Scene {
         let lines =
             given.classes.ok_or_else(|| Usage("give --classes: the name of each label, one per line".into()))?;
         let classes = ClassList::from_lines(&lines)?;
-        let unseen =
-            unseen_file.map(|file| unseen(&classes, file).context("--unseen")).transpose()?.unwrap_or_default();
+        let unseen = unseen_file
+            .map(|file| of_option("--unseen", file, unseen(&classes, file)))
+            .transpose()?
+            .unwrap_or_default();
         let labelling = Labelling::new(classes.len(), given.ignore, given.label_offset.unwrap_or(0))?;
         let mut found = match (maps_folder, &given.images) {
             (Some(folder), _) => maps(folder, annotations, on_error)?,

@@ -31,7 +31,7 @@ pub(super) fn run(args: &PredictArgs, session: &Session) -> anyhow::Result<()> {
     let listed = || match (&names, &args.class_names.class_names) {
         (Some(names), Some(file)) => classes::of_names(names, Path::new(file)),
         _ => bail!(
-            "`{}` is a plain model without classes; give them with --class-names (a TOML file of folder = \"text\"), \
+            "`{}` is a plain model without classes; give them with --class-names (a list, or a TOML file of folder = \"text\"), \
              or use a run or its export",
             args.model.model
         ),

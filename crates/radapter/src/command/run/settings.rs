@@ -16,7 +16,7 @@ use toml::Value;
 use crate::command::args::SettingsArgs;
 use crate::command::failure::Usage;
 use crate::command::output;
-use crate::tasks::{TASKS, kind, methods, recipes};
+use crate::tasks::{TASKS, kind, methods, of_others, owners, recipes};
 
 /// A setting in the listing.
 #[derive(Debug, Serialize)]
@@ -62,7 +62,11 @@ pub(super) fn run(args: &SettingsArgs) -> anyhow::Result<()> {
         let names =
             |key: &str, name: &str| name.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         if let Some(key) = args.keys.iter().find(|key| !known().any(|name| names(key, name))) {
-            return Err(Usage(format!("unknown setting `{key}`{}", hint(key, known()))).into());
+            let hint = match &args.task.map(|task| (owners(key, task.0), task.0)) {
+                Some((owners, task)) if !owners.is_empty() => format!("; {}", of_others(owners, *task)),
+                _ => hint(key, known()),
+            };
+            return Err(Usage(format!("unknown setting `{key}`{hint}")).into());
         }
         listed.retain(|setting| args.keys.iter().any(|key| names(key, &setting.key)));
     }
@@ -176,7 +180,7 @@ impl Listed {
         let default = if self.set_by.is_empty() { default } else { format!("{default} *") };
         let is_choice = !self.words.is_empty() && !self.kind.contains(" number") && !self.kind.contains("list");
         let values = match (self.range.is_empty(), is_choice) {
-            (false, _) => self.range.clone(),
+            (false, _) => std::iter::once(&self.range).chain(&self.words).cloned().collect::<Vec<_>>().join(", "),
             (true, true) if self.words.len() <= 4 => self.words.join(" "),
             (true, true) => "a name".to_owned(),
             _ => self.kind.clone(),

@@ -8,7 +8,7 @@ use radapter_datasets::list;
 use radapter_segmentation::class_list::{ClassList, Synonyms};
 
 use crate::command::args::{ClassesArgs, DatasetArgs, LabelMapArgs};
-use crate::command::failure::Usage;
+use crate::command::failure::{Usage, of_option};
 
 /// Reads the classes of `--classes`, and warns of anything remarkable in them.
 pub(in crate::command) fn class_list(args: &ClassesArgs) -> anyhow::Result<ClassList> {
@@ -17,7 +17,7 @@ pub(in crate::command) fn class_list(args: &ClassesArgs) -> anyhow::Result<Class
             Usage("give --classes: a file with one class per line, or a list such as \"sky, road\"".into()).into()
         );
     };
-    Ok(noted(ClassList::resolve(text).context("--classes")?))
+    Ok(noted(of_option("--classes", text, ClassList::resolve(text))?))
 }
 
 fn noted(classes: ClassList) -> ClassList {

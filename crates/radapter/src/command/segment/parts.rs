@@ -21,6 +21,7 @@ use radapter_training::plan::recorded_if;
 
 use crate::command::Session;
 use crate::command::args::FusionArgs;
+use crate::command::failure::{Usage, of_option};
 use crate::command::text_cache::text_cache;
 
 /// Everything but the model and the images: the source of masks, and how they become maps.
@@ -50,7 +51,7 @@ impl Parts {
         run: Option<&Path>,
         lambda: Option<f32>,
     ) -> anyhow::Result<Self> {
-        let source = Source::open(proposals).context("--proposals")?;
+        let source = of_option("--proposals", proposals, Source::open(proposals))?;
         Self::with(args, Arc::new(source), run, lambda)
     }
 
@@ -73,11 +74,12 @@ impl Parts {
         let crop =
             CropSettings { margin: args.margin.unwrap_or(own.margin), resize: args.resize.unwrap_or(own.resize) };
         let templates = match (&args.templates, recorded) {
-            (Some(name), _) => Templates::resolve(name).context("--templates")?,
+            (Some(name), _) => of_option("--templates", name, Templates::resolve(name))?,
             (None, Some(recorded)) => recorded.templates,
             (None, None) => Templates::resolve("vild-14")?,
         };
-        Ok(Self { settings: settings.validate()?, crop, templates, synonyms, source, cache: args.cache.clone() })
+        let settings = settings.validate().map_err(|error| Usage(error.to_string()))?;
+        Ok(Self { settings, crop, templates, synonyms, source, cache: args.cache.clone() })
     }
 
     /// Warns of ignored proposals. Called at the end, because the files of a folder are read along the way.

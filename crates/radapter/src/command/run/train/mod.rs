@@ -12,7 +12,8 @@ use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::Precision;
 use radapter_methods::METHODS;
 use radapter_report::{dotted, duration, grouped, percent, training_report};
-use radapter_settings::Settings;
+use radapter_settings::schema::Entry;
+use radapter_settings::{Settings, SettingsError};
 use radapter_training::config::Keep;
 use radapter_training::{
     AnyInputs, AnyPlan, AnyTask, Outcome, ProgressEvent, Report, RunDir, RunOptions, RunRecord, TrainError,
@@ -22,10 +23,10 @@ use toml::{Table, Value};
 
 use crate::command::args::{ArchArg, ModelRef, RunArgs, SuiteArgs, TaskArgs, TrainArgs};
 use crate::command::device::{Kind, free_memory};
-use crate::command::failure::{Interrupted, Usage};
+use crate::command::failure::{Interrupted, Usage, on_command_line};
 use crate::command::measure::{RunSuite, SuiteTable, Training};
 use crate::command::{Session, interrupt, measure, model, output};
-use crate::tasks::{task, with_owner};
+use crate::tasks::{TASKS, task, with_owner};
 use dashboard::Dashboard;
 use shown::Shown;
 
@@ -42,8 +43,15 @@ pub(super) fn run(args: TrainArgs, session: &Session) -> anyhow::Result<()> {
     let Some(task) = &args.task else {
         return match args.resume.run() {
             Some(run) => resume(&Given { run: &run, task: None }, session),
-            // clap requires one of them.
-            None => Err(Usage("name a task, or give --resume and --out".into()).into()),
+            None => {
+                let tasks: Vec<&str> = TASKS.iter().map(|task| task.name()).collect();
+                let message = format!(
+                    "name a task, as in `radapter train {}` (the tasks are {}), or resume a run with `radapter train --resume --out RUN`",
+                    tasks[0],
+                    tasks.join(", ")
+                );
+                Err(Usage(message).into())
+            }
         };
     };
     let given = Given { run: &task.common.run, task: Some(task) };
@@ -61,7 +69,11 @@ fn begin(given: &Given<'_>, args: &TaskArgs, session: &Session) -> anyhow::Resul
     }
     given.check_cache(args.task)?;
     let Asked { settings, model } = given.asked(args.task)?;
-    args.task.check(METHODS, &settings).map_err(|error| with_owner(error, args.task))?;
+    args.task.check(METHODS, &settings).map_err(|error| refused(error, &settings))?;
+    let missing = |entry: &&Entry| entry.setting.spec.required && settings.get(&entry.key).is_none();
+    if let Some(Entry { key, .. }) = args.task.settings().entries().iter().find(missing) {
+        return Err(Usage(format!("no `{key}`; give --{}, or `{key}` in the file of --config", flag(key))).into());
+    }
     let open_suite = measure::suite_of(args.task.name(), &given.run.suite)?;
     let from = args.common.from.as_deref().map(model::open_run).transpose()?;
     let (base, reference) = match (&model, &from) {
@@ -83,10 +95,10 @@ fn begin(given: &Given<'_>, args: &TaskArgs, session: &Session) -> anyhow::Resul
     if let Some(run) = &from {
         tracing::info!("starting from the weights of {}", run.dir().path().display());
     }
-    describe(&*plan)?;
     let suite = open_suite.map(|open| open(&given.run.suite, Training::New(&*plan))).transpose()?;
     let (precision, keep) = (plan.train_settings().precision, plan.train_settings().keep);
     let options = run_options(given, args.task.samples(), precision, session)?;
+    describe(&*plan)?;
     let interrupt = options.interrupt.clone();
     let done = plan.train(options).map_err(anyhow::Error::from_boxed)?;
     Ending { run: given.run, task: args.task.name(), keep, suite, interrupt }.finish(done, session)
@@ -133,6 +145,23 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
     ending(interrupt).finish(done, session)
 }
 
+/// An error of settings. Those that exclude each other are a wrong command line unless a file gives the one that is refused.
+fn refused(error: SettingsError, given: &Settings) -> anyhow::Error {
+    match error {
+        SettingsError::Conflict { key, .. }
+            if !given.keys().iter().any(|given| given == key) || on_command_line(&given.origin(key)) =>
+        {
+            Usage(error.to_string()).into()
+        }
+        error => error.into(),
+    }
+}
+
+/// The flag of a setting, without its dashes.
+fn flag(key: &str) -> String {
+    key.replace('_', "-")
+}
+
 /// Makes a plan, with progress while its data are read.
 fn prepared(
     session: &Session,
@@ -145,7 +174,7 @@ fn prepared(
         bar.get_or_insert_with(|| session.progress.start("reading the data", "images", all as u64))
             .set(done as u64, "");
     };
-    let device = session.devices()?.first().context("--device names none")?.device.clone();
+    let device = session.first_device()?.device.clone();
     let inputs = AnyInputs { methods: METHODS, base, reference, from: None, device, progress: &mut progress };
     let plan = plan(inputs).map_err(anyhow::Error::from_boxed)?;
     if let Some(bar) = bar {
@@ -215,16 +244,22 @@ impl Given<'_> {
             Some(other) => return Err(Usage(format!("model = {other} in {origin}: expected a string")).into()),
         };
         let schema = task.settings();
+        // Each by itself: what a flag overrides is refused as well.
+        let check = |layer: &Settings| task.check_layer(METHODS, layer).map_err(|error| with_owner(error, task));
+        check(&settings)?;
         let mut given = Settings::default();
         for assignment in &self.run.set {
-            given.assign(assignment)?;
+            let mut one = Settings::default();
+            one.assign(assignment)?;
+            check(&one)?;
+            given.extend(one)?;
         }
         let Some(args) = self.task else { return Ok(Asked { settings: schema.join(settings, given)?, model }) };
         if let Some(method) = &args.common.method {
             given.put("method", method.as_str().into(), "--method")?;
         }
         for (key, text) in &args.flags {
-            let flag = format!("--{}", key.replace('_', "-"));
+            let flag = format!("--{}", flag(key));
             let entry = schema.entry(key, || radapter_settings::Origin::Named(flag.clone()))?;
             // A folder named `1` is a string; a number of captions is not.
             let as_text = Value::String(text.clone());
@@ -260,7 +295,7 @@ fn run_options(
     session: &Session,
 ) -> anyhow::Result<RunOptions> {
     let chosen = session.devices()?;
-    let first = chosen.first().context("--device names none")?;
+    let first = session.first_device()?;
     let mut options = RunOptions::new(&given.run.out, first.device.clone());
     if first.kind == Kind::Cpu && precision != Precision::F32 {
         tracing::warn!("the CPU has no {precision} arithmetic and computes slower in it than in f32");
@@ -268,7 +303,7 @@ fn run_options(
     options.memory = free_memory(first);
     options.pixel_cache = given.run.cache.open()?;
     if chosen.len() > 1 {
-        options.devices = chosen.into_iter().map(|chosen| chosen.device).collect();
+        options.devices = chosen.iter().map(|chosen| chosen.device.clone()).collect();
     }
     options.interrupt = interrupt::watch()?;
     options.progress = match given.run.dashboard && dashboard::has_terminal() {

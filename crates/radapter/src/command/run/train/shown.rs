@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use radapter_report::percent;
-use radapter_training::ProgressEvent;
+use radapter_training::{ProgressEvent, StepProgress};
 
 use crate::command::progress::{Progress, Style};
 
@@ -21,19 +21,24 @@ impl Shown {
     }
 
     pub(super) fn event(&self, event: &ProgressEvent) {
-        tracing::trace!("{event:?}");
         let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            ProgressEvent::Started { done, steps, .. } => {
+            ProgressEvent::Started { done, steps, steps_per_epoch } => {
+                tracing::trace!("training from step {} to {steps}, {steps_per_epoch} per epoch", done + 1);
                 if *done > 0 {
                     tracing::info!("resuming after step {done}");
                 }
                 *bar = Some(self.style.start("training", "steps", *steps));
             }
             ProgressEvent::Step(step) => {
+                let &StepProgress { step: done, steps, epoch, loss, lr, grad_norm, samples_per_second, .. } = step;
+                tracing::trace!(
+                    "step {done} of {steps}, epoch {epoch}: loss {loss:.4}, learning rate {lr:.3e}, gradient norm {grad_norm:.3}, \
+                     {samples_per_second:.1} {}/s",
+                    self.unit
+                );
                 if let Some(bar) = &*bar {
-                    let (loss, rate) = (step.loss, step.samples_per_second);
-                    bar.set(step.step, &format!("loss {loss:.4}, {rate:.1} {}/s", self.unit));
+                    bar.set(done, &format!("loss {loss:.4}, {samples_per_second:.1} {}/s", self.unit));
                 }
             }
             ProgressEvent::Validated { step, values, best, base } => {
@@ -47,7 +52,8 @@ impl Shown {
                 let best = if *best { "; the best so far" } else { "" };
                 tracing::info!("{what}: {}{best}", values.join(", "));
             }
-            ProgressEvent::Ended { .. } => {
+            ProgressEvent::Ended { step } => {
+                tracing::trace!("training ended after step {step}");
                 if let Some(bar) = bar.take() {
                     bar.finish();
                 }
