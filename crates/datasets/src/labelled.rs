@@ -1,6 +1,6 @@
 //! Labelled images, independent of their source.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use radapter_images::ImageSource;
@@ -64,7 +64,7 @@ impl std::fmt::Display for Warning {
 }
 
 /// Joins a few of many names, for a message.
-pub(crate) fn some(names: &[String]) -> String {
+pub fn some(names: &[String]) -> String {
     const SHOWN: usize = 8;
     let shown = names[..names.len().min(SHOWN)].join(", ");
     match names.len().saturating_sub(SHOWN) {
@@ -76,16 +76,28 @@ pub(crate) fn some(names: &[String]) -> String {
 /// An evaluation set has classes that the model was not trained on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "classes of the data that the model does not know: {}; it knows {} ({}). Classes are the same if their folders have the same name",
+    "classes of the data that the model does not know: {}; it knows {} ({}). Classes are the same if their folders have the same \
+     name{}",
     some(unknown),
     known.len(),
-    some(known)
+    some(known),
+    self.hint()
 )]
 pub struct UnknownClasses {
     /// Folders of the evaluation set.
     pub unknown: Vec<String>,
     /// Folders of the training set.
     pub known: Vec<String>,
+}
+
+impl UnknownClasses {
+    /// Suggests a class whose name differs in case, `-` or spaces only.
+    fn hint(&self) -> String {
+        let plain = |name: &str| name.to_lowercase().replace(['-', ' '], "_");
+        let of = |name: &str| self.known.iter().find(|known| plain(known) == plain(name));
+        let near = self.unknown.iter().find_map(|name| Some((name, of(name)?)));
+        near.map_or_else(String::new, |(name, known)| format!("; did you mean `{known}` by `{name}`?"))
+    }
 }
 
 /// Labelled image.
@@ -180,25 +192,31 @@ impl LabelledImages {
     ///
     /// # Errors
     /// [`UnknownClasses`] naming all classes that the model lacks.
-    pub fn onto(mut self, classes: &[Class]) -> Result<Self, UnknownClasses> {
-        let known: HashMap<&str, usize> =
-            classes.iter().enumerate().map(|(at, class)| (&class.folder[..], at)).collect();
-        let places: Vec<Option<usize>> =
-            self.classes.iter().map(|class| known.get(&class.folder[..]).copied()).collect();
-        let unknown: Vec<String> = (self.classes.iter().zip(&places))
-            .filter(|(_, place)| place.is_none())
-            .map(|(class, _)| class.folder.clone())
-            .collect();
-        if !unknown.is_empty() {
-            let known = classes.iter().map(|class| class.folder.clone()).collect();
-            return Err(UnknownClasses { unknown, known });
+    pub fn onto(self, classes: &[Class]) -> Result<Self, UnknownClasses> {
+        let folders: Vec<String> = classes.iter().map(|class| class.folder.clone()).collect();
+        Ok(Self { warnings: self.warnings.clone(), samples: self.labelled_in(&folders)?, classes: classes.to_vec() })
+    }
+
+    /// Returns the images with their labels as indices into a model's classes, whose folders are `known`. Only classes that have
+    /// images count.
+    ///
+    /// # Errors
+    /// [`UnknownClasses`] naming all classes that the model lacks.
+    pub fn labelled_in(self, known: &[String]) -> Result<Vec<Sample>, UnknownClasses> {
+        let index: HashMap<&str, usize> = known.iter().enumerate().map(|(at, folder)| (&folder[..], at)).collect();
+        let Self { classes, mut samples, .. } = self;
+        let mut unknown = BTreeSet::new();
+        for sample in &mut samples {
+            match index.get(&classes[sample.label].folder[..]) {
+                Some(&place) => sample.label = place,
+                None => drop(unknown.insert(sample.label)),
+            }
         }
-        let places: Vec<usize> = places.into_iter().flatten().collect();
-        for sample in &mut self.samples {
-            sample.label = places[sample.label];
+        if unknown.is_empty() {
+            return Ok(samples);
         }
-        self.classes = classes.to_vec();
-        Ok(self)
+        let unknown = unknown.into_iter().map(|label| classes[label].folder.clone()).collect();
+        Err(UnknownClasses { unknown, known: known.to_vec() })
     }
 }
 
@@ -244,10 +262,11 @@ mod tests {
     #[test]
     fn unknown_classes_are_all_named() {
         let train = set(&["cat", "dog"], &[]);
-        let error = set(&["ant", "cat", "bee"], &[]).onto(&train.classes).unwrap_err();
-        assert_eq!(error.unknown, ["ant", "bee"]);
+        let error = set(&["ant", "cat", "bee", "Dog", "eel"], &[0, 1, 2, 2, 3]).onto(&train.classes).unwrap_err();
+        assert_eq!(error.unknown, ["ant", "bee", "Dog"], "a class without images does not matter");
         let message = error.to_string();
-        assert!(message.contains("ant, bee") && message.contains("it knows 2 (cat, dog)"), "{message}");
+        assert!(message.contains("ant, bee, Dog; it knows 2 (cat, dog)"), "{message}");
+        assert!(message.contains("did you mean `dog` by `Dog`?"), "{message}");
     }
 
     #[test]

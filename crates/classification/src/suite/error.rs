@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use radapter_datasets::DatasetError;
+use radapter_datasets::labelled::UnknownClasses;
 use radapter_files::IoError;
 
 use crate::classes::ClassesError;
@@ -22,14 +23,20 @@ pub enum SuiteError {
         /// The problem and its position.
         message: String,
     },
-    /// The model lacks a class.
+    /// The set has classes that the model lacks.
+    #[error("set `{set}`: {error}")]
+    UnknownClasses { set: String, error: UnknownClasses },
+    /// The model lacks a class that the answers are restricted to, or its classes are invalid.
     #[error("set `{set}`: {error}")]
     Classes { set: String, error: ClassesError },
     /// An image's class is not among the candidates of its set.
-    #[error(
-        "set `{set}` has images of `{folder}`, which is not among the {count} classes that its answers are restricted to"
-    )]
-    OutsideSubset { set: String, folder: String, count: usize },
+    #[error("set `{set}` has images of {folders}, not among the {count} classes that its answers are restricted to")]
+    OutsideSubset {
+        set: String,
+        /// Comma-separated.
+        folders: String,
+        count: usize,
+    },
     /// A data set could not be read.
     #[error("set `{set}`: {error}")]
     Data { set: String, error: DatasetError },

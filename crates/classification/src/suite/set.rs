@@ -1,5 +1,6 @@
 //! Data sets ready for evaluation.
 
+use radapter_datasets::labelled::{UnknownClasses, some};
 use radapter_datasets::{LabelledImages, OnError, Sample};
 
 use super::{SetEntry, SuiteError};
@@ -24,15 +25,15 @@ impl TestSet {
     /// Creates a set with all of the model's classes as candidates. The set may have fewer classes than the model.
     ///
     /// # Errors
-    /// [`SuiteError::Classes`] if the model lacks the class of an image.
+    /// [`SuiteError::UnknownClasses`] if the model lacks the class of an image.
     pub fn new(name: impl Into<String>, images: LabelledImages, classes: &Classes) -> Result<Self, SuiteError> {
-        Self::scored(name.into(), images, classes, Candidates::all(classes))
+        Ok(Self::scored(name.into(), images, classes, Candidates::all(classes))?.noted())
     }
 
     /// Creates a set with only the named classes as candidates.
     ///
     /// # Errors
-    /// [`SuiteError::Classes`] if the model lacks one of them, or the class of an image;
+    /// [`SuiteError::Classes`] if the model lacks one of them, [`SuiteError::UnknownClasses`] if it lacks the class of an image,
     /// [`SuiteError::OutsideSubset`] if the class of an image is not a candidate.
     pub fn restricted<'a>(
         name: impl Into<String>,
@@ -42,7 +43,7 @@ impl TestSet {
     ) -> Result<Self, SuiteError> {
         let name = name.into();
         match Candidates::subset(classes, subset) {
-            Ok(candidates) => Self::scored(name, images, classes, candidates),
+            Ok(candidates) => Ok(Self::scored(name, images, classes, candidates)?.noted()),
             Err(error) => Err(SuiteError::Classes { set: name, error }),
         }
     }
@@ -70,29 +71,38 @@ impl TestSet {
         classes: &Classes,
         candidates: Candidates,
     ) -> Result<Self, SuiteError> {
-        let mut places = vec![None; images.classes.len()];
-        let mut samples = images.samples;
-        for sample in &mut samples {
-            let folder = &images.classes[sample.label].folder;
-            let place = match places[sample.label] {
-                Some(place) => place,
-                None => match candidates.position(folder) {
-                    Some(place) => place,
-                    None => return Err(outside(name, folder, classes, &candidates)),
-                },
-            };
-            places[sample.label] = Some(place);
-            sample.label = place;
+        match images.labelled_in(candidates.names()) {
+            Ok(samples) => Ok(Self { name, samples, candidates, border: 0 }),
+            Err(error) => Err(outside(name, error, classes, &candidates)),
         }
-        Ok(Self { name, samples, candidates, border: 0 })
+    }
+
+    /// Warns of possible answers that no image has as its class.
+    fn noted(self) -> Self {
+        let mut absent = vec![true; self.candidates.len()];
+        self.samples.iter().for_each(|sample| absent[sample.label] = false);
+        let names = self.candidates.names().iter().zip(absent);
+        let absent: Vec<String> = names.filter(|(_, absent)| *absent).map(|(name, _)| name.clone()).collect();
+        if !absent.is_empty() {
+            let (set, count, all) = (&self.name, absent.len(), self.candidates.len());
+            let absent = some(&absent);
+            tracing::warn!(
+                "set `{set}` has no images of {count} of the {all} classes that the model chooses among: {absent}"
+            );
+        }
+        self
     }
 }
 
-fn outside(set: String, folder: &str, classes: &Classes, candidates: &Candidates) -> SuiteError {
-    match classes.position(folder) {
-        Err(error) => SuiteError::Classes { set, error },
-        Ok(_) => SuiteError::OutsideSubset { set, folder: folder.to_owned(), count: candidates.len() },
+/// The error of images whose classes are no candidates.
+fn outside(set: String, mut error: UnknownClasses, classes: &Classes, candidates: &Candidates) -> SuiteError {
+    let (known, unknown) = error.unknown.into_iter().partition(|folder| classes.position(folder).is_ok());
+    error.unknown = unknown;
+    if error.unknown.is_empty() {
+        return SuiteError::OutsideSubset { set, folders: some(&known), count: candidates.len() };
     }
+    error.known = classes.names().map(str::to_owned).collect();
+    SuiteError::UnknownClasses { set, error }
 }
 
 #[cfg(test)]
@@ -148,10 +158,10 @@ mod tests {
     fn classes_that_are_unknown_or_outside_are_named() {
         let unknown = TestSet::new("far", images(&["bee", "elk"]), &model()).unwrap_err();
         let text = unknown.to_string();
-        assert!(text.contains("`far`") && text.contains("`elk`"), "{text}");
+        assert!(text.contains("`far`") && text.contains("know: elk; it knows 4"), "{text}");
         let outside = TestSet::restricted("far", images(&["bee", "dog"]), &model(), ["bee"]);
         let text = outside.unwrap_err().to_string();
-        assert!(text.contains("`far`") && text.contains("`dog`"), "{text}");
+        assert!(text.contains("`far`") && text.contains("images of dog"), "{text}");
         let wrong = TestSet::restricted("far", images(&["bee"]), &model(), ["bee", "elk"]);
         assert!(matches!(wrong, Err(SuiteError::Classes { .. })));
     }

@@ -7,6 +7,7 @@ use radapter_classification::classes::Classes;
 use radapter_classification::config::ClassTexts;
 use radapter_classification::head::Head;
 use radapter_clip::model::Encoder;
+use radapter_datasets::labelled::some;
 use radapter_datasets::{Class, ClassNames, Templates};
 
 use super::args::{ClassNamesArg, TemplatesArg};
@@ -74,9 +75,13 @@ pub(crate) fn zero_shot(
 
 /// The same classes with the texts of `--class-names`.
 fn renamed(classes: &Classes, names: Option<&ClassNames>) -> anyhow::Result<Classes> {
-    let unknown = |(folder, _): &(&str, &str)| !classes.as_slice().iter().any(|class| class.folder == *folder);
-    for (folder, _) in names.into_iter().flat_map(ClassNames::iter).filter(unknown) {
-        tracing::warn!("--class-names: the model has no class `{folder}`");
+    let unknown = |folder: &&str| !classes.as_slice().iter().any(|class| class.folder == *folder);
+    let given = names.into_iter().flat_map(ClassNames::iter).map(|(folder, _)| folder);
+    let unknown: Vec<String> = given.filter(unknown).map(str::to_owned).collect();
+    if !unknown.is_empty() {
+        let (count, known) = (unknown.len(), classes.len());
+        let unknown = some(&unknown);
+        tracing::warn!("--class-names has {count} names that are none of the model's {known} classes: {unknown}");
     }
     let text = |class: &Class| {
         let given = names.and_then(|names| names.get(&class.folder));
