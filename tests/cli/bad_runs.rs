@@ -72,6 +72,28 @@ fn a_run_without_a_model_says_how_to_get_one() {
 }
 
 #[test]
+fn the_model_of_a_run_that_is_not_finished_is_used_with_a_warning() {
+    let folder = Folder::new();
+    let run = copy(&folder);
+    let warned = |invocation: crate::support::Invocation, words: &str| {
+        let stderr = invocation.succeed().stderr;
+        assert_eq!(stderr.matches("is not finished").count(), usize::from(!words.is_empty()), "{stderr}");
+        assert!(stderr.contains(words), "{stderr}");
+    };
+    let eval = || radapter("eval classification").with("--model", &run).with("--data", trained().images());
+    warned(eval(), "");
+    std::fs::remove_file(run.join("report.json")).unwrap();
+    let words = format!(
+        "(9 of 9 steps), and its model is that of its last interruption; continue it with `radapter train --resume --out {}`",
+        run.display()
+    );
+    warned(eval(), &words);
+    warned(radapter("merge").with("--run", &run).with("--out", folder.join("merged")), &words);
+    let sweep = radapter("sweep --alpha 0:1:1").with("--run", &run).with("--suite", trained().suite());
+    warned(sweep.with("--out", folder.join("sweep")), &words);
+}
+
+#[test]
 fn a_finished_run_is_checked_and_completed_when_resumed() {
     let folder = Folder::new();
     let run = copy(&folder);

@@ -23,6 +23,7 @@ fn a_set_gives_one_object_and_a_suite_a_row() {
     for part in ["near", "far", "part", "average", "OOD"] {
         assert!(table.contains(part), "{table}");
     }
+    assert!(!table.contains("top-5"), "three classes are always among the best five: {table}");
 }
 
 #[test]
@@ -117,12 +118,18 @@ fn classes_that_the_run_does_not_know_are_refused() {
     radapter("eval classification")
         .with("--model", trained().run())
         .with("--data", data)
-        .fail(1, &["unicorn", "zebra"]);
-    // Fewer classes than the run's are fine.
+        .fail(1, &["does not know: unicorn; it knows 3 (big_cat, dog, zebra)"]);
+    // Fewer classes than the run's are fine, with a warning.
     let data = classes_folder(&folder.join("dogs"), &["dog"], 2, false);
-    let json =
-        radapter("eval classification --json").with("--model", trained().run()).with("--data", data).succeed().json();
-    assert_eq!(json["n"], 2);
+    let done = radapter("eval classification --json").with("--model", trained().run()).with("--data", data).succeed();
+    assert_eq!(done.json()["n"], 2);
+    let words = "no images of 2 of the 3 classes that the model chooses among: big_cat, zebra";
+    assert!(done.stderr.contains(words), "{}", done.stderr);
+    let names = folder.file("names.toml", "dog = \"hound\"\nemu = \"emu\"\neel = \"eel\"\n");
+    let eval = radapter("eval classification").with("--model", trained().run()).with("--data", trained().images());
+    let done = eval.with("--class-names", names).succeed();
+    assert!(done.stderr.contains("2 names that are none of the model's 3 classes: "), "{}", done.stderr);
+    assert!(!done.stderr.contains("no images of") && !done.stdout.contains("top-5"), "{}", done.stdout);
 }
 
 #[test]

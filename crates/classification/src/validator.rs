@@ -7,6 +7,7 @@ use radapter_clip::model::Encoder;
 use radapter_datasets::{LabelledImages, Templates};
 use radapter_training::Validator;
 
+use crate::accuracy::TOP;
 use crate::classes::Classes;
 use crate::head::Head;
 use crate::suite::{SuiteError, TestSet, evaluate};
@@ -15,11 +16,12 @@ use radapter_embedding::{EmbedOptions, Embeddings};
 /// Default metric for selecting the best state: top-1 accuracy on the validation images.
 pub const METRIC: &str = "top1";
 
+/// Left out where it would be 1 by definition.
 const TOP_5: &str = "top5";
 
 pub(crate) const METRICS: [&str; 2] = [METRIC, TOP_5];
 
-/// Measures top-1 and top-5 accuracy (`top1`, `top5`) on a fixed set of images.
+/// Measures top-1 accuracy and, with more than five classes, top-5 accuracy (`top1`, `top5`) on a fixed set of images.
 ///
 /// The classifier is the trained one if there is one, else it is built once from the model's own text tower.
 #[derive(Clone, Debug)]
@@ -34,7 +36,7 @@ impl ClassificationValidator {
     /// Creates a validator on these images.
     ///
     /// # Errors
-    /// [`SuiteError::Classes`] for an image of a class that is not in `classes`.
+    /// [`SuiteError::UnknownClasses`] for an image of a class that is not in `classes`.
     pub fn new(
         images: LabelledImages,
         classes: Classes,
@@ -47,7 +49,11 @@ impl ClassificationValidator {
 
 impl Validator for ClassificationValidator {
     fn metrics(&self) -> &[&str] {
-        &METRICS
+        if self.classes.len() > TOP { &METRICS } else { &[METRIC] }
+    }
+
+    fn samples(&self, _metric: &str) -> Option<u64> {
+        Some(self.set.samples.len() as u64)
     }
 
     fn validate(
@@ -64,6 +70,7 @@ impl Validator for ClassificationValidator {
         };
         let outcome = evaluate(model, &head, &self.set, &self.options, &mut |_| {})?;
         let evaluation = outcome.evaluation;
-        Ok(vec![(METRIC.to_owned(), evaluation.top1), (TOP_5.to_owned(), evaluation.top5)])
+        let values = [evaluation.top1, evaluation.top5];
+        Ok(self.metrics().iter().map(|&name| name.to_owned()).zip(values).collect())
     }
 }

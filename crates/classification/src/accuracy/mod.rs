@@ -11,4 +11,4 @@ mod tally;
 pub use error::AccuracyError;
 pub use evaluation::{ClassAccuracy, Confusion, Evaluation};
 pub use ranking::{rank, top_k};
-pub use tally::Tally;
+pub use tally::{TOP, Tally};

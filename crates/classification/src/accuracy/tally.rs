@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{AccuracyError, ClassAccuracy, Confusion, Evaluation, rank, top_k};
 
-/// Number of best classes that count for [`Evaluation::top5`].
-const TOP: usize = 5;
+/// Number of best classes that count for [`Evaluation::top5`]. With as many candidates or fewer, it is 1 by definition.
+pub const TOP: usize = 5;
 
 /// Counts right and wrong answers, image by image.
 ///

@@ -12,6 +12,7 @@ use radapter_clip::config::ClipConfig;
 use radapter_clip::model::Encoder;
 use radapter_methods::METHODS;
 use radapter_training::RunDir;
+use radapter_training::config::Keep;
 use radapter_training::finetuned::{FineTuned, FineTunedRun, TunedModel};
 
 use super::Session;
@@ -80,9 +81,30 @@ pub(crate) struct RunModel {
     pub(crate) alpha: Alpha,
 }
 
-/// Opens the run in a folder.
+/// Opens the run in a folder, to use its model.
 pub(crate) fn open_run(path: &Path) -> anyhow::Result<FineTunedRun> {
-    Ok(FineTunedRun::open(METHODS, path)?)
+    let run = FineTunedRun::open(METHODS, path)?;
+    warn_if_unfinished(&run)?;
+    Ok(run)
+}
+
+/// Warns that a run whose model is used is not finished. A run without a model is refused when that is opened.
+pub(crate) fn warn_if_unfinished(run: &FineTunedRun) -> anyhow::Result<()> {
+    let files = run.files();
+    if let Some((done, steps)) = files.unfinished()?
+        && run.evaluated_files().iter().all(|file| file.exists())
+    {
+        let model = match files.train().keep {
+            Keep::Last => "of its last interruption",
+            Keep::Best => "of its best validation so far",
+        };
+        let run = files.dir().path().display();
+        tracing::warn!(
+            "{run} is not finished ({done} of {steps} steps), and its model is that {model}; continue it with `radapter train --resume \
+             --out {run}`"
+        );
+    }
+    Ok(())
 }
 
 /// The model of the run in a folder, of any task, at the run's own α unless one is given.
@@ -97,7 +119,7 @@ pub(crate) fn of_run(
         let Classifier { model, head, alpha } = run.model(base, alpha, device)?;
         return Ok(RunModel { model, head: Some(head), alpha });
     }
-    let FineTuned { model, alpha } = open_run(path)?.model(base, alpha, device)?;
+    let FineTuned { model, alpha } = FineTunedRun::open(METHODS, path)?.model(base, alpha, device)?;
     Ok(RunModel { model, head: None, alpha })
 }
 

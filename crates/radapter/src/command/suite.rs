@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use radapter_classification::accuracy::Evaluation;
+use radapter_classification::accuracy::{Evaluation, TOP};
 use radapter_classification::classes::Classes;
 use radapter_classification::head::Head;
 use radapter_classification::imagenet;
@@ -112,34 +112,47 @@ pub(crate) fn measure_suite(
 }
 
 /// Prints one set's result, without the confusion matrix, which has a file of its own.
-pub(crate) fn print_set(evaluation: &Evaluation, json: JsonFlag) -> anyhow::Result<()> {
+pub(crate) fn print_set(evaluation: &Evaluation, set: &TestSet, json: JsonFlag) -> anyhow::Result<()> {
     if json.json {
         output::print_json(&evaluation.clone().without_confusion())
     } else {
-        output::print(&set_table(evaluation))
+        output::print(&set_table(evaluation, set))
     }
 }
 
 /// One set's result as a table.
-fn set_table(evaluation: &Evaluation) -> String {
+fn set_table(evaluation: &Evaluation, set: &TestSet) -> String {
     let mut table = Table::new(&["class", "images>", "top-1>"]);
     for (class, accuracy) in &evaluation.per_class {
         table.row([class.clone(), accuracy.n.to_string(), percent(accuracy.accuracy)]);
     }
     table.row(["all".to_owned(), evaluation.n.to_string(), percent(evaluation.top1)]);
-    format!("{table}\n\ntop-5  {}", percent(evaluation.top5))
+    match top5(evaluation, set) {
+        Some(top5) => format!("{table}\n\ntop-5  {top5}"),
+        None => table.to_string(),
+    }
+}
+
+/// Top-5 accuracy; `None` where every answer is among the best five.
+fn top5(evaluation: &Evaluation, set: &TestSet) -> Option<String> {
+    (set.candidates.len() > TOP).then(|| percent(evaluation.top5))
 }
 
 /// A suite's result as a table, one row per set.
-pub(crate) fn suite_table(result: &SuiteResult) -> String {
-    let mut table = Table::new(&["set", "", "images>", "top-1>", "top-5>"]);
-    let sets = std::iter::once((&result.id, "ID")).chain(result.ood.iter().map(|set| (set, "OOD")));
-    for (set, kind) in sets {
-        let Evaluation { top1, top5, n, .. } = &set.evaluation;
-        table.row([set.name.clone(), kind.to_owned(), n.to_string(), percent(*top1), percent(*top5)]);
+pub(crate) fn suite_table(result: &SuiteResult, suite: &Suite) -> String {
+    let measured = std::iter::once((&result.id, "ID")).chain(result.ood.iter().map(|set| (set, "OOD")));
+    let top5s: Vec<Option<String>> =
+        measured.clone().zip(suite.sets()).map(|((measured, _), set)| top5(&measured.evaluation, set)).collect();
+    let columns = if top5s.iter().any(Option::is_some) { 5 } else { 4 };
+    let mut table = Table::new(&["set", "", "images>", "top-1>", "top-5>"][..columns]);
+    for ((set, kind), top5) in measured.zip(top5s) {
+        let Evaluation { top1, n, .. } = &set.evaluation;
+        let row = [set.name.clone(), kind.to_owned(), n.to_string(), percent(*top1), top5.unwrap_or_default()];
+        table.row(row.into_iter().take(columns));
     }
     let average = percent(result.ood_average);
-    table.row(["average".to_owned(), "OOD".to_owned(), String::new(), average, String::new()]);
+    let row = ["average".to_owned(), "OOD".to_owned(), String::new(), average, String::new()];
+    table.row(row.into_iter().take(columns));
     table.to_string()
 }
 

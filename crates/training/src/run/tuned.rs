@@ -13,6 +13,7 @@ use super::results::file_name;
 use super::run_dir::{RunDir, RunRecord};
 use crate::config::{Keep, TrainSettings};
 use crate::error::TrainError;
+use crate::state::saved_steps;
 
 /// Why the model of a run cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -141,6 +142,19 @@ impl RunFiles {
     /// Returns the name that the base was opened by, if recorded.
     pub fn base_reference(&self) -> Option<&str> {
         self.record.base.as_deref()
+    }
+
+    /// Returns the steps done and the steps planned of a run that is not finished; `None` for a finished one.
+    ///
+    /// # Errors
+    /// [`TrainError`] for a `report.json` that cannot be read.
+    pub fn unfinished(&self) -> Result<Option<(u64, u64)>, TrainError> {
+        if self.dir.report()?.is_some() {
+            return Ok(None);
+        }
+        // Without its states a run counts as one without a step: it cannot be resumed.
+        let done = saved_steps(&self.dir.states()).unwrap_or_default().into_iter().max().unwrap_or(0);
+        Ok(Some((done, self.train.total_steps(self.record.samples))))
     }
 
     /// Returns the softmax temperature of the loss, for the model's probabilities.

@@ -163,13 +163,13 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
         Data::Set(path, images) => {
             let set = TestSet::new(path.display().to_string(), images, head.classes())?;
             let outcome = measure(&*model.encoder, &head, &set, &options, session)?;
-            print_set(&outcome.evaluation, args.json)?;
+            print_set(&outcome.evaluation, &set, args.json)?;
             (outcome.evaluation, vec![(set.name, outcome.predictions)])
         }
         Data::Suite(source) => {
             let suite = source.open(head.classes(), args.decode.on_error)?;
             let outcome = measure_suite("evaluating", &*model.encoder, &head, &suite, &options, session)?;
-            print_suite(&outcome.result, args.json)?;
+            print_suite(&outcome.result, &suite, args.json)?;
             (outcome.result.id.evaluation, outcome.predictions)
         }
     };
@@ -260,6 +260,7 @@ fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Swe
     let grid = args.alpha.get()?;
     let source = Source::new(suite, args.dataset.root.as_deref())?;
     let run = ClassificationRun::open(METHODS, &args.run)?.with_text_cache(text_cache());
+    model::warn_if_unfinished(run.run())?;
     let sets = source.open(run.classes(), args.decode.on_error)?;
     sweep::check_out(args)?;
     let device = session.device()?;
@@ -315,11 +316,11 @@ fn each(result: &SuiteResult) -> impl Iterator<Item = &NamedEvaluation> {
     std::iter::once(&result.id).chain(&result.ood)
 }
 
-fn print_suite(result: &SuiteResult, json: JsonFlag) -> anyhow::Result<()> {
+fn print_suite(result: &SuiteResult, suite: &Suite, json: JsonFlag) -> anyhow::Result<()> {
     if json.json {
         output::print_json(&result.clone().without_confusion())
     } else {
-        output::print(&suite_table(result))
+        output::print(&suite_table(result, suite))
     }
 }
 

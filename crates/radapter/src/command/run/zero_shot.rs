@@ -17,5 +17,5 @@ pub(super) fn run(args: &ZeroShotArgs, session: &Session) -> anyhow::Result<()> 
     let set = TestSet::new(args.data.display().to_string(), images, &found)?;
     let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
     let outcome = suite::measure(&*model.encoder, &head, &set, &options, session)?;
-    suite::print_set(&outcome.evaluation, args.json)
+    suite::print_set(&outcome.evaluation, &set, args.json)
 }
