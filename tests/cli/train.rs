@@ -66,7 +66,10 @@ fn inspect_shows_step_settings_and_metrics() {
 fn settings_are_on_stderr_and_results_on_stdout() {
     let folder = Folder::new();
     let done = training(&folder, "run", &format!("{SHORT} --set epochs=1")).succeed();
-    assert!(done.stdout.contains("tuned parameters") && done.stdout.contains("report.html"), "{}", done.stdout);
+    for part in ["tuned parameters", "report.html", " of it in steps", "images/s", " points on 3 validation samples"] {
+        assert!(done.stdout.contains(part), "{part}: {}", done.stdout);
+    }
+    assert!(!done.stderr.contains("top5"), "it is 1 with three classes: {}", done.stderr);
     for part in
         ["batch_size = 8", "warmup = 0", "27 images of 3 classes", "3 steps", "the base model: top1 ", " % (base "]
     {
@@ -244,7 +247,12 @@ fn a_finished_run_starts_another_and_its_base_is_the_default_model() {
             .with("--out", folder.join(out))
     };
     let done = again("second").succeed();
-    assert!(done.stderr.contains("starting from the weights of"), "{}", done.stderr);
+    for part in ["starting from the weights of", "the base model: top1 ", "the weights to start from: top1 "] {
+        assert!(done.stderr.contains(part), "{part}: {}", done.stderr);
+    }
+    assert!(done.stdout.contains("before the first step"), "{}", done.stdout);
+    let first = lines(&folder.join("second"), "validation").into_iter().filter(|line| line["step"] == 0);
+    assert_eq!(first.map(|line| line["start"] == true).collect::<Vec<_>>(), [false, true]);
     let config: toml::Table = std::fs::read_to_string(folder.join("second/config.toml")).unwrap().parse().unwrap();
     assert_eq!(config["from"].as_str(), trained().run().canonicalize().unwrap().to_str());
     assert_eq!(config["base"].as_str(), trained().model().canonicalize().unwrap().to_str());
@@ -254,6 +262,8 @@ fn a_finished_run_starts_another_and_its_base_is_the_default_model() {
     assert_ne!(weights("second"), weights("plain"));
 
     again("third").args(["--method", "full"]).fail(1, &["its method is r-adapter, and this run's is full", "--model"]);
+    let words = ["run cannot start this run", "adapter.rank is \"full\" in that run and 2 in this one", "config.toml"];
+    again("third").args(["--set", "adapter.rank=2"]).fail(1, &words);
     again("third").args(["--resume"]).fail(2, &["--from", "--resume"]);
     again("third").args(["--arch", "ViT-B-32"]).fail(2, &["--arch is for the file of --model", "omit it"]);
     assert!(!folder.join("third").exists());
@@ -268,6 +278,10 @@ fn a_suite_is_measured_after_a_training_for_the_base_the_run_and_alpha_1() {
     assert_eq!(alphas, [0.0, 0.5, 1.0]);
     let saved: Value = serde_json::from_slice(&std::fs::read(folder.join("run/suite.json")).unwrap()).unwrap();
     assert_eq!(saved, suite);
+    let page = std::fs::read_to_string(folder.join("run/report.html")).unwrap();
+    for part in ["The suite at alpha = 0.5: ", ">Suite</h2>", "far", "a mean over 3 samples"] {
+        assert!(page.contains(part), "{part}");
+    }
     for row in suite.as_array().unwrap() {
         let alpha = row["alpha"].to_string();
         let run = folder.join("run");

@@ -44,6 +44,11 @@ impl Validator for RetrievalValidator {
         &METRICS
     }
 
+    /// The images: captions of one image are not independent.
+    fn samples(&self, _metric: &str) -> Option<u64> {
+        Some(self.gallery.images() as u64)
+    }
+
     fn validate(
         &mut self,
         model: &dyn Encoder,

@@ -85,7 +85,7 @@ impl<T: Task> Plan<T> {
         let task = T::prepare(own, Sources { base: &base, data, run: None, seed, device: &device, progress })?;
         let samples = task.samples();
         let train = resolved(samples)?;
-        let mut warnings = train.warnings(train.total_steps(samples));
+        let mut warnings = train.warnings(samples);
         let changed = changed::<T>(methods, given, &schema, &facts(samples))?;
         warnings.extend(without_effect(methods, method, &train, &changed));
         warnings.extend(task.notes());

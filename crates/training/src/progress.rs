@@ -9,11 +9,12 @@ pub enum ProgressEvent {
     Started { done: u64, steps: u64, steps_per_epoch: u64 },
     /// A step is done.
     Step(StepProgress),
-    /// A validation is about to start; that of step 0 measures the base model.
+    /// A validation is about to start; that of step 0 measures the base model, or the weights that the run starts from.
     Validating { step: u64 },
-    /// A validation ended, with the task's metrics; `best` if it is the best so far. `base` has the metrics of the base model, and is
-    /// empty at step 0 and where the base was not measured.
-    Validated { step: u64, values: Vec<(String, f64)>, best: bool, base: Vec<(String, f64)> },
+    /// A validation ended, with the task's metrics; `best` if it is the best so far by `metric`. `base` has the metrics of the base
+    /// model, and is empty for the base itself and where it was not measured; at step 0 with `base`, the weights of another run that
+    /// the run starts from were measured.
+    Validated { step: u64, values: Vec<(String, f64)>, best: bool, base: Vec<(String, f64)>, metric: String },
     /// A state was saved.
     Saved { step: u64 },
     /// Training ended: complete, stopped early, interrupted or failed.

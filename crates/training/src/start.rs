@@ -92,9 +92,11 @@ impl Start {
         // A classifier that the loss does not use would have no gradient.
         let head = head.filter(|_| !objective.needs_text()).map(Param::from_tensor);
         let mut plain = TrainModel { clip, head };
-        if let Some(start) = begin.start_files(from.as_ref()) {
+        let start = begin.start_files(from.as_ref());
+        let has_start = start.is_some();
+        if let Some(start) = start {
             let last = phases.len().saturating_sub(1);
-            plain = start.load(plain, &*tuning, |key| tuning.trains(key, last))?;
+            plain = start.load(plain, &settings, &*tuning, |key| tuning.trains(key, last))?;
             if matches!(begin, Begin::New) {
                 files.extend(start.copies(tuning.stem(), plain.head.is_some())?);
             }
@@ -145,6 +147,7 @@ impl Start {
             alpha: settings.alpha,
             validator,
             base: measured,
+            has_start,
             interrupt,
             window: VecDeque::new(),
             settings,

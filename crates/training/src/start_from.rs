@@ -23,9 +23,9 @@ use crate::tuning::Tuning;
 pub(crate) fn check(from: &RunFiles, train: &TrainSettings, base_hash: &str) -> Result<(), TrainError> {
     let run = from.dir().path();
     let refused = |reason| Err(TrainError::StartFrom { run: run.to_owned(), reason });
-    if from.dir().report()?.is_none() {
+    if let Some((done, steps)) = from.unfinished()? {
         let resume = format!("radapter train --resume --out {}", run.display());
-        return refused(format!("it is not finished; finish it with `{resume}`"));
+        return refused(format!("it is not finished ({done} of {steps} steps); finish it with `{resume}`"));
     }
     let (theirs, own) = (&from.train().method, &train.method);
     if theirs != own {
@@ -81,11 +81,13 @@ impl StartFiles<'_> {
     pub(crate) fn load<A: Adapter>(
         &self,
         model: TrainModel<A>,
+        settings: &TrainSettings,
         tuning: &dyn Tuning<A>,
         trains: impl Fn(&str) -> bool,
     ) -> Result<TrainModel<A>, TrainError> {
         let path = self.path(tuning.stem());
-        let mut started = TrainModel { clip: tuning.read(model.clip.clone(), &path)?, head: model.head.clone() };
+        let clip = tuning.read(model.clip.clone(), &path).map_err(|error| self.misfit(error, settings))?;
+        let mut started = TrainModel { clip, head: model.head.clone() };
         if let Some(head) = &model.head {
             let path = self.path(HEAD);
             let found = tensor_file::read(&path)?;
@@ -113,6 +115,31 @@ impl StartFiles<'_> {
                 Err(TrainError::Unreadable { path, reason })
             }
         }
+    }
+}
+
+impl StartFiles<'_> {
+    /// Names the run whose weights do not fit, and the settings in which it differs.
+    fn misfit(&self, error: TrainError, settings: &TrainSettings) -> TrainError {
+        let Self::Other(from) = self else { return error };
+        let form = |train: &TrainSettings| toml::Table::try_from(&train.adapter).unwrap_or_default();
+        let (theirs, own) = (form(from.train()), form(settings));
+        // How adapters are dropped does not change their form.
+        let formed = theirs.iter().filter(|(key, _)| !key.starts_with("drop"));
+        let differ = formed.filter_map(|(key, value)| match own.get(key) {
+            Some(own) if own != value => Some(format!("; adapter.{key} is {value} in that run and {own} in this one")),
+            _ => None,
+        });
+        let differ: String = differ.collect();
+        if differ.is_empty() {
+            return error;
+        }
+        let run = from.dir().path().to_owned();
+        let reason = format!(
+            "{error}{differ}; use that run's settings, as `--config {}` does",
+            run.join(RunDir::CONFIG).display()
+        );
+        TrainError::StartFrom { run, reason }
     }
 }
 

@@ -12,7 +12,8 @@ use super::cases::{Case, Kind, has_entries};
 use super::world::files;
 
 /// Figures of time and machine in JSON files.
-const TIMES: [&str; 6] = ["seconds", "samples_per_second", "times", "peak_memory_bytes", "threads", "stamps"];
+const TIMES: [&str; 7] =
+    ["seconds", "step_seconds", "samples_per_second", "times", "peak_memory_bytes", "threads", "stamps"];
 
 /// Files by their path in the case's folder, without what faults may change: times, event files, temporary files.
 pub(crate) type Content = BTreeMap<String, Vec<u8>>;

@@ -4,13 +4,15 @@ use std::path::Path;
 
 use radapter_training::{Line, Report, RunDir, RunRecord, StepTimes, TrainLine, ValidationLine, read_metrics};
 
-use crate::{Chart, Mark, Page, ReportError, Scale, Series, Term, dotted, duration, grouped, percent};
+use crate::{Chart, Interval, Mark, Page, ReportError, Scale, Series, Term, dotted, duration, grouped, percent};
 
 mod curve;
 mod outcome;
+mod suite;
 
 use curve::{smoothed, thinned};
 use outcome::outcome;
+use suite::Suite;
 
 /// Renders the run in a directory as an HTML page, from the metrics recorded so far; the run need not be finished. `unit` names the
 /// task's samples in the plural, such as `pairs`.
@@ -26,7 +28,7 @@ pub fn training_report(run: &Path, unit: &str) -> Result<String, ReportError> {
         Some(name) => name.to_string_lossy().into_owned(),
         None => run.display().to_string(),
     };
-    page(run, &name, unit, &record, report.as_ref(), &lines)
+    page(run, &name, unit, &record, report.as_ref(), &lines, Suite::read(run)?.as_ref())
 }
 
 fn page(
@@ -36,6 +38,7 @@ fn page(
     record: &RunRecord,
     report: Option<&Report>,
     lines: &[Line],
+    suite: Option<&Suite>,
 ) -> Result<String, ReportError> {
     let toml_error = |part| move |error| ReportError::Record { run: run.to_owned(), part, error };
     let mut train = Vec::new();
@@ -57,15 +60,19 @@ fn page(
     };
     let lead = format!("{what} on {} {unit}, {state}.", grouped(record.samples as u64));
     let mut page = Page::new(&format!("Training run: {name}"), &lead);
-    page.verdict(&outcome(&settings.best, settings.keep, report.is_some(), &validations));
-    page.terms(&[Term::Id, Term::Ood]);
+    let of_suite = suite.and_then(|suite| suite.verdict(settings.alpha.get()));
+    page.verdict(&outcome(&settings.best, settings.keep, report.is_some(), &validations, of_suite.as_deref()));
+    page.terms(if of_suite.is_some() { &[Term::Id, Term::Ood, Term::Alpha] } else { &[Term::Id, Term::Ood] });
     page.facts(&facts(report, unit, &train, &validations));
 
     page.section("Curves");
     page.charts(&curves(&train, unit));
     if !validations.is_empty() {
         page.section("Validation");
-        validation(&mut page, &validations);
+        validation(&mut page, &validations, &settings.best);
+    }
+    if let Some(suite) = suite {
+        suite.show(&mut page);
     }
 
     page.section("Settings");
@@ -92,6 +99,9 @@ fn facts(
         if let Some(base) = best.base {
             fact(&format!("{} of the base model", best.metric), percent(base));
         }
+        if let Some(start) = best.start {
+            fact(&format!("{} before the first step", best.metric), percent(start));
+        }
     } else if let Some(best) = validations.iter().rev().find(|line| line.best) {
         fact("best so far", format!("step {}", best.step));
     }
@@ -107,7 +117,7 @@ fn facts(
     if let Some(report) = report {
         fact("tuned parameters", grouped(report.tuned_parameters as u64));
         fact("time", duration(report.seconds));
-        fact("speed", format!("{:.1} {unit}/s", report.samples_per_second));
+        fact("speed of steps", format!("{:.1} {unit}/s", report.samples_per_second));
         if let Some(bytes) = report.peak_memory_bytes {
             fact("peak memory", format!("{:.2} GiB", bytes as f64 / f64::from(1 << 30)));
         }
@@ -144,7 +154,8 @@ fn value(line: &ValidationLine, name: &str) -> Option<f64> {
     line.values.get(name).and_then(|value| value.as_f64())
 }
 
-fn validation(page: &mut Page, validations: &[&ValidationLine]) {
+/// `best` is the metric whose number of samples is recorded.
+fn validation(page: &mut Page, validations: &[&ValidationLine], best: &str) {
     let mut names: Vec<&str> = Vec::new();
     for line in validations {
         for name in line.values.keys() {
@@ -153,19 +164,26 @@ fn validation(page: &mut Page, validations: &[&ValidationLine]) {
             }
         }
     }
-    // The validation of step 0 is that of the base model.
-    let base = validations.iter().find(|line| line.step == 0);
+    let base = validations.iter().find(|line| line.step == 0 && !line.start);
     let tuned = || validations.iter().filter(|line| line.step > 0);
     let steps = tuned().map(|line| line.step as f64);
     let ends = (tuned().next().map_or(0.0, |line| line.step as f64), steps.fold(0.0, f64::max));
+    let samples = validations.iter().find_map(|line| line.samples);
     let mut series = Vec::new();
     for (colour, name) in names.iter().enumerate() {
         if let Some(base) = base.and_then(|line| value(line, name)) {
             let ends = vec![(ends.0, base), (ends.1, base)];
             series.push(Series::new(format!("{name}, base"), colour, Mark::Dashed, ends));
         }
-        let points = tuned().filter_map(|line| Some((line.step as f64, value(line, name)?))).collect();
-        series.push(Series::new(*name, colour, Mark::Dots, points));
+        let points: Vec<_> = tuned().filter_map(|line| Some((line.step as f64, value(line, name)?))).collect();
+        let one = Series::new(*name, colour, Mark::Dots, points.clone());
+        series.push(match samples {
+            Some(samples) if *name == best => {
+                let bar = |&(_, value): &(f64, f64)| Interval::wilson(value, samples);
+                one.with_bars(points.iter().map(bar).map(|bar| (bar.low, bar.high)).collect())
+            }
+            _ => one,
+        });
     }
     page.charts(&[Chart {
         title: "Validation of the averaged, merged model".to_owned(),
@@ -173,16 +191,17 @@ fn validation(page: &mut Page, validations: &[&ValidationLine]) {
         y: ("validation metric".to_owned(), Scale::Percent),
         series,
     }]);
-    page.caption(
-        "Validation data are held-out data of the training set's kind (ID). No error bars: the record does not say how many there \
-         are.",
-    );
+    let bars = match samples {
+        Some(samples) => format!("Bars: 95 % intervals of {best} (Wilson's score), a mean over {samples} samples."),
+        None => format!("No error bars: it is not known of how many independent samples {best} is a mean."),
+    };
+    page.caption(&format!("Validation data are held-out data of the training set's kind (ID). {bars}"));
     let mut columns = vec!["step>".to_owned(), "epoch>".to_owned()];
     columns.extend(names.iter().map(|name| format!("{name}>")));
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let row = |line: &&ValidationLine| {
         let mut row = match line.step {
-            0 => vec!["base model".to_owned(), String::new()],
+            0 => vec![if line.start { "start" } else { "base model" }.to_owned(), String::new()],
             step => vec![step.to_string(), line.epoch.to_string()],
         };
         row.extend(names.iter().map(|name| value(line, name).map_or_else(String::new, percent)));

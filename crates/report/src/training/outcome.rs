@@ -4,18 +4,26 @@ use radapter_training::ValidationLine;
 use radapter_training::config::Keep;
 
 use super::value;
-use crate::percent;
+use crate::{Change, Interval, percent, verdict_on};
 
-/// What validation by `metric` says of the model that the run keeps, beside the base model if that was measured. Only figures: the
-/// record does not say on how many samples they were measured.
-pub(super) fn outcome(metric: &str, keep: Keep, finished: bool, validations: &[&ValidationLine]) -> String {
-    let base = validations.iter().find(|line| line.step == 0).and_then(|line| value(line, metric));
+/// What validation by `metric` says of the model that the run keeps, beside the base model if that was measured, and what a suite
+/// says. A verdict needs the number of validation samples.
+pub(super) fn outcome(
+    metric: &str,
+    keep: Keep,
+    finished: bool,
+    validations: &[&ValidationLine],
+    suite: Option<&str>,
+) -> String {
+    let first = |start| validations.iter().find(|line| line.step == 0 && line.start == start);
+    let base = first(false).and_then(|line| value(line, metric));
     let tuned: Vec<&&ValidationLine> = validations.iter().filter(|line| line.step > 0).collect();
     let shown = match keep {
         Keep::Best => tuned.iter().rfind(|line| line.best),
         Keep::Last => tuned.last(),
     };
-    let Some((step, now)) = shown.and_then(|line| Some((line.step, value(line, metric)?))) else {
+    let Some((step, now, samples)) = shown.and_then(|line| Some((line.step, value(line, metric)?, line.samples)))
+    else {
         let none = if finished { "No validation of the tuned model" } else { "No validation yet" };
         return match base {
             Some(base) => format!("{none}; the base model has {metric} {} on the validation data.", percent(base)),
@@ -23,6 +31,10 @@ pub(super) fn outcome(metric: &str, keep: Keep, finished: bool, validations: &[&
         };
     };
     let state = if finished { "" } else { "Not finished. " };
+    let clear = base.zip(samples).map_or_else(String::new, |(base, samples)| {
+        let change = Change::between(Interval::wilson(base, samples), Interval::wilson(now, samples));
+        format!(" {}", verdict_on(&format!("{samples} samples"), change))
+    });
     let (count, now) = (tuned.len(), percent(now));
     let chosen = match (keep, count) {
         (_, 1) => format!("at step {step}"),
@@ -31,12 +43,14 @@ pub(super) fn outcome(metric: &str, keep: Keep, finished: bool, validations: &[&
         }
         (Keep::Last, _) => format!("last of {count} validations, at step {step}"),
     };
+    let start = first(true).and_then(|line| value(line, metric));
+    let start = start.map_or_else(String::new, |start| format!(", start {}", percent(start)));
     let beside = match base {
-        Some(base) => format!("base {}, tuned {now} ({chosen}).", percent(base)),
+        Some(base) => format!("base {}{start}, tuned {now} ({chosen}).", percent(base)),
         None => format!("tuned {now} ({chosen}); the base model was not measured."),
     };
-    format!(
-        "{state}{metric} on the validation data: {beside} Whether the model is robust on other data (OOD) is not measured in \
-         training; radapter sweep and radapter eval measure it."
-    )
+    let other = suite.unwrap_or(
+        "Whether the model is robust on other data (OOD) was not measured; radapter sweep and radapter eval measure it.",
+    );
+    format!("{state}{metric} on the validation data: {beside}{clear} {other}")
 }

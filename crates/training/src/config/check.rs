@@ -2,7 +2,7 @@
 
 use radapter_settings::{OrNone, SettingsError};
 
-use super::TrainSettings;
+use super::{Decay, TrainSettings};
 
 impl TrainSettings {
     /// Checks the constraints between settings.
@@ -28,9 +28,23 @@ impl TrainSettings {
         )
     }
 
-    /// Returns warnings for a run of `total` steps.
-    pub fn warnings(&self, total: u64) -> Vec<String> {
+    /// Returns warnings for a run over `samples`.
+    pub fn warnings(&self, samples: usize) -> Vec<String> {
+        let total = self.total_steps(samples);
         let mut warnings = Vec::new();
+        if self.batch_size > samples {
+            warnings.push(format!(
+                "batch_size = {} is more than the {samples} training samples; a step has all {samples} of them, once each, and is an epoch",
+                self.batch_size
+            ));
+        }
+        if self.schedule == Decay::Cosine && self.final_lr > self.lr {
+            let (lr, floor, peak) = (self.lr, self.final_lr, self.lr + self.final_lr);
+            warnings.push(format!(
+                "final_lr = {floor:e} is above lr = {lr:e}; the cosine is added to it, so that the learning rate is {peak:e} after the \
+                 warm-up and ends at {floor:e}"
+            ));
+        }
         if let OrNone::Some(m) = self.ema {
             let left = m.powf(total as f64);
             if left > 0.1 {

@@ -38,7 +38,7 @@ settings! {
         pub batch_size: usize = Spec::rule("min(64, samples)", |_, facts| (facts.samples.clamp(1, 64) as i64).into()).flag("N").at_least(1.0),
         /// Base learning rate of the schedule.
         pub lr: f64 = Spec::toml("5e-4").flag("LR").above(0.0),
-        /// Floor of the cosine schedule.
+        /// Floor of the cosine schedule, which is added to it: the rate falls from lr + final_lr to final_lr.
         pub final_lr: f64 = Spec::toml("1e-6").at_least(0.0),
         /// Decoupled weight decay of AdamW; one-dimensional parameters are not decayed.
         pub weight_decay: f64 = Spec::toml("0.0").at_least(0.0),

@@ -42,7 +42,8 @@ pub struct TrainLine {
     pub times: StepTimes,
 }
 
-/// Record of a validation. That of step 0 is the base model's, measured before the first step and never the best.
+/// Record of a validation. That of step 0 is the base model's, measured before the first step and never the best; a run that starts
+/// from another has a second one of step 0, of the weights that it starts from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ValidationLine {
     /// Steps done.
@@ -53,6 +54,12 @@ pub struct ValidationLine {
     pub values: serde_json::Map<String, serde_json::Value>,
     /// Whether this is the best so far.
     pub best: bool,
+    /// Whether this measures the weights of another run that the run starts from.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub start: bool,
+    /// Number of samples that the metric of the setting `best` is a mean over, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<u64>,
     /// Time that the validation took.
     pub seconds: f64,
 }
@@ -72,11 +79,12 @@ impl Line {
         }
     }
 
-    /// Returns the metrics of a base model.
-    fn base(&self) -> Option<Vec<(String, f64)>> {
+    /// Returns the validation before the first step: of a base model, or of the weights that a run starts from.
+    fn first(&self) -> Option<(bool, Vec<(String, f64)>)> {
         match self {
             Self::Validation(line) if line.step == 0 => {
-                Some(line.values.iter().filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect())
+                let value = |(name, value): (&String, &serde_json::Value)| Some((name.clone(), value.as_f64()?));
+                Some((line.start, line.values.iter().filter_map(value).collect()))
             }
             _ => None,
         }
@@ -89,8 +97,26 @@ pub(crate) struct Metrics {
     path: PathBuf,
     /// Loss of the last recorded step.
     last_loss: Option<f64>,
-    /// Metrics of the base model, if they are recorded.
-    base: Vec<(String, f64)>,
+    first: First,
+}
+
+/// Metrics before the first step; empty where they are not recorded.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct First {
+    /// Of the base model.
+    pub(crate) base: Vec<(String, f64)>,
+    /// Of the weights that the run starts from, if those of another run.
+    pub(crate) start: Vec<(String, f64)>,
+}
+
+impl First {
+    fn note(&mut self, line: &Line) {
+        match line.first() {
+            Some((false, values)) => self.base = values,
+            Some((true, values)) => self.start = values,
+            None => {}
+        }
+    }
 }
 
 /// Content of the file up to a step.
@@ -99,13 +125,13 @@ struct Done {
     /// Length of their lines.
     keep: u64,
     last_loss: Option<f64>,
-    base: Vec<(String, f64)>,
+    first: First,
 }
 
 impl Metrics {
     /// Opens the file and removes the lines beyond step `done`, whose steps will run again, and a torn last line.
     pub(crate) fn open(storage: &dyn Storage, path: &Path, done: u64) -> Result<Self, TrainError> {
-        let Done { keep, last_loss, base } = match File::open(path) {
+        let Done { keep, last_loss, first } = match File::open(path) {
             Ok(file) => Self::done(&file, done).map_err(TrainError::io("read", path))?,
             Err(error) if error.kind() == ErrorKind::NotFound => Done::default(),
             Err(error) => return Err(TrainError::io("open", path)(error)),
@@ -113,7 +139,7 @@ impl Metrics {
         let file = storage.append(path, keep).map_err(TrainError::io("open", path))?;
         // The name of a new file.
         storage.sync_folder(folder_of(path)).map_err(TrainError::io("sync", path))?;
-        Ok(Self { file, path: path.to_owned(), last_loss, base })
+        Ok(Self { file, path: path.to_owned(), last_loss, first })
     }
 
     /// Reads the lines up to step `done`.
@@ -129,7 +155,7 @@ impl Metrics {
                 Ok(parsed) if whole && parsed.step() <= done => {
                     found.keep += length as u64;
                     found.last_loss = parsed.loss().or(found.last_loss);
-                    found.base = parsed.base().unwrap_or(found.base);
+                    found.first.note(&parsed);
                 }
                 _ => return Ok(found),
             }
@@ -141,15 +167,13 @@ impl Metrics {
         let mut text = serde_json::to_vec(line).map_err(|e| self.fail()(e.into()))?;
         text.push(b'\n');
         self.last_loss = line.loss().or(self.last_loss);
-        if let Some(base) = line.base() {
-            self.base = base;
-        }
+        self.first.note(line);
         self.file.write_all(&text).map_err(self.fail())
     }
 
-    /// Returns the metrics of the base model; empty if it was not measured.
-    pub(crate) fn base(&self) -> &[(String, f64)] {
-        &self.base
+    /// Returns the metrics before the first step.
+    pub(crate) fn first(&self) -> &First {
+        &self.first
     }
 
     pub(crate) fn last_loss(&self) -> Option<f64> {
@@ -217,6 +241,8 @@ mod tests {
             epoch: 1,
             values: serde_json::Map::new(),
             best: true,
+            start: false,
+            samples: None,
             seconds: 0.5,
         });
         for line in [train(1), train(2), validation.clone(), train(3), train(4)] {

@@ -26,7 +26,10 @@ pub struct Report {
     pub stopped_early: bool,
     /// Seconds spent on steps, validations and saving, over all sessions.
     pub seconds: f64,
-    /// Average over `seconds`.
+    /// The part of `seconds` that was spent on steps.
+    #[serde(default)]
+    pub step_seconds: f64,
+    /// Average over `step_seconds`.
     pub samples_per_second: f64,
     /// Number of trained parameters.
     pub tuned_parameters: usize,
@@ -50,6 +53,12 @@ pub struct Best {
     /// The metric of the base model, if it was measured.
     #[serde(default)]
     pub base: Option<f64>,
+    /// The metric of the weights that the run started from, if they are those of another run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<f64>,
+    /// Number of samples that the metric is a mean over, if [`Validator::samples`](crate::Validator::samples) knows it.
+    #[serde(default)]
+    pub samples: Option<u64>,
 }
 
 /// Returns the peak resident memory of this process in bytes.

@@ -29,6 +29,7 @@ pub(crate) const FORMAT: &str = "radapter-run-v1";
 /// | `start-adapters.safetensors`, … | the weights that the run started from, if those of another run |
 /// | `best/` | the files that evaluation uses, as of the best validation |
 /// | `report.json` | [`Report`], once the run is finished |
+/// | `suite.json` | the results of `train --suite`, which the command writes |
 /// | `events.out.tfevents.*` | the metrics for TensorBoard, with `log.tensorboard = true` |
 /// | `lock` | held by the training process |
 ///
@@ -98,6 +99,8 @@ fn to_toml(record: &impl Serialize) -> Result<String, TrainError> {
 
 impl RunDir {
     pub(crate) const CONFIG: &str = "config.toml";
+    /// The results of `train --suite`.
+    pub const SUITE: &str = "suite.json";
     const METRICS: &str = "metrics.jsonl";
     const STATES: &str = "state";
     const REPORT: &str = "report.json";

@@ -73,6 +73,8 @@ impl EventFile {
                 ];
                 (line.step, scalars.map(|(tag, value)| Value::new(tag, value)).to_vec())
             }
+            // A tag has one value for a step: at step 0 the base model's.
+            Line::Validation(line) if line.start => return Ok(()),
             Line::Validation(line) => {
                 let measures = line.values.iter().filter_map(|(name, value)| Some((name, value.as_f64()?)));
                 (line.step, measures.map(|(name, value)| Value::new(format!("validation/{name}"), value)).collect())
@@ -268,7 +270,15 @@ mod tests {
         first.append(&train(2)).unwrap();
         let values = [("top1".to_owned(), 0.75.into()), ("note".to_owned(), "none".into())].into_iter().collect();
         first
-            .append(&Line::Validation(ValidationLine { step: 2, epoch: 1, values, best: true, seconds: 0.5 }))
+            .append(&Line::Validation(ValidationLine {
+                step: 2,
+                epoch: 1,
+                values,
+                best: true,
+                start: false,
+                samples: None,
+                seconds: 0.5,
+            }))
             .unwrap();
         let mut second = EventFile::create(&Disk, dir.path(), 1).unwrap();
         second.append(&train(2)).unwrap();

@@ -41,7 +41,7 @@ pub(crate) fn run<A: Adapter + Sync>(
         steps: session.total,
         steps_per_epoch: session.batching.steps_per_epoch(),
     });
-    session.measure_base(listener)?;
+    session.measure_first(&model, listener)?;
     while !session.is_complete() {
         let started = Instant::now();
         let mut times = StepTimes::default();

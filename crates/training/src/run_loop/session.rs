@@ -54,6 +54,8 @@ pub(crate) struct Session<A: Adapter> {
     pub(crate) validator: Option<Box<dyn Validator>>,
     /// The base model and its classifier until they are measured; `None` for a run that continues after its first step.
     pub(crate) base: Option<(Clip, Option<Tensor<2>>)>,
+    /// Whether the run starts from the weights of another.
+    pub(crate) has_start: bool,
     pub(crate) interrupt: Arc<AtomicBool>,
     /// Samples and seconds of the last steps.
     pub(crate) window: VecDeque<(usize, f64)>,
@@ -73,27 +75,6 @@ pub(crate) fn phase_of(phases: &[Phase], step: u64) -> (usize, u64) {
 
 fn value_of(values: &[(String, f64)], metric: &str) -> Option<f64> {
     values.iter().find(|(name, _)| name == metric).map(|(_, value)| *value)
-}
-
-/// Returns the metrics of a model after `step` steps, and the value of `best`, the one that selects the best.
-fn measure(
-    validator: &mut dyn Validator,
-    encoder: &dyn Encoder,
-    head: Option<&Tensor<2>>,
-    step: u64,
-    best: &str,
-    listener: &mut dyn ProgressListener,
-) -> Result<(Vec<(String, f64)>, f64), TrainError> {
-    listener.event(&ProgressEvent::Validating { step });
-    tracing::debug!("validating step {step}");
-    let values = validator.validate(encoder, head).map_err(|error| TrainError::Validation { step, error })?;
-    match value_of(&values, best) {
-        Some(value) => Ok((values, value)),
-        None => Err(TrainError::NoSuchMetric {
-            metric: best.to_owned(),
-            found: values.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "),
-        }),
-    }
 }
 
 /// Result of a step, to be recorded.
@@ -151,6 +132,7 @@ impl<A: Adapter> Session<A> {
         self.counters.samples += samples as u64;
         let (step, epoch) = (self.counters.step, self.epoch());
         let seconds = started.elapsed().as_secs_f64();
+        self.counters.step_seconds += seconds;
         self.write(&Line::Train(TrainLine {
             step,
             epoch,
@@ -187,18 +169,66 @@ impl<A: Adapter> Session<A> {
         (samples as f64 / seconds, left * seconds / self.window.len() as f64)
     }
 
-    /// Measures the base model once, before the first step of the run. No adapter, average or counter is involved, so that training
-    /// is the same without it.
-    pub(crate) fn measure_base(&mut self, listener: &mut dyn ProgressListener) -> Result<(), TrainError> {
+    /// Measures the base model once, before the first step of the run, and `model` if it starts from another run. No average or
+    /// counter is involved, so that training is the same without it.
+    pub(crate) fn measure_first(
+        &mut self,
+        model: &TrainModel<A>,
+        listener: &mut dyn ProgressListener,
+    ) -> Result<(), TrainError> {
         let Some((base, head)) = self.base.take() else { return Ok(()) };
-        let Some(validator) = self.validator.as_deref_mut().filter(|_| self.metrics.base().is_empty()) else {
-            return Ok(());
-        };
         let started = Instant::now();
-        let (values, _) = measure(validator, &base, head.as_ref(), self.counters.step, &self.settings.best, listener)?;
-        self.record_validation(values, false, started, listener)?;
+        if self.metrics.first().base.is_empty() {
+            let values = self.measure(&base, head.as_ref(), listener)?;
+            self.record_validation(values, false, started, listener)?;
+        }
+        drop((base, head));
+        if self.has_start && self.metrics.first().start.is_empty() {
+            let started = Instant::now();
+            let values = self.measure_model(model, None, listener)?;
+            self.record_validation(values, false, started, listener)?;
+        }
         self.counters.seconds += started.elapsed().as_secs_f64();
         Ok(())
+    }
+
+    /// Returns the metrics of a model; the run must have a validator.
+    fn measure(
+        &mut self,
+        encoder: &dyn Encoder,
+        head: Option<&Tensor<2>>,
+        listener: &mut dyn ProgressListener,
+    ) -> Result<Vec<(String, f64)>, TrainError> {
+        let Some(validator) = self.validator.as_deref_mut() else { return Ok(Vec::new()) };
+        let step = self.counters.step;
+        listener.event(&ProgressEvent::Validating { step });
+        tracing::debug!("validating step {step}");
+        let values = validator.validate(encoder, head).map_err(|error| TrainError::Validation { step, error })?;
+        match value_of(&values, &self.settings.best) {
+            Some(_) => Ok(values),
+            None => Err(TrainError::NoSuchMetric {
+                metric: self.settings.best.clone(),
+                found: values.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "),
+            }),
+        }
+    }
+
+    /// Returns the metrics of the model as evaluation uses it.
+    fn measure_model(
+        &mut self,
+        model: &TrainModel<A>,
+        averages: Option<&Named>,
+        listener: &mut dyn ProgressListener,
+    ) -> Result<Vec<(String, f64)>, TrainError> {
+        let step = self.counters.step;
+        let (encoder, head) = evaluated(model, averages, &*self.tuning, self.alpha)
+            .map_err(|error| TrainError::Validation { step, error: error.into() })?;
+        self.measure(&*encoder, head.as_ref(), listener)
+    }
+
+    /// Returns the number of samples that the metric which selects the best is a mean over, if known.
+    fn samples(&self) -> Option<u64> {
+        self.validator.as_ref().and_then(|validator| validator.samples(&self.settings.best))
     }
 
     /// Writes the line of a validation that began at `started`, and notifies the listener.
@@ -210,15 +240,18 @@ impl<A: Adapter> Session<A> {
         listener: &mut dyn ProgressListener,
     ) -> Result<(), TrainError> {
         let step = self.counters.step;
-        let base = self.metrics.base().to_vec();
+        let base = self.metrics.first().base.clone();
         self.write(&Line::Validation(ValidationLine {
             step,
             epoch: if step == 0 { 0 } else { self.epoch() },
             values: values.iter().map(|(name, value)| (name.clone(), (*value).into())).collect(),
             best,
+            start: step == 0 && !base.is_empty(),
+            samples: self.samples(),
             seconds: started.elapsed().as_secs_f64(),
         }))?;
-        listener.event(&ProgressEvent::Validated { step, values, best, base });
+        let metric = self.settings.best.clone();
+        listener.event(&ProgressEvent::Validated { step, values, best, base, metric });
         Ok(())
     }
 
@@ -229,12 +262,13 @@ impl<A: Adapter> Session<A> {
         averages: Option<&Named>,
         listener: &mut dyn ProgressListener,
     ) -> Result<bool, TrainError> {
-        let Some(validator) = self.validator.as_deref_mut() else { return Ok(false) };
-        let (step, started) = (self.counters.step, Instant::now());
-        let (encoder, head) = evaluated(model, averages, &*self.tuning, self.alpha)
-            .map_err(|error| TrainError::Validation { step, error: error.into() })?;
-        let (values, value) = measure(validator, &*encoder, head.as_ref(), step, &self.settings.best, listener)?;
-        let best = self.counters.stopping.validated(step, value, self.settings.patience.value());
+        if self.validator.is_none() {
+            return Ok(false);
+        }
+        let started = Instant::now();
+        let values = self.measure_model(model, averages, listener)?;
+        let value = value_of(&values, &self.settings.best).unwrap_or(f64::NAN);
+        let best = self.counters.stopping.validated(self.counters.step, value, self.settings.patience.value());
         self.record_validation(values, best, started, listener)?;
         Ok(best)
     }
@@ -335,13 +369,16 @@ impl<A: Adapter> Session<A> {
             steps_per_epoch: self.batching.steps_per_epoch(),
             stopped_early: counters.stopping.stopped && counters.step < self.total,
             seconds: counters.seconds,
-            samples_per_second: counters.samples as f64 / counters.seconds.max(f64::MIN_POSITIVE),
+            step_seconds: counters.step_seconds,
+            samples_per_second: counters.samples as f64 / counters.step_seconds.max(f64::MIN_POSITIVE),
             tuned_parameters,
             best: counters.stopping.best.map(|best| Best {
                 metric: self.settings.best.clone(),
                 value: best.value,
                 step: best.step,
-                base: value_of(self.metrics.base(), &self.settings.best),
+                base: value_of(&self.metrics.first().base, &self.settings.best),
+                start: value_of(&self.metrics.first().start, &self.settings.best),
+                samples: self.samples(),
             }),
             final_loss: self.metrics.last_loss(),
             peak_memory_bytes: peak_memory_bytes(),

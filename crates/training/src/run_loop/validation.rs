@@ -20,6 +20,12 @@ pub trait Validator: Send {
         &[]
     }
 
+    /// Returns the number of independent samples that a metric is a mean over, for its sampling error. `None` if it is no such mean,
+    /// or the number is not known.
+    fn samples(&self, _metric: &str) -> Option<u64> {
+        None
+    }
+
     /// Measures the model as evaluation uses it: averaged if the run averages, merged if the method allows; and the classifier
     /// `[classes, embed_dim]` if one is trained.
     ///

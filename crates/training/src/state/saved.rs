@@ -64,6 +64,9 @@ pub(crate) struct Counters {
     pub(crate) stopping: Stopping,
     /// Seconds spent on steps and validations, over all sessions.
     pub(crate) seconds: f64,
+    /// The part of `seconds` that was spent on steps.
+    #[serde(default)]
+    pub(crate) step_seconds: f64,
     /// Samples seen, over all sessions.
     pub(crate) samples: u64,
     /// Threads of the session that saved it: matrix products of the CPU backend may differ in the last bits with another number.
@@ -79,6 +82,7 @@ impl Counters {
             averages,
             stopping: Stopping::default(),
             seconds: 0.0,
+            step_seconds: 0.0,
             samples: 0,
             threads: threads(),
         }

@@ -69,6 +69,12 @@ fn an_average_that_keeps_the_start_warns() {
     assert!(resolve(&["steps=100"], 500).warnings.is_empty());
     assert!(resolve(&["ema=0.97", "steps=100"], 500).warnings.is_empty());
     assert!(resolve(&["warmup=70"], 500).warnings[0].contains("warmup"));
+    let large = &resolve(&["batch_size=501", "steps=100"], 500).warnings;
+    assert!(large[0].contains("batch_size = 501") && large[0].contains("all 500 of them"), "{large:?}");
+    assert!(resolve(&["batch_size=500", "steps=100"], 500).warnings.is_empty());
+    let floor = &resolve(&["lr=1e-3", "final_lr=2e-3", "steps=100"], 500).warnings;
+    assert!(floor[0].contains("the learning rate is 3e-3 after the warm-up and ends at 2e-3"), "{floor:?}");
+    assert!(resolve(&["lr=1e-3", "final_lr=2e-3", "schedule=constant", "steps=100"], 500).warnings.is_empty());
     assert!(resolve(&["alpha=1.2"], 500).warnings[0].contains("extrapolates"));
 }
 

@@ -181,6 +181,7 @@ fn the_base_model_is_measured_first_and_is_never_the_best() {
         for (name, value) in &expected {
             assert_eq!(line.values[name].as_f64(), Some(*value), "{settings:?}: {name}");
         }
+        assert!(ran.report.step_seconds > 0.0 && ran.report.step_seconds < ran.report.seconds);
         let best = ran.report.best.unwrap();
         assert!(best.step > 0, "{settings:?}");
         assert_eq!(best.base, expected.iter().find(|(name, _)| *name == best.metric).map(|(_, value)| *value));

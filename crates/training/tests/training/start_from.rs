@@ -49,6 +49,17 @@ fn a_run_starts_from_the_evaluated_weights_of_another_with_a_fresh_schedule() {
         let record = RunDir::open(&second).unwrap().record().unwrap();
         assert_eq!(record.from.as_deref(), first.canonicalize().unwrap().to_str(), "{settings:?}");
         let lines = read_metrics(&second.join("metrics.jsonl")).unwrap();
+        let first: Vec<_> = lines
+            .iter()
+            .filter_map(|line| if let Line::Validation(line) = line { Some(line) } else { None })
+            .take(3)
+            .collect();
+        assert_eq!(
+            first.iter().map(|line| (line.step, line.start, line.best)).collect::<Vec<_>>()[..2],
+            [(0, false, false), (0, true, false)]
+        );
+        // Nothing that f32 can show changes, so that the first validation is that of the start.
+        assert_eq!(first[1].values, first[2].values, "{settings:?}");
         let steps = lines.iter().filter_map(|line| if let Line::Train(line) = line { Some(line) } else { None });
         assert_eq!(steps.map(|line| (line.step, line.lr)).next(), Some((1, 1e-38)), "{settings:?}");
     }
@@ -97,11 +108,17 @@ fn a_run_that_does_not_fit_is_refused_before_anything_is_written() {
         assert!(!path("new").exists(), "{error}");
         error
     };
-    let error = refused(from(&path("unfinished"), &["epochs=1"]), &["not finished", "radapter train --resume --out"]);
+    let error = refused(
+        from(&path("unfinished"), &["epochs=1"]),
+        &["not finished (2 of 6 steps)", "radapter train --resume --out"],
+    );
     assert!(matches!(error, TrainError::StartFrom { .. }));
     refused(from(&path("full"), &["epochs=1"]), &["its method is full", "r-adapter", "--model"]);
     refused(from(&path("adapters"), &["epochs=1", "tune=all"]), &["its method is r-adapter"]);
-    refused(from(&path("adapters"), &["epochs=1", "adapter.rank=2"]), &["rank 2"]);
+    refused(
+        from(&path("adapters"), &["epochs=1", "adapter.rank=2"]),
+        &["rank 2", "adapters cannot start", "adapter.rank is \"full\" in that run and 2 in"],
+    );
     refused(from(&path("adapters"), &["epochs=1", "adapter.scale=0.5"]), &["adapter.scale"]);
     refused(from(&path("scaled"), &["epochs=1", "adapter.scale=0.25"]), &["adapter.scale", "0.5"]);
     let mut other = from(&path("full"), &["epochs=1", "tune=all"]);

@@ -182,10 +182,11 @@ fn of_run(path: &Path) -> anyhow::Result<Facts> {
     let record = run.record()?;
     let report = run.report()?;
     let metrics = if run.metrics().is_file() { read_metrics(&run.metrics())? } else { Vec::new() };
-    let (mut train, mut validation, mut base) = (None, None, None);
+    let (mut train, mut validation, mut base, mut start) = (None, None, None, None);
     for line in &metrics {
         match line {
             Line::Train(line) => train = Some(line),
+            Line::Validation(line) if line.start => start = Some(line),
             Line::Validation(line) if line.step == 0 => base = Some(line),
             Line::Validation(line) => validation = Some(line),
         }
@@ -211,6 +212,9 @@ fn of_run(path: &Path) -> anyhow::Result<Facts> {
     if let Some(line) = base {
         lines.push(("base model", values(line)));
     }
+    if let Some(line) = start {
+        lines.push(("before the first step", values(line)));
+    }
     if let Some(line) = validation {
         lines.push(("validation", format!("{} after step {}", values(line), line.step)));
     }
@@ -232,7 +236,7 @@ fn of_run(path: &Path) -> anyhow::Result<Facts> {
         "samples": record.samples,
         "base_hash": record.base_hash,
         "config": record,
-        "metrics": { "train": train, "validation": validation, "base": base },
+        "metrics": { "train": train, "validation": validation, "base": base, "start": start },
         "report": report,
     });
     Ok(Facts { json, lines })

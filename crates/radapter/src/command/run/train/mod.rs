@@ -11,10 +11,11 @@ use anyhow::Context;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::Precision;
 use radapter_methods::METHODS;
-use radapter_report::{dotted, duration, grouped, percent, training_report};
+use radapter_report::{Change, Interval, dotted, duration, grouped, percent, training_report, verdict_on};
 use radapter_settings::schema::Entry;
 use radapter_settings::{Settings, SettingsError};
 use radapter_training::config::Keep;
+use radapter_training::finetuned::FineTunedRun;
 use radapter_training::{
     AnyInputs, AnyPlan, AnyTask, Outcome, ProgressEvent, Report, RunDir, RunOptions, RunRecord, TrainError,
     TrainOutcome,
@@ -29,9 +30,6 @@ use crate::command::{Session, interrupt, measure, model, output};
 use crate::tasks::{TASKS, task, with_owner};
 use dashboard::Dashboard;
 use shown::Shown;
-
-/// File in the run's folder with the results of `--suite`.
-const SUITE_FILE: &str = "suite.json";
 
 /// The arguments of a new or resumed run.
 struct Given<'a> {
@@ -75,7 +73,7 @@ fn begin(given: &Given<'_>, args: &TaskArgs, session: &Session) -> anyhow::Resul
         return Err(Usage(format!("no `{key}`; give --{}, or `{key}` in the file of --config", flag(key))).into());
     }
     let open_suite = measure::suite_of(args.task.name(), &given.run.suite)?;
-    let from = args.common.from.as_deref().map(model::open_run).transpose()?;
+    let from = args.common.from.as_deref().map(|run| FineTunedRun::open(METHODS, run)).transpose()?;
     let (base, reference) = match (&model, &from) {
         (Some(model), _) => (model::checkpoint(model, &args.common.arch)?, Some(model::lasting_reference(model)?)),
         (None, Some(_)) if args.common.arch.arch.is_some() => {
@@ -379,7 +377,9 @@ impl Ending<'_> {
             let again = format!("radapter train --resume --out {} --suite {name}{root}", out.display());
             format!("the run is finished, but its suite is not measured; measure it with `{again}`")
         })?;
-        output::write_file(&out.join(SUITE_FILE), &serde_json::to_vec_pretty(&measured.objects)?)?;
+        output::write_file(&out.join(RunDir::SUITE), &serde_json::to_vec_pretty(&measured.objects)?)?;
+        // The page of the finished run, with the suite.
+        output::write_file(&out.join("report.html"), page(out)?.as_bytes())?;
         Ok(Some(measured))
     }
 }
@@ -400,11 +400,25 @@ fn summary(out: &Path, unit: &str, report: &Report, keep: Keep) -> String {
         ("run", out.display().to_string()),
         ("steps", report.steps.to_string()),
         ("tuned parameters", grouped(report.tuned_parameters as u64)),
-        ("time", format!("{} ({:.1} {unit}/s)", duration(report.seconds), report.samples_per_second)),
+        ("time", format!("{}, {} of it in steps", duration(report.seconds), duration(report.step_seconds))),
+        ("speed of steps", format!("{:.1} {unit}/s", report.samples_per_second)),
     ];
     if let Some(best) = &report.best {
-        let base = best.base.map_or_else(String::new, |base| format!(" (base {})", percent(base)));
-        lines.push(("best validation", format!("{} {}{base} at step {}", best.metric, percent(best.value), best.step)));
+        lines.push(("best validation", format!("{} {} at step {}", best.metric, percent(best.value), best.step)));
+        if let Some(start) = best.start {
+            lines.push(("before the first step", percent(start)));
+        }
+        if let Some(base) = best.base {
+            lines.push(("the base model", percent(base)));
+            let (change, on) = match best.samples {
+                Some(n) => (
+                    Change::between(Interval::wilson(base, n), Interval::wilson(best.value, n)),
+                    format!("{n} validation samples"),
+                ),
+                None => (Change::new(base, best.value), "the validation data".to_owned()),
+            };
+            lines.push(("tuning", verdict_on(&on, change)));
+        }
         let step = if keep == Keep::Best { best.step } else { report.steps };
         lines.push(("the run's model", format!("that of step {step} (keep = {})", keep.name())));
     }

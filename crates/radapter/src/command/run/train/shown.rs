@@ -41,15 +41,25 @@ impl Shown {
                     bar.set(done, &format!("loss {loss:.4}, {samples_per_second:.1} {}/s", self.unit));
                 }
             }
-            ProgressEvent::Validated { step, values, best, base } => {
+            ProgressEvent::Validated { step, values, best, base, metric } => {
                 let beside = |name: &str| base.iter().find(|(known, _)| known == name);
                 let value = |(name, value): &(String, f64)| match beside(name) {
                     Some((_, base)) => format!("{name} {} (base {})", percent(*value), percent(*base)),
                     None => format!("{name} {}", percent(*value)),
                 };
                 let values: Vec<String> = values.iter().map(value).collect();
-                let what = if *step == 0 { "the base model".to_owned() } else { format!("step {step}") };
-                let best = if *best { "; the best so far" } else { "" };
+                let what = match (step, base.is_empty()) {
+                    (0, true) => "the base model".to_owned(),
+                    (0, false) => "the weights to start from".to_owned(),
+                    _ => format!("step {step}"),
+                };
+                let own = values.iter().find(|(known, _)| known == metric).map(|(_, value)| value);
+                let best = match (best, own.zip(beside(metric))) {
+                    (false, _) => "",
+                    (true, Some((own, (_, base)))) if own < base => "; the best so far, worse than the base",
+                    (true, Some((own, (_, base)))) if own == base => "; the best so far, equal to the base",
+                    (true, _) => "; the best so far",
+                };
                 tracing::info!("{what}: {}{best}", values.join(", "));
             }
             ProgressEvent::Ended { step } => {
