@@ -47,13 +47,13 @@ impl Shown {
                     Some((_, base)) => format!("{name} {} (base {})", percent(*value), percent(*base)),
                     None => format!("{name} {}", percent(*value)),
                 };
+                let own = values.iter().find(|(known, _)| known == metric).map(|(_, value)| value);
                 let values: Vec<String> = values.iter().map(value).collect();
                 let what = match (step, base.is_empty()) {
                     (0, true) => "the base model".to_owned(),
                     (0, false) => "the weights to start from".to_owned(),
                     _ => format!("step {step}"),
                 };
-                let own = values.iter().find(|(known, _)| known == metric).map(|(_, value)| value);
                 let best = match (best, own.zip(beside(metric))) {
                     (false, _) => "",
                     (true, Some((own, (_, base)))) if own < base => "; the best so far, worse than the base",
