@@ -10,11 +10,13 @@ use image::codecs::png::PngDecoder;
 use image::codecs::pnm::PnmDecoder;
 use image::codecs::tiff::TiffDecoder;
 use image::codecs::webp::WebPDecoder;
-use image::{ColorType, DynamicImage, ImageDecoder, Limits, RgbImage};
+use image::metadata::Orientation;
+use image::{ColorType, DynamicImage, ImageDecoder, Limits, Rgb, RgbImage};
 use radapter_files::io_error;
 
 use crate::error::ImageError;
 use crate::format::{Content, Format, check_png, check_webp, png_size, sniff};
+use crate::headers::{GifFrame, check_tiff, placed_bmp, round_bmp, unblended_webp};
 use crate::jpeg;
 use crate::options::{DecodeLimits, DecodeOptions};
 
@@ -23,7 +25,8 @@ use crate::options::{DecodeLimits, DecodeOptions};
 /// * JPEG, PNG, WebP, BMP, GIF, TIFF and PNM are supported, and recognized by content, not by name.
 /// * Grey becomes three equal channels, and a palette its colours. 16-bit channels keep their upper 8 bits.
 /// * Alpha is dropped and the colour under it kept. Blending would need a background colour, which nothing defines.
-/// * EXIF orientation is not applied, as in OpenCLIP. An animation gives its first frame, a TIFF its first page.
+/// * EXIF orientation is not applied, as in OpenCLIP; a TIFF's own is. An animation gives its first frame, a TIFF its first
+///   page.
 /// * A file that ends early is an error, even where a decoder could fill the missing pixels.
 ///
 /// # Errors
@@ -65,12 +68,38 @@ pub fn decode_bytes(bytes: &[u8], name: &str, options: &DecodeOptions) -> Result
         }
         Content::Image(Format::WebP) => {
             check_webp(bytes, name)?;
-            decode_with(WebPDecoder::new(Cursor::new(bytes)), name, "WebP", limits)
+            let copy = unblended_webp(bytes);
+            decode_with(WebPDecoder::new(Cursor::new(copy.as_deref().unwrap_or(bytes))), name, "WebP", limits)
         }
-        Content::Image(Format::Bmp) => decode_with(BmpDecoder::new(Cursor::new(bytes)), name, "BMP", limits),
-        Content::Image(Format::Gif) => decode_with(GifDecoder::new(Cursor::new(bytes)), name, "GIF", limits),
-        Content::Image(Format::Tiff) => decode_with(TiffDecoder::new(Cursor::new(bytes)), name, "TIFF", limits),
-        Content::Image(Format::Pnm) => decode_with(PnmDecoder::new(Cursor::new(bytes)), name, "PNM", limits),
+        Content::Image(Format::Bmp) => {
+            let copy = placed_bmp(bytes);
+            let decoder = BmpDecoder::new(Cursor::new(copy.as_deref().unwrap_or(bytes)));
+            let mut image = decode_with(decoder, name, "BMP", limits)?;
+            round_bmp(bytes, &mut image);
+            Ok(image)
+        }
+        Content::Image(Format::Gif) => {
+            let frame = GifFrame::of(bytes);
+            let file = frame.as_ref().map_or(bytes, |frame| &frame.file);
+            if let Some(GifFrame { canvas: (width, height), .. }) = frame {
+                limits.check_pixels(name, width, height)?;
+            }
+            let image = decode_with(GifDecoder::new(Cursor::new(file)), name, "GIF", limits)?;
+            Ok(match frame {
+                Some(frame) => frame.placed(&image),
+                None => image,
+            })
+        }
+        Content::Image(Format::Tiff) => {
+            check_tiff(bytes, name)?;
+            decode_with(TiffDecoder::new(Cursor::new(bytes)), name, "TIFF", limits)
+        }
+        Content::Image(Format::Pnm) => {
+            let largest =
+                PnmDecoder::new(Cursor::new(bytes)).map_or(255, |decoder| decoder.into_inner().1.maximal_sample());
+            let image = read_with(PnmDecoder::new(Cursor::new(bytes)), name, "PNM", limits)?;
+            Ok(rescaled(image, largest))
+        }
         Content::OtherImage(found) => Err(ImageError::Unsupported { name: name.into(), found: found.into() }),
         Content::Other(found) => Err(ImageError::NotAnImage { name: name.into(), found }),
     }
@@ -82,6 +111,15 @@ fn decode_with(
     format: &'static str,
     limits: &DecodeLimits,
 ) -> Result<RgbImage, ImageError> {
+    read_with(decoder, name, format, limits).map(to_rgb)
+}
+
+fn read_with(
+    decoder: Result<impl ImageDecoder, image::ImageError>,
+    name: &str,
+    format: &'static str,
+    limits: &DecodeLimits,
+) -> Result<DynamicImage, ImageError> {
     let mut decoder = decoder.map_err(|error| classified(name, format, error))?;
     let (width, height) = decoder.dimensions();
     limits.check_pixels(name, width, height)?;
@@ -99,8 +137,35 @@ fn decode_with(
     let mut allocations = Limits::no_limits();
     allocations.max_alloc = Some(limits.max_pixels.saturating_mul(16));
     decoder.set_limits(allocations).map_err(|error| classified(name, format, error))?;
-    let image = DynamicImage::from_decoder(decoder).map_err(|error| classified(name, format, error))?;
-    Ok(to_rgb(image))
+    // Pillow turns TIFFs, and no others, as their orientation says.
+    let turned = if format == "TIFF" { decoder.orientation().ok() } else { None };
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| classified(name, format, error))?;
+    image.apply_orientation(turned.unwrap_or(Orientation::NoTransforms));
+    Ok(image)
+}
+
+/// Rounds the samples of a PNM, from 0 to `largest`, to 8 bits as Pillow does. 16-bit grey keeps its upper 8 bits, as in other
+/// formats.
+fn rescaled(image: DynamicImage, largest: u32) -> RgbImage {
+    let largest = f64::from(largest);
+    // The decoder has scaled the samples to all of their 8 or 16 bits.
+    let rounded = |value: f64, full: f64| {
+        let sample = (value * largest / full).round();
+        (sample / largest * 255.0).round_ties_even() as u8
+    };
+    match image {
+        DynamicImage::ImageRgb16(image) => {
+            let pixel = |x, y| Rgb(image.get_pixel(x, y).0.map(|value| rounded(value.into(), 65535.0)));
+            RgbImage::from_fn(image.width(), image.height(), pixel)
+        }
+        DynamicImage::ImageLuma16(_) => to_rgb(image),
+        image => {
+            let table: Vec<u8> = (0..=255).map(|value: u8| rounded(value.into(), 255.0)).collect();
+            let mut image = to_rgb(image);
+            image.iter_mut().for_each(|value| *value = table[usize::from(*value)]);
+            image
+        }
+    }
 }
 
 /// Drops alpha, repeats grey, and keeps the upper byte of 16-bit channels.

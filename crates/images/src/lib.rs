@@ -39,6 +39,7 @@ mod crop;
 mod decode;
 mod error;
 mod format;
+mod headers;
 mod jpeg;
 mod options;
 mod pixel_cache;

@@ -92,6 +92,25 @@ fn what_is_small_or_no_jpeg_is_decoded_whole() {
     }
 }
 
+#[test]
+fn a_tiff_whose_pixels_would_not_be_pillow_s_is_refused() {
+    let bytes = fixture("grey.tiff");
+    // The little-endian entries of compression and of the number of samples.
+    let at = |tag: u16| {
+        let entry = [tag.to_le_bytes(), [3, 0]].concat();
+        bytes.windows(4).position(|window| window == entry).unwrap()
+    };
+    let mut jpeg = bytes.clone();
+    jpeg[at(259) + 8] = 7;
+    let error = decode(&jpeg).unwrap_err();
+    assert!(matches!(error, ImageError::Unsupported { .. }), "{error}");
+    assert!(error.to_string().contains("compressed as JPEG"), "{error}");
+    let mut twice = bytes.clone();
+    twice[at(262)..][..2].copy_from_slice(&257_u16.to_le_bytes());
+    let error = decode(&twice).unwrap_err();
+    assert!(error.to_string().contains("two values of tag 257"), "{error}");
+}
+
 /// Every proper prefix of the file.
 fn prefixes(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     (0..bytes.len()).map(|length| &bytes[..length])
