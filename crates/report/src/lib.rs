@@ -49,7 +49,7 @@ pub use frontier::{Frontier, FrontierPoint};
 pub use interval::Interval;
 pub use label_maps::{overlaid, paint_labels, side_by_side};
 pub use link::Link;
-pub use numbers::{duration, grouped, percent};
+pub use numbers::{counted, duration, grouped, percent};
 pub use page::{Page, escape};
 pub use pictures::{FoundImage, ImageCard, ImageLabel, Panel, Panels, Swatch};
 pub use regions::region_labels;

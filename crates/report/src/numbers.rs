@@ -5,6 +5,11 @@ pub fn percent(fraction: f64) -> String {
     format!("{:.1} %", 100.0 * fraction)
 }
 
+/// A number of things: `1 image`, `48 images`.
+pub fn counted(number: usize, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
+}
+
 /// A whole number with its digits in groups of three: `20 447 232`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -35,6 +40,11 @@ pub fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_thing_has_no_plural() {
+        assert_eq!([0, 1, 2].map(|n| counted(n, "class", "classes")), ["0 classes", "1 class", "2 classes"]);
+    }
 
     #[test]
     fn numbers_are_grouped() {

@@ -43,7 +43,8 @@ impl Page {
     pub fn facts<T: AsRef<str>>(&mut self, facts: &[(T, String)]) {
         self.push("<dl class=\"facts\">");
         for (name, value) in facts {
-            let (name, value) = (escape(name.as_ref()), escape(value));
+            // A line must not end between a number and its sign.
+            let (name, value) = (escape(name.as_ref()), escape(value).replace(" %", "\u{a0}%"));
             self.push(&format!("<div><dt>{name}</dt><dd>{value}</dd></div>"));
         }
         self.push("</dl>\n");

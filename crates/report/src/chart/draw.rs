@@ -21,6 +21,9 @@ const GAP: f64 = 16.0;
 /// A rectangle that text covers: left, top, right, bottom.
 type Covered = (f64, f64, f64, f64);
 
+/// A straight line from one place to another.
+type Line = ((f64, f64), (f64, f64));
+
 /// The SVG and the place of the plot in it.
 struct Drawing {
     svg: String,
@@ -30,6 +33,8 @@ struct Drawing {
     bottom: f64,
     x: Axis,
     y: Axis,
+    /// The lines of all series and their error bars, which labels avoid.
+    lines: Vec<Line>,
 }
 
 impl Chart {
@@ -55,7 +60,7 @@ impl Chart {
         let bottom = top + plot;
         let height = bottom + 24.0 + LINE * x_title.len() as f64 + MARGIN;
 
-        let mut drawing = Drawing { svg: String::new(), left, right, top, bottom, x, y };
+        let mut drawing = Drawing { svg: String::new(), left, right, top, bottom, x, y, lines: Vec::new() };
         drawing.put(format_args!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" aria-label=\"{}\" class=\"{class}\" \
              width=\"{wide}\" height=\"{height}\" viewBox=\"0 0 {wide} {height}\" font-family=\"{FONT}\" \
@@ -88,15 +93,18 @@ impl Chart {
     /// Rows of the legend: each entry's left edge, its series where the entry begins, and its text.
     fn legend(&self, room: f64) -> Vec<Vec<(f64, Option<&Series>, String)>> {
         let mut rows: Vec<Vec<_>> = Vec::new();
-        let mut x = f64::INFINITY;
+        let mut x = MARGIN;
         for series in self.series.iter().filter(|series| !series.name.is_empty()) {
             for (index, line) in wrapped(&series.name, room - KEY).into_iter().enumerate() {
                 let needed = KEY + width(&line);
-                if index > 0 || x + needed > MARGIN + room {
-                    rows.push(Vec::new());
-                    x = MARGIN;
+                let entry = |x| (x, (index == 0).then_some(series), line);
+                match rows.last_mut() {
+                    Some(row) if index == 0 && x + needed <= MARGIN + room => row.push(entry(x)),
+                    _ => {
+                        x = MARGIN;
+                        rows.push(vec![entry(x)]);
+                    }
                 }
-                rows.last_mut().expect("the first entry begins a row").push((x, (index == 0).then_some(series), line));
                 x += needed + GAP;
             }
         }
@@ -176,6 +184,7 @@ impl Drawing {
             let (x, low) = self.at((point.0, bar.0));
             let high = self.at((point.0, bar.1)).1;
             let (from, to) = (x - 4.0, x + 4.0);
+            self.lines.push(((x, low), (x, high)));
             self.put(format_args!(
                 "<path class=\"bar\" d=\"M{from} {low}H{to}M{x} {low}V{high}M{from} {high}H{to}\" fill=\"none\" \
                  stroke=\"{colour}\" stroke-opacity=\"0.55\" stroke-width=\"1.5\"/>"
@@ -185,6 +194,7 @@ impl Drawing {
             self.put(format_args!("<polyline fill=\"none\" stroke=\"{colour}\"{} points=\"", stroke(series.mark)));
             points.iter().for_each(|(x, y)| self.put(format_args!("{x},{y} ")));
             self.put(format_args!("\"/>"));
+            self.lines.extend(points.windows(2).map(|ends| (ends[0], ends[1])));
         }
         let radius = match series.mark {
             Mark::Points => 5.5,
@@ -194,25 +204,30 @@ impl Drawing {
             _ => return,
         };
         for (x, y) in points {
+            self.lines.push(((x - radius, y), (x + radius, y)));
             self.put(format_args!("<circle cx=\"{x}\" cy=\"{y}\" r=\"{radius}\" fill=\"{colour}\"/>"));
         }
     }
 
-    /// A text beside a point, within the plot's width and not over another one where there is room.
+    /// A text beside a point, within the plot's width and not over another one, and on as few lines as possible.
     fn label(&mut self, point: (f64, f64), text: &str, colour: &str, covered: &mut Vec<Covered>) {
         let (x, y) = self.at(point);
         let wide = width(text);
         let place = |dx: f64, dy: f64| (x + dx, y + dy - SIZE, x + dx + wide, y + dy + 3.0);
-        let places = [-7.0, 17.0, -25.0, 35.0, 53.0].map(|dy| [place(8.0, dy), place(-8.0 - wide, dy)]);
+        let places = [-7.0, 17.0, -25.0, 35.0, -43.0, 53.0];
+        let places = places.map(|dy| [place(8.0, dy), place(-8.0 - wide, dy), place(-wide / 2.0, dy)]);
         let places = places.as_flattened();
         let inside = |one: &&Covered| {
             one.0 >= self.left && one.1 >= self.top - 4.0 && one.2 <= self.right + MARGIN + 8.0 && one.3 < self.bottom
         };
-        let free = |one: &&Covered| {
-            covered.iter().all(|other| one.2 < other.0 || one.0 > other.2 || one.3 < other.1 || one.1 > other.3)
+        let over = |one: &Covered, other: &Covered| {
+            !(one.2 < other.0 || one.0 > other.2 || one.3 < other.1 || one.1 > other.3)
         };
-        let chosen = places.iter().find(|one| inside(one) && free(one)).or(places.iter().find(inside));
-        let chosen = *chosen.unwrap_or(&places[0]);
+        let cost = |one: &&Covered| {
+            let texts = covered.iter().filter(|other| over(one, other)).count();
+            (texts, self.lines.iter().filter(|line| crosses(one, line)).count())
+        };
+        let chosen = *places.iter().filter(inside).min_by_key(cost).unwrap_or(&places[0]);
         covered.push(chosen);
         let (x, y) = (chosen.0, chosen.3 - 3.0);
         self.put(format_args!(
@@ -221,6 +236,23 @@ impl Drawing {
             escape(text)
         ));
     }
+}
+
+/// Whether a line runs through a rectangle.
+fn crosses(&(left, top, right, bottom): &Covered, &(a, b): &Line) -> bool {
+    // The part of the line, from 0 to 1, that is between both pairs of edges.
+    let (mut from, mut to) = (0.0_f64, 1.0_f64);
+    for (start, end, low, high) in [(a.0, b.0, left, right), (a.1, b.1, top, bottom)] {
+        if start == end {
+            if start < low || start > high {
+                return false;
+            }
+            continue;
+        }
+        let (one, other) = ((low - start) / (end - start), (high - start) / (end - start));
+        (from, to) = (from.max(one.min(other)), to.min(one.max(other)));
+    }
+    from <= to
 }
 
 fn finite((a, b): &(f64, f64)) -> bool {
@@ -303,6 +335,35 @@ mod tests {
         };
         let (a, b) = (place("α = 0<"), place("α = 0.8<"));
         assert!((a.1 - b.1).abs() >= SIZE || (a.0 - b.0).abs() >= width("α = 0.8"), "{a:?} {b:?}");
+    }
+
+    #[test]
+    fn labels_avoid_lines_and_error_bars() {
+        let mut chart = chart(&["this run"]);
+        chart.series[0].points = vec![(0.0, 0.5), (0.4, 0.6), (0.5, 0.6), (0.6, 0.5), (0.65, 0.4)];
+        chart.series[0].bars = chart.series[0].points.iter().map(|(_, y)| (y - 0.1, y + 0.1)).collect();
+        chart.series[0].labels = vec![(0, "α = 0".into()), (2, "α = 0.5".into()), (4, "α = 1".into())];
+        let svg = chart.drawn(WIDE, "");
+        let texts = svg.split("<text ").filter(|part| part.contains(">α = "));
+        let boxes: Vec<Covered> = texts
+            .map(|part| {
+                let (x, y) = (attribute(&format!(" {part}"), "x"), attribute(part, "y"));
+                (x, y - SIZE, x + width("α = 0"), y + 3.0)
+            })
+            .collect();
+        let line = svg.split("points=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+        let number = |text: &str| text.parse::<f64>().unwrap_or_else(|_| panic!("{text}"));
+        let points: Vec<(f64, f64)> = line
+            .split_whitespace()
+            .filter_map(|pair| pair.split_once(','))
+            .map(|(x, y)| (number(x), number(y)))
+            .collect();
+        assert_eq!((boxes.len(), points.len()), (3, 5), "{svg}");
+        for one in &boxes {
+            assert!(points.windows(2).all(|ends| !crosses(one, &(ends[0], ends[1]))), "{one:?} {points:?}");
+        }
+        assert!(crosses(&(0.0, 0.0, 2.0, 2.0), &((-1.0, -1.0), (3.0, 3.0))));
+        assert!(!crosses(&(0.0, 0.0, 2.0, 2.0), &((3.0, -1.0), (3.0, 3.0))));
     }
 
     #[test]

@@ -11,23 +11,20 @@ pub(super) fn width(text: &str) -> f64 {
 
 /// Breaks a text into lines of at most `room` pixels, at spaces where possible.
 pub(super) fn wrapped(text: &str, room: f64) -> Vec<String> {
-    let mut lines = vec![String::new()];
+    let (mut lines, mut line) = (Vec::new(), String::new());
     for word in text.split_whitespace() {
         for (index, letter) in word.chars().enumerate() {
-            let line = lines.last_mut().expect("there is always a line");
-            let fits = |line: &str, more: &str| width(line) + width(more) <= room;
-            if index == 0 && !line.is_empty() {
-                if fits(line, " ") && fits(line, &format!(" {word}")) {
-                    line.push(' ');
-                } else {
-                    lines.push(String::new());
-                }
-            } else if !line.is_empty() && !fits(line, letter.encode_utf8(&mut [0; 4])) {
-                lines.push(String::new());
+            let begins = index == 0 && !line.is_empty();
+            let more = if begins { format!(" {word}") } else { letter.to_string() };
+            if !line.is_empty() && width(&line) + width(&more) > room {
+                lines.push(std::mem::take(&mut line));
+            } else if begins {
+                line.push(' ');
             }
-            lines.last_mut().expect("there is always a line").push(letter);
+            line.push(letter);
         }
     }
+    lines.push(line);
     lines
 }
 
