@@ -219,6 +219,8 @@ fn images_become_maps_and_a_page() {
     let closed = alone().with("--classes", "blue, red").with("--out", folder.join("closed"));
     closed.stdout(std::fs::File::options().write(true).open("/dev/full").unwrap()).run();
     assert_eq!(folder.names("closed").len(), 4);
+    let page = std::fs::read_to_string(folder.join("closed/index.html")).unwrap();
+    assert!(page.contains("1 image, 2 classes, by"), "{page}");
     let one = alone().with("--classes", "blue").with("--out", folder.join("one")).succeed();
     assert!(one.stderr.contains("`others`"), "{}", one.stderr);
     alone().with("--classes", "blue").with("--out", folder.join("one")).fail(1, &["one", "empty"]);

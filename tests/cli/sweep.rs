@@ -46,6 +46,32 @@ fn a_sweep_leaves_numbers_a_plot_and_a_report() {
 }
 
 #[test]
+fn one_value_makes_no_chart_and_one_shifted_set_no_average() {
+    let folder = Folder::new();
+    let all = trained().suite();
+    let data = |name: &str| format!("name = {name:?}\ndata = {:?}\n", all.with_file_name(name));
+    let suite = folder.file("suite.toml", format!("[id]\n{}[[ood]]\n{}", data("near"), data("far")));
+    let report = |alpha: &str, out: &str| {
+        let out = folder.join(out);
+        radapter("sweep")
+            .with("--alpha", alpha)
+            .with("--run", trained().run())
+            .with("--suite", &suite)
+            .with("--out", &out)
+            .succeed();
+        std::fs::read_to_string(out.join("report.html")).unwrap()
+    };
+    let one = report("1", "one");
+    assert!(!one.contains("<svg") && one.contains("merged at 1 value of alpha"), "{one}");
+    assert!(one.contains("95 % intervals") && !one.contains("Bars:"), "{one}");
+    let two = report("0,1", "two");
+    let drawn: Vec<&str> = two.split("<svg").skip(1).map(|part| part.split("</svg>").next().unwrap()).collect();
+    assert_eq!(drawn.len(), 4);
+    assert!(drawn[0].contains(">near (ID)<") && drawn[0].contains(">far<"), "{two}");
+    assert!(!drawn[0].contains("OOD average"), "it would hide the set's own curve: {two}");
+}
+
+#[test]
 fn invalid_ranges_are_refused() {
     let folder = Folder::new();
     for alpha in ["1:0:0.1", "0:1:0", "0:3:1", "a", "0:1", "-1:1:0.5"] {

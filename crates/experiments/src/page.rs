@@ -3,7 +3,8 @@
 use anyhow::Context as _;
 use image::{ImageFormat, RgbImage};
 use radapter_report::{
-    Change, Chart, Frontier, FrontierPoint, Interval, Mark, Page, Scale, Series, Table, Term, grouped, percent, verdict,
+    Change, Chart, Frontier, FrontierPoint, Interval, Mark, Page, Scale, Series, Table, Term, counted, grouped,
+    percent, verdict,
 };
 
 use crate::results::{Row, mean_rows};
@@ -14,8 +15,8 @@ pub(crate) fn page(comparison: &Comparison<'_>, compared: &Compared) -> anyhow::
     let Comparison { quickstart, experiment, budget, device, .. } = comparison;
     let means = mean_rows(&compared.rows);
     let seeds = budget.seeds.len();
-    let plural = if seeds == 1 { "" } else { "s" };
-    let lead = format!("The embedded CLIP, fine-tuned on {} Means of {seeds} seed{plural}.", experiment.lead());
+    let means_of = counted(seeds, "seed", "seeds");
+    let lead = format!("The embedded CLIP, fine-tuned on {} Means of {means_of}.", experiment.lead());
     let mut page = Page::new(quickstart.title, &lead);
     page.verdict(&conclusion(comparison, &compared.rows));
     page.terms(&[Term::Id, Term::Ood, Term::Alpha]);

@@ -288,9 +288,11 @@ fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Swe
     let frontier = Frontier::new().method("this run", &places, Some(default.get())).with_bars(bars);
     let frontier = frontier.chart("Up and to the right is better", &id);
     let last = columns.len().saturating_sub(1);
-    let shown = columns.iter().enumerate().map(|(index, name)| match index {
+    // The average of a single set would hide its curve.
+    let (drawn, emphasized) = if last == 2 { (2, 1) } else { (columns.len(), last) };
+    let shown = columns.iter().take(drawn).enumerate().map(|(index, name)| match index {
         0 => (format!("{name} (ID)"), true),
-        _ => (name.clone(), index == last),
+        _ => (name.clone(), index == emphasized),
     });
     Ok(Sweep {
         what: "Top-1 accuracy over alpha",

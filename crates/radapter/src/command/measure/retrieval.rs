@@ -162,17 +162,16 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
         points.push(Point::new(alpha, values(&evaluation), intervals(&evaluation), &evaluation)?);
     }
     let columns = COLUMNS.map(str::to_owned).to_vec();
-    let last = columns.len() - 1;
     let captions = args.captions.captions.as_deref().map(|path| path.display().to_string());
     Ok(Sweep {
         what: "Recall over alpha",
         on: captions.unwrap_or_default(),
         measure: "recall",
-        main: (last, None),
+        main: (0, None),
         errors: "Bars: 95 % intervals (Wilson's score) from the number of images, also for captions, because those of one image \
                  are not independent; for the mean the errors of all recalls add up. In the table as \u{b1} half of the interval.",
-        facts: vec![("mean recall", last), (COLUMNS[0], 0), (COLUMNS[3], 3)],
-        series: columns.iter().enumerate().map(|(index, name)| (name.clone(), index == last)).collect(),
+        facts: [0, 1, 4].map(|column| (COLUMNS[column], column)).to_vec(),
+        series: columns.iter().enumerate().map(|(index, name)| (name.clone(), index == 0)).collect(),
         columns,
         points,
         default: run.default_alpha(),
@@ -181,29 +180,27 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
 }
 
 const COLUMNS: [&str; 7] = [
+    "mean recall",
     "image to text R@1",
     "image to text R@5",
     "image to text R@10",
     "text to image R@1",
     "text to image R@5",
     "text to image R@10",
-    "mean recall",
 ];
 
 fn values(evaluation: &Evaluation) -> Vec<f64> {
     let three = |recalls: Recalls| [recalls.r1, recalls.r5, recalls.r10];
     let both = [three(evaluation.image_to_text), three(evaluation.text_to_image)].concat();
-    both.into_iter().chain([evaluation.mean_recall]).collect()
+    std::iter::once(evaluation.mean_recall).chain(both).collect()
 }
 
 /// The sampling errors of [`values`]. Each image counts as one trial: captions of one image are not independent.
 fn intervals(evaluation: &Evaluation) -> Vec<Interval> {
     let values = values(evaluation);
-    let recalls = &values[..values.len() - 1];
-    let mut intervals: Vec<Interval> =
-        recalls.iter().map(|recall| Interval::wilson(*recall, evaluation.n_images as u64)).collect();
-    intervals.push(Interval::mean_of_dependent(&intervals));
-    intervals
+    let wilson = |recall: &f64| Interval::wilson(*recall, evaluation.n_images as u64);
+    let recalls: Vec<Interval> = values[1..].iter().map(wilson).collect();
+    std::iter::once(Interval::mean_of_dependent(&recalls)).chain(recalls).collect()
 }
 
 /// How a model saw captions in training.

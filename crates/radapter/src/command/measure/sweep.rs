@@ -4,7 +4,9 @@ use std::path::Path;
 
 use anyhow::Context;
 use radapter_adapter::Alpha;
-use radapter_report::{Change, Chart, Interval, Mark, Page, Scale, Series, Table, Term, percent, verdict, verdict_on};
+use radapter_report::{
+    Change, Chart, Interval, Mark, Page, Scale, Series, Table, Term, counted, percent, verdict, verdict_on,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -164,7 +166,8 @@ impl Sweep {
 
     fn report(&self, run: &Path, chart: Chart) -> String {
         let (run, count) = (run.display(), self.points.len());
-        let lead = format!("The run {run}, merged at {count} values of alpha and evaluated on {}.", self.on);
+        let values = counted(count, "value", "values");
+        let lead = format!("The run {run}, merged at {values} of alpha and evaluated on {}.", self.on);
         let mut page = Page::new("Sweep over alpha", &lead);
         page.verdict(&self.verdict());
         page.terms(if self.main.1.is_some() { &[Term::Id, Term::Ood, Term::Alpha] } else { &[Term::Alpha] });
@@ -174,13 +177,16 @@ impl Sweep {
             facts.extend(self.facts.iter().filter_map(fact));
             page.facts(&facts);
         }
-        page.section(self.what);
-        page.charts(&[chart]);
-        page.caption(self.errors);
-        if let Some((title, chart, caption)) = &self.more {
-            page.section(title);
-            page.charts(std::slice::from_ref(chart));
-            page.caption(caption);
+        // A single value makes no curve.
+        if count > 1 {
+            page.section(self.what);
+            page.charts(&[chart]);
+            page.caption(self.errors);
+            if let Some((title, chart, caption)) = &self.more {
+                page.section(title);
+                page.charts(std::slice::from_ref(chart));
+                page.caption(caption);
+            }
         }
         page.section("Table");
         let mut names = vec!["alpha".to_owned()];
@@ -197,6 +203,9 @@ impl Sweep {
         let rows: Vec<Vec<String>> = self.points.iter().map(row).collect();
         let own: Vec<usize> = (0..count).filter(|&index| self.is_default(&self.points[index])).collect();
         page.table(&names, &rows, &own);
+        if count == 1 {
+            page.caption(self.errors.trim_start_matches("Bars: "));
+        }
         page.finish()
     }
 }

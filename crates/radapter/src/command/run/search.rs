@@ -8,7 +8,7 @@ use anyhow::Context;
 use radapter_clip::model::{Clip, Encoder};
 use radapter_embedding::{EmbedOptions, Embeddings, Image, embed_images, embed_texts};
 use radapter_images::{DecodeOptions, ImageError, ImageSource, Interpolation, decode_file, resize};
-use radapter_report::{FoundImage, Link, Page, Table};
+use radapter_report::{FoundImage, Link, Page, Table, counted};
 use radapter_retrieval::index::{Hit, Index, ModelId};
 
 use crate::command::args::{ModelArgs, ModelRef, SearchArgs};
@@ -55,7 +55,7 @@ pub(super) fn run(args: &SearchArgs, session: &Session) -> anyhow::Result<()> {
     let hits = index.search(query.row(0).unwrap_or_default(), args.k.get())?;
     if let Some(html) = &args.html {
         output::write_file(html, page(html, args, &index, &hits).as_bytes())?;
-        tracing::info!("{} images → {}", hits.len(), html.display());
+        tracing::info!("{} → {}", counted(hits.len(), "image", "images"), html.display());
     }
     if args.json.json {
         return output::print_json(&hits);
@@ -87,7 +87,8 @@ fn page(html: &Path, args: &SearchArgs, index: &Index, hits: &[Hit]) -> String {
         (None, image) => format!("Images like {}", image.as_deref().unwrap_or(Path::new("")).display()),
     };
     let folder = &index.manifest().images;
-    let lead = format!("The best {} of {} images in {}.", hits.len(), index.len(), folder.display());
+    let images = counted(index.len(), "image", "images");
+    let lead = format!("The best {} of {images} in {}.", hits.len(), folder.display());
     let mut page = Page::new(&query, &lead);
     page.verdict(&verdict(hits));
     page.caption(

@@ -58,7 +58,7 @@ pub(super) fn run(args: &SegmentArgs, session: &Session) -> anyhow::Result<()> {
             Ok(())
         })?;
         report_skipped(&skipped, found.len());
-        output::write_file(&dir.join("index.html"), page::page(args, &legend, &entries).as_bytes())
+        output::write_file(&dir.join("index.html"), page::page(args, &legend, &entries, skipped.len()).as_bytes())
     })?;
     parts.warn_of_notes();
     tracing::info!("labels, overlays, legend.json, index.html → {}", args.out.display());

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use radapter_datasets::label_map::colour;
 use radapter_embedding::Image;
-use radapter_report::{ImageLabel, Link, Page, Panel, Panels, Swatch, Table, Term, percent};
+use radapter_report::{ImageLabel, Link, Page, Panel, Panels, Swatch, Table, Term, counted, percent};
 use radapter_segmentation::class_list::ClassList;
 use serde::Serialize;
 
@@ -93,7 +93,7 @@ pub(super) fn stems(images: &[Image]) -> Vec<String> {
 
 /// The table on the terminal.
 pub(super) fn table(entries: &[Entry]) -> String {
-    let mut table = Table::new(&["image", "masks>", "under none>", "classes"]);
+    let mut table = Table::new(&["image", "masks>", "under no mask>", "classes"]);
     for Entry { name, masks, uncovered, classes, .. } in entries {
         let classes: Vec<String> =
             classes.iter().take(4).map(|class| format!("{} {}", class.name, percent(class.share))).collect();
@@ -102,15 +102,14 @@ pub(super) fn table(entries: &[Entry]) -> String {
     table.to_string()
 }
 
-/// Renders `index.html`.
-pub(super) fn page(args: &SegmentArgs, legend: &Legend, entries: &[Entry]) -> String {
-    let lead = format!(
-        "{} images, {} classes, by {}; masks: {}.",
-        entries.len(),
-        legend.0.len(),
-        args.model.model,
-        args.proposals
-    );
+/// Renders `index.html`; `left_out` images could not be segmented.
+pub(super) fn page(args: &SegmentArgs, legend: &Legend, entries: &[Entry], left_out: usize) -> String {
+    let (images, classes) = (counted(entries.len(), "image", "images"), counted(legend.0.len(), "class", "classes"));
+    let left_out = match left_out {
+        0 => String::new(),
+        count => format!(" ({count} more could not be used)"),
+    };
+    let lead = format!("{images}{left_out}, {classes}, by {}; masks: {}.", args.model.model, args.proposals);
     let mut page = Page::new("Segmentation", &lead);
     let occur: HashSet<u16> = entries.iter().flat_map(|entry| entry.classes.iter().map(|class| class.label)).collect();
     let swatches: Vec<Swatch> = legend
@@ -141,8 +140,9 @@ fn verdict(classes: usize, occur: usize, entries: &[Entry]) -> String {
         )
     });
     format!(
-        "{occur} of {classes} classes occur; on average per image, {} of the pixels lie under no mask.{doubt} Nothing here says \
+        "{occur} of {} occur; on average per image, {} of the pixels lie under no mask.{doubt} Nothing here says \
          whether the labels are right; radapter eval segmentation measures that on annotated images.",
+        counted(classes, "class", "classes"),
         percent(uncovered)
     )
 }
