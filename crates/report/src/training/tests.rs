@@ -78,7 +78,7 @@ fn few_samples_make_no_verdict_and_the_base_and_the_start_are_told_apart() {
         few.contains("No clear change: +20.0 points on 10 samples (within") && few.ends_with("The suite."),
         "{few}"
     );
-    assert!(page.contains("a mean over 10 samples") && page.contains("<td>start"), "{page}");
+    assert!(page.contains("a mean over 10 samples") && page.contains(">start</td>"), "{page}");
     assert!(of(10_000).0.contains(" Better: +20.0 points on 10000 samples, against"), "{}", of(10_000).0);
 }
 

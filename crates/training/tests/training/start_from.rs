@@ -58,8 +58,9 @@ fn a_run_starts_from_the_evaluated_weights_of_another_with_a_fresh_schedule() {
             first.iter().map(|line| (line.step, line.start, line.best)).collect::<Vec<_>>()[..2],
             [(0, false, false), (0, true, false)]
         );
-        // Nothing that f32 can show changes, so that the first validation is that of the start.
-        assert_eq!(first[1].values, first[2].values, "{settings:?}");
+        // The weights stay, so that the first validation is that of the start, but for the rounding of the average.
+        let cosine = |index: usize| first[index].values["cosine"].as_f64().unwrap();
+        assert!((cosine(1) - cosine(2)).abs() < 1e-6, "{settings:?}: {first:?}");
         let steps = lines.iter().filter_map(|line| if let Line::Train(line) = line { Some(line) } else { None });
         assert_eq!(steps.map(|line| (line.step, line.lr)).next(), Some((1, 1e-38)), "{settings:?}");
     }
