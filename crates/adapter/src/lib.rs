@@ -42,6 +42,7 @@
 //! No module holds a random generator, a training flag or a counter: what a forward pass does follows from its arguments.
 
 mod alpha;
+mod alphas;
 mod attach;
 mod config;
 mod draws;
@@ -56,6 +57,7 @@ mod set;
 mod weights;
 
 pub use alpha::Alpha;
+pub use alphas::Alphas;
 pub use attach::{attach, attach_trained, with_alpha};
 pub use config::{AdapterConfig, Layers, Rank, Scale, Sites, Towers};
 pub use dropping::{DropMode, Dropping};

@@ -7,6 +7,7 @@
 mod bytes;
 mod error;
 mod raw_tensor;
+mod spool;
 mod stored_dtype;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use sha2::{Digest, Sha256};
 pub use bytes::TensorBytes;
 pub use error::TensorError;
 pub use raw_tensor::RawTensor;
+pub use spool::Spool;
 pub use stored_dtype::StoredDtype;
 
 /// Tensors by OpenCLIP's names, sorted bytewise.
