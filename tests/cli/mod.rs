@@ -7,6 +7,7 @@ mod bad_settings;
 mod completions;
 mod dashboard;
 mod embed;
+mod ensemble;
 mod eval;
 mod inspect;
 mod merge;

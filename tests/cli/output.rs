@@ -22,6 +22,9 @@ fn every_subcommand_has_help_with_examples() {
         "index",
         "search",
         "merge",
+        "interpolate",
+        "soup",
+        "stock",
         "sweep",
     ];
     for command in commands {

@@ -34,8 +34,11 @@ pub(crate) fn combine(
     Ok(spool.finish()?)
 }
 
-/// Checks that all models have the same tensors, before work begins.
-fn check_alike(members: &[Member<'_>]) -> Result<(), EnsembleError> {
+/// Checks that all models have tensors of the same names and shapes. The ensembles check it before they begin.
+///
+/// # Errors
+/// [`EnsembleError::Missing`] and [`EnsembleError::Shape`].
+pub fn check_alike(members: &[Member<'_>]) -> Result<(), EnsembleError> {
     let Some((first, others)) = members.split_first() else { return Ok(()) };
     for other in others {
         for (with, without) in [(first, other), (other, first)] {

@@ -30,7 +30,7 @@ mod soup;
 mod stock;
 
 pub use adapters::soup_of_adapters;
-pub use combine::Member;
+pub use combine::{Member, check_alike};
 pub use error::EnsembleError;
 pub use interpolate::{Depth, interpolate, mix};
 pub use soup::soup;

@@ -8,8 +8,9 @@ use radapter_adapter::{AdapterError, Alpha};
 use radapter_clip::checkpoint::{Checkpoint, read_safetensors};
 use radapter_clip::model::{Clip, Encoder, NoAdapter};
 use radapter_clip::state_dict::RawTensor;
+use radapter_ensemble::mix;
 use radapter_training::config::Tune;
-use radapter_training::finetuned::{FineTunedError, RunFiles, TunedModel, misfit, mix};
+use radapter_training::finetuned::{FineTunedError, RunFiles, TunedModel, misfit};
 use radapter_training::method::Output;
 use radapter_training::state::{HEAD, read_parameters, write_parameters};
 use radapter_training::{Method, Outcome, Start, TrainError, Tuning};
@@ -86,8 +87,15 @@ impl Method for WeightTuning {
                     let expected = format!("{:?}", start.shape());
                     return Err(misfit(&path, &name, expected, Some(&tuned)));
                 }
-                let values = mix(&start.to_f32(), &tuned.to_f32(), alpha);
-                state.insert(name, RawTensor::from_f32(tuned.shape(), values));
+                // The tuned tensors themselves stay in their mapped file.
+                let mixed = match alpha == Alpha::ONE {
+                    true => tuned,
+                    false => {
+                        let values = mix(&start.to_f32(), &tuned.to_f32(), alpha.get());
+                        RawTensor::from_f32(tuned.shape(), values)
+                    }
+                };
+                state.insert(name, mixed);
             }
         }
         Ok(TunedModel::Merged(Box::new(Checkpoint { state, ..base.clone() })))

@@ -59,6 +59,7 @@ pub use radapter_classification as classification;
 pub use radapter_clip as clip;
 pub use radapter_datasets as datasets;
 pub use radapter_embedding as embedding;
+pub use radapter_ensemble as ensemble;
 pub use radapter_images as images;
 pub use radapter_losses as losses;
 pub use radapter_methods as methods;

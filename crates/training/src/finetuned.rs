@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use radapter_adapter::Alpha;
 use radapter_clip::checkpoint::{Checkpoint, read_safetensors};
+use radapter_ensemble::mix;
 use radapter_settings::Origin;
 
 use crate::error::TrainError;
 use crate::method::{self, Method};
 use crate::run::run_dir::RunDir;
-pub use crate::run::tuned::{FineTunedError, RunFiles, TunedModel, misfit, mix};
+pub use crate::run::tuned::{FineTunedError, RunFiles, TunedModel, misfit};
 use crate::state::parameters::HEAD;
 
 /// Run folder of any task and method, opened for its model.
@@ -63,7 +64,8 @@ impl FineTunedRun {
         std::iter::once(self.files.evaluated(self.method.stem())).chain(head).collect()
     }
 
-    fn trains_head(&self) -> bool {
+    /// Whether the run trains a classifier of its own.
+    pub fn trains_head(&self) -> bool {
         !self.files.train().loss.objective().needs_text()
     }
 
@@ -112,6 +114,6 @@ impl FineTunedRun {
         let Some(tuned) = tensor.filter(|tensor| tensor.shape() == shape) else {
             return Err(misfit(&path, HEAD, format!("{shape:?}"), tensor));
         };
-        Ok(Some(mix(start, &tuned.to_f32(), alpha)))
+        Ok(Some(mix(start, &tuned.to_f32(), alpha.get())))
     }
 }

@@ -49,6 +49,7 @@ impl Setup {
                 let path = from.dir().path();
                 path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string()
             }),
+            soup: Vec::new(),
             samples: self.parts.data.len(),
             data: self.parts.data.fingerprint(),
             settings: self.settings.clone(),

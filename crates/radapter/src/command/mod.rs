@@ -7,6 +7,7 @@ mod args;
 mod classes;
 mod completion;
 mod device;
+mod export;
 mod failure;
 mod images;
 mod interrupt;

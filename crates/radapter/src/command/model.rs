@@ -60,10 +60,7 @@ pub(crate) fn load(args: &ModelArgs, alpha: Option<Alpha>, session: &Session) ->
         return Err(Usage(message).into());
     }
     let checkpoint = checkpoint(&args.model, &args.arch)?;
-    let head = match &args.model {
-        ModelRef::Path(path) => exported_head(path)?,
-        _ => None,
-    };
+    let head = head_of(&args.model)?;
     Ok(Loaded { temperature: checkpoint.temperature(), model: TunedModel::Merged(Box::new(checkpoint)), head })
 }
 
@@ -123,12 +120,14 @@ pub(crate) fn of_run(
     Ok(RunModel { model, head: None, alpha })
 }
 
-/// The classifier that `merge --run` writes beside a checkpoint.
-fn exported_head(path: &Path) -> anyhow::Result<Option<Head>> {
-    if !path.join(CLASSES_FILE).is_file() || !path.join(CLASSIFIER_FILE).is_file() {
-        return Ok(None);
+/// The classifier that an export has beside its checkpoint.
+pub(crate) fn head_of(model: &ModelRef) -> anyhow::Result<Option<Head>> {
+    match model {
+        ModelRef::Path(path) if path.join(CLASSES_FILE).is_file() && path.join(CLASSIFIER_FILE).is_file() => {
+            Ok(Some(Head::load(path)?))
+        }
+        _ => Ok(None),
     }
-    Ok(Some(Head::load(path)?))
 }
 
 /// The architecture that `--arch` names: a preset, or a config file.

@@ -58,6 +58,9 @@ pub struct RunRecord {
     /// The run whose weights this one started from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    /// The runs whose mean this is, for a folder that `radapter soup` wrote.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub soup: Vec<String>,
     /// Number of training samples.
     pub samples: usize,
     /// The training set's fingerprint.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use radapter_adapter::{AdapterError, Alpha};
+use radapter_adapter::AdapterError;
 use radapter_clip::checkpoint::{Checkpoint, CheckpointError};
 use radapter_clip::model::{Clip, Encoder, ModelError};
 use radapter_clip::state_dict::RawTensor;
@@ -178,25 +178,4 @@ impl RunFiles {
 pub fn misfit(path: &Path, key: &str, expected: String, found: Option<&RawTensor>) -> FineTunedError {
     let found = found.map_or("none".to_owned(), |tensor| format!("{:?}", tensor.shape()));
     FineTunedError::Tensor { path: path.to_owned(), key: key.to_owned(), expected, found }
-}
-
-/// Computes `(1 − α)·a + α·b` in f64; exactly `a` at 0 and exactly `b` at 1.
-pub fn mix(a: &[f32], b: &[f32], alpha: Alpha) -> Vec<f32> {
-    let alpha = alpha.get();
-    let mixed = |(&a, &b): (&f32, &f32)| ((1.0 - alpha) * f64::from(a) + alpha * f64::from(b)) as f32;
-    a.iter().zip(b).map(mixed).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use super::*;
-
-    #[test]
-    fn mixing_is_exact_at_both_ends() {
-        let (a, b) = ([0.1_f32, -3.0e-8, 7.0], [0.7_f32, 1.0, -0.3]);
-        assert_eq!(mix(&a, &b, Alpha::ZERO), a);
-        assert_eq!(mix(&a, &b, Alpha::ONE), b);
-        assert_eq!(mix(&[1.0], &[2.0], Alpha::new(0.25).unwrap()), [1.25]);
-    }
 }

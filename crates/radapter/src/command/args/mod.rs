@@ -3,6 +3,7 @@
 mod alpha;
 mod captions;
 mod data;
+mod ensemble;
 mod eval;
 mod global;
 mod index;
@@ -29,11 +30,12 @@ pub(crate) use captions::CaptionsArgs;
 pub(crate) use data::{
     ClassNamesArg, DamageArg, DecodeArgs, DecodingArg, DeviceBatchArg, ImagesArg, JsonFlag, PixelCacheArg, TemplatesArg,
 };
+pub(crate) use ensemble::{EnsembleArgs, InterpolateArgs, SoupArgs, StockArgs};
 pub(crate) use eval::{EvalArgs, SweepArgs};
 pub(crate) use global::{DeviceChoice, Devices, GlobalArgs};
 pub(crate) use index::IndexArgs;
 pub(crate) use label_maps::{AnnotatedArgs, ClassesArgs, DatasetArgs, LabelMapArgs};
-pub(crate) use merge::MergeArgs;
+pub(crate) use merge::{ExportArgs, MergeArgs};
 pub(crate) use model::{ArchArg, ModelArgs, ModelRef};
 pub(crate) use predict::{EmbedArgs, PredictArgs, ZeroShotArgs};
 pub(crate) use proposals::ProposalsArgs;
@@ -97,6 +99,12 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Merge adapters into the weights, giving a plain CLIP of unchanged cost
     Merge(MergeArgs),
+    /// Mix a model with one that was tuned from it (WiSE-FT, LiNeS)
+    Interpolate(InterpolateArgs),
+    /// Average models (model soups)
+    Soup(SoupArgs),
+    /// Average models tuned from one base, as far as their angles say (Model Stock)
+    Stock(StockArgs),
     /// Evaluate a run over a range of alpha
     Sweep(SweepArgs),
     /// Embed a folder of images into an index, or update one

@@ -2,47 +2,20 @@
 
 use anyhow::Context;
 use radapter_adapter::{AdapterFile, Alpha, merge_checkpoint};
-use radapter_classification::head::Head;
-use radapter_clip::checkpoint::{Checkpoint, SaveOptions};
-use radapter_clip::state_dict::StateDict;
 use serde_json::json;
 
 use crate::command::args::MergeArgs;
+use crate::command::export::Export;
 use crate::command::failure::Usage;
 use crate::command::model::RunModel;
 use crate::command::{Session, model, output};
 
-/// The checkpoint to write, with what decides its form.
-struct Export {
-    /// The merged tensors; those that changed are in f32.
-    merged: Checkpoint,
-    /// The base's tensors, whose dtypes are the default.
-    base: StateDict,
-    head: Option<Head>,
-    alpha: Alpha,
-}
-
 pub(super) fn run(args: &MergeArgs, session: &Session) -> anyhow::Result<()> {
     let alpha = args.alpha.get()?;
     output::check_empty_dir(&args.out)?;
-    let Export { merged, base, head, alpha } = export(args, alpha, session)?;
-    let options = SaveOptions::new(args.export.format.unwrap_or(merged.format));
-    let (merged, options) = match args.export.dtype {
-        Some(dtype) => (merged, options.with_dtype(dtype)),
-        None => {
-            let state = merged.state.cast_like(&base).context("the merged model does not fit the base's dtype")?;
-            (Checkpoint { state, ..merged }, options)
-        }
-    };
-    output::write_dir(&args.out, |dir| {
-        merged.save(dir, &options)?;
-        match &head {
-            Some(head) => Ok(head.save(dir)?),
-            None => Ok(()),
-        }
-    })?;
-    let dtype = options.dtype.unwrap_or(merged.dtype);
-    let (out, format) = (&args.out, options.format);
+    let (merged, alpha) = merged(args, alpha, session)?;
+    let out = &args.out;
+    let (format, dtype) = merged.write(out, args.export)?;
     tracing::info!("merged at alpha = {alpha} → {} ({format}, {dtype})", out.display());
     if args.json.json {
         let (format, dtype) = (format.to_string(), dtype.to_string());
@@ -51,7 +24,7 @@ pub(super) fn run(args: &MergeArgs, session: &Session) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn export(args: &MergeArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::Result<Export> {
+fn merged(args: &MergeArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::Result<(Export, Alpha)> {
     match (&args.run, &args.model, &args.adapters) {
         (Some(path), elsewhere, _) => {
             let run = model::open_run(path)?;
@@ -60,7 +33,7 @@ fn export(args: &MergeArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::
                 None => model::base_of(&run)?,
             };
             let RunModel { model, head, alpha } = model::of_run(path, &base, alpha, &session.device()?)?;
-            Ok(Export { merged: model.checkpoint()?, base: base.state, head, alpha })
+            Ok((Export { checkpoint: model.checkpoint()?, base: base.state, head }, alpha))
         }
         (None, Some(model), Some(adapters)) => {
             let Some(alpha) = alpha else {
@@ -76,7 +49,7 @@ fn export(args: &MergeArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::
                 .with_context(|| format!("the adapters `{}` and the model `{model}`", adapters.display()))?;
             let (merged, difference) = merge_checkpoint(&base, &file.adapters, alpha, &session.device()?)?;
             tracing::info!("embeddings of a probe batch differ by {difference:.1e} before and after the merge");
-            Ok(Export { merged, base: base.state, head: None, alpha })
+            Ok((Export { checkpoint: merged, base: base.state, head: None }, alpha))
         }
         // clap requires one of the two forms.
         _ => Err(Usage("give --run, or --model and --adapters".into()).into()),

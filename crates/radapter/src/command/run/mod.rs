@@ -3,6 +3,7 @@
 mod completions;
 mod devices;
 mod embed;
+mod ensemble;
 mod index;
 mod inspect;
 mod merge;
@@ -47,6 +48,9 @@ pub(super) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
         Command::Segment(args) => segment::run(&args, session),
         Command::Proposals(args) => proposals::run(&args, session),
         Command::Merge(args) => merge::run(&args, session),
+        Command::Interpolate(args) => ensemble::interpolate(&args, session),
+        Command::Soup(args) => ensemble::soup(&args, session),
+        Command::Stock(args) => ensemble::stock(&args, session),
         Command::Sweep(args) => measure::sweep(&args, session),
     }
 }

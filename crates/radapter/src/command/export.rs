@@ -1,0 +1,43 @@
+//! Checkpoints that the command writes: a plain CLIP, with its classifier beside it.
+
+use std::path::Path;
+
+use anyhow::Context;
+use radapter_classification::head::Head;
+use radapter_clip::checkpoint::{Checkpoint, Format, SaveOptions};
+use radapter_clip::state_dict::{StateDict, StoredDtype};
+
+use super::args::ExportArgs;
+use super::output;
+
+/// The checkpoint to write, with what decides its form.
+pub(crate) struct Export {
+    /// The tensors; those that were computed are in f32.
+    pub(crate) checkpoint: Checkpoint,
+    /// The base's tensors, whose dtypes are the default.
+    pub(crate) base: StateDict,
+    pub(crate) head: Option<Head>,
+}
+
+impl Export {
+    /// Writes a new directory. Returns format and dtype.
+    pub(crate) fn write(self, out: &Path, args: ExportArgs) -> anyhow::Result<(Format, StoredDtype)> {
+        let Self { checkpoint, base, head } = self;
+        let options = SaveOptions::new(args.format.unwrap_or(checkpoint.format));
+        let (checkpoint, options) = match args.dtype {
+            Some(dtype) => (checkpoint, options.with_dtype(dtype)),
+            None => {
+                let state = checkpoint.state.cast_like(&base).context("the result does not fit the base's dtype")?;
+                (Checkpoint { state, ..checkpoint }, options)
+            }
+        };
+        output::write_dir(out, |dir| {
+            checkpoint.save(dir, &options)?;
+            match &head {
+                Some(head) => Ok(head.save(dir)?),
+                None => Ok(()),
+            }
+        })?;
+        Ok((options.format, options.dtype.unwrap_or(checkpoint.dtype)))
+    }
+}

@@ -1,0 +1,144 @@
+//! `interpolate`, `soup` and `stock`.
+
+use std::path::{Path, PathBuf};
+
+use crate::support::{Folder, SHORT, radapter, tiny_checkpoint, trained, training};
+use radapter::clip::checkpoint::{Checkpoint, Format, SaveOptions};
+use radapter::clip::state_dict::StateDict;
+
+fn state(path: &Path) -> StateDict {
+    Checkpoint::open(path, None).unwrap().state
+}
+
+fn merged(run: &Path, alpha: &str, folder: &Folder, name: &str) -> PathBuf {
+    let out = folder.join(name);
+    radapter("merge --alpha").args([alpha]).with("--run", run).with("--out", &out).succeed();
+    out
+}
+
+/// A run like the shared one with another seed.
+fn second(folder: &Folder) -> PathBuf {
+    training(folder, "second", &format!("{SHORT} --seed 7")).succeed();
+    folder.join("second")
+}
+
+#[test]
+fn interpolating_to_a_run_ends_at_its_base_and_at_its_model_bit_for_bit() {
+    let folder = Folder::new();
+    let at = |alpha: &str| {
+        let out = folder.join(format!("at-{alpha}"));
+        let done = radapter("interpolate --alpha").args([alpha]).args([trained().model(), trained().run()]);
+        done.with("--out", &out).succeed();
+        out
+    };
+    assert_eq!(state(&at("0")), state(&trained().model()));
+    let whole = merged(&trained().run(), "1", &folder, "merged");
+    assert_eq!(state(&at("1")), state(&whole));
+    let half = merged(&trained().run(), "0.5", &folder, "half");
+    for (name, tensor) in state(&at("0.5")).iter() {
+        let other = state(&half).get(name).unwrap().to_f32();
+        assert!(tensor.to_f32().iter().zip(other).all(|(a, b)| (a - b).abs() < 1e-6), "{name}");
+    }
+    // The classifier is that of the mixed model.
+    let eval = |model: PathBuf| {
+        let eval = radapter("eval classification --json").with("--model", model).with("--data", trained().images());
+        eval.succeed().json()
+    };
+    assert_eq!(eval(at("1")), eval(whole));
+    // Linear over the blocks: the first is the base's, the last the run's.
+    let lines = state(&at("0..1"));
+    let (base, tuned) = (state(&trained().model()), state(&folder.join("merged")));
+    let block = |layer: usize| format!("visual.transformer.resblocks.{layer}.attn.out_proj.weight");
+    assert_eq!(lines.get(&block(0)), base.get(&block(0)));
+    assert_eq!(lines.get(&block(1)), tuned.get(&block(1)));
+    assert!(folder.names(".").iter().all(|name| !name.contains("tmp")), "nothing temporary is left");
+}
+
+#[test]
+fn a_soup_of_adapter_runs_is_a_run_whose_model_is_the_mean_at_every_alpha() {
+    let folder = Folder::new();
+    let second = second(&folder);
+    let soup = folder.join("soup");
+    radapter("soup").args([trained().run(), second.clone()]).with("--out", &soup).succeed();
+    assert_eq!(folder.names("soup"), ["adapters.safetensors", "classes.json", "config.toml"]);
+    for alpha in ["0.3", "1"] {
+        let [one, other, mean] = [(&trained().run(), "one"), (&second, "other"), (&soup, "mean")]
+            .map(|(run, name)| state(&merged(run, alpha, &folder, &format!("{name}-{alpha}"))));
+        for (name, tensor) in mean.iter() {
+            let both = one.get(name).unwrap().to_f32().into_iter().zip(other.get(name).unwrap().to_f32());
+            let close = both.zip(tensor.to_f32()).all(|((a, b), mean)| (f32::midpoint(a, b) - mean).abs() < 1e-5);
+            assert!(close, "{name} at {alpha}");
+        }
+    }
+    let eval =
+        radapter("eval classification --alpha 0.3 --json").with("--model", &soup).with("--data", trained().images());
+    let done = eval.succeed();
+    assert!(!done.stderr.contains("not finished"), "{}", done.stderr);
+    radapter("soup --format hf")
+        .args([trained().run(), second])
+        .with("--out", folder.join("out"))
+        .fail(2, &["--format", "radapter merge"]);
+}
+
+#[test]
+fn a_greedy_soup_is_no_worse_than_its_best_model_on_the_data_it_chooses_by() {
+    let folder = Folder::new();
+    let second = second(&folder);
+    let accuracy = |model: &Path| {
+        let eval = radapter("eval classification --json").with("--model", model).with("--data", trained().images());
+        eval.succeed().json()["top1"].as_f64().unwrap()
+    };
+    let best = accuracy(&trained().run()).max(accuracy(&second));
+    let greedy = |models: [PathBuf; 2], out: &str| {
+        let out = folder.join(out);
+        let done = radapter("soup --greedy --json").args(models).with("--val", trained().images()).with("--out", &out);
+        (done.succeed(), out)
+    };
+    let (done, soup) = greedy([trained().run(), second.clone()], "runs");
+    assert!(done.stderr.contains("with "), "{}", done.stderr);
+    assert!(accuracy(&soup) >= best);
+    let exports = [(&trained().run(), "a"), (&second, "b")].map(|(run, name)| merged(run, "1", &folder, name));
+    let best = exports.iter().map(|model| accuracy(model)).fold(0.0, f64::max);
+    let (done, soup) = greedy(exports, "models");
+    assert_eq!(done.json()["form"], "checkpoint");
+    assert!(accuracy(&soup) >= best);
+}
+
+#[test]
+fn stock_lies_between_the_base_and_the_mean() {
+    let folder = Folder::new();
+    let second = second(&folder);
+    let [stock, soup] = ["stock", "soup"].map(|name| folder.join(name));
+    let models = [(&trained().run(), "a"), (&second, "b")].map(|(run, name)| merged(run, "1", &folder, name));
+    radapter("stock").args([trained().model(), trained().run(), second]).with("--out", &stock).succeed();
+    radapter("soup").args(models).with("--out", &soup).succeed();
+    let (base, stock, soup) = (state(&trained().model()), state(&stock), state(&soup));
+    let mut moved = 0;
+    for (name, tensor) in stock.iter() {
+        let (base, soup) = (base.get(name).unwrap().to_f32(), soup.get(name).unwrap().to_f32());
+        for ((base, found), mean) in base.iter().zip(tensor.to_f32()).zip(soup) {
+            let (low, high) = (base.min(mean) - 1e-6, base.max(mean) + 1e-6);
+            assert!((low..=high).contains(&found), "{name}: {found} is not between {base} and {mean}");
+            moved += usize::from(found != *base);
+        }
+    }
+    assert!(moved > 0, "nothing moved");
+}
+
+#[test]
+fn models_that_do_not_fit_are_refused_by_name_and_nothing_is_written() {
+    let folder = Folder::new();
+    let out = folder.join("out");
+    let other = folder.join("other");
+    tiny_checkpoint(1).save(&other, &SaveOptions::new(Format::OpenClip)).unwrap();
+    let (model, run) = (trained().model(), trained().run());
+    let call = |words: &str, models: &[&Path]| radapter(words).args(models.iter().copied()).with("--out", &out);
+    call("interpolate --alpha 0.5", &[&other, &run]).fail(1, &["another model", "run"]);
+    call("interpolate --alpha 2", &[&model, &run]).fail(2, &["--alpha", "from 0"]);
+    call("interpolate --alpha 0.5", &[&model, Path::new("embedded")]).fail(1, &["embedded", "shape", "tensor `"]);
+    call("soup", &[&model, Path::new("embedded")]).fail(1, &["embedded", "shape", "tensor `"]);
+    call("stock", &[&model, &run]).fail(2, &["two tuned models", "radapter interpolate"]);
+    call("soup --greedy", &[&run]).fail(2, &["--val"]);
+    call("soup", &[]).fail(2, &["RUN|CHECKPOINT"]);
+    assert!(!out.exists());
+}
