@@ -74,6 +74,7 @@ fn a_soup_of_adapter_runs_is_a_run_whose_model_is_the_mean_at_every_alpha() {
         radapter("eval classification --alpha 0.3 --json").with("--model", &soup).with("--data", trained().images());
     let done = eval.succeed();
     assert!(!done.stderr.contains("not finished"), "{}", done.stderr);
+    radapter("train --resume").with("--out", &soup).fail(1, &["soup of 2 runs", "--from"]);
     radapter("soup --format hf")
         .args([trained().run(), second])
         .with("--out", folder.join("out"))

@@ -149,7 +149,8 @@ impl RunFiles {
     /// # Errors
     /// [`TrainError`] for a `report.json` that cannot be read.
     pub fn unfinished(&self) -> Result<Option<(u64, u64)>, TrainError> {
-        if self.dir.report()?.is_some() {
+        // A soup was never trained.
+        if self.dir.report()?.is_some() || !self.record.soup.is_empty() {
             return Ok(None);
         }
         // Without its states a run counts as one without a step: it cannot be resumed.

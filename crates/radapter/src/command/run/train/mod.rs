@@ -106,6 +106,12 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
     let out = &given.run.out;
     let run = RunDir::open(out)?;
     let record = run.record()?;
+    anyhow::ensure!(
+        record.soup.is_empty(),
+        "`{0}` is a soup of {1} runs and has no training to resume; a new run may start from it with `--from {0}`",
+        out.display(),
+        record.soup.len()
+    );
     // If the command names another task than the run's, that task refuses the run.
     let task =
         given.task.map(|args| args.task).or_else(|| task(&record.task)).with_context(|| {
