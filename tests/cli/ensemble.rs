@@ -26,7 +26,7 @@ fn second(folder: &Folder) -> PathBuf {
 fn interpolating_to_a_run_ends_at_its_base_and_at_its_model_bit_for_bit() {
     let folder = Folder::new();
     let at = |alpha: &str| {
-        let out = folder.join(format!("at-{alpha}"));
+        let out = folder.join(&format!("at-{alpha}"));
         let done = radapter("interpolate --alpha").args([alpha]).args([trained().model(), trained().run()]);
         done.with("--out", &out).succeed();
         out
