@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{Folder, SHORT, radapter, tiny_checkpoint, trained, training};
+use crate::support::{CLASSES, Folder, SHORT, classes_folder, radapter, tensor, tiny_checkpoint, trained, training};
 use radapter::clip::checkpoint::{Checkpoint, Format, SaveOptions};
-use radapter::clip::state_dict::StateDict;
+use radapter::clip::state_dict::{StateDict, StoredDtype};
 
 fn state(path: &Path) -> StateDict {
     Checkpoint::open(path, None).unwrap().state
@@ -33,7 +33,8 @@ fn interpolating_to_a_run_ends_at_its_base_and_at_its_model_bit_for_bit() {
     };
     assert_eq!(state(&at("0")), state(&trained().model()));
     let whole = merged(&trained().run(), "1", &folder, "merged");
-    assert_eq!(state(&at("1")), state(&whole));
+    let end = at("1");
+    assert_eq!(state(&end), state(&whole));
     let half = merged(&trained().run(), "0.5", &folder, "half");
     for (name, tensor) in state(&at("0.5")).iter() {
         let other = state(&half).get(name).unwrap().to_f32();
@@ -44,14 +45,15 @@ fn interpolating_to_a_run_ends_at_its_base_and_at_its_model_bit_for_bit() {
         let eval = radapter("eval classification --json").with("--model", model).with("--data", trained().images());
         eval.succeed().json()
     };
-    assert_eq!(eval(at("1")), eval(whole));
+    assert_eq!(eval(end), eval(whole));
     // Linear over the blocks: the first is the base's, the last the run's.
     let lines = state(&at("0..1"));
     let (base, tuned) = (state(&trained().model()), state(&folder.join("merged")));
     let block = |layer: usize| format!("visual.transformer.resblocks.{layer}.attn.out_proj.weight");
     assert_eq!(lines.get(&block(0)), base.get(&block(0)));
     assert_eq!(lines.get(&block(1)), tuned.get(&block(1)));
-    assert!(folder.names(".").iter().all(|name| !name.contains("tmp")), "nothing temporary is left");
+    let temporary = |name: &String| name.starts_with('.') || name.contains(".partial");
+    assert!(!folder.names(".").iter().any(temporary), "nothing temporary is left: {:?}", folder.names("."));
 }
 
 #[test]
@@ -75,6 +77,8 @@ fn a_soup_of_adapter_runs_is_a_run_whose_model_is_the_mean_at_every_alpha() {
     let done = eval.succeed();
     assert!(!done.stderr.contains("not finished"), "{}", done.stderr);
     radapter("train --resume").with("--out", &soup).fail(1, &["soup of 2 runs", "--from"]);
+    let json = radapter("inspect --json").args([&soup]).succeed().json();
+    assert_eq!((&json["finished"], json["config"]["soup"].as_array().unwrap().len()), (&true.into(), 2));
     radapter("soup --format hf")
         .args([trained().run(), second])
         .with("--out", folder.join("out"))
@@ -96,13 +100,17 @@ fn a_greedy_soup_is_no_worse_than_its_best_model_on_the_data_it_chooses_by() {
         (done.succeed(), out)
     };
     let (done, soup) = greedy([trained().run(), second.clone()], "runs");
-    assert!(done.stderr.contains("with "), "{}", done.stderr);
+    assert!(["kept", "left out"].iter().any(|word| done.stderr.contains(word)), "{}", done.stderr);
     assert!(accuracy(&soup) >= best);
-    let exports = [(&trained().run(), "a"), (&second, "b")].map(|(run, name)| merged(run, "1", &folder, name));
-    let best = exports.iter().map(|model| accuracy(model)).fold(0.0, f64::max);
-    let (done, soup) = greedy(exports, "models");
-    assert_eq!(done.json()["form"], "checkpoint");
-    assert!(accuracy(&soup) >= best);
+    // A model that knows nothing is left out.
+    let export = merged(&second, "1", &folder, "export");
+    let random = folder.join("random");
+    tiny_checkpoint(5).save(&random, &SaveOptions::new(Format::OpenClip)).unwrap();
+    let (done, soup) = greedy([random, export.clone()], "models");
+    assert!(done.stderr.contains("left out"), "{}", done.stderr);
+    let json = done.json();
+    assert_eq!((&json["form"], json["models"].as_array().unwrap().len()), (&"checkpoint".into(), 1));
+    assert_eq!(state(&soup), state(&export));
 }
 
 #[test]
@@ -136,10 +144,56 @@ fn models_that_do_not_fit_are_refused_by_name_and_nothing_is_written() {
     let call = |words: &str, models: &[&Path]| radapter(words).args(models.iter().copied()).with("--out", &out);
     call("interpolate --alpha 0.5", &[&other, &run]).fail(1, &["another model", "run"]);
     call("interpolate --alpha 2", &[&model, &run]).fail(2, &["--alpha", "from 0"]);
-    call("interpolate --alpha 0.5", &[&model, Path::new("embedded")]).fail(1, &["embedded", "shape", "tensor `"]);
-    call("soup", &[&model, Path::new("embedded")]).fail(1, &["embedded", "shape", "tensor `"]);
+    call("interpolate --alpha 0.5", &[&model, Path::new("embedded")]).fail(1, &["embedded", "tensor `"]);
+    call("soup", &[&model, Path::new("embedded")]).fail(1, &["embedded", "tensor `"]);
     call("stock", &[&model, &run]).fail(2, &["two tuned models", "radapter interpolate"]);
     call("soup --greedy", &[&run]).fail(2, &["--val"]);
     call("soup", &[]).fail(2, &["RUN|CHECKPOINT"]);
     assert!(!out.exists());
+}
+
+#[test]
+fn a_soup_of_low_rank_runs_starts_a_run_of_their_ranks_together() {
+    let folder = Folder::new();
+    let short = format!("{SHORT} --set adapter.rank=2");
+    for (name, seed) in [("a", 1), ("b", 2)] {
+        training(&folder, name, &format!("{short} --seed {seed}")).succeed();
+    }
+    let soup = folder.join("soup");
+    radapter("soup").args([folder.join("a"), folder.join("b")]).with("--out", &soup).succeed();
+    training(&folder, "wrong", &short).with("--from", &soup).fail(1, &["adapter.rank", "4"]);
+    training(&folder, "next", &format!("{SHORT} --set adapter.rank=4")).with("--from", &soup).succeed();
+}
+
+#[test]
+fn trained_classifiers_are_mixed_and_the_dtypes_are_those_of_the_base() {
+    let folder = Folder::new();
+    let base = folder.join("model");
+    let f16 = SaveOptions::new(Format::OpenClip).with_dtype(StoredDtype::F16);
+    tiny_checkpoint(0).save(&base, &f16).unwrap();
+    classes_folder(&folder.join("images"), &CLASSES, 10, false);
+    let full = "--method full --lr 0.001 --steps 4 --batch-size 8 --set warmup=0";
+    let runs = ["a", "b"].map(|name| {
+        training(&folder, name, &format!("{full} --seed {}", name.len() + usize::from(name == "b"))).succeed();
+        folder.join(name)
+    });
+    let rows = |model: &Path| tensor(&model.join("classifier.safetensors"), "weight").1;
+    let exports = ["0", "1"].map(|alpha| merged(&runs[0], alpha, &folder, &format!("export-{alpha}")));
+    let other = merged(&runs[1], "1", &folder, "other");
+    let out = folder.join("half");
+    radapter("interpolate --alpha 0.5").args([&base, &runs[0]]).with("--out", &out).succeed();
+    let (start, end) = (rows(&exports[0]), rows(&exports[1]));
+    for ((start, end), found) in start.iter().zip(&end).zip(rows(&out)) {
+        assert!((f32::midpoint(*start, *end) - found).abs() < 1e-5, "{found} between {start} and {end}");
+    }
+    assert!(state(&out).iter().all(|(_, tensor)| tensor.dtype() == StoredDtype::F16));
+    let soup = folder.join("soup");
+    radapter("soup").args(&runs).with("--out", &soup).succeed();
+    for ((one, other), found) in end.iter().zip(rows(&other)).zip(rows(&soup)) {
+        assert!((f32::midpoint(*one, other) - found).abs() < 1e-5, "{found} between {one} and {other}");
+    }
+    let stock = folder.join("stock");
+    radapter("stock").args([&base]).args(&runs).with("--out", &stock).succeed();
+    let eval = radapter("eval classification --json").with("--model", &stock).with("--data", folder.join("images"));
+    assert!(eval.succeed().json()["top1"].as_f64().unwrap() > 0.0);
 }

@@ -26,9 +26,11 @@ impl Alphas {
     /// Returns α of a block, counted from 0 at the input, of a tower with so many.
     pub fn of_block(self, layer: usize, layers: usize) -> f64 {
         let (first, last) = (self.first.get(), self.last.get());
-        match layers {
-            0 | 1 => first,
-            _ => first + (last - first) * layer.min(layers - 1) as f64 / (layers - 1) as f64,
+        match (layer, layers) {
+            (_, 0 | 1) => first,
+            // Not computed, so that it is exact.
+            (layer, layers) if layer + 1 >= layers => last,
+            _ => first + (last - first) * layer as f64 / (layers - 1) as f64,
         }
     }
 
@@ -63,8 +65,9 @@ impl FromStr for Alphas {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once("..") {
-            Some((first, last)) => Ok(Self::over_depth(first.parse()?, last.parse()?)),
-            None => Ok(text.parse::<Alpha>()?.into()),
+            // `0.2...8` is no range to 0.8.
+            Some((first, last)) if !last.starts_with('.') => Ok(Self::over_depth(first.parse()?, last.parse()?)),
+            _ => Ok(text.parse::<Alpha>()?.into()),
         }
     }
 }
@@ -82,6 +85,10 @@ mod tests {
             assert!((found - expected).abs() < 1e-12, "{blocks:?}");
         }
         assert_eq!((alphas.outside_blocks(), alphas.of_block(0, 1)), (0.2, 0.2));
+        for text in ["0.24..1", "0.74..0"] {
+            let (last, alphas) = (&text[6..], text.parse::<Alphas>().unwrap());
+            assert_eq!(alphas.of_block(11, 12), last.parse::<f64>().unwrap(), "{text}");
+        }
         let same: Alphas = "0.5".parse().unwrap();
         assert_eq!((same.of_block(3, 12), same.outside_blocks()), (0.5, 0.5));
         assert_eq!((alphas.to_string(), same.to_string()), ("0.2..0.8".to_owned(), "0.5".to_owned()));

@@ -10,8 +10,9 @@ use crate::combine::each;
 /// base: merging them at α equals the mean of the models merged at α.
 ///
 /// Factors of low rank are concatenated, not averaged, because the product of two means is not the mean of the products: N
-/// sets of rank r give one of rank N·r, with `1/N` and each set's scale in `up`. Full matrices are averaged. A place that
-/// has both forms gets a full matrix.
+/// sets of rank r give one of rank N·r. Full matrices are averaged, and everything becomes a full matrix if a place has both
+/// forms or ranks that add up to its width. The scale is the mean of the scales, so that training from here has the steps of
+/// any other adapter; the map is weighted by each set's share of it.
 ///
 /// # Errors
 /// [`EnsembleError`] for no set, other bases, other places or widths.
@@ -19,12 +20,13 @@ pub fn soup_of_adapters(members: &[(&str, &AdapterFile)]) -> Result<AdapterFile,
     let Some(((first_name, first), others)) = members.split_first() else {
         return Err(EnsembleError::TooFew { what: "a soup", least: 1, found: 0 });
     };
+    let known = members.iter().find_map(|(name, file)| Some((name, file.base.as_ref()?)));
     for (name, other) in others {
-        if let (Some(a), Some(b)) = (&first.base, &other.base)
+        if let (Some((first, a)), Some(b)) = (known, &other.base)
             && a != b
         {
             return Err(EnsembleError::OtherBase {
-                first: (*first_name).to_owned(),
+                first: (*first).to_owned(),
                 first_base: a.clone(),
                 other: (*name).to_owned(),
                 other_base: b.clone(),
@@ -37,9 +39,14 @@ pub fn soup_of_adapters(members: &[(&str, &AdapterFile)]) -> Result<AdapterFile,
             }
         }
     }
+    let of_place = |place| members.iter().filter_map(move |(_, file)| file.adapters.get(place));
+    let is_low = first.adapters.iter().all(|(place, of_first)| {
+        let ranks: Option<usize> = of_place(place).map(rank).sum();
+        ranks.is_some_and(|rank| rank < of_first.width())
+    });
     let mut tensors = StateDict::new();
     for (place, of_first) in first.adapters.iter() {
-        let weights: Vec<&AdapterWeights> = members.iter().filter_map(|(_, file)| file.adapters.get(place)).collect();
+        let weights: Vec<&AdapterWeights> = of_place(place).collect();
         if let Some(at) = weights.iter().position(|weights| weights.width() != of_first.width()) {
             let square = |weights: &AdapterWeights| vec![weights.width(); 2];
             return Err(EnsembleError::Shape {
@@ -50,7 +57,7 @@ pub fn soup_of_adapters(members: &[(&str, &AdapterFile)]) -> Result<AdapterFile,
                 other_shape: square(weights[at]),
             });
         }
-        for (part, tensor) in mean(&weights) {
+        for (part, tensor) in mean(&weights, is_low) {
             tensors.insert(format!("{place}.{part}"), tensor);
         }
     }
@@ -59,25 +66,37 @@ pub fn soup_of_adapters(members: &[(&str, &AdapterFile)]) -> Result<AdapterFile,
     Ok(AdapterFile { adapters: AdapterSet::from_tensors(&tensors)?, base, config: None })
 }
 
-/// The mean effect of the adapters of one place, as the tensors of one adapter without a scale.
-fn mean(weights: &[&AdapterWeights]) -> Vec<(&'static str, RawTensor)> {
+/// The rank of an adapter that is a product.
+fn rank(weights: &AdapterWeights) -> Option<usize> {
+    match &weights.map {
+        MapWeights::Low { down, .. } => Some(down.shape()[0]),
+        MapWeights::Full(_) => None,
+    }
+}
+
+/// The mean effect of the adapters of one place, as the tensors of one adapter.
+fn mean(weights: &[&AdapterWeights], is_low: bool) -> Vec<(&'static str, RawTensor)> {
     let count = weights.len() as f64;
-    let share = |weights: &AdapterWeights| f64::from(weights.scale.unwrap_or(1.0)) / count;
-    let low: Option<Vec<(&RawTensor, &RawTensor)>> = weights
+    let own = |weights: &AdapterWeights| f64::from(weights.scale.unwrap_or(1.0));
+    let scale = weights.iter().map(|weights| own(weights)).sum::<f64>() as f32 / count as f32;
+    // Scales that cancel out cannot be divided by.
+    let scale = if scale.abs() > 1e-3 { scale } else { 1.0 };
+    let share = |weights: &AdapterWeights| own(weights) / (count * f64::from(scale));
+    let width = weights[0].width();
+    let scale = ("scale", RawTensor::from_f32([1], vec![scale]));
+    if !is_low {
+        let full: Vec<Vec<f32>> = weights.iter().map(|weights| full(weights)).collect();
+        let shares: Vec<f64> = weights.iter().map(|weights| share(weights)).collect();
+        let sum = |at: &[f64]| at.iter().zip(&shares).map(|(value, share)| value * share).sum();
+        return vec![("weight", each(&full, &[width, width], sum)), scale];
+    }
+    let low: Vec<(&RawTensor, &RawTensor)> = weights
         .iter()
-        .map(|weights| match &weights.map {
+        .filter_map(|weights| match &weights.map {
             MapWeights::Low { down, up } => Some((down, up)),
             MapWeights::Full(_) => None,
         })
         .collect();
-    let Some(low) = low else {
-        let width = weights[0].width();
-        let full: Vec<Vec<f32>> = weights.iter().map(|weights| full(weights)).collect();
-        let shares: Vec<f64> = weights.iter().map(|weights| share(weights)).collect();
-        let sum = |at: &[f64]| at.iter().zip(&shares).map(|(value, share)| value * share).sum();
-        return vec![("weight", each(&full, &[width, width], sum))];
-    };
-    let width = weights[0].width();
     let rank: usize = low.iter().map(|(down, _)| down.shape()[0]).sum();
     let down = low.iter().flat_map(|(down, _)| down.to_f32()).collect();
     let mut up = vec![0.0; width * rank];
@@ -91,7 +110,7 @@ fn mean(weights: &[&AdapterWeights]) -> Vec<(&'static str, RawTensor)> {
         }
         from += columns;
     }
-    vec![("down", RawTensor::from_f32([rank, width], down)), ("up", RawTensor::from_f32([width, rank], up))]
+    vec![("down", RawTensor::from_f32([rank, width], down)), ("up", RawTensor::from_f32([width, rank], up)), scale]
 }
 
 /// The map as a full matrix, without the scale.

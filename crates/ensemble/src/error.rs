@@ -1,9 +1,10 @@
-//! Why models cannot become one.
+//! Errors of weight-space ensembles.
 
 use radapter_adapter::AdapterError;
+use radapter_files::IoError;
 use thiserror::Error;
 
-/// Why models cannot become one.
+/// Why models cannot be mixed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the fields are named in the message")]
@@ -31,7 +32,7 @@ pub enum EnsembleError {
     Place { place: String, with: String, without: String },
     #[error(transparent)]
     Adapters(#[from] AdapterError),
-    /// The file that tensors wait in.
-    #[error("cannot write a temporary file for the result's tensors: {0}")]
-    Spool(#[from] std::io::Error),
+    /// The temporary file of the result's tensors.
+    #[error(transparent)]
+    Io(#[from] IoError),
 }

@@ -56,13 +56,32 @@ pub fn stock_factor(base: &[f32], tuned: &[Vec<f32>]) -> f64 {
     }
     let pairs = (count * count.saturating_sub(1) / 2) as f64;
     let cosine = if pairs > 0.0 { cosines / pairs } else { 0.0 };
-    // A negative mean cosine has no point between the models that is closer to their centre than the base.
-    if cosine <= 0.0 {
-        return 0.0;
+    // With a negative mean cosine the formula leaves [0, 1]. Models that are not finite stay the base.
+    if cosine > 0.0 {
+        let count = count as f64;
+        return (count * cosine / (1.0 + (count - 1.0) * cosine)).min(1.0);
     }
-    let count = count as f64;
-    (count * cosine / (1.0 + (count - 1.0) * cosine)).min(1.0)
+    0.0
 }
 
 /// Products summed at a time.
 const PIECE: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_factor_is_zero_without_a_common_direction_and_one_with_nothing_else() {
+        let base = [1.0, 2.0];
+        let factor = |tuned: [[f32; 2]; 2]| stock_factor(&base, &tuned.map(|tuned| tuned.to_vec()));
+        assert_eq!(factor([base, base]), 0.0);
+        assert_eq!(factor([base, [2.0, 2.0]]), 0.0);
+        assert_eq!(factor([[2.0, 2.0], [0.0, 2.0]]), 0.0);
+        assert_eq!(factor([[f32::NAN, 2.0], [0.0, 2.0]]), 0.0);
+        assert!((factor([[2.0, 3.0], [3.0, 4.0]]) - 1.0).abs() < 1e-12);
+        // Changes of (1, 0) and (1, 1) have cos θ = 1/√2.
+        let cosine = 0.5_f64.sqrt();
+        assert!((factor([[2.0, 2.0], [2.0, 3.0]]) - 2.0 * cosine / (1.0 + cosine)).abs() < 1e-12);
+    }
+}

@@ -137,17 +137,20 @@ fn named(files: &[AdapterFile]) -> Vec<(&str, &AdapterFile)> {
     ["a", "b", "c"].into_iter().zip(files).collect()
 }
 
-/// The effect `s·F` of the only adapter.
+/// The effect `s·F` of the only adapter, and its rank if it is a product.
 fn effect(file: &AdapterFile) -> (RawTensor, Option<usize>) {
     let AdapterWeights { map, scale } = file.adapters.iter().next().unwrap().1;
-    assert_eq!(*scale, None);
+    let scale = scale.unwrap();
     match map {
-        MapWeights::Full(weight) => (weight.clone(), None),
+        MapWeights::Full(weight) => {
+            let values = weight.to_f32().into_iter().map(|value| value * scale).collect();
+            (RawTensor::from_f32(weight.shape(), values), None)
+        }
         MapWeights::Low { down, up } => {
             let (rank, width) = (down.shape()[0], down.shape()[1]);
             let (down, up) = (down.to_f32(), up.to_f32());
             let product = (0..width * width)
-                .map(|at| (0..rank).map(|k| up[at / width * rank + k] * down[k * width + at % width]).sum());
+                .map(|at| (0..rank).map(|k| scale * up[at / width * rank + k] * down[k * width + at % width]).sum());
             (RawTensor::from_f32([width, width], product.collect()), Some(rank))
         }
     }
@@ -156,7 +159,7 @@ fn effect(file: &AdapterFile) -> (RawTensor, Option<usize>) {
 #[test]
 fn a_soup_of_adapters_has_the_mean_effect() {
     let fixture = fixture();
-    for (kind, rank) in [("low", Some(6)), ("full", None), ("both", None)] {
+    for (kind, rank) in [("low", Some(3)), ("many", None), ("full", None), ("both", None)] {
         let case = &fixture["adapters"][kind];
         let soup = soup_of_adapters(&named(&files(&case["members"]))).unwrap();
         let (found, found_rank) = effect(&soup);

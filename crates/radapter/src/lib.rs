@@ -8,6 +8,7 @@
 //! | [`images`] | image files to model input: decoding, exact resize and crop, the pixel cache |
 //! | [`clip`] | the model: towers, tokenizer, checkpoints |
 //! | [`adapter`] | the adapters: dropping, averaging, re-scaling, merging |
+//! | [`ensemble`] | models mixed in weight space: interpolation, soups, Model Stock |
 //! | [`losses`] | MPM-NCE, InfoNCE, cross-entropy |
 //! | [`datasets`] | folders, tables, captions, templates, augmentation, the drawn world |
 //! | [`embedding`] | images and texts to embeddings |

@@ -16,7 +16,8 @@
 //! page.facts(&[("best", percent(0.71))]);
 //! page.section("Chart");
 //! page.charts(&[chart]);
-//! assert!(page.finish().contains("71.0 %"));
+//! // The space does not break.
+//! assert!(page.finish().contains("71.0\u{a0}%"));
 //! ```
 //!
 //! | module | |

@@ -83,7 +83,10 @@ impl Schema {
         let mut found = Vec::new();
         for (key, value) in layer.table() {
             match value {
-                Value::Table(group) if !group.is_empty() && self.entries.iter().all(|entry| entry.key != *key) => {
+                Value::Table(group)
+                    if self.entries.iter().all(|entry| entry.key != *key)
+                        && (!group.is_empty() || self.within(key).next().is_some()) =>
+                {
                     for (inner, value) in group {
                         found.push(self.value(layer, &format!("{key}.{inner}"), value)?);
                     }

@@ -69,6 +69,17 @@ impl FineTunedRun {
         !self.files.train().loss.objective().needs_text()
     }
 
+    /// Checks that the run has a model, which one that is stopped before its first save has not.
+    ///
+    /// # Errors
+    /// [`FineTunedError::Unfinished`].
+    pub fn check_has_model(&self) -> Result<(), FineTunedError> {
+        if !self.files.evaluated(self.method.stem()).exists() && self.files.dir().report()?.is_none() {
+            return Err(FineTunedError::Unfinished { run: self.files.dir().path().to_owned() });
+        }
+        Ok(())
+    }
+
     /// Returns the run's model, at its own α unless one is given.
     ///
     /// # Errors
@@ -83,9 +94,7 @@ impl FineTunedRun {
                 found,
             });
         }
-        if !self.files.evaluated(self.method.stem()).exists() && self.files.dir().report()?.is_none() {
-            return Err(FineTunedError::Unfinished { run: self.files.dir().path().to_owned() });
-        }
+        self.check_has_model()?;
         let alpha = alpha.unwrap_or_else(|| self.default_alpha());
         let evaluated = self.files.evaluated(self.method.stem());
         tracing::debug!("opening {} at alpha = {alpha} by the method {}", evaluated.display(), self.method.name());

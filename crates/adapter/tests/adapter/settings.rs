@@ -48,10 +48,10 @@ fn numbers_are_written_as_they_were() {
 #[test]
 fn what_cannot_be_read_says_what_could() {
     for (text, part) in [
-        ("rank = 'half'", "\"full\" or a rank"),
-        ("rank = 0", "\"full\" or a rank"),
-        ("rank = -4", "\"full\" or a rank"),
-        ("rank = 1.5", "\"full\" or a rank"),
+        ("rank = 'half'", "the rank"),
+        ("rank = 0", "the rank"),
+        ("rank = -4", "the rank"),
+        ("rank = 1.5", "the rank"),
         ("scale = 'fixed'", "\"learnable\", a fixed number"),
         ("scale = { fixed = 1 }", "learnable"),
         ("layers = 'first'", "\"last:4\""),

@@ -26,6 +26,10 @@ impl TensorBytes {
         Self { source: Source::Mapped(map), range }
     }
 
+    pub(super) fn is_mapped(&self) -> bool {
+        matches!(self.source, Source::Mapped(_))
+    }
+
     /// Returns a part that shares these bytes; `None` if the range lies outside them.
     pub fn slice(&self, range: Range<usize>) -> Option<Self> {
         self.get(range.clone())?;

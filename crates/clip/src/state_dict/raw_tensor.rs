@@ -57,6 +57,11 @@ impl RawTensor {
         &self.bytes
     }
 
+    /// Whether the bytes are in a mapped file, not in memory.
+    pub(super) fn is_mapped(&self) -> bool {
+        self.bytes.is_mapped()
+    }
+
     /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.bytes.len() / self.dtype.size()

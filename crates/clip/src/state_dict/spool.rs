@@ -2,16 +2,18 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use memmap2::Mmap;
+use radapter_files::{IoError, io_error};
 
 use super::{RawTensor, StateDict, StoredDtype, TensorBytes};
 
 /// A file without a name that takes tensors.
 #[derive(Debug)]
 pub struct Spool {
+    folder: PathBuf,
     file: BufWriter<File>,
     entries: Vec<(String, StoredDtype, Vec<usize>, usize)>,
 }
@@ -21,17 +23,19 @@ impl Spool {
     /// happens to the process.
     ///
     /// # Errors
-    /// Those of the file system.
-    pub fn new(folder: impl AsRef<Path>) -> io::Result<Self> {
-        Ok(Self { file: BufWriter::new(tempfile::tempfile_in(folder)?), entries: Vec::new() })
+    /// [`IoError`] with the folder.
+    pub fn new(folder: impl AsRef<Path>) -> Result<Self, IoError> {
+        let folder = folder.as_ref().to_owned();
+        let file = tempfile::tempfile_in(&folder).map_err(io_error("create a temporary file in", &folder))?;
+        Ok(Self { folder, file: BufWriter::new(file), entries: Vec::new() })
     }
 
     /// Adds a tensor.
     ///
     /// # Errors
-    /// Those of the file system.
-    pub fn push(&mut self, name: impl Into<String>, tensor: &RawTensor) -> io::Result<()> {
-        self.file.write_all(tensor.bytes())?;
+    /// [`IoError`] with the folder.
+    pub fn push(&mut self, name: impl Into<String>, tensor: &RawTensor) -> Result<(), IoError> {
+        self.file.write_all(tensor.bytes()).map_err(io_error("write a temporary file in", &self.folder))?;
         self.entries.push((name.into(), tensor.dtype(), tensor.shape().to_vec(), tensor.bytes().len()));
         Ok(())
     }
@@ -39,11 +43,16 @@ impl Spool {
     /// Returns the tensors, whose bytes stay in the file.
     ///
     /// # Errors
-    /// Those of the file system.
-    #[allow(unsafe_code, reason = "memory maps have no safe constructor")]
-    pub fn finish(self) -> io::Result<StateDict> {
+    /// [`IoError`] with the folder.
+    pub fn finish(self) -> Result<StateDict, IoError> {
+        let folder = self.folder.clone();
+        self.map().map_err(io_error("write a temporary file in", folder))
+    }
+
+    fn map(self) -> io::Result<StateDict> {
         let file = self.file.into_inner()?;
-        // Sound: no other process can open a file without a name, and this handle is dropped here.
+        // SAFETY: no other process can open a file without a name, and this handle, the only one that could write into it, is
+        // dropped here.
         let map = unsafe { Mmap::map(&file) }?;
         let bytes = TensorBytes::mapped(Arc::new(map));
         let mut from = 0;
@@ -53,6 +62,22 @@ impl Spool {
             Ok((name, tensor.ok_or(io::ErrorKind::UnexpectedEof)?.map_err(io::Error::other)?))
         });
         tensors.collect()
+    }
+}
+
+impl StateDict {
+    /// Moves the tensors that are in memory into a file; those in mapped files stay where they are.
+    ///
+    /// # Errors
+    /// [`IoError`] with the spool's folder.
+    pub fn spooled(mut self, mut spool: Spool) -> Result<Self, IoError> {
+        for (name, tensor) in self.iter().filter(|(_, tensor)| !tensor.is_mapped()) {
+            spool.push(name, tensor)?;
+        }
+        for (name, tensor) in spool.finish()? {
+            self.insert(name, tensor);
+        }
+        Ok(self)
     }
 }
 
@@ -76,6 +101,9 @@ mod tests {
         let mut spool = Spool::new(folder.path()).unwrap();
         tensors.iter().for_each(|(name, tensor)| spool.push(name, tensor).unwrap());
         assert_eq!(spool.finish().unwrap(), tensors);
+        let spooled = tensors.clone().spooled(Spool::new(folder.path()).unwrap()).unwrap();
+        assert_eq!(spooled, tensors);
+        assert!(spooled.iter().all(|(_, tensor)| tensor.is_mapped()));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
         assert!(Spool::new(folder.path()).unwrap().finish().unwrap().is_empty());
     }

@@ -15,7 +15,7 @@ use super::PixelCacheError;
 pub(super) type Key = [u8; 32];
 
 /// The first bytes of every cache file.
-const MAGIC: &[u8; 16] = b"radapter-pixels1";
+const MAGIC: &[u8; 16] = b"radapter-pixels2";
 
 /// Bytes of an entry before its pixels: key, width and height (u32), checksum (u64), little-endian.
 const HEADER: usize = 32 + 4 + 4 + 8;

@@ -27,7 +27,9 @@ impl Export {
         let (checkpoint, options) = match args.dtype {
             Some(dtype) => (checkpoint, options.with_dtype(dtype)),
             None => {
-                let state = checkpoint.state.cast_like(&base).context("the result does not fit the base's dtype")?;
+                let state = checkpoint.state.cast_like(&base).context(
+                    "the result does not fit the dtype of the models; choose another, as with `--dtype f32`",
+                )?;
                 (Checkpoint { state, ..checkpoint }, options)
             }
         };

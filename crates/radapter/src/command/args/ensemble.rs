@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use radapter_adapter::Alphas;
 
-use super::{ArchArg, ClassNamesArg, DecodeArgs, DeviceBatchArg, ExportArgs, JsonFlag, ModelRef};
+use super::{ArchArg, ClassNamesArg, ExportArgs, JsonFlag, ModelRef};
 
 /// What the three commands share.
 #[derive(Clone, Debug, Args)]
@@ -24,8 +24,9 @@ pub(crate) struct EnsembleArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Each tensor becomes (1 - alpha) base + alpha tuned: WiSE-FT, for any tuned model. A..B is linear over the blocks of each \
-tower, from the first to the last (LiNeS); what is in no block gets A. A run stands for its model at alpha = 1, and BASE must \
-be the model that it was tuned from. A classifier that was trained is mixed as well, with the zero-shot classifier of BASE.
+tower, from the first to the last (LiNeS); tensors outside the blocks use A. A run is used at alpha = 1, and BASE must be the \
+model that it was tuned from. A classifier that was trained is mixed as well, with the zero-shot classifier of BASE if that has \
+none.
 
 Examples:
   radapter interpolate clip-b32 runs/pets --alpha 0.4 --out pets-wise
@@ -48,7 +49,8 @@ pub(crate) struct InterpolateArgs {
 #[command(after_help = "\
 The mean of models, tensor by tensor. Runs with adapters of one base give a run again, whose adapters have the mean effect, \
 so that `eval --alpha`, `sweep` and `merge` choose its alpha later; other runs are taken at alpha = 1, and the result is a \
-checkpoint. --greedy sorts the models by their accuracy on --val and adds each that does not lower the accuracy of the mean.
+checkpoint. --greedy sorts the models by their accuracy on --val (runs at their own alpha) and adds each that does not lower \
+the accuracy of the mean.
 
 Examples:
   radapter soup runs/seed-0 runs/seed-1 runs/seed-2 --out runs/soup
@@ -61,23 +63,19 @@ pub(crate) struct SoupArgs {
     /// Add models one after the other, only while the accuracy on --val does not fall
     #[arg(long, requires = "val")]
     pub(crate) greedy: bool,
-    /// Labelled images that --greedy chooses on, not those of a test: one folder per class, or a .csv of path and label
+    /// Held-out labelled images that --greedy chooses on, not the test set: one folder per class, or a .csv of path and label
     #[arg(long, value_name = "DIR", requires = "greedy")]
     pub(crate) val: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) class_names: ClassNamesArg,
-    #[command(flatten)]
-    pub(crate) decode: DecodeArgs,
-    #[command(flatten)]
-    pub(crate) batch: DeviceBatchArg,
     #[command(flatten)]
     pub(crate) ensemble: EnsembleArgs,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Model Stock: from BASE towards the mean of models tuned from it, for each tensor as far as the angle between their changes \
-says. It needs no data, and two or more models that differ in their seed.
+Model Stock: moves each tensor of BASE towards the mean of models tuned from it, by a ratio computed from the angles between \
+the models' changes. It needs no data, and two or more models that differ in their seed.
 
 Examples:
   radapter stock clip-b32 runs/seed-0 runs/seed-1 --out stock")]

@@ -47,10 +47,10 @@ pub(crate) struct MergeArgs {
 /// The format and dtype of a written checkpoint.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct ExportArgs {
-    /// Format of the checkpoint [default: the base model's]
+    /// Format of the checkpoint [default: that of the first model]
     #[arg(long, value_parser = format, value_name = "open-clip|hf")]
     pub(crate) format: Option<Format>,
-    /// Stored dtype [default: the base model's]
+    /// Stored dtype [default: the base model's; of several that differ f32]
     #[arg(long, value_parser = dtype, value_name = "f32|f16|bf16")]
     pub(crate) dtype: Option<StoredDtype>,
 }

@@ -103,7 +103,7 @@ pub(crate) enum Command {
     Interpolate(InterpolateArgs),
     /// Average models (model soups)
     Soup(SoupArgs),
-    /// Average models tuned from one base, as far as their angles say (Model Stock)
+    /// Move a model towards the mean of models tuned from it (Model Stock)
     Stock(StockArgs),
     /// Evaluate a run over a range of alpha
     Sweep(SweepArgs),

@@ -14,7 +14,9 @@ pub(crate) fn tip(error: &Error, words: &[String]) -> Option<String> {
     let (cli, mut words) = (Cli::command(), words.iter());
     let command = words.find(|word| cli.find_subcommand(word).is_some())?;
     if error.kind() == ErrorKind::MissingRequiredArgument && command == "merge" {
-        return words.any(|word| word.starts_with("--model")).then(|| {
+        let given: Vec<&String> = words.collect();
+        let has = |flag: &str| given.iter().any(|word| word.starts_with(flag));
+        return (has("--model") && !has("--run") && !has("--adapters")).then(|| {
             "--model is the base model of --adapters; a run is merged with `--run RUN`, without --model".to_owned()
         });
     }

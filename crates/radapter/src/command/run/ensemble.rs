@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use burn::tensor::Device;
-use radapter_adapter::{AdapterFile, Alpha};
+use radapter_adapter::{AdapterFile, Alpha, MapWeights, Rank, Scale};
 use radapter_classification::classes::Classes;
 use radapter_classification::head::{CLASSES_FILE, Head};
 use radapter_classification::read::read_labelled;
@@ -12,19 +12,21 @@ use radapter_classification::suite::TestSet;
 use radapter_clip::checkpoint::{Checkpoint, read_safetensors, write_safetensors_file};
 use radapter_clip::model::Clip;
 use radapter_clip::state_dict::{RawTensor, Spool, StateDict};
-use radapter_datasets::Templates;
-use radapter_embedding::Embeddings;
+use radapter_datasets::{OnError, Templates};
+use radapter_embedding::{EmbedOptions, Embeddings};
 use radapter_ensemble::{Depth, Member, check_alike, soup_of_adapters};
 use radapter_files::folder_of;
+use radapter_methods::METHODS;
 use radapter_report::percent;
+use radapter_training::config::TrainSettings;
 use radapter_training::finetuned::FineTunedRun;
 use radapter_training::state::HEAD;
 use serde_json::json;
 
-use crate::command::args::{ArchArg, EnsembleArgs, InterpolateArgs, ModelRef, SoupArgs, StockArgs};
+use crate::command::args::{EnsembleArgs, InterpolateArgs, ModelRef, SoupArgs, StockArgs};
 use crate::command::export::Export;
 use crate::command::failure::Usage;
-use crate::command::model::{self, RunModel};
+use crate::command::model::{self, Opened, RunModel};
 use crate::command::{Session, classes, output, suite};
 
 /// The tensor in which a trained classifier is mixed like any other.
@@ -37,13 +39,14 @@ pub(super) fn interpolate(args: &InterpolateArgs, session: &Session) -> anyhow::
     if args.alpha.extrapolates() {
         tracing::warn!("alpha = {} is outside [0, 1]: it extrapolates beyond the tuned model", args.alpha);
     }
-    let base = Ingredient::base(&args.base, &common.arch)?;
+    let base = Ingredient::base(&args.base, common)?;
     let tuned = Ingredient::open(&args.tuned, Some(&base.checkpoint), common, session)?;
-    let (mixed, head) = Mix { base: Some(&base), tuned: &[&tuned], session }.compute(|members| {
+    let mix = Mix { base: Some(&base), tuned: &[&tuned], session };
+    let mixed = mix.compute(|members| {
         let depth = Depth::from(&base.checkpoint.config);
         Ok(radapter_ensemble::interpolate(members[0], members[1], args.alpha, depth, spool(&common.out)?)?)
     })?;
-    write(mixed, &base.checkpoint.state, head, common, &format!("interpolated at alpha = {}", args.alpha))
+    mix.write(mixed, common, &format!("interpolated at alpha = {}", args.alpha))
 }
 
 /// `stock`
@@ -56,19 +59,22 @@ pub(super) fn stock(args: &StockArgs, session: &Session) -> anyhow::Result<()> {
         )
         .into());
     }
-    let base = Ingredient::base(&args.base, &common.arch)?;
+    let base = Ingredient::base(&args.base, common)?;
     let open = |model| Ingredient::open(model, Some(&base.checkpoint), common, session);
     let tuned = args.tuned.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
     let all: Vec<&Ingredient> = tuned.iter().collect();
-    let (mixed, head) = Mix { base: Some(&base), tuned: &all, session }
-        .compute(|members| Ok(radapter_ensemble::stock(members[0], &members[1..], spool(&common.out)?)?))?;
-    write(mixed, &base.checkpoint.state, head, common, &format!("Model Stock of {} models", tuned.len()))
+    let mix = Mix { base: Some(&base), tuned: &all, session };
+    let mixed = mix.compute(|members| Ok(radapter_ensemble::stock(members[0], &members[1..], spool(&common.out)?)?))?;
+    mix.write(mixed, common, &format!("Model Stock of {} models", tuned.len()))
 }
 
 /// `soup`
 pub(super) fn soup(args: &SoupArgs, session: &Session) -> anyhow::Result<()> {
     let common = &args.ensemble;
     output::check_empty_dir(&common.out)?;
+    if args.class_names.class_names.is_some() && !args.greedy {
+        return Err(Usage("--class-names is for the images of --greedy; omit it".into()).into());
+    }
     match adapter_runs(&args.models)? {
         Some(runs) => soup_of_runs(args, &runs, session),
         None => soup_of_models(args, session),
@@ -80,14 +86,11 @@ fn soup_of_models(args: &SoupArgs, session: &Session) -> anyhow::Result<()> {
     let common = &args.ensemble;
     let open = |model| Ingredient::open(model, None, common, session);
     let models = args.models.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
-    let mean = |chosen: &[usize]| -> anyhow::Result<(Checkpoint, Option<Head>)> {
-        let chosen: Vec<&Ingredient> = chosen.iter().map(|&index| &models[index]).collect();
-        Mix { base: None, tuned: &chosen, session }
-            .compute(|members| Ok(radapter_ensemble::soup(members, spool(&common.out)?)?))
-    };
-    let chosen = chosen(args, session, mean)?;
-    let (mixed, head) = mean(&chosen)?;
-    write(mixed, &models[chosen[0]].checkpoint.state, head, common, &format!("soup of {} models", chosen.len()))
+    let mean = |mix: &Mix<'_>| mix.compute(|members| Ok(radapter_ensemble::soup(members, spool(&common.out)?)?));
+    let some = |chosen: &[usize]| -> Vec<&Ingredient> { chosen.iter().map(|&index| &models[index]).collect() };
+    let chosen = chosen(args, session, |chosen| mean(&Mix { base: None, tuned: &some(chosen), session }))?;
+    let mix = Mix { base: None, tuned: &some(&chosen), session };
+    mix.write(mean(&mix)?, common, &format!("soup of {} models", chosen.len()))
 }
 
 /// A soup of runs with adapters, which is a run again.
@@ -107,7 +110,7 @@ fn soup_of_runs(args: &SoupArgs, runs: &[FineTunedRun], session: &Session) -> an
     let base = if args.greedy { Some(model::base_of(&runs[0])?) } else { None };
     let chosen = chosen(args, session, |chosen| {
         let base = base.as_ref().context("the base is open for a greedy soup")?;
-        let folder = tempfile::tempdir_in(folder_of(out))?;
+        let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
         write(folder.path(), chosen)?;
         let RunModel { model, head, .. } = model::of_run(folder.path(), base, None, &session.device()?)?;
         Ok((model.checkpoint()?, head))
@@ -134,19 +137,22 @@ fn chosen(
     let all: Vec<usize> = (0..args.models.len()).collect();
     let Some(val) = args.val.as_ref().filter(|_| args.greedy) else { return Ok(all) };
     let names = classes::names(&args.class_names)?;
-    let images = read_labelled(val, names.as_ref(), args.decode.on_error)?;
+    let images = read_labelled(val, names.as_ref(), OnError::Fail)?;
     let found = Classes::new(images.classes.clone())?;
-    let options = session.embed_options(&args.decode, args.batch);
+    let options = EmbedOptions::default();
     let device = session.device()?;
-    let accuracy = |chosen: &[usize]| -> anyhow::Result<f64> {
+    let mut set: Option<TestSet> = None;
+    let mut accuracy = |chosen: &[usize]| -> anyhow::Result<f64> {
         let (checkpoint, head) = mean(chosen)?;
-        let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &device)?;
-        let head = match head {
-            Some(head) => head,
-            None => classes::zero_shot(&clip, &found, &Templates::default(), args.batch.batch_size)?,
+        let encoder = Box::new(Clip::from_state(&checkpoint.config, &checkpoint.state, &device)?);
+        let opened = Opened { encoder, head, temperature: checkpoint.temperature() };
+        let head = classes::head(&opened, || Ok(found.clone()), names.as_ref(), None, options.batch)?;
+        // All models have the same classes, and the set warns of those without images.
+        let set = match &set {
+            Some(set) => set,
+            None => set.insert(TestSet::new(val.display().to_string(), images.clone(), head.classes())?),
         };
-        let set = TestSet::new(val.display().to_string(), images.clone(), head.classes())?;
-        Ok(suite::measure(&clip, &head, &set, &options, session)?.evaluation.top1)
+        Ok(suite::measure(&*opened.encoder, &head, set, &options, session)?.evaluation.top1)
     };
     let mut ranked = Vec::with_capacity(all.len());
     for index in all {
@@ -175,12 +181,27 @@ fn chosen(
 struct Ingredient {
     name: String,
     checkpoint: Checkpoint,
+    /// The tensors as stored, whose dtypes the result has: of a run those of its base.
+    stored: StateDict,
     head: Option<Head>,
 }
 
 impl Ingredient {
-    fn base(model: &ModelRef, arch: &ArchArg) -> anyhow::Result<Self> {
-        Ok(Self { name: model.to_string(), checkpoint: model::checkpoint(model, arch)?, head: None })
+    /// Opens a model as the base of others; a run is used at its own alpha.
+    fn base(model: &ModelRef, args: &EnsembleArgs) -> anyhow::Result<Self> {
+        Self::plain(model, args)
+    }
+
+    fn plain(model: &ModelRef, args: &EnsembleArgs) -> anyhow::Result<Self> {
+        let checkpoint = model::checkpoint(model, &args.arch)?;
+        let state = checkpoint.state.spooled(spool(&args.out)?)?;
+        let head = model::head_of(model)?;
+        Ok(Self {
+            name: model.to_string(),
+            stored: state.clone(),
+            checkpoint: Checkpoint { state, ..checkpoint },
+            head,
+        })
     }
 
     /// Opens a checkpoint, or a run's model at alpha = 1. `base` is the one a run must have been tuned from; without it
@@ -191,23 +212,20 @@ impl Ingredient {
         args: &EnsembleArgs,
         session: &Session,
     ) -> anyhow::Result<Self> {
-        let name = model.to_string();
         let run = match model {
             ModelRef::Path(path) if model::is_run(path) => path,
-            _ => {
-                let checkpoint = model::checkpoint(model, &args.arch)?;
-                return Ok(Self { name, checkpoint, head: model::head_of(model)? });
-            }
+            _ => return Self::plain(model, args),
         };
+        let name = model.to_string();
         let opened = model::open_run(run)?;
         let own = base.is_none().then(|| model::base_of(&opened)).transpose()?;
         let base = base.or(own.as_ref()).context("a run has a base")?;
         let RunModel { model, head, .. } = model::of_run(run, base, Some(Alpha::ONE), &session.device()?)?;
         let checkpoint = model.checkpoint()?;
-        // The computed tensors go to the disk, so that the next model has the memory.
-        let mut waiting = spool(&args.out)?;
-        checkpoint.state.iter().try_for_each(|(name, tensor)| waiting.push(name, tensor))?;
-        Ok(Self { name, checkpoint: Checkpoint { state: waiting.finish()?, ..checkpoint }, head })
+        // Frees memory for the next model.
+        let state = checkpoint.state.spooled(spool(&args.out)?)?;
+        let stored = base.state.clone();
+        Ok(Self { name, checkpoint: Checkpoint { state, ..checkpoint }, stored, head })
     }
 }
 
@@ -215,7 +233,7 @@ impl Ingredient {
 fn spool(out: &Path) -> anyhow::Result<Spool> {
     let folder = folder_of(out);
     output::make_dir(folder)?;
-    Spool::new(folder).with_context(|| format!("cannot write a temporary file in {}", folder.display()))
+    Ok(Spool::new(folder)?)
 }
 
 /// Models to mix, with their classifiers.
@@ -226,12 +244,16 @@ struct Mix<'a> {
 }
 
 impl Mix<'_> {
+    fn all(&self) -> Vec<&Ingredient> {
+        self.base.into_iter().chain(self.tuned.iter().copied()).collect()
+    }
+
     /// Passes the tensors of all models to `mix`, the base's first, and returns the result with its classifier.
     fn compute(
         &self,
         mix: impl FnOnce(&[Member<'_>]) -> anyhow::Result<StateDict>,
     ) -> anyhow::Result<(Checkpoint, Option<Head>)> {
-        let all: Vec<&Ingredient> = self.base.into_iter().chain(self.tuned.iter().copied()).collect();
+        let all = self.all();
         let mut states: Vec<StateDict> = all.iter().map(|one| one.checkpoint.state.clone()).collect();
         check_alike(&members(&all, &states))?;
         if let Some(other) = all.iter().find(|one| one.checkpoint.config != all[0].checkpoint.config) {
@@ -264,12 +286,13 @@ impl Mix<'_> {
     }
 
     fn heads(&self) -> impl Iterator<Item = &Head> {
-        self.tuned.iter().filter_map(|one| one.head.as_ref())
+        self.base.into_iter().chain(self.tuned.iter().copied()).filter_map(|one| one.head.as_ref())
     }
 
     /// The classifier whose classes and templates the result has.
     fn head(&self) -> anyhow::Result<Option<Head>> {
-        let with_heads = self.tuned.iter().filter_map(|one| Some((&one.name, one.head.as_ref()?)));
+        let all = self.all();
+        let with_heads = all.iter().filter_map(|one| Some((&one.name, one.head.as_ref()?)));
         let mut first: Option<(&String, &Head)> = None;
         for (name, head) in with_heads {
             match first {
@@ -284,6 +307,37 @@ impl Mix<'_> {
             }
         }
         Ok(first.map(|(_, head)| head.clone()))
+    }
+
+    /// Writes the result, in the dtypes of the models unless others are asked for.
+    fn write(
+        &self,
+        (checkpoint, head): (Checkpoint, Option<Head>),
+        args: &EnsembleArgs,
+        what: &str,
+    ) -> anyhow::Result<()> {
+        let out = &args.out;
+        let (format, dtype) = Export { checkpoint, base: self.stored(), head }.write(out, args.export)?;
+        tracing::info!("{what} → {} ({format}, {dtype})", out.display());
+        if args.json.json {
+            let models: Vec<&str> = self.all().iter().map(|one| one.name.as_str()).collect();
+            let (format, dtype) = (format.to_string(), dtype.to_string());
+            let object =
+                json!({ "out": out, "models": models, "form": "checkpoint", "format": format, "dtype": dtype });
+            return output::print_json(&object);
+        }
+        Ok(())
+    }
+
+    /// For each tensor one of the dtype that holds those of all models: theirs if it is the same, else f32.
+    fn stored(&self) -> StateDict {
+        let all = self.all();
+        let of = |(name, first): (&str, &RawTensor)| {
+            let same = all.iter().filter_map(|one| one.stored.get(name)).all(|other| other.dtype() == first.dtype());
+            let tensor = if same { first.clone() } else { RawTensor::from_f32([0], Vec::new()) };
+            (name.to_owned(), tensor)
+        };
+        all[0].stored.iter().map(of).collect()
     }
 }
 
@@ -302,25 +356,7 @@ fn rows(one: &Ingredient, like: &Head, device: &Device) -> anyhow::Result<Embedd
 fn zero_shot(checkpoint: &Checkpoint, like: &Head, device: &Device) -> anyhow::Result<Head> {
     let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, device)?;
     let templates = Templates::from_list(like.templates().to_vec())?;
-    classes::zero_shot(&clip, like.classes(), &templates, radapter_embedding::EmbedOptions::default().batch)
-}
-
-fn write(
-    checkpoint: Checkpoint,
-    base: &StateDict,
-    head: Option<Head>,
-    args: &EnsembleArgs,
-    what: &str,
-) -> anyhow::Result<()> {
-    let out = &args.out;
-    let (format, dtype) = Export { checkpoint, base: base.clone(), head }.write(out, args.export)?;
-    tracing::info!("{what} → {} ({format}, {dtype})", out.display());
-    match args.json.json {
-        true => output::print_json(
-            &json!({ "out": out, "form": "checkpoint", "format": format.to_string(), "dtype": dtype.to_string() }),
-        ),
-        false => Ok(()),
-    }
+    classes::zero_shot(&clip, like.classes(), &templates, EmbedOptions::default().batch)
 }
 
 /// The runs, if all models are runs with adapters.
@@ -332,8 +368,14 @@ fn adapter_runs(models: &[ModelRef]) -> anyhow::Result<Option<Vec<FineTunedRun>>
             _ => None,
         })
         .collect();
-    let runs = paths.into_iter().flatten().map(|path| model::open_run(path)).collect::<anyhow::Result<Vec<_>>>()?;
-    Ok((!runs.is_empty() && runs.iter().all(|run| run.method().is_scaled())).then_some(runs))
+    let Some(paths) = paths else { return Ok(None) };
+    let open = |path: &&PathBuf| FineTunedRun::open(METHODS, path.as_path());
+    let runs = paths.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    if !runs.iter().all(|run| run.method().is_scaled()) {
+        return Ok(None);
+    }
+    runs.iter().try_for_each(model::warn_if_unfinished)?;
+    Ok(Some(runs))
 }
 
 /// A run with adapters, read for a soup.
@@ -348,6 +390,7 @@ struct AdapterRun<'a> {
 
 impl<'a> AdapterRun<'a> {
     fn open(run: &'a FineTunedRun) -> anyhow::Result<Self> {
+        run.check_has_model()?;
         let files = run.files();
         let adapters = AdapterFile::read(files.evaluated(run.method().stem()))?;
         let head = match run.trains_head() {
@@ -362,6 +405,12 @@ impl<'a> AdapterRun<'a> {
         let classes =
             classes.is_file().then(|| std::fs::read(&classes)).transpose().context("cannot read the classes")?;
         Ok(Self { run, name: files.dir().path().display().to_string(), adapters, head, classes })
+    }
+
+    /// The folder, from the root where that is possible.
+    fn path(&self) -> String {
+        let path = self.run.files().dir().path();
+        path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string()
     }
 
     /// Checks that a run is of the same task, base and classes.
@@ -389,11 +438,11 @@ impl<'a> AdapterRun<'a> {
         let files: Vec<(&str, &AdapterFile)> =
             members.iter().map(|member| (member.name.as_str(), &member.adapters)).collect();
         let mean = soup_of_adapters(&files)?;
-        let files = first.run.files();
-        let mut record = files.record().clone();
-        record.soup = members.iter().map(|member| member.name.clone()).collect();
+        let mut record = first.run.files().record().clone();
+        record.soup = members.iter().map(|member| member.path()).collect();
         // There is no best validation among its files.
         record.settings.insert("keep".to_owned(), "last".into());
+        describe(&mean, &mut record.settings)?;
         let file = |stem: &str| dir.join(format!("{stem}.safetensors"));
         mean.write(file(first.run.method().stem()))?;
         let heads: Vec<StateDict> = members
@@ -411,4 +460,19 @@ impl<'a> AdapterRun<'a> {
         }
         output::write_file(&dir.join("config.toml"), toml::to_string(&record)?.as_bytes())
     }
+}
+
+/// Sets the settings of a run that its adapters have: the rank, and the scale where it is fixed.
+fn describe(adapters: &AdapterFile, settings: &mut toml::Table) -> anyhow::Result<()> {
+    let Some((_, adapter)) = adapters.adapters.iter().next() else { return Ok(()) };
+    let mut train: TrainSettings = radapter_settings::schema::part(settings)?;
+    train.adapter.rank = match &adapter.map {
+        MapWeights::Full(_) => Rank::Full,
+        MapWeights::Low { down, .. } => Rank::Low(down.shape()[0]),
+    };
+    if let Scale::Fixed(scale) = &mut train.adapter.scale {
+        *scale = adapter.scale.unwrap_or(1.0);
+    }
+    settings.insert("adapter".to_owned(), toml::Value::try_from(&train.adapter)?);
+    Ok(())
 }

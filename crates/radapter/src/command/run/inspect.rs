@@ -193,15 +193,20 @@ fn of_run(path: &Path) -> anyhow::Result<Facts> {
     }
     let step = train.map_or(0, |line| line.step);
     let steps = record.train()?.total_steps(record.samples);
-    let state = if report.is_some() { "finished" } else { "unfinished" };
+    let state = match (&report, record.soup.len()) {
+        (None, 1..) => format!("a soup of {} runs", record.soup.len()),
+        (Some(_), _) => format!("finished, {step} of {steps} steps"),
+        (None, 0) => format!("unfinished, {step} of {steps} steps"),
+    };
     let mut lines = vec![
         ("run", path.display().to_string()),
-        ("state", format!("{state}, {step} of {steps} steps")),
+        ("state", state),
         ("task", record.task.clone()),
         ("training samples", record.samples.to_string()),
         ("base hash", record.base_hash.clone()),
     ];
     lines.extend(record.from.iter().map(|from| ("started from", from.clone())));
+    lines.extend(record.soup.iter().map(|run| ("mean of", run.clone())));
     if let Some(line) = train {
         lines.push(("loss", format!("{:.4}", line.loss)));
     }
@@ -230,7 +235,7 @@ fn of_run(path: &Path) -> anyhow::Result<Facts> {
     let json = json!({
         "kind": "run",
         "path": path.display().to_string(),
-        "finished": report.is_some(),
+        "finished": report.is_some() || !record.soup.is_empty(),
         "step": step,
         "steps": steps,
         "samples": record.samples,

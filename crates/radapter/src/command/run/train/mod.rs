@@ -423,7 +423,7 @@ fn summary(out: &Path, unit: &str, report: &Report, keep: Keep) -> String {
                 ),
                 None => (Change::new(base, best.value), "the validation data".to_owned()),
             };
-            lines.push(("tuning", verdict_on(&on, change)));
+            lines.push(("the best against the base", verdict_on(&on, change)));
         }
         let step = if keep == Keep::Best { best.step } else { report.steps };
         lines.push(("the run's model", format!("that of step {step} (keep = {})", keep.name())));
