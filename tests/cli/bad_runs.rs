@@ -84,7 +84,7 @@ fn the_model_of_a_run_that_is_not_finished_is_used_with_a_warning() {
     warned(eval(), "");
     std::fs::remove_file(run.join("report.json")).unwrap();
     let words = format!(
-        "(9 of 9 steps), and its model is that of its last interruption; continue it with `radapter train --resume --out {}`",
+        "(9 of 9 steps), and its model is that of the last interruption that was saved, which may be of an earlier step; continue it with `radapter train --resume --out {}`",
         run.display()
     );
     warned(eval(), &words);

@@ -76,7 +76,7 @@ impl Experiment for Classification {
     fn train(&self, base: &Checkpoint, settings: &Settings, options: RunOptions) -> anyhow::Result<TrainOutcome> {
         run::train::<radapter_classification::task::Classification>(
             Some(self.training.clone()),
-            base,
+            (base, run::EMBEDDED),
             settings,
             options,
         )

@@ -48,7 +48,12 @@ impl Retrieval {
 
 impl Experiment for Retrieval {
     fn train(&self, base: &Checkpoint, settings: &Settings, options: RunOptions) -> anyhow::Result<TrainOutcome> {
-        run::train::<radapter_retrieval::task::Retrieval>(Some(self.training.clone()), base, settings, options)
+        run::train::<radapter_retrieval::task::Retrieval>(
+            Some(self.training.clone()),
+            (base, run::EMBEDDED),
+            settings,
+            options,
+        )
     }
 
     fn measure(&self, Model { checkpoint, .. }: &Model, device: &Device) -> anyhow::Result<Figures> {

@@ -8,22 +8,27 @@ use radapter_training::plan::Inputs;
 use radapter_training::{Outcome, Plan, Report, RunDir, RunOptions, Task, TrainOutcome};
 
 fn inputs<'a, T: Task>(
-    base: &Checkpoint,
+    (base, reference): (&Checkpoint, Option<&str>),
     data: Option<T::Data>,
     options: &RunOptions,
     progress: &'a mut dyn FnMut(usize, usize),
 ) -> Inputs<'a, T> {
     let (base, device) = (base.clone(), options.device.clone());
-    Inputs { methods: METHODS, base, reference: None, from: None, data, device, progress }
+    let reference = reference.map(str::to_owned);
+    Inputs { methods: METHODS, base, reference, from: None, data, device, progress }
 }
 
-/// Trains a new run on `data`, or on the data that the settings name if `data` is `None`.
+/// What the command calls the model that the drawn worlds are learned with.
+pub(crate) const EMBEDDED: Option<&str> = Some("embedded");
+
+/// Trains a new run on `data`, or on the data that the settings name if `data` is `None`. The base is recorded by the name that
+/// the command knows it by, if one is given.
 ///
 /// # Errors
 /// Errors of the settings, the data and the training.
 pub fn train<T: Task>(
     data: Option<T::Data>,
-    base: &Checkpoint,
+    base: (&Checkpoint, Option<&str>),
     settings: &Settings,
     options: RunOptions,
 ) -> anyhow::Result<TrainOutcome> {
@@ -47,11 +52,11 @@ pub fn complete<T: Task>(
             Some(report) => Ok(report),
             None => {
                 let mut ignore = |_, _| {};
-                let plan = Plan::<T>::of_run(inputs(base, None, &options, &mut ignore), &run)?;
+                let plan = Plan::<T>::of_run(inputs((base, None), None, &options, &mut ignore), &run)?;
                 finished(what, plan.resume(options, None)?)
             }
         },
-        Err(_) => finished(what, train::<T>(None, base, settings, options)?),
+        Err(_) => finished(what, train::<T>(None, (base, None), settings, options)?),
     }
 }
 

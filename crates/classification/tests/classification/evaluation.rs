@@ -110,7 +110,7 @@ fn a_set_with_a_class_the_model_lacks_is_refused_by_name() {
     let error = Suite::open(&dir.path().join("suite.toml"), &few, OnError::Fail).unwrap_err();
     assert!(matches!(error, SuiteError::UnknownClasses { .. }));
     let text = error.to_string();
-    assert!(text.contains("`photo`") && text.contains("`blue_sky`") && text.contains("tree"), "{text}");
+    assert!(text.contains("`photo`") && text.contains("blue_sky") && text.contains("tree"), "{text}");
 
     let absent = suite.replace("data = \"photo\"\n[[", "data = \"absent\"\n[[");
     write(&dir.path().join("suite.toml"), &absent);

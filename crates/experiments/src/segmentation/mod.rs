@@ -40,7 +40,12 @@ impl Segmentation {
 
 impl Experiment for Segmentation {
     fn train(&self, base: &Checkpoint, settings: &Settings, options: RunOptions) -> anyhow::Result<TrainOutcome> {
-        run::train::<radapter_segmentation::task::Segmentation>(Some(self.0.training.clone()), base, settings, options)
+        run::train::<radapter_segmentation::task::Segmentation>(
+            Some(self.0.training.clone()),
+            (base, run::EMBEDDED),
+            settings,
+            options,
+        )
     }
 
     fn measure(&self, Model { checkpoint, .. }: &Model, device: &Device) -> anyhow::Result<Figures> {

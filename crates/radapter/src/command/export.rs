@@ -30,7 +30,7 @@ impl Export {
                 let state = checkpoint.state.cast_like(&base).context(
                     "the result does not fit the dtype of the models; choose another, as with `--dtype f32`",
                 )?;
-                (Checkpoint { state, ..checkpoint }, options)
+                (Checkpoint { dtype: state.main_dtype(), state, ..checkpoint }, options)
             }
         };
         output::write_dir(out, |dir| {

@@ -46,9 +46,8 @@ pub(crate) struct Interrupted(String);
 
 impl Interrupted {
     /// A training, after its last finished step.
-    pub(crate) fn training(step: u64, run: &Path) -> Self {
-        let run = run.display();
-        let next = format!("continue with `radapter train --resume --out {run}`");
+    pub(crate) fn training(step: u64, again: &str) -> Self {
+        let next = format!("continue with `{again}`");
         Self(format!("interrupted after step {step}, which is saved; {next}"))
     }
 
@@ -107,7 +106,7 @@ pub(crate) fn on_command_line(origin: &Origin) -> bool {
     matches!(origin, Origin::Named(name) if name.starts_with("--"))
 }
 
-/// The value of an option. One that names no file is itself at fault, and so the command line; otherwise the content of the file is.
+/// The value of an option. A value that names no file is a wrong command line; an unusable file is not.
 pub(crate) fn of_option<T, E: Into<anyhow::Error>>(
     flag: &'static str,
     value: impl AsRef<Path>,

@@ -92,7 +92,8 @@ pub(crate) fn warn_if_unfinished(run: &FineTunedRun) -> anyhow::Result<()> {
         && run.evaluated_files().iter().all(|file| file.exists())
     {
         let model = match files.train().keep {
-            Keep::Last => "of its last interruption",
+            // It is written when a session ends.
+            Keep::Last => "of the last interruption that was saved, which may be of an earlier step",
             Keep::Best => "of its best validation so far",
         };
         let run = files.dir().path().display();

@@ -193,7 +193,7 @@ fn validation(page: &mut Page, validations: &[&ValidationLine], best: &str) {
     }]);
     let bars = match samples {
         Some(samples) => format!("Bars: 95 % intervals of {best} (Wilson's score), a mean over {samples} samples."),
-        None => format!("No error bars: it is not known of how many independent samples {best} is a mean."),
+        None => format!("No error bars: the number of independent samples behind {best} is not known."),
     };
     page.caption(&format!("Validation data are held-out data of the training set's kind (ID). {bars}"));
     let mut columns = vec!["step>".to_owned(), "epoch>".to_owned()];

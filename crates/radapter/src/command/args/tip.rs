@@ -26,6 +26,9 @@ pub(crate) fn tip(error: &Error, words: &[String]) -> Option<String> {
     let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return None };
     match command.as_str() {
         "sweep" if flag == "--model" => Some("only a run has adapters to scale: name it with `--run RUN`".to_owned()),
+        "sweep" if flag == "--data" => {
+            Some("classification is swept on a suite, `--suite FILE.toml`; `radapter eval classification --data` takes a folder".to_owned())
+        }
         "embed" | "eval" | "index" | "predict" | "segment" | "zero-shot" if flag == "--run" => {
             Some("a run is a MODEL too: name it with `--model RUN`".to_owned())
         }

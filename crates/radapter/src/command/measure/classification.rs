@@ -34,8 +34,8 @@ use crate::command::{Session, classes, model, output};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A suite is a TOML file with paths relative to it. `classes`, a JSON list of folder names, restricts the predictions to \
-a subset:
+A suite is a TOML file with paths relative to it. `classes`, the path of a JSON list of folder names, restricts the \
+predictions to a subset:
 
   [id]
   name = \"photo\"

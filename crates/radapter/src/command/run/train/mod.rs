@@ -17,8 +17,8 @@ use radapter_settings::{Settings, SettingsError};
 use radapter_training::config::Keep;
 use radapter_training::finetuned::FineTunedRun;
 use radapter_training::{
-    AnyInputs, AnyPlan, AnyTask, Outcome, ProgressEvent, Report, RunDir, RunOptions, RunRecord, TrainError,
-    TrainOutcome,
+    AnyInputs, AnyPlan, AnyTask, Line, Outcome, ProgressEvent, Report, RunDir, RunOptions, RunRecord, TrainError,
+    TrainOutcome, read_metrics,
 };
 use toml::{Table, Value};
 
@@ -348,7 +348,7 @@ impl Ending<'_> {
         output::write_file(&out.join("report.html"), page(out)?.as_bytes())?;
         match done.outcome {
             Outcome::Finished(report) => self.print(&report, session),
-            Outcome::Interrupted { step } => Err(Interrupted::training(step, out).into()),
+            Outcome::Interrupted { step } => Err(Interrupted::training(step, &self.again()).into()),
         }
     }
 
@@ -363,7 +363,8 @@ impl Ending<'_> {
             return output::print_json(&object);
         }
         // Before the suite, which can take long or fail.
-        output::print(&summary(out, samples(self.task), report, self.keep))?;
+        let metrics = read_metrics(&RunDir::open(out)?.metrics())?;
+        output::print(&summary(out, samples(self.task), report, self.keep, &metrics))?;
         let suite = self.measure(session);
         if let Ok(Some(SuiteTable { text, .. })) = &suite {
             output::print(&format!("\n{text}"))?;
@@ -372,16 +373,19 @@ impl Ending<'_> {
         suite.map(drop)
     }
 
+    /// The command that continues the run, and measures the suite if one was asked for.
+    fn again(&self) -> String {
+        let RunArgs { out, suite: SuiteArgs { suite, root }, .. } = self.run;
+        let suite = suite.as_ref().map_or_else(String::new, |suite| format!(" --suite {suite}"));
+        let root = root.as_ref().map_or_else(String::new, |root| format!(" --root {}", root.display()));
+        format!("radapter train --resume --out {}{suite}{root}", out.display())
+    }
+
     /// Measures the suite, if one was asked for, and saves the results.
     fn measure(&self, session: &Session) -> anyhow::Result<Option<SuiteTable>> {
-        let (Some(suite), RunArgs { out, suite: SuiteArgs { suite: Some(name), root }, .. }) = (&self.suite, self.run)
-        else {
-            return Ok(None);
-        };
+        let (Some(suite), out) = (&self.suite, &self.run.out) else { return Ok(None) };
         let measured = suite.measure(out, &self.interrupt, session).with_context(|| {
-            let root = root.as_ref().map_or_else(String::new, |root| format!(" --root {}", root.display()));
-            let again = format!("radapter train --resume --out {} --suite {name}{root}", out.display());
-            format!("the run is finished, but its suite is not measured; measure it with `{again}`")
+            format!("the run is finished, but its suite is not measured; measure it with `{}`", self.again())
         })?;
         output::write_file(&out.join(RunDir::SUITE), &serde_json::to_vec_pretty(&measured.objects)?)?;
         // The page of the finished run, with the suite.
@@ -401,7 +405,7 @@ fn samples(name: &str) -> &'static str {
 }
 
 /// The result of a run, as lines of text.
-fn summary(out: &Path, unit: &str, report: &Report, keep: Keep) -> String {
+fn summary(out: &Path, unit: &str, report: &Report, keep: Keep, metrics: &[Line]) -> String {
     let mut lines = vec![
         ("run", out.display().to_string()),
         ("steps", report.steps.to_string()),
@@ -416,17 +420,25 @@ fn summary(out: &Path, unit: &str, report: &Report, keep: Keep) -> String {
         }
         if let Some(base) = best.base {
             lines.push(("the base model", percent(base)));
-            let (change, on) = match best.samples {
-                Some(n) => (
-                    Change::between(Interval::wilson(base, n), Interval::wilson(best.value, n)),
-                    format!("{n} validation samples"),
-                ),
-                None => (Change::new(base, best.value), "the validation data".to_owned()),
-            };
-            lines.push(("the best against the base", verdict_on(&on, change)));
         }
         let step = if keep == Keep::Best { best.step } else { report.steps };
-        lines.push(("the run's model", format!("that of step {step} (keep = {})", keep.name())));
+        let measured = metrics.iter().rev().find_map(|line| match line {
+            Line::Validation(line) if line.step == step => line.values.get(&best.metric)?.as_f64(),
+            _ => None,
+        });
+        let value = measured.map_or_else(|| "not validated".to_owned(), percent);
+        lines.push(("the run's model", format!("that of step {step} (keep = {}), {value}", keep.name())));
+        // The verdict is on the model that eval, sweep and merge take.
+        if let (Some(base), Some(value)) = (best.base, measured) {
+            let (change, on) = match best.samples {
+                Some(n) => {
+                    let [base, value] = [base, value].map(|value| Interval::wilson(value, n));
+                    (Change::between(base, value), format!("{n} validation samples"))
+                }
+                None => (Change::new(base, value), "the validation data".to_owned()),
+            };
+            lines.push(("tuning", verdict_on(&on, change)));
+        }
     }
     lines.push(("report", out.join("report.html").display().to_string()));
     output::aligned(&lines)
