@@ -7,8 +7,9 @@
 //! | [`stock`] | `base + t·mean(tuned − base)`, t for each tensor | Model Stock, arXiv 2403.19522 |
 //! | [`soup_of_adapters`] | the adapters whose effect is the mean of several | |
 //!
-//! Models are read one tensor at a time, and the result goes into a [`Spool`](radapter_clip::state_dict::Spool), so that memory holds one tensor of each
-//! model. Arithmetic is in f64; a result is f32, except that a tensor which is the same in all models keeps its bytes.
+//! Models are read one tensor at a time, and the result goes into a [`Spool`](radapter_clip::state_dict::Spool), so that
+//! memory holds one tensor of each model. Arithmetic is in f64; a result is f32, except that a tensor which is the same in
+//! all models keeps its bytes.
 //!
 //! ```
 //! use radapter_clip::state_dict::{RawTensor, Spool, StateDict};
