@@ -41,6 +41,8 @@ pub(super) fn run(world: &World, figures: &mut Figures) -> anyhow::Result<()> {
             match ended.status {
                 Some(0) => finished += 1,
                 Some(1) if !ended.panicked() => told += 1,
+                // The loader found no room for a library.
+                Some(127) => aborted += 1,
                 Some(status) => figures.finding(format!("{name} ended with status {status}: {}", ended.end())),
                 None => aborted += 1,
             }
@@ -53,7 +55,7 @@ pub(super) fn run(world: &World, figures: &mut Figures) -> anyhow::Result<()> {
             equal += usize::from(figures.check(problem.is_none(), || problem.unwrap_or_default()));
         }
         let outcome = format!(
-            "{told} ended with an error, {aborted} aborted by the allocator, {finished} finished; {equal} intact, and equal without the limit"
+            "{told} ended with an error, {aborted} aborted by the allocator or the loader, {finished} finished; {equal} intact, and equal without the limit"
         );
         figures.row("address space", &format!("{name} (limits up to {} MiB)", most >> 20), LIMITS as usize, outcome);
     }

@@ -89,7 +89,11 @@ impl World {
         let (root, out) = (self.root.path().display().to_string(), out.display().to_string());
         command.args(words.split_whitespace().map(|word| word.replace("{root}", &root).replace("{out}", &out)));
         // The number of threads decides the last bits.
-        command.env("RAYON_NUM_THREADS", "2").env_remove("RADAPTER_LOG").env("RADAPTER_CACHE", self.path("cache"));
+        command
+            .env("RAYON_NUM_THREADS", "2")
+            .env_remove("RADAPTER_LOG")
+            .env_remove("RUST_BACKTRACE")
+            .env("RADAPTER_CACHE", self.path("cache"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

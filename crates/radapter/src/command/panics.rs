@@ -11,6 +11,9 @@ static PLACE: Mutex<Option<String>> = Mutex::new(None);
 /// Whether the hook is [`remember`].
 static IS_QUIET: AtomicBool = AtomicBool::new(false);
 
+/// How rayon and the standard library say that the system refused a thread: both panic.
+const NO_THREAD: [&str; 2] = ["ThreadPoolBuildError", "failed to spawn thread"];
+
 /// Leaves the report of a panic to the code that catches it, unless `verbose` or `RUST_BACKTRACE` asks for the full report.
 pub(super) fn keep_quiet(verbose: bool) {
     if verbose || std::env::var_os("RUST_BACKTRACE").is_some_and(|asked| asked != "0") {
@@ -48,12 +51,18 @@ pub(super) fn restore_hook() {
 /// Runs `work` and turns a panic into an error: burn's backends report a lost device, or one out of memory, only by panicking.
 pub(super) fn caught<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let reason = text(&*panic);
+        if NO_THREAD.iter().any(|words| reason.contains(words)) {
+            return Err(anyhow::anyhow!(
+                "the system starts no more threads ({reason}); raise the limits of processes and memory (`ulimit -u`, `ulimit -v`), \
+                 or set RAYON_NUM_THREADS to fewer"
+            ));
+        }
         let place = PLACE.lock().unwrap_or_else(PoisonError::into_inner).take();
         let place = place.map(|place| format!(" (at {place})")).unwrap_or_default();
         Err(anyhow::anyhow!(
-            "the device or a library failed: {}{place}; --verbose shows more. If no device is lost or out of memory, this is a bug \
-             in radapter: please report it",
-            text(&*panic)
+            "the device or a library failed: {reason}{place}; --verbose shows more. If no device is lost or out of memory, this is a \
+             bug in radapter: please report it"
         ))
     })
 }
@@ -72,6 +81,9 @@ mod tests {
     fn a_panic_becomes_an_error_with_its_text() {
         let error = caught(|| -> anyhow::Result<()> { panic!("the device is {}", "gone") }).unwrap_err();
         assert!(error.to_string().contains("the device is gone"), "{error}");
+        let error =
+            caught(|| -> anyhow::Result<()> { panic!("failed to spawn thread: Os {{ code: 11 }}") }).unwrap_err();
+        assert!(error.to_string().contains("RAYON_NUM_THREADS") && !error.to_string().contains("bug"), "{error}");
         assert_eq!(caught(|| Ok(3)).unwrap(), 3);
         assert_eq!(
             caught(|| -> anyhow::Result<()> { Err(anyhow::anyhow!("plain")) }).unwrap_err().to_string(),
