@@ -106,3 +106,31 @@ fn sweep_and_merge_print_their_results_as_json() {
     let expected = serde_json::json!({ "out": merged, "alpha": 0.25, "format": "open-clip", "dtype": "f16" });
     assert_eq!(printed, expected);
 }
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_sweep_leaves_what_it_measured() {
+    use std::io::BufRead as _;
+
+    let folder = Folder::new();
+    let out = folder.join("sweep");
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_radapter-under-test"))
+        .args(["sweep", "--alpha", "0:1:0.001", "--run"])
+        .args([trained().run().as_os_str(), "--suite".as_ref(), trained().suite().as_os_str()])
+        .args(["--out".as_ref(), out.as_os_str()])
+        .env("RADAPTER_CACHE", "none")
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("alpha 0.001:")));
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
+    assert!(rest.iter().any(|line| line.contains("of 1001 models")), "{rest:?}");
+    let json: Value = serde_json::from_slice(&std::fs::read(out.join("sweep.json")).unwrap()).unwrap();
+    let count = json.as_array().unwrap().len();
+    assert!((2..1001).contains(&count), "{count}");
+}

@@ -52,7 +52,8 @@ Exit status:
   0    done
   1    the work failed (bad input, full disk, diverged training); the reason is on stderr
   2    the command line is wrong
-  130  training or indexing was interrupted and saved; continue with `radapter train --resume --out RUN`, or index again
+  130  interrupted, and what was done is saved: continue with `radapter train --resume --out RUN`, or index again; the
+       results of a sweep have the values measured so far
 
 MODEL is one of
   embedded               the small CLIP built into this command

@@ -13,6 +13,7 @@ use radapter_classification::finetuned::ClassificationRun;
 use radapter_classification::read::read_labelled;
 use radapter_classification::suite::{NamedEvaluation, Prediction, Suite, SuiteResult, TestSet};
 use radapter_classification::task::Classification;
+use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::Encoder;
 use radapter_datasets::{ClassNames, LabelledImages, OnError};
 use radapter_embedding::EmbedOptions;
@@ -223,7 +224,15 @@ impl RunSuite for TrainSuite {
         let mut alphas = vec![Alpha::ZERO, run.run().default_alpha(), Alpha::ONE];
         alphas.dedup();
         let device = session.first_device()?.device.clone();
-        let results = over_alpha(&run, &alphas, &self.sets, &self.options, interrupt, &device, session)?;
+        let base = model::base_of(run.run())?;
+        let scene = OverAlpha { run: &run, base, sets: &self.sets, options: &self.options, device, session };
+        let mut results = Vec::with_capacity(alphas.len());
+        for (index, alpha) in alphas.iter().enumerate() {
+            if interrupt.load(Ordering::Relaxed) {
+                return Err(Interrupted::measurement(index, alphas.len()).into());
+            }
+            results.push(scene.measure(*alpha, (index, alphas.len()))?);
+        }
         let name = |alpha: Alpha| if alpha == Alpha::ZERO { "base".to_owned() } else { format!("alpha = {alpha}") };
         let named: Vec<(String, &SuiteResult)> = results.iter().map(|(alpha, result)| (name(*alpha), result)).collect();
         let objects = results.iter().map(|(alpha, result)| sweep::object(*alpha, result));
@@ -231,29 +240,27 @@ impl RunSuite for TrainSuite {
     }
 }
 
-/// Evaluates a run on a suite at several α; an interrupt ends it after the current one.
-fn over_alpha(
-    run: &ClassificationRun,
-    grid: &[Alpha],
-    sets: &Suite,
-    options: &EmbedOptions,
-    interrupt: &AtomicBool,
-    device: &Device,
-    session: &Session,
-) -> anyhow::Result<Vec<(Alpha, SuiteResult)>> {
-    let base = model::base_of(run.run())?;
-    let at = |(index, &alpha): (usize, &Alpha)| -> anyhow::Result<(Alpha, SuiteResult)> {
-        if interrupt.load(Ordering::Relaxed) {
-            return Err(Interrupted::measurement(index, grid.len()).into());
-        }
-        let model = run.model(&base, Some(alpha), device)?;
-        let what = format!("alpha {alpha} ({} of {})", index + 1, grid.len());
-        let measure = |encoder: &dyn Encoder| measure_suite(&what, encoder, &model.head, sets, options, session);
-        let result = model.model.with_encoder(device, measure)??.result.without_confusion();
+/// A run to be evaluated on a suite at several α.
+struct OverAlpha<'a> {
+    run: &'a ClassificationRun,
+    base: Checkpoint,
+    sets: &'a Suite,
+    options: &'a EmbedOptions,
+    device: Device,
+    session: &'a Session,
+}
+
+impl OverAlpha<'_> {
+    /// Measures the model of one α, the place of which among all is for the progress bar.
+    fn measure(&self, alpha: Alpha, (index, all): (usize, usize)) -> anyhow::Result<(Alpha, SuiteResult)> {
+        let model = self.run.model(&self.base, Some(alpha), &self.device)?;
+        let what = format!("alpha {alpha} ({} of {all})", index + 1);
+        let measure =
+            |encoder: &dyn Encoder| measure_suite(&what, encoder, &model.head, self.sets, self.options, self.session);
+        let result = model.model.with_encoder(&self.device, measure)??.result.without_confusion();
         tracing::info!("alpha {alpha}: {} ID, {} OOD", percent(result.id.evaluation.top1), percent(result.ood_average));
         Ok((alpha, result))
-    };
-    grid.iter().enumerate().map(at).collect()
+    }
 }
 
 fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Sweep> {
@@ -269,9 +276,9 @@ fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Swe
     let mut points = Vec::with_capacity(grid.len());
     let (mut places, mut bars) = (Vec::with_capacity(grid.len()), Vec::with_capacity(grid.len()));
     let mut columns = Vec::new();
-    // Nothing is saved before the end, so that Ctrl-C ends the process at once.
-    let interrupt = AtomicBool::new(false);
-    for (alpha, result) in over_alpha(&run, &grid, &sets, &options, &interrupt, &device, session)? {
+    let base = model::base_of(run.run())?;
+    let scene = OverAlpha { run: &run, base, sets: &sets, options: &options, device, session };
+    for (alpha, result) in sweep::over(&grid, |index, alpha| scene.measure(alpha, (index, grid.len())))? {
         columns = each(&result).map(|set| set.name.clone()).chain(["OOD average".to_owned()]).collect();
         let (id, ood) = (result.id.evaluation.top1, result.ood_average);
         places.push(FrontierPoint { alpha: Some(alpha.get()), id, ood });

@@ -16,7 +16,7 @@ use serde_json::Value;
 use sweep::Sweep;
 
 use super::args::{EvalArgs, SuiteArgs, SweepArgs};
-use super::failure::Usage;
+use super::failure::{Interrupted, Usage};
 use super::suite::Source;
 use super::{Session, output};
 
@@ -168,10 +168,12 @@ pub(super) fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<()> {
     for task in &TASKS {
         if let Some(sweep) = (task.sweep)(args, session)? {
             sweep.write(args)?;
-            return match args.json.json {
+            match args.json.json {
                 true => output::print_json(&sweep.objects()),
                 false => output::print(&sweep.table().to_string()),
-            };
+            }?;
+            let (done, all) = (sweep.points.len(), args.alpha.get()?.len());
+            return if done < all { Err(Interrupted::measurement(done, all).into()) } else { Ok(()) };
         }
     }
     let task = RunDir::open(&args.run)?.record()?.task;

@@ -153,14 +153,13 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
     let device = session.device()?;
     let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
 
-    let mut points = Vec::with_capacity(grid.len());
-    for (index, alpha) in grid.iter().copied().enumerate() {
+    let points = sweep::over(&grid, |index, alpha| {
         let model = run.model(&base, Some(alpha), &device)?.model.encoder(&device)?;
         let what = format!("alpha {alpha} ({} of {})", index + 1, grid.len());
         let evaluation = source.measure(&what, &*model, &options, session)?;
         tracing::info!("alpha {alpha}: mean recall {}", percent(evaluation.mean_recall));
-        points.push(Point::new(alpha, values(&evaluation), intervals(&evaluation), &evaluation)?);
-    }
+        Point::new(alpha, values(&evaluation), intervals(&evaluation), &evaluation)
+    })?;
     let columns = COLUMNS.map(str::to_owned).to_vec();
     let captions = args.captions.captions.as_deref().map(|path| path.display().to_string());
     Ok(Sweep {

@@ -329,14 +329,13 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
     };
 
     let has_unseen = args.unseen.is_some();
-    let mut points = Vec::with_capacity(grid.len());
-    for (index, alpha) in grid.iter().copied().enumerate() {
+    let points = sweep::over(&grid, |index, alpha| {
         let model = run.model(&base, Some(alpha), &device)?.model;
         let what = format!("alpha {alpha} ({} of {})", index + 1, grid.len());
         let measured = scene.measure(&what, &model, &parts, &options, None, session)?;
         tracing::info!("alpha {alpha}: mIoU {}", percent(measured.scores.miou));
-        points.push(Point::new(alpha, values(&measured, has_unseen), Vec::new(), &measured)?);
-    }
+        Point::new(alpha, values(&measured, has_unseen), Vec::new(), &measured)
+    })?;
     parts.warn_of_notes();
     let columns: Vec<String> = COLUMNS[..if has_unseen { 5 } else { 2 }].iter().map(|&name| name.to_owned()).collect();
     Ok(Sweep {

@@ -1,6 +1,7 @@
 //! The result of a sweep as numbers, a plot and a report.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use anyhow::Context;
 use radapter_adapter::Alpha;
@@ -11,13 +12,33 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::command::args::SweepArgs;
-use crate::command::output;
+use crate::command::failure::Interrupted;
+use crate::command::{interrupt, output};
 
 /// Checks that the results can be written, before the work starts.
 pub(super) fn check_out(args: &SweepArgs) -> anyhow::Result<()> {
     output::check_empty_dir(&args.out)?;
     output::make_dir(&args.out)?;
     output::check_writable(&args.out.join("sweep.json"))
+}
+
+/// Measures each α in turn, up to an interrupt, after which what is measured is written.
+pub(super) fn over<T>(
+    grid: &[Alpha],
+    mut measure: impl FnMut(usize, Alpha) -> anyhow::Result<T>,
+) -> anyhow::Result<Vec<T>> {
+    let interrupt = interrupt::watch()?;
+    let mut measured = Vec::with_capacity(grid.len());
+    for (index, alpha) in grid.iter().enumerate() {
+        if interrupt.load(Ordering::Relaxed) {
+            break;
+        }
+        measured.push(measure(index, *alpha)?);
+    }
+    match measured.is_empty() && !grid.is_empty() {
+        true => Err(Interrupted::measurement(0, grid.len()).into()),
+        false => Ok(measured),
+    }
 }
 
 /// A run evaluated at one α.
