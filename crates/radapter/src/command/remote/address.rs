@@ -1,7 +1,7 @@
 //! Addresses of remote devices.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 /// The part after `remote:` in `--device`: `ws://HOST:PORT[/INDEX]` on this machine, or
@@ -72,8 +72,16 @@ fn indexed(rest: &str) -> Result<(&str, usize), String> {
 fn web_socket(rest: &str) -> Result<RemoteAddress, String> {
     let (authority, index) = indexed(rest)?;
     let (host, port) = host_and_port(authority)?;
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let local = bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let in_brackets = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    if in_brackets.is_none() && host.contains(['[', ']', ':']) {
+        return Err(format!(
+            "`{authority}` is not of the form HOST:PORT; an IPv6 address is in brackets, as in [::1]:4344"
+        ));
+    }
+    let local = match in_brackets {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback()),
+        None => host == "localhost" || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback()),
+    };
     if !local {
         return Err(format!(
             "`{host}` is another machine, and a WebSocket is not encrypted; serve the device with --iroh, or reach its port \
@@ -154,6 +162,9 @@ mod tests {
             ("ws://127.0.0.1", "HOST:PORT"),
             ("ws://127.0.0.1:99999", "HOST:PORT"),
             ("ws://127.0.0.1:1/x", "number"),
+            ("ws://[localhost:1/3", "brackets"),
+            ("ws://::1:4344", "brackets"),
+            ("ws://[localhost]:1", "another machine"),
             ("127.0.0.1:4344", "expected"),
         ] {
             let error = text.parse::<RemoteAddress>().unwrap_err();
