@@ -6,8 +6,8 @@ use std::path::Path;
 use radapter_datasets::{DatasetError, list};
 use serde::{Deserialize, Serialize};
 
-/// Second class of a list of one: pixels need an alternative.
-const OTHERS: &str = "others";
+/// Second class of a list of one, the first that is not its name: pixels need an alternative.
+const OTHERS: [&str; 2] = ["others", "background"];
 /// Number of names that an error suggests.
 const NEAREST: usize = 3;
 
@@ -122,7 +122,8 @@ impl ClassList {
             list.classes.push(SegmentationClass { synonyms, line: line.to_owned() });
         }
         if let [only] = &list.classes[..] {
-            let others = if only.line.eq_ignore_ascii_case(OTHERS) { "background" } else { OTHERS };
+            let is_free = |word: &&str| !only.synonyms.iter().any(|name| name.eq_ignore_ascii_case(word));
+            let others = OTHERS.into_iter().find(is_free).unwrap_or("everything else");
             let note = format!("`{}` is the only class: `{others}` is added for all other pixels", only.line);
             list.notes.push(note);
             list.classes.push(SegmentationClass { synonyms: vec![others.to_owned()], line: others.to_owned() });
