@@ -128,7 +128,7 @@ impl Mix<'_> {
     }
 
     fn heads(&self) -> impl Iterator<Item = &Head> {
-        self.base.into_iter().chain(self.tuned.iter().copied()).filter_map(|one| one.head.as_ref())
+        self.all().into_iter().filter_map(|one| one.head.as_ref())
     }
 
     /// The classifier whose classes and templates the result has.
