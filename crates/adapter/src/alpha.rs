@@ -41,6 +41,11 @@ impl Alpha {
         self.0
     }
 
+    /// Returns the value at a share of the way to another: exactly that one at 1.
+    pub(crate) fn towards(self, other: Self, share: f64) -> Self {
+        if share >= 1.0 { other } else { Self(self.0 + (other.0 - self.0) * share) }
+    }
+
     /// Whether the value lies beyond the adapted model.
     pub fn extrapolates(self) -> bool {
         self.0 > 1.0

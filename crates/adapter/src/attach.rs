@@ -6,7 +6,7 @@ use radapter_clip::model::Clip;
 
 use crate::config::{AdapterConfig, Scale};
 use crate::radapter::{LowRank, Map, RAdapter, Residual};
-use crate::{AdapterError, AdapterSet, Alpha, Dropping};
+use crate::{AdapterError, AdapterSet, Alphas, Depth, Dropping};
 
 /// Freezes a model and attaches adapters to train. They do not change its outputs yet.
 ///
@@ -30,9 +30,10 @@ pub fn attach_trained(clip: Clip, set: &AdapterSet) -> Result<Clip<RAdapter>, Ad
 }
 
 /// Scales a model's adapters by α at inference. Training is not affected: there α is 1.
-pub fn with_alpha(model: Clip<RAdapter>, alpha: Alpha) -> Clip<RAdapter> {
-    model.map_adapters(|_, adapter| RAdapter {
-        residual: adapter.residual.map(|residual| Residual { alpha, ..residual }),
+pub fn with_alpha(model: Clip<RAdapter>, alphas: impl Into<Alphas>) -> Clip<RAdapter> {
+    let (alphas, depth) = (alphas.into(), Depth::from(&model.config));
+    model.map_adapters(|place, adapter| RAdapter {
+        residual: adapter.residual.map(|residual| Residual { alpha: depth.alpha(&alphas, place), ..residual }),
     })
 }
 

@@ -34,7 +34,7 @@
 //! | [`AdapterConfig`], [`attach`] | where adapters are placed, and their form; attaching them to a frozen model |
 //! | [`Dropping`] | dropping adapters at random while training |
 //! | [`AdapterSet`], [`AdapterFile`] | the adapters' values on the host, and the file that stores them |
-//! | [`Alpha`], [`with_alpha`] | re-scaling the adapters at inference |
+//! | [`Alpha`], [`Alphas`], [`with_alpha`] | re-scaling the adapters at inference, alike or each by its own α |
 //! | [`merge()`], [`merge_checked`] | folding the adapters of a model in memory into its weights |
 //! | [`merge_state`], [`merge_checkpoint`] | the same on a checkpoint's tensors |
 //! | [`Probe`] | comparing two models' embeddings |
@@ -57,7 +57,7 @@ mod set;
 mod weights;
 
 pub use alpha::Alpha;
-pub use alphas::Alphas;
+pub use alphas::{Alphas, Depth, EachAlpha, TowerAlphas, place_of};
 pub use attach::{attach, attach_trained, with_alpha};
 pub use config::{AdapterConfig, Layers, Rank, Scale, Sites, Towers};
 pub use dropping::{DropMode, Dropping};

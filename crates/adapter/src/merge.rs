@@ -8,7 +8,7 @@ use radapter_clip::state_dict::{RawTensor, StateDict, StoredDtype};
 
 use crate::radapter::{RAdapter, Residual};
 use crate::weights::{upload, values};
-use crate::{AdapterError, AdapterSet, Alpha, Probe, adapters, attach_trained, tolerance, with_alpha};
+use crate::{AdapterError, AdapterSet, Alpha, Alphas, Depth, Probe, adapters, attach_trained, tolerance, with_alpha};
 
 /// A merged model, compared with the unmerged one.
 #[derive(Debug)]
@@ -26,20 +26,23 @@ pub struct Merged {
 /// ```
 ///
 /// computed as `W + F·W`, so that the small term is added to the large one once, in f32 whatever the weights' type,
-/// which they keep. α = 0 gives the frozen model bit for bit. The result is on the model's device, outside autodiff.
+/// which they keep. Each adapter has its own α. α = 0 gives the frozen model bit for bit. The result is on the model's device, outside autodiff.
 ///
 /// # Errors
 /// [`AdapterError::NotFinite`] for adapters that hold NaN or infinities.
-pub fn merge(model: &Clip<RAdapter>, alpha: Alpha) -> Result<Clip, AdapterError> {
-    let model = model.valid();
+pub fn merge(model: &Clip<RAdapter>, alphas: impl Into<Alphas>) -> Result<Clip, AdapterError> {
+    let (model, alphas) = (model.valid(), alphas.into());
+    alphas.check_fits(&model.config)?;
+    let depth = Depth::from(&model.config);
     AdapterSet::from_model(&model).check_finite()?;
     let residuals: Vec<(Place, Residual)> =
         adapters(&model).filter_map(|(place, adapter)| Some((place, adapter.residual.clone()?))).collect();
     let mut clip = model.without_adapters();
-    if alpha == Alpha::ZERO {
-        return Ok(clip);
-    }
     for (place, residual) in residuals {
+        let alpha = depth.alpha(&alphas, place);
+        if alpha == Alpha::ZERO {
+            continue;
+        }
         let linear = linear_mut(&mut clip, place);
         let Linear { weight, bias } = linear.clone();
         let dtype = weight.val().dtype();
@@ -55,10 +58,11 @@ pub fn merge(model: &Clip<RAdapter>, alpha: Alpha) -> Result<Clip, AdapterError>
 /// # Errors
 /// [`AdapterError::MergeDiffers`] if they are further apart than [`tolerance`] allows in f32, and the errors of
 /// [`merge`].
-pub fn merge_checked(model: &Clip<RAdapter>, alpha: Alpha) -> Result<Merged, AdapterError> {
-    let clip = merge(model, alpha)?;
+pub fn merge_checked(model: &Clip<RAdapter>, alphas: impl Into<Alphas>) -> Result<Merged, AdapterError> {
+    let alphas = alphas.into();
+    let clip = merge(model, alphas.clone())?;
     let probe = Probe::new(&clip);
-    let adapted = probe.embed(&with_alpha(model.valid(), alpha));
+    let adapted = probe.embed(&with_alpha(model.valid(), alphas));
     let difference = adapted.check(&probe.embed(&clip), tolerance(StoredDtype::F32))?;
     Ok(Merged { clip, difference })
 }
@@ -71,13 +75,15 @@ pub fn merge_checked(model: &Clip<RAdapter>, alpha: Alpha) -> Result<Merged, Ada
 pub fn merge_checkpoint(
     base: &Checkpoint,
     set: &AdapterSet,
-    alpha: Alpha,
+    alphas: impl Into<Alphas>,
     device: &Device,
 ) -> Result<(Checkpoint, f64), AdapterError> {
-    tracing::debug!("merging {} adapters at alpha = {alpha}", set.len());
-    let merged = Checkpoint { state: merge_state(&base.state, set, alpha, device)?, ..base.clone() };
+    let alphas = alphas.into();
+    tracing::debug!("merging {} adapters at alpha = {alphas}", set.len());
+    alphas.check_fits(&base.config)?;
+    let merged = Checkpoint { state: merge_state(&base.state, set, alphas.clone(), device)?, ..base.clone() };
     // One model after the other: each is as large as the base.
-    let adapted = with_alpha(attach_trained(Clip::from_state(&base.config, &base.state, device)?, set)?, alpha);
+    let adapted = with_alpha(attach_trained(Clip::from_state(&base.config, &base.state, device)?, set)?, alphas);
     let probe = Probe::new(&adapted);
     let adapted = probe.embed(&adapted);
     let clip = Clip::from_state(&merged.config, &merged.state, device)?;
@@ -94,15 +100,16 @@ pub fn merge_checkpoint(
 pub fn merge_state(
     state: &StateDict,
     set: &AdapterSet,
-    alpha: Alpha,
+    alphas: impl Into<Alphas>,
     device: &Device,
 ) -> Result<StateDict, AdapterError> {
     set.check_finite()?;
-    let mut state = state.clone();
-    if alpha == Alpha::ZERO {
-        return Ok(state);
-    }
+    let (mut state, alphas, depth) = (state.clone(), alphas.into(), Depth::of_state(state));
     for (place, adapter) in set.iter() {
+        let alpha = depth.alpha(&alphas, place);
+        if alpha == Alpha::ZERO {
+            continue;
+        }
         let (width, residual) = (adapter.width(), adapter.to_residual(device));
         let name = linear_name(place);
         let key = format!("{name}.weight");

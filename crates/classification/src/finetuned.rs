@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use burn::tensor::Device;
-use radapter_adapter::Alpha;
+use radapter_adapter::Alphas;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::{Clip, Encoder, ModelError};
 use radapter_embedding::{EmbedOptions, Embeddings, TextCache};
@@ -60,7 +60,7 @@ pub struct Classifier {
     /// The classifier, from the model's text tower or trained.
     pub head: Head,
     /// Mixing coefficient of model and classifier.
-    pub alpha: Alpha,
+    pub alphas: Alphas,
 }
 
 impl ClassificationRun {
@@ -113,10 +113,10 @@ impl ClassificationRun {
     pub fn model(
         &self,
         base: &Checkpoint,
-        alpha: Option<Alpha>,
+        alphas: Option<Alphas>,
         device: &Device,
     ) -> Result<Classifier, ClassifierError> {
-        let FineTuned { model, alpha } = self.run.model(base, alpha, device)?;
+        let FineTuned { model, alphas } = self.run.model(base, alphas, device)?;
         let zero_shot = |clip: &dyn Encoder| {
             let batch = EmbedOptions::default().batch;
             let (classes, templates) = (&self.classes, &self.task.eval_templates);
@@ -130,11 +130,11 @@ impl ClassificationRun {
         } else {
             let start = zero_shot(&Clip::from_state(&base.config, &base.state, device)?)?;
             let shape = [start.weights().len(), start.weights().dim()];
-            match self.run.classifier(start.weights().values(), shape, alpha)? {
+            match self.run.classifier(start.weights().values(), shape, &alphas)? {
                 Some(rows) => start.with_weights(Embeddings::new(shape[1], rows))?,
                 None => start,
             }
         };
-        Ok(Classifier { model, head, alpha })
+        Ok(Classifier { model, head, alphas })
     }
 }

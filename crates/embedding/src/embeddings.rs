@@ -2,6 +2,10 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
+/// Number of rows whose products are computed at once: enough for an efficient matrix product, few enough that the products with a
+/// thousand rows stay small.
+const ROWS: usize = 4096;
+
 /// Rows of embeddings on the host, in the order of the inputs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Embeddings {
@@ -64,6 +68,33 @@ impl Embeddings {
     /// Iterates over the rows in order.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
         self.values.chunks_exact(self.dim.max(1))
+    }
+
+    /// Computes the dot products of each row with all rows of `others` on `device`, and passes them to `take` row by row, with the
+    /// row's position.
+    ///
+    /// # Shapes
+    /// `[n, dim]` and `[m, dim]` → `n` times `[m]`
+    ///
+    /// # Errors
+    /// Those of `take`.
+    pub fn for_each_product<E>(
+        &self,
+        others: &Self,
+        device: &Device,
+        mut take: impl FnMut(usize, &[f32]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let columns = others.to_tensor(device).transpose();
+        let mut position = 0;
+        for part in self.values.chunks(ROWS * self.dim.max(1)) {
+            let shape = [part.len() / self.dim, self.dim];
+            let rows = Tensor::<2>::from_data(TensorData::new(part.to_vec(), shape), device);
+            for row in Self::from_tensor(rows.matmul(columns.clone())).rows() {
+                take(position, row)?;
+                position += 1;
+            }
+        }
+        Ok(())
     }
 
     /// Returns all values, row by row.

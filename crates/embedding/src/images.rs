@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 use radapter_clip::model::Encoder;
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::prefetch::{Ahead, Prefetch, PrefetchError};
-use radapter_datasets::{OnDamage, OnError, Sample, SkipReport};
+use radapter_datasets::{OnDamage, OnError, Sample, Shift, SkipReport};
 use radapter_images::{DecodeLimits, DecodeMode, DecodeOptions, ImageError, ImageSource, PixelCache, RgbImage, crop};
 
 use super::{EmbedError, Embeddings};
@@ -44,6 +44,8 @@ pub struct EmbedOptions {
     pub trim: u32,
     /// The size at which JPEGs are decoded; always exact where images are trimmed.
     pub decoding: DecodeMode,
+    /// The round of [`Shift::of`] by which the images are changed after they are resized, to measure how a model bears it.
+    pub shift: Option<usize>,
     /// A cache of preprocessed images.
     pub pixel_cache: Option<PixelCache>,
 }
@@ -59,6 +61,7 @@ impl Default for EmbedOptions {
             limits: DecodeLimits::default(),
             trim: 0,
             decoding: DecodeMode::Exact,
+            shift: None,
             pixel_cache: None,
         }
     }
@@ -131,7 +134,7 @@ fn preprocessed(
     report: &SkipReport,
 ) -> Prefetch<Option<Vec<f32>>, ImageError> {
     let preprocess = model.config().preprocessor();
-    let EmbedOptions { limits, on_error, on_damage, trim, .. } = *options;
+    let EmbedOptions { limits, on_error, on_damage, trim, shift, .. } = *options;
     let pixel_cache = options.pixel_cache.clone();
     let decoding = if trim == 0 { options.decoding } else { DecodeMode::Exact };
     let decode = DecodeOptions { limits, shorter_side: decoding.shorter_side(preprocess.image_size(), 1.0) };
@@ -142,7 +145,8 @@ fn preprocessed(
         // The batch that is being filled, and the next.
         jobs: 2 * options.batch.max(1),
     };
-    Prefetch::new(images.to_vec(), ahead, move |image: Image| {
+    let images: Vec<(usize, Image)> = images.iter().cloned().enumerate().collect();
+    Prefetch::new(images, ahead, move |(index, image): (usize, Image)| {
         let resize = |image| Arc::new(preprocess.resize_and_crop(&trimmed(image, trim)));
         let resized = || image.source.load(&decode).map(resize);
         let resized = match &pixel_cache {
@@ -150,7 +154,10 @@ fn preprocessed(
             None => resized(),
         };
         let resized = on_damage.recover(&image.name, resized, &report, resize);
-        let pixels = resized.map(|resized| preprocess.normalize(&resized));
+        let pixels = resized.map(|resized| match shift {
+            Some(round) => preprocess.normalize(&Shift::of(index, round).apply(&resized, &image.name)),
+            None => preprocess.normalize(&resized),
+        });
         on_error.settle(&image.name, pixels, &report)
     })
 }

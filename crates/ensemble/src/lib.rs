@@ -33,6 +33,6 @@ mod stock;
 pub use adapters::soup_of_adapters;
 pub use combine::{Member, check_alike};
 pub use error::EnsembleError;
-pub use interpolate::{Depth, interpolate, mix};
+pub use interpolate::{interpolate, mix};
 pub use soup::soup;
 pub use stock::{stock, stock_factor};

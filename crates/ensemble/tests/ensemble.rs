@@ -3,9 +3,9 @@
 #![allow(missing_docs, reason = "tests are named for what they show")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use radapter_adapter::{AdapterFile, AdapterSet, AdapterWeights, MapWeights};
+use radapter_adapter::{AdapterFile, AdapterSet, AdapterWeights, Depth, MapWeights};
 use radapter_clip::state_dict::{RawTensor, Spool, StateDict, StoredDtype};
-use radapter_ensemble::{Depth, EnsembleError, Member, interpolate, soup, soup_of_adapters, stock};
+use radapter_ensemble::{EnsembleError, Member, interpolate, soup, soup_of_adapters, stock};
 use serde_json::Value;
 
 fn fixture() -> Value {
@@ -57,7 +57,7 @@ fn interpolation_is_numpy_s() {
     let (base, tuned) = models(&fixture);
     let base = Member { name: "base", state: &base };
     for (alphas, expected) in fixture["interpolate"].as_object().unwrap() {
-        let mixed = interpolate(base, members(&tuned)[0], alphas.parse().unwrap(), DEPTH, spool()).unwrap();
+        let mixed = interpolate(base, members(&tuned)[0], &alphas.parse().unwrap(), DEPTH, spool()).unwrap();
         all_close(&mixed, expected);
     }
 }
@@ -68,7 +68,7 @@ fn interpolation_ends_at_the_base_and_at_the_tuned_model_bit_for_bit() {
     let base = base.cast(StoredDtype::F16).unwrap();
     let at = |alpha: &str| {
         let base = Member { name: "base", state: &base };
-        interpolate(base, members(&tuned)[0], alpha.parse().unwrap(), DEPTH, spool()).unwrap()
+        interpolate(base, members(&tuned)[0], &alpha.parse().unwrap(), DEPTH, spool()).unwrap()
     };
     assert_eq!(at("0"), base);
     assert_eq!(at("1"), tuned[0]);
@@ -107,7 +107,7 @@ fn other_shapes_missing_tensors_and_too_few_models_are_errors_that_name_them() {
     let message = |other: &StateDict| {
         let other = Member { name: "other", state: other };
         let message = soup(&[base, other], spool()).unwrap_err().to_string();
-        assert_eq!(message, interpolate(base, other, "0.5".parse().unwrap(), DEPTH, spool()).unwrap_err().to_string());
+        assert_eq!(message, interpolate(base, other, &"0.5".parse().unwrap(), DEPTH, spool()).unwrap_err().to_string());
         message
     };
     assert_eq!(

@@ -90,7 +90,7 @@ impl Experiment for Classification {
     }
 
     fn tuned(&self, run: &Path, base: &Checkpoint, alpha: Option<Alpha>, device: &Device) -> anyhow::Result<Model> {
-        let model = ClassificationRun::open(METHODS, run)?.model(base, alpha, device)?;
+        let model = ClassificationRun::open(METHODS, run)?.model(base, alpha.map(Into::into), device)?;
         Ok(Model { checkpoint: model.model.checkpoint()?, head: Some(model.head) })
     }
 

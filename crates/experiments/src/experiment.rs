@@ -38,7 +38,10 @@ pub trait Experiment {
     /// Errors of the run's files.
     fn tuned(&self, run: &Path, base: &Checkpoint, alpha: Option<Alpha>, device: &Device) -> anyhow::Result<Model> {
         Ok(Model {
-            checkpoint: FineTunedRun::open(METHODS, run)?.model(base, alpha, device)?.model.checkpoint()?,
+            checkpoint: FineTunedRun::open(METHODS, run)?
+                .model(base, alpha.map(Into::into), device)?
+                .model
+                .checkpoint()?,
             head: None,
         })
     }

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use radapter_adapter::{
-    AdapterConfig, AdapterError, AdapterFile, AdapterSet, Alpha, RAdapter, Scale, attach, merge, merge_checkpoint,
+    AdapterConfig, AdapterError, AdapterFile, AdapterSet, Alpha, Alphas, RAdapter, Scale, attach, merge,
+    merge_checkpoint,
 };
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::{Clip, Encoder, Place};
@@ -75,12 +76,12 @@ impl Method for RAdapterMethod {
         &self,
         run: &RunFiles,
         base: &Checkpoint,
-        alpha: Alpha,
+        alphas: &Alphas,
         device: &Device,
     ) -> Result<TunedModel, FineTunedError> {
         let file = AdapterFile::read(run.evaluated(STEM))?;
         file.check_base(&base.state.hash(), &base.config)?;
-        let (checkpoint, _) = merge_checkpoint(base, &file.adapters, alpha, device)?;
+        let (checkpoint, _) = merge_checkpoint(base, &file.adapters, alphas.clone(), device)?;
         Ok(TunedModel::Merged(Box::new(checkpoint)))
     }
 }

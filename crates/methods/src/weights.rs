@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use burn::tensor::Device;
-use radapter_adapter::{AdapterError, Alpha};
+use radapter_adapter::{AdapterError, Alpha, Alphas, Depth};
 use radapter_clip::checkpoint::{Checkpoint, read_safetensors};
 use radapter_clip::model::{Clip, Encoder, NoAdapter};
 use radapter_clip::state_dict::RawTensor;
@@ -73,11 +73,12 @@ impl Method for WeightTuning {
         &self,
         run: &RunFiles,
         base: &Checkpoint,
-        alpha: Alpha,
+        alphas: &Alphas,
         _device: &Device,
     ) -> Result<TunedModel, FineTunedError> {
-        let mut state = base.state.clone();
-        if alpha != Alpha::ZERO {
+        alphas.check_fits(&base.config)?;
+        let (mut state, depth) = (base.state.clone(), Depth::from(&base.config));
+        if alphas.single() != Some(Alpha::ZERO) {
             let path = run.evaluated(STEM);
             for (name, tuned) in read_safetensors(&path)?.tensors {
                 let Some(start) = state.get(&name) else {
@@ -88,9 +89,10 @@ impl Method for WeightTuning {
                     return Err(misfit(&path, &name, expected, Some(&tuned)));
                 }
                 // The tuned tensors themselves stay in their mapped file.
-                let mixed = match alpha == Alpha::ONE {
-                    true => tuned,
-                    false => {
+                let mixed = match depth.alpha_of(alphas, &name) {
+                    Alpha::ZERO => continue,
+                    Alpha::ONE => tuned,
+                    alpha => {
                         let values = mix(&start.to_f32(), &tuned.to_f32(), alpha.get());
                         RawTensor::from_f32(tuned.shape(), values)
                     }

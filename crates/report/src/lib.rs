@@ -30,6 +30,7 @@
 //! | `table`, `numbers`, `settings` | text tables; numbers and settings as text |
 
 mod chart;
+mod choice;
 mod error;
 mod frontier;
 mod interval;
@@ -45,6 +46,7 @@ mod training;
 mod verdict;
 
 pub use chart::{Chart, Mark, Scale, Series};
+pub use choice::show_choice;
 pub use error::ReportError;
 pub use frontier::{Frontier, FrontierPoint};
 pub use interval::Interval;

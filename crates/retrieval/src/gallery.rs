@@ -4,7 +4,8 @@ use radapter_clip::model::Encoder;
 use radapter_datasets::CaptionedImages;
 use radapter_datasets::Templates;
 use radapter_datasets::on_error::Skipped;
-use radapter_embedding::{EmbedError, EmbedOptions, Embeddings, Image, embed_images, embed_texts};
+use radapter_embedding::{EmbedError, EmbedOptions, EmbeddedImages, Embeddings, Image, embed_images, embed_texts};
+use radapter_training::choice::{Judged, Row};
 
 use crate::recall::{Evaluation, RecallError, Rows, ranks};
 
@@ -92,6 +93,53 @@ impl Gallery {
         let texts = embed_texts(model, &texts, options.batch)?;
         let evaluation = measure(&embedded.embeddings, &texts, &text_image)?;
         Ok(GalleryOutcome { evaluation, skipped: embedded.skipped })
+    }
+}
+
+impl Gallery {
+    /// Judges each image and each caption by itself, see [`Validator::judge`](radapter_training::Validator::judge). Images without
+    /// labels are asked for the nearest of the gallery's texts.
+    ///
+    /// # Errors
+    /// Those of [`evaluate`](Self::evaluate).
+    pub fn judge(
+        &self,
+        model: &dyn Encoder,
+        options: &EmbedOptions,
+        sets: &[Judged<'_>],
+        take: &mut dyn FnMut(usize, Row<'_>),
+    ) -> Result<(), GalleryError> {
+        let texts: Vec<&String> = self.texts.iter().collect();
+        let (texts, device) = (embed_texts(model, &texts, options.batch)?, model.device());
+        let mut captions = vec![Vec::new(); self.images.len()];
+        for (text, image) in self.text_image.iter().enumerate() {
+            captions[*image].push(text);
+        }
+        for (number, set) in sets.iter().enumerate() {
+            let (images, labelled, shift) = match *set {
+                Judged::HeldOut => (&self.images[..], true, None),
+                Judged::Shifted(round) => (&self.images[..], true, Some(round)),
+                Judged::Unlabelled(images) => (images, false, None),
+            };
+            let options = EmbedOptions { shift, ..options.clone() };
+            let EmbeddedImages { embeddings, kept, .. } = embed_images(model, images, &options, &mut |_| {})?;
+            embeddings.for_each_product(&texts, &device, |row, scores| {
+                let sample = kept[row];
+                let right = captions.get(sample).filter(|_| labelled).map_or(&[][..], Vec::as_slice);
+                take(number, Row { sample, scores, right });
+                Ok::<(), GalleryError>(())
+            })?;
+            if labelled {
+                texts.for_each_product(&embeddings, &device, |text, scores| {
+                    let sample = self.text_image[text];
+                    if let Ok(row) = kept.binary_search(&sample) {
+                        take(number, Row { sample, scores, right: &[row] });
+                    }
+                    Ok::<(), GalleryError>(())
+                })?;
+            }
+        }
+        Ok(())
     }
 }
 

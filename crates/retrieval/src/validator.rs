@@ -7,6 +7,7 @@ use radapter_clip::model::Encoder;
 use radapter_datasets::SkipReport;
 use radapter_embedding::EmbedOptions;
 use radapter_training::Validator;
+use radapter_training::choice::{Judged, Row};
 
 use crate::gallery::Gallery;
 use crate::recall::Recalls;
@@ -40,7 +41,7 @@ impl RetrievalValidator {
 }
 
 impl Validator for RetrievalValidator {
-    fn metrics(&self) -> &[&str] {
+    fn metrics(&self) -> &'static [&'static str] {
         &METRICS
     }
 
@@ -62,5 +63,16 @@ impl Validator for RetrievalValidator {
             .chain(three(evaluation.image_to_text))
             .chain(three(evaluation.text_to_image));
         Ok(METRICS.iter().map(|&name| name.to_owned()).zip(values).collect())
+    }
+
+    /// Each image asks for its captions, and each caption for its image.
+    fn judge(
+        &mut self,
+        model: &dyn Encoder,
+        _head: Option<&Tensor<2>>,
+        sets: &[Judged<'_>],
+        take: &mut dyn FnMut(usize, Row<'_>),
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(self.gallery.judge(model, &self.options, sets, take)?)
     }
 }

@@ -1,9 +1,11 @@
 //! Classification accuracy of segments with given masks, as OVSeg measures its CLIP.
 
+use std::sync::Arc;
+
 use radapter_clip::model::Encoder;
 use radapter_datasets::on_error::Skipped;
 use radapter_datasets::prefetch::{Ahead, Prefetch};
-use radapter_datasets::{SkipReport, Templates};
+use radapter_datasets::{Shift, SkipReport, Templates};
 use radapter_embedding::EmbedOptions;
 use serde::Serialize;
 
@@ -58,40 +60,61 @@ pub fn measure(
 ) -> Result<(SegmentAccuracy, Vec<Skipped>), SegmentError> {
     let vocabulary = Vocabulary::new(model, labels.texts(), templates, options.batch)?;
     let mut accuracy = SegmentAccuracy { per_class: vec![(0, 0); labels.len()] };
+    let skipped = each_segment(model, set, cropper, options, progress, &mut |_, label, embedding| {
+        let (right, all) = &mut accuracy.per_class[label];
+        *right += usize::from(vocabulary.nearest(embedding) == label);
+        *all += 1;
+    })?;
+    Ok((accuracy, skipped))
+}
+
+/// Embeds every segment, and passes the number of its image, its label and its embedding to `take`; returns the images that were
+/// skipped. `progress` is called with the number of images done.
+///
+/// # Errors
+/// Those of [`measure`].
+pub(crate) fn each_segment(
+    model: &dyn Encoder,
+    set: &SegmentSet,
+    cropper: &Cropper,
+    options: &EmbedOptions,
+    progress: &mut dyn FnMut(usize),
+    take: &mut dyn FnMut(usize, usize, &[f32]),
+) -> Result<Vec<Skipped>, SegmentError> {
     let report = SkipReport::default();
     let images = loaded(set, options, &report);
     let embedder = RegionEmbedder::new(model, cropper, None, options.batch);
     let mut done = 0;
-    embed_all(embedder, images, &mut |regions: ImageRegions<Vec<usize>>, rows| {
-        for (label, row) in regions.payload.iter().zip(rows) {
-            let Some(row) = row else { continue };
-            let (right, all) = &mut accuracy.per_class[*label];
-            *right += usize::from(vocabulary.nearest(&row) == *label);
-            *all += 1;
+    embed_all(embedder, images, &mut |regions: ImageRegions<(usize, Vec<usize>)>, rows| {
+        let (image, labels) = &regions.payload;
+        for (label, row) in labels.iter().zip(rows) {
+            if let Some(row) = row {
+                take(*image, *label, &row);
+            }
         }
         done += 1;
         progress(done);
         Ok(())
     })?;
-    Ok((accuracy, report.entries()))
+    Ok(report.entries())
 }
 
-/// Loads the images that have segments ahead of the model, with their labels.
+/// Loads the images that have segments ahead of the model, with their numbers and labels.
 fn loaded(
     set: &SegmentSet,
     options: &EmbedOptions,
     report: &SkipReport,
-) -> Prefetch<Option<ImageRegions<Vec<usize>>>, SegmentError> {
+) -> Prefetch<Option<ImageRegions<(usize, Vec<usize>)>>, SegmentError> {
     let jobs = set.by_image().into_iter().enumerate().filter(|(_, places)| !places.is_empty());
     let jobs: Vec<_> = jobs
         .map(|(image, places)| {
             let segments = places.into_iter().map(|place| set.segments[place].clone());
-            (set.images[image].clone(), segments.collect::<Vec<_>>())
+            (image, set.images[image].clone(), segments.collect::<Vec<_>>())
         })
         .collect();
-    let EmbedOptions { limits, on_error, on_damage, threads, .. } = *options;
+    let EmbedOptions { limits, on_error, on_damage, threads, shift, .. } = *options;
     let report = report.clone();
-    Prefetch::new(jobs, Ahead { threads, jobs: 2 * threads.max(1) }, move |(image, segments)| {
+    Prefetch::new(jobs, Ahead { threads, jobs: 2 * threads.max(1) }, move |(index, image, segments)| {
         let picture = image.source.load(&limits.into());
         let picture = on_error.settle_image(on_damage, &image.name, picture, &report)?;
         let Some(picture) = picture else { return Ok(None) };
@@ -100,7 +123,11 @@ fn loaded(
             check_size(&image.name, (segment.mask.width(), segment.mask.height()), &picture)?;
             masks.push(segment.mask.clone());
         }
-        let payload = segments.iter().map(|segment| segment.label).collect();
+        let picture = match shift {
+            Some(round) => Arc::new(Shift::of(index, round).apply(&picture, &image.name)),
+            None => picture,
+        };
+        let payload = (index, segments.iter().map(|segment| segment.label).collect());
         Ok(Some(ImageRegions { name: image.name, image: picture, masks, key: None, payload }))
     })
 }

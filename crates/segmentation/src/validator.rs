@@ -7,10 +7,12 @@ use radapter_clip::model::Encoder;
 use radapter_datasets::{SkipReport, Templates};
 use radapter_embedding::EmbedOptions;
 use radapter_training::Validator;
+use radapter_training::choice::{Judged, Row};
 
-use crate::accuracy::measure;
+use crate::accuracy::{each_segment, measure};
 use crate::crop::Cropper;
 use crate::data::{Labels, SegmentSet};
+use crate::vocabulary::Vocabulary;
 
 /// Default metric for selecting the best state: the share of correctly classified segments.
 pub const METRIC: &str = "segment_top1";
@@ -33,7 +35,7 @@ pub struct SegmentValidator {
 }
 
 impl Validator for SegmentValidator {
-    fn metrics(&self) -> &[&str] {
+    fn metrics(&self) -> &'static [&'static str] {
         &METRICS
     }
 
@@ -48,5 +50,28 @@ impl Validator for SegmentValidator {
         let values = [accuracy.top1(|_| true), accuracy.class_mean(|_| true)];
         let values = values.map(|value| value.unwrap_or(0.0));
         Ok(METRICS.iter().map(|&name| name.to_owned()).zip(values).collect())
+    }
+
+    /// The sample is the image, because its segments are not independent.
+    fn judge(
+        &mut self,
+        model: &dyn Encoder,
+        _head: Option<&Tensor<2>>,
+        sets: &[Judged<'_>],
+        take: &mut dyn FnMut(usize, Row<'_>),
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let vocabulary = Vocabulary::new(model, self.labels.texts(), &self.templates, self.options.batch)?;
+        for (number, set) in sets.iter().enumerate() {
+            let shift = match *set {
+                Judged::HeldOut => None,
+                Judged::Shifted(round) => Some(round),
+                Judged::Unlabelled(_) => return Err("images without masks have no segments to judge".into()),
+            };
+            let options = EmbedOptions { shift, ..self.options.clone() };
+            each_segment(model, &self.set, &self.cropper, &options, &mut |_| {}, &mut |sample, label, embedding| {
+                take(number, Row { sample, scores: &vocabulary.cosines(embedding), right: &[label] });
+            })?;
+        }
+        Ok(())
     }
 }

@@ -110,6 +110,8 @@ pub struct Facts {
     pub checkpoint_temperature: f64,
     /// The label smoothing ε that the task's recipe has for MPM-NCE.
     pub smoothing: f64,
+    /// The α that the method has in this task, or by its recipe.
+    pub alpha: f64,
 }
 
 /// The source of a value that was not given.

@@ -67,7 +67,7 @@ settings! {
     }
 }
 
-const FACTS: Facts = Facts { samples: 20, checkpoint_temperature: 0.07, smoothing: 0.0 };
+const FACTS: Facts = Facts { samples: 20, checkpoint_temperature: 0.07, smoothing: 0.0, alpha: 0.5 };
 
 fn all() -> Schema {
     Schema::of::<Train>().and::<Task>()

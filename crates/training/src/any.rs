@@ -12,7 +12,7 @@ use toml::Table;
 use crate::config::{Recipe, TrainSettings};
 use crate::error::TrainError;
 use crate::method::Method;
-use crate::plan::{Inputs, Plan, check_resume, settings_of};
+use crate::plan::{HeldOut, Inputs, Plan, check_resume, settings_of};
 use crate::run::options::{RunOptions, TrainOutcome};
 use crate::run::run_dir::RunDir;
 use crate::run::tuned::RunFiles;
@@ -126,6 +126,12 @@ pub trait AnyPlan {
     /// # Errors
     /// Those of [`Plan::resume`].
     fn resume(self: Box<Self>, options: RunOptions, from_step: Option<u64>) -> Result<TrainOutcome, AnyError>;
+
+    /// Returns what the run is validated by, as [`Plan::held_out`] does.
+    ///
+    /// # Errors
+    /// Those of [`Plan::held_out`].
+    fn held_out(self: Box<Self>, options: RunOptions) -> Result<HeldOut, AnyError>;
 }
 
 /// Entry of a task in a registry: `&Registered::<MyTask>::new()`.
@@ -234,5 +240,9 @@ impl<T: Task> AnyPlan for Plan<T> {
 
     fn resume(self: Box<Self>, options: RunOptions, from_step: Option<u64>) -> Result<TrainOutcome, AnyError> {
         Ok((*self).resume(options, from_step)?)
+    }
+
+    fn held_out(self: Box<Self>, options: RunOptions) -> Result<HeldOut, AnyError> {
+        Ok((*self).held_out(options)?)
     }
 }

@@ -110,6 +110,9 @@ pub enum TrainError {
     /// The adapters do not fit the model.
     #[error(transparent)]
     Adapter(Box<radapter_adapter::AdapterError>),
+    /// The run is trained, but its α could not be chosen.
+    #[error("the run is trained, but alpha could not be chosen: {0}; `radapter sweep --select` can choose it later")]
+    Choice(Box<crate::choice::ChoiceError>),
 }
 
 fn gib(bytes: u64) -> f64 {

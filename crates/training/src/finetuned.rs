@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use burn::tensor::Device;
-use radapter_adapter::Alpha;
+use radapter_adapter::{Alpha, Alphas};
 use radapter_clip::checkpoint::{Checkpoint, read_safetensors};
 use radapter_ensemble::mix;
 use radapter_settings::Origin;
@@ -26,8 +26,8 @@ pub struct FineTunedRun {
 #[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct FineTuned {
     pub model: TunedModel,
-    /// Mixing coefficient of `model`.
-    pub alpha: Alpha,
+    /// Mixing coefficients of `model`.
+    pub alphas: Alphas,
 }
 
 impl FineTunedRun {
@@ -53,9 +53,14 @@ impl FineTunedRun {
         self.method
     }
 
-    /// Returns the α of a model for which none is given: the run's own for scaled adapters, else 1.
-    pub fn default_alpha(&self) -> Alpha {
-        if self.method.is_scaled() { self.files.train().alpha } else { Alpha::ONE }
+    /// Returns the α of a model for which none is given: the one that was chosen for the run if one was, else its setting for scaled
+    /// adapters, and 1 for other methods.
+    pub fn default_alphas(&self) -> Alphas {
+        match self.files.chosen() {
+            Some(choice) => choice.alphas.clone(),
+            None if self.method.is_scaled() => self.files.train().alpha.into(),
+            None => Alpha::ONE.into(),
+        }
     }
 
     /// Returns the paths of all files that evaluation reads.
@@ -85,7 +90,12 @@ impl FineTunedRun {
     /// # Errors
     /// [`FineTunedError::OtherBase`] if `base` is not the model that was tuned, and for files that are missing, damaged or do
     /// not fit.
-    pub fn model(&self, base: &Checkpoint, alpha: Option<Alpha>, device: &Device) -> Result<FineTuned, FineTunedError> {
+    pub fn model(
+        &self,
+        base: &Checkpoint,
+        alphas: Option<Alphas>,
+        device: &Device,
+    ) -> Result<FineTuned, FineTunedError> {
         let found = base.state.hash();
         if found != self.files.record().base_hash {
             return Err(FineTunedError::OtherBase {
@@ -95,10 +105,10 @@ impl FineTunedRun {
             });
         }
         self.check_has_model()?;
-        let alpha = alpha.unwrap_or_else(|| self.default_alpha());
+        let alphas = alphas.unwrap_or_else(|| self.default_alphas());
         let evaluated = self.files.evaluated(self.method.stem());
-        tracing::debug!("opening {} at alpha = {alpha} by the method {}", evaluated.display(), self.method.name());
-        Ok(FineTuned { model: self.method.open(&self.files, base, alpha, device)?, alpha })
+        tracing::debug!("opening {} at alpha = {alphas} by the method {}", evaluated.display(), self.method.name());
+        Ok(FineTuned { model: self.method.open(&self.files, base, &alphas, device)?, alphas })
     }
 
     /// Returns the classifier that the run trained, mixed as `(1 − α)·start + α·trained`; `None` if the run trains none.
@@ -112,7 +122,7 @@ impl FineTunedRun {
         &self,
         start: &[f32],
         shape: [usize; 2],
-        alpha: Alpha,
+        alphas: &Alphas,
     ) -> Result<Option<Vec<f32>>, FineTunedError> {
         if !self.trains_head() {
             return Ok(None);
@@ -123,6 +133,6 @@ impl FineTunedRun {
         let Some(tuned) = tensor.filter(|tensor| tensor.shape() == shape) else {
             return Err(misfit(&path, HEAD, format!("{shape:?}"), tensor));
         };
-        Ok(Some(mix(start, &tuned.to_f32(), alpha.get())))
+        Ok(Some(mix(start, &tuned.to_f32(), alphas.outside_blocks().get())))
     }
 }

@@ -49,12 +49,14 @@
 //! | [`state`] | parameters by name, saved states, early stopping |
 //! | `run` | the run's folder: record, metrics, results, report, [`tensorboard`] |
 //! | [`finetuned`] | the models of runs |
+//! | [`choice`] | rules that choose a run's α |
 //!
 //! # Why not burn-train
 //! It saves only whole epochs, loses an interrupted one, writes its files from three threads, so that a kill can
 //! leave an inconsistent set, and keys the optimizer's state by identifiers that are random in each process.
 
 mod any;
+pub mod choice;
 pub mod config;
 mod data;
 mod error;

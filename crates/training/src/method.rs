@@ -3,7 +3,7 @@
 use std::fmt::{self, Debug};
 
 use burn::tensor::Device;
-use radapter_adapter::Alpha;
+use radapter_adapter::Alphas;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_settings::{Origin, Settings, SettingsError};
 
@@ -57,7 +57,7 @@ pub trait Method: Debug + Send + Sync {
     /// Settings that do not fit the model, and the errors of training.
     fn train(&self, start: Start) -> Result<Outcome, TrainError>;
 
-    /// Opens the model of a run, at `alpha`.
+    /// Opens the model of a run, at these values of α.
     ///
     /// # Errors
     /// [`FineTunedError`] for files that are missing, damaged or do not fit.
@@ -65,7 +65,7 @@ pub trait Method: Debug + Send + Sync {
         &self,
         run: &RunFiles,
         base: &Checkpoint,
-        alpha: Alpha,
+        alphas: &Alphas,
         device: &Device,
     ) -> Result<TunedModel, FineTunedError>;
 }

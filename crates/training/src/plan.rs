@@ -3,7 +3,7 @@
 //! A [`Plan`] has the data read and split, and the settings resolved. It can be inspected and printed, and then
 //! [trained](Plan::train), or, if made from the record of a run, [resumed](Plan::resume).
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use radapter_adapter::Alpha;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::Clip;
@@ -12,13 +12,15 @@ use radapter_settings::{Contradiction, Facts, Origin, Schema, Settings, Settings
 use serde::Serialize;
 use toml::Table;
 
+use crate::choice::{self, Auto};
 use crate::config::{Recipe, TrainSettings};
 use crate::error::TrainError;
-use crate::method::{self, Method};
+use crate::method::{self, Method, Output};
 use crate::run::options::{RunOptions, TrainOutcome};
 use crate::run::report::Outcome;
 use crate::run::run_dir::{RunDir, RunRecord};
 use crate::run::tuned::RunFiles;
+use crate::run_loop::validation::Validator;
 use crate::setup::Setup;
 use crate::start_from;
 use crate::task::{Parts, Sources, Task};
@@ -59,6 +61,9 @@ pub struct Inputs<'a, T: Task> {
     pub progress: &'a mut dyn FnMut(usize, usize),
 }
 
+/// A run's validation, and the classifier that its training starts from.
+pub type HeldOut = (Option<Box<dyn Validator>>, Option<Tensor<2>>);
+
 /// Returns the schema of a task's settings and the trainer's.
 pub fn settings_of<T: Task>() -> Schema {
     Schema::of::<TrainSettings>().and::<T::Settings>()
@@ -73,7 +78,8 @@ impl<T: Task> Plan<T> {
         let Inputs { methods, base, reference, from, data, device, progress } = inputs;
         let schema = settings_of::<T>();
         let (method, overlaid) = overlaid::<T>(methods, given, &schema)?;
-        let facts = |samples| Facts { samples, checkpoint_temperature: base.temperature(), smoothing: T::SMOOTHING };
+        let (checkpoint_temperature, alpha) = (base.temperature(), usual_alpha::<T>(methods, given)?);
+        let facts = |samples| Facts { samples, checkpoint_temperature, smoothing: T::SMOOTHING, alpha };
         let resolved = |samples| train_settings(method, &overlaid, &facts(samples));
         // Settings are checked first, because reading data can take long. Of the trainer's, only the seed affects the data.
         let early = resolved(1)?;
@@ -148,9 +154,25 @@ impl<T: Task> Plan<T> {
         options: RunOptions,
         go: impl FnOnce(Setup) -> Result<Outcome, TrainError>,
     ) -> Result<TrainOutcome, T::Error> {
-        let setup = self.setup(options)?;
+        let mut auto = Auto::new(&self.train.alpha_rule, self.method, &self.base, &options);
+        let mut setup = self.setup(options)?;
+        if let Some(auto) = &mut auto {
+            auto.share(&mut setup);
+        }
         let skipped = setup.parts.skipped.clone();
-        Ok(TrainOutcome { outcome: go(setup)?, skipped: skipped.entries() })
+        let outcome = go(setup)?;
+        let outcome = auto.map_or(Ok(outcome.clone()), |auto| auto.finish(outcome))?;
+        Ok(TrainOutcome { outcome, skipped: skipped.entries() })
+    }
+
+    /// Returns the validation, if there is one, and the classifier `[classes, embed_dim]` that training starts from, if the loss has
+    /// one.
+    ///
+    /// # Errors
+    /// Those of [`setup`](Self::setup).
+    pub fn held_out(self, options: RunOptions) -> Result<HeldOut, T::Error> {
+        let Setup { parts, objective, .. } = self.setup(options)?;
+        Ok((parts.validator, parts.head.filter(|_| !objective.needs_text())))
     }
 
     /// Returns the input of [`train`](crate::train()) and [`resume`](crate::resume), for callers that replace a part of it.
@@ -286,6 +308,13 @@ fn layers<T: Task>(
     Ok((method, vec![task, own, recipe]))
 }
 
+/// Returns the α that the method has in this task, or by its recipe, whatever the user gives.
+fn usual_alpha<T: Task>(methods: &[&'static dyn Method], given: &Settings) -> Result<f64, SettingsError> {
+    let (_, layers) = layers::<T>(methods, given)?;
+    let number = |layer: &Settings| layer.get("alpha").and_then(toml::Value::as_float);
+    Ok(layers.iter().rev().find_map(number).unwrap_or(1.0))
+}
+
 /// Refuses a metric that the task does not have.
 fn check_metric<T: Task>(given: &Settings) -> Result<(), SettingsError> {
     let Some(name) = given.get("best").and_then(toml::Value::as_str) else { return Ok(()) };
@@ -305,6 +334,11 @@ fn check_method(method: &dyn Method, train: &TrainSettings) -> Result<(), Settin
     if !method.tunes().contains(&train.tune) {
         let (key, found) = ("tune", format!("{:?}", train.tune).to_lowercase());
         let expected = "the method does not tune it; omit tune, or choose another method";
+        return Err(SettingsError::Conflict { key, found, expected });
+    }
+    if train.alpha_rule != choice::NONE && method.output() == Output::RuntimeOnly {
+        let (key, found) = ("alpha_rule", format!("\"{}\"", train.alpha_rule));
+        let expected = "this method's modules cannot be scaled and merged; omit it";
         return Err(SettingsError::Conflict { key, found, expected });
     }
     if !method.is_scaled() && train.alpha != Alpha::ONE {

@@ -158,7 +158,7 @@ impl Work<'_> {
         let mut rows = Vec::new();
         for tenth in 0..=10 {
             let alpha = Alpha::new(f64::from(tenth) / 10.0)?;
-            let model = run.model(&self.base, Some(alpha), &self.device)?;
+            let model = run.model(&self.base, Some(alpha.into()), &self.device)?;
             let evaluate = |encoder: &dyn Encoder| {
                 evaluate_suite(encoder, &model.head, &self.suite, &EmbedOptions::default(), &mut |_, _| {})
             };

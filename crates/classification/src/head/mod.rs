@@ -3,16 +3,12 @@
 mod file;
 mod zero_shot;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 
 use crate::classes::Classes;
 use radapter_embedding::{EmbedError, Embeddings};
 
 pub use file::{CLASSES_FILE, CLASSIFIER_FILE};
-
-/// Number of rows whose logits are computed at once: enough for an efficient matrix product, few enough that a thousand
-/// classes stay small.
-const ROWS: usize = 4096;
 
 /// Linear classifier on image embeddings, without bias: logit = image · row.
 ///
@@ -121,22 +117,10 @@ impl Head {
         &self,
         embeddings: &Embeddings,
         device: &Device,
-        mut take: impl FnMut(usize, &[f32]) -> Result<(), E>,
+        take: impl FnMut(usize, &[f32]) -> Result<(), E>,
     ) -> Result<(), E> {
         self.check_dim(embeddings)?;
-        let dim = self.weights.dim();
-        let weights = self.weights.to_tensor(device).transpose();
-        let mut position = 0;
-        for part in embeddings.values().chunks(ROWS * dim) {
-            let shape = [part.len() / dim, dim];
-            let rows = Tensor::<2>::from_data(TensorData::new(part.to_vec(), shape), device);
-            let logits = Embeddings::from_tensor(rows.matmul(weights.clone()));
-            for row in logits.rows() {
-                take(position, row)?;
-                position += 1;
-            }
-        }
-        Ok(())
+        embeddings.for_each_product(&self.weights, device, take)
     }
 
     fn check_dim(&self, embeddings: &Embeddings) -> Result<(), HeadError> {

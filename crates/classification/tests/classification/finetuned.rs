@@ -51,10 +51,10 @@ fn adapters_become_a_plain_model() {
     let validated = train(dir.path(), "lr = 0.02\nema = 0.5").unwrap();
     let run = ClassificationRun::open(METHODS, dir.path()).unwrap();
     assert_eq!(run.run().files().base_reference(), Some("tiny"));
-    assert_eq!(run.run().default_alpha().get(), 0.5);
+    assert_eq!(run.run().default_alphas().to_string(), "0.5");
 
     let base = checkpoint(1);
-    let untouched = run.model(&base, Some(Alpha::ZERO), &device()).unwrap();
+    let untouched = run.model(&base, Some(Alpha::ZERO.into()), &device()).unwrap();
     assert_eq!(tensors(&untouched).state, base.state);
     assert_eq!(rows(&clip(&untouched)), rows(&model(1)));
 
@@ -85,9 +85,9 @@ fn tuned_weights_are_mixed_with_the_base() {
     let dir = tempfile::tempdir().unwrap();
     train(dir.path(), "tune = \"all\"\nlr = 3e-3");
     let run = ClassificationRun::open(METHODS, dir.path()).unwrap();
-    assert_eq!(run.run().default_alpha(), Alpha::ONE);
+    assert_eq!(run.run().default_alphas(), Alpha::ONE.into());
     let base = checkpoint(1);
-    let at = |alpha: f64| run.model(&base, Some(Alpha::new(alpha).unwrap()), &device()).unwrap();
+    let at = |alpha: f64| run.model(&base, Some(Alpha::new(alpha).unwrap().into()), &device()).unwrap();
     let (start, half, end) = (at(0.0), at(0.5), at(1.0));
     assert_eq!(tensors(&start).state, base.state);
     let default = run.model(&base, None, &device()).unwrap();

@@ -111,12 +111,12 @@ impl File {
     /// Checks that the tokens have CLIP's ids.
     fn check_ids(&self, what: &str, found: &Ids<'_>) -> Result<(), CheckpointError> {
         let clip = Tokenizer::clip();
-        let clip: HashMap<&str, u32> = clip.vocab().collect();
-        let shown = |id: Option<u64>| id.map_or("none".to_owned(), |id| id.to_string());
-        let other = found.iter().map(|(token, id)| (*token, *id, clip.get(token).map(|id| u64::from(*id))));
-        match other.filter(|(_, id, expected)| id.is_none() || id != expected).min() {
-            Some((token, id, expected)) => {
-                Err(self.differs(&format!("{what}id of `{token}`"), shown(expected), shown(id)))
+        let is_clip = |token: &str, id: Option<u64>| id.and_then(|id| clip.token(id.try_into().ok()?)) == Some(token);
+        match found.iter().filter(|(token, id)| !is_clip(**token, **id)).min() {
+            Some((token, id)) => {
+                let expected = clip.vocab().find(|(known, _)| known == token).map(|(_, id)| u64::from(id));
+                let shown = |id: Option<u64>| id.map_or("none".to_owned(), |id| id.to_string());
+                Err(self.differs(&format!("{what}id of `{token}`"), shown(expected), shown(*id)))
             }
             None => Ok(()),
         }

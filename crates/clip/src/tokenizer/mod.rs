@@ -120,6 +120,11 @@ impl Tokenizer {
         self.shared.vocabulary.tokens().len()
     }
 
+    /// Returns the token of an id, as [`vocab`](Self::vocab) names it.
+    pub fn token(&self, id: u32) -> Option<&str> {
+        self.shared.vocabulary.tokens().get(id as usize).map(String::as_str)
+    }
+
     /// Lists every token with its id, in the order of the ids: the content of Hugging Face's `vocab.json`, whose names
     /// for the special tokens, `<|startoftext|>` and `<|endoftext|>`, it uses.
     pub fn vocab(&self) -> impl Iterator<Item = (&str, u32)> {

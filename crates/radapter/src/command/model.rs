@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use burn::tensor::Device;
-use radapter_adapter::Alpha;
+use radapter_adapter::Alphas;
 use radapter_classification::finetuned::{ClassificationRun, Classifier};
 use radapter_classification::head::{CLASSES_FILE, CLASSIFIER_FILE, Head};
 use radapter_clip::checkpoint::Checkpoint;
@@ -12,6 +12,7 @@ use radapter_clip::config::ClipConfig;
 use radapter_clip::model::Encoder;
 use radapter_methods::METHODS;
 use radapter_training::RunDir;
+use radapter_training::choice::NONE;
 use radapter_training::config::Keep;
 use radapter_training::finetuned::{FineTuned, FineTunedRun, TunedModel};
 
@@ -46,16 +47,16 @@ impl Loaded {
 }
 
 /// Reads a MODEL. `alpha` is for runs; `None` takes the run's own.
-pub(crate) fn load(args: &ModelArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::Result<Loaded> {
+pub(crate) fn load(args: &ModelArgs, alphas: Option<Alphas>, session: &Session) -> anyhow::Result<Loaded> {
     if let ModelRef::Path(path) = &args.model
         && is_run(path)
     {
         let base = base_of(&open_run(path)?)?;
-        let RunModel { model, head, alpha } = of_run(path, &base, alpha, &session.device()?)?;
-        tracing::info!("model: {} at alpha = {alpha}", path.display());
+        let RunModel { model, head, alphas } = of_run(path, &base, alphas, &session.device()?)?;
+        tracing::info!("model: {} at alpha = {alphas}", path.display());
         return Ok(Loaded { temperature: base.temperature(), model, head });
     }
-    if alpha.is_some() {
+    if alphas.is_some() {
         let message = format!("--alpha applies to runs, and `{}` is a plain model; omit it", args.model);
         return Err(Usage(message).into());
     }
@@ -65,8 +66,8 @@ pub(crate) fn load(args: &ModelArgs, alpha: Option<Alpha>, session: &Session) ->
 }
 
 /// Opens a MODEL on the session's device, as [`load`] reads it.
-pub(crate) fn open(args: &ModelArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::Result<Opened> {
-    let Loaded { model, head, temperature } = load(args, alpha, session)?;
+pub(crate) fn open(args: &ModelArgs, alphas: Option<Alphas>, session: &Session) -> anyhow::Result<Opened> {
+    let Loaded { model, head, temperature } = load(args, alphas, session)?;
     Ok(Opened { temperature, encoder: model.encoder(&session.device()?)?, head })
 }
 
@@ -75,7 +76,7 @@ pub(crate) struct RunModel {
     pub(crate) model: TunedModel,
     /// The classifier of a run of classification.
     pub(crate) head: Option<Head>,
-    pub(crate) alpha: Alpha,
+    pub(crate) alphas: Alphas,
 }
 
 /// Opens the run in a folder, to use its model.
@@ -88,6 +89,14 @@ pub(crate) fn open_run(path: &Path) -> anyhow::Result<FineTunedRun> {
 /// Warns that a run whose model is used is not finished. A run without a model is refused when that is opened.
 pub(crate) fn warn_if_unfinished(run: &FineTunedRun) -> anyhow::Result<()> {
     let files = run.files();
+    let rule = &files.train().alpha_rule;
+    if rule != NONE && files.chosen().is_none() && files.unfinished()?.is_none() {
+        let (run, alpha) = (files.dir().path().display(), run.default_alphas());
+        tracing::warn!(
+            "alpha of {run} was never chosen by its rule, and is {alpha}; choose it with `radapter sweep --run {run} --select {rule} \
+             --save --out DIR`"
+        );
+    }
     if let Some((done, steps)) = files.unfinished()?
         && run.evaluated_files().iter().all(|file| file.exists())
     {
@@ -109,16 +118,16 @@ pub(crate) fn warn_if_unfinished(run: &FineTunedRun) -> anyhow::Result<()> {
 pub(crate) fn of_run(
     path: &Path,
     base: &Checkpoint,
-    alpha: Option<Alpha>,
+    alphas: Option<Alphas>,
     device: &Device,
 ) -> anyhow::Result<RunModel> {
     if path.join(CLASSES_FILE).is_file() {
         let run = ClassificationRun::open(METHODS, path)?.with_text_cache(text_cache());
-        let Classifier { model, head, alpha } = run.model(base, alpha, device)?;
-        return Ok(RunModel { model, head: Some(head), alpha });
+        let Classifier { model, head, alphas } = run.model(base, alphas, device)?;
+        return Ok(RunModel { model, head: Some(head), alphas });
     }
-    let FineTuned { model, alpha } = FineTunedRun::open(METHODS, path)?.model(base, alpha, device)?;
-    Ok(RunModel { model, head: None, alpha })
+    let FineTuned { model, alphas } = FineTunedRun::open(METHODS, path)?.model(base, alphas, device)?;
+    Ok(RunModel { model, head: None, alphas })
 }
 
 /// The classifier that an export has beside its checkpoint.

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use radapter_training::{Line, Report, RunDir, RunRecord, StepTimes, TrainLine, ValidationLine, read_metrics};
 
-use crate::{Chart, Interval, Mark, Page, ReportError, Scale, Series, Term, dotted, duration, grouped, percent};
+use crate::{
+    Chart, Interval, Mark, Page, ReportError, Scale, Series, Term, dotted, duration, grouped, percent, show_choice,
+};
 
 mod curve;
 mod outcome;
@@ -60,7 +62,9 @@ fn page(
     };
     let lead = format!("{what} on {} {unit}, {state}.", grouped(record.samples as u64));
     let mut page = Page::new(&format!("Training run: {name}"), &lead);
-    let of_suite = suite.and_then(|suite| suite.verdict(settings.alpha.get()));
+    let choice = RunDir::open(run)?.choice()?;
+    let alphas = choice.as_ref().map_or_else(|| settings.alpha.into(), |choice| choice.alphas.clone());
+    let of_suite = suite.and_then(|suite| suite.verdict(&alphas));
     page.verdict(&outcome(&settings.best, settings.keep, report.is_some(), &validations, of_suite.as_deref()));
     page.terms(if of_suite.is_some() { &[Term::Id, Term::Ood, Term::Alpha] } else { &[Term::Id, Term::Ood] });
     page.facts(&facts(report, unit, &train, &validations));
@@ -70,6 +74,9 @@ fn page(
     if !validations.is_empty() {
         page.section("Validation");
         validation(&mut page, &validations, &settings.best);
+    }
+    if let Some(choice) = &choice {
+        show_choice(&mut page, choice);
     }
     if let Some(suite) = suite {
         suite.show(&mut page);

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use radapter_adapter::{Alpha, Alphas};
 use radapter_training::{RunDir, TrainError};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
@@ -15,7 +16,7 @@ pub(super) struct Suite(Vec<Model>);
 /// Results of a model, an object of `suite.json`.
 #[derive(Deserialize)]
 struct Model {
-    alpha: f64,
+    alpha: Alphas,
     id: Set,
     /// The shifted sets, in the suite's order.
     #[serde(deserialize_with = "by_name")]
@@ -73,9 +74,9 @@ impl Suite {
     }
 
     /// What tuning did at the run's `alpha`; `None` if that or the base model was not measured.
-    pub(super) fn verdict(&self, alpha: f64) -> Option<String> {
-        let at = |alpha: f64| self.0.iter().find(|model| (model.alpha - alpha).abs() < 1e-9);
-        let (base, own) = (at(0.0)?, at(alpha)?);
+    pub(super) fn verdict(&self, alpha: &Alphas) -> Option<String> {
+        let at = |alpha: &Alphas| self.0.iter().find(|model| model.alpha == *alpha);
+        let (base, own) = (at(&Alpha::ZERO.into())?, at(alpha)?);
         let text = verdict(
             Change::between(base.id.interval(), own.id.interval()),
             Change::between(base.average(), own.average()),
@@ -86,9 +87,9 @@ impl Suite {
     /// Adds a table with a row for each set and a column for each model.
     pub(super) fn show(&self, page: &mut Page) {
         let models: Vec<_> = self.0.iter().map(Model::rows).collect();
-        let name = |model: &Model| match model.alpha {
-            0.0 => "base>".to_owned(),
-            alpha => format!("alpha = {alpha}>"),
+        let name = |model: &Model| match model.alpha.single() {
+            Some(Alpha::ZERO) => "base>".to_owned(),
+            _ => format!("alpha = {}>", model.alpha),
         };
         let columns: Vec<String> =
             ["set", "", "images>"].map(str::to_owned).into_iter().chain(self.0.iter().map(name)).collect();

@@ -96,12 +96,12 @@ fn the_suite_of_a_run_is_a_table_and_a_verdict() {
     let models = serde_json::json!([model(0.0, 0.5, 0.4), model(0.5, 0.8, 0.2)]);
     std::fs::write(&path, models.to_string()).unwrap();
     let suite = Suite::read(folder.path()).unwrap().unwrap();
-    let verdict = suite.verdict(0.5).unwrap();
+    let verdict = suite.verdict(&"0.5".parse().unwrap()).unwrap();
     assert!(
         verdict.starts_with("The suite at alpha = 0.5: Better on the task's data, at the cost of other data: +30.0"),
         "{verdict}"
     );
-    assert_eq!(suite.verdict(0.7), None);
+    assert_eq!(suite.verdict(&"0.7".parse().unwrap()), None);
     let mut page = Page::new("run", "");
     suite.show(&mut page);
     let page = page.finish();

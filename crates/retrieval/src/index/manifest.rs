@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use radapter_adapter::Alphas;
 use radapter_files::{Storage, io_error, json_reason};
 use radapter_images::DecodeMode;
 use serde::{Deserialize, Serialize};
@@ -40,14 +41,14 @@ pub struct ModelId {
     pub reference: String,
     /// The α at which a run was merged; `None` for a plain model, and for a run at its own α.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub alpha: Option<f64>,
+    pub alpha: Option<Alphas>,
     /// Hash of its tensors ([`StateDict::hash`](radapter_clip::state_dict::StateDict::hash)).
     pub hash: String,
 }
 
 impl std::fmt::Display for ModelId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.alpha {
+        match &self.alpha {
             Some(alpha) => write!(f, "{} at alpha {alpha}", self.reference),
             None => f.write_str(&self.reference),
         }

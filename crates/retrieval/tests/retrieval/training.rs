@@ -50,7 +50,7 @@ fn adapters_and_all_weights_learn_to_retrieve() {
         let before = recall(&base);
         let after = recall(&run.model(&base, None, &device()).unwrap().model.checkpoint().unwrap());
         assert!(after > before + 0.15, "{extra}: from {before:.3} to {after:.3}");
-        let untouched = run.model(&base, Some(Alpha::ZERO), &device()).unwrap();
+        let untouched = run.model(&base, Some(Alpha::ZERO.into()), &device()).unwrap();
         assert_eq!(untouched.model.checkpoint().unwrap().state, base.state);
     }
 }
@@ -63,7 +63,7 @@ fn a_run_records_its_task_and_data() {
     let run = RunDir::open(dir.path()).unwrap();
     assert_eq!(run.record().unwrap().task, "retrieval");
     assert!(dir.path().join("split.json").is_file());
-    assert_eq!(FineTunedRun::open(METHODS, dir.path()).unwrap().default_alpha().get(), 0.8);
+    assert_eq!(FineTunedRun::open(METHODS, dir.path()).unwrap().default_alphas().to_string(), "0.8");
     check_resume::<Retrieval>(&run, &settings("split = \"train,restval\"\nsteps = 2")).unwrap();
     let error = check_resume::<Retrieval>(&run, &settings("split = \"train\"")).unwrap_err();
     assert!(error.to_string().contains("split"), "{error}");

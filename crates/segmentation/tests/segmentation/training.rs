@@ -54,7 +54,7 @@ fn regions_are_learned_by_adapters_and_by_the_image_tower() {
         let changed = base.state.iter().any(|(key, tensor)| is_text(key) && tuned.state.get(key) != Some(tensor));
         assert_eq!(changed, !more.contains("image"), "{more}");
         assert_eq!(
-            run.model(&base, Some(Alpha::ZERO), &device()).unwrap().model.checkpoint().unwrap().state,
+            run.model(&base, Some(Alpha::ZERO.into()), &device()).unwrap().model.checkpoint().unwrap().state,
             base.state
         );
     }
@@ -73,7 +73,7 @@ fn a_run_records_its_task_and_data() {
     let record = run.record().unwrap();
     assert_eq!(record.task, "segmentation");
     assert_eq!(record.settings["classes"].as_array().unwrap().len(), 4);
-    assert_eq!(FineTunedRun::open(METHODS, &dir).unwrap().default_alpha().get(), 0.4);
+    assert_eq!(FineTunedRun::open(METHODS, &dir).unwrap().default_alphas().to_string(), "0.4");
     let classes = folder.path().join("classes.txt");
     std::fs::write(&classes, "blue\ngreen\nred\nyellow, golden\n").unwrap();
     check_resume::<Segmentation>(&run, &settings(&format!("classes = \"{}\"\nsteps = 2", classes.display()))).unwrap();

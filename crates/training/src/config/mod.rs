@@ -20,6 +20,7 @@ use toml::Table;
 pub use every::Every;
 pub use recipe::Recipe;
 
+use crate::choice;
 pub use crate::optimizer::schedule::Decay;
 use crate::{Contrastive, CrossEntropy, Objective, Schedule};
 
@@ -56,8 +57,13 @@ settings! {
         pub seed: u64 = Spec::toml("0").flag("N").at_least(0.0),
         /// Trained parameters: adapters, all weights of the towers that the loss uses, or the image tower's.
         pub tune: Tune = Spec::toml("\"adapters\""),
-        /// Weight of the adapters in the merged model, for validation and, by default, export.
-        pub alpha: Alpha = Spec::toml("1.0").from_to(0.0, 1.5),
+        /// Rule that chooses α once the run is trained (`radapter sweep --select` has them), or `none`.
+        pub alpha_rule: String = Spec::rule("id-shift with alpha = \"auto\", else none", |table, _| match table.get("alpha") {
+            Some(toml::Value::String(word)) if word == "auto" => choice::AUTO.into(),
+            _ => choice::NONE.into(),
+        }),
+        /// Weight of the adapters in the merged model, for validation and, unless a rule chooses it, for evaluation and export.
+        pub alpha: Alpha = Spec::toml("1.0").from_to(0.0, 1.5).word("auto", "the task's usual while training, then by alpha_rule", |_, facts| facts.alpha.into()),
         /// Decay m of the trained parameters' moving average.
         pub ema: OrNone<f64> = Spec::toml("\"auto\"").below_one().word("auto", "min(0.999, 0.01^(1/N)) for N steps", |table, facts| {
             0.01_f64.powf(1.0 / total_steps(table, facts).max(1) as f64).min(0.999).into()
@@ -248,7 +254,7 @@ pub(crate) mod tests {
     /// Resolves the trainer's settings without a task or a registry of methods.
     pub(crate) fn resolve(given: &Settings, samples: usize) -> Result<TrainSettings, SettingsError> {
         let own = Settings::from_toml("method = \"none\"\nbest = \"none\"\nalpha = 0.5", "test")?;
-        let facts = Facts { samples, checkpoint_temperature: 0.01, smoothing: 0.0 };
+        let facts = Facts { samples, checkpoint_temperature: 0.01, smoothing: 0.0, alpha: 0.5 };
         Schema::of::<TrainSettings>().overlay(&[&own, given])?.resolve(&facts).part()
     }
 }

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use radapter_clip::config::ClipConfig;
 use radapter_files::{Storage, create_dir, replace};
 use radapter_settings::schema::part;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use crate::choice::Choice;
 use crate::config::TrainSettings;
 use crate::error::TrainError;
 use crate::run::report::Report;
@@ -29,6 +31,7 @@ pub(crate) const FORMAT: &str = "radapter-run-v1";
 /// | `start-adapters.safetensors`, … | the weights that the run started from, if those of another run |
 /// | `best/` | the files that evaluation uses, as of the best validation |
 /// | `report.json` | [`Report`], once the run is finished |
+/// | `alpha.json` | [`Choice`]: α by a rule, with `alpha = "auto"` or by `sweep --select … --save` |
 /// | `suite.json` | the results of `train --suite`, which the command writes |
 /// | `events.out.tfevents.*` | the metrics for TensorBoard, with `log.tensorboard = true` |
 /// | `lock` | held by the training process |
@@ -107,6 +110,7 @@ impl RunDir {
     const METRICS: &str = "metrics.jsonl";
     const STATES: &str = "state";
     const REPORT: &str = "report.json";
+    const CHOICE: &str = "alpha.json";
     const BEST: &str = "best";
     const LOCK: &str = "lock";
 
@@ -237,7 +241,31 @@ impl RunDir {
     /// # Errors
     /// [`TrainError::Io`], or [`TrainError::Unreadable`] for a file that does not parse.
     pub fn report(&self) -> Result<Option<Report>, TrainError> {
-        let path = self.path.join(Self::REPORT);
+        self.read_json(Self::REPORT)
+    }
+
+    /// Returns the content of `alpha.json`: the choice of α, if a rule made one.
+    ///
+    /// # Errors
+    /// [`TrainError`] for a file that cannot be read.
+    pub fn choice(&self) -> Result<Option<Choice>, TrainError> {
+        self.read_json(Self::CHOICE)
+    }
+
+    /// Writes `alpha.json`, which every command that opens the run then follows.
+    ///
+    /// # Errors
+    /// [`TrainError`] if the file cannot be written.
+    pub fn write_choice(&self, storage: &dyn Storage, choice: &Choice) -> Result<(), TrainError> {
+        self.write_json(storage, Self::CHOICE, choice)
+    }
+
+    pub(crate) fn write_report(&self, storage: &dyn Storage, report: &Report) -> Result<(), TrainError> {
+        self.write_json(storage, Self::REPORT, report)
+    }
+
+    fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, TrainError> {
+        let path = self.path.join(name);
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -246,9 +274,9 @@ impl RunDir {
         serde_json::from_slice(&text).map(Some).map_err(|e| TrainError::Unreadable { path, reason: e.to_string() })
     }
 
-    pub(crate) fn write_report(&self, storage: &dyn Storage, report: &Report) -> Result<(), TrainError> {
-        let path = self.path.join(Self::REPORT);
-        let text = serde_json::to_vec_pretty(report).map_err(|e| TrainError::io("write", &path)(e.into()))?;
+    fn write_json(&self, storage: &dyn Storage, name: &str, value: &impl Serialize) -> Result<(), TrainError> {
+        let path = self.path.join(name);
+        let text = serde_json::to_vec_pretty(value).map_err(|e| TrainError::io("write", &path)(e.into()))?;
         Ok(replace(storage, &path, |writer| writer.write_all(&text))?)
     }
 }

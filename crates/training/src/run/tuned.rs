@@ -11,6 +11,7 @@ use radapter_settings::SettingsError;
 
 use super::results::file_name;
 use super::run_dir::{RunDir, RunRecord};
+use crate::choice::Choice;
 use crate::config::{Keep, TrainSettings};
 use crate::error::TrainError;
 use crate::state::saved_steps;
@@ -111,6 +112,7 @@ pub struct RunFiles {
     dir: RunDir,
     record: RunRecord,
     train: TrainSettings,
+    chosen: Option<Choice>,
 }
 
 impl RunFiles {
@@ -121,7 +123,7 @@ impl RunFiles {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, TrainError> {
         let dir = RunDir::open(path)?;
         let record = dir.record()?;
-        Ok(Self { train: record.train()?, dir, record })
+        Ok(Self { train: record.train()?, chosen: dir.choice()?, dir, record })
     }
 
     /// Returns the run's folder.
@@ -137,6 +139,11 @@ impl RunFiles {
     /// Returns the trainer's settings.
     pub fn train(&self) -> &TrainSettings {
         &self.train
+    }
+
+    /// Returns the choice of α that the run has, if a rule chose one.
+    pub fn chosen(&self) -> Option<&Choice> {
+        self.chosen.as_ref()
     }
 
     /// Returns the name that the base was opened by, if recorded.

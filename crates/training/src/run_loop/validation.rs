@@ -7,6 +7,7 @@ use burn::tensor::Tensor;
 use radapter_adapter::{AdapterError, Alpha};
 use radapter_clip::model::{Adapter, Encoder, Precision};
 
+use crate::choice::{Judged, Row};
 use crate::model::TrainModel;
 use crate::state::parameters;
 use crate::state::tensor_file::Named;
@@ -16,7 +17,7 @@ use crate::tuning::Tuning;
 pub trait Validator: Send {
     /// Returns the names of its metrics, so that an unknown `best` is refused before the run starts. Empty if
     /// they are not known beforehand.
-    fn metrics(&self) -> &[&str] {
+    fn metrics(&self) -> &'static [&'static str] {
         &[]
     }
 
@@ -36,6 +37,20 @@ pub trait Validator: Send {
         model: &dyn Encoder,
         head: Option<&Tensor<2>>,
     ) -> Result<Vec<(String, f64)>, Box<dyn Error + Send + Sync>>;
+
+    /// Judges single samples, for the choice of α: passes each set's number and the scores of its samples to `take`.
+    ///
+    /// # Errors
+    /// Why the model could not be measured; by default that the task has no such judgement.
+    fn judge(
+        &mut self,
+        _model: &dyn Encoder,
+        _head: Option<&Tensor<2>>,
+        _sets: &[Judged<'_>],
+        _take: &mut dyn FnMut(usize, Row<'_>),
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Err("this task cannot judge single samples".into())
+    }
 }
 
 /// Returns the model that evaluation uses: averaged if the run averages, in f32, without autodiff.

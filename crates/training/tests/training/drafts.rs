@@ -6,7 +6,7 @@ use std::path::Path;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use radapter_adapter::{AdapterError, Alpha};
+use radapter_adapter::{AdapterError, Alpha, Alphas};
 use radapter_clip::checkpoint::{Checkpoint, read_safetensors};
 use radapter_clip::model::{Adapter, Clip, Context, Encoder, NoAdapter, Place, Site, SoftPrompt, Tower};
 use radapter_test_support::random_rows;
@@ -72,7 +72,7 @@ impl Method for HeadThenAll {
         start.run(clip, Box::new(Self))
     }
 
-    fn open(&self, run: &RunFiles, base: &Checkpoint, _: Alpha, _: &Device) -> Result<TunedModel, FineTunedError> {
+    fn open(&self, run: &RunFiles, base: &Checkpoint, _: &Alphas, _: &Device) -> Result<TunedModel, FineTunedError> {
         let mut state = base.state.clone();
         for (name, tensor) in read_safetensors(run.evaluated("weights"))?.tensors {
             state.insert(name, tensor);
@@ -165,8 +165,14 @@ impl Method for Faulty {
         start.run(clip, Box::new(*self))
     }
 
-    fn open(&self, run: &RunFiles, base: &Checkpoint, alpha: Alpha, on: &Device) -> Result<TunedModel, FineTunedError> {
-        HeadThenAll.open(run, base, alpha, on)
+    fn open(
+        &self,
+        run: &RunFiles,
+        base: &Checkpoint,
+        alphas: &Alphas,
+        on: &Device,
+    ) -> Result<TunedModel, FineTunedError> {
+        HeadThenAll.open(run, base, alphas, on)
     }
 }
 
@@ -266,7 +272,7 @@ impl Method for LearnedTokens {
         &self,
         run: &RunFiles,
         base: &Checkpoint,
-        _alpha: Alpha,
+        _alphas: &Alphas,
         device: &Device,
     ) -> Result<TunedModel, FineTunedError> {
         let clip = with_tokens(Clip::from_state(&base.config, &base.state, device)?);

@@ -92,7 +92,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             let run = FineTunedRun::open(METHODS, arm.folder(&args.out, choice))?;
             let is_scaled = run.method().is_scaled();
             for alpha in arm.alphas()? {
-                let tuned = run.model(&work.base, Some(Alpha::new(alpha)?), &work.device)?;
+                let tuned = run.model(&work.base, Some(Alpha::new(alpha)?.into()), &work.device)?;
                 let checkpoint = tuned.model.checkpoint()?;
                 let shown = is_scaled.then_some(alpha);
                 rows.push(work.row(arm.name, Some(choice), shown, Masks::GroundTruth, &checkpoint)?);

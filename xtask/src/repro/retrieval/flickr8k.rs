@@ -152,7 +152,7 @@ impl Work<'_> {
         let row = |alpha: f64| -> anyhow::Result<Row> {
             let name = format!("{} alpha {alpha}", arm.title(choice));
             let model = || {
-                let tuned = run.model(&self.base, Some(Alpha::new(alpha)?), &self.device)?;
+                let tuned = run.model(&self.base, Some(Alpha::new(alpha)?.into()), &self.device)?;
                 Ok(tuned.model.encoder(&self.device)?)
             };
             Ok(Row {

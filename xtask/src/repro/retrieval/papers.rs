@@ -132,7 +132,7 @@ fn measure(
         let report = train::<Retrieval>(&format!("{set}: {name}"), &given, base, &folder, device)?;
         let run = FineTunedRun::open(METHODS, &folder)?;
         let tuned = run.model(base, None, device)?;
-        let alpha = run.method().is_scaled().then_some(tuned.alpha.get());
+        let alpha = run.method().is_scaled().then(|| tuned.alphas.outside_blocks().get());
         rows.push(Row {
             lr: Some(run.files().train().lr),
             temperature: Some(run.files().temperature()),

@@ -1,9 +1,11 @@
 //! `--alpha`, the share of the adapters in the merged model. `radapter_adapter` defines the valid range.
 
+use std::path::Path;
 use std::str::FromStr;
 
 use clap::Args;
-use radapter_adapter::Alpha;
+use radapter_adapter::{Alpha, Alphas};
+use radapter_training::choice;
 
 use crate::command::failure::Usage;
 
@@ -14,17 +16,26 @@ const EXPECTED: &str = "expected FIRST:LAST:STEP with a step above 0, as in 0:1:
 const MOST: f64 = 1000.0;
 
 /// `--alpha` of a single model.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct AlphaArg {
-    /// Share of the adapters, from 0 (the base model) to 1 [default: the run's own]
-    #[arg(long, value_name = "A", allow_negative_numbers = true)]
-    alpha: Option<f64>,
+    /// Share of the adapters, from 0 (the base model) to 1; A..B over the depth of each tower, or a TOML file with one for each
+    /// block [default: the run's own]
+    #[arg(long, value_name = "A|A..B|FILE.toml", allow_hyphen_values = true)]
+    alpha: Option<String>,
 }
 
 impl AlphaArg {
     /// The checked value, if one was given; warns of one beyond 1.
-    pub(crate) fn get(self) -> Result<Option<Alpha>, Usage> {
-        self.alpha.map(checked).transpose()
+    pub(crate) fn get(&self) -> Result<Option<Alphas>, Usage> {
+        let Some(text) = &self.alpha else { return Ok(None) };
+        let alphas = match Path::new(text).extension().is_some_and(|extension| extension == "toml") {
+            true => of_file(Path::new(text))?,
+            false => text.parse().map_err(|error| Usage(format!("--alpha: {error}{}", hint(text))))?,
+        };
+        if alphas.extrapolates() {
+            tracing::warn!("alpha = {alphas} is outside [0, 1]: it extrapolates beyond the adapted model");
+        }
+        Ok(Some(alphas))
     }
 }
 
@@ -36,6 +47,25 @@ impl AlphaGrid {
     /// The checked values; warns of those beyond 1.
     pub(crate) fn get(&self) -> Result<Vec<Alpha>, Usage> {
         self.0.iter().copied().map(checked).collect()
+    }
+}
+
+fn of_file(path: &Path) -> Result<Alphas, Usage> {
+    let text = std::fs::read_to_string(path).map_err(|error| Usage(format!("--alpha {}: {error}", path.display())))?;
+    Alphas::from_toml(&text).map_err(|error| {
+        Usage(format!(
+            "--alpha {}: {error}\nexpected `outside = A` and, in the tables [visual] and [text], the lists attn and mlp with a number \
+             for each block",
+            path.display()
+        ))
+    })
+}
+
+/// Where a rule was given, how to use it.
+fn hint(text: &str) -> String {
+    match choice::named(text) {
+        Ok(rule) => format!("; `radapter sweep --run RUN --select {} --save` chooses it by that rule", rule.name()),
+        Err(_) => String::new(),
     }
 }
 

@@ -18,11 +18,14 @@ pub(crate) struct EvalArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Writes sweep.json (a list of eval's objects, each with its `alpha`), sweep.csv, sweep.svg and report.html into DIR, \
-which must be new or empty.
+which must be new or empty. --select judges the run's own held-out samples at each alpha and chooses one by a rule \
+(choices.json); the data to measure on may then be left out.
 
 Examples:
   radapter sweep --run runs/pets --suite pets/suite.toml --alpha 0:1:0.1 \\
       --out sweeps/pets
+  radapter sweep --run runs/pets --select one-se,id-shift --out choices
+  radapter sweep --run runs/pets --select id-shift --save --out choice
   radapter sweep --run runs/flickr --captions flickr.json --images flickr \\
       --split val --out sweeps/flickr
   radapter sweep --run runs/street --images images/val \\
@@ -53,6 +56,8 @@ pub(crate) struct SweepArgs {
     #[arg(long, value_name = "RANGE", default_value = "0:1:0.1", allow_hyphen_values = true)]
     pub(crate) alpha: AlphaGrid,
     #[command(flatten)]
+    pub(crate) select: SelectArgs,
+    #[command(flatten)]
     pub(crate) decode: DecodeArgs,
     #[command(flatten)]
     pub(crate) decoding: DecodingArg,
@@ -63,6 +68,23 @@ pub(crate) struct SweepArgs {
     /// Directory for the table, plot and report; new or empty
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+}
+
+/// The choice of α by rules.
+#[derive(Debug, Args)]
+pub(crate) struct SelectArgs {
+    /// Choose alpha by rules that need no labels of other data: one-se, id-shift, retention, stock, or all
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    pub(crate) select: Vec<String>,
+    /// Images without labels, folders or files, for the rules that use them
+    #[arg(long, value_name = "PATH", num_args = 1.., requires = "select")]
+    pub(crate) unlabelled: Vec<PathBuf>,
+    /// Runs with the same settings and other seeds, for the rule stock
+    #[arg(long, value_name = "RUN", num_args = 1.., requires = "select")]
+    pub(crate) other: Vec<PathBuf>,
+    /// Record the chosen alpha in the run, which every command then uses
+    #[arg(long, requires = "select")]
+    pub(crate) save: bool,
 }
 
 impl SweepArgs {

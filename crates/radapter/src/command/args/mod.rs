@@ -31,7 +31,7 @@ pub(crate) use data::{
     ClassNamesArg, DamageArg, DecodeArgs, DecodingArg, DeviceBatchArg, ImagesArg, JsonFlag, PixelCacheArg, TemplatesArg,
 };
 pub(crate) use ensemble::{EnsembleArgs, InterpolateArgs, SoupArgs, StockArgs};
-pub(crate) use eval::{EvalArgs, SweepArgs};
+pub(crate) use eval::{EvalArgs, SelectArgs, SweepArgs};
 pub(crate) use global::{DeviceChoice, Devices, GlobalArgs};
 pub(crate) use index::IndexArgs;
 pub(crate) use label_maps::{AnnotatedArgs, ClassesArgs, DatasetArgs, LabelMapArgs};

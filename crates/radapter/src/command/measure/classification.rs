@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 use burn::tensor::Device;
 use clap::Args;
-use radapter_adapter::Alpha;
+use radapter_adapter::{Alpha, Alphas};
 use radapter_classification::accuracy::Evaluation;
 use radapter_classification::classes::Classes;
 use radapter_classification::finetuned::ClassificationRun;
@@ -221,7 +221,7 @@ impl TrainSuite {
 impl RunSuite for TrainSuite {
     fn measure(&self, run: &Path, interrupt: &AtomicBool, session: &Session) -> anyhow::Result<SuiteTable> {
         let run = ClassificationRun::open(METHODS, run)?.with_text_cache(text_cache());
-        let mut alphas = vec![Alpha::ZERO, run.run().default_alpha(), Alpha::ONE];
+        let mut alphas = vec![Alpha::ZERO.into(), run.run().default_alphas(), Alpha::ONE.into()];
         alphas.dedup();
         let device = session.first_device()?.device.clone();
         let base = model::base_of(run.run())?;
@@ -231,11 +231,15 @@ impl RunSuite for TrainSuite {
             if interrupt.load(Ordering::Relaxed) {
                 return Err(Interrupted::measurement(index, alphas.len()).into());
             }
-            results.push(scene.measure(*alpha, (index, alphas.len()))?);
+            results.push(scene.measure(alpha.clone(), (index, alphas.len()))?);
         }
-        let name = |alpha: Alpha| if alpha == Alpha::ZERO { "base".to_owned() } else { format!("alpha = {alpha}") };
-        let named: Vec<(String, &SuiteResult)> = results.iter().map(|(alpha, result)| (name(*alpha), result)).collect();
-        let objects = results.iter().map(|(alpha, result)| sweep::object(*alpha, result));
+        let name = |alphas: &Alphas| match alphas.single() {
+            Some(Alpha::ZERO) => "base".to_owned(),
+            _ => format!("alpha = {alphas}"),
+        };
+        let named: Vec<(String, &SuiteResult)> =
+            results.iter().map(|(alphas, result)| (name(alphas), result)).collect();
+        let objects = results.iter().map(|(alphas, result)| sweep::object(alphas, result));
         Ok(SuiteTable { text: suites_table(&named), objects: objects.collect::<anyhow::Result<_>>()? })
     }
 }
@@ -252,8 +256,8 @@ struct OverAlpha<'a> {
 
 impl OverAlpha<'_> {
     /// Measures the model of one α, the place of which among all is for the progress bar.
-    fn measure(&self, alpha: Alpha, (index, all): (usize, usize)) -> anyhow::Result<(Alpha, SuiteResult)> {
-        let model = self.run.model(&self.base, Some(alpha), &self.device)?;
+    fn measure(&self, alpha: Alphas, (index, all): (usize, usize)) -> anyhow::Result<(Alphas, SuiteResult)> {
+        let model = self.run.model(&self.base, Some(alpha.clone()), &self.device)?;
         let what = format!("alpha {alpha} ({} of {all})", index + 1);
         let measure =
             |encoder: &dyn Encoder| measure_suite(&what, encoder, &model.head, self.sets, self.options, self.session);
@@ -278,7 +282,8 @@ fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Swe
     let mut columns = Vec::new();
     let base = model::base_of(run.run())?;
     let scene = OverAlpha { run: &run, base, sets: &sets, options: &options, device, session };
-    for (alpha, result) in sweep::over(&grid, |index, alpha| scene.measure(alpha, (index, grid.len())))? {
+    let measure = |index, alpha: Alpha| Ok((alpha, scene.measure(alpha.into(), (index, grid.len()))?.1));
+    for (alpha, result) in sweep::over(&grid, measure)? {
         columns = each(&result).map(|set| set.name.clone()).chain(["OOD average".to_owned()]).collect();
         let (id, ood) = (result.id.evaluation.top1, result.ood_average);
         places.push(FrontierPoint { alpha: Some(alpha.get()), id, ood });
@@ -290,9 +295,9 @@ fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Swe
         intervals.push(average);
         points.push(Point::new(alpha, values, intervals, &result)?);
     }
-    let default = run.run().default_alpha();
+    let default = run.run().default_alphas();
     let id = columns.first().cloned().unwrap_or_default();
-    let frontier = Frontier::new().method("this run", &places, Some(default.get())).with_bars(bars);
+    let frontier = Frontier::new().method("this run", &places, default.single().map(Alpha::get)).with_bars(bars);
     let frontier = frontier.chart("Up and to the right is better", &id);
     let last = columns.len().saturating_sub(1);
     // The average of a single set would hide its curve.
@@ -313,6 +318,7 @@ fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Swe
         columns,
         points,
         default,
+        selected: Vec::new(),
         more: Some((
             "In distribution against out of distribution",
             frontier,

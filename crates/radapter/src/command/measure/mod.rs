@@ -3,6 +3,7 @@
 mod classification;
 mod retrieval;
 mod segmentation;
+mod select;
 mod sweep;
 
 use std::fmt::Debug;
@@ -11,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use radapter_training::{AnyPlan, RunDir, Task};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use sweep::Sweep;
 
@@ -166,20 +167,35 @@ pub(super) fn eval(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
 /// `sweep`
 pub(super) fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<()> {
     for task in &TASKS {
-        if let Some(sweep) = (task.sweep)(args, session)? {
-            sweep.write(args)?;
-            match args.json.json {
-                true => output::print_json(&sweep.objects()),
-                false => output::print(&sweep.table().to_string()),
-            }?;
+        if let Some(mut sweep) = (task.sweep)(args, session)? {
             let (done, all) = (sweep.points.len(), args.alpha.get()?.len());
+            if done == all {
+                sweep.selected = select::select(args, session)?;
+            }
+            sweep.write(args)?;
+            match (args.json.json, &sweep.selected[..]) {
+                (true, []) => output::print_json(&sweep.objects()),
+                (true, selected) => {
+                    output::print_json(&json!({ "sweep": sweep.objects(), "choices": select::objects(selected)? }))
+                }
+                (false, []) => output::print(&sweep.table().to_string()),
+                (false, selected) => output::print(&format!("{}\n\n{}", sweep.table(), select::table(selected))),
+            }?;
             return if done < all { Err(Interrupted::measurement(done, all).into()) } else { Ok(()) };
         }
+    }
+    let selected = select::select(args, session)?;
+    if !selected.is_empty() {
+        select::write(args, &selected)?;
+        return match args.json.json {
+            true => output::print_json(&select::objects(&selected)?),
+            false => output::print(&select::table(&selected).to_string()),
+        };
     }
     let task = RunDir::open(&args.run)?.record()?.task;
     Err(Usage(format!(
         "no data to evaluate this run of {task} on; give --suite (accuracy), --captions and --images (recall), or --images, \
-         --annotations and --classes, or --dataset (mIoU)"
+         --annotations and --classes, or --dataset (mIoU); or choose alpha by rules with --select"
     ))
     .into())
 }

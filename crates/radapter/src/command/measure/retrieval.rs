@@ -154,7 +154,7 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
     let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
 
     let points = sweep::over(&grid, |index, alpha| {
-        let model = run.model(&base, Some(alpha), &device)?.model.encoder(&device)?;
+        let model = run.model(&base, Some(alpha.into()), &device)?.model.encoder(&device)?;
         let what = format!("alpha {alpha} ({} of {})", index + 1, grid.len());
         let evaluation = source.measure(&what, &*model, &options, session)?;
         tracing::info!("alpha {alpha}: mean recall {}", percent(evaluation.mean_recall));
@@ -173,7 +173,8 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
         series: columns.iter().enumerate().map(|(index, name)| (name.clone(), index == 0)).collect(),
         columns,
         points,
-        default: run.default_alpha(),
+        default: run.default_alphas(),
+        selected: Vec::new(),
         more: None,
     })
 }

@@ -330,7 +330,7 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
 
     let has_unseen = args.unseen.is_some();
     let points = sweep::over(&grid, |index, alpha| {
-        let model = run.model(&base, Some(alpha), &device)?.model;
+        let model = run.model(&base, Some(alpha.into()), &device)?.model;
         let what = format!("alpha {alpha} ({} of {})", index + 1, grid.len());
         let measured = scene.measure(&what, &model, &parts, &options, None, session)?;
         tracing::info!("alpha {alpha}: mIoU {}", percent(measured.scores.miou));
@@ -348,7 +348,8 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
         series: columns.iter().enumerate().map(|(index, name)| (name.clone(), index == 0)).collect(),
         columns,
         points,
-        default: run.default_alpha(),
+        default: run.default_alphas(),
+        selected: Vec::new(),
         more: None,
     })
 }

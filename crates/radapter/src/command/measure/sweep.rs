@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use anyhow::Context;
-use radapter_adapter::Alpha;
+use radapter_adapter::{Alpha, Alphas};
 use radapter_report::{
     Change, Chart, Interval, Mark, Page, Scale, Series, Table, Term, counted, percent, verdict, verdict_on,
 };
 use serde::Serialize;
 use serde_json::Value;
 
+use super::select::{self, Selected};
 use crate::command::args::SweepArgs;
 use crate::command::failure::Interrupted;
 use crate::command::{interrupt, output};
@@ -59,13 +60,13 @@ impl Point {
         intervals: Vec<Interval>,
         result: &impl Serialize,
     ) -> anyhow::Result<Self> {
-        Ok(Self { alpha: alpha.get(), values, intervals, object: object(alpha, result)? })
+        Ok(Self { alpha: alpha.get(), values, intervals, object: object(&alpha.into(), result)? })
     }
 }
 
 /// What `eval --json` prints, preceded by `alpha`.
-pub(super) fn object(alpha: Alpha, result: &impl Serialize) -> anyhow::Result<Value> {
-    let mut object = serde_json::Map::from_iter([("alpha".to_owned(), alpha.get().into())]);
+pub(super) fn object(alphas: &Alphas, result: &impl Serialize) -> anyhow::Result<Value> {
+    let mut object = serde_json::Map::from_iter([("alpha".to_owned(), serde_json::to_value(alphas)?)]);
     if let Value::Object(result) = serde_json::to_value(result)? {
         object.extend(result);
     }
@@ -83,7 +84,7 @@ pub(super) struct Sweep {
     pub(super) columns: Vec<String>,
     pub(super) points: Vec<Point>,
     /// The run's own α.
-    pub(super) default: Alpha,
+    pub(super) default: Alphas,
     /// The columns of the main result, which is on the task's data if there is one on other data, and of that on other data.
     pub(super) main: (usize, Option<usize>),
     /// What the error bars are, or why there are none.
@@ -92,6 +93,8 @@ pub(super) struct Sweep {
     pub(super) facts: Vec<(&'static str, usize)>,
     /// The columns' names in the chart, and whether they are emphasized.
     pub(super) series: Vec<(String, bool)>,
+    /// What the rules of `--select` chose.
+    pub(super) selected: Vec<Selected>,
     /// Another section with a chart and its caption.
     pub(super) more: Option<(&'static str, Chart, &'static str)>,
 }
@@ -104,6 +107,10 @@ impl Sweep {
             output::write_file(&dir.join("sweep.json"), &serde_json::to_vec_pretty(&self.objects())?)?;
             output::write_file(&dir.join("sweep.csv"), &self.csv().context("cannot make the CSV")?)?;
             output::write_file(&dir.join("sweep.svg"), chart.svg().as_bytes())?;
+            if !self.selected.is_empty() {
+                let choices = serde_json::to_vec_pretty(&select::objects(&self.selected)?)?;
+                output::write_file(&dir.join("choices.json"), &choices)?;
+            }
             output::write_file(&dir.join("report.html"), self.report(&args.run, chart).as_bytes())
         })?;
         tracing::info!("sweep.json, sweep.csv, sweep.svg, report.html → {}", args.out.display());
@@ -140,7 +147,7 @@ impl Sweep {
     }
 
     fn is_default(&self, point: &Point) -> bool {
-        (point.alpha - self.default.get()).abs() < 1e-9
+        self.default.single().is_some_and(|own| (point.alpha - own.get()).abs() < 1e-9)
     }
 
     /// Each column over α.
@@ -209,6 +216,7 @@ impl Sweep {
                 page.caption(caption);
             }
         }
+        select::show(&self.selected, &mut page);
         page.section("Table");
         let mut names = vec!["alpha".to_owned()];
         names.extend(self.columns.iter().map(|name| format!("{name}>")));

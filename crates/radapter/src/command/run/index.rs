@@ -13,12 +13,8 @@ use crate::command::{Session, interrupt, model, output};
 
 pub(super) fn run(args: &IndexArgs, session: &Session) -> anyhow::Result<()> {
     let alpha = args.alpha.get()?;
-    let checkpoint = model::load(&args.model, alpha, session)?.checkpoint()?;
-    let id = ModelId {
-        reference: model::lasting_reference(&args.model.model)?,
-        alpha: alpha.map(|alpha| alpha.get()),
-        hash: checkpoint.state.hash(),
-    };
+    let checkpoint = model::load(&args.model, alpha.clone(), session)?.checkpoint()?;
+    let id = ModelId { reference: model::lasting_reference(&args.model.model)?, alpha, hash: checkpoint.state.hash() };
     let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &session.device()?)?;
     let folder = Folder { path: args.images.clone(), moved: args.moved };
     let interrupt = interrupt::watch()?;

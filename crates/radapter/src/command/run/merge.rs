@@ -1,7 +1,7 @@
 //! `merge`: merges adapters into the weights.
 
 use anyhow::Context;
-use radapter_adapter::{AdapterFile, Alpha, merge_checkpoint};
+use radapter_adapter::{AdapterFile, Alphas, merge_checkpoint};
 use serde_json::json;
 
 use crate::command::args::MergeArgs;
@@ -24,7 +24,7 @@ pub(super) fn run(args: &MergeArgs, session: &Session) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn merged(args: &MergeArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::Result<(Export, Alpha)> {
+fn merged(args: &MergeArgs, alphas: Option<Alphas>, session: &Session) -> anyhow::Result<(Export, Alphas)> {
     match (&args.run, &args.model, &args.adapters) {
         (Some(path), elsewhere, _) => {
             let run = model::open_run(path)?;
@@ -32,11 +32,11 @@ fn merged(args: &MergeArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::
                 Some(model) => model::checkpoint(model, &args.arch)?,
                 None => model::base_of(&run)?,
             };
-            let RunModel { model, head, alpha } = model::of_run(path, &base, alpha, &session.device()?)?;
-            Ok((Export { checkpoint: model.checkpoint()?, base: base.state, head }, alpha))
+            let RunModel { model, head, alphas } = model::of_run(path, &base, alphas, &session.device()?)?;
+            Ok((Export { checkpoint: model.checkpoint()?, base: base.state, head }, alphas))
         }
         (None, Some(model), Some(adapters)) => {
-            let Some(alpha) = alpha else {
+            let Some(alphas) = alphas else {
                 return Err(Usage(
                     "--adapters needs --alpha, the share of the adapters, which the file does not record".into(),
                 )
@@ -47,9 +47,9 @@ fn merged(args: &MergeArgs, alpha: Option<Alpha>, session: &Session) -> anyhow::
             let base = model::checkpoint(model, &args.arch)?;
             file.check_base(&base.state.hash(), &base.config)
                 .with_context(|| format!("the adapters `{}` and the model `{model}`", adapters.display()))?;
-            let (merged, difference) = merge_checkpoint(&base, &file.adapters, alpha, &session.device()?)?;
+            let (merged, difference) = merge_checkpoint(&base, &file.adapters, alphas.clone(), &session.device()?)?;
             tracing::info!("embeddings of a probe batch differ by {difference:.1e} before and after the merge");
-            Ok((Export { checkpoint: merged, base: base.state, head: None }, alpha))
+            Ok((Export { checkpoint: merged, base: base.state, head: None }, alphas))
         }
         // clap requires one of the two forms.
         _ => Err(Usage("give --run, or --model and --adapters".into()).into()),

@@ -19,6 +19,8 @@ mod tokenize;
 mod train;
 mod zero_shot;
 
+pub(super) use train::prepared;
+
 use super::args::Command;
 use super::{Session, measure, segment};
 

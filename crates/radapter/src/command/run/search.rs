@@ -36,19 +36,15 @@ pub(super) fn run(args: &SearchArgs, session: &Session) -> anyhow::Result<()> {
     };
     // A run is merged at the index's alpha, even if it has moved.
     let is_run = matches!(&reference, ModelRef::Path(path) if model::is_run(path));
-    let merged = recorded.alpha.filter(|_| is_run || args.model.is_none());
-    let alpha = args.alpha.get()?.or(merged.map(radapter_adapter::Alpha::new).transpose()?);
+    let merged = recorded.alpha.clone().filter(|_| is_run || args.model.is_none());
+    let alpha = args.alpha.get()?.or(merged);
     let model = ModelArgs { model: reference.clone(), arch: args.arch.clone() };
-    let loaded = model::load(&model, alpha, session).with_context(|| {
+    let loaded = model::load(&model, alpha.clone(), session).with_context(|| {
         let (index, model) = (args.index.display(), &recorded.reference);
         format!("cannot load the model `{model}` of the index `{index}`; if it has moved, give --model")
     })?;
     let checkpoint = loaded.checkpoint()?;
-    let id = ModelId {
-        reference: reference.to_string(),
-        alpha: alpha.map(|alpha| alpha.get()),
-        hash: checkpoint.state.hash(),
-    };
+    let id = ModelId { reference: reference.to_string(), alpha, hash: checkpoint.state.hash() };
     index.check_model(&id)?;
     let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &session.device()?)?;
     let query = embed(&clip, args)?;

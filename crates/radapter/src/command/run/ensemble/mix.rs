@@ -62,7 +62,7 @@ impl Ingredient {
         let opened = model::open_run(run)?;
         let own = base.is_none().then(|| model::base_of(&opened)).transpose()?;
         let base = base.or(own.as_ref()).context("a run has a base")?;
-        let RunModel { model, head, .. } = model::of_run(run, base, Some(Alpha::ONE), &session.device()?)?;
+        let RunModel { model, head, .. } = model::of_run(run, base, Some(Alpha::ONE.into()), &session.device()?)?;
         let checkpoint = model.checkpoint()?;
         // Frees memory for the next model.
         let state = checkpoint.state.spooled(spool(&args.out)?)?;

@@ -7,7 +7,7 @@ mod mix;
 use std::path::Path;
 
 use anyhow::Context;
-use radapter_ensemble::Depth;
+use radapter_adapter::Depth;
 use radapter_training::finetuned::FineTunedRun;
 use serde_json::json;
 
@@ -32,7 +32,7 @@ pub(super) fn interpolate(args: &InterpolateArgs, session: &Session) -> anyhow::
     let mix = Mix { base: Some(&base), tuned: &[&tuned], session };
     let mixed = mix.compute(|members| {
         let depth = Depth::from(&base.checkpoint.config);
-        Ok(radapter_ensemble::interpolate(members[0], members[1], args.alpha, depth, spool(&common.out)?)?)
+        Ok(radapter_ensemble::interpolate(members[0], members[1], &args.alpha, depth, spool(&common.out)?)?)
     })?;
     mix.write(mixed, common, &format!("interpolated at alpha = {}", args.alpha))
 }

@@ -167,7 +167,7 @@ fn flag(key: &str) -> String {
 }
 
 /// Makes a plan, with progress while its data are read.
-fn prepared(
+pub(in crate::command) fn prepared(
     session: &Session,
     base: Checkpoint,
     reference: Option<String>,

@@ -1,0 +1,140 @@
+//! `sweep --select`: α by rules, from the run's own held-out samples and what else is given.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Context;
+use radapter_files::Disk;
+use radapter_report::{Page, Table, show_choice};
+use radapter_training::choice::{Choice, ChoiceError, RULES, Rule, Scene, named};
+use radapter_training::finetuned::FineTunedRun;
+use radapter_training::plan::HeldOut;
+use radapter_training::{RunOptions, Validator};
+use serde_json::{Value, json};
+
+use crate::command::args::{SelectArgs, SweepArgs};
+use crate::command::failure::{Interrupted, Usage};
+use crate::command::{Session, images, interrupt, model, output, run};
+use crate::tasks::task;
+
+/// The word for all rules.
+const ALL: &str = "all";
+
+/// What a rule chose, or why it could not.
+pub(super) struct Selected {
+    rule: &'static dyn Rule,
+    choice: Result<Choice, String>,
+}
+
+/// Applies the rules of `--select`; none without it.
+pub(super) fn select(args: &SweepArgs, session: &Session) -> anyhow::Result<Vec<Selected>> {
+    let SelectArgs { select, unlabelled, other, save } = &args.select;
+    let Some(rules) = rules(select)? else { return Ok(Vec::new()) };
+    if *save && rules.len() != 1 {
+        return Err(Usage("--save needs one rule, as in `--select one-se --save`".into()).into());
+    }
+    super::sweep::check_out(args)?;
+    let run = model::open_run(&args.run)?;
+    let others = other.iter().map(|path| model::open_run(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let unlabelled = images::list(unlabelled)?;
+    let base = model::base_of(&run)?;
+    let device = session.first_device()?.device.clone();
+    let (mut validator, start) = held_out(&run, &args.run, session)?;
+    let interrupt: &AtomicBool = &*interrupt::watch()?;
+    let grid = args.alpha.get()?;
+    let validator = validator.as_mut().map(|validator| &mut **validator as &mut dyn Validator);
+    let mut scene = Scene::new(&run, &base, &device, grid)
+        .with_held_out(validator, start)
+        .with_unlabelled(unlabelled)
+        .with_others(others)
+        .with_interrupt(interrupt);
+    let mut selected = Vec::with_capacity(rules.len());
+    for rule in &rules {
+        let choice = match rule.choose(&mut scene) {
+            Ok(choice) => Ok(choice),
+            Err(ChoiceError::Interrupted) => {
+                return Err(Interrupted::measurement(selected.len(), rules.len()).into());
+            }
+            // Of all rules those are applied whose data there are.
+            Err(error @ ChoiceError::Lacks { .. }) if rules.len() > 1 => Err(error.to_string()),
+            Err(error) => return Err(error.into()),
+        };
+        selected.push(Selected { rule: *rule, choice });
+    }
+    if *save && let [Selected { choice: Ok(choice), .. }] = &selected[..] {
+        run.files().dir().write_choice(&Disk, choice)?;
+        tracing::info!("alpha = {} → {}", choice.alphas, run.files().dir().path().display());
+    }
+    Ok(selected)
+}
+
+/// The rules that are asked for; `None` without any.
+fn rules(names: &[String]) -> anyhow::Result<Option<Vec<&'static dyn Rule>>> {
+    if names.iter().any(|name| name == ALL) {
+        return Ok(Some(RULES.to_vec()));
+    }
+    let rules = names.iter().map(|name| named(name).map_err(|error| Usage(format!("--select: {error}"))));
+    let rules: Vec<_> = rules.collect::<Result<_, _>>()?;
+    Ok((!rules.is_empty()).then_some(rules))
+}
+
+/// The run's validation on its own data, read again; and the classifier that it started from.
+fn held_out(run: &FineTunedRun, path: &Path, session: &Session) -> anyhow::Result<HeldOut> {
+    let name = &run.files().record().task;
+    let task = task(name).with_context(|| format!("the run has a task unknown to this version: {name}"))?;
+    let (base, dir) = (model::base_of(run)?, run.files().dir());
+    let plan = run::prepared(session, base, None, |inputs| task.plan_of_run(inputs, dir))
+        .context("cannot read the held-out samples of the run again")?;
+    let options = RunOptions::new(path, session.first_device()?.device.clone());
+    plan.held_out(options).map_err(anyhow::Error::from_boxed)
+}
+
+/// The rules as a table.
+pub(super) fn table(selected: &[Selected]) -> Table {
+    let mut table = Table::new(&["rule", "alpha>", ""]);
+    for Selected { rule, choice } in selected {
+        let (alpha, why) = match choice {
+            Ok(choice) => (choice.alphas.to_string(), choice.measure.clone()),
+            Err(reason) => ("-".to_owned(), reason.clone()),
+        };
+        table.row([rule.name().to_owned(), alpha, why]);
+    }
+    table
+}
+
+/// The rules for `--json`.
+pub(super) fn objects(selected: &[Selected]) -> anyhow::Result<Vec<Value>> {
+    let object = |Selected { rule, choice }: &Selected| match choice {
+        Ok(choice) => serde_json::to_value(choice),
+        Err(reason) => Ok(json!({ "rule": rule.name(), "alpha": null, "reason": reason })),
+    };
+    Ok(selected.iter().map(object).collect::<Result<_, _>>()?)
+}
+
+/// Adds the rules to a page.
+pub(super) fn show(selected: &[Selected], page: &mut Page) {
+    if selected.is_empty() {
+        return;
+    }
+    page.section("Alpha by rule");
+    let row = |Selected { rule, choice }: &Selected| match choice {
+        Ok(choice) => vec![rule.name().to_owned(), choice.alphas.to_string(), rule.about().to_owned()],
+        Err(reason) => vec![rule.name().to_owned(), "-".to_owned(), reason.clone()],
+    };
+    page.table(&["rule", "alpha>", "chooses"], &selected.iter().map(row).collect::<Vec<_>>(), &[]);
+    page.caption("No rule looks at labels of other distributions.");
+    selected.iter().filter_map(|selected| selected.choice.as_ref().ok()).for_each(|choice| show_choice(page, choice));
+}
+
+/// Writes the rules' choices without a sweep.
+pub(super) fn write(args: &SweepArgs, selected: &[Selected]) -> anyhow::Result<()> {
+    let mut page = Page::new("Choice of alpha", &format!("The run {}.", args.run.display()));
+    show(selected, &mut page);
+    let (choices, page) = (serde_json::to_vec_pretty(&objects(selected)?)?, page.finish());
+    output::write_dir(&args.out, |dir| {
+        output::write_file(&dir.join("choices.json"), &choices)?;
+        output::write_file(&dir.join("report.html"), page.as_bytes())
+    })?;
+    tracing::info!("choices.json, report.html → {}", args.out.display());
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! The choice of α at the end of a run, with `alpha = "auto"`.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use burn::tensor::{Device, Tensor};
+use radapter_clip::checkpoint::Checkpoint;
+use radapter_clip::model::Encoder;
+use radapter_files::Storage;
+
+use super::{ChoiceError, Judged, NONE, Row, Scene, named};
+use crate::error::TrainError;
+use crate::finetuned::FineTunedRun;
+use crate::method::Method;
+use crate::run::options::RunOptions;
+use crate::run::report::Outcome;
+use crate::run_loop::validation::Validator;
+use crate::setup::Setup;
+
+/// What the choice needs of a run that is about to be trained.
+pub(crate) struct Auto {
+    rule: String,
+    method: &'static dyn Method,
+    base: Checkpoint,
+    device: Device,
+    run: PathBuf,
+    interrupt: Arc<AtomicBool>,
+    storage: Arc<dyn Storage>,
+    held_out: Option<(Shared, Option<Tensor<2>>)>,
+}
+
+impl Auto {
+    /// Prepares the choice for a run with this rule; `None` if it has none.
+    pub(crate) fn new(
+        rule: &str,
+        method: &'static dyn Method,
+        base: &Checkpoint,
+        options: &RunOptions,
+    ) -> Option<Self> {
+        (rule != NONE).then(|| Self {
+            rule: rule.to_owned(),
+            method,
+            base: base.clone(),
+            device: options.device.clone(),
+            run: options.run_dir.clone(),
+            interrupt: Arc::clone(&options.interrupt),
+            storage: Arc::clone(&options.storage),
+            held_out: None,
+        })
+    }
+
+    /// Shares the validation of the run, and keeps the classifier that it starts from.
+    pub(crate) fn share(&mut self, setup: &mut Setup) {
+        let start = setup.parts.head.clone().filter(|_| !setup.objective.needs_text());
+        match setup.parts.validator.take() {
+            Some(validator) => {
+                let shared = Shared(Arc::new(Mutex::new(validator)));
+                setup.parts.validator = Some(Box::new(shared.clone()));
+                self.held_out = Some((shared, start));
+            }
+            None => tracing::warn!(
+                "alpha stays {}: the rule {} needs validation data, and there are none",
+                setup.train.alpha,
+                self.rule
+            ),
+        }
+    }
+
+    /// Chooses α of a finished run and records it, unless that was done before. An interrupted choice leaves α as it is.
+    pub(crate) fn finish(self, outcome: Outcome) -> Result<Outcome, TrainError> {
+        let (Outcome::Finished(_), Some((mut validator, start))) = (&outcome, self.held_out) else {
+            return Ok(outcome);
+        };
+        let run = FineTunedRun::open(&[self.method], &self.run)?;
+        if run.files().chosen().is_some() {
+            return Ok(outcome);
+        }
+        let rule = named(&self.rule).map_err(|reason| TrainError::Method { reason })?;
+        let mut scene = Scene::new(&run, &self.base, &self.device, Scene::usual_grid())
+            .with_held_out(Some(&mut validator), start)
+            .with_interrupt(&self.interrupt);
+        let choice = match rule.choose(&mut scene) {
+            Ok(choice) => choice,
+            Err(ChoiceError::Interrupted) => {
+                tracing::warn!(
+                    "interrupted before alpha was chosen; `radapter sweep --select {} --save` chooses it",
+                    self.rule
+                );
+                return Ok(outcome);
+            }
+            Err(error) => return Err(TrainError::Choice(Box::new(error))),
+        };
+        tracing::info!("alpha = {} by the rule {} ({})", choice.alphas, choice.rule, choice.measure);
+        choice.notes.iter().for_each(|note| tracing::warn!("{note}"));
+        run.files().dir().write_choice(&*self.storage, &choice)?;
+        Ok(outcome)
+    }
+}
+
+/// A validation that the run and the choice after it use.
+#[derive(Clone)]
+struct Shared(Arc<Mutex<Box<dyn Validator>>>);
+
+impl Shared {
+    fn get(&self) -> MutexGuard<'_, Box<dyn Validator>> {
+        // A validation that panicked stopped the run.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Validator for Shared {
+    fn metrics(&self) -> &'static [&'static str] {
+        self.get().metrics()
+    }
+
+    fn samples(&self, metric: &str) -> Option<u64> {
+        self.get().samples(metric)
+    }
+
+    fn validate(
+        &mut self,
+        model: &dyn Encoder,
+        head: Option<&Tensor<2>>,
+    ) -> Result<Vec<(String, f64)>, Box<dyn Error + Send + Sync>> {
+        self.get().validate(model, head)
+    }
+
+    fn judge(
+        &mut self,
+        model: &dyn Encoder,
+        head: Option<&Tensor<2>>,
+        sets: &[Judged<'_>],
+        take: &mut dyn FnMut(usize, Row<'_>),
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        self.get().judge(model, head, sets, take)
+    }
+}

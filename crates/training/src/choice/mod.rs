@@ -1,0 +1,137 @@
+//! The choice of a run's α by a rule, without labels of other distributions.
+//!
+//! A [`Rule`] is a file and a line of [`RULES`]. It sees the run's models at each α of a grid through a [`Scene`], which measures
+//! what the rule asks for once.
+
+mod auto;
+mod id_shift;
+mod one_se;
+mod retention;
+mod scene;
+mod stock;
+
+use std::fmt::Debug;
+use std::path::PathBuf;
+
+use radapter_adapter::{Alpha, Alphas};
+use radapter_settings::near;
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrainError;
+use crate::run::tuned::FineTunedError;
+
+pub(crate) use self::auto::Auto;
+pub use self::scene::{Judged, Row, Scene, Summary};
+
+/// All rules.
+pub const RULES: [&dyn Rule; 4] = [&one_se::OneSe, &id_shift::IdShift, &retention::Retention, &stock::Stock];
+
+/// The rule of `alpha = "auto"`.
+pub const AUTO: &str = "id-shift";
+/// `alpha_rule` of a run whose α is a number.
+pub const NONE: &str = "none";
+
+/// Samples below which a rule that judges held-out samples warns.
+const FEW: usize = 100;
+
+/// A way to choose α.
+pub trait Rule: Debug + Sync {
+    /// Returns the rule's name.
+    fn name(&self) -> &'static str;
+
+    /// Describes in one line what the rule chooses.
+    fn about(&self) -> &'static str;
+
+    /// Names the data that the rule needs.
+    fn needs(&self) -> &'static str;
+
+    /// Chooses α.
+    ///
+    /// # Errors
+    /// [`ChoiceError`] for data that are not given or cannot be read, and an interruption.
+    fn choose(&self, scene: &mut Scene<'_>) -> Result<Choice, ChoiceError>;
+}
+
+/// Finds a rule by name, or [`AUTO`]'s for `auto`.
+///
+/// # Errors
+/// The end of a message that suggests the nearest names.
+pub fn named(name: &str) -> Result<&'static dyn Rule, String> {
+    let wanted = if name == "auto" { AUTO } else { name };
+    let found = RULES.into_iter().find(|rule| rule.name() == wanted);
+    found.ok_or_else(|| {
+        format!("`{name}` is not a rule for choosing alpha{}", near::hint(name, RULES.iter().map(|rule| rule.name())))
+    })
+}
+
+/// What a rule chose, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Choice {
+    /// [`Rule::name`]
+    pub rule: String,
+    /// The chosen α.
+    #[serde(rename = "alpha")]
+    pub alphas: Alphas,
+    /// What the curve shows.
+    pub measure: String,
+    /// The rule's measure at each α of the grid; empty if the rule does not try any.
+    pub curve: Vec<CurvePoint>,
+    /// Warnings about how far the choice can be trusted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// A rule's measure at one α.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the type is documented")]
+pub struct CurvePoint {
+    pub alpha: Alpha,
+    pub value: f64,
+    /// The standard error of the difference to the best point; 0 at that point, `None` if the rule knows none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<f64>,
+}
+
+/// Why a rule cannot choose α.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the fields are named in the message")]
+pub enum ChoiceError {
+    /// The rule lacks its data.
+    #[error("the rule {rule} needs {needs}; {hint}")]
+    Lacks { rule: &'static str, needs: &'static str, hint: String },
+    #[error(transparent)]
+    Model(#[from] FineTunedError),
+    #[error(transparent)]
+    Run(#[from] TrainError),
+    /// The samples could not be judged.
+    #[error("cannot judge the run {run} at alpha = {alpha}: {error}", run = run.display())]
+    Judge { run: PathBuf, alpha: Alpha, error: Box<dyn std::error::Error + Send + Sync> },
+    /// No sample could be judged.
+    #[error("the run {run} has no held-out sample that could be judged", run = run.display())]
+    NoSamples { run: PathBuf },
+    #[error("interrupted before alpha was chosen")]
+    Interrupted,
+}
+
+/// Returns α of the largest value, the first of equals, which is the smallest α.
+fn largest(curve: &[CurvePoint]) -> Option<Alpha> {
+    let better = |best: &CurvePoint, point: &CurvePoint| point.value > best.value;
+    curve.iter().copied().reduce(|best, point| if better(&best, &point) { point } else { best }).map(|best| best.alpha)
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = values.len().max(1) as f64;
+    values.sum::<f64>() / count
+}
+
+/// Warns of few held-out samples.
+fn few(samples: usize) -> Option<String> {
+    (samples < FEW).then(|| {
+        format!(
+            "{samples} held-out samples are few to choose alpha by; with fewer than {FEW} the choice is mostly chance"
+        )
+    })
+}

@@ -1,0 +1,42 @@
+//! The α that gains most on held-out samples for the answers of the base model that it changes.
+
+use super::{Choice, ChoiceError, CurvePoint, Rule, Scene, few, largest, mean};
+
+/// The α with the largest sum of the accuracy on held-out samples and of the share of unlabelled images that the base model answers
+/// alike. Without unlabelled images the changed copies of the held-out ones are used, whose labels do not count.
+#[derive(Debug)]
+pub(super) struct Retention;
+
+impl Rule for Retention {
+    fn name(&self) -> &'static str {
+        "retention"
+    }
+
+    fn about(&self) -> &'static str {
+        "the best sum of held-out accuracy and agreement with the base model on unlabelled images"
+    }
+
+    fn needs(&self) -> &'static str {
+        "held-out samples of the run (val or val_fraction), and unlabelled images or changed copies of those"
+    }
+
+    fn choose(&self, scene: &mut Scene<'_>) -> Result<Choice, ChoiceError> {
+        let grid = scene.grid().to_vec();
+        let right: Vec<f64> = scene.held_out(self)?.iter().map(|summary| mean(summary.right.iter().copied())).collect();
+        let samples = scene.held_out(self)?.first().map_or(0, |summary| summary.right.len());
+        let (base, answers) = scene.answers(self)?;
+        let agreement = |answers: &Vec<usize>| {
+            mean(answers.iter().zip(&base).map(|(a, b)| f64::from(u8::from(a == b))).collect::<Vec<_>>().into_iter())
+        };
+        let value = |index: usize| right[index] + agreement(&answers[index]);
+        let curve: Vec<CurvePoint> =
+            (0..grid.len()).map(|index| CurvePoint { alpha: grid[index], value: value(index), error: None }).collect();
+        Ok(Choice {
+            rule: self.name().to_owned(),
+            alphas: largest(&curve).unwrap_or_default().into(),
+            measure: "held-out accuracy + share of answers that are the base model's".to_owned(),
+            curve,
+            notes: few(samples).into_iter().collect(),
+        })
+    }
+}

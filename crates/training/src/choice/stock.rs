@@ -1,0 +1,64 @@
+//! Model Stock's α: how much of the change several seeds agree on, for each block and sublayer.
+
+use std::collections::BTreeMap;
+
+use radapter_adapter::{Alpha, Alphas, EachAlpha, TowerAlphas, place_of};
+use radapter_clip::checkpoint::Checkpoint;
+use radapter_clip::model::{Place, Site, Tower};
+use radapter_ensemble::stock_factor;
+
+use super::{Choice, ChoiceError, Rule, Scene};
+
+/// For each block and sublayer `t = N·cos θ / (1 + (N − 1)·cos θ)` of the changes that N runs of different seeds made (Jang, Yun and
+/// Han, arXiv 2403.19522). Model Stock moves to the mean of the runs; here t scales the one run.
+#[derive(Debug)]
+pub(super) struct Stock;
+
+impl Rule for Stock {
+    fn name(&self) -> &'static str {
+        "stock"
+    }
+
+    fn about(&self) -> &'static str {
+        "for each block, how much of the change runs of several seeds agree on"
+    }
+
+    fn needs(&self) -> &'static str {
+        "other runs with the same settings and another seed"
+    }
+
+    fn choose(&self, scene: &mut Scene<'_>) -> Result<Choice, ChoiceError> {
+        let models = scene.tuned(self)?;
+        let base = scene.base();
+        let mut groups: BTreeMap<Option<Place>, Vec<&str>> = BTreeMap::new();
+        for (name, tensor) in base.state.iter() {
+            // A tensor that no run changed says nothing of the direction.
+            let bytes = tensor.bytes();
+            if models.iter().any(|model| model.state.get(name).is_some_and(|tuned| *tuned.bytes() != *bytes)) {
+                groups.entry(place_of(name)).or_default().push(name);
+            }
+        }
+        let factor = |group: Option<Place>| -> Alpha {
+            let Some(names) = groups.get(&group) else { return Alpha::ZERO };
+            let values = |model: &Checkpoint| -> Vec<f32> {
+                names.iter().filter_map(|name| model.state.get(name)).flat_map(|tensor| tensor.to_f32()).collect()
+            };
+            let tuned: Vec<Vec<f32>> = models.iter().map(&values).collect();
+            Alpha::new(stock_factor(&values(base), &tuned)).unwrap_or_default()
+        };
+        let tower = |tower: Tower, layers: usize| {
+            let of = |site: Site| (0..layers).map(|layer| factor(Some(Place { tower, layer, site }))).collect();
+            TowerAlphas { attn: of(Site::Attn), mlp: of(Site::Mlp) }
+        };
+        let (visual, text) = (base.config.vision.layers, base.config.text.layers);
+        let each =
+            EachAlpha { outside: factor(None), visual: tower(Tower::Visual, visual), text: tower(Tower::Text, text) };
+        Ok(Choice {
+            rule: self.name().to_owned(),
+            alphas: Alphas::from(each),
+            measure: format!("Model Stock's t over {} runs", models.len()),
+            curve: Vec::new(),
+            notes: Vec::new(),
+        })
+    }
+}
