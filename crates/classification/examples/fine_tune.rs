@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let run = ClassificationRun::open(METHODS, run)?;
     let suite = Suite::open(Path::new(suite), run.classes(), OnError::Fail)?;
     for alpha in [0.0, 0.5, 1.0] {
-        let tuned = run.model(&base, Some(Alpha::new(alpha)?), &Device::flex())?;
+        let tuned = run.model(&base, Some(Alpha::new(alpha)?.into()), &Device::flex())?;
         let (encoder, options) = (tuned.model.encoder(&Device::flex())?, EmbedOptions::default());
         let outcome = evaluate_suite(&*encoder, &tuned.head, &suite, &options, &mut |_, _| {})?;
         let result = outcome.result;
