@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Folder, radapter, trained};
+use crate::support::{Folder, SHORT, radapter, trained, training};
 
 #[test]
 fn a_sweep_leaves_numbers_a_plot_and_a_report() {
@@ -133,4 +133,101 @@ fn an_interrupted_sweep_leaves_what_it_measured() {
     let json: Value = serde_json::from_slice(&std::fs::read(out.join("sweep.json")).unwrap()).unwrap();
     let count = json.as_array().unwrap().len();
     assert!((2..1001).contains(&count), "{count}");
+}
+
+/// The number of a chosen α in a run's `alpha.json`.
+fn chosen(run: &std::path::Path) -> Value {
+    serde_json::from_slice(&std::fs::read(run.join("alpha.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn alpha_is_chosen_after_training_and_by_rules_from_the_run_s_held_out_images() {
+    let folder = Folder::new();
+    let auto = |name: &str, seed: u64| {
+        let settings = format!("{SHORT} --set val_fraction=0.3 --set alpha=auto --seed {seed}");
+        (training(&folder, name, &settings).succeed(), folder.join(name))
+    };
+    let (done, run) = auto("first", 0);
+    assert!(
+        done.stderr.contains("by the rule id-shift") && done.stderr.contains("held-out samples are few"),
+        "{}",
+        done.stderr
+    );
+    let choice = chosen(&run);
+    assert_eq!(choice["rule"], "id-shift");
+    assert_eq!(choice["curve"].as_array().unwrap().len(), 11);
+    assert!(std::fs::read_to_string(run.join("report.html")).unwrap().contains("Choice of alpha"));
+    // Whatever opens the run follows the choice.
+    let merge =
+        |out: &str| radapter("merge --json").with("--run", &run).with("--out", folder.join(out)).succeed().json();
+    assert_eq!(merge("merged")["alpha"], choice["alpha"]);
+
+    let (_, other) = auto("second", 1);
+    let select = |rules: &str, out: &str| {
+        radapter("sweep --json --alpha 0,0.5,1 --select")
+            .args([rules])
+            .with("--run", &run)
+            .with("--out", folder.join(out))
+    };
+    let all = select("all", "all").with("--other", &other).succeed().json();
+    let names: Vec<&str> = all.as_array().unwrap().iter().map(|choice| choice["rule"].as_str().unwrap()).collect();
+    assert_eq!(names, ["one-se", "id-shift", "retention", "stock"]);
+    assert_eq!(all[3]["alpha"]["visual"]["attn"].as_array().unwrap().len(), 2, "one for each block: {all}");
+    assert_eq!(folder.names("all"), ["choices.json", "report.html"]);
+    assert_eq!(chosen(&run), choice, "nothing is recorded without --save");
+
+    // The rule without its data is told; alone it is an error.
+    let without = select("all", "without").succeed().json();
+    assert!(without[3]["reason"].as_str().unwrap().contains("another seed"), "{without}");
+    select("stock", "alone").fail(1, &["stock", "other runs with the same settings and another seed"]);
+    select("all", "many").args(["--save"]).fail(2, &["--save needs one rule"]);
+    select("one-sd", "typo").fail(2, &["`one-sd` is not a rule", "did you mean one-se?"]);
+
+    // A sweep of the accuracy has the rules beside it, and one with --save is recorded; places have an alpha of their own.
+    let both = select("stock", "both").args(["--save"]).with("--other", &other).with("--suite", trained().suite());
+    let both = both.succeed().json();
+    assert_eq!((both["sweep"].as_array().unwrap().len(), &both["choices"][0]), (3, &all[3]));
+    assert_eq!(chosen(&run), all[3]);
+    assert_eq!(merge("by-place")["alpha"], all[3]["alpha"]);
+}
+
+#[test]
+fn without_validation_data_the_usual_alpha_stays_and_a_wrong_rule_is_refused() {
+    let folder = Folder::new();
+    let done = training(&folder, "run", &format!("{SHORT} --set alpha=auto")).succeed();
+    assert!(done.stderr.contains("alpha stays 0.5: the rule id-shift needs validation data"), "{}", done.stderr);
+    let merged = radapter("merge --json").with("--run", folder.join("run")).with("--out", folder.join("merged"));
+    assert_eq!(merged.succeed().json()["alpha"], 0.5);
+    training(&folder, "typo", &format!("{SHORT} --set alpha_rule=one-es"))
+        .fail(2, &["alpha_rule", "did you mean one-se?"]);
+}
+
+#[test]
+fn a_model_is_merged_at_an_alpha_over_the_depth_or_from_a_file() {
+    let folder = Folder::new();
+    let merge = |alpha: &str, out: &str| {
+        radapter("merge --json --alpha").args([alpha]).with("--run", trained().run()).with("--out", folder.join(out))
+    };
+    let file = |text: &str| {
+        std::fs::write(folder.join("alpha.toml"), text).unwrap();
+        folder.join("alpha.toml").display().to_string()
+    };
+    assert_eq!(merge("0..1", "depth").succeed().json()["alpha"], "0..1");
+    merge("1", "whole").succeed();
+    let lists = "visual.attn = [0, 1]\nvisual.mlp = [0, 1]\ntext.attn = [0, 1]\ntext.mlp = [0, 1]";
+    merge(&file(&format!("outside = 0\n{lists}")), "listed").succeed();
+    let state = |out: &str| radapter::clip::checkpoint::Checkpoint::open(folder.join(out), None).unwrap().state;
+    assert_eq!(state("listed"), state("depth"));
+    let base = radapter::clip::checkpoint::Checkpoint::open(trained().model(), None).unwrap().state;
+    let name = |layer: usize| format!("visual.transformer.resblocks.{layer}.mlp.c_proj.weight");
+    assert_eq!(state("depth").get(&name(0)), base.get(&name(0)));
+    assert_eq!(state("depth").get(&name(1)), state("whole").get(&name(1)));
+    assert_ne!(state("depth").get(&name(1)), base.get(&name(1)));
+
+    merge(&file("outside = 0\nvisual.attn = [1]"), "short").fail(2, &["alpha.toml", "missing field"]);
+    let short = lists.replace("text.mlp = [0, 1]", "text.mlp = [0]");
+    merge(&file(&format!("outside = 0\n{short}")), "few").fail(1, &["text.mlp = 1 values", "2 blocks"]);
+    merge("missing.toml", "no").fail(2, &["missing.toml"]);
+    merge("one-se", "rule").fail(2, &["`one-se`", "--select one-se --save"]);
+    merge("0..2", "far").fail(2, &["from 0"]);
 }

@@ -2,10 +2,10 @@
 
 use burn::tensor::Device;
 use radapter_adapter::{
-    AdapterConfig, AdapterError, AdapterSet, Alpha, MapWeights, Probe, Rank, attach_trained, merge, merge_checked,
-    merge_state, tolerance, with_alpha,
+    AdapterConfig, AdapterError, AdapterSet, Alpha, Alphas, MapWeights, Probe, Rank, attach_trained, merge,
+    merge_checked, merge_state, tolerance, with_alpha,
 };
-use radapter_clip::model::{Clip, Context};
+use radapter_clip::model::{Clip, Context, Place, Site, Tower};
 use radapter_clip::state_dict::{RawTensor, StateDict, StoredDtype};
 
 use crate::support::{bits, clip, config, distance, embed, random_set, state};
@@ -148,6 +148,29 @@ fn merging_twice_gives_the_same_and_leaves_the_adapted_model_as_it_is() {
     let first = merge(&model, half).unwrap().to_state();
     assert_eq!(merge(&model, half).unwrap().to_state(), first);
     assert_eq!(bits(&embed(&model, &Context::inference())), bits(&before));
+}
+
+#[test]
+fn each_adapter_is_merged_by_its_own_alpha() {
+    let text = "outside = 0\nvisual.attn = [0, 1]\nvisual.mlp = [0.25, 0.5]\ntext.attn = [0.75, 0]\ntext.mlp = [1, 0]";
+    let alphas = Alphas::from_toml(text).unwrap();
+    let model = attach_trained(clip(4), &set(4)).unwrap();
+    let merged = merge_checked(&model, alphas.clone()).unwrap();
+    let state = merge_state(&state(4), &set(4), alphas.clone(), &Device::flex()).unwrap();
+    let context = Context::inference();
+    assert!(distance(&embed(&load(&state), &context), &embed(&merged.clip, &context)) < 5e-6);
+    // Each place alone has the weights that it has where all have its alpha.
+    for (place, layers) in [("visual.1.attn", 2), ("visual.0.mlp", 2), ("text.0.attn", 2), ("text.1.mlp", 2)] {
+        let place: Place = place.parse().unwrap();
+        let same = merge_state(&self::state(4), &set(4), alphas.at(place, layers), &Device::flex()).unwrap();
+        let linear = if place.site == Site::Attn { "attn.out_proj" } else { "mlp.c_proj" };
+        let tower = if place.tower == Tower::Visual { "visual." } else { "" };
+        let name = format!("{tower}transformer.resblocks.{}.{linear}.weight", place.layer);
+        assert_eq!(state.get(&name), same.get(&name), "{place}");
+    }
+    let other = Alphas::from_toml(&text.replace("[1, 0]", "[1]")).unwrap();
+    let message = merge(&model, other).unwrap_err().to_string();
+    assert!(message.contains("text.mlp = 1 values"), "{message}");
 }
 
 /// Adapters trained on a merged model go on top of it, and the order is part of the model.
