@@ -4,6 +4,7 @@ mod bad_data;
 mod bad_models;
 mod bad_runs;
 mod bad_settings;
+mod compare;
 mod completions;
 mod dashboard;
 mod embed;

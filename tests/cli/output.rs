@@ -25,6 +25,8 @@ fn every_subcommand_has_help_with_examples() {
         "interpolate",
         "soup",
         "stock",
+        "compare",
+        "compare retrieval",
         "sweep",
     ];
     for command in commands {

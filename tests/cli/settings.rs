@@ -107,7 +107,9 @@ fn methods_are_listed() {
     }
     let listed = radapter("methods --json").succeed().json();
     let names: Vec<&str> = listed.as_array().unwrap().iter().map(|method| method["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["r-adapter", "full", "flyp", "ovseg"]);
+    let of_compare = ["r-adapter-rank-4", "wise-ft", "lines", "soup", "stock"];
+    assert_eq!(names, [&["r-adapter", "full", "flyp", "ovseg"], &of_compare[..]].concat());
+    assert_eq!((&listed[3]["command"], &listed[5]["command"]), (&json!("train"), &json!("compare")));
     assert_eq!(listed[1]["tasks"], json!(["classification"]));
     assert_eq!(listed[2]["tasks"], json!(["classification", "retrieval", "segmentation"]));
 }

@@ -56,6 +56,12 @@ impl Interrupted {
         Self(format!("interrupted after {done} of {all} models"))
     }
 
+    /// A comparison, some pieces of which are done.
+    pub(crate) fn comparison(out: &Path) -> Self {
+        let out = out.display();
+        Self(format!("interrupted; what is done is in `{out}`; run the same command again to continue"))
+    }
+
     /// An index, into which some images were embedded.
     pub(crate) fn index(embedded: usize, index: &Path) -> Self {
         let index = index.display();

@@ -5,6 +5,7 @@
 
 mod args;
 mod classes;
+mod compare;
 mod completion;
 mod device;
 mod export;

@@ -1,5 +1,6 @@
 //! Arguments that every command takes: `--device`, `--quiet`, `--verbose`.
 
+use std::fmt;
 use std::str::FromStr;
 
 use clap::Args;
@@ -49,6 +50,24 @@ pub(crate) enum DeviceChoice {
     Remote(RemoteAddress),
 }
 
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, index) = match self {
+            Self::Auto => ("auto", &None),
+            Self::Cpu => ("cpu", &None),
+            Self::Cuda(index) => ("cuda", index),
+            Self::Wgpu(index) => ("wgpu", index),
+            Self::Vulkan(index) => ("vulkan", index),
+            Self::Metal(index) => ("metal", index),
+            Self::Remote(address) => return write!(f, "{address}"),
+        };
+        match index {
+            Some(index) => write!(f, "{name}:{index}"),
+            None => f.write_str(name),
+        }
+    }
+}
+
 impl FromStr for DeviceChoice {
     type Err = String;
 
@@ -96,6 +115,9 @@ mod tests {
         assert_eq!("auto".parse(), Ok(DeviceChoice::Auto));
         assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(None)));
         assert_eq!("wgpu:1".parse(), Ok(DeviceChoice::Wgpu(Some(1))));
+        for text in ["auto", "cpu", "cuda", "wgpu:1", "vulkan:0", "metal"] {
+            assert_eq!(text.parse::<DeviceChoice>().map(|device| device.to_string()), Ok(text.to_owned()));
+        }
         for bad in ["", "gpu", "cpu:0", "auto:1", "cuda:", "cuda:-1", "cuda:x", "CUDA"] {
             assert!(bad.parse::<DeviceChoice>().is_err(), "{bad}");
         }

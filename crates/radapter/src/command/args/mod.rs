@@ -2,6 +2,7 @@
 
 mod alpha;
 mod captions;
+mod compare;
 mod data;
 mod ensemble;
 mod eval;
@@ -27,6 +28,7 @@ use radapter_experiments::{QUICKSTARTS, Quickstart, quickstart};
 
 pub(crate) use alpha::{AlphaArg, AlphaGrid};
 pub(crate) use captions::CaptionsArgs;
+pub(crate) use compare::{Axis, CompareArgs};
 pub(crate) use data::{
     ClassNamesArg, DamageArg, DecodeArgs, DecodingArg, DeviceBatchArg, ImagesArg, JsonFlag, PixelCacheArg, TemplatesArg,
 };
@@ -44,7 +46,7 @@ pub(crate) use segment::{FusionArgs, SegmentArgs};
 pub(crate) use serve_device::ServeDeviceArgs;
 pub(crate) use settings::{CompletionsArgs, MethodsArgs, SettingsArgs};
 pub(crate) use tip::tip;
-pub(crate) use train::{RunArgs, SuiteArgs, TaskArgs, TrainArgs};
+pub(crate) use train::{CommonArgs, FileAndSet, RunArgs, SuiteArgs, TaskArgs, TrainArgs};
 
 /// Exit statuses and the forms of MODEL, shown after the help.
 const EXIT_STATUS: &str = "\
@@ -108,6 +110,8 @@ pub(crate) enum Command {
     Stock(StockArgs),
     /// Evaluate a run over a range of alpha
     Sweep(SweepArgs),
+    /// Train and measure several methods on the same data, beside zero-shot
+    Compare(CompareArgs),
     /// Embed a folder of images into an index, or update one
     Index(IndexArgs),
     /// Search an index of images, by text or by image

@@ -63,12 +63,13 @@ impl ResumeArgs {
     pub(crate) fn run(self) -> Option<RunArgs> {
         let Self { resume, out, config, set, from_step, suite, cache, dashboard, json } = self;
         resume.then_some(())?;
-        Some(RunArgs { out: out?, config, set, from_step, suite, cache, dashboard, json })
+        let settings = FileAndSet { config, set };
+        Some(RunArgs { out: out?, settings, from_step, suite, cache, dashboard, json })
     }
 }
 
 /// The suite to measure after the training.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct SuiteArgs {
     /// After the training, measure the base model, the tuned model at the run's alpha and at alpha = 1 on this suite, as `eval
     /// classification` does; the table is printed and saved in the run's suite.json
@@ -79,18 +80,25 @@ pub(crate) struct SuiteArgs {
     pub(crate) root: Option<PathBuf>,
 }
 
-/// The run and its settings.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct RunArgs {
-    /// Directory of the run; new, empty, or with --resume an existing run
-    #[arg(long, value_name = "RUN")]
-    pub(crate) out: PathBuf,
+/// Settings of a new run without a flag of their own.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct FileAndSet {
     /// Settings as a TOML file, which may also name the `model`; a run's config.toml starts another run like it
     #[arg(long, value_name = "FILE.toml")]
     pub(crate) config: Option<PathBuf>,
     /// One setting, such as lr=1e-3 or adapter.rank=4; overrides --config. `radapter settings` lists them
     #[arg(long = "set", value_name = "KEY=VALUE", add = super::settings::assignments())]
     pub(crate) set: Vec<String>,
+}
+
+/// The run and its settings.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Directory of the run; new, empty, or with --resume an existing run
+    #[arg(long, value_name = "RUN")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) settings: FileAndSet,
     /// Resume from the saved state of this step instead of the newest
     #[arg(long, value_name = "STEP", requires = "resume")]
     pub(crate) from_step: Option<u64>,
@@ -157,12 +165,23 @@ fn flags(task: &dyn AnyTask) -> Vec<Flag> {
     task.settings().entries().iter().filter_map(|entry| flag(entry.setting)).collect()
 }
 
-fn subcommand(task: &'static dyn AnyTask) -> Command {
-    // Set after the arguments, because `augment_args` sets an `about` of its own.
-    let command = CommonArgs::augment_args(Command::new(task.name())).about(task.about());
+/// A command with a flag for each setting of a task that has one.
+pub(super) fn with_flags(command: Command, task: &dyn AnyTask) -> Command {
     let flag = |Flag { key, value_name, help }| {
         Arg::new(key).long(clap::builder::Str::from(key.replace('_', "-"))).value_name(value_name).help(help)
     };
+    command.args(flags(task).into_iter().map(flag))
+}
+
+/// The values of [`with_flags`] that were given, as (key, text).
+pub(super) fn given_flags(task: &dyn AnyTask, matches: &ArgMatches) -> Vec<(String, String)> {
+    let given = |Flag { key, .. }| Some((key.to_owned(), matches.get_one::<String>(key)?.clone()));
+    flags(task).into_iter().filter_map(given).collect()
+}
+
+fn subcommand(task: &'static dyn AnyTask) -> Command {
+    // Set after the arguments, because `augment_args` sets an `about` of its own.
+    let command = CommonArgs::augment_args(Command::new(task.name())).about(task.about());
     let settings = task.settings();
     let required =
         settings.entries().iter().filter(|entry| entry.setting.spec.required).filter_map(|entry| {
@@ -173,7 +192,7 @@ fn subcommand(task: &'static dyn AnyTask) -> Command {
         "radapter train {name} --model <MODEL> {required}--out <RUN> [OPTIONS]\n       radapter train {name} --config <FILE.toml> \
          --out <RUN> [OPTIONS]"
     );
-    command.args(flags(task).into_iter().map(flag)).override_usage(usage).after_help(format!(
+    with_flags(command, task).override_usage(usage).after_help(format!(
         "Every setting is a key of --config FILE.toml and of --set; some also have a flag. `radapter settings --task {name}` lists \
          them with their defaults. Resolved values are printed and saved in the run's config.toml.\n\n\
          Examples:\n  {}\n  radapter train --resume --out RUN",
@@ -185,9 +204,7 @@ impl FromArgMatches for TaskArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let found = matches.subcommand().and_then(|(name, matches)| Some((task(name)?, matches)));
         let (task, matches) = found.ok_or_else(|| clap::Error::new(clap::error::ErrorKind::MissingSubcommand))?;
-        let given = |Flag { key, .. }| Some((key.to_owned(), matches.get_one::<String>(key)?.clone()));
-        let flags = flags(task).into_iter().filter_map(given).collect();
-        Ok(Self { task, common: CommonArgs::from_arg_matches(matches)?, flags })
+        Ok(Self { task, common: CommonArgs::from_arg_matches(matches)?, flags: given_flags(task, matches) })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

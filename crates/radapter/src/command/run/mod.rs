@@ -16,13 +16,13 @@ mod search;
 mod serve_device;
 mod settings;
 mod tokenize;
-mod train;
+pub(super) mod train;
 mod zero_shot;
 
 pub(super) use train::prepared;
 
 use super::args::Command;
-use super::{Session, measure, segment};
+use super::{Session, compare, measure, segment};
 
 /// Runs a subcommand.
 pub(super) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
@@ -54,5 +54,6 @@ pub(super) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
         Command::Soup(args) => ensemble::soup(&args, session),
         Command::Stock(args) => ensemble::stock(&args, session),
         Command::Sweep(args) => measure::sweep(&args, session),
+        Command::Compare(args) => compare::run(&args, session),
     }
 }

@@ -65,13 +65,7 @@ fn begin(given: &Given<'_>, args: &TaskArgs, session: &Session) -> anyhow::Resul
             out.display()
         );
     }
-    given.check_cache(args.task)?;
-    let Asked { settings, model } = given.asked(args.task)?;
-    args.task.check(METHODS, &settings).map_err(|error| refused(error, &settings))?;
-    let missing = |entry: &&Entry| entry.setting.spec.required && settings.get(&entry.key).is_none();
-    if let Some(Entry { key, .. }) = args.task.settings().entries().iter().find(missing) {
-        return Err(Usage(format!("no `{key}`; give --{}, or `{key}` in the file of --config", flag(key))).into());
-    }
+    let Asked { settings, model } = asked(args)?;
     let open_suite = measure::suite_of(args.task.name(), &given.run.suite)?;
     let from = args.common.from.as_deref().map(|run| FineTunedRun::open(METHODS, run)).transpose()?;
     let (base, reference) = match (&model, &from) {
@@ -100,6 +94,20 @@ fn begin(given: &Given<'_>, args: &TaskArgs, session: &Session) -> anyhow::Resul
     let interrupt = options.interrupt.clone();
     let done = plan.train(options).map_err(anyhow::Error::from_boxed)?;
     Ending { run: given.run, task: args.task.name(), keep, suite, interrupt }.finish(done, session)
+}
+
+/// The checked settings of a new run, and its model.
+pub(in crate::command) fn asked(args: &TaskArgs) -> anyhow::Result<Asked> {
+    let given = Given { run: &args.common.run, task: Some(args) };
+    given.check_cache(args.task)?;
+    let asked = given.asked(args.task)?;
+    let settings = &asked.settings;
+    args.task.check(METHODS, settings).map_err(|error| refused(error, settings))?;
+    let missing = |entry: &&Entry| entry.setting.spec.required && settings.get(&entry.key).is_none();
+    if let Some(Entry { key, .. }) = args.task.settings().entries().iter().find(missing) {
+        return Err(Usage(format!("no `{key}`; give --{}, or `{key}` in the file of --config", flag(key))).into());
+    }
+    Ok(asked)
 }
 
 fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
@@ -209,10 +217,10 @@ fn check_finished(given: &Given<'_>, model: Option<&ModelRef>, record: &RunRecor
 }
 
 /// What the arguments and the file of `--config` ask for.
-struct Asked {
-    settings: Settings,
+pub(in crate::command) struct Asked {
+    pub(in crate::command) settings: Settings,
     /// `--model`, else the `model` of the file.
-    model: Option<ModelRef>,
+    pub(in crate::command) model: Option<ModelRef>,
 }
 
 impl Given<'_> {
@@ -234,7 +242,7 @@ impl Given<'_> {
 
     /// The settings and the model: flags override `--set`, which overrides the file.
     fn asked(&self, task: &dyn AnyTask) -> anyhow::Result<Asked> {
-        let mut settings = match &self.run.config {
+        let mut settings = match &self.run.settings.config {
             Some(file) => Settings::from_file(file)?,
             None => Settings::default(),
         };
@@ -252,7 +260,7 @@ impl Given<'_> {
         let check = |layer: &Settings| task.check_layer(METHODS, layer).map_err(|error| with_owner(error, task));
         check(&settings)?;
         let mut given = Settings::default();
-        for assignment in &self.run.set {
+        for assignment in &self.run.settings.set {
             let mut one = Settings::default();
             one.assign(assignment)?;
             check(&one)?;

@@ -1,0 +1,282 @@
+//! The models of a comparison, measured once each by `eval`.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use radapter_files::{io_error, remove_dir};
+use radapter_training::Report;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Work;
+use super::contender::{Contender, Made, ZERO_SHOT};
+use super::grid::words;
+use super::results::{Cost, CurvePoint, Figures, Row};
+use super::spec::file_part;
+use super::train::{Runs, Trained, kept};
+use crate::command::output;
+
+/// What a measurement leaves, so that it is not made again.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    /// The runs that the model came from. One that was trained again has another report.
+    of: Vec<(String, Report)>,
+    seconds: f64,
+    /// The seconds that mixing took, and the size of the result.
+    mixing: Option<(f64, u64)>,
+    /// What `eval --json` printed.
+    eval: Value,
+}
+
+/// A model to measure.
+struct Model<'a> {
+    name: String,
+    of: &'a [&'a Trained],
+    from: From,
+    /// Whether the predictions for each image are written.
+    is_reported: bool,
+}
+
+/// Where a model comes from.
+enum From {
+    /// A run at this alpha.
+    Run(PathBuf, f64),
+    /// A checkpoint that these arguments, without `--out`, write.
+    Mix {
+        arguments: Vec<OsString>,
+        /// Whether the checkpoint stays after the measurement.
+        stays: bool,
+    },
+}
+
+/// The seconds of the measurements that a comparison has.
+pub(super) fn measured_seconds(out: &Path) -> Vec<f64> {
+    let entries = std::fs::read_dir(out.join("measured")).into_iter().flatten().flatten();
+    let record = |entry: std::fs::DirEntry| serde_json::from_slice::<Record>(&std::fs::read(entry.path()).ok()?).ok();
+    entries.filter_map(record).map(|record| record.seconds).collect()
+}
+
+impl Work<'_> {
+    /// The largest number of measurements of these methods.
+    pub(super) fn measurements(&self, contenders: &[&'static Contender]) -> anyhow::Result<usize> {
+        // At 0 all are the base model.
+        let curve = self.args.common.alphas.get()?.iter().filter(|alpha| alpha.get() != 0.0).count();
+        let of = |contender: &&Contender| match contender.made {
+            Made::Trained { is_scaled: false, .. } => self.args.common.seeds.len(),
+            _ if contender.mixes_seeds() => 1,
+            _ => (1 + curve) * self.args.common.seeds.len(),
+        };
+        Ok(1 + contenders.iter().map(of).sum::<usize>())
+    }
+
+    /// The rows of a method.
+    ///
+    /// # Errors
+    /// An interruption only.
+    pub(super) fn rows(&mut self, contender: &'static Contender) -> anyhow::Result<Vec<Row>> {
+        let parent = contender.parent(self.args.task)?;
+        let mut failed = Row::new(contender.name, None);
+        let runs = match self.runs(parent)? {
+            Ok(runs) => runs,
+            Err(error) => {
+                failed.error = Some(error);
+                return Ok(vec![failed]);
+            }
+        };
+        failed.settings = words(&runs.point);
+        if contender.mixes_seeds() {
+            let row = kept(self.mixed(contender, parent, &runs))?;
+            return Ok(vec![row.unwrap_or_else(|error| Row { error: Some(error), ..failed })]);
+        }
+        let mut rows = Vec::new();
+        for (seed, run) in &runs.seeds {
+            let row = match run {
+                Ok(run) => kept(self.seeded(contender, run))?,
+                Err(error) => Err(error.clone()),
+            };
+            let row = row.unwrap_or_else(|error| Row { error: Some(error), ..failed.clone() });
+            rows.push(Row { seed: Some(*seed), settings: words(&runs.point), ..row });
+        }
+        Ok(rows)
+    }
+
+    /// The row of the base model, measured as a run at alpha = 0, which has the run's classes and templates.
+    pub(super) fn zero_shot(&mut self, contenders: &[&'static Contender]) -> anyhow::Result<Row> {
+        let mut row = Row::new(ZERO_SHOT, None);
+        row.error = Some("no run is finished, whose classes and templates it needs".to_owned());
+        for contender in contenders {
+            let Ok(runs) = self.runs(contender.parent(self.args.task)?)? else { continue };
+            let Some(run) = runs.seeds.into_iter().find_map(|(_, run)| run.ok()) else { continue };
+            match kept(self.base(&run))? {
+                Ok(figures) => {
+                    row.error = None;
+                    row.validation = run.report.best.as_ref().and_then(|best| best.base);
+                    row.predictions = self.predictions(ZERO_SHOT);
+                    row.figures = Some(figures);
+                    return Ok(row);
+                }
+                Err(error) => row.error = Some(error),
+            }
+        }
+        Ok(row)
+    }
+
+    /// The base model; independent of what was trained.
+    fn base(&mut self, run: &Trained) -> anyhow::Result<Figures> {
+        let from = From::Run(run.dir.clone(), 0.0);
+        Ok(self.measure(Model { name: ZERO_SHOT.to_owned(), of: &[], from, is_reported: true })?.0)
+    }
+
+    /// The row of a method with one seed.
+    fn seeded(&mut self, contender: &Contender, run: &Trained) -> anyhow::Result<Row> {
+        let (alpha, has_curve) = match contender.made {
+            Made::Trained { is_scaled: false, .. } => (1.0, false),
+            Made::Trained { .. } => (run.alpha, true),
+            Made::Rescaled { alpha, .. } => (alpha, true),
+            _ => (1.0, true),
+        };
+        let mut row = Row::new(contender.name, Some(run.seed));
+        let (name, figures, mixing) = self.at(contender, run, alpha, true)?;
+        row.predictions = self.predictions(&name);
+        row.figures = Some(figures.clone());
+        row.validation = if matches!(contender.made, Made::Trained { .. }) { run.validation } else { None };
+        row.cost = run.cost();
+        row.cost.seconds += mixing.map_or(0.0, |(seconds, _)| seconds);
+        if has_curve {
+            row.alpha =
+                Some(if matches!(contender.made, Made::Layerwise) { format!("0..{alpha}") } else { alpha.to_string() });
+            for at in self.args.common.alphas.get()?.into_iter().map(radapter_adapter::Alpha::get) {
+                let figures = if at == alpha { figures.clone() } else { self.at(contender, run, at, false)?.1 };
+                row.curve.push(CurvePoint { alpha: at, figures });
+            }
+        }
+        Ok(row)
+    }
+
+    /// A run at an alpha: the name of the measurement, the figures, and what mixing took.
+    fn at(
+        &mut self,
+        contender: &Contender,
+        run: &Trained,
+        alpha: f64,
+        is_reported: bool,
+    ) -> anyhow::Result<(String, Figures, Option<(f64, u64)>)> {
+        if alpha == 0.0 && !is_reported {
+            // All methods begin at the base model.
+            return Ok((ZERO_SHOT.to_owned(), self.base(run)?, None));
+        }
+        let (name, from) = if matches!(contender.made, Made::Layerwise) {
+            let tuned = run.dir.clone().into_os_string();
+            let range = format!("--alpha=0..{alpha}").into();
+            let arguments = vec!["interpolate".into(), self.model.clone().into(), tuned, range];
+            (format!("lines-{}-alpha{alpha}", run.name), From::Mix { arguments, stays: false })
+        } else {
+            (format!("{}-alpha{alpha}", run.name), From::Run(run.dir.clone(), alpha))
+        };
+        let (figures, mixing) = self.measure(Model { name: name.clone(), of: &[run], from, is_reported })?;
+        Ok((name, figures, mixing))
+    }
+
+    /// The row of a mix of the seeds.
+    fn mixed(&mut self, contender: &Contender, parent: &Contender, runs: &Runs) -> anyhow::Result<Row> {
+        let members = runs.seeds.iter().map(|(seed, run)| match run {
+            Ok(run) => Ok(run),
+            Err(error) => Err(anyhow::anyhow!("{} has no run of seed {seed}: {error}", parent.name)),
+        });
+        let members = members.collect::<anyhow::Result<Vec<&Trained>>>()?;
+        let dirs = members.iter().map(|run| run.dir.clone().into_os_string());
+        let mut arguments: Vec<OsString> = vec![contender.name.into()];
+        arguments.extend(matches!(contender.made, Made::Stock).then(|| self.model.clone().into()));
+        arguments.extend(dirs);
+        let name = format!("{}-{}{}", contender.name, parent.name, file_part(&runs.point));
+        let from = From::Mix { arguments, stays: true };
+        let (figures, mixing) = self.measure(Model { name: name.clone(), of: &members, from, is_reported: true })?;
+        let (seconds, bytes) = mixing.unwrap_or_default();
+        let costs: Vec<Cost> = members.iter().map(|run| run.cost()).collect();
+        let mut row = Row::new(contender.name, None);
+        row.settings = words(&runs.point);
+        row.predictions = self.predictions(&name);
+        row.figures = Some(figures);
+        row.cost = Cost {
+            tuned_parameters: costs.first().map_or(0, |cost| cost.tuned_parameters),
+            seconds: seconds + costs.iter().map(|cost| cost.seconds).sum::<f64>(),
+            peak_memory_bytes: costs.iter().filter_map(|cost| cost.peak_memory_bytes).max(),
+            bytes,
+        };
+        Ok(row)
+    }
+
+    /// The predictions of a measurement, if the task has any.
+    fn predictions(&self, name: &str) -> Option<PathBuf> {
+        self.args.task.has_classifier().then(|| self.out().join("predictions").join(format!("{name}.csv")))
+    }
+
+    /// Measures a model, or reads what it was measured at.
+    fn measure(&mut self, model: Model<'_>) -> anyhow::Result<(Figures, Option<(f64, u64)>)> {
+        let path = self.out().join("measured").join(format!("{}.json", model.name));
+        let of: Vec<(String, Report)> = model.of.iter().map(|run| (run.name.clone(), run.report.clone())).collect();
+        let predictions = self.predictions(&model.name).filter(|_| model.is_reported);
+        let known = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Record>(&text).ok());
+        let usable = |record: &Record| record.of == of && predictions.as_ref().is_none_or(|file| file.is_file());
+        let record = match known.filter(usable) {
+            Some(record) => record,
+            None => {
+                tracing::info!("measuring {}", model.name);
+                let record = self.measured(&model, of, predictions)?;
+                output::write_file(&path, &serde_json::to_vec_pretty(&record)?)?;
+                record
+            }
+        };
+        let (id, figures) = Figures::of_eval(&record.eval)?;
+        self.id = id;
+        Ok((figures, record.mixing))
+    }
+
+    fn measured(
+        &self,
+        model: &Model<'_>,
+        of: Vec<(String, Report)>,
+        predictions: Option<PathBuf>,
+    ) -> anyhow::Result<Record> {
+        let (path, alpha, mixing) = match &model.from {
+            From::Run(path, alpha) => (path.clone(), Some(*alpha), None),
+            From::Mix { arguments, .. } => {
+                let (path, mixing) = self.mix(&model.name, arguments)?;
+                (path, None, Some(mixing))
+            }
+        };
+        let mut arguments: Vec<OsString> = vec!["eval".into(), self.args.task.name().into(), "--json".into()];
+        arguments.extend(["--model".into(), path.clone().into()]);
+        arguments.extend(alpha.map(|alpha| format!("--alpha={alpha}").into()));
+        if let Some(file) = predictions {
+            arguments.extend(["--predictions".into(), file.into()]);
+        }
+        arguments.extend(self.eval_words.iter().cloned());
+        let done = self.children.run(&format!("eval-{}", model.name), [arguments, self.device.clone()].concat())?;
+        if matches!(model.from, From::Mix { stays: false, .. }) {
+            std::fs::remove_dir_all(&path).map_err(io_error("remove", &path))?;
+        }
+        let eval = serde_json::from_slice(&done.stdout).context("`eval --json` printed no JSON")?;
+        Ok(Record { of, seconds: done.seconds, mixing, eval })
+    }
+
+    /// Writes a mixed model, with the seconds that it took and its size.
+    fn mix(&self, name: &str, arguments: &[OsString]) -> anyhow::Result<(PathBuf, (f64, u64))> {
+        let path = self.out().join("mixed").join(name);
+        // Of other runs, or half done.
+        if path.exists() {
+            remove_dir(&path)?;
+        }
+        let out = ["--out".into(), path.clone().into_os_string()];
+        let arch =
+            self.args.common.arch.arch.iter().flat_map(|arch| ["--arch".into(), arch.into()]).collect::<Vec<_>>();
+        let all = [arguments, &arch, &out, &self.device].concat();
+        let done = self.children.run(&format!("mix-{name}"), all)?;
+        let mut bytes = 0;
+        for entry in std::fs::read_dir(&path).map_err(io_error("read", &path))? {
+            bytes += entry.and_then(|entry| entry.metadata()).map_err(io_error("read", &path))?.len();
+        }
+        Ok((path, (done.seconds, bytes)))
+    }
+}

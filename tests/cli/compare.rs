@@ -1,0 +1,194 @@
+//! `compare`: runs, tables, a second start, what is missing, and what is refused.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::support::{CLASSES, Folder, Invocation, classes_folder, radapter, tiny_model, write_suite};
+
+/// A model, training images and a suite.
+struct Data(Folder);
+
+impl Data {
+    fn new() -> Self {
+        let folder = Folder::new();
+        tiny_model(&folder.join("model"));
+        classes_folder(&folder.join("images"), &CLASSES, 8, false);
+        write_suite(&folder.join("suite"), &CLASSES, 4);
+        Self(folder)
+    }
+
+    fn out(&self) -> PathBuf {
+        self.0.join("out")
+    }
+
+    fn compare(&self, words: &str) -> Invocation {
+        radapter(&format!(
+            "compare --device cpu --steps 2 --set batch_size=8 --set val_fraction=0.25 --alphas 0,0.5,1 {words}"
+        ))
+        .with("--model", self.0.join("model"))
+        .with("--train", self.0.join("images"))
+        .with("--suite", self.0.join("suite/suite.toml"))
+        .with("--out", self.out())
+    }
+
+    fn results(&self) -> Value {
+        read(&self.out().join("results.json"))
+    }
+}
+
+fn read(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// The rows of a method.
+fn rows<'a>(results: &'a Value, method: &str) -> Vec<&'a Value> {
+    results["rows"].as_array().unwrap().iter().filter(|row| row["method"] == method).collect()
+}
+
+const ALL: &str = "--methods r-adapter,full,wise-ft,flyp,lines,stock,soup --seeds 0,1";
+
+#[test]
+fn all_methods_stand_beside_zero_shot_and_a_second_start_runs_nothing() {
+    let data = Data::new();
+    let done = data.compare(ALL).succeed();
+    let results = data.results();
+    let methods = ["zero-shot", "r-adapter", "full", "wise-ft", "flyp", "lines", "stock", "soup"];
+    let counts: Vec<usize> = methods.iter().map(|method| rows(&results, method).len()).collect();
+    assert_eq!(counts, [1, 2, 2, 2, 2, 2, 1, 1]);
+    // Full fine-tuning was trained once for all that use its runs.
+    assert_eq!(data.0.names("out/runs").len(), 6, "{:?}", data.0.names("out/runs"));
+    for method in methods {
+        assert!(done.stdout.contains(method), "{}", done.stdout);
+        for row in rows(&results, method) {
+            assert!(row["figures"]["ood_average"].is_number() && row.get("error").is_none(), "{row}");
+        }
+    }
+
+    // The figures are those of `eval`.
+    let full = &rows(&results, "full")[1];
+    let eval = |alpha: &str| {
+        radapter("eval classification --json --device cpu --alpha")
+            .args([alpha])
+            .with("--model", data.out().join("runs/full-seed1"))
+            .with("--suite", data.0.join("suite/suite.toml"))
+            .succeed()
+            .json()
+    };
+    assert_eq!(full["figures"]["id"], eval("1")["id"]["top1"]);
+    let wise = &rows(&results, "wise-ft")[1];
+    assert_eq!(wise["alpha"], "0.5");
+    assert_eq!(wise["figures"]["ood_average"], eval("0.5")["ood_average"]);
+    let curve = wise["curve"].as_array().unwrap();
+    assert_eq!(curve[0]["figures"], rows(&results, "zero-shot")[0]["figures"], "alpha 0 is the base model");
+    assert_eq!(curve[2]["figures"], full["figures"], "alpha 1 is full fine-tuning");
+    assert_eq!(rows(&results, "lines")[0]["alpha"], "0..1");
+    assert!(rows(&results, "soup")[0]["cost"]["seconds"].as_f64() > full["cost"]["seconds"].as_f64());
+
+    // Differences to zero-shot and to full fine-tuning, paired over the images.
+    let differences = results["differences"].as_array().unwrap();
+    assert_eq!(differences.len(), 7 + 6);
+    let id = |row: &Value| row["figures"]["id"].as_f64().unwrap();
+    let mean = rows(&results, "full").iter().map(|row| id(row)).sum::<f64>() / 2.0;
+    let of_full = differences.iter().find(|one| one["method"] == "full" && one["against"] == "zero-shot").unwrap();
+    let expected = mean - id(rows(&results, "zero-shot")[0]);
+    assert!((of_full["id"]["value"].as_f64().unwrap() - expected).abs() < 1e-9, "{of_full}");
+
+    let names = data.0.names("out");
+    for file in ["report.html", "table.csv", "table.md", "table.txt"] {
+        assert!(names.iter().any(|name| name == file), "{names:?}");
+    }
+    let csv = std::fs::read_to_string(data.out().join("table.csv")).unwrap();
+    assert!(csv.starts_with("method,alpha,near (ID),far,part,OOD average,"), "{csv}");
+    assert_eq!(csv.lines().count(), 1 + methods.len());
+    let report = std::fs::read_to_string(data.out().join("report.html")).unwrap();
+    assert!(report.contains("<svg") && report.contains("Paired differences") && !report.contains("src="));
+    assert_eq!(data.0.names("out/mixed"), ["soup-full", "stock-full"], "those of LiNeS are not kept");
+
+    let again = data.compare(ALL).succeed();
+    assert!(!again.stderr.contains("training") && !again.stderr.contains("measuring"), "{}", again.stderr);
+    assert_eq!(again.stdout, done.stdout);
+
+    // A run that is gone is trained again, and what came from it is measured again.
+    std::fs::remove_dir_all(data.out().join("runs/full-seed1")).unwrap();
+    let mended = data.compare(ALL).succeed();
+    assert_eq!(mended.stderr.matches("training ").count(), 1, "{}", mended.stderr);
+    for part in
+        ["measuring full-seed1-alpha1", "measuring lines-full-seed1", "measuring soup-full", "measuring stock-full"]
+    {
+        assert!(mended.stderr.contains(part), "{}", mended.stderr);
+    }
+    assert!(!mended.stderr.contains("measuring full-seed0"), "{}", mended.stderr);
+
+    refuse_others(&data);
+}
+
+/// Another comparison in the same directory.
+fn refuse_others(data: &Data) {
+    for (other, words) in [
+        (ALL.replace("0,1", "0,1,2"), ["--seeds is 0,1 there", "0,1,2 here"]),
+        (format!("{ALL} --grid lr=1e-3"), ["--grid lr is none there", "1e-3 here"]),
+        (format!("{ALL} --set warmup=1"), ["setting warmup is none there", "and 1 here"]),
+    ] {
+        data.compare(&other).fail(1, &[&["holds another comparison"], &words[..]].concat());
+    }
+    // Fewer methods are a part of the same comparison.
+    let part = data.compare("--methods wise-ft --seeds 0,1").succeed();
+    assert!(!part.stderr.contains("training") && part.stdout.contains("wise-ft") && !part.stdout.contains("flyp"));
+}
+
+#[test]
+fn each_method_keeps_its_best_settings_by_validation_and_a_failure_is_a_row() {
+    let data = Data::new();
+    // A rate at which the loss is no number ends the run.
+    let words = "--methods full,wise-ft,r-adapter --seeds 0 --grid full:lr=1e-3,1e30 --grid r-adapter:lr=1e30";
+    let done = data.compare(words).fail(1, &["failed"]);
+    let results = data.results();
+    let full = rows(&results, "full");
+    assert_eq!(full[0]["settings"], serde_json::json!(["lr=1e-3"]), "{}", done.stderr);
+    assert!(full[0]["figures"]["id"].is_number());
+    assert!(rows(&results, "wise-ft")[0]["figures"]["id"].is_number());
+    let failed = rows(&results, "r-adapter");
+    assert!(failed[0]["error"].is_string() && failed[0]["figures"].is_null(), "{}", failed[0]);
+    assert!(done.stdout.contains("failed:"), "{}", done.stdout);
+    assert_eq!(results["tried"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn senseless_comparisons_are_refused_before_anything_is_trained() {
+    let data = Data::new();
+    for (words, said) in [
+        ("--methods fulll", "did you mean full?"),
+        ("--methods stock --seeds 0", "two or more"),
+        ("--methods soup --seeds 3", "two or more"),
+        ("--seeds 0,0", "twice"),
+        ("--seed 3", "--seeds"),
+        ("--set method=full", "--methods"),
+        ("--grid wise-ft:lr=1", "not a method that is trained"),
+        ("--grid lr", "KEY=VALUE"),
+        ("--grid lrr=1", "lr"),
+        ("--grid lr=-1", "above 0"),
+    ] {
+        data.compare(words).fail(2, &[said]);
+    }
+    let of_retrieval = "full fine-tuning of retrieval is flyp";
+    radapter("compare retrieval --model m --methods full --captions x --out y -- --captions z")
+        .fail(2, &[of_retrieval]);
+    radapter("compare retrieval --model m --captions x --out y --suite z").fail(1, &["`m`"]);
+    assert!(!data.out().exists());
+}
+
+#[test]
+fn a_dry_run_prints_the_runs_and_finds_missing_data() {
+    let data = Data::new();
+    let plan = data.compare("--methods full,soup --seeds 0,1 --grid lr=1e-3,1e-2 --dry-run").succeed();
+    assert!(plan.stdout.contains("4 runs to train or resume") && plan.stdout.contains("not known"), "{}", plan.stdout);
+    assert!(!data.out().exists());
+    std::fs::remove_dir_all(data.0.join("suite/far")).unwrap();
+    data.compare("--dry-run").fail(1, &["far"]);
+    std::fs::remove_dir_all(data.0.join("images")).unwrap();
+    data.compare("--dry-run").fail(1, &["images"]);
+    data.compare("").fail(1, &["images"]);
+    std::fs::remove_dir_all(data.0.join("model")).unwrap();
+    data.compare("--dry-run").fail(1, &["model"]);
+}
