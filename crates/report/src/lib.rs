@@ -1,4 +1,4 @@
-//! Reports: self-contained HTML pages (no script, nothing loaded from elsewhere) with SVG charts, and tables for the terminal.
+//! Reports: self-contained HTML pages (nothing loaded from elsewhere, no script but one that sorts tables) with SVG charts, and tables for the terminal.
 //!
 //! [`Page`] and [`Chart`] define the appearance; the caller supplies the contents.
 //!

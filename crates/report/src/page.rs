@@ -1,4 +1,4 @@
-//! HTML pages: one file each, without scripts, and without fonts or images from elsewhere.
+//! HTML pages: one file each, without fonts, images or scripts from elsewhere. The only script sorts tables.
 
 use std::fmt::Write as _;
 
@@ -7,6 +7,9 @@ use crate::chart::{HALF, NARROW, WIDE};
 use crate::verdict::Term;
 
 const STYLE: &str = include_str!("page.css");
+
+/// Sorts the tables of [`Page::sortable`].
+const SORT: &str = include_str!("sort.js");
 
 /// Escapes a text for HTML.
 pub fn escape(text: &str) -> String {
@@ -30,13 +33,15 @@ pub struct Page {
     title: String,
     contents: Vec<String>,
     body: String,
+    /// Whether a table can be sorted.
+    sorts: bool,
 }
 
 impl Page {
     /// An empty page; `lead` is one sentence on what it shows.
     pub fn new(title: &str, lead: &str) -> Self {
         let body = format!("<header><h1>{}</h1><p class=\"lead\">{}</p></header>\n", escape(title), escape(lead));
-        Self { title: title.to_owned(), contents: Vec::new(), body }
+        Self { title: title.to_owned(), contents: Vec::new(), body, sorts: false }
     }
 
     /// Adds the few main numbers in large type: `(name, value)`.
@@ -64,7 +69,19 @@ impl Page {
 
     /// Adds a table; a column name that ends in `>` makes a numeric column, `strong` lists the indices of highlighted rows.
     pub fn table(&mut self, columns: &[&str], rows: &[Vec<String>], strong: &[usize]) {
-        self.push("<div class=\"scroll\"><table><thead><tr>");
+        self.push_table(columns, rows, strong, None);
+    }
+
+    /// As [`table`](Self::table), sorted by a click on a column's name; `keys` has the value to sort by of each cell, a plain number
+    /// in a numeric column, or empty.
+    pub fn sortable(&mut self, columns: &[&str], rows: &[Vec<String>], keys: &[Vec<String>]) {
+        self.sorts = true;
+        self.push_table(columns, rows, &[], Some(keys));
+    }
+
+    fn push_table(&mut self, columns: &[&str], rows: &[Vec<String>], strong: &[usize], keys: Option<&[Vec<String>]>) {
+        let kind = if keys.is_some() { " class=\"sortable\"" } else { "" };
+        self.push(&format!("<div class=\"scroll\"><table{kind}><thead><tr>"));
         let class = |column: &str| {
             if column.ends_with('>') { " class=\"number\"" } else { "" }
         };
@@ -76,8 +93,10 @@ impl Page {
         for (index, row) in rows.iter().enumerate() {
             let strong = if strong.contains(&index) { " class=\"strong\"" } else { "" };
             self.push(&format!("<tr{strong}>"));
-            for (cell, column) in row.iter().zip(columns) {
-                self.push(&format!("<td{}>{}</td>", class(column), escape(cell)));
+            for (place, (cell, column)) in row.iter().zip(columns).enumerate() {
+                let key = keys.and_then(|keys| keys.get(index)?.get(place));
+                let key = key.map_or_else(String::new, |key| format!(" data-key=\"{}\"", escape(key)));
+                self.push(&format!("<td{}{key}>{}</td>", class(column), escape(cell)));
             }
             self.push("</tr>\n");
         }
@@ -144,11 +163,12 @@ impl Page {
         }
         let version = env!("CARGO_PKG_VERSION");
         let body = &self.body;
+        let script = if self.sorts { format!("<script>\n{SORT}</script>\n") } else { String::new() };
         format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
              content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n\
              </head>\n<body>\n<main>\n{contents}{body}<footer>written by radapter {version}</footer>\n</main>\n\
-             </body>\n</html>\n"
+             {script}</body>\n</html>\n"
         )
     }
 
@@ -176,6 +196,15 @@ mod tests {
         let html = page.finish();
         assert!(!html.contains("<script"), "{html}");
         assert!(html.contains("&lt;script&gt;alert(&#39;x&#39;)"), "{html}");
+    }
+
+    #[test]
+    fn only_a_page_with_a_table_to_sort_has_a_script() {
+        let mut page = Page::new("a", "b");
+        page.sortable(&["name", "value>"], &[vec!["x".into(), "1.0 %".into()]], &[vec!["x".into(), "0.01".into()]]);
+        let html = page.finish();
+        assert!(html.contains("<td class=\"number\" data-key=\"0.01\">1.0 %</td>"), "{html}");
+        assert!(html.matches("<script>").count() == 1 && html.contains("table.sortable"), "{html}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The report of a comparison.
 
-use radapter_report::{Frontier, FrontierPoint, Page, Term, counted, points};
+use radapter_report::{Frontier, FrontierPoint, Page, Term, counted, percent, points};
 
 use super::contender::ZERO_SHOT;
 use super::results::{Difference, Estimate, Results};
@@ -15,16 +15,49 @@ pub(super) fn page(results: &Results) -> String {
         results.measure, results.model
     );
     let mut page = Page::new("Comparison of methods", &lead);
+    page.verdict(&verdict(&means));
     page.terms(&[Term::Id, Term::Ood, Term::Alpha]);
+    page.facts(&facts(results, &means));
     frontier(&mut page, results, &means);
     page.section("Table");
     let (names, rows) = cells(results, true);
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    page.table(&names, &rows, &[]);
+    page.sortable(&names, &rows, &cells(results, false).1);
     page.caption(&explained(results));
     differences(&mut page, results);
     tried(&mut page, results);
     page.finish()
+}
+
+/// The best methods.
+fn verdict(means: &[Mean]) -> String {
+    let best = |value: &dyn Fn(&Mean) -> Option<f64>| {
+        let values = means.iter().filter_map(|mean| Some((mean.title, value(mean)?)));
+        values.reduce(|best, one| if one.1 > best.1 { one } else { best })
+    };
+    let said = |what: &str, best: Option<(&str, f64)>| {
+        best.map(|(title, value)| format!("Highest {what}: {title}, {}. ", percent(value))).unwrap_or_default()
+    };
+    let id = best(&|mean| Some(mean.figure(|figures| Some(figures.id))?.value));
+    let ood = best(&|mean| Some(mean.figure(|figures| figures.ood_average)?.value));
+    let failed = means.iter().filter(|mean| !mean.errors.is_empty()).map(|mean| mean.title).collect::<Vec<_>>();
+    let failed = if failed.is_empty() { String::new() } else { format!("Not complete: {}.", failed.join(", ")) };
+    let text = format!("{}{}{failed}", said("in distribution", id), said("OOD average", ood));
+    if text.is_empty() { "No method could be measured.".to_owned() } else { text.trim_end().to_owned() }
+}
+
+/// In and out of distribution of the methods that the others are judged by.
+fn facts(results: &Results, means: &[Mean]) -> Vec<(String, String)> {
+    let shown = [ZERO_SHOT, results.full_fine_tuning, "r-adapter"];
+    let fact = |name: &str| {
+        let mean = means.iter().find(|mean| mean.method == name)?;
+        let id = percent(mean.figure(|figures| Some(figures.id))?.value);
+        Some(match mean.figure(|figures| figures.ood_average) {
+            Some(ood) => (format!("{}, ID / OOD", mean.title), format!("{id} / {}", percent(ood.value))),
+            None => (mean.title.to_owned(), id),
+        })
+    };
+    shown.into_iter().filter_map(fact).collect()
 }
 
 fn frontier(page: &mut Page, results: &Results, means: &[Mean]) {
@@ -94,13 +127,13 @@ fn tried(page: &mut Page, results: &Results) {
         return;
     }
     page.section("Settings tried");
-    let percent = |value: Option<f64>| value.map_or_else(String::new, radapter_report::percent);
+    let text = |value: Option<f64>| value.map_or_else(String::new, percent);
     let rows: Vec<Vec<String>> = results
         .tried
         .iter()
         .map(|one| {
             let error = one.error.clone().unwrap_or_default();
-            vec![one.method.to_owned(), one.settings.join(", "), one.seed.to_string(), percent(one.validation), error]
+            vec![one.method.to_owned(), one.settings.join(", "), one.seed.to_string(), text(one.validation), error]
         })
         .collect();
     page.table(&["method", "settings", "seed>", "validation>", "note"], &rows, &[]);
