@@ -4,7 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::support::{CLASSES, Folder, Invocation, classes_folder, radapter, tiny_model, write_suite};
+#[cfg(unix)]
+use super::resume::{steps, wait_for};
+use super::retrieval::flickr;
+use super::segmentation::streets;
+use crate::support::{CLASSES, Done, Folder, Invocation, classes_folder, radapter, tiny_model, write_suite};
 
 /// A model, training images and a suite.
 struct Data(Folder);
@@ -23,13 +27,16 @@ impl Data {
     }
 
     fn compare(&self, words: &str) -> Invocation {
-        radapter(&format!(
-            "compare --device cpu --steps 2 --set batch_size=8 --set val_fraction=0.25 --alphas 0,0.5,1 {words}"
-        ))
-        .with("--model", self.0.join("model"))
-        .with("--train", self.0.join("images"))
-        .with("--suite", self.0.join("suite/suite.toml"))
-        .with("--out", self.out())
+        self.with_steps(2, words)
+    }
+
+    fn with_steps(&self, steps: usize, words: &str) -> Invocation {
+        let settings = format!("--steps {steps} --set batch_size=8 --set val_fraction=0.25 --alphas 0,0.5,1");
+        radapter(&format!("compare --device cpu {settings} {words}"))
+            .with("--model", self.0.join("model"))
+            .with("--train", self.0.join("images"))
+            .with("--suite", self.0.join("suite/suite.toml"))
+            .with("--out", self.out())
     }
 
     fn results(&self) -> Value {
@@ -102,7 +109,7 @@ fn all_methods_stand_beside_zero_shot_and_a_second_start_runs_nothing() {
     assert!(csv.starts_with("method,alpha,near (ID),far,part,OOD average,"), "{csv}");
     assert_eq!(csv.lines().count(), 1 + methods.len());
     let report = std::fs::read_to_string(data.out().join("report.html")).unwrap();
-    assert!(report.contains("<svg") && report.contains("Paired differences") && !report.contains("src="));
+    assert!(report.contains("<svg") && report.contains("Against full fine-tuning") && !report.contains("src="));
     assert_eq!(data.0.names("out/mixed"), ["soup-full", "stock-full"], "those of LiNeS are not kept");
 
     let again = data.compare(ALL).succeed();
@@ -119,6 +126,13 @@ fn all_methods_stand_beside_zero_shot_and_a_second_start_runs_nothing() {
         assert!(mended.stderr.contains(part), "{}", mended.stderr);
     }
     assert!(!mended.stderr.contains("measuring full-seed0"), "{}", mended.stderr);
+
+    // A run without its weights is named, and the rest stands.
+    std::fs::remove_file(data.out().join("runs/flyp-seed0/weights.safetensors")).unwrap();
+    let damaged = data.compare(ALL).fail(1, &["1 part failed"]);
+    assert!(damaged.stdout.contains("flyp-seed0` is damaged; remove its folder"), "{}", damaged.stdout);
+    std::fs::remove_dir_all(data.out().join("runs/flyp-seed0")).unwrap();
+    data.compare(ALL).succeed();
 
     refuse_others(&data);
 }
@@ -174,7 +188,6 @@ fn senseless_comparisons_are_refused_before_anything_is_trained() {
     let of_retrieval = "full fine-tuning of retrieval is flyp";
     radapter("compare retrieval --model m --methods full --captions x --out y -- --captions z")
         .fail(2, &[of_retrieval]);
-    radapter("compare retrieval --model m --captions x --out y --suite z").fail(1, &["`m`"]);
     assert!(!data.out().exists());
 }
 
@@ -191,4 +204,66 @@ fn a_dry_run_prints_the_runs_and_finds_missing_data() {
     data.compare("").fail(1, &["images"]);
     std::fs::remove_dir_all(data.0.join("model")).unwrap();
     data.compare("--dry-run").fail(1, &["model"]);
+}
+
+/// Checks the rows of a comparison of these methods, whose test data are of one kind.
+fn check_one_kind(done: &Done, out: &Path, methods: &[&str]) {
+    let results = read(&out.join("results.json"));
+    let found: Vec<&str> =
+        results["rows"].as_array().unwrap().iter().map(|row| row["method"].as_str().unwrap()).collect();
+    assert_eq!(found, methods, "{}", done.stderr);
+    for row in results["rows"].as_array().unwrap() {
+        assert!(row["figures"]["id"].is_number() && row["figures"]["ood_average"].is_null(), "{row}");
+    }
+    assert!(!done.stdout.contains("OOD"), "{}", done.stdout);
+    let report = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(report.contains("over alpha") && !report.contains("Against"), "{report}");
+}
+
+#[test]
+fn retrieval_is_compared_on_what_eval_is_given() {
+    let (flickr, folder) = (flickr(), Folder::new());
+    let compare = |more: &str| {
+        let words = "compare retrieval --device cpu --methods r-adapter,flyp,lines,soup --seeds 0,1 --steps 1 --alphas 0,1 --split \
+                     train --val-split val";
+        let command = flickr.captions(radapter(&format!("{words} {more}"))).with("--model", flickr.0.join("model"));
+        command.with("--out", folder.join("out"))
+    };
+    compare("--suite z").fail(2, &["has no suites"]);
+    compare("").fail(2, &["no test data", "eval retrieval", "`--`"]);
+    compare("--max-captions 1").args(["--", "--captions", "x"]).fail(2, &["max_captions", "lines", "`--max-captions`"]);
+    compare("").args(["--", "--captions", "missing.json"]).fail(1, &["missing.json"]);
+    let done = flickr.captions(compare("").args(["--", "--split", "test"])).succeed();
+    let methods = ["zero-shot", "r-adapter", "r-adapter", "flyp", "flyp", "lines", "lines", "soup"];
+    check_one_kind(&done, &folder.join("out"), &methods);
+}
+
+#[test]
+fn segmentation_is_compared_on_what_eval_is_given() {
+    let (streets, folder) = (streets(), Folder::new());
+    let words = "compare segmentation --device cpu --methods r-adapter,ovseg,wise-ft,stock --seeds 0,1 --steps 1 --alphas 0,1 \
+                 --set batch_size=8 --set min_area=16";
+    let command = streets.annotated(radapter(words).with("--model", streets.0.join("model")), "train");
+    let command = command.with("--out", folder.join("out")).args(["--", "--proposals", "ground-truth"]);
+    let done = streets.annotated(command, "val").succeed();
+    let methods = ["zero-shot", "r-adapter", "r-adapter", "ovseg", "ovseg", "wise-ft", "wise-ft", "stock"];
+    check_one_kind(&done, &folder.join("out"), &methods);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_comparison_saves_its_run_and_goes_on_with_it() {
+    let data = Data::new();
+    for begins in ["training full", "resuming full"] {
+        let mut child = data.with_steps(100_000, "--methods full --seeds 0").spawn_with_stderr(&data.0.join("log"));
+        let log = || std::fs::read_to_string(data.0.join("log")).unwrap();
+        let run = data.out().join("runs/full-seed0");
+        wait_for(&run, steps(&run) + 2, &mut child);
+        let id = child.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{}", log());
+        assert!(log().contains(begins) && log().contains("run the same command again"), "{}", log());
+        let of_run = std::fs::read_to_string(data.out().join("logs/full-seed0.log")).unwrap();
+        assert!(of_run.contains("interrupted after step"), "{of_run}");
+    }
 }

@@ -11,7 +11,7 @@ const LONG: &str =
     "--set epochs=12 --set batch_size=4 --set lr=0.005 --set adapter.rank=2 --set save_every=3 --set workers=2";
 
 /// Number of training steps in a run's metrics.
-fn steps(run: &Path) -> usize {
+pub(super) fn steps(run: &Path) -> usize {
     let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default();
     text.lines().filter(|line| line.contains("\"train\"")).count()
 }

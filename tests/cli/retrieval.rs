@@ -10,7 +10,7 @@ use crate::support::{Folder, Invocation, drawn, embeddings, radapter, tiny_model
 const COLOURS: [&str; 3] = ["red", "green", "blue"];
 
 /// Images with captions, in Karpathy's format and as TSV, and a finished run on them.
-struct Flickr(Folder);
+pub(super) struct Flickr(pub(super) Folder);
 
 impl Flickr {
     fn new() -> Self {
@@ -36,7 +36,7 @@ impl Flickr {
         Self(folder)
     }
 
-    fn captions(&self, command: Invocation) -> Invocation {
+    pub(super) fn captions(&self, command: Invocation) -> Invocation {
         command.with("--captions", self.0.join("captions.json")).with("--images", self.0.join("images"))
     }
 
@@ -52,7 +52,7 @@ impl Flickr {
     }
 }
 
-fn flickr() -> &'static Flickr {
+pub(super) fn flickr() -> &'static Flickr {
     static FLICKR: LazyLock<Flickr> = LazyLock::new(|| {
         let flickr = Flickr::new();
         flickr.training("run", "--set epochs=2").succeed();

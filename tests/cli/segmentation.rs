@@ -16,7 +16,7 @@ const WIDTH: u32 = 40;
 const HEIGHT: u32 = 24;
 
 /// Images of two colours side by side with their label maps and captions, and a finished run on them.
-struct Streets(Folder);
+pub(super) struct Streets(pub(super) Folder);
 
 fn label(index: u32, x: u32) -> u8 {
     let first = index % 4;
@@ -53,7 +53,7 @@ impl Streets {
         Self(folder)
     }
 
-    fn annotated(&self, command: Invocation, part: &str) -> Invocation {
+    pub(super) fn annotated(&self, command: Invocation, part: &str) -> Invocation {
         let command = command.with("--images", self.0.join(&format!("images/{part}")));
         let command = command.with("--annotations", self.0.join(&format!("annotations/{part}")));
         command.with("--classes", self.0.join("classes.txt"))
@@ -75,7 +75,7 @@ impl Streets {
     }
 }
 
-fn streets() -> &'static Streets {
+pub(super) fn streets() -> &'static Streets {
     static STREETS: LazyLock<Streets> = LazyLock::new(|| {
         let streets = Streets::new();
         let training = streets.annotated(streets.training("run", "--set epochs=2"), "train");

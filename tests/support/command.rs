@@ -63,7 +63,7 @@ impl Invocation {
     }
 
     /// Starts the command without waiting, with stderr in a file.
-    #[cfg(feature = "remote")]
+    #[cfg(any(unix, feature = "remote"))]
     pub(crate) fn spawn_with_stderr(mut self, path: &std::path::Path) -> Child {
         let file = std::fs::File::create(path).unwrap();
         self.command.stdout(Stdio::null()).stderr(file).spawn().unwrap()

@@ -10,7 +10,8 @@ mod text;
 pub use axis::Scale;
 
 /// Colours distinct to colour-blind readers (Okabe and Ito), darkened for a white background.
-const COLOURS: [&str; 8] = ["#0072b2", "#d55e00", "#008a64", "#be5a96", "#464646", "#b37d00", "#3b8fc4", "#785a28"];
+const COLOURS: [&str; 10] =
+    ["#0072b2", "#d55e00", "#008a64", "#be5a96", "#464646", "#b37d00", "#3b8fc4", "#785a28", "#6a3d9a", "#5f7f00"];
 
 /// Width in pixels of a chart that fills the page, of one of two side by side, and of either on a small screen. A chart is laid out
 /// for each, because text of a chart that is scaled down becomes too small to read.

@@ -75,6 +75,11 @@ impl Contender {
         matches!(self.made, Made::Soup | Made::Stock)
     }
 
+    /// Whether its models are checkpoints, and not runs at some alpha.
+    pub(crate) fn is_checkpoint(&self) -> bool {
+        matches!(self.made, Made::Layerwise | Made::Soup | Made::Stock)
+    }
+
     /// The method whose runs it uses: itself if it is trained.
     pub(crate) fn parent(&'static self, task: &dyn AnyTask) -> anyhow::Result<&'static Contender> {
         let name = match self.made {

@@ -13,7 +13,7 @@ struct Planned {
     training: Training,
     /// The seconds that it took; `None` if it is not finished.
     took: Option<f64>,
-    has_begun: bool,
+    state: &'static str,
 }
 
 fn planned(work: &Work<'_>, contenders: &[&'static Contender]) -> anyhow::Result<Vec<Planned>> {
@@ -21,8 +21,13 @@ fn planned(work: &Work<'_>, contenders: &[&'static Contender]) -> anyhow::Result
     for parent in parents(work.args, contenders)? {
         for training in work.trainings(parent) {
             let dir = work.run_dir(&training);
-            let took = Trained::open(&training, &dir)?.map(|run| run.report.seconds);
-            all.push(Planned { has_begun: dir.exists(), training, took });
+            let (state, took) = match Trained::open(&training, &dir) {
+                Ok(Some(run)) => ("finished", Some(run.report.seconds)),
+                Ok(None) if dir.exists() => ("to resume", None),
+                Ok(None) => ("to train", None),
+                Err(_) => ("damaged", None),
+            };
+            all.push(Planned { training, took, state });
         }
     }
     Ok(all)
@@ -39,18 +44,17 @@ pub(super) fn print(work: &Work<'_>, contenders: &[&'static Contender]) -> anyho
     let mut table = Table::new(&["run", "state", "seconds>"]);
     let (mut known, mut unknown) = (0.0, 0_usize);
     for one in &planned {
-        let (state, seconds) = match (one.took, mean(&planned, one.training.contender)) {
-            (Some(took), _) => ("finished", format!("{took:.1}")),
+        let seconds = match (one.took, mean(&planned, one.training.contender)) {
+            (Some(took), _) => format!("{took:.1}"),
             (None, mean) => {
                 match mean {
                     Some(mean) => known += mean,
                     None => unknown += 1,
                 }
-                let state = if one.has_begun { "to resume" } else { "to train" };
-                (state, mean.map_or_else(|| "not known".to_owned(), |mean| format!("about {mean:.1}")))
+                mean.map_or_else(|| "not known".to_owned(), |mean| format!("about {mean:.1}"))
             }
         };
-        table.row([one.training.title(), state.to_owned(), seconds]);
+        table.row([one.training.title(), one.state.to_owned(), seconds]);
     }
     let left = planned.iter().filter(|one| one.took.is_none()).count();
     let measurements = work.measurements(contenders)?;

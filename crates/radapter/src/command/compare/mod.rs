@@ -1,5 +1,6 @@
 //! `compare`: several methods trained and measured on the same data, each run a child process.
 
+mod check;
 mod child;
 pub(crate) mod contender;
 mod differences;
@@ -17,16 +18,12 @@ use std::path::Path;
 
 use anyhow::Context;
 use radapter_experiments::quickstart;
-use radapter_methods::METHODS;
-use radapter_settings::Settings;
 
 use super::args::{CompareArgs, ModelRef};
-use super::failure::Usage;
-use super::measure::{Training, suite_of};
 use super::run::train as training;
-use super::{Session, interrupt, model, output};
+use super::{Session, interrupt, output};
 use child::Children;
-use contender::{Contender, Made};
+use contender::Contender;
 use results::{Results, Tried};
 use spec::Spec;
 use train::Runs;
@@ -54,19 +51,20 @@ struct Work<'a> {
 pub(super) fn run(args: &CompareArgs, session: &Session) -> anyhow::Result<()> {
     let common = &args.common;
     let contenders = contender::chosen(args.task, &common.methods, common.seeds.len())?;
-    let training::Asked { settings, model } = checked(args, &contenders)?;
+    let training::Asked { settings, model } = check::settings(args, &contenders)?;
     let model = model.context("no model: give --model, or `model` in the file of --config")?;
     let spec = Spec::new(args, &model, &settings)?;
     spec.check(&common.out)?;
     if common.dry_run {
-        check_data(args, &model, &settings, session)?;
+        check::data(args, &model, &settings, session)?;
         return dry_run::print(&Work::new(args, &model, session, Default::default()), &contenders);
     }
-    let _lock = spec.begin(&common.out)?;
     let mut work = Work::new(args, &model, session, interrupt::watch()?);
     if !dry_run::is_trained(&work, &contenders)? {
-        check_data(args, &model, &settings, session)?;
+        check::data(args, &model, &settings, session)?;
     }
+    // Not before the data are found, so that a mistake in them can be mended in the same directory.
+    let _lock = spec.begin(&common.out)?;
     for folder in ["runs", "measured", "mixed", "predictions", "logs"] {
         output::make_dir(&common.out.join(folder))?;
     }
@@ -86,43 +84,6 @@ pub(super) fn run(args: &CompareArgs, session: &Session) -> anyhow::Result<()> {
     }
 }
 
-/// The settings of the runs, checked for each method and each combination of the grid.
-fn checked(args: &CompareArgs, contenders: &[&'static Contender]) -> anyhow::Result<training::Asked> {
-    let common = &args.common;
-    let asked = training::asked(&args.training())?;
-    for (key, flag) in [("method", "--methods"), ("seed", "--seeds")] {
-        if asked.settings.get(key).is_some() {
-            let message =
-                format!("`{key}` in {}: a comparison sets it for each run; use {flag}", asked.settings.origin(key));
-            return Err(Usage(message).into());
-        }
-    }
-    let mut seeds = common.seeds.clone();
-    seeds.sort_unstable();
-    seeds.dedup();
-    if seeds.len() != common.seeds.len() {
-        return Err(Usage("--seeds names a seed twice; give each once".into()).into());
-    }
-    grid::check(&common.grid)?;
-    for axis in &common.grid {
-        if args.flags.iter().any(|(key, _)| *key == axis.key) {
-            return Err(Usage(format!("--grid and a flag both set `{}`; give it once", axis.key)).into());
-        }
-    }
-    for contender in parents(args, contenders)? {
-        let Made::Trained { method, settings, .. } = contender.made else { continue };
-        for point in grid::points(contender, &common.grid) {
-            let mut own = Settings::default();
-            let words = settings.iter().map(|word| (*word).to_owned()).chain(grid::words(&point));
-            words.into_iter().try_for_each(|word| own.assign(&word))?;
-            own.put("method", method.into(), "--methods")?;
-            let all = args.task.settings().join(asked.settings.clone(), own)?;
-            args.task.check(METHODS, &all).with_context(|| format!("{} cannot be trained", contender.name))?;
-        }
-    }
-    Ok(asked)
-}
-
 /// The methods that are trained for others, each once.
 fn parents(args: &CompareArgs, contenders: &[&'static Contender]) -> anyhow::Result<Vec<&'static Contender>> {
     let mut parents: Vec<&Contender> = Vec::new();
@@ -133,41 +94,6 @@ fn parents(args: &CompareArgs, contenders: &[&'static Contender]) -> anyhow::Res
         }
     }
     Ok(parents)
-}
-
-/// Reads the training data and lists the test data, so that what is missing is found before the first run.
-fn check_data(args: &CompareArgs, model: &ModelRef, settings: &Settings, session: &Session) -> anyhow::Result<()> {
-    let base = model::checkpoint(model, &args.common.arch)?;
-    let plan = training::prepared(session, base, None, |inputs| args.task.plan(inputs, settings))?;
-    for warning in plan.warnings() {
-        tracing::warn!("{warning}");
-    }
-    if let Some(open) = suite_of(args.task.name(), &args.suite())? {
-        open(&args.suite(), Training::New(&*plan))?;
-    }
-    check_eval(args)
-}
-
-/// Checks the arguments of `eval` and the paths among them.
-fn check_eval(args: &CompareArgs) -> anyhow::Result<()> {
-    let words = &args.common.eval;
-    if args.common.suite.is_none() && words.is_empty() {
-        let message = match args.task.has_classifier() {
-            true => "no test data; give --suite FILE, or `-- --data DIR` for a single set".to_owned(),
-            false => format!("no test data; give those of `radapter eval {}` after `--`", args.task.name()),
-        };
-        return Err(Usage(message).into());
-    }
-    for pair in words.windows(2) {
-        let is_path = ["--data", "--suite", "--root", "--captions", "--images", "--annotations"]
-            .iter()
-            .any(|flag| pair[0] == *flag);
-        let path = Path::new(&pair[1]);
-        if is_path && !path.exists() && path != Path::new("imagenet") {
-            anyhow::bail!("{} {}: there is no such file or directory", pair[0].display(), path.display());
-        }
-    }
-    Ok(())
 }
 
 impl<'a> Work<'a> {

@@ -1,6 +1,6 @@
 //! The report of a comparison.
 
-use radapter_report::{Frontier, FrontierPoint, Page, Term, counted, percent, points};
+use radapter_report::{Chart, Frontier, FrontierPoint, Mark, Page, Scale, Series, Term, counted, percent};
 
 use super::contender::ZERO_SHOT;
 use super::results::{Difference, Estimate, Results};
@@ -11,14 +11,18 @@ pub(super) fn page(results: &Results) -> String {
     let means = means(results);
     let seeds = counted(results.seeds.len(), "seed", "seeds");
     let lead = format!(
-        "{} of {}, fine-tuned by several methods on the same data ({seeds}) and measured on the same test data.",
-        results.measure, results.model
+        "The model {}, fine-tuned by several methods on the same data ({seeds}) and measured on the same test data: {}.",
+        results.model, results.measure
     );
     let mut page = Page::new("Comparison of methods", &lead);
-    page.verdict(&verdict(&means));
-    page.terms(&[Term::Id, Term::Ood, Term::Alpha]);
+    page.verdict(&verdict(results, &means));
+    page.terms(if results.has_ood() { &[Term::Id, Term::Ood, Term::Alpha] } else { &[Term::Alpha] });
     page.facts(&facts(results, &means));
-    frontier(&mut page, results, &means);
+    if results.has_ood() {
+        frontier(&mut page, results, &means)
+    } else {
+        curves(&mut page, results, &means)
+    }
     page.section("Table");
     let (names, rows) = cells(results, true);
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -30,7 +34,7 @@ pub(super) fn page(results: &Results) -> String {
 }
 
 /// The best methods.
-fn verdict(means: &[Mean]) -> String {
+fn verdict(results: &Results, means: &[Mean]) -> String {
     let best = |value: &dyn Fn(&Mean) -> Option<f64>| {
         let values = means.iter().filter_map(|mean| Some((mean.title, value(mean)?)));
         values.reduce(|best, one| if one.1 > best.1 { one } else { best })
@@ -42,7 +46,11 @@ fn verdict(means: &[Mean]) -> String {
     let ood = best(&|mean| Some(mean.figure(|figures| figures.ood_average)?.value));
     let failed = means.iter().filter(|mean| !mean.errors.is_empty()).map(|mean| mean.title).collect::<Vec<_>>();
     let failed = if failed.is_empty() { String::new() } else { format!("Not complete: {}.", failed.join(", ")) };
-    let text = format!("{}{}{failed}", said("in distribution", id), said("OOD average", ood));
+    let text = format!(
+        "{}{}{failed}",
+        said(if results.has_ood() { "in distribution" } else { results.measure }, id),
+        said("OOD average", ood)
+    );
     if text.is_empty() { "No method could be measured.".to_owned() } else { text.trim_end().to_owned() }
 }
 
@@ -60,11 +68,36 @@ fn facts(results: &Results, means: &[Mean]) -> Vec<(String, String)> {
     shown.into_iter().filter_map(fact).collect()
 }
 
-fn frontier(page: &mut Page, results: &Results, means: &[Mean]) {
-    let has_ood = means.iter().any(|mean| mean.figure(|figures| figures.ood_average).is_some());
-    if !has_ood {
-        return;
+/// Each method with a free alpha over it, where there is one kind of test data.
+fn curves(page: &mut Page, results: &Results, means: &[Mean]) {
+    let series = means.iter().enumerate().filter_map(|(index, mean)| {
+        let curve = mean.curve(|figures| Some(figures.id));
+        let points = curve.iter().map(|(alpha, value)| (*alpha, value.value)).collect();
+        let bars = curve.iter().filter(|_| mean.rows.len() > 1).map(|(_, value)| (value.low, value.high)).collect();
+        (curve.len() > 1).then(|| Series::new(mean.title, index, Mark::Dots, points).with_bars(bars))
+    });
+    let chart = Chart {
+        title: format!("{} over alpha", results.measure),
+        x: ("alpha (0: the base model, 1: all of the tuning)".to_owned(), Scale::Plain),
+        y: (results.measure.to_owned(), Scale::Percent),
+        series: series.collect(),
+    };
+    if !chart.series.is_empty() {
+        page.section("Over alpha");
+        page.charts(&[chart]);
+        page.caption(spread(results));
     }
+}
+
+/// What the error bars are.
+fn spread(results: &Results) -> &'static str {
+    match results.seeds.len() {
+        1 => "One seed, so that the spread is not known.",
+        _ => "Means over the seeds; bars reach from the lowest to the highest seed.",
+    }
+}
+
+fn frontier(page: &mut Page, results: &Results, means: &[Mean]) {
     let mut frontier = Frontier::new().of(results.measure);
     for mean in means {
         let curve: Vec<(Option<f64>, Estimate, Estimate)> = match mean.curve(|figures| Some(figures.id)) {
@@ -93,10 +126,7 @@ fn frontier(page: &mut Page, results: &Results, means: &[Mean]) {
     }
     page.section("In distribution against out of distribution");
     page.charts(&[frontier.chart("Up and to the right is better", &results.id)]);
-    page.caption(match results.seeds.len() {
-        1 => "One seed, so that the spread is not known.",
-        _ => "Means over the seeds; bars reach from the lowest to the highest seed of the OOD average.",
-    });
+    page.caption(&format!("{} Curves begin at the base model.", spread(results)));
 }
 
 /// Differences to zero-shot and to full fine-tuning.
@@ -104,21 +134,26 @@ fn differences(page: &mut Page, results: &Results) {
     if results.differences.is_empty() {
         return;
     }
-    page.section("Paired differences");
     let cell = |estimate: &Estimate| {
-        let Estimate { value, low, high } = *estimate;
-        format!("{} [{:+.1}, {:+.1}]", points(value), 100.0 * low, 100.0 * high).replace('-', "\u{2212}")
+        let [value, low, high] =
+            [estimate.value, estimate.low, estimate.high].map(|value| format!("{:+.1}", 100.0 * value));
+        format!("{value} [{low}, {high}]").replace("+0.0", "0.0").replace("-0.0", "0.0").replace('-', "\u{2212}")
     };
     let row = |difference: &Difference| {
-        let Difference { method, against, id, ood_average } = difference;
-        vec![(*method).to_owned(), (*against).to_owned(), cell(id), ood_average.as_ref().map_or_else(String::new, cell)]
+        let ood = difference.ood_average.as_ref().map_or_else(String::new, cell);
+        vec![difference.method.to_owned(), cell(&difference.id), ood]
     };
-    let rows: Vec<Vec<String>> = results.differences.iter().map(row).collect();
-    page.table(&["method", "against", "ID>", "OOD average>"], &rows, &[]);
-    page.caption(&format!(
-        "Differences on the same images, means over the seeds, with 95 % intervals by the bootstrap over images. The intervals do \
-         not contain the spread of training runs, which the table shows. {ZERO_SHOT} is the base model."
-    ));
+    for (against, title) in [(ZERO_SHOT, "Against zero-shot"), (results.full_fine_tuning, "Against full fine-tuning")] {
+        let rows: Vec<Vec<String>> = results.differences.iter().filter(|one| one.against == against).map(row).collect();
+        if !rows.is_empty() {
+            page.section(title);
+            page.table(&["method", "ID>", "OOD average>"], &rows, &[]);
+        }
+    }
+    page.caption(
+        "Differences in percentage points on the same images, means over the seeds, with 95 % intervals by the bootstrap over images. \
+         The intervals do not contain the spread of training runs, which the table shows.",
+    );
 }
 
 /// The combinations of the grid.

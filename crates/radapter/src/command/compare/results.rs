@@ -190,6 +190,11 @@ impl Results {
         rows + tried.count()
     }
 
+    /// Whether there are test data of other distributions.
+    pub(super) fn has_ood(&self) -> bool {
+        self.rows.iter().any(|row| row.figures.as_ref().is_some_and(|figures| figures.ood_average.is_some()))
+    }
+
     /// The methods in the order of the rows.
     pub(super) fn methods(&self) -> Vec<&'static str> {
         let mut methods: Vec<&'static str> = self.rows.iter().map(|row| row.method).collect();

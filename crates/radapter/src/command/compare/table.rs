@@ -83,10 +83,11 @@ fn fraction(name: impl Into<String>, value: impl Fn(&Figures) -> Option<f64> + '
 
 fn columns(results: &Results, means: &[Mean]) -> Vec<Column> {
     let plain = |text: String| Some((text.clone(), text));
+    let id = if results.has_ood() { format!("{} (ID)>", results.id) } else { format!("{}>", results.measure) };
     let mut columns = vec![
         column("method", |mean| Some((mean.method.to_owned(), mean.method.to_owned()))),
         column("alpha>", move |mean| plain(mean.alpha())),
-        fraction(format!("{} (ID)>", results.id), |figures| Some(figures.id)),
+        fraction(id, |figures| Some(figures.id)),
     ];
     let first = means.iter().flat_map(|mean| &mean.rows).find_map(|row| row.figures.as_ref());
     for (index, set) in first.iter().flat_map(|figures| figures.ood.iter().enumerate()) {
@@ -176,7 +177,7 @@ pub(super) fn explained(results: &Results) -> String {
         count => format!("means of {count} seeds \u{b1} half of their range; soups and Model Stock are one model"),
     };
     format!(
-        "{}; {seeds}. Seconds, memory and parameters are those of training; a mix of seeds has the seconds of all its runs.",
+        "Figures: {}, {seeds}. Seconds, memory and parameters are those of training; a mix of seeds has the seconds of all its runs.",
         results.measure
     )
 }

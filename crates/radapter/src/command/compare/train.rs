@@ -152,7 +152,8 @@ impl Work<'_> {
     /// Trains a run, resumes it, or opens the finished one.
     fn train(&self, training: &Training) -> anyhow::Result<Trained> {
         let (name, dir) = (training.name(), self.run_dir(training));
-        if let Some(done) = Trained::open(training, &dir)? {
+        let damaged = || format!("the run `{0}` is damaged; remove its folder to train it again", dir.display());
+        if let Some(done) = Trained::open(training, &dir).with_context(damaged)? {
             return Ok(done);
         }
         let mut arguments = vec![OsString::from("train")];
