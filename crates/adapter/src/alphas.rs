@@ -330,7 +330,7 @@ mod tests {
             let text = serde_json::to_string(&stored).unwrap();
             assert_eq!(serde_json::from_str::<Alphas>(&text).unwrap(), stored, "{text}");
         }
-        let mut config = radapter_clip::config::ClipConfig::vit_b_32();
+        let mut config = radapter_clip::config::ClipConfig::preset("ViT-B-32").unwrap();
         (config.vision.layers, config.text.layers) = (2, 2);
         let message = alphas.check_fits(&config).unwrap_err().to_string();
         assert!(message.contains("text.attn = 1 values") && message.contains("2 blocks"), "{message}");

@@ -107,7 +107,7 @@ const FULL: &str = "full fine-tuning";
 
 /// The name of the method that is full fine-tuning for a task.
 pub(crate) fn full_fine_tuning(task: &dyn AnyTask) -> anyhow::Result<&'static str> {
-    quickstart(task.name()).map(|quickstart| quickstart.full_fine_tuning).map_err(anyhow::Error::from)
+    Ok(quickstart(task.name())?.full_fine_tuning)
 }
 
 /// The contender with this name.

@@ -23,10 +23,24 @@ struct Record {
     /// The runs that the model came from. One that was trained again has another report.
     of: Vec<(String, Report)>,
     seconds: f64,
-    /// The seconds that mixing took, and the size of the result.
-    mixing: Option<(f64, u64)>,
+    mixing: Option<Mixing>,
     /// What `eval --json` printed.
     eval: Value,
+}
+
+/// What mixing took.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Mixing {
+    seconds: f64,
+    /// Size of the result.
+    bytes: u64,
+}
+
+/// The outcome of a measurement.
+struct Measured {
+    name: String,
+    figures: Figures,
+    mixing: Option<Mixing>,
 }
 
 /// A model to measure.
@@ -125,7 +139,7 @@ impl Work<'_> {
     /// The base model; independent of what was trained.
     fn base(&mut self, run: &Trained) -> anyhow::Result<Figures> {
         let from = From::Run(run.dir.clone(), 0.0);
-        Ok(self.measure(Model { name: ZERO_SHOT.to_owned(), of: &[], from, is_reported: true })?.0)
+        Ok(self.measure(Model { name: ZERO_SHOT.to_owned(), of: &[], from, is_reported: true })?.figures)
     }
 
     /// The row of a method with one seed.
@@ -137,34 +151,28 @@ impl Work<'_> {
             _ => (1.0, true),
         };
         let mut row = Row::new(contender.name, Some(run.seed));
-        let (name, figures, mixing) = self.at(contender, run, alpha, true)?;
+        let Measured { name, figures, mixing } = self.at(contender, run, alpha, true)?;
         row.predictions = self.predictions(&name);
         row.figures = Some(figures.clone());
         row.validation = if matches!(contender.made, Made::Trained { .. }) { run.validation } else { None };
         row.cost = run.cost();
-        row.cost.seconds += mixing.map_or(0.0, |(seconds, _)| seconds);
+        row.cost.seconds += mixing.map_or(0.0, |mixing| mixing.seconds);
         if has_curve {
             row.alpha =
                 Some(if matches!(contender.made, Made::Layerwise) { format!("0..{alpha}") } else { alpha.to_string() });
             for at in self.args.common.alphas.get()?.into_iter().map(radapter_adapter::Alpha::get) {
-                let figures = if at == alpha { figures.clone() } else { self.at(contender, run, at, false)?.1 };
+                let figures = if at == alpha { figures.clone() } else { self.at(contender, run, at, false)?.figures };
                 row.curve.push(CurvePoint { alpha: at, figures });
             }
         }
         Ok(row)
     }
 
-    /// A run at an alpha: the name of the measurement, the figures, and what mixing took.
-    fn at(
-        &mut self,
-        contender: &Contender,
-        run: &Trained,
-        alpha: f64,
-        is_reported: bool,
-    ) -> anyhow::Result<(String, Figures, Option<(f64, u64)>)> {
+    /// A run at an alpha.
+    fn at(&mut self, contender: &Contender, run: &Trained, alpha: f64, is_reported: bool) -> anyhow::Result<Measured> {
         if alpha == 0.0 && !is_reported {
             // All methods begin at the base model.
-            return Ok((ZERO_SHOT.to_owned(), self.base(run)?, None));
+            return Ok(Measured { name: ZERO_SHOT.to_owned(), figures: self.base(run)?, mixing: None });
         }
         let (name, from) = if matches!(contender.made, Made::Layerwise) {
             let tuned = run.dir.clone().into_os_string();
@@ -174,8 +182,7 @@ impl Work<'_> {
         } else {
             (format!("{}-alpha{alpha}", run.name), From::Run(run.dir.clone(), alpha))
         };
-        let (figures, mixing) = self.measure(Model { name: name.clone(), of: &[run], from, is_reported })?;
-        Ok((name, figures, mixing))
+        self.measure(Model { name, of: &[run], from, is_reported })
     }
 
     /// The row of a mix of the seeds.
@@ -191,8 +198,8 @@ impl Work<'_> {
         arguments.extend(dirs);
         let name = format!("{}-{}{}", contender.name, parent.name, file_part(&runs.point));
         let from = From::Mix { arguments, stays: true };
-        let (figures, mixing) = self.measure(Model { name: name.clone(), of: &members, from, is_reported: true })?;
-        let (seconds, bytes) = mixing.unwrap_or_default();
+        let Measured { name, figures, mixing } = self.measure(Model { name, of: &members, from, is_reported: true })?;
+        let Mixing { seconds, bytes } = mixing.unwrap_or_default();
         let costs: Vec<Cost> = members.iter().map(|run| run.cost()).collect();
         let mut row = Row::new(contender.name, None);
         row.settings = words(&runs.point);
@@ -213,7 +220,7 @@ impl Work<'_> {
     }
 
     /// Measures a model, or reads what it was measured at.
-    fn measure(&mut self, model: Model<'_>) -> anyhow::Result<(Figures, Option<(f64, u64)>)> {
+    fn measure(&mut self, model: Model<'_>) -> anyhow::Result<Measured> {
         let path = self.out().join("measured").join(format!("{}.json", model.name));
         let of: Vec<(String, Report)> = model.of.iter().map(|run| (run.name.clone(), run.report.clone())).collect();
         let predictions = self.predictions(&model.name).filter(|_| model.is_reported);
@@ -230,7 +237,7 @@ impl Work<'_> {
         };
         let (id, figures) = Figures::of_eval(&record.eval)?;
         self.id = id;
-        Ok((figures, record.mixing))
+        Ok(Measured { name: model.name, figures, mixing: record.mixing })
     }
 
     fn measured(
@@ -262,7 +269,7 @@ impl Work<'_> {
     }
 
     /// Writes a mixed model, with the seconds that it took and its size.
-    fn mix(&self, name: &str, arguments: &[OsString]) -> anyhow::Result<(PathBuf, (f64, u64))> {
+    fn mix(&self, name: &str, arguments: &[OsString]) -> anyhow::Result<(PathBuf, Mixing)> {
         let path = self.out().join("mixed").join(name);
         // Of other runs, or half done.
         if path.exists() {
@@ -277,6 +284,6 @@ impl Work<'_> {
         for entry in std::fs::read_dir(&path).map_err(io_error("read", &path))? {
             bytes += entry.and_then(|entry| entry.metadata()).map_err(io_error("read", &path))?.len();
         }
-        Ok((path, (done.seconds, bytes)))
+        Ok((path, Mixing { seconds: done.seconds, bytes }))
     }
 }

@@ -32,8 +32,8 @@ impl Mean {
 
     /// The curve over alpha, with the bounds over the seeds of the out-of-distribution average.
     pub(super) fn curve(&self, value: impl Fn(&Figures) -> Option<f64>) -> Vec<(f64, Estimate)> {
-        let alphas =
-            self.rows.first().map(|row| row.curve.iter().map(|point| point.alpha).collect()).unwrap_or_else(Vec::new);
+        let alphas: Vec<f64> =
+            self.rows.first().map(|row| row.curve.iter().map(|point| point.alpha).collect()).unwrap_or_default();
         let at = |(index, alpha): (usize, f64)| Some((alpha, self.over(|row| value(&row.curve.get(index)?.figures))?));
         alphas.into_iter().enumerate().filter_map(at).collect()
     }
@@ -61,14 +61,23 @@ pub(super) fn means(results: &Results) -> Vec<Mean> {
     results.methods().into_iter().map(mean).collect()
 }
 
-/// A column: its name, and the value of a row as text for readers and as a number.
+/// A value for readers and as a plain number.
+struct Cell {
+    text: String,
+    number: String,
+}
+
+/// The value of a row in a column, if it has one.
+type Value = dyn Fn(&Mean) -> Option<Cell>;
+
+/// A column of the table.
 struct Column {
     /// With `>` for a number.
     name: String,
-    value: Box<dyn Fn(&Mean) -> Option<(String, String)>>,
+    value: Box<Value>,
 }
 
-fn column(name: impl Into<String>, value: impl Fn(&Mean) -> Option<(String, String)> + 'static) -> Column {
+fn column(name: impl Into<String>, value: impl Fn(&Mean) -> Option<Cell> + 'static) -> Column {
     Column { name: name.into(), value: Box::new(value) }
 }
 
@@ -77,15 +86,15 @@ fn fraction(name: impl Into<String>, value: impl Fn(&Figures) -> Option<f64> + '
     column(name, move |mean| {
         let Estimate { value, low, high } = mean.figure(&value)?;
         let spread = if mean.rows.len() > 1 { format!(" \u{b1} {:.1}", 50.0 * (high - low)) } else { String::new() };
-        Some((format!("{}{spread}", percent(value)), value.to_string()))
+        Some(Cell { text: format!("{}{spread}", percent(value)), number: value.to_string() })
     })
 }
 
 fn columns(results: &Results, means: &[Mean]) -> Vec<Column> {
-    let plain = |text: String| Some((text.clone(), text));
+    let plain = |text: String| Some(Cell { number: text.clone(), text });
     let id = if results.has_ood() { format!("{} (ID)>", results.id) } else { format!("{}>", results.measure) };
     let mut columns = vec![
-        column("method", |mean| Some((mean.method.to_owned(), mean.method.to_owned()))),
+        column("method", move |mean| plain(mean.method.to_owned())),
         column("alpha>", move |mean| plain(mean.alpha())),
         fraction(id, |figures| Some(figures.id)),
     ];
@@ -102,18 +111,18 @@ fn columns(results: &Results, means: &[Mean]) -> Vec<Column> {
     if first.is_some_and(|figures| figures.ood_ece.is_some()) {
         columns.push(fraction("ECE (OOD)>", |figures| figures.ood_ece));
     }
-    let whole = |value: f64| Some((grouped(value as u64), (value as u64).to_string()));
+    let whole = |value: f64| Some(Cell { text: grouped(value as u64), number: (value as u64).to_string() });
     columns.push(column("trained parameters>", move |mean| {
         whole(mean.over(|row| Some(row.cost.tuned_parameters as f64))?.value)
     }));
     columns.push(column("seconds>", |mean| {
         let seconds = mean.over(|row| Some(row.cost.seconds))?.value;
-        Some((format!("{seconds:.1}"), format!("{seconds:.3}")))
+        Some(Cell { text: format!("{seconds:.1}"), number: format!("{seconds:.3}") })
     }));
     if means.iter().flat_map(|mean| &mean.rows).any(|row| row.cost.peak_memory_bytes.is_some()) {
         columns.push(column("peak memory, MB>", |mean| {
             let bytes = mean.over(|row| row.cost.peak_memory_bytes.map(|bytes| bytes as f64))?.high;
-            Some((format!("{:.0}", bytes / 1e6), format!("{:.1}", bytes / 1e6)))
+            Some(Cell { text: format!("{:.0}", bytes / 1e6), number: format!("{:.1}", bytes / 1e6) })
         }));
     }
     columns.push(column("bytes to store>", move |mean| whole(mean.over(|row| Some(row.cost.bytes as f64))?.value)));
@@ -133,7 +142,7 @@ pub(super) fn cells(results: &Results, for_readers: bool) -> (Vec<String>, Vec<V
     let means = means(results);
     let columns = columns(results, &means);
     let cell = |mean: &Mean, column: &Column| {
-        (column.value)(mean).map_or_else(String::new, |(text, number)| if for_readers { text } else { number })
+        (column.value)(mean).map_or_else(String::new, |cell| if for_readers { cell.text } else { cell.number })
     };
     let rows = means.iter().map(|mean| columns.iter().map(|column| cell(mean, column)).collect()).collect();
     (columns.into_iter().map(|column| column.name).collect(), rows)
