@@ -53,16 +53,16 @@ fn rows<'a>(results: &'a Value, method: &str) -> Vec<&'a Value> {
     results["rows"].as_array().unwrap().iter().filter(|row| row["method"] == method).collect()
 }
 
-const ALL: &str = "--methods r-adapter,full,wise-ft,flyp,lines,stock,soup --seeds 0,1";
+const ALL: &str = "--methods r-adapter,r-adapter-auto,full,wise-ft,flyp,lines,stock,soup --seeds 0,1";
 
 #[test]
 fn all_methods_stand_beside_zero_shot_and_a_second_start_runs_nothing() {
     let data = Data::new();
     let done = data.compare(ALL).succeed();
     let results = data.results();
-    let methods = ["zero-shot", "r-adapter", "full", "wise-ft", "flyp", "lines", "stock", "soup"];
+    let methods = ["zero-shot", "r-adapter", "r-adapter-auto", "full", "wise-ft", "flyp", "lines", "stock", "soup"];
     let counts: Vec<usize> = methods.iter().map(|method| rows(&results, method).len()).collect();
-    assert_eq!(counts, [1, 2, 2, 2, 2, 2, 1, 1]);
+    assert_eq!(counts, [1, 2, 2, 2, 2, 2, 2, 1, 1]);
     // Full fine-tuning was trained once for all that use its runs.
     assert_eq!(data.0.names("out/runs").len(), 6, "{:?}", data.0.names("out/runs"));
     for method in methods {
@@ -90,11 +90,15 @@ fn all_methods_stand_beside_zero_shot_and_a_second_start_runs_nothing() {
     assert_eq!(curve[0]["figures"], rows(&results, "zero-shot")[0]["figures"], "alpha 0 is the base model");
     assert_eq!(curve[2]["figures"], full["figures"], "alpha 1 is full fine-tuning");
     assert_eq!(rows(&results, "lines")[0]["alpha"], "0..1");
+    let (fixed, auto) = (&rows(&results, "r-adapter")[0], &rows(&results, "r-adapter-auto")[0]);
+    assert_eq!(fixed["alpha"], "0.5");
+    assert!(auto["alpha"].as_str().unwrap().parse::<f64>().is_ok() && auto.get("curve").is_none(), "{auto}");
+    assert_eq!(auto["cost"], fixed["cost"], "the runs are the same");
     assert!(rows(&results, "soup")[0]["cost"]["seconds"].as_f64() > full["cost"]["seconds"].as_f64());
 
     // Differences to zero-shot and to full fine-tuning, paired over the images.
     let differences = results["differences"].as_array().unwrap();
-    assert_eq!(differences.len(), 7 + 6);
+    assert_eq!(differences.len(), 8 + 7);
     let id = |row: &Value| row["figures"]["id"].as_f64().unwrap();
     let mean = rows(&results, "full").iter().map(|row| id(row)).sum::<f64>() / 2.0;
     let of_full = differences.iter().find(|one| one["method"] == "full" && one["against"] == "zero-shot").unwrap();
@@ -110,10 +114,14 @@ fn all_methods_stand_beside_zero_shot_and_a_second_start_runs_nothing() {
     assert_eq!(csv.lines().count(), 1 + methods.len());
     let report = std::fs::read_to_string(data.out().join("report.html")).unwrap();
     assert!(report.contains("<svg") && report.contains("Against full fine-tuning") && !report.contains("src="));
-    assert_eq!(data.0.names("out/mixed"), ["soup-full", "stock-full"], "those of LiNeS are not kept");
+    assert_eq!(data.0.names("out/mixed"), ["soup-full", "stock-full"]);
 
     let again = data.compare(ALL).succeed();
-    assert!(!again.stderr.contains("training") && !again.stderr.contains("measuring"), "{}", again.stderr);
+    assert!(
+        !again.stderr.contains("choosing") && !again.stderr.contains("training") && !again.stderr.contains("measuring"),
+        "{}",
+        again.stderr
+    );
     assert_eq!(again.stdout, done.stdout);
 
     // A run that is gone is trained again, and what came from it is measured again.
@@ -121,7 +129,7 @@ fn all_methods_stand_beside_zero_shot_and_a_second_start_runs_nothing() {
     let mended = data.compare(ALL).succeed();
     assert_eq!(mended.stderr.matches("training ").count(), 1, "{}", mended.stderr);
     for part in
-        ["measuring full-seed1-alpha1", "measuring lines-full-seed1", "measuring soup-full", "measuring stock-full"]
+        ["measuring full-seed1-alpha1", "measuring full-seed1-alpha0..1", "measuring soup-full", "measuring stock-full"]
     {
         assert!(mended.stderr.contains(part), "{}", mended.stderr);
     }
@@ -231,7 +239,7 @@ fn retrieval_is_compared_on_what_eval_is_given() {
     };
     compare("--suite z").fail(2, &["has no suites"]);
     compare("").fail(2, &["no test data", "eval retrieval", "`--`"]);
-    compare("--max-captions 1").args(["--", "--captions", "x"]).fail(2, &["max_captions", "lines", "`--max-captions`"]);
+    compare("--max-captions 1").args(["--", "--captions", "x"]).fail(2, &["max_captions", "soup", "`--max-captions`"]);
     compare("").args(["--", "--captions", "missing.json"]).fail(1, &["missing.json"]);
     let done = flickr.captions(compare("").args(["--", "--split", "test"])).succeed();
     let methods = ["zero-shot", "r-adapter", "r-adapter", "flyp", "flyp", "lines", "lines", "soup"];

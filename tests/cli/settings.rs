@@ -107,7 +107,7 @@ fn methods_are_listed() {
     }
     let listed = radapter("methods --json").succeed().json();
     let names: Vec<&str> = listed.as_array().unwrap().iter().map(|method| method["name"].as_str().unwrap()).collect();
-    let of_compare = ["r-adapter-rank-4", "wise-ft", "lines", "soup", "stock"];
+    let of_compare = ["r-adapter-rank-4", "r-adapter-auto", "wise-ft", "wise-ft-auto", "lines", "soup", "stock"];
     assert_eq!(names, [&["r-adapter", "full", "flyp", "ovseg"], &of_compare[..]].concat());
     assert_eq!((&listed[3]["command"], &listed[5]["command"]), (&json!("train"), &json!("compare")));
     assert_eq!(listed[1]["tasks"], json!(["classification"]));

@@ -43,7 +43,7 @@ pub(crate) struct Comparison {
     /// several are combined. Each method keeps the combination with the best mean on the validation data, over all seeds
     #[arg(long, value_name = "[METHOD:]KEY=V,V")]
     pub(crate) grid: Vec<Axis>,
-    /// Values of alpha at which methods with a free alpha are measured for their curves: FIRST:LAST:STEP, or a list
+    /// Values of alpha at which rescaled methods are measured for their curves: FIRST:LAST:STEP, or a list
     #[arg(long, value_name = "RANGE", default_value = "0:1:0.25", allow_hyphen_values = true)]
     pub(crate) alphas: AlphaGrid,
     /// Check the settings and the data, print the runs and how long they take, and start none

@@ -65,7 +65,7 @@ pub(super) fn settings(args: &CompareArgs, contenders: &[&'static Contender]) ->
 
 /// Refuses settings that a method's checkpoints would be measured without.
 fn remembered(args: &CompareArgs, contenders: &[&'static Contender], settings: &Settings) -> anyhow::Result<()> {
-    let Some(mix) = contenders.iter().find(|contender| contender.is_checkpoint()) else { return Ok(()) };
+    let Some(mix) = contenders.iter().find(|contender| contender.mixes_seeds()) else { return Ok(()) };
     let mut keys = settings.keys();
     let recipe = settings.get("recipe").and_then(|name| name.as_str());
     for recipe in args.task.recipes().iter().filter(|known| Some(known.name) == recipe) {

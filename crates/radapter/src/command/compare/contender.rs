@@ -3,6 +3,7 @@
 use radapter_experiments::quickstart;
 use radapter_settings::near;
 use radapter_training::AnyTask;
+use radapter_training::choice::AUTO;
 
 use crate::command::failure::Usage;
 use crate::tasks::methods;
@@ -22,7 +23,7 @@ pub(crate) struct Contender {
 /// How the models of a method come about.
 #[derive(Debug)]
 pub(crate) enum Made {
-    /// Trained by a method of `train`, and measured at the run's own alpha.
+    /// Trained by a method of `train`, and measured at the alpha of the settings.
     Trained {
         method: &'static str,
         /// Settings beside those of the comparison, as for `--set`.
@@ -32,6 +33,8 @@ pub(crate) enum Made {
     },
     /// The runs of another at this alpha; `of: None` for the task's full fine-tuning.
     Rescaled { of: Option<&'static str>, alpha: f64 },
+    /// The runs of another at the alpha that the rule of `alpha = "auto"` chooses for each; `of` as above.
+    Chosen { of: Option<&'static str> },
     /// Full fine-tuning, interpolated from 0 at the first block to alpha at the last.
     Layerwise,
     /// The mean of the seeds of full fine-tuning.
@@ -48,10 +51,12 @@ pub(crate) const CONTENDERS: &[Contender] = &[
         title: "R-Adapter, rank 4",
         made: trained("r-adapter", &["adapter.rank=4"], true),
     },
+    Contender { name: "r-adapter-auto", title: "R-Adapter, auto", made: Made::Chosen { of: Some("r-adapter") } },
     Contender { name: "full", title: "full fine-tuning", made: trained("full", &[], false) },
     Contender { name: "flyp", title: "FLYP", made: trained("flyp", &[], false) },
     Contender { name: "ovseg", title: "OVSeg", made: trained("ovseg", &[], false) },
     Contender { name: "wise-ft", title: "WiSE-FT", made: Made::Rescaled { of: None, alpha: 0.5 } },
+    Contender { name: "wise-ft-auto", title: "WiSE-FT, auto", made: Made::Chosen { of: None } },
     Contender { name: "lines", title: "LiNeS", made: Made::Layerwise },
     Contender { name: "soup", title: "model soup", made: Made::Soup },
     Contender { name: "stock", title: "Model Stock", made: Made::Stock },
@@ -70,21 +75,16 @@ impl Contender {
         }
     }
 
-    /// Whether the method mixes runs of several seeds.
+    /// Whether the method mixes runs of several seeds. Its model is a checkpoint, and not a run at some alpha.
     pub(crate) fn mixes_seeds(&self) -> bool {
         matches!(self.made, Made::Soup | Made::Stock)
-    }
-
-    /// Whether its models are checkpoints, and not runs at some alpha.
-    pub(crate) fn is_checkpoint(&self) -> bool {
-        matches!(self.made, Made::Layerwise | Made::Soup | Made::Stock)
     }
 
     /// The method whose runs it uses: itself if it is trained.
     pub(crate) fn parent(&'static self, task: &dyn AnyTask) -> anyhow::Result<&'static Contender> {
         let name = match self.made {
             Made::Trained { .. } => return Ok(self),
-            Made::Rescaled { of: Some(name), .. } => name,
+            Made::Rescaled { of: Some(name), .. } | Made::Chosen { of: Some(name) } => name,
             _ => full_fine_tuning(task)?,
         };
         find(name)
@@ -96,6 +96,7 @@ impl Contender {
             Made::Trained { settings: [], .. } => return None,
             Made::Trained { method, settings, .. } => format!("{method} with {}", settings.join(", ")),
             Made::Rescaled { of, alpha } => format!("runs of {} at alpha = {alpha}", of.unwrap_or(FULL)),
+            Made::Chosen { of } => format!("runs of {} at the alpha that the rule {AUTO} chooses", of.unwrap_or(FULL)),
             Made::Layerwise => format!("runs of {FULL}, interpolated from 0 at the first block to 1 at the last"),
             Made::Soup => format!("the mean of the seeds of {FULL}"),
             Made::Stock => format!("Model Stock of the seeds of {FULL}"),
@@ -122,7 +123,7 @@ pub(crate) fn find(name: &str) -> anyhow::Result<&'static Contender> {
 pub(super) fn chosen(task: &dyn AnyTask, names: &[String], seeds: usize) -> anyhow::Result<Vec<&'static Contender>> {
     let full = full_fine_tuning(task)?;
     if names.is_empty() {
-        let usual = ["r-adapter", full, "flyp", "wise-ft", "lines", "soup", "stock"];
+        let usual = ["r-adapter", "r-adapter-auto", full, "flyp", "wise-ft", "lines", "soup", "stock"];
         let fits = |contender: &&Contender| usual.contains(&contender.name) && (seeds > 1 || !contender.mixes_seeds());
         return Ok(CONTENDERS.iter().filter(fits).collect());
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
+use radapter_datasets::seed::{self, Draw as _};
 
 use super::contender::ZERO_SHOT;
 use super::results::{Difference, Estimate, Results, Row};
@@ -97,7 +98,7 @@ fn bootstrap(sets: &[&[f64]]) -> Option<Estimate> {
         |mean: &mut dyn FnMut(&[f64]) -> f64| sets.iter().map(|set| mean(set)).sum::<f64>() / sets.len() as f64;
     let value = over_sets(&mut |set| set.iter().sum::<f64>() / set.len() as f64);
     // Fixed, so that the interval is the same each time.
-    let mut random = Random(0);
+    let mut random = seed::rng("paired-differences", &[]);
     let mut resampled: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
             over_sets(&mut |set| {
@@ -109,21 +110,6 @@ fn bootstrap(sets: &[&[f64]]) -> Option<Estimate> {
     resampled.sort_by(f64::total_cmp);
     let at = |share: f64| resampled[((RESAMPLES - 1) as f64 * share).round() as usize];
     Some(Estimate { value, low: at(TAIL), high: at(1.0 - TAIL) })
-}
-
-/// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^= mixed >> 31;
-        // The upper half of the product is uniform below the bound, up to 2^-64 of it.
-        ((u128::from(mixed) * bound as u128) >> 64) as usize
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use radapter_files::{io_error, remove_dir};
 use radapter_training::Report;
+use radapter_training::choice::Choice;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -26,6 +27,13 @@ struct Record {
     mixing: Option<Mixing>,
     /// What `eval --json` printed.
     eval: Value,
+}
+
+/// The alpha that was chosen for a run.
+#[derive(Serialize, Deserialize)]
+struct Chosen {
+    of: Report,
+    alpha: String,
 }
 
 /// What mixing took.
@@ -55,13 +63,9 @@ struct Model<'a> {
 /// Where a model comes from.
 enum From {
     /// A run at this alpha.
-    Run(PathBuf, f64),
+    Run(PathBuf, String),
     /// A checkpoint that these arguments, without `--out`, write.
-    Mix {
-        arguments: Vec<OsString>,
-        /// Whether the checkpoint stays after the measurement.
-        stays: bool,
-    },
+    Mix(Vec<OsString>),
 }
 
 /// The seconds of the measurements that a comparison has.
@@ -77,7 +81,7 @@ impl Work<'_> {
         // At 0 all are the base model.
         let curve = self.args.common.alphas.get()?.iter().filter(|alpha| alpha.get() != 0.0).count();
         let of = |contender: &&Contender| match contender.made {
-            Made::Trained { is_scaled: false, .. } => self.args.common.seeds.len(),
+            Made::Trained { is_scaled: false, .. } | Made::Chosen { .. } => self.args.common.seeds.len(),
             _ if contender.mixes_seeds() => 1,
             _ => (1 + curve) * self.args.common.seeds.len(),
         };
@@ -138,51 +142,73 @@ impl Work<'_> {
 
     /// The base model; independent of what was trained.
     fn base(&mut self, run: &Trained) -> anyhow::Result<Figures> {
-        let from = From::Run(run.dir.clone(), 0.0);
+        let from = From::Run(run.dir.clone(), "0".to_owned());
         Ok(self.measure(Model { name: ZERO_SHOT.to_owned(), of: &[], from, is_reported: true })?.figures)
     }
 
     /// The row of a method with one seed.
     fn seeded(&mut self, contender: &Contender, run: &Trained) -> anyhow::Result<Row> {
-        let (alpha, has_curve) = match contender.made {
-            Made::Trained { is_scaled: false, .. } => (1.0, false),
-            Made::Trained { .. } => (run.alpha, true),
-            Made::Rescaled { alpha, .. } => (alpha, true),
-            _ => (1.0, true),
+        let over = |alpha: f64| match contender.made {
+            Made::Layerwise => format!("0..{alpha}"),
+            _ => alpha.to_string(),
+        };
+        let (alpha, is_free) = match contender.made {
+            Made::Trained { is_scaled: false, .. } => ("1".to_owned(), false),
+            Made::Trained { .. } => (over(run.alpha), true),
+            Made::Rescaled { alpha, .. } => (over(alpha), true),
+            Made::Chosen { .. } => (self.chosen_alpha(run)?, true),
+            Made::Layerwise | Made::Soup | Made::Stock => (over(1.0), true),
         };
         let mut row = Row::new(contender.name, Some(run.seed));
-        let Measured { name, figures, mixing } = self.at(contender, run, alpha, true)?;
+        let Measured { name, figures, .. } = self.at(run, &alpha, true)?;
         row.predictions = self.predictions(&name);
-        row.figures = Some(figures.clone());
         row.validation = if matches!(contender.made, Made::Trained { .. }) { run.validation } else { None };
         row.cost = run.cost();
-        row.cost.seconds += mixing.map_or(0.0, |mixing| mixing.seconds);
-        if has_curve {
-            row.alpha =
-                Some(if matches!(contender.made, Made::Layerwise) { format!("0..{alpha}") } else { alpha.to_string() });
+        // The curve of a chosen alpha is its parent's.
+        if is_free && !matches!(contender.made, Made::Chosen { .. }) {
             for at in self.args.common.alphas.get()?.into_iter().map(radapter_adapter::Alpha::get) {
-                let figures = if at == alpha { figures.clone() } else { self.at(contender, run, at, false)?.figures };
+                let is_own = over(at) == alpha;
+                let figures = if is_own { figures.clone() } else { self.at(run, &over(at), false)?.figures };
                 row.curve.push(CurvePoint { alpha: at, figures });
             }
         }
+        row.alpha = is_free.then_some(alpha);
+        row.figures = Some(figures);
         Ok(row)
     }
 
     /// A run at an alpha.
-    fn at(&mut self, contender: &Contender, run: &Trained, alpha: f64, is_reported: bool) -> anyhow::Result<Measured> {
-        if alpha == 0.0 && !is_reported {
+    fn at(&mut self, run: &Trained, alpha: &str, is_reported: bool) -> anyhow::Result<Measured> {
+        if matches!(alpha, "0" | "0..0") && !is_reported {
             // All methods begin at the base model.
             return Ok(Measured { name: ZERO_SHOT.to_owned(), figures: self.base(run)?, mixing: None });
         }
-        let (name, from) = if matches!(contender.made, Made::Layerwise) {
-            let tuned = run.dir.clone().into_os_string();
-            let range = format!("--alpha=0..{alpha}").into();
-            let arguments = vec!["interpolate".into(), self.model.clone().into(), tuned, range];
-            (format!("lines-{}-alpha{alpha}", run.name), From::Mix { arguments, stays: false })
-        } else {
-            (format!("{}-alpha{alpha}", run.name), From::Run(run.dir.clone(), alpha))
-        };
-        self.measure(Model { name, of: &[run], from, is_reported })
+        let from = From::Run(run.dir.clone(), alpha.to_owned());
+        self.measure(Model { name: format!("{}-alpha{alpha}", run.name), of: &[run], from, is_reported })
+    }
+
+    /// The alpha that the rule of `alpha = "auto"` chooses for a run, on the run's own held-out samples.
+    fn chosen_alpha(&self, run: &Trained) -> anyhow::Result<String> {
+        let path = self.out().join("measured").join(format!("choice-{}.json", run.name));
+        let known = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Chosen>(&text).ok());
+        if let Some(known) = known.filter(|known| known.of == run.report) {
+            return Ok(known.alpha);
+        }
+        tracing::info!("choosing alpha of {}", run.name);
+        let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
+        let mut arguments: Vec<OsString> =
+            ["sweep", "--json", "--select", "auto", "--run"].map(OsString::from).to_vec();
+        arguments.extend([run.dir.clone().into(), "--out".into(), folder.path().join("choice").into()]);
+        let done = self.children.run(&format!("choice-{}", run.name), [arguments, self.device.clone()].concat())?;
+        let choices: Vec<Choice> =
+            serde_json::from_slice(&done.stdout).context("`sweep --select` printed no choice")?;
+        let alphas = &choices.first().context("`sweep --select` printed no choice")?.alphas;
+        // Any rule of `auto` chooses one number, which `--alpha` can repeat.
+        let alpha =
+            alphas.single().with_context(|| format!("the rule chose alpha = {alphas}, not a single one"))?.to_string();
+        let chosen = Chosen { of: run.report.clone(), alpha: alpha.clone() };
+        output::write_file(&path, &serde_json::to_vec_pretty(&chosen)?)?;
+        Ok(alpha)
     }
 
     /// The row of a mix of the seeds.
@@ -197,7 +223,7 @@ impl Work<'_> {
         arguments.extend(matches!(contender.made, Made::Stock).then(|| self.model.clone().into()));
         arguments.extend(dirs);
         let name = format!("{}-{}{}", contender.name, parent.name, file_part(&runs.point));
-        let from = From::Mix { arguments, stays: true };
+        let from = From::Mix(arguments);
         let Measured { name, figures, mixing } = self.measure(Model { name, of: &members, from, is_reported: true })?;
         let Mixing { seconds, bytes } = mixing.unwrap_or_default();
         let costs: Vec<Cost> = members.iter().map(|run| run.cost()).collect();
@@ -247,8 +273,8 @@ impl Work<'_> {
         predictions: Option<PathBuf>,
     ) -> anyhow::Result<Record> {
         let (path, alpha, mixing) = match &model.from {
-            From::Run(path, alpha) => (path.clone(), Some(*alpha), None),
-            From::Mix { arguments, .. } => {
+            From::Run(path, alpha) => (path.clone(), Some(alpha), None),
+            From::Mix(arguments) => {
                 let (path, mixing) = self.mix(&model.name, arguments)?;
                 (path, None, Some(mixing))
             }
@@ -261,9 +287,6 @@ impl Work<'_> {
         }
         arguments.extend(self.eval_words.iter().cloned());
         let done = self.children.run(&format!("eval-{}", model.name), [arguments, self.device.clone()].concat())?;
-        if matches!(model.from, From::Mix { stays: false, .. }) {
-            std::fs::remove_dir_all(&path).map_err(io_error("remove", &path))?;
-        }
         let eval = serde_json::from_slice(&done.stdout).context("`eval --json` printed no JSON")?;
         Ok(Record { of, seconds: done.seconds, mixing, eval })
     }

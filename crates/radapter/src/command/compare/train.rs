@@ -34,7 +34,7 @@ pub(super) struct Trained {
     pub(super) report: Report,
     /// The measure of the run's model on the validation data.
     pub(super) validation: Option<f64>,
-    /// The run's own alpha.
+    /// The alpha of the run's settings, which holds where no rule chooses another.
     pub(super) alpha: f64,
     pub(super) bytes: u64,
 }
@@ -72,7 +72,7 @@ impl Trained {
             dir: dir.to_owned(),
             seed: training.seed,
             validation: validation(&run, &tuned, &report)?,
-            alpha: tuned.default_alpha().get(),
+            alpha: tuned.files().train().alpha.get(),
             report,
             bytes,
         }))
