@@ -3,6 +3,7 @@
 //! Modules, from the bottom up:
 //!
 //! * [`accuracy`]: top-1, top-5 and per-class accuracy and confusion, as functions of scores on the host.
+//! * [`calibration`]: likelihood of labels, the temperature that fits best, and the expected calibration error.
 //! * [`classes`] and [`candidates`]: the classes of a model in the order of its logits, and the answers that a data set allows.
 //! * [`head`]: the classifier on [`radapter_embedding`]'s embeddings; [`predict`]: rankings for images.
 //! * [`suite`]: one in-distribution set and its shifted sets, and the row of results over them; [`imagenet`]: the
@@ -41,6 +42,7 @@
 //! ```
 
 pub mod accuracy;
+pub mod calibration;
 pub mod candidates;
 pub mod classes;
 pub mod config;

@@ -1,6 +1,7 @@
 //! Integration tests: a tiny random CLIP on tiny synthetic images.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod calibration;
 mod data;
 mod evaluation;
 mod finetuned;
