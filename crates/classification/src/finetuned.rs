@@ -1,20 +1,26 @@
 //! Models of classification runs, with their classifiers.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use burn::tensor::Device;
 use radapter_adapter::Alphas;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::{Clip, Encoder, ModelError};
+use radapter_datasets::DatasetError;
 use radapter_embedding::{EmbedOptions, Embeddings, TextCache};
+use radapter_files::{io_error, json_reason};
 use radapter_training::finetuned::{FineTuned, FineTunedError, FineTunedRun, TunedModel};
 use radapter_training::plan::recorded;
 use radapter_training::{Method, RunDir, RunRecord, TrainError};
 
+use crate::candidates::Candidates;
 use crate::classes::{Classes, ClassesError};
 use crate::config::ClassificationSettings;
 use crate::head::{Head, HeadError};
-use crate::task::{CLASSES_FILE, Classification};
+use crate::read::read_labelled;
+use crate::suite::{SuiteError, TestSet};
+use crate::task::{CLASSES_FILE, Classification, SPLIT_FILE, SplitRecord};
 
 /// Why the classifier of a run cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +31,11 @@ pub enum ClassifierError {
     Run(Box<FineTunedError>),
     #[error(transparent)]
     Classes(#[from] ClassesError),
+    /// The validation images cannot be read again.
+    #[error("validation images: {0}")]
+    Validation(DatasetError),
+    #[error(transparent)]
+    Suite(#[from] SuiteError),
     #[error(transparent)]
     Model(#[from] ModelError),
     #[error(transparent)]
@@ -103,6 +114,51 @@ impl ClassificationRun {
     /// Returns the classes, in the order of the logits.
     pub fn classes(&self) -> &Classes {
         &self.classes
+    }
+
+    /// Reads the run's validation images again, at most `most` of them, evenly spaced: those of the setting `val`, or the training
+    /// images that `split.json` records as held out. `None` if the run has none.
+    ///
+    /// # Errors
+    /// [`ClassifierError`] if the images have moved or changed.
+    pub fn validation(&self, most: usize) -> Result<Option<TestSet>, ClassifierError> {
+        let ClassificationSettings { train, val, class_names, on_error, .. } = &self.task;
+        let read = |path| read_labelled(path, class_names.as_ref().map(|texts| &texts.0), *on_error);
+        let mut images = match (val, train) {
+            (Some(val), _) => read(val).map_err(ClassifierError::Validation)?,
+            (None, Some(train)) => {
+                let path = self.dir().path().join(SPLIT_FILE);
+                if !path.exists() {
+                    return Ok(None);
+                }
+                let bytes = std::fs::read(&path).map_err(|error| io_error("read", &path)(error).into());
+                let bytes = bytes.map_err(ClassifierError::Validation)?;
+                let invalid = |error| DatasetError::new(&path, json_reason(&bytes, &error));
+                let split: SplitRecord =
+                    serde_json::from_slice(&bytes).map_err(invalid).map_err(ClassifierError::Validation)?;
+                if split.held_out.is_empty() {
+                    return Ok(None);
+                }
+                let held_out: BTreeSet<&str> = split.held_out.iter().map(String::as_str).collect();
+                let mut images = read(train).map_err(ClassifierError::Validation)?;
+                images.samples.retain(|sample| held_out.contains(sample.name.as_str()));
+                let (found, expected) = (images.samples.len(), split.held_out.len());
+                if found != expected {
+                    let problem =
+                        format!("has {found} of the {expected} images that the run held out; it has changed since");
+                    return Err(ClassifierError::Validation(DatasetError::about(&**train, problem)));
+                }
+                images
+            }
+            (None, None) => return Ok(None),
+        };
+        let all = images.samples.len();
+        if all > most {
+            let mut number = 0..all;
+            images.samples.retain(|_| number.next().is_some_and(|at| at * most / all != (at + 1) * most / all));
+        }
+        let name = format!("validation images of {}", self.dir().path().display());
+        Ok(Some(TestSet::scored(name, images, &self.classes, Candidates::all(&self.classes))?))
     }
 
     /// Returns the [run's model](FineTunedRun::model) on a device, with its classifier: a fully fine-tuned one is mixed with the

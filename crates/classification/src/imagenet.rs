@@ -9,6 +9,8 @@
 //! | `objectnet` | `objectnet-1.0/images/<folder>` | of 113 folders, without their border of 2 pixels | the 113; a folder scores as the best of its ImageNet classes |
 //! | `imagenet-a` | `imagenet-a/<wnid>` | of 200 classes | its 200 |
 //!
+//! Results have a second average over the shifted sets without `objectnet`, as in papers that leave it out.
+//!
 //! The tables themselves are in [`radapter_datasets::imagenet`].
 
 use std::path::Path;
@@ -40,7 +42,7 @@ pub fn class_names() -> ClassNames {
 
 impl Suite {
     /// Opens ImageNet's validation set and the given shifted sets ([`ImageNetSet::SHIFTED`] are the paper's) below `root`,
-    /// for a model whose classes are WordNet ids.
+    /// for a model whose classes are WordNet ids. [`check_images`](Self::check_images) refuses sets that are incomplete.
     ///
     /// # Errors
     /// [`SuiteError::NotImageNet`] for a model without all 1000 classes, [`SuiteError::MissingSets`] naming all missing
@@ -77,5 +79,10 @@ fn open(set: ImageNetSet, root: &Path, classes: &Classes) -> Result<TestSet, Sui
         }
     };
     let candidates = candidates.map_err(|error| SuiteError::Classes { set: name.to_owned(), error })?;
-    Ok(TestSet { border: set.border(), ..TestSet::scored(name.to_owned(), images, classes, candidates)? })
+    Ok(TestSet {
+        border: set.border(),
+        images: Some(set.images()),
+        in_second_average: set != ImageNetSet::ObjectNet,
+        ..TestSet::scored(name.to_owned(), images, classes, candidates)?
+    })
 }

@@ -13,6 +13,9 @@ pub enum AccuracyError {
     /// The number of scores differs from the number of classes.
     #[error("expected a score for each of {expected} classes, found {found}")]
     Scores { expected: usize, found: usize },
+    /// Two models were measured on different numbers of images.
+    #[error("a paired difference needs the same images for both models, found {first} and {second}")]
+    Paired { first: usize, second: usize },
     /// Nothing was counted, so that the accuracy would be 0/0.
     #[error("accuracy needs at least one labelled image, found none")]
     Empty,

@@ -4,15 +4,23 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::calibration::Confidence;
+
 /// Accuracy of a model on one labelled set. Accuracies are fractions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Fraction of the images whose class has the highest score.
     pub top1: f64,
+    /// 95 % bootstrap interval of `top1` over images, low and high.
+    #[serde(default)]
+    pub top1_interval: [f64; 2],
     /// Fraction of the images whose class is among the five highest scores (all of them, if there are fewer).
     pub top5: f64,
     /// Number of images.
     pub n: u64,
+    /// Calibration; `None` where the classifier has no temperature.
+    #[serde(flatten)]
+    pub confidence: Option<Confidence>,
     /// By class name; only classes that have images.
     pub per_class: BTreeMap<String, ClassAccuracy>,
     /// Counts of predicted classes by true class.

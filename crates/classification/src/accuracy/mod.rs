@@ -3,11 +3,13 @@
 //! Everything here is a function of scores on the host. Ties go to the lower class index and NaN is
 //! refused, so that results never depend on the sort.
 
+mod bootstrap;
 mod error;
 mod evaluation;
 mod ranking;
 mod tally;
 
+pub use bootstrap::{RESAMPLES, Resamples};
 pub use error::AccuracyError;
 pub use evaluation::{ClassAccuracy, Confusion, Evaluation};
 pub use ranking::{rank, top_k};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{AccuracyError, ClassAccuracy, Confusion, Evaluation, rank, top_k};
+use super::{AccuracyError, ClassAccuracy, Confusion, Evaluation, Resamples, rank, top_k};
 
 /// Number of best classes that count for [`Evaluation::top5`]. With as many candidates or fewer, it is 1 by definition.
 pub const TOP: usize = 5;
@@ -81,8 +81,10 @@ impl Tally {
         });
         Ok(Evaluation {
             top1: self.top1 as f64 / self.total as f64,
+            top1_interval: Resamples::accuracy(self.top1, self.total, 0).interval(),
             top5: self.top5 as f64 / self.total as f64,
             n: self.total,
+            confidence: None,
             per_class: per_class.collect(),
             confusion,
         })
@@ -169,13 +171,13 @@ mod tests {
     }
 
     #[test]
-    fn the_json_without_confusion_has_the_four_documented_keys() {
+    fn the_json_without_confusion_has_the_documented_keys() {
         let mut tally = Tally::new(["a", "b"]);
         tally.add(&[1.0, 0.0], 0).unwrap();
         let evaluation = tally.finish().unwrap().without_confusion();
         let value = serde_json::to_value(&evaluation).unwrap();
         let keys: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
-        assert_eq!(keys, ["top1", "top5", "n", "per_class"]);
+        assert_eq!(keys, ["top1", "top1_interval", "top5", "n", "per_class"]);
         assert_eq!(value["per_class"]["a"], serde_json::json!({"accuracy": 1.0, "n": 1}));
     }
 

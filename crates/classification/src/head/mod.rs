@@ -5,6 +5,7 @@ mod zero_shot;
 
 use burn::tensor::Device;
 
+use crate::calibration::Temperatures;
 use crate::classes::Classes;
 use radapter_embedding::{EmbedError, Embeddings};
 
@@ -20,6 +21,7 @@ pub struct Head {
     templates: Vec<String>,
     weights: Embeddings,
     trained: bool,
+    temperatures: Option<Temperatures>,
 }
 
 /// Why a classifier is invalid.
@@ -74,7 +76,7 @@ impl Head {
                 return Err(HeadError::NotFinite { class });
             }
         }
-        Ok(Self { classes, templates, weights, trained: false })
+        Ok(Self { classes, templates, weights, trained: false, temperatures: None })
     }
 
     /// Returns the classes, in the order of rows and logits.
@@ -90,6 +92,17 @@ impl Head {
     /// Whether the rows were trained, so that they cannot be rebuilt from texts.
     pub fn is_trained(&self) -> bool {
         self.trained
+    }
+
+    /// Sets the softmax temperatures, at which an evaluation measures the calibration error. Files do not keep them.
+    #[must_use]
+    pub fn with_temperatures(self, temperatures: Temperatures) -> Self {
+        Self { temperatures: Some(temperatures), ..self }
+    }
+
+    /// Returns the softmax temperatures, if they were set.
+    pub fn temperatures(&self) -> Option<Temperatures> {
+        self.temperatures
     }
 
     /// Returns the rows: `[classes, embed_dim]`.

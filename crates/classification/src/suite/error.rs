@@ -40,6 +40,12 @@ pub enum SuiteError {
     /// A data set could not be read.
     #[error("set `{set}`: {error}")]
     Data { set: String, error: DatasetError },
+    /// A set has another number of images than the suite says.
+    #[error(
+        "suite {suite}: set `{set}` has {found} images, expected {expected}; {}",
+        if found < expected { "it is incomplete: download or unpack it again" } else { "remove what does not belong to it" }
+    )]
+    Images { suite: String, set: String, expected: u64, found: u64 },
     /// Sets of the ImageNet family are missing.
     #[error("below {root}: no {missing}; expected ImageNet's usual layout (add these sets, or choose among the others)", root = root.display())]
     MissingSets {

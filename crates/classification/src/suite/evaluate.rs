@@ -1,11 +1,13 @@
 //! Evaluation of a model on the sets of a suite.
 
 use radapter_clip::model::Encoder;
+use radapter_datasets::Sample;
 use radapter_datasets::on_error::Skipped;
 use serde::{Deserialize, Serialize};
 
 use super::{NamedEvaluation, Suite, SuiteError, SuiteResult, TestSet};
 use crate::accuracy::{AccuracyError, Evaluation, Tally, top_k};
+use crate::calibration::{CalibrationError, LabelledLogits, Reliability};
 use crate::head::{Head, HeadError};
 use radapter_embedding::{EmbedError, EmbedOptions, Image, embed_images};
 
@@ -23,6 +25,9 @@ pub enum EvaluateError {
     /// The answers could not be counted.
     #[error("set `{set}`: {error}")]
     Accuracy { set: String, error: AccuracyError },
+    /// The logits are unusable for a calibration.
+    #[error("set `{set}`: {error}")]
+    Calibration { set: String, error: CalibrationError },
     /// The set was opened for another number of classes than the classifier has.
     #[error("set `{set}` was opened for a model of {expected} classes, but the classifier has {found}")]
     Classes { set: String, expected: usize, found: usize },
@@ -88,6 +93,57 @@ pub fn evaluate(
     options: &EmbedOptions,
     progress: &mut dyn FnMut(usize),
 ) -> Result<SetOutcome, EvaluateError> {
+    let accuracy = |error| EvaluateError::Accuracy { set: set.name.clone(), error };
+    let names = set.candidates.names();
+    let mut tally = Tally::new(names.iter().cloned());
+    let mut reliability = head.temperatures().map(Reliability::new);
+    let mut predictions = Vec::with_capacity(set.samples.len());
+    let skipped = for_each_score(model, head, set, options, progress, |sample, scores| {
+        let predicted = tally.add(scores, sample.label).map_err(accuracy)?;
+        if let Some(reliability) = &mut reliability {
+            reliability.add(scores, predicted == sample.label);
+        }
+        let best = top_k(scores, BEST).map_err(accuracy)?;
+        let scored = |class: usize| Scored { class: names[class].clone(), score: scores[class] };
+        predictions.push(Prediction {
+            name: sample.name.clone(),
+            label: names[sample.label].clone(),
+            best: best.into_iter().map(scored).collect(),
+        });
+        Ok(())
+    })?;
+    let confidence = reliability.map(Reliability::finish);
+    Ok(SetOutcome { evaluation: Evaluation { confidence, ..tally.finish().map_err(accuracy)? }, predictions, skipped })
+}
+
+/// Computes the scores of a set's images, to calibrate a temperature on. `progress` is called with the number of images done.
+///
+/// # Errors
+/// Those of [`evaluate`], and [`EvaluateError::Calibration`] for a score that is not finite.
+pub fn labelled_logits(
+    model: &dyn Encoder,
+    head: &Head,
+    set: &TestSet,
+    options: &EmbedOptions,
+    progress: &mut dyn FnMut(usize),
+) -> Result<LabelledLogits, EvaluateError> {
+    let mut logits = LabelledLogits::new(set.candidates.len());
+    for_each_score(model, head, set, options, progress, |sample, scores| {
+        let error = |error| EvaluateError::Calibration { set: set.name.clone(), error };
+        logits.push(scores, sample.label).map_err(error)
+    })?;
+    Ok(logits)
+}
+
+/// Passes the candidates' scores of each image to `take`; returns the skipped images.
+fn for_each_score(
+    model: &dyn Encoder,
+    head: &Head,
+    set: &TestSet,
+    options: &EmbedOptions,
+    progress: &mut dyn FnMut(usize),
+    mut take: impl FnMut(&Sample, &[f32]) -> Result<(), EvaluateError>,
+) -> Result<Vec<Skipped>, EvaluateError> {
     let name = || set.name.clone();
     let (expected, found) = (set.candidates.classes(), head.classes().len());
     if expected != found {
@@ -97,25 +153,10 @@ pub fn evaluate(
     let images: Vec<Image> = set.samples.iter().map(Image::from).collect();
     let embedded = embed_images(model, &images, &EmbedOptions { trim: set.border, ..options.clone() }, progress)
         .map_err(|error| EvaluateError::Embed { set: name(), error })?;
-    let accuracy = |error| EvaluateError::Accuracy { set: name(), error };
-    let names = set.candidates.names();
-    let mut tally = Tally::new(names.iter().cloned());
-    let mut predictions = Vec::with_capacity(embedded.kept.len());
-    let device = model.device();
-    head.for_each_logits(&embedded.embeddings, &device, |row, logits| {
-        let sample = &set.samples[embedded.kept[row]];
-        let scores = set.candidates.scores(logits);
-        tally.add(&scores, sample.label).map_err(accuracy)?;
-        let best = top_k(&scores, BEST).map_err(accuracy)?;
-        let scored = |class: usize| Scored { class: names[class].clone(), score: scores[class] };
-        predictions.push(Prediction {
-            name: sample.name.clone(),
-            label: names[sample.label].clone(),
-            best: best.into_iter().map(scored).collect(),
-        });
-        Ok::<(), EvaluateError>(())
+    head.for_each_logits(&embedded.embeddings, &model.device(), |row, logits| {
+        take(&set.samples[embedded.kept[row]], &set.candidates.scores(logits))
     })?;
-    Ok(SetOutcome { evaluation: tally.finish().map_err(accuracy)?, predictions, skipped: embedded.skipped })
+    Ok(embedded.skipped)
 }
 
 /// Evaluates a model with a classifier on a suite. `progress` is called with the set's name and the number of its images done.
@@ -143,5 +184,6 @@ pub fn evaluate_suite(
     }
     let ood = evaluations.split_off(1);
     let id = evaluations.pop().ok_or(SuiteError::NoShiftedSet)?;
-    Ok(SuiteOutcome { result: SuiteResult::new(id, ood)?, predictions, skipped })
+    let left_out = suite.ood.iter().filter(|set| !set.in_second_average).map(|set| set.name.clone()).collect();
+    Ok(SuiteOutcome { result: SuiteResult::new(id, ood)?.with_second_average(left_out), predictions, skipped })
 }

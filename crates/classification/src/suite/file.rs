@@ -9,6 +9,7 @@ use radapter_datasets::{ClassNames, OnError};
 use radapter_files::{io_error, json_reason};
 
 use super::SuiteError;
+use super::set::check_images;
 use crate::classes::Classes;
 use crate::read::read_labelled;
 
@@ -23,12 +24,17 @@ use crate::read::read_labelled;
 /// name = "sketch"
 /// data = "test/sketch"
 /// classes = "subset.json"
+/// images = 3929
+/// second_average = false
 /// ```
 ///
 /// `data` is an image folder or a CSV file; `classes`, if given, is a JSON list of class names, to which the model's answers
-/// are restricted on this set. Paths are relative to the file.
+/// are restricted on this set. A set with another number of images than `images`, if given, is refused. If some shifted sets have
+/// `second_average = false`, results have a second average without them. Paths are relative to the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SuiteFile {
+    /// The file.
+    pub path: PathBuf,
     /// The in-distribution set.
     pub id: SetEntry,
     /// The shifted sets, at least one, in file order.
@@ -44,6 +50,10 @@ pub struct SetEntry {
     pub data: PathBuf,
     /// Names of the possible answers; `None` for all classes of the model.
     pub classes: Option<Vec<String>>,
+    /// Number of images that the set should have; `None` if it is not known.
+    pub images: Option<u64>,
+    /// Whether the set counts in the second average.
+    pub in_second_average: bool,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +70,8 @@ struct WrittenSet {
     name: String,
     data: PathBuf,
     classes: Option<PathBuf>,
+    images: Option<u64>,
+    second_average: Option<bool>,
 }
 
 impl SuiteFile {
@@ -85,11 +97,36 @@ impl SuiteFile {
             if !names.insert(&set.name) {
                 return Err(form(format!("two sets are named `{}`", set.name)));
             }
+            if set.images == Some(0) {
+                let problem = "images = 0; expected the number of its images, above 0 (omit it if it is not known)";
+                return Err(form(format!("set `{}`: {problem}", set.name)));
+            }
+        }
+        if written.id.second_average.is_some() {
+            return Err(form("`second_average` is for [[ood]] sets; remove it from [id]".to_owned()));
+        }
+        if written.ood.iter().all(|set| set.second_average == Some(false)) {
+            return Err(form(
+                "every [[ood]] set has second_average = false, which leaves none to average over".to_owned(),
+            ));
         }
         let folder = path.parent().unwrap_or(Path::new(""));
         Ok(Self {
+            path: path.to_owned(),
             id: written.id.resolve(folder)?,
             ood: written.ood.into_iter().map(|set| set.resolve(folder)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Checks that the sets have the numbers of images that the file says, without a model.
+    ///
+    /// # Errors
+    /// [`SuiteError::Images`] for the first with another number, [`SuiteError::Data`] if a set cannot be read.
+    pub fn check_images(&self, on_error: OnError) -> Result<(), SuiteError> {
+        self.sets().filter(|set| set.images.is_some()).try_for_each(|set| {
+            let read = read_labelled(&set.data, None, on_error);
+            let read = read.map_err(|error| SuiteError::Data { set: set.name.clone(), error })?;
+            check_images(&self.path.display().to_string(), &set.name, set.images, read.samples.len())
         })
     }
 
@@ -116,7 +153,13 @@ impl WrittenSet {
             Some(list) => Some(read_class_list(&folder.join(list))?),
             None => None,
         };
-        Ok(SetEntry { name: self.name, data: folder.join(self.data), classes })
+        Ok(SetEntry {
+            name: self.name,
+            data: folder.join(self.data),
+            classes,
+            images: self.images,
+            in_second_average: self.second_average.unwrap_or(true),
+        })
     }
 }
 
@@ -196,6 +239,14 @@ mod tests {
             (bad("name = \"far\"", "name = \"photo\""), "two sets are named `photo`"),
             (bad("name = \"far\"", "name = \" \""), "has no name"),
             (bad("[[ood]]", "[ood]"), "suite.toml"),
+            (bad("name = \"far\"", "name = \"far\"\nimages = 0"), "set `far`: images = 0; expected"),
+            (bad("name = \"far\"", "name = \"far\"\nimages = \"many\""), "invalid type: string \"many\""),
+            (bad("name = \"far\"", "name = \"far\"\nimages = -1"), "images = -1"),
+            (bad("[id]", "[id]\nsecond_average = false"), "remove it from [id]"),
+            (
+                parse(&GOOD.replace("[[ood]]", "[[ood]]\nsecond_average = false"), "[\"dog\"]").unwrap_err(),
+                "leaves none to average over",
+            ),
             (parse("[id]\nname = \"a\"\ndata = \"a\"", "[]").unwrap_err(), "no [[ood]] set"),
         ];
         for (message, part) in cases {

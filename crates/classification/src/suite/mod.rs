@@ -12,9 +12,11 @@ mod set;
 use std::path::Path;
 
 pub use error::SuiteError;
-pub use evaluate::{EvaluateError, Prediction, Scored, SetOutcome, SuiteOutcome, evaluate, evaluate_suite};
+pub use evaluate::{
+    EvaluateError, Prediction, Scored, SetOutcome, SuiteOutcome, evaluate, evaluate_suite, labelled_logits,
+};
 pub use file::{SetEntry, SuiteFile, read_class_list};
-pub use result::{NamedEvaluation, SuiteResult};
+pub use result::{NamedEvaluation, SecondAverage, SuiteResult};
 pub use set::TestSet;
 
 use crate::classes::Classes;
@@ -44,7 +46,18 @@ impl Suite {
     /// [`SuiteError`] if a set cannot be read, or has a class that the model lacks.
     pub fn from_file(file: &SuiteFile, classes: &Classes, on_error: OnError) -> Result<Self, SuiteError> {
         let open = |entry| TestSet::open(entry, classes, on_error);
-        Ok(Self { id: open(&file.id)?, ood: file.ood.iter().map(open).collect::<Result<_, _>>()? })
+        let suite = Self { id: open(&file.id)?, ood: file.ood.iter().map(open).collect::<Result<_, _>>()? };
+        suite.check_images(&file.path.display().to_string())?;
+        Ok(suite)
+    }
+
+    /// Checks that the sets have the numbers of images that the suite, named `suite` in errors, expects. Images that cannot be
+    /// decoded count.
+    ///
+    /// # Errors
+    /// [`SuiteError::Images`] for the first set with another number.
+    pub fn check_images(&self, suite: &str) -> Result<(), SuiteError> {
+        self.sets().try_for_each(|set| set::check_images(suite, &set.name, set.images, set.samples.len()))
     }
 
     /// Iterates over all sets, the in-distribution one first.

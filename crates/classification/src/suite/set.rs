@@ -19,6 +19,10 @@ pub struct TestSet {
     pub candidates: Candidates,
     /// Pixels cropped at each side of every image before preprocessing.
     pub border: u32,
+    /// Number of images that the set should have, if that is known.
+    pub images: Option<u64>,
+    /// Whether the set counts in the [second average](super::SecondAverage) under shift.
+    pub in_second_average: bool,
 }
 
 impl TestSet {
@@ -55,13 +59,14 @@ impl TestSet {
     pub fn open(entry: &SetEntry, classes: &Classes, on_error: OnError) -> Result<Self, SuiteError> {
         let images = read_labelled(&entry.data, None, on_error)
             .map_err(|error| SuiteError::Data { set: entry.name.clone(), error })?;
-        match &entry.classes {
-            None => Self::new(&entry.name, images, classes),
+        let set = match &entry.classes {
+            None => Self::new(&entry.name, images, classes)?,
             Some(subset) => {
                 let subset = subset.iter().map(String::as_str);
-                Self::restricted(&entry.name, images, classes, subset)
+                Self::restricted(&entry.name, images, classes, subset)?
             }
-        }
+        };
+        Ok(Self { images: entry.images, in_second_average: entry.in_second_average, ..set })
     }
 
     /// Maps labels to positions among the candidates, by class name. Only classes that have images count.
@@ -72,7 +77,7 @@ impl TestSet {
         candidates: Candidates,
     ) -> Result<Self, SuiteError> {
         match images.labelled_in(candidates.names()) {
-            Ok(samples) => Ok(Self { name, samples, candidates, border: 0 }),
+            Ok(samples) => Ok(Self { name, samples, candidates, border: 0, images: None, in_second_average: true }),
             Err(error) => Err(outside(name, error, classes, &candidates)),
         }
     }
@@ -91,6 +96,16 @@ impl TestSet {
             );
         }
         self
+    }
+}
+
+/// Checks the number of a set's images against the one that a suite expects.
+pub(super) fn check_images(suite: &str, set: &str, expected: Option<u64>, found: usize) -> Result<(), SuiteError> {
+    match expected {
+        Some(expected) if expected != found as u64 => {
+            Err(SuiteError::Images { suite: suite.to_owned(), set: set.to_owned(), expected, found: found as u64 })
+        }
+        _ => Ok(()),
     }
 }
 

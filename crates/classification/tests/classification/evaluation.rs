@@ -1,10 +1,13 @@
 use std::path::Path;
 
+use radapter_classification::calibration::Temperatures;
 use radapter_classification::classes::Classes;
 use radapter_classification::head::Head;
 use radapter_classification::predict::{PredictError, predict};
 use radapter_classification::read::read_labelled;
-use radapter_classification::suite::{EvaluateError, Suite, SuiteError, SuiteFile, TestSet, evaluate, evaluate_suite};
+use radapter_classification::suite::{
+    EvaluateError, Suite, SuiteError, SuiteFile, TestSet, evaluate, evaluate_suite, labelled_logits,
+};
 use radapter_datasets::{LabelledImages, OnError};
 use radapter_embedding::{EmbedOptions, Embeddings, Image, embed_images};
 
@@ -66,13 +69,30 @@ fn accuracy_matches_plain_loops() {
 }
 
 #[test]
+fn the_calibration_error_is_that_of_the_logits_at_each_temperature() {
+    let set = TestSet::new("squares", squares(4), &classes()).unwrap();
+    let (model, options) = (model(3), EmbedOptions::default());
+    let logits = labelled_logits(&model, &knowing(), &set, &options, &mut |_| {}).unwrap();
+    let evaluate = |head: &Head| evaluate(&model, head, &set, &options, &mut |_| {}).unwrap().evaluation;
+    assert_eq!(evaluate(&knowing()).confidence, None);
+    let head = knowing().with_temperatures(Temperatures { model: 0.01, calibrated: Some(0.002) });
+    let evaluation = evaluate(&head);
+    let found = evaluation.confidence.unwrap();
+    assert_eq!((found.temperature, found.temperature_calibrated), (0.01, Some(0.002)));
+    assert_eq!(found.ece, logits.calibration_error(100.0));
+    assert_eq!(found.ece_calibrated, Some(logits.calibration_error(500.0)));
+    let [low, high] = evaluation.top1_interval;
+    assert!(low <= evaluation.top1 && evaluation.top1 <= high && low < high);
+}
+
+#[test]
 fn a_suite_of_folders_gives_the_row() {
     let dir = tempfile::tempdir().unwrap();
     write_squares(&dir.path().join("photo"), &[0, 1, 2, 3], 0, 3);
     write_squares(&dir.path().join("far"), &[1, 3], 10, 2);
     write(&dir.path().join("subset.json"), "[\"sand\", \"grass\"]");
     let suite = "[id]\nname = \"photo\"\ndata = \"photo\"\n\
-        [[ood]]\nname = \"open\"\ndata = \"far\"\n\
+        [[ood]]\nname = \"open\"\ndata = \"far\"\nimages = 4\nsecond_average = false\n\
         [[ood]]\nname = \"closed\"\ndata = \"far\"\nclasses = \"subset.json\"";
     write(&dir.path().join("suite.toml"), suite);
 
@@ -97,6 +117,8 @@ fn a_suite_of_folders_gives_the_row() {
     assert_eq!(outcome.predictions[2].1[0].best.len(), 2);
     let mean = (result.ood[0].evaluation.top1 + result.ood[1].evaluation.top1) / 2.0;
     assert_eq!(result.ood_average, mean);
+    let second = result.second_average.unwrap();
+    assert_eq!((second.top1, second.without), (result.ood[1].evaluation.top1, vec!["open".to_owned()]));
     assert_eq!(seen.last(), Some(&("closed".to_owned(), 4)));
 }
 
@@ -116,6 +138,28 @@ fn a_set_with_a_class_the_model_lacks_is_refused_by_name() {
     write(&dir.path().join("suite.toml"), &absent);
     let text = Suite::open(&dir.path().join("suite.toml"), &classes(), OnError::Fail).unwrap_err().to_string();
     assert!(text.contains("`photo`") && text.contains("absent"), "{text}");
+}
+
+#[test]
+fn a_set_with_another_number_of_images_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    write_squares(&dir.path().join("photo"), &[0, 1], 0, 2);
+    // An image that cannot be decoded is still one of the set's.
+    write(&dir.path().join("photo/grass/9.png"), "broken");
+    let path = dir.path().join("suite.toml");
+    let open = |images: u64| {
+        let data = "data = \"photo\"\n";
+        write(&path, &format!("[id]\nname = \"photo\"\n{data}[[ood]]\nname = \"far\"\n{data}images = {images}"));
+        let file = SuiteFile::read(&path).unwrap();
+        let early = file.check_images(OnError::Skip).map_err(|error| error.to_string());
+        let opened = Suite::from_file(&file, &classes(), OnError::Skip).map(drop).map_err(|error| error.to_string());
+        assert_eq!(early, opened);
+        opened
+    };
+    open(5).unwrap();
+    let (few, many) = (open(6).unwrap_err(), open(4).unwrap_err());
+    assert!(few.contains("suite.toml: set `far` has 5 images, expected 6; it is incomplete: download"), "{few}");
+    assert!(many.contains("expected 4; remove what does not belong to it"), "{many}");
 }
 
 #[test]

@@ -106,6 +106,16 @@ fn every_set_is_scored_by_its_protocol() {
     ];
     assert_eq!(top1, expected);
     assert_eq!(result.ood_average, 3.0 / 5.0);
+    let second = result.second_average.unwrap();
+    assert_eq!((second.top1, second.without), (2.0 / 4.0, vec!["objectnet".to_owned()]));
+}
+
+#[test]
+fn an_incomplete_set_is_refused() {
+    let (root, head) = miniature();
+    let suite = Suite::imagenet(root.path(), &ImageNetSet::SHIFTED, head.classes()).unwrap();
+    let text = suite.check_images("imagenet").unwrap_err().to_string();
+    assert!(text.contains("suite imagenet: set `imagenet` has 1 images, expected 50000"), "{text}");
 }
 
 #[test]

@@ -88,6 +88,19 @@ impl ImageNetSet {
         if self == Self::ObjectNet { 2 } else { 0 }
     }
 
+    /// Returns the number of images of the complete set (ObjectNet's: of the folders that have ImageNet classes).
+    pub fn images(self) -> u64 {
+        match self {
+            Self::Train => 1_281_167,
+            Self::Val => 50_000,
+            Self::V2 => 10_000,
+            Self::R => 30_000,
+            Self::Sketch => 50_889,
+            Self::ObjectNet => 18_574,
+            Self::A => 7_500,
+        }
+    }
+
     /// Reads the set from the common folder of all sets.
     ///
     /// Labels are ImageNet's (ObjectNet's: positions in [`objectnet`]), whichever classes are present. `names` override the
