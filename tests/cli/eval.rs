@@ -7,20 +7,20 @@ use crate::support::{CLASSES, Folder, SHORT, classes_folder, radapter, trained, 
 #[test]
 fn a_set_gives_one_object_and_a_suite_a_row() {
     let eval = |words: &str| radapter(words).with("--model", trained().run());
-    let set = eval("eval classification --json").with("--data", trained().images()).succeed().json();
+    let set = eval("eval classification --json --calibrate none").with("--data", trained().images()).succeed().json();
     let keys = |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
-    assert_eq!(keys(&set), ["top1", "top5", "n", "per_class"]);
+    assert_eq!(keys(&set), ["top1", "top1_interval", "top5", "n", "temperature", "ece", "per_class"]);
     assert_eq!(keys(&set["per_class"]), CLASSES);
 
     let row = eval("eval classification --json").with("--suite", trained().suite()).succeed().json();
-    assert_eq!(keys(&row), ["id", "ood", "ood_average"]);
+    assert_eq!(keys(&row), ["id", "ood", "ood_average", "ood_average_interval"]);
     assert_eq!(row["id"]["name"], "near");
     assert_eq!(keys(&row["ood"]), ["far", "part"]);
     let top1 = |set: &str| row["ood"][set]["top1"].as_f64().unwrap();
     assert_eq!(row["ood_average"].as_f64().unwrap(), (top1("far") + top1("part")) / 2.0);
 
     let table = eval("eval classification").with("--suite", trained().suite()).succeed().stdout;
-    for part in ["near", "far", "part", "average", "OOD"] {
+    for part in ["near", "far", "part", "average", "OOD", "95 % interval", "ECE"] {
         assert!(table.contains(part), "{table}");
     }
     assert!(!table.contains("top-5"), "three classes are always among the best five: {table}");
@@ -32,7 +32,7 @@ fn training_helped_and_alpha_0_is_the_base() {
     training(&folder, "run", &format!("{SHORT} --set epochs=12")).succeed();
     let (model, run) = (folder.join("model"), folder.join("run"));
     let eval = |model: &std::path::Path, words: &str| {
-        let invocation = radapter(&format!("eval classification --json {words}"));
+        let invocation = radapter(&format!("eval classification --json --calibrate none {words}"));
         invocation.with("--model", model).with("--data", folder.join("images"))
     };
     let base = eval(&model, "").succeed().json();
@@ -109,6 +109,69 @@ fn a_plain_model_takes_its_classes_from_the_data() {
         .json();
     assert_eq!(json["id"]["n"], 12);
     assert_eq!(json["ood"]["part"]["n"], 8);
+}
+
+#[test]
+fn a_second_error_is_at_the_temperature_calibrated_on_other_images() {
+    let folder = Folder::new();
+    let val = classes_folder(&folder.join("val"), &CLASSES, 4, false);
+    // A wrong label, so that there is a finite temperature.
+    std::fs::copy(val.join("dog/00.png"), val.join("zebra/09.png")).unwrap();
+    let eval = |words: &str| radapter(words).with("--model", trained().run()).with("--suite", trained().suite());
+    let row = eval("eval classification --json").with("--calibrate", &val).succeed().json();
+    let number = |set: &Value, key: &str| set[key].as_f64().unwrap();
+    for set in [&row["id"], &row["ood"]["far"], &row["ood"]["part"]] {
+        let [low, high] = [0, 1].map(|end| set["top1_interval"][end].as_f64().unwrap());
+        assert!(low <= number(set, "top1") && number(set, "top1") <= high, "{set}");
+        assert!((0.0..=1.0).contains(&number(set, "ece")) && (0.0..=1.0).contains(&number(set, "ece_calibrated")));
+        assert!((number(set, "temperature") - 0.01).abs() < 0.1 && number(set, "temperature_calibrated") > 0.0);
+    }
+    let done = eval("eval classification").with("--calibrate", &val).succeed();
+    assert!(done.stdout.contains("calibrated") && done.stderr.contains("calibrated on 13 images"), "{}", done.stderr);
+    let set = radapter("eval classification").with("--model", trained().run()).with("--data", trained().images());
+    let set = set.with("--calibrate", &val).succeed();
+    for part in ["top-1  ", "95 % interval", "the model's", ", calibrated"] {
+        assert!(set.stdout.contains(part), "{}", set.stdout);
+    }
+    // Plain models have no validation images.
+    let plain = radapter("eval classification").with("--model", trained().model()).with("--data", trained().images());
+    let plain = plain.succeed();
+    assert!(plain.stderr.contains("no calibrated ECE: the model is not a run"), "{}", plain.stderr);
+    assert!(plain.stdout.contains("ECE") && !plain.stdout.contains("calibrated"), "{}", plain.stdout);
+    eval("eval classification")
+        .with("--calibrate", trained().suite().with_file_name("near"))
+        .fail(2, &["--calibrate", "are evaluated on"]);
+}
+
+#[test]
+fn sets_are_counted_before_the_model_is_loaded_and_left_out_of_a_second_average() {
+    let folder = Folder::new();
+    let all = trained().suite();
+    let set = |name: &str, more: &str| format!("name = {name:?}\ndata = {:?}\n{more}\n", all.with_file_name(name));
+    let suite = |images: &str| {
+        let (near, far) = (set("near", images), set("far", "second_average = false"));
+        folder.file("suite.toml", format!("[id]\n{near}[[ood]]\n{far}[[ood]]\n{}", set("part", "")))
+    };
+    let truncated = ["suite.toml: set `near` has 12 images, expected 13", "incomplete"];
+    let eval = |model: &std::path::Path, suite: std::path::PathBuf, words: &str| {
+        radapter(words).with("--model", model).with("--suite", suite)
+    };
+    eval(&folder.join("no-model"), suite("images = 13"), "eval classification").fail(1, &truncated);
+    eval(&trained().run(), suite("images = \"many\""), "eval classification").fail(1, &["suite.toml", "many"]);
+    eval(&trained().run(), suite("images = 0"), "eval classification").fail(1, &["set `near`: images = 0"]);
+
+    let row = eval(&trained().run(), suite("images = 12"), "eval classification --json").succeed().json();
+    assert_eq!(row["second_average"]["without"], serde_json::json!(["far"]));
+    assert_eq!(row["second_average"]["top1"], row["ood"]["part"]["top1"]);
+    let table = eval(&trained().run(), suite("images = 12"), "eval classification").succeed().stdout;
+    assert!(table.contains("average without far"), "{table}");
+    let sweep = radapter("sweep --alpha 0,0.5").with("--run", trained().run()).with("--suite", suite("images = 12"));
+    sweep.with("--out", folder.join("sweep")).succeed();
+    let read = |name: &str| std::fs::read_to_string(folder.join("sweep").join(name)).unwrap();
+    assert!(read("sweep.csv").starts_with("alpha,near,far,part,OOD average,OOD average without far\n"));
+    assert!(read("report.html").contains("OOD average without far"));
+    let sweep = radapter("sweep").with("--run", trained().run()).with("--suite", suite("images = 13"));
+    sweep.with("--out", folder.join("other")).fail(1, &truncated);
 }
 
 #[test]

@@ -98,7 +98,7 @@ impl Experiment for Classification {
         let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, device)?;
         let head = head.as_ref().context("the model has no classifier")?;
         let outcome = evaluate_suite(&clip, head, &self.suite, &EmbedOptions::default(), &mut |_, _| {})?;
-        let SuiteResult { id, ood, ood_average } = outcome.result;
+        let SuiteResult { id, ood, ood_average, .. } = outcome.result;
         Ok(Figures {
             id: id.evaluation.top1,
             ood: ood.into_iter().map(|set| (set.name, set.evaluation.top1)).collect(),

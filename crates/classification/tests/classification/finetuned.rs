@@ -12,7 +12,7 @@ use radapter_methods::METHODS;
 use radapter_training::finetuned::{FineTunedError, TunedModel};
 use radapter_training::{Outcome, RunOptions};
 
-use crate::support::{assert_near, checkpoint, device, model, plan, settings, squares};
+use crate::support::{assert_near, checkpoint, device, model, plan, settings, squares, write_squares};
 
 /// Trains in a folder; returns the best validation's top-1, which is of the final step since the run validates at its end.
 fn train(dir: &Path, toml: &str) -> Option<f64> {
@@ -110,6 +110,28 @@ fn tuned_weights_are_mixed_with_the_base() {
     for name in ["text_projection", "logit_scale", "token_embedding.weight"] {
         assert_eq!(tensors(&end).state.get(name), base.state.get(name), "{name}");
     }
+}
+
+#[test]
+fn validation_images_are_read_again_unless_they_have_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (images, run) = (dir.path().join("images"), dir.path().join("run"));
+    write_squares(&images, &[0, 1, 2, 3], 0, 10);
+    let toml = format!("train = {images:?}\nsteps = 1\nbatch_size = 4\nval_fraction = 0.3\nvalidate_every = \"end\"");
+    plan(&settings(&toml), None).unwrap().train(RunOptions::new(&run, device())).unwrap();
+    let run = ClassificationRun::open(METHODS, &run).unwrap();
+    let split = std::fs::read_to_string(run.dir().path().join("split.json")).unwrap();
+    let split: serde_json::Value = serde_json::from_str(&split).unwrap();
+    let names = |most| -> Vec<String> {
+        run.validation(most).unwrap().unwrap().samples.into_iter().map(|sample| sample.name).collect()
+    };
+    let all = names(100);
+    assert_eq!((serde_json::json!(all), all.len()), (split["held_out"].clone(), 12));
+    let few = names(5);
+    assert!(few.len() == 5 && few.iter().all(|name| all.contains(name)), "{few:?}");
+    std::fs::remove_file(images.join(&all[0])).unwrap();
+    let message = run.validation(100).unwrap_err().to_string();
+    assert!(message.contains("has 11 of the 12 images that the run held out"), "{message}");
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use radapter_classification::accuracy::{Evaluation, TOP};
+use radapter_classification::calibration::Confidence;
 use radapter_classification::classes::Classes;
 use radapter_classification::head::Head;
 use radapter_classification::imagenet;
 use radapter_classification::read::read_labelled;
 use radapter_classification::suite::{
-    SetOutcome, Suite, SuiteFile, SuiteOutcome, SuiteResult, TestSet, evaluate, evaluate_suite,
+    SecondAverage, SetOutcome, Suite, SuiteFile, SuiteOutcome, SuiteResult, TestSet, evaluate, evaluate_suite,
 };
 use radapter_clip::model::Encoder;
 use radapter_datasets::imagenet::ImageNetSet;
@@ -17,6 +18,7 @@ use radapter_embedding::EmbedOptions;
 
 use super::args::JsonFlag;
 use super::failure::Usage;
+use super::output::aligned;
 use super::skipped::report_skipped;
 use super::{Session, output};
 use radapter_report::{Table, percent};
@@ -58,11 +60,34 @@ impl Source {
         })
     }
 
+    /// The paths of the sets.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        match self {
+            Self::File(file) => file.sets().map(|set| set.data.clone()).collect(),
+            Self::ImageNet(root) => {
+                let sets = std::iter::once(&ImageNetSet::Val).chain(&ImageNetSet::SHIFTED);
+                sets.map(|set| root.join(set.folder())).collect()
+            }
+        }
+    }
+
+    /// Checks the sets' numbers of images before a model is loaded. Opening the sets logs what is suspicious about them.
+    pub(crate) fn check_images(&self, on_error: OnError) -> anyhow::Result<()> {
+        tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), || match self {
+            Self::File(file) => Ok(file.check_images(on_error)?),
+            Self::ImageNet(_) => self.open(&imagenet::classes(None)?, on_error).map(drop),
+        })
+    }
+
     /// The sets, for a model of these classes.
     pub(crate) fn open(&self, classes: &Classes, on_error: OnError) -> anyhow::Result<Suite> {
         Ok(match self {
             Self::File(file) => Suite::from_file(file, classes, on_error)?,
-            Self::ImageNet(root) => Suite::imagenet(root, &ImageNetSet::SHIFTED, classes)?,
+            Self::ImageNet(root) => {
+                let suite = Suite::imagenet(root, &ImageNetSet::SHIFTED, classes)?;
+                suite.check_images(IMAGENET)?;
+                suite
+            }
         })
     }
 }
@@ -127,10 +152,26 @@ fn set_table(evaluation: &Evaluation, set: &TestSet) -> String {
         table.row([class.clone(), accuracy.n.to_string(), percent(accuracy.accuracy)]);
     }
     table.row(["all".to_owned(), evaluation.n.to_string(), percent(evaluation.top1)]);
-    match top5(evaluation, set) {
-        Some(top5) => format!("{table}\n\ntop-5  {top5}"),
-        None => table.to_string(),
+    let mut lines =
+        vec![("top-1", format!("{}, 95 % interval {}", percent(evaluation.top1), range(evaluation.top1_interval)))];
+    lines.extend(top5(evaluation, set).map(|top5| ("top-5", top5)));
+    if let Some(confidence) = &evaluation.confidence {
+        lines.push(("ECE", format!("{} at {}", percent(confidence.ece), models(confidence))));
+        if let (Some(ece), Some(temperature)) = (confidence.ece_calibrated, confidence.temperature_calibrated) {
+            lines.push(("", format!("{} at temperature {temperature:.4}, calibrated", percent(ece))));
+        }
     }
+    format!("{table}\n\n{}", aligned(&lines))
+}
+
+/// The model's temperature in words.
+fn models(confidence: &Confidence) -> String {
+    format!("temperature {:.4}, the model's", confidence.temperature)
+}
+
+/// An interval in percent: `67.5–77.0 %`.
+fn range([low, high]: [f64; 2]) -> String {
+    format!("{:.1}\u{2013}{:.1} %", 100.0 * low, 100.0 * high)
 }
 
 /// Top-5 accuracy; `None` where every answer is among the best five.
@@ -143,17 +184,53 @@ pub(crate) fn suite_table(result: &SuiteResult, suite: &Suite) -> String {
     let measured = std::iter::once((&result.id, "ID")).chain(result.ood.iter().map(|set| (set, "OOD")));
     let top5s: Vec<Option<String>> =
         measured.clone().zip(suite.sets()).map(|((measured, _), set)| top5(&measured.evaluation, set)).collect();
-    let columns = if top5s.iter().any(Option::is_some) { 5 } else { 4 };
-    let mut table = Table::new(&["set", "", "images>", "top-1>", "top-5>"][..columns]);
-    for ((set, kind), top5) in measured.zip(top5s) {
-        let Evaluation { top1, n, .. } = &set.evaluation;
-        let row = [set.name.clone(), kind.to_owned(), n.to_string(), percent(*top1), top5.unwrap_or_default()];
-        table.row(row.into_iter().take(columns));
+    let confidences: Vec<Option<&Confidence>> =
+        measured.clone().map(|(set, _)| set.evaluation.confidence.as_ref()).collect();
+    let eces = |of: fn(&Confidence) -> Option<f64>| -> Option<Vec<f64>> {
+        confidences.iter().map(|confidence| of((*confidence)?)).collect()
+    };
+    // Optional columns, with the values of the sets.
+    let optional = [
+        ("ECE>", eces(|confidence| Some(confidence.ece))),
+        ("calibrated>", eces(|confidence| confidence.ece_calibrated)),
+    ];
+    let has_top5 = top5s.iter().any(Option::is_some);
+    let mut columns = vec!["set", "", "images>", "top-1>", "95 % interval>"];
+    columns.extend(has_top5.then_some("top-5>"));
+    columns.extend(optional.iter().filter(|(_, values)| values.is_some()).map(|(name, _)| *name));
+    let mut table = Table::new(&columns);
+    let optional: Vec<Vec<f64>> = optional.into_iter().filter_map(|(_, values)| values).collect();
+    for (index, ((set, kind), top5)) in measured.zip(top5s).enumerate() {
+        let Evaluation { top1, top1_interval, n, .. } = &set.evaluation;
+        let row = [set.name.clone(), kind.to_owned(), n.to_string(), percent(*top1), range(*top1_interval)];
+        let top5 = has_top5.then(|| top5.unwrap_or_default());
+        table.row(row.into_iter().chain(top5).chain(optional.iter().map(|values| percent(values[index]))));
     }
-    let average = percent(result.ood_average);
-    let row = ["average".to_owned(), "OOD".to_owned(), String::new(), average, String::new()];
-    table.row(row.into_iter().take(columns));
-    table.to_string()
+    let mut average = |name: String, top1: f64, interval: [f64; 2], without: &[String]| {
+        let row = [name, "OOD".to_owned(), String::new(), percent(top1), range(interval)];
+        let kept = |values: &Vec<f64>| {
+            let kept = result.ood.iter().zip(&values[1..]).filter(|(set, _)| !without.contains(&set.name));
+            let kept: Vec<f64> = kept.map(|(_, value)| *value).collect();
+            percent(kept.iter().sum::<f64>() / kept.len() as f64)
+        };
+        table.row(row.into_iter().chain(has_top5.then(String::new)).chain(optional.iter().map(kept)));
+    };
+    average("average".to_owned(), result.ood_average, result.ood_average_interval, &[]);
+    if let Some(SecondAverage { without, top1, top1_interval }) = &result.second_average {
+        average(without_sets(without), *top1, *top1_interval, without);
+    }
+    match confidences[0] {
+        None => table.to_string(),
+        Some(confidence) => {
+            let calibrated = confidence.temperature_calibrated;
+            let calibrated = calibrated.map_or_else(String::new, |found| format!("; calibrated: at {found:.4}"));
+            format!("{table}\n\nECE: expected calibration error at {}{calibrated}", models(confidence))
+        }
+    }
+}
+
+fn without_sets(sets: &[String]) -> String {
+    format!("average without {}", sets.join(", "))
 }
 
 /// The top-1 accuracies of several models as a table, one column for each model.
@@ -173,5 +250,9 @@ pub(crate) fn suites_table(models: &[(String, &SuiteResult)]) -> String {
         row(&set.name, "OOD", set.evaluation.n.to_string(), &value);
     }
     row("average", "OOD", String::new(), &|result| Some(result.ood_average));
+    if let Some(second) = &first.second_average {
+        let value = |result: &SuiteResult| Some(result.second_average.as_ref()?.top1);
+        row(&without_sets(&second.without), "OOD", String::new(), &value);
+    }
     table.to_string()
 }

@@ -22,6 +22,14 @@ struct Model {
     #[serde(deserialize_with = "by_name")]
     ood: Vec<Set>,
     ood_average: f64,
+    #[serde(default)]
+    second_average: Option<SecondAverage>,
+}
+
+#[derive(Deserialize)]
+struct SecondAverage {
+    without: Vec<String>,
+    top1: f64,
 }
 
 #[derive(Deserialize)]
@@ -50,12 +58,20 @@ impl Model {
         let mut rows = vec![row(&self.id, "ID")];
         rows.extend(self.ood.iter().map(|set| row(set, "OOD")));
         rows.push((["average", "OOD", ""].map(str::to_owned), self.average()));
+        if let Some(SecondAverage { without, top1 }) = &self.second_average {
+            let name = format!("average without {}", without.join(", "));
+            rows.push(([name, "OOD".to_owned(), String::new()], self.average_without(*top1, without)));
+        }
         rows
     }
 
     fn average(&self) -> Interval {
-        let sets: Vec<Interval> = self.ood.iter().map(Set::interval).collect();
-        Interval { value: self.ood_average, ..Interval::mean_of_independent(&sets) }
+        self.average_without(self.ood_average, &[])
+    }
+
+    fn average_without(&self, value: f64, without: &[String]) -> Interval {
+        let sets = self.ood.iter().filter(|set| !without.contains(&set.name));
+        Interval { value, ..Interval::mean_of_independent(&sets.map(Set::interval).collect::<Vec<_>>()) }
     }
 }
 

@@ -90,7 +90,8 @@ fn the_suite_of_a_run_is_a_table_and_a_verdict() {
     let model = |alpha: f64, id: f64, ood: f64| {
         let mut near = set(id);
         near["name"] = "photo".into();
-        serde_json::json!({ "alpha": alpha, "id": near, "ood": { "sketch": set(ood) }, "ood_average": ood })
+        serde_json::json!({ "alpha": alpha, "id": near, "ood": { "sketch": set(ood), "objects": set(ood) }, "ood_average": ood,
+            "second_average": { "without": ["objects"], "top1": ood, "top1_interval": [0.0, 1.0] } })
     };
     let path = folder.path().join("suite.json");
     let models = serde_json::json!([model(0.0, 0.5, 0.4), model(0.5, 0.8, 0.2)]);
@@ -105,7 +106,7 @@ fn the_suite_of_a_run_is_a_table_and_a_verdict() {
     let mut page = Page::new("run", "");
     suite.show(&mut page);
     let page = page.finish();
-    for part in ["photo", "sketch", "alpha = 0.5", "20.0 % \u{b1} 2.5", "average", "1000"] {
+    for part in ["photo", "sketch", "alpha = 0.5", "20.0 % \u{b1} 2.5", "average", "average without objects", "1000"] {
         assert!(page.contains(part), "{part}: {page}");
     }
     std::fs::write(&path, "[{}]").unwrap();

@@ -38,6 +38,10 @@ pub(crate) struct SweepArgs {
     /// A suite file, or `imagenet` for the ImageNet family in its usual layout (needs --root)
     #[arg(long, value_name = "FILE.toml|imagenet", conflicts_with_all = ["captions", "annotations", "dataset"])]
     pub(crate) suite: Option<String>,
+    /// In-distribution images, not evaluated on, to calibrate the temperature of a second ECE on: one folder per class, or a .csv of
+    /// path and label; none: calibrate nothing [default: the run's validation images]
+    #[arg(long, value_name = "DIR|none", requires = "suite")]
+    pub(crate) calibrate: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) captions: CaptionsArgs,
     #[command(flatten)]

@@ -9,7 +9,8 @@ use clap::Args;
 use radapter_adapter::{Alpha, Alphas};
 use radapter_classification::accuracy::Evaluation;
 use radapter_classification::classes::Classes;
-use radapter_classification::finetuned::ClassificationRun;
+use radapter_classification::finetuned::{ClassificationRun, Classifier};
+use radapter_classification::head::CLASSES_FILE;
 use radapter_classification::read::read_labelled;
 use radapter_classification::suite::{NamedEvaluation, Prediction, Suite, SuiteResult, TestSet};
 use radapter_classification::task::Classification;
@@ -21,11 +22,12 @@ use radapter_methods::METHODS;
 use radapter_report::{Frontier, FrontierPoint, Interval, percent};
 use serde_json::json;
 
+use super::calibration::Calibration;
 use super::sweep::{self, Point, Sweep};
 use super::{Measured, OpenSuite, RunSuite, SuiteTable, Training};
 use crate::command::args::{
-    AlphaArg, ClassNamesArg, DecodeArgs, DecodingArg, DeviceBatchArg, JsonFlag, ModelArgs, SuiteArgs, SweepArgs,
-    TemplatesArg,
+    AlphaArg, ClassNamesArg, DecodeArgs, DecodingArg, DeviceBatchArg, JsonFlag, ModelArgs, ModelRef, SuiteArgs,
+    SweepArgs, TemplatesArg,
 };
 use crate::command::failure::{Interrupted, Usage};
 use crate::command::prediction_file::Form;
@@ -36,7 +38,8 @@ use crate::command::{Session, classes, model, output};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A suite is a TOML file with paths relative to it. `classes`, the path of a JSON list of folder names, restricts the \
-predictions to a subset:
+predictions to a subset. A set with another number of images than `images` is refused; shifted sets with \
+`second_average = false` are left out of a second average:
 
   [id]
   name = \"photo\"
@@ -45,6 +48,7 @@ predictions to a subset:
   [[ood]]
   name = \"sketch\"
   data = \"test/sketch\"
+  images = 3929
 
 Examples:
   radapter eval classification --model runs/pets --data pets/test
@@ -71,6 +75,10 @@ pub(super) struct EvalArgs {
     batch: DeviceBatchArg,
     #[command(flatten)]
     json: JsonFlag,
+    /// In-distribution images, not evaluated on, to calibrate the temperature of a second ECE on: one folder per class, or a .csv of
+    /// path and label; none: calibrate nothing [default: the run's validation images]
+    #[arg(long, value_name = "DIR|none")]
+    calibrate: Option<PathBuf>,
     /// Write each image's label and prediction to this .csv or .jsonl file
     #[arg(long, value_name = "FILE")]
     predictions: Option<PathBuf>,
@@ -121,10 +129,22 @@ enum Data {
 impl Data {
     fn open(what: &What, names: Option<&ClassNames>, on_error: OnError) -> anyhow::Result<Self> {
         match (&what.suite, &what.data) {
-            (Some(suite), _) => Ok(Self::Suite(Source::new(suite, what.root.as_deref())?)),
+            (Some(suite), _) => {
+                let source = Source::new(suite, what.root.as_deref())?;
+                source.check_images(on_error)?;
+                Ok(Self::Suite(source))
+            }
             (None, Some(data)) => Ok(Self::Set(data.clone(), read_labelled(data, names, on_error)?)),
             // clap requires one of them.
             (None, None) => anyhow::bail!("give --suite or --data"),
+        }
+    }
+
+    /// The data's paths.
+    fn paths(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Set(path, _) => vec![path.clone()],
+            Self::Suite(source) => source.paths(),
         }
     }
 
@@ -159,16 +179,29 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
     let batch = args.batch.batch_size;
     let head = classes::head(&model, listed, names.as_ref(), templates.as_ref(), batch)?;
 
+    let run = match &args.model.model {
+        ModelRef::Path(path) if path.join(CLASSES_FILE).is_file() && model::is_run(path) => {
+            Some(ClassificationRun::open(METHODS, path)?)
+        }
+        _ => None,
+    };
+    let on_error = args.decode.on_error;
+    let calibrate = args.calibrate.as_deref();
+    let calibration = Calibration::open(calibrate, run.as_ref(), head.classes(), &data.paths(), on_error)?;
+
     let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
+    let calibrated = |head| calibration.calibrated(head, model.temperature, &*model.encoder, &options, session);
     let (evaluation, predictions) = match data {
         Data::Set(path, images) => {
             let set = TestSet::new(path.display().to_string(), images, head.classes())?;
+            let head = calibrated(head)?;
             let outcome = measure(&*model.encoder, &head, &set, &options, session)?;
             print_set(&outcome.evaluation, &set, args.json)?;
             (outcome.evaluation, vec![(set.name, outcome.predictions)])
         }
         Data::Suite(source) => {
-            let suite = source.open(head.classes(), args.decode.on_error)?;
+            let suite = source.open(head.classes(), on_error)?;
+            let head = calibrated(head)?;
             let outcome = measure_suite("evaluating", &*model.encoder, &head, &suite, &options, session)?;
             print_suite(&outcome.result, &suite, args.json)?;
             (outcome.result.id.evaluation, outcome.predictions)
@@ -191,6 +224,7 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
 /// The suite of `train --suite`.
 struct TrainSuite {
     sets: Suite,
+    paths: Vec<PathBuf>,
     options: EmbedOptions,
 }
 
@@ -214,7 +248,8 @@ impl TrainSuite {
             decoding: settings.decode,
             ..EmbedOptions::default()
         };
-        Ok(Box::new(Self { sets: source.open(classes, settings.on_error)?, options }))
+        let paths = source.paths();
+        Ok(Box::new(Self { sets: source.open(classes, settings.on_error)?, paths, options }))
     }
 }
 
@@ -225,7 +260,9 @@ impl RunSuite for TrainSuite {
         alphas.dedup();
         let device = session.first_device()?.device.clone();
         let base = model::base_of(run.run())?;
-        let scene = OverAlpha { run: &run, base, sets: &self.sets, options: &self.options, device, session };
+        let calibration = Calibration::open(None, Some(&run), run.classes(), &self.paths, self.options.on_error)?;
+        let scene =
+            OverAlpha { run: &run, base, sets: &self.sets, calibration, options: &self.options, device, session };
         let mut results = Vec::with_capacity(alphas.len());
         for (index, alpha) in alphas.iter().enumerate() {
             if interrupt.load(Ordering::Relaxed) {
@@ -249,6 +286,7 @@ struct OverAlpha<'a> {
     run: &'a ClassificationRun,
     base: Checkpoint,
     sets: &'a Suite,
+    calibration: Calibration,
     options: &'a EmbedOptions,
     device: Device,
     session: &'a Session,
@@ -257,11 +295,14 @@ struct OverAlpha<'a> {
 impl OverAlpha<'_> {
     /// Measures the model of one α, the place of which among all is for the progress bar.
     fn measure(&self, alpha: Alphas, (index, all): (usize, usize)) -> anyhow::Result<(Alphas, SuiteResult)> {
-        let model = self.run.model(&self.base, Some(alpha.clone()), &self.device)?;
         let what = format!("alpha {alpha} ({} of {all})", index + 1);
-        let measure =
-            |encoder: &dyn Encoder| measure_suite(&what, encoder, &model.head, self.sets, self.options, self.session);
-        let result = model.model.with_encoder(&self.device, measure)??.result.without_confusion();
+        let Classifier { model, head, .. } = self.run.model(&self.base, Some(alpha.clone()), &self.device)?;
+        let temperature = self.base.temperature();
+        let measure = |encoder: &dyn Encoder| {
+            let head = self.calibration.calibrated(head, temperature, encoder, self.options, self.session)?;
+            measure_suite(&what, encoder, &head, self.sets, self.options, self.session)
+        };
+        let result = model.with_encoder(&self.device, measure)??.result.without_confusion();
         tracing::info!("alpha {alpha}: {} ID, {} OOD", percent(result.id.evaluation.top1), percent(result.ood_average));
         Ok((alpha, result))
     }
@@ -281,27 +322,36 @@ fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Swe
     let (mut places, mut bars) = (Vec::with_capacity(grid.len()), Vec::with_capacity(grid.len()));
     let mut columns = Vec::new();
     let base = model::base_of(run.run())?;
-    let scene = OverAlpha { run: &run, base, sets: &sets, options: &options, device, session };
+    let (calibrate, paths) = (args.calibrate.as_deref(), source.paths());
+    let calibration = Calibration::open(calibrate, Some(&run), run.classes(), &paths, args.decode.on_error)?;
+    let scene = OverAlpha { run: &run, base, sets: &sets, calibration, options: &options, device, session };
     let measure = |index, alpha: Alpha| Ok((alpha, scene.measure(alpha.into(), (index, grid.len()))?.1));
     for (alpha, result) in sweep::over(&grid, measure)? {
-        columns = each(&result).map(|set| set.name.clone()).chain(["OOD average".to_owned()]).collect();
+        columns = each(&result).map(|set| set.name.clone()).chain(averages(&result).map(|(name, _)| name)).collect();
         let (id, ood) = (result.id.evaluation.top1, result.ood_average);
         places.push(FrontierPoint { alpha: Some(alpha.get()), id, ood });
-        let values = each(&result).map(|set| set.evaluation.top1).chain([ood]).collect();
+        let values =
+            each(&result).map(|set| set.evaluation.top1).chain(averages(&result).map(|(_, value)| value)).collect();
         let wilson = |set: &NamedEvaluation| Interval::wilson(set.evaluation.top1, set.evaluation.n);
         let mut intervals: Vec<Interval> = each(&result).map(wilson).collect();
         let average = Interval::mean_of_independent(&intervals[1..]);
         bars.push((average.low, average.high));
+        let second = result.second_average.iter().map(|second| {
+            let kept = result.ood.iter().filter(|set| !second.without.contains(&set.name)).map(wilson);
+            Interval::mean_of_independent(&kept.collect::<Vec<_>>())
+        });
+        let second: Vec<Interval> = second.collect();
         intervals.push(average);
+        intervals.extend(second);
         points.push(Point::new(alpha, values, intervals, &result)?);
     }
     let default = run.run().default_alphas();
     let id = columns.first().cloned().unwrap_or_default();
     let frontier = Frontier::new().method("this run", &places, default.single().map(Alpha::get)).with_bars(bars);
     let frontier = frontier.chart("Up and to the right is better", &id);
-    let last = columns.len().saturating_sub(1);
+    let last = sets.ood.len() + 1;
     // The average of a single set would hide its curve.
-    let (drawn, emphasized) = if last == 2 { (2, 1) } else { (columns.len(), last) };
+    let (drawn, emphasized) = if last == 2 { (2, 1) } else { (last + 1, last) };
     let shown = columns.iter().take(drawn).enumerate().map(|(index, name)| match index {
         0 => (format!("{name} (ID)"), true),
         _ => (name.clone(), index == emphasized),
@@ -329,6 +379,13 @@ fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Swe
 
 fn each(result: &SuiteResult) -> impl Iterator<Item = &NamedEvaluation> {
     std::iter::once(&result.id).chain(&result.ood)
+}
+
+/// Names and values of the averages under shift.
+fn averages(result: &SuiteResult) -> impl Iterator<Item = (String, f64)> {
+    let second = result.second_average.as_ref();
+    let second = second.map(|second| (format!("OOD average without {}", second.without.join(", ")), second.top1));
+    std::iter::once(("OOD average".to_owned(), result.ood_average)).chain(second)
 }
 
 fn print_suite(result: &SuiteResult, suite: &Suite, json: JsonFlag) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 //! `eval` and `sweep`: the evaluation of a model. A task is one file and one line of [`TASKS`].
 
+mod calibration;
 mod classification;
 mod retrieval;
 mod segmentation;

@@ -1,5 +1,6 @@
 //! `zero-shot`: accuracy on labelled images, with a classifier built from the texts of the classes.
 
+use radapter_classification::calibration::Temperatures;
 use radapter_classification::classes::Classes;
 use radapter_classification::read::read_labelled;
 use radapter_classification::suite::TestSet;
@@ -14,6 +15,7 @@ pub(super) fn run(args: &ZeroShotArgs, session: &Session) -> anyhow::Result<()> 
     let model = model::open(&args.model, args.alpha.get()?, session)?;
     let found = Classes::new(images.classes.clone())?;
     let head = classes::zero_shot(&*model.encoder, &found, &templates, args.batch.batch_size)?;
+    let head = head.with_temperatures(Temperatures { model: model.temperature, calibrated: None });
     let set = TestSet::new(args.data.display().to_string(), images, &found)?;
     let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
     let outcome = suite::measure(&*model.encoder, &head, &set, &options, session)?;
