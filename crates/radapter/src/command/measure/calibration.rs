@@ -35,6 +35,8 @@ impl Calibration {
             tracing::info!("no calibrated ECE: {reason}; --calibrate DIR names in-distribution images to calibrate on");
             Ok(Self(None))
         };
+        // Held-out images are among those of `train`.
+        let own = run.map(ClassificationRun::task).and_then(|task| task.val.as_ref().or(task.train.as_ref()));
         match (given, run) {
             (Some(given), _) if given == Path::new("none") => Ok(Self(None)),
             (Some(given), _) if is_evaluated(given) => Err(Usage(format!(
@@ -47,7 +49,7 @@ impl Calibration {
                 Ok(Self(Some(TestSet::new(given.display().to_string(), images, classes)?)))
             }
             (None, None) => none("the model is not a run, whose validation images would be used".to_owned()),
-            (None, Some(run)) if run.task().val.as_ref().is_some_and(|val| is_evaluated(val)) => {
+            (None, Some(_)) if own.is_some_and(|path| is_evaluated(path)) => {
                 none("the run's validation images are evaluated on".to_owned())
             }
             (None, Some(run)) => match run.validation(MOST) {
