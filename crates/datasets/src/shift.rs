@@ -108,6 +108,7 @@ fn to_byte(value: f32) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use image::Rgb;
 
     use super::*;

@@ -68,6 +68,9 @@ pub fn measure(
     Ok((accuracy, skipped))
 }
 
+/// Segments of an image, with the image's number and their labels.
+type LabelledRegions = ImageRegions<(usize, Vec<usize>)>;
+
 /// Embeds every segment, and passes the number of its image, its label and its embedding to `take`; returns the images that were
 /// skipped. `progress` is called with the number of images done.
 ///
@@ -85,7 +88,7 @@ pub(crate) fn each_segment(
     let images = loaded(set, options, &report);
     let embedder = RegionEmbedder::new(model, cropper, None, options.batch);
     let mut done = 0;
-    embed_all(embedder, images, &mut |regions: ImageRegions<(usize, Vec<usize>)>, rows| {
+    embed_all(embedder, images, &mut |regions: LabelledRegions, rows| {
         let (image, labels) = &regions.payload;
         for (label, row) in labels.iter().zip(rows) {
             if let Some(row) = row {
@@ -104,7 +107,7 @@ fn loaded(
     set: &SegmentSet,
     options: &EmbedOptions,
     report: &SkipReport,
-) -> Prefetch<Option<ImageRegions<(usize, Vec<usize>)>>, SegmentError> {
+) -> Prefetch<Option<LabelledRegions>, SegmentError> {
     let jobs = set.by_image().into_iter().enumerate().filter(|(_, places)| !places.is_empty());
     let jobs: Vec<_> = jobs
         .map(|(image, places)| {

@@ -112,7 +112,7 @@ impl File {
     fn check_ids(&self, what: &str, found: &Ids<'_>) -> Result<(), CheckpointError> {
         let clip = Tokenizer::clip();
         let is_clip = |token: &str, id: Option<u64>| id.and_then(|id| clip.token(id.try_into().ok()?)) == Some(token);
-        match found.iter().filter(|(token, id)| !is_clip(**token, **id)).min() {
+        match found.iter().filter(|(token, id)| !is_clip(token, **id)).min() {
             Some((token, id)) => {
                 let expected = clip.vocab().find(|(known, _)| known == token).map(|(_, id)| u64::from(id));
                 let shown = |id: Option<u64>| id.map_or("none".to_owned(), |id| id.to_string());

@@ -17,7 +17,6 @@ use radapter_adapter::{Alpha, Alphas};
 use radapter_settings::near;
 use serde::{Deserialize, Serialize};
 
-use crate::error::TrainError;
 use crate::run::tuned::FineTunedError;
 
 pub(crate) use self::auto::Auto;
@@ -103,9 +102,7 @@ pub enum ChoiceError {
     #[error("the rule {rule} needs {needs}; {hint}")]
     Lacks { rule: &'static str, needs: &'static str, hint: String },
     #[error(transparent)]
-    Model(#[from] FineTunedError),
-    #[error(transparent)]
-    Run(#[from] TrainError),
+    Model(Box<FineTunedError>),
     /// The samples could not be judged.
     #[error("cannot judge the run {run} at alpha = {alpha}: {error}", run = run.display())]
     Judge { run: PathBuf, alpha: Alpha, error: Box<dyn std::error::Error + Send + Sync> },
@@ -114,6 +111,12 @@ pub enum ChoiceError {
     NoSamples { run: PathBuf },
     #[error("interrupted before alpha was chosen")]
     Interrupted,
+}
+
+impl From<FineTunedError> for ChoiceError {
+    fn from(error: FineTunedError) -> Self {
+        Self::Model(Box::new(error))
+    }
 }
 
 /// Returns α of the largest value, the first of equals, which is the smallest α.
