@@ -73,7 +73,7 @@ fn refused_values_come_with_the_expected_ones_and_their_place() {
         ("lr=0", "lr = 0 in --set is refused: expected a number, above 0"),
         ("lr=fast", "lr = \"fast\" in --set is refused: expected a number, above 0"),
         ("batch_size=1.5", "batch_size = 1.5 in --set is refused: expected a whole number, at least 1"),
-        ("alpha=2", "alpha = 2 in --set is refused: expected a number, from 0 to 1.5"),
+        ("alpha=2", "alpha = 2 in --set is refused: expected a number or \"auto\", from 0 to 1.5"),
         (
             "loss.kind=hinge",
             "loss.kind = \"hinge\" in --set is refused: expected \"mpm-nce\", \"info-nce\" or \"cross-entropy\"",

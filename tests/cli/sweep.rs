@@ -194,7 +194,7 @@ fn alpha_is_chosen_after_training_and_by_rules_from_the_run_s_held_out_images() 
 #[test]
 fn without_validation_data_the_usual_alpha_stays_and_a_wrong_rule_is_refused() {
     let folder = Folder::new();
-    let done = training(&folder, "run", &format!("{SHORT} --set alpha=auto")).succeed();
+    let done = training(&folder, "run", &format!("{SHORT} --set val_fraction=0 --set alpha=auto")).succeed();
     assert!(done.stderr.contains("alpha stays 0.5: the rule id-shift needs validation data"), "{}", done.stderr);
     let merged = radapter("merge --json").with("--run", folder.join("run")).with("--out", folder.join("merged"));
     assert_eq!(merged.succeed().json()["alpha"], 0.5);

@@ -41,8 +41,8 @@ impl Shift {
         Self { kind: ShiftKind::Blur, strength: 0.02 },
         Self { kind: ShiftKind::Contrast, strength: 0.5 },
         Self { kind: ShiftKind::Contrast, strength: 0.75 },
-        Self { kind: ShiftKind::Pixelate, strength: 1.0 / 64.0 },
         Self { kind: ShiftKind::Pixelate, strength: 1.0 / 32.0 },
+        Self { kind: ShiftKind::Pixelate, strength: 1.0 / 16.0 },
     ];
 
     /// Returns the change that the image at a place of a set undergoes in a round: each image another one, so that every round has

@@ -152,7 +152,8 @@ fn merging_twice_gives_the_same_and_leaves_the_adapted_model_as_it_is() {
 
 #[test]
 fn each_adapter_is_merged_by_its_own_alpha() {
-    let text = "outside = 0\nvisual.attn = [0, 1]\nvisual.mlp = [0.25, 0.5]\ntext.attn = [0.75, 0]\ntext.mlp = [1, 0]";
+    let text =
+        "outside = 0\nvisual.attn = [0, 1, 0.5]\nvisual.mlp = [0.25, 0.5, 0]\ntext.attn = [0.75, 0]\ntext.mlp = [1, 0]";
     let alphas = Alphas::from_toml(text).unwrap();
     let model = attach_trained(clip(4), &set(4)).unwrap();
     let merged = merge_checked(&model, alphas.clone()).unwrap();
@@ -160,7 +161,7 @@ fn each_adapter_is_merged_by_its_own_alpha() {
     let context = Context::inference();
     assert!(distance(&embed(&load(&state), &context), &embed(&merged.clip, &context)) < 5e-6);
     // Each place alone has the weights that it has where all have its alpha.
-    for (place, layers) in [("visual.1.attn", 2), ("visual.0.mlp", 2), ("text.0.attn", 2), ("text.1.mlp", 2)] {
+    for (place, layers) in [("visual.1.attn", 3), ("visual.0.mlp", 3), ("text.0.attn", 2), ("text.1.mlp", 2)] {
         let place: Place = place.parse().unwrap();
         let same = merge_state(&self::state(4), &set(4), alphas.at(place, layers), &Device::flex()).unwrap();
         let linear = if place.site == Site::Attn { "attn.out_proj" } else { "mlp.c_proj" };
