@@ -291,6 +291,7 @@ fn layers<T: Task>(
     given: &Settings,
 ) -> Result<(&'static dyn Method, Vec<Settings>), SettingsError> {
     check_metric::<T>(given)?;
+    check_rule(given)?;
     let mut recipe = recipe::<T>(given)?;
     let text = |settings: &Settings, key: &str| settings.get(key).and_then(toml::Value::as_str).map(str::to_owned);
     let method = match text(given, "method").or_else(|| text(&recipe, "method")) {
@@ -347,6 +348,20 @@ fn check_method(method: &dyn Method, train: &TrainSettings) -> Result<(), Settin
         return Err(SettingsError::Conflict { key, found, expected });
     }
     Ok(())
+}
+
+/// Refuses an unknown rule for choosing α.
+fn check_rule(given: &Settings) -> Result<(), SettingsError> {
+    let Some(name) = given.get("alpha_rule").and_then(toml::Value::as_str) else { return Ok(()) };
+    if name == choice::NONE {
+        return Ok(());
+    }
+    choice::named(name).map(drop).map_err(|expected| SettingsError::Value {
+        key: "alpha_rule".to_owned(),
+        found: format!("\"{name}\""),
+        origin: given.origin("alpha_rule"),
+        expected,
+    })
 }
 
 /// Returns the requested recipe as a layer of settings.

@@ -1,9 +1,8 @@
 //! Checks of settings that exclude each other, and warnings about valid but unusual ones.
 
-use radapter_settings::{OrNone, Origin, SettingsError};
+use radapter_settings::{OrNone, SettingsError};
 
 use super::{Decay, TrainSettings};
-use crate::choice;
 
 impl TrainSettings {
     /// Checks the constraints between settings.
@@ -21,14 +20,6 @@ impl TrainSettings {
             self.epochs.unwrap_or(0).to_string(),
             "epochs and steps both set the run's length; leave one out",
         )?;
-        if self.alpha_rule != choice::NONE {
-            choice::named(&self.alpha_rule).map_err(|expected| SettingsError::Value {
-                key: "alpha_rule".to_owned(),
-                found: format!("\"{}\"", self.alpha_rule),
-                origin: Origin::Named("the settings".to_owned()),
-                expected,
-            })?;
-        }
         conflict(
             self.micro_batch.value().is_some() && !self.adapter_draws_fit_parts(),
             "adapter.drop_mode",
