@@ -4,18 +4,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use burn::tensor::Device;
 use radapter::adapter::{Alpha, Alphas};
-use radapter::classification::classes::Classes;
 use radapter::classification::finetuned::ClassificationRun;
-use radapter::classification::read::read_labelled;
-use radapter::classification::suite::{Suite, TestSet, evaluate_suite};
+use radapter::classification::suite::evaluate_suite;
 use radapter::classification::task::Classification;
 use radapter::clip::checkpoint::Checkpoint;
-use radapter::datasets::OnError;
 use radapter::embedding::EmbedOptions;
 use radapter::methods::METHODS;
 use radapter::settings::Settings;
@@ -25,6 +22,7 @@ use radapter::training::plan::{Inputs, Plan};
 use radapter::training::{RunDir, RunOptions, Validator};
 use serde::{Deserialize, Serialize};
 
+use super::pacs::{DOMAINS, suite};
 use super::run::{text, train};
 use crate::page;
 
@@ -56,7 +54,6 @@ enum Size {
     Full,
 }
 
-const DOMAINS: [&str; 4] = ["photo", "art_painting", "cartoon", "sketch"];
 /// Name, method and the learning rate that PACS's held-out photos chose (`cargo xtask repro pacs`).
 const METHODS_AND_RATES: [(&str, &str, f64); 2] = [("R-Adapter", "r-adapter", 5e-3), ("WiSE-FT", "full", 3e-4)];
 /// The fixed α that the rules are compared with.
@@ -204,15 +201,6 @@ impl Work<'_> {
         }
         Ok(choices)
     }
-}
-
-fn suite(data: &Path, domain: &str, classes: &Classes) -> anyhow::Result<Suite> {
-    let open = |domain: &str| -> anyhow::Result<TestSet> {
-        let images = read_labelled(&data.join("test").join(domain), None, OnError::Fail)?;
-        Ok(TestSet::new(domain, images, classes)?)
-    };
-    let others = DOMAINS.into_iter().filter(|other| *other != domain);
-    Ok(Suite { id: open(domain)?, ood: others.map(open).collect::<Result<_, _>>()? })
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> f64 {

@@ -50,7 +50,7 @@ pub(crate) struct Args {
     method: Vec<String>,
 }
 
-const SHIFTED: [&str; 3] = ["art_painting", "cartoon", "sketch"];
+pub(super) const DOMAINS: [&str; 4] = ["photo", "art_painting", "cartoon", "sketch"];
 
 /// A method with five learning rates.
 type Arm = arm::Arm<5>;
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         args,
         photos,
         base: Checkpoint::open(&args.weights, None)?,
-        suite: suite(&args.data, &classes)?,
+        suite: suite(&args.data, "photo", &classes)?,
         device: Device::flex(),
     };
     let mut rows = work.zero_shot(&classes)?;
@@ -93,12 +93,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if args.method.is_empty() { write::write(&rows, args.epochs, &args.out, &args.docs) } else { Ok(()) }
 }
 
-fn suite(data: &Path, classes: &Classes) -> anyhow::Result<Suite> {
+/// The test images of a domain, and those of the others as shifted sets.
+pub(super) fn suite(data: &Path, id: &str, classes: &Classes) -> anyhow::Result<Suite> {
     let open = |domain: &str| -> anyhow::Result<TestSet> {
         let images = read_labelled(&data.join("test").join(domain), None, OnError::Fail)?;
         Ok(TestSet::new(domain, images, classes)?)
     };
-    Ok(Suite { id: open("photo")?, ood: SHIFTED.into_iter().map(open).collect::<Result<_, _>>()? })
+    let others = DOMAINS.into_iter().filter(|domain| *domain != id);
+    Ok(Suite { id: open(id)?, ood: others.map(open).collect::<Result<_, _>>()? })
 }
 
 impl Work<'_> {

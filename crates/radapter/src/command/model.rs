@@ -89,15 +89,15 @@ pub(crate) fn open_run(path: &Path) -> anyhow::Result<FineTunedRun> {
 /// Warns that a run whose model is used is not finished. A run without a model is refused when that is opened.
 pub(crate) fn warn_if_unfinished(run: &FineTunedRun) -> anyhow::Result<()> {
     let files = run.files();
-    let rule = &files.train().alpha_rule;
-    if rule != NONE && files.chosen().is_none() && files.unfinished()?.is_none() {
+    let (rule, unfinished) = (&files.train().alpha_rule, files.unfinished()?);
+    if rule != NONE && files.chosen().is_none() && unfinished.is_none() {
         let (run, alpha) = (files.dir().path().display(), run.default_alphas());
         tracing::warn!(
             "alpha of {run} was never chosen by its rule, and is {alpha}; choose it with `radapter sweep --run {run} --select {rule} \
              --save --out DIR`"
         );
     }
-    if let Some((done, steps)) = files.unfinished()?
+    if let Some((done, steps)) = unfinished
         && run.evaluated_files().iter().all(|file| file.exists())
     {
         let model = match files.train().keep {

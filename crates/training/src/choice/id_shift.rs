@@ -1,6 +1,6 @@
 //! The α that is best on held-out samples and on changed copies of them.
 
-use super::{Choice, ChoiceError, CurvePoint, Rule, Scene, few, largest, mean};
+use super::{Choice, ChoiceError, Rule, Scene, largest, mean};
 
 /// The α with the best accuracy on the held-out samples, averaged over the samples as they are and under the changes of
 /// [`Shift`](radapter_datasets::Shift): they stand in for a shift of the distribution whose labels are known.
@@ -28,15 +28,8 @@ impl Rule for IdShift {
             let shifted = summaries[1..].iter().map(|summary| mean(summary.right.iter().copied()));
             (clean + shifted.clone().sum::<f64>()) / (1 + shifted.len()) as f64
         };
-        let points = grid.iter().zip(&views).map(|(&alpha, views)| (alpha, accuracy(views)));
-        let curve: Vec<CurvePoint> = points.map(|(alpha, value)| CurvePoint { alpha, value, error: None }).collect();
         let samples = views.first().map_or(0, |views| views[0].right.len());
-        Ok(Choice {
-            rule: self.name().to_owned(),
-            alphas: largest(&curve).unwrap_or_default().into(),
-            measure: "accuracy on held-out samples, as they are and changed".to_owned(),
-            curve,
-            notes: few(samples).into_iter().collect(),
-        })
+        let points = grid.into_iter().zip(views.iter().map(accuracy));
+        Ok(largest(self, "accuracy on held-out samples, as they are and changed", points, samples))
     }
 }

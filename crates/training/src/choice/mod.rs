@@ -119,10 +119,17 @@ impl From<FineTunedError> for ChoiceError {
     }
 }
 
-/// Returns α of the largest value, the first of equals, which is the smallest α.
-fn largest(curve: &[CurvePoint]) -> Option<Alpha> {
-    let better = |best: &CurvePoint, point: &CurvePoint| point.value > best.value;
-    curve.iter().copied().reduce(|best, point| if better(&best, &point) { point } else { best }).map(|best| best.alpha)
+/// The choice of the α with the largest value, the first of equals, which is the smallest α; by so many held-out samples.
+fn largest(rule: &dyn Rule, measure: &str, points: impl Iterator<Item = (Alpha, f64)>, samples: usize) -> Choice {
+    let curve: Vec<CurvePoint> = points.map(|(alpha, value)| CurvePoint { alpha, value, error: None }).collect();
+    let best = curve.iter().copied().reduce(|best, point| if point.value > best.value { point } else { best });
+    Choice {
+        rule: rule.name().to_owned(),
+        alphas: best.map_or_else(Alpha::default, |best| best.alpha).into(),
+        measure: measure.to_owned(),
+        curve,
+        notes: few(samples).into_iter().collect(),
+    }
 }
 
 fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {

@@ -1,6 +1,6 @@
 //! The α that gains most on held-out samples for the answers of the base model that it changes.
 
-use super::{Choice, ChoiceError, CurvePoint, Rule, Scene, few, largest, mean};
+use super::{Choice, ChoiceError, Rule, Scene, largest, mean};
 
 /// The α with the largest sum of the accuracy on held-out samples and of the share of unlabelled images that the base model answers
 /// alike. Without unlabelled images the changed copies of the held-out ones are used, whose labels do not count.
@@ -22,21 +22,15 @@ impl Rule for Retention {
 
     fn choose(&self, scene: &mut Scene<'_>) -> Result<Choice, ChoiceError> {
         let grid = scene.grid().to_vec();
-        let right: Vec<f64> = scene.held_out(self)?.iter().map(|summary| mean(summary.right.iter().copied())).collect();
-        let samples = scene.held_out(self)?.first().map_or(0, |summary| summary.right.len());
+        let held_out = scene.held_out(self)?;
+        let samples = held_out.first().map_or(0, |summary| summary.right.len());
+        let right: Vec<f64> = held_out.iter().map(|summary| mean(summary.right.iter().copied())).collect();
         let (base, answers) = scene.answers(self)?;
-        let agreement = |answers: &Vec<usize>| {
+        let agreement = |answers: Vec<usize>| {
             mean(answers.iter().zip(&base).map(|(a, b)| f64::from(u8::from(a == b))).collect::<Vec<_>>().into_iter())
         };
-        let value = |index: usize| right[index] + agreement(&answers[index]);
-        let curve: Vec<CurvePoint> =
-            (0..grid.len()).map(|index| CurvePoint { alpha: grid[index], value: value(index), error: None }).collect();
-        Ok(Choice {
-            rule: self.name().to_owned(),
-            alphas: largest(&curve).unwrap_or_default().into(),
-            measure: "held-out accuracy + share of answers that are the base model's".to_owned(),
-            curve,
-            notes: few(samples).into_iter().collect(),
-        })
+        let values = right.into_iter().zip(answers).map(|(right, answers)| right + agreement(answers));
+        let measure = "held-out accuracy + share of answers that are the base model's";
+        Ok(largest(self, measure, grid.into_iter().zip(values), samples))
     }
 }

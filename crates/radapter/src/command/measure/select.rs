@@ -1,9 +1,9 @@
 //! `sweep --select`: α by rules, from the run's own held-out samples and what else is given.
 
-use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
+use radapter_clip::checkpoint::Checkpoint;
 use radapter_files::Disk;
 use radapter_report::{Page, Table, show_choice};
 use radapter_training::choice::{Choice, ChoiceError, RULES, Rule, Scene, named};
@@ -39,7 +39,7 @@ pub(super) fn select(args: &SweepArgs, session: &Session) -> anyhow::Result<Vec<
     let unlabelled = images::list(unlabelled)?;
     let base = model::base_of(&run)?;
     let device = session.first_device()?.device.clone();
-    let (mut validator, start) = held_out(&run, &args.run, session)?;
+    let (mut validator, start) = held_out(&run, &base, session)?;
     let interrupt: &AtomicBool = &*interrupt::watch()?;
     let grid = args.alpha.get()?;
     let validator = validator.as_mut().map(|validator| &mut **validator as &mut dyn Validator);
@@ -79,13 +79,13 @@ fn rules(names: &[String]) -> anyhow::Result<Option<Vec<&'static dyn Rule>>> {
 }
 
 /// The run's validation on its own data, read again; and the classifier that it started from.
-fn held_out(run: &FineTunedRun, path: &Path, session: &Session) -> anyhow::Result<HeldOut> {
+fn held_out(run: &FineTunedRun, base: &Checkpoint, session: &Session) -> anyhow::Result<HeldOut> {
     let name = &run.files().record().task;
     let task = task(name).with_context(|| format!("the run has a task unknown to this version: {name}"))?;
-    let (base, dir) = (model::base_of(run)?, run.files().dir());
-    let plan = run::prepared(session, base, None, |inputs| task.plan_of_run(inputs, dir))
+    let dir = run.files().dir();
+    let plan = run::prepared(session, base.clone(), None, |inputs| task.plan_of_run(inputs, dir))
         .context("cannot read the held-out samples of the run again")?;
-    let options = RunOptions::new(path, session.first_device()?.device.clone());
+    let options = RunOptions::new(dir.path(), session.first_device()?.device.clone());
     plan.held_out(options).map_err(anyhow::Error::from_boxed)
 }
 
