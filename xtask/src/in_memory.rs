@@ -59,6 +59,6 @@ impl Task for InMemory {
 
     fn parts(self, _model: &dyn Encoder, _train: &TrainSettings, _options: &RunOptions) -> Result<Parts, TrainError> {
         let Self { data, validator, .. } = self;
-        Ok(Parts { data, head: None, validator, files: Vec::new(), skipped: SkipReport::default() })
+        Ok(Parts { data, head: None, validator, held_out: None, files: Vec::new(), skipped: SkipReport::default() })
     }
 }

@@ -1,6 +1,6 @@
 //! The losses of robust CLIP fine-tuning: MPM-NCE, InfoNCE and cross-entropy.
 //!
-//! Every function is a pure function of tensors: no module, no state, no files and no random numbers. Labels are host data,
+//! Every loss is a pure function of tensors: no module, no state, no files and no random numbers. Labels are host data,
 //! because which pairs are positives never needs a gradient; a mask is built on the host and uploaded once per call.
 //!
 //! ```
@@ -22,7 +22,9 @@
 //! | [`info_nce`] | the loss CLIP was pretrained with |
 //! | [`cross_entropy`] | cross-entropy over class logits with label smoothing |
 //! | [`Positives`] | which pairs of a batch belong together |
+//! | [`calibration`] | likelihood, best temperature and calibration error of logits on the host |
 
+pub mod calibration;
 mod cross_entropy;
 mod error;
 mod mpm_nce;

@@ -9,10 +9,11 @@ use radapter_clip::checkpoint::Checkpoint;
 use radapter_settings::{Schema, Settings, SettingsError};
 use toml::Table;
 
+use crate::choice::HeldOut;
 use crate::config::{Recipe, TrainSettings};
 use crate::error::TrainError;
 use crate::method::Method;
-use crate::plan::{HeldOut, Inputs, Plan, check_resume, settings_of};
+use crate::plan::{Inputs, Plan, check_resume, settings_of};
 use crate::run::options::{RunOptions, TrainOutcome};
 use crate::run::run_dir::RunDir;
 use crate::run::tuned::RunFiles;

@@ -3,7 +3,7 @@
 //! A [`Plan`] has the data read and split, and the settings resolved. It can be inspected and printed, and then
 //! [trained](Plan::train), or, if made from the record of a run, [resumed](Plan::resume).
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use radapter_adapter::Alpha;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::Clip;
@@ -12,7 +12,7 @@ use radapter_settings::{Contradiction, Facts, Origin, Schema, Settings, Settings
 use serde::Serialize;
 use toml::Table;
 
-use crate::choice::{self, Auto};
+use crate::choice::{self, Auto, HeldOut};
 use crate::config::{Recipe, TrainSettings};
 use crate::error::TrainError;
 use crate::method::{self, Method, Output};
@@ -20,7 +20,6 @@ use crate::run::options::{RunOptions, TrainOutcome};
 use crate::run::report::Outcome;
 use crate::run::run_dir::{RunDir, RunRecord};
 use crate::run::tuned::RunFiles;
-use crate::run_loop::validation::Validator;
 use crate::setup::Setup;
 use crate::start_from;
 use crate::task::{Parts, Sources, Task};
@@ -60,9 +59,6 @@ pub struct Inputs<'a, T: Task> {
     /// Called with the number of images read, and of all images.
     pub progress: &'a mut dyn FnMut(usize, usize),
 }
-
-/// A run's validation, and the classifier that its training starts from.
-pub type HeldOut = (Option<Box<dyn Validator>>, Option<Tensor<2>>);
 
 /// Returns the schema of a task's settings and the trainer's.
 pub fn settings_of<T: Task>() -> Schema {
@@ -165,14 +161,14 @@ impl<T: Task> Plan<T> {
         Ok(TrainOutcome { outcome, skipped: skipped.entries() })
     }
 
-    /// Returns the validation, if there is one, and the classifier `[classes, embed_dim]` that training starts from, if the loss has
-    /// one.
+    /// Returns what the run holds out of its training.
     ///
     /// # Errors
     /// Those of [`setup`](Self::setup).
     pub fn held_out(self, options: RunOptions) -> Result<HeldOut, T::Error> {
         let Setup { parts, objective, .. } = self.setup(options)?;
-        Ok((parts.validator, parts.head.filter(|_| !objective.needs_text())))
+        let start = parts.head.filter(|_| !objective.needs_text());
+        Ok(HeldOut { validator: parts.validator, samples: parts.held_out, start })
     }
 
     /// Returns the input of [`train`](crate::train()) and [`resume`](crate::resume), for callers that replace a part of it.

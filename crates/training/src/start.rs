@@ -15,7 +15,6 @@ use crate::gradients::GradientSettings;
 use crate::gradients::autodiff::to_training;
 use crate::gradients::devices::Replicas;
 use crate::model::TrainModel;
-use crate::objective::Objective;
 use crate::optimizer::averaging::Averaging;
 use crate::optimizer::{Optimizer, OptimizerSettings};
 use crate::progress::ProgressEvent;
@@ -130,7 +129,7 @@ impl Start {
         let mut gradients = gradient_settings(&settings);
         gradients.replicas = (devices.len() > 1).then(|| Replicas::new(&model, &devices));
         let batching = Batching { samples: data.len(), batch_size: settings.batch_size };
-        let source = Source { data, batching, form: form(&model, &*objective), seed: settings.seed };
+        let source = Source { data, batching, form: Form::of(&model, &*objective), seed: settings.seed };
         let loader = Loader::start(source, settings.workers, counters.step..total);
         let mut session = Session {
             batching,
@@ -294,17 +293,6 @@ fn restore<A: Adapter>(
         _ => parameters::load(model, &state.parameters),
     };
     Ok((model, Optimizer::new(settings, state.memory), counters))
-}
-
-fn form<A: Adapter>(model: &TrainModel<A>, objective: &dyn Objective) -> Form {
-    let (vision, text) = (&model.clip.config.vision, &model.clip.config.text);
-    Form {
-        pixels: 3 * vision.image_size * vision.image_size,
-        needs_text: objective.needs_text(),
-        context_length: text.context_length,
-        vocab_size: text.vocab_size,
-        min_batch: objective.min_batch(),
-    }
 }
 
 fn optimizer_settings(settings: &TrainSettings, averaging: Option<Averaging>) -> OptimizerSettings {

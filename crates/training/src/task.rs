@@ -99,6 +99,8 @@ pub struct Parts {
     pub head: Option<Tensor<2>>,
     /// Validation. Without it there is no best state and no early stopping.
     pub validator: Option<Box<dyn Validator>>,
+    /// What is validated on, in the form of training samples.
+    pub held_out: Option<Arc<dyn TrainData>>,
     /// Files for the run's folder, as names and contents.
     pub files: Vec<(String, Vec<u8>)>,
     /// Collects samples that cannot be read.

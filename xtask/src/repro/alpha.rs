@@ -19,7 +19,7 @@ use radapter::settings::Settings;
 use radapter::training::choice::{ChoiceError, RULES, Scene};
 use radapter::training::finetuned::FineTunedRun;
 use radapter::training::plan::{Inputs, Plan};
-use radapter::training::{RunDir, RunOptions, Validator};
+use radapter::training::{RunDir, RunOptions};
 use serde::{Deserialize, Serialize};
 
 use super::pacs::{DOMAINS, suite};
@@ -186,10 +186,9 @@ impl Work<'_> {
         };
         let folder = self.folder(domain, method, seed);
         let plan: Plan<Classification> = Plan::of_run(inputs, &RunDir::open(&folder)?)?;
-        let (mut validator, start) = plan.held_out(RunOptions::new(&folder, self.device.clone()))?;
-        let validator = validator.as_mut().map(|validator| &mut **validator as &mut dyn Validator);
+        let mut held_out = plan.held_out(RunOptions::new(&folder, self.device.clone()))?;
         let mut scene = Scene::new(&run, &self.base, &self.device, self.grid.clone())
-            .with_held_out(validator, start)
+            .with_held_out(&mut held_out)
             .with_others(others);
         let mut choices = vec![("fixed".to_owned(), Alpha::new(FIXED)?.into())];
         for rule in RULES {

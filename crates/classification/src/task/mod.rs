@@ -9,7 +9,7 @@ use radapter_clip::model::Encoder;
 use radapter_datasets::LabelledImages;
 use radapter_embedding::EmbedOptions;
 use radapter_training::config::{Recipe, TrainSettings};
-use radapter_training::{Parts, RunOptions, Sources, Task, Validator};
+use radapter_training::{Parts, RunOptions, Sources, Task, TrainData, Validator};
 
 pub use error::ClassificationError;
 pub use split::SplitRecord;
@@ -138,20 +138,24 @@ impl Task for Classification {
                 Some(head.weights().to_tensor(&options.device))
             }
         };
+        let templates = needs_text.then_some(&settings.templates);
+        let samples = |images| {
+            ClassificationData::new(images, model.config(), templates, settings.augment, settings.on_error)
+                .decoded(settings.decode)
+                .with_damage(settings.on_damage)
+                .cached(options.pixel_cache.clone())
+        };
+        let held_out = val.clone().map(|images| Arc::new(samples(images)) as Arc<dyn TrainData>);
         let validator = val.map(|images| {
             ClassificationValidator::new(images, classes.clone(), settings.eval_templates.clone(), embed)
         });
         let validator = validator.transpose()?.map(|validator| Box::new(validator) as Box<dyn Validator>);
-        let templates = needs_text.then_some(&settings.templates);
-        let data = ClassificationData::new(images, model.config(), templates, settings.augment, settings.on_error)
-            .decoded(settings.decode)
-            .with_damage(settings.on_damage)
-            .cached(options.pixel_cache.clone());
+        let data = samples(images);
         let skipped = data.skip_report();
         let files = vec![
             (CLASSES_FILE.to_owned(), classes.to_json().into_bytes()),
             (SPLIT_FILE.to_owned(), radapter_training::json(&split)),
         ];
-        Ok(Parts { data: Arc::new(data), head, validator, files, skipped })
+        Ok(Parts { data: Arc::new(data), head, validator, held_out, files, skipped })
     }
 }

@@ -16,7 +16,7 @@ pub use error::RetrievalError;
 pub use sets::{SplitRecord, TrainingCaptions};
 
 use crate::config::{RECIPES, RetrievalSettings};
-use crate::data::RetrievalData;
+use crate::data::{PairSet, RetrievalData};
 use crate::gallery::Gallery;
 use crate::validator::{METRICS, RetrievalValidator};
 use sets::{Pairs, Sets};
@@ -110,7 +110,7 @@ impl Task for Retrieval {
         self.notes.clone()
     }
 
-    fn parts(self, _model: &dyn Encoder, train: &TrainSettings, options: &RunOptions) -> Result<Parts, RetrievalError> {
+    fn parts(self, model: &dyn Encoder, train: &TrainSettings, options: &RunOptions) -> Result<Parts, RetrievalError> {
         let Self { settings, val, split, data, skipped, .. } = self;
         if !train.loss.objective().needs_text() {
             let reason =
@@ -127,12 +127,21 @@ impl Task for Retrieval {
             pixel_cache: options.pixel_cache.clone(),
             ..EmbedOptions::default()
         };
+        let held_out = val.clone().map(|val| {
+            let pairs = PairSet::new(val, settings.data.pairs);
+            let (template, augment, on_error) = (settings.templates.clone(), settings.augment, settings.on_error);
+            let data = RetrievalData::listed(pairs, model.config(), template, augment, on_error, skipped.clone())
+                .decoded(settings.decode)
+                .with_damage(settings.on_damage)
+                .cached(options.pixel_cache.clone());
+            Arc::new(data) as Arc<dyn TrainData>
+        });
         let validator = val.map(|val| {
             let gallery = Gallery::new(&val, &settings.templates);
             Box::new(RetrievalValidator::new(gallery, embed, skipped.clone())) as Box<dyn Validator>
         });
         let files = vec![(SPLIT_FILE.to_owned(), radapter_training::json(&split))];
         let data = Arc::new(data.cached(options.pixel_cache.clone()));
-        Ok(Parts { data, head: None, validator, files, skipped })
+        Ok(Parts { data, head: None, validator, held_out, files, skipped })
     }
 }

@@ -131,7 +131,7 @@ impl Task for Segmentation {
 
     fn parts(
         self,
-        _model: &dyn Encoder,
+        model: &dyn Encoder,
         train: &TrainSettings,
         _options: &RunOptions,
     ) -> Result<Parts, SegmentationError> {
@@ -143,12 +143,17 @@ impl Task for Segmentation {
             return Err(TrainError::NothingToTrain { reason }.into());
         }
         let options = EmbedOptions { threads: train.workers, ..settings.embed_options() };
+        let held_out = val.clone().map(|set| {
+            let (cropper, skipped) = (cropper.clone(), skipped.clone());
+            let data = SegmentData::new(set, &labels, model.config(), &settings, cropper, skipped);
+            Arc::new(data) as Arc<dyn TrainData>
+        });
         let validator = val.map(|set| {
             let (templates, skipped) = (settings.templates.clone(), skipped.clone());
             Box::new(SegmentValidator { set, labels, templates, cropper, options, skipped }) as Box<dyn Validator>
         });
         let mut files = vec![(SPLIT_FILE.to_owned(), radapter_training::json(&split))];
         files.extend(mined.map(|mined| (SEGMENTS_FILE.to_owned(), mined)));
-        Ok(Parts { data: Arc::new(data), head: None, validator, files, skipped })
+        Ok(Parts { data: Arc::new(data), head: None, validator, held_out, files, skipped })
     }
 }

@@ -10,7 +10,7 @@ use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::Encoder;
 use radapter_files::Storage;
 
-use super::{ChoiceError, Judged, NONE, Row, Scene, named};
+use super::{ChoiceError, HeldOut, Judged, NONE, Row, Scene, named};
 use crate::error::TrainError;
 use crate::finetuned::FineTunedRun;
 use crate::method::Method;
@@ -28,7 +28,7 @@ pub(crate) struct Auto {
     run: PathBuf,
     interrupt: Arc<AtomicBool>,
     storage: Arc<dyn Storage>,
-    held_out: Option<(Shared, Option<Tensor<2>>)>,
+    held_out: Option<HeldOut>,
 }
 
 impl Auto {
@@ -58,7 +58,8 @@ impl Auto {
             Some(validator) => {
                 let shared = Shared(Arc::new(Mutex::new(validator)));
                 setup.parts.validator = Some(Box::new(shared.clone()));
-                self.held_out = Some((shared, start));
+                let samples = setup.parts.held_out.clone();
+                self.held_out = Some(HeldOut { validator: Some(Box::new(shared)), samples, start });
             }
             None => tracing::warn!(
                 "alpha stays {}: the rule {} needs validation data, and there are none",
@@ -70,7 +71,7 @@ impl Auto {
 
     /// Chooses α of a finished run and records it, unless that was done before. An interrupted choice leaves α as it is.
     pub(crate) fn finish(self, outcome: Outcome) -> Result<Outcome, TrainError> {
-        let (Outcome::Finished(_), Some((mut validator, start))) = (&outcome, self.held_out) else {
+        let (Outcome::Finished(_), Some(mut held_out)) = (&outcome, self.held_out) else {
             return Ok(outcome);
         };
         let run = FineTunedRun::open(&[self.method], &self.run)?;
@@ -79,7 +80,7 @@ impl Auto {
         }
         let rule = named(&self.rule).map_err(|reason| TrainError::Method { reason })?;
         let mut scene = Scene::new(&run, &self.base, &self.device, Scene::usual_grid())
-            .with_held_out(Some(&mut validator), start)
+            .with_held_out(&mut held_out)
             .with_interrupt(&self.interrupt);
         let choice = match rule.choose(&mut scene) {
             Ok(choice) => choice,

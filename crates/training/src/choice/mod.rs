@@ -4,26 +4,39 @@
 //! what the rule asks for once.
 
 mod auto;
+mod held_out;
 mod id_shift;
 mod one_se;
 mod retention;
 mod scene;
 mod stock;
+mod tpgm;
+mod unlabelled;
 
 use std::fmt::Debug;
 use std::path::PathBuf;
 
-use radapter_adapter::{Alpha, Alphas};
+use radapter_adapter::{Alpha, Alphas, EachAlpha, TowerAlphas};
+use radapter_clip::config::ClipConfig;
+use radapter_clip::model::{ModelError, Place, Site, Tower};
 use radapter_settings::near;
 use serde::{Deserialize, Serialize};
 
 use crate::run::tuned::FineTunedError;
 
 pub(crate) use self::auto::Auto;
+pub use self::held_out::HeldOut;
 pub use self::scene::{Judged, Row, Scene, Summary};
 
 /// All rules.
-pub const RULES: [&dyn Rule; 4] = [&one_se::OneSe, &id_shift::IdShift, &retention::Retention, &stock::Stock];
+pub const RULES: [&dyn Rule; 6] = [
+    &one_se::OneSe,
+    &id_shift::IdShift,
+    &tpgm::Tpgm,
+    &unlabelled::Unlabelled,
+    &retention::Retention,
+    &stock::Stock,
+];
 
 /// The rule of `alpha = "auto"`.
 pub const AUTO: &str = "id-shift";
@@ -109,8 +122,17 @@ pub enum ChoiceError {
     /// No sample could be judged.
     #[error("the run {run} has no held-out sample that could be judged", run = run.display())]
     NoSamples { run: PathBuf },
+    /// α cannot be learned on the held-out samples.
+    #[error("cannot learn alpha on the held-out samples of the run {run}: {error}", run = run.display())]
+    Learn { run: PathBuf, error: Box<dyn std::error::Error + Send + Sync> },
     #[error("interrupted before alpha was chosen")]
     Interrupted,
+}
+
+impl From<ModelError> for ChoiceError {
+    fn from(error: ModelError) -> Self {
+        FineTunedError::from(error).into()
+    }
 }
 
 impl From<FineTunedError> for ChoiceError {
@@ -130,6 +152,16 @@ fn largest(rule: &dyn Rule, measure: &str, points: impl Iterator<Item = (Alpha, 
         curve,
         notes: few(samples).into_iter().collect(),
     }
+}
+
+/// An α for each block and sublayer of a model, and for what is in no block.
+fn each_alpha(config: &ClipConfig, of: impl Fn(Option<Place>) -> Alpha) -> Alphas {
+    let tower = |tower: Tower, layers: usize| {
+        let of = |site: Site| (0..layers).map(|layer| of(Some(Place { tower, layer, site }))).collect();
+        TowerAlphas { attn: of(Site::Attn), mlp: of(Site::Mlp) }
+    };
+    let (visual, text) = (config.vision.layers, config.text.layers);
+    EachAlpha { outside: of(None), visual: tower(Tower::Visual, visual), text: tower(Tower::Text, text) }.into()
 }
 
 fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {

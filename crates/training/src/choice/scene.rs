@@ -1,6 +1,8 @@
 //! What the rules see: the run's models at each α, judged on samples.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -9,12 +11,16 @@ use radapter_clip::checkpoint::Checkpoint;
 use radapter_datasets::Shift;
 use radapter_embedding::{Embeddings, Image};
 
-use super::{ChoiceError, Rule};
+use super::{ChoiceError, HeldOut, Rule};
+use crate::config::TrainSettings;
+use crate::data::TrainData;
 use crate::finetuned::FineTunedRun;
-use crate::run_loop::validation::Validator;
 
 /// Judgements of changed samples that are made at each α: a small set undergoes every change, a large one a part of them.
 const CHANGED: usize = 2000;
+
+/// What to do about missing held-out samples.
+const NO_VALIDATION: &str = "train with validation data, or give alpha as a number";
 
 /// Samples to judge a model on.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +61,7 @@ pub struct Scene<'a> {
     base: &'a Checkpoint,
     device: &'a Device,
     grid: Vec<Alpha>,
-    validator: Option<&'a mut dyn Validator>,
-    start: Option<Tensor<2>>,
+    held_out: Option<&'a mut HeldOut>,
     unlabelled: Vec<Image>,
     others: Vec<FineTunedRun>,
     interrupt: Option<&'a AtomicBool>,
@@ -75,8 +80,7 @@ impl<'a> Scene<'a> {
             base,
             device,
             grid,
-            validator: None,
-            start: None,
+            held_out: None,
             unlabelled: Vec::new(),
             others: Vec::new(),
             interrupt: None,
@@ -89,10 +93,10 @@ impl<'a> Scene<'a> {
         (0..=10).filter_map(|tenth| Alpha::new(f64::from(tenth) / 10.0).ok()).collect()
     }
 
-    /// Adds held-out samples. `start` is the classifier `[classes, embed_dim]` that a run with one of its own started from.
+    /// Adds held-out samples.
     #[must_use]
-    pub fn with_held_out(mut self, validator: Option<&'a mut dyn Validator>, start: Option<Tensor<2>>) -> Self {
-        (self.validator, self.start) = (validator, start);
+    pub fn with_held_out(mut self, held_out: &'a mut HeldOut) -> Self {
+        self.held_out = Some(held_out);
         self
     }
 
@@ -125,6 +129,55 @@ impl<'a> Scene<'a> {
     /// Returns the base model.
     pub fn base(&self) -> &'a Checkpoint {
         self.base
+    }
+
+    /// Returns the device of the computation.
+    pub fn device(&self) -> &'a Device {
+        self.device
+    }
+
+    /// Returns the images without labels.
+    pub fn unlabelled(&self) -> &[Image] {
+        &self.unlabelled
+    }
+
+    /// Returns the settings of the run's training.
+    pub fn settings(&self) -> &'a TrainSettings {
+        self.run.files().train()
+    }
+
+    /// Returns the softmax temperature of the run's loss.
+    pub fn temperature(&self) -> f64 {
+        self.run.files().temperature()
+    }
+
+    /// Returns the held-out samples in the form of training samples.
+    ///
+    /// # Errors
+    /// [`ChoiceError::Lacks`] without held-out samples.
+    pub fn samples(&self, rule: &dyn Rule) -> Result<Arc<dyn TrainData>, ChoiceError> {
+        let samples = self.held_out.as_ref().and_then(|held_out| held_out.samples.clone());
+        samples.ok_or_else(|| self.lacks(rule, NO_VALIDATION))
+    }
+
+    /// Returns the run's model at α = 1.
+    ///
+    /// # Errors
+    /// Files that are missing or damaged, and models that are no plain CLIP.
+    pub fn tuned_model(&self) -> Result<Checkpoint, ChoiceError> {
+        self.at_one(self.run)
+    }
+
+    /// Returns the classifiers `[classes, embed_dim]` that the run started from and that it trained, if it trained one.
+    ///
+    /// # Errors
+    /// Files that are missing or damaged.
+    pub fn heads(&self) -> Result<Option<[Tensor<2>; 2]>, ChoiceError> {
+        let heads = [self.head(Alpha::ZERO)?, self.head(Alpha::ONE)?];
+        Ok(match heads {
+            [Some(start), Some(tuned)] => Some([start, tuned]),
+            _ => None,
+        })
     }
 
     /// Returns the judgements of the held-out samples at each α.
@@ -179,7 +232,10 @@ impl<'a> Scene<'a> {
             return Ok((base, views.iter().map(|views| joined(&views[1..])).collect()));
         }
         let (images, grid) = (self.unlabelled.clone(), self.grid.clone());
-        let mut answers = |alpha| Ok(joined(&self.measure(rule, alpha, &[Judged::Unlabelled(&images)])?));
+        let mut answers = |alpha| {
+            let judged = self.measure(rule, alpha, &[Judged::Unlabelled(&images)])?;
+            Ok::<_, ChoiceError>(joined(&judged))
+        };
         let base = answers(Alpha::ZERO)?;
         let each: Result<Vec<_>, ChoiceError> = grid.into_iter().map(answers).collect();
         Ok((base, each?))
@@ -194,10 +250,26 @@ impl<'a> Scene<'a> {
             return Err(self.lacks(rule, "give them"));
         }
         let runs = std::iter::once(self.run).chain(&self.others);
-        runs.map(|run| Ok(run.model(self.base, Some(Alpha::ONE.into()), self.device)?.model.checkpoint()?)).collect()
+        runs.map(|run| self.at_one(run)).collect()
     }
 
-    fn lacks(&self, rule: &dyn Rule, hint: &str) -> ChoiceError {
+    fn at_one(&self, run: &FineTunedRun) -> Result<Checkpoint, ChoiceError> {
+        Ok(run.model(self.base, Some(Alpha::ONE.into()), self.device)?.model.checkpoint()?)
+    }
+
+    /// Stops here if an interruption was asked for.
+    ///
+    /// # Errors
+    /// [`ChoiceError::Interrupted`].
+    pub fn check_interrupt(&self) -> Result<(), ChoiceError> {
+        match self.interrupt.is_some_and(|interrupt| interrupt.load(Ordering::Relaxed)) {
+            true => Err(ChoiceError::Interrupted),
+            false => Ok(()),
+        }
+    }
+
+    /// The error of a rule whose data are not given, with what to do.
+    pub(super) fn lacks(&self, rule: &dyn Rule, hint: &str) -> ChoiceError {
         ChoiceError::Lacks { rule: rule.name(), needs: rule.needs(), hint: hint.to_owned() }
     }
 
@@ -205,35 +277,55 @@ impl<'a> Scene<'a> {
         tracing::info!("choosing alpha: {} ({} of {}) judged on {on}", self.grid[index], index + 1, self.grid.len());
     }
 
+    pub(super) fn failed(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ChoiceError {
+        ChoiceError::Learn { run: self.path(), error: error.into() }
+    }
+
+    pub(super) fn no_samples(&self) -> ChoiceError {
+        ChoiceError::NoSamples { run: self.path() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.run.files().dir().path().to_owned()
+    }
+
+    /// Passes the scores of the run's model at α on sets of samples to `take`, with the number of their set.
+    ///
+    /// # Errors
+    /// [`ChoiceError::Lacks`] without held-out samples, which also tell what the candidates are.
+    pub fn judge(
+        &mut self,
+        rule: &dyn Rule,
+        alpha: Alpha,
+        sets: &[Judged<'_>],
+        take: &mut dyn FnMut(usize, Row<'_>),
+    ) -> Result<(), ChoiceError> {
+        self.check_interrupt()?;
+        let (lacks, run) = (self.lacks(rule, NO_VALIDATION), self.path());
+        let model = self.run.model(self.base, Some(alpha.into()), self.device)?.model;
+        let (head, device) = (self.head(alpha)?, self.device);
+        let held_out = self.held_out.as_deref_mut();
+        let Some(validator) = held_out.and_then(|held_out| held_out.validator.as_deref_mut()) else { return Err(lacks) };
+        let judged = model.with_encoder(device, |encoder| validator.judge(encoder, head.as_ref(), sets, take))?;
+        judged.map_err(|error| ChoiceError::Judge { run, alpha, error })
+    }
+
     /// Judges the run's model at α on sets of samples.
     fn measure(&mut self, rule: &dyn Rule, alpha: Alpha, sets: &[Judged<'_>]) -> Result<Vec<Summary>, ChoiceError> {
-        if self.interrupt.is_some_and(|interrupt| interrupt.load(Ordering::Relaxed)) {
-            return Err(ChoiceError::Interrupted);
-        }
-        if self.validator.is_none() {
-            return Err(self.lacks(rule, "train with validation data, or give alpha as a number"));
-        }
-        let run = || self.run.files().dir().path().to_owned();
-        let model = self.run.model(self.base, Some(alpha.into()), self.device)?.model;
-        let head = self.head(alpha)?;
-        let temperature = self.run.files().temperature();
+        let temperature = self.temperature();
         let mut tallies = vec![BTreeMap::new(); sets.len()];
-        if let Some(validator) = self.validator.as_deref_mut() {
-            let mut take = |set: usize, row: Row<'_>| add(&mut tallies[set], &row, temperature);
-            let judged =
-                model.with_encoder(self.device, |encoder| validator.judge(encoder, head.as_ref(), sets, &mut take))?;
-            judged.map_err(|error| ChoiceError::Judge { run: run(), alpha, error })?;
-        }
+        self.judge(rule, alpha, sets, &mut |set, row| add(&mut tallies[set], &row, temperature))?;
         let summaries: Vec<Summary> = tallies.into_iter().map(summary).collect();
         match summaries.iter().any(|summary| summary.answers.is_empty()) {
-            true => Err(ChoiceError::NoSamples { run: run() }),
+            true => Err(self.no_samples()),
             false => Ok(summaries),
         }
     }
 
     /// The classifier of a run with one of its own, at α.
     fn head(&self, alpha: Alpha) -> Result<Option<Tensor<2>>, ChoiceError> {
-        let Some(start) = &self.start else { return Ok(None) };
+        let start = self.held_out.as_ref().and_then(|held_out| held_out.start.as_ref());
+        let Some(start) = start else { return Ok(None) };
         let rows = Embeddings::from_tensor(start.clone());
         let shape = [rows.len(), rows.dim()];
         let mixed = self.run.classifier(rows.values(), shape, &alpha.into())?;

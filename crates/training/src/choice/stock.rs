@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use radapter_adapter::{Alpha, Alphas, EachAlpha, TowerAlphas, place_of};
+use radapter_adapter::{Alpha, place_of};
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_clip::model::{Place, Site, Tower};
+use radapter_clip::model::Place;
 use radapter_ensemble::stock_factor;
 
-use super::{Choice, ChoiceError, Rule, Scene};
+use super::{Choice, ChoiceError, Rule, Scene, each_alpha};
 
 /// For each block and sublayer `t = N·cos θ / (1 + (N − 1)·cos θ)` of the changes that N runs of different seeds made (Jang, Yun and
 /// Han, arXiv 2403.19522). Model Stock moves to the mean of the runs; here t scales the one run.
@@ -46,16 +46,9 @@ impl Rule for Stock {
             let tuned: Vec<Vec<f32>> = models.iter().map(&values).collect();
             Alpha::new(stock_factor(&values(base), &tuned)).unwrap_or_default()
         };
-        let tower = |tower: Tower, layers: usize| {
-            let of = |site: Site| (0..layers).map(|layer| factor(Some(Place { tower, layer, site }))).collect();
-            TowerAlphas { attn: of(Site::Attn), mlp: of(Site::Mlp) }
-        };
-        let (visual, text) = (base.config.vision.layers, base.config.text.layers);
-        let each =
-            EachAlpha { outside: factor(None), visual: tower(Tower::Visual, visual), text: tower(Tower::Text, text) };
         Ok(Choice {
             rule: self.name().to_owned(),
-            alphas: Alphas::from(each),
+            alphas: each_alpha(&base.config, factor),
             measure: format!("Model Stock's t over {} runs", models.len()),
             curve: Vec::new(),
             notes: Vec::new(),

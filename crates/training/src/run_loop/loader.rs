@@ -3,11 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use radapter_clip::model::Adapter;
 use radapter_datasets::prefetch::{Ahead, Prefetch, PrefetchError};
 
 use crate::data::{Sample, SampleKey, SampleOrder, TrainData};
 use crate::error::TrainError;
 use crate::gradients::batch::Batch;
+use crate::model::TrainModel;
+use crate::objective::Objective;
 
 /// Batches that are loaded ahead of their step.
 const AHEAD: usize = 3;
@@ -51,6 +54,19 @@ pub(crate) struct Form {
     pub(crate) context_length: usize,
     pub(crate) vocab_size: usize,
     pub(crate) min_batch: usize,
+}
+
+impl Form {
+    pub(crate) fn of<A: Adapter>(model: &TrainModel<A>, objective: &dyn Objective) -> Self {
+        let (vision, text) = (&model.clip.config.vision, &model.clip.config.text);
+        Self {
+            pixels: 3 * vision.image_size * vision.image_size,
+            needs_text: objective.needs_text(),
+            context_length: text.context_length,
+            vocab_size: text.vocab_size,
+            min_batch: objective.min_batch(),
+        }
+    }
 }
 
 /// Source of samples, and the checks on them.

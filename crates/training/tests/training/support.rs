@@ -220,7 +220,7 @@ impl Task for Toy {
         let head = (!train.loss.objective().needs_text()).then(|| model.embed_texts(&texts));
         let ToyData { drawn, validate, files } = self.data;
         let validator = validate.then(|| Box::new(Accuracy) as Box<dyn Validator>);
-        Ok(Parts { data: Arc::new(drawn), head, validator, files, skipped: SkipReport::default() })
+        Ok(Parts { data: Arc::new(drawn), head, validator, held_out: None, files, skipped: SkipReport::default() })
     }
 }
 

@@ -6,10 +6,9 @@ use anyhow::Context;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_files::Disk;
 use radapter_report::{Page, Table, show_choice};
-use radapter_training::choice::{Choice, ChoiceError, RULES, Rule, Scene, named};
+use radapter_training::choice::{Choice, ChoiceError, HeldOut, RULES, Rule, Scene, named};
 use radapter_training::finetuned::FineTunedRun;
-use radapter_training::plan::HeldOut;
-use radapter_training::{RunOptions, Validator};
+use radapter_training::RunOptions;
 use serde_json::{Value, json};
 
 use crate::command::args::{SelectArgs, SweepArgs};
@@ -39,12 +38,11 @@ pub(super) fn select(args: &SweepArgs, session: &Session) -> anyhow::Result<Vec<
     let unlabelled = images::list(unlabelled)?;
     let base = model::base_of(&run)?;
     let device = session.first_device()?.device.clone();
-    let (mut validator, start) = held_out(&run, &base, session)?;
+    let mut held_out = held_out(&run, &base, session)?;
     let interrupt: &AtomicBool = &*interrupt::watch()?;
     let grid = args.alpha.get()?;
-    let validator = validator.as_mut().map(|validator| &mut **validator as &mut dyn Validator);
     let mut scene = Scene::new(&run, &base, &device, grid)
-        .with_held_out(validator, start)
+        .with_held_out(&mut held_out)
         .with_unlabelled(unlabelled)
         .with_others(others)
         .with_interrupt(interrupt);
