@@ -200,7 +200,8 @@ impl Adam {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use radapter_clip::state_dict::StateDict;
+    use radapter_clip::checkpoint::Format;
+    use radapter_clip::state_dict::{RawTensor, StateDict};
     use radapter_test_support::{noise, numbers, random_rows, uneven_batch, uneven_config, uneven_state};
 
     use super::*;
@@ -214,11 +215,12 @@ mod tests {
             .map(|(name, tensor)| {
                 let values = tensor.to_f32().into_iter().zip(change(tensor).to_f32()).map(|(a, b)| a + b).collect();
                 let is_kept = name == "logit_scale" || name.contains("resblocks.1.attn");
-                let moved = radapter_clip::state_dict::RawTensor::from_f32(tensor.shape(), values);
+                let moved = RawTensor::from_f32(tensor.shape(), values);
                 (name.to_owned(), if is_kept { tensor.clone() } else { moved })
             })
             .collect();
-        let [base, tuned] = [base, moved].map(|state| Checkpoint::new(uneven_config(), state).unwrap());
+        let [base, tuned] =
+            [base, moved].map(|state| Checkpoint::new(uneven_config(), state, Format::OpenClip, "test").unwrap());
         Learner::new(&base, &tuned, heads, &Device::flex()).unwrap()
     }
 
