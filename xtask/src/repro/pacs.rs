@@ -95,12 +95,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
 /// The test images of a domain, and those of the others as shifted sets.
 pub(super) fn suite(data: &Path, id: &str, classes: &Classes) -> anyhow::Result<Suite> {
-    let open = |domain: &str| -> anyhow::Result<TestSet> {
-        let images = read_labelled(&data.join("test").join(domain), None, OnError::Fail)?;
-        Ok(TestSet::new(domain, images, classes)?)
-    };
     let others = DOMAINS.into_iter().filter(|domain| *domain != id);
-    Ok(Suite { id: open(id)?, ood: others.map(open).collect::<Result<_, _>>()? })
+    let ood = others.map(|domain| test_set(data, domain, classes)).collect::<anyhow::Result<_>>()?;
+    Ok(Suite { id: test_set(data, id, classes)?, ood })
+}
+
+/// The images of `data/test/<domain>`.
+pub(super) fn test_set(data: &Path, domain: &str, classes: &Classes) -> anyhow::Result<TestSet> {
+    let images = read_labelled(&data.join("test").join(domain), None, OnError::Fail)?;
+    Ok(TestSet::new(domain, images, classes)?)
 }
 
 impl Work<'_> {

@@ -29,14 +29,8 @@ pub use self::held_out::HeldOut;
 pub use self::scene::{Judged, Row, Scene, Summary};
 
 /// All rules.
-pub const RULES: [&dyn Rule; 6] = [
-    &one_se::OneSe,
-    &id_shift::IdShift,
-    &tpgm::Tpgm,
-    &unlabelled::Unlabelled,
-    &retention::Retention,
-    &stock::Stock,
-];
+pub const RULES: [&dyn Rule; 6] =
+    [&one_se::OneSe, &id_shift::IdShift, &tpgm::Tpgm, &unlabelled::Unlabelled, &retention::Retention, &stock::Stock];
 
 /// The rule of `alpha = "auto"`.
 pub const AUTO: &str = "id-shift";
@@ -87,7 +81,7 @@ pub struct Choice {
     pub alphas: Alphas,
     /// What the curve shows.
     pub measure: String,
-    /// The rule's measure at each α of the grid; empty if the rule does not try any.
+    /// The rule's measure at each α of the grid, larger values being better; empty if the rule does not try any.
     pub curve: Vec<CurvePoint>,
     /// Warnings about how far the choice can be trusted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

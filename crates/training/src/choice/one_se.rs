@@ -30,11 +30,11 @@ impl Rule for OneSe {
             summaries.iter().map(|summary| paired_error(&summary.losses, &summaries[best].losses)).collect();
         let within = (0..grid.len()).find(|&index| means[index] - means[best] <= errors[index]);
         let alpha = grid[within.unwrap_or(best)];
-        let point = |index: usize| CurvePoint { alpha: grid[index], value: means[index], error: Some(errors[index]) };
+        let point = |index: usize| CurvePoint { alpha: grid[index], value: -means[index], error: Some(errors[index]) };
         Ok(Choice {
             rule: self.name().to_owned(),
             alphas: alpha.into(),
-            measure: "held-out negative log-likelihood".to_owned(),
+            measure: "held-out log-likelihood".to_owned(),
             curve: (0..grid.len()).map(point).collect(),
             notes: few(summaries[best].losses.len()).into_iter().collect(),
         })

@@ -305,7 +305,9 @@ impl<'a> Scene<'a> {
         let model = self.run.model(self.base, Some(alpha.into()), self.device)?.model;
         let (head, device) = (self.head(alpha)?, self.device);
         let held_out = self.held_out.as_deref_mut();
-        let Some(validator) = held_out.and_then(|held_out| held_out.validator.as_deref_mut()) else { return Err(lacks) };
+        let Some(validator) = held_out.and_then(|held_out| held_out.validator.as_deref_mut()) else {
+            return Err(lacks);
+        };
         let judged = model.with_encoder(device, |encoder| validator.judge(encoder, head.as_ref(), sets, take))?;
         judged.map_err(|error| ChoiceError::Judge { run, alpha, error })
     }

@@ -139,9 +139,7 @@ impl Learner {
     ) -> Result<(f64, Vec<f64>), Box<dyn std::error::Error + Send + Sync>> {
         let (changes, alphas) = (&self.changes, &self.alphas);
         let model = parameters::replace(self.model.clone(), |key, _| match changes.get(key) {
-            Some(change) => {
-                Change::To(change.base.clone() + change.delta.clone().mul_scalar(alphas[change.group]))
-            }
+            Some(change) => Change::To(change.base.clone() + change.delta.clone().mul_scalar(alphas[change.group])),
             None => Change::Keep,
         });
         let (clip, device) = (&model.clip, model.device());
@@ -190,8 +188,8 @@ impl Adam {
             let (mean, square) = (&mut self.means[index], &mut self.squares[index]);
             *mean = BETAS[0] * *mean + (1.0 - BETAS[0]) * gradient;
             *square = BETAS[1] * *square + (1.0 - BETAS[1]) * gradient * gradient;
-            let [mean, square] = [(*mean, BETAS[0]), (*square, BETAS[1])]
-                .map(|(moment, beta)| moment / (1.0 - beta.powi(self.step)));
+            let [mean, square] =
+                [(*mean, BETAS[0]), (*square, BETAS[1])].map(|(moment, beta)| moment / (1.0 - beta.powi(self.step)));
             values[index] = (values[index] - RATE * mean / (square.sqrt() + 1e-8)).clamp(0.0, 1.0);
         }
     }

@@ -36,13 +36,13 @@ const MIN_AREA: usize = 64;
 
 /// The source of masks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Masks {
+pub(crate) enum Masks {
     GroundTruth,
     Builtin,
 }
 
 /// The images to evaluate on.
-pub(super) struct Val {
+pub(crate) struct Val {
     pub(super) pairs: Vec<AnnotatedImage>,
     classes: ClassList,
     labelling: Labelling,
@@ -61,7 +61,7 @@ pub(super) struct Quality {
 }
 
 impl Val {
-    pub(super) fn open(root: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn open(root: &Path) -> anyhow::Result<Self> {
         let (images, annotations) = (root.join("images/val"), root.join("annotations/val"));
         let classes = ClassList::from_lines(&CLASSES)?;
         let labelling = Labelling::new(classes.len(), None, 0)?;
@@ -159,7 +159,7 @@ impl Val {
         Ok(())
     }
 
-    pub(super) fn measure(&self, checkpoint: &Checkpoint, masks: Masks, device: &Device) -> anyhow::Result<Measured> {
+    pub(crate) fn measure(&self, checkpoint: &Checkpoint, masks: Masks, device: &Device) -> anyhow::Result<Measured> {
         let mut confusion = Confusion::new(self.classes.len());
         let (mut uncovered, mut pixels) = (0, 0);
         self.segment(checkpoint, masks, device, &self.images(), &mut |segmented| {

@@ -18,7 +18,8 @@ use radapter::settings::Settings;
 use radapter::training::Report;
 use radapter::training::finetuned::FineTunedRun;
 
-use measure::{Masks, Quality, Val};
+use measure::Quality;
+pub(super) use measure::{Masks, Val};
 use row::Row;
 
 use super::arm::chosen;
@@ -27,10 +28,10 @@ use super::grid::{Arm, Choice};
 use super::run::{text, train};
 
 /// The classes, in label order.
-const CLASSES: [&str; 11] =
+pub(super) const CLASSES: [&str; 11] =
     ["sky", "building", "pole", "road", "pavement", "tree", "sign symbol", "fence", "car", "pedestrian", "bicyclist"];
 /// The classes held out of training, fixed before anything was measured.
-const UNSEEN: [&str; 3] = ["tree", "car", "bicyclist"];
+pub(super) const UNSEEN: [&str; 3] = ["tree", "car", "bicyclist"];
 /// The α of the claim, fixed beforehand.
 const CLAIMED: f64 = 0.4;
 

@@ -9,7 +9,7 @@ use radapter::classification::read::read_labelled;
 use radapter::classification::suite::{TestSet, evaluate};
 use radapter::clip::model::Encoder;
 use radapter::datasets::{OnError, Templates};
-use radapter::embedding::EmbedOptions;
+use radapter::embedding::{EmbedOptions, Image};
 
 const DOMAINS: [&str; 4] = ["photo", "art_painting", "cartoon", "sketch"];
 
@@ -27,6 +27,11 @@ impl Pacs {
         let set = |domain: &str| -> anyhow::Result<TestSet> { Ok(TestSet::new(domain, read(domain)?, &classes)?) };
         let sets = DOMAINS.into_iter().map(set).collect::<Result<_, _>>()?;
         Ok(Self { sets, classes })
+    }
+
+    /// The images, without their labels.
+    pub(crate) fn images(&self) -> Vec<Image> {
+        self.sets.iter().flat_map(|set| &set.samples).map(Image::from).collect()
     }
 
     /// Zero-shot accuracy on each domain, and their mean.

@@ -8,4 +8,5 @@ mod row;
 mod table;
 
 pub(crate) use flickr8k::{Args as Flickr8kArgs, run as flickr8k};
+pub(crate) use forgetting::Pacs;
 pub(crate) use papers::{Args as PapersArgs, run as papers};

@@ -6,9 +6,9 @@ use anyhow::Context;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_files::Disk;
 use radapter_report::{Page, Table, show_choice};
+use radapter_training::RunOptions;
 use radapter_training::choice::{Choice, ChoiceError, HeldOut, RULES, Rule, Scene, named};
 use radapter_training::finetuned::FineTunedRun;
-use radapter_training::RunOptions;
 use serde_json::{Value, json};
 
 use crate::command::args::{SelectArgs, SweepArgs};

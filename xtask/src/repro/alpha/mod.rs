@@ -1,0 +1,174 @@
+//! The rules that choose α, against the best α that labels of other distributions would choose.
+//!
+//! Each set is what one has, with a distribution on which the tuned model is used; none of the rules sees labels of that one.
+
+mod judge;
+mod row;
+mod sets;
+mod table;
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use radapter::adapter::{Alpha, Alphas};
+use radapter::methods::METHODS;
+use radapter::training::choice::{ChoiceError, RULES, Scene};
+use radapter::training::finetuned::FineTunedRun;
+
+use self::row::{Chosen, Point, Row};
+use self::sets::{Arm, Set, Sources};
+use crate::page;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The folder with `pacs/`, `flickr8k/` and `camvid/`
+    #[arg(long)]
+    data: PathBuf,
+    /// Directory of the model
+    #[arg(long)]
+    weights: PathBuf,
+    /// Folder of runs and rows; finished ones are kept, and rules that a row lacks are added
+    #[arg(long, default_value = "target/repro-alpha")]
+    out: PathBuf,
+    /// Folder whose `alpha.md` gets the tables; without it they are only printed
+    #[arg(long)]
+    docs: Option<PathBuf>,
+    /// `small`: 5 epochs on some of the data and six values of alpha; `full`: 10 epochs on all of them, and eleven values
+    #[arg(long, value_enum, default_value_t = Scale::Small)]
+    scale: Scale,
+    /// Seeds of the runs
+    #[arg(long, value_delimiter = ',', default_values_t = [0, 1, 2])]
+    seeds: Vec<u64>,
+    /// Only these sets, by their names in the tables, such as `photo,CamVid`
+    #[arg(long, value_delimiter = ',')]
+    sets: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Scale {
+    Small,
+    Full,
+}
+
+impl Scale {
+    fn is_small(self) -> bool {
+        self == Self::Small
+    }
+
+    fn grid(self) -> anyhow::Result<Vec<Alpha>> {
+        let values: &[f64] = match self {
+            Self::Small => &[0.0, 0.1, 0.2, 0.3, 0.5, 1.0],
+            Self::Full => &[0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
+        };
+        Ok(values.iter().map(|&alpha| Alpha::new(alpha)).collect::<Result<_, _>>()?)
+    }
+}
+
+/// The name of the α that a user has who does not choose: the task's usual one, for WiSE-FT as well.
+const FIXED: &str = "fixed";
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    if let Some(docs) = &args.docs {
+        page::check(&docs.join("alpha.md"), "repro alpha")?;
+    }
+    let sources = Sources { data: &args.data, weights: &args.weights, out: &args.out, scale: args.scale };
+    let sets = sets::open(&sources, &args.sets)?;
+    let mut rows = Vec::new();
+    for set in &sets {
+        for arm in set.arms() {
+            let study = Study { args, set: &**set, arm };
+            for &seed in &args.seeds {
+                let what = format!("{} {} lr {:.0e} seed {seed}", set.name(), arm.name, arm.lr);
+                set.train(&what, arm, seed, &study.folder(seed))?;
+            }
+            for &seed in &args.seeds {
+                rows.push(study.row(seed)?);
+            }
+        }
+    }
+    let text = table::write(&rows)?;
+    println!("{text}");
+    match &args.docs {
+        Some(docs) => page::replace(&docs.join("alpha.md"), "repro alpha", &text),
+        None => Ok(()),
+    }
+}
+
+/// The runs of a method on a set, over the seeds.
+struct Study<'a> {
+    args: &'a Args,
+    set: &'a dyn Set,
+    arm: &'a Arm,
+}
+
+impl Study<'_> {
+    fn folder(&self, seed: u64) -> PathBuf {
+        let (scale, set, Arm { method, lr, .. }) = (self.args.scale, self.set.name(), self.arm);
+        self.args.out.join(format!("{scale:?}/{set}-{method}-lr{lr:e}-seed{seed}").to_lowercase())
+    }
+
+    fn open(&self, seed: u64) -> anyhow::Result<FineTunedRun> {
+        Ok(FineTunedRun::open(METHODS, self.folder(seed))?)
+    }
+
+    /// The row of a run: the saved one, with the rules that it lacks.
+    fn row(&self, seed: u64) -> anyhow::Result<Row> {
+        let (run, folder, grid) = (self.open(seed)?, self.folder(seed), self.args.scale.grid()?);
+        let path = folder.with_extension("row.json");
+        let measure = |alphas: &Alphas| -> anyhow::Result<Point> {
+            let (id, ood) = self.set.measure(&run, alphas)?;
+            Ok(Point { id, ood })
+        };
+        let mut row = match std::fs::read(&path) {
+            Ok(text) => {
+                serde_json::from_slice(&text).with_context(|| format!("{} is damaged; delete it", path.display()))?
+            }
+            Err(_) => {
+                let report = run.files().dir().report()?.context("the run is not finished")?;
+                let best = report.best.context("the run has no validation")?;
+                let curve = grid.iter().map(|&alpha| Ok((alpha.get(), measure(&alpha.into())?)));
+                Row {
+                    data: self.set.data().to_owned(),
+                    set: self.set.name().to_owned(),
+                    method: self.arm.name.to_owned(),
+                    lr: self.arm.lr,
+                    is_main: self.arm.is_main,
+                    seed,
+                    validation: best.value,
+                    curve: curve.collect::<anyhow::Result<_>>()?,
+                    rules: std::iter::empty().collect(),
+                }
+            }
+        };
+        let known: Vec<String> = row.rules.keys().cloned().collect();
+        let is_missing = |rule: &str| known.iter().all(|known| known != rule);
+        let mut add = |rule: &str, alphas: Alphas, value: Option<f64>| -> anyhow::Result<()> {
+            let known = alphas.single().and_then(|alpha| row.at(alpha.get()));
+            let found = known.map_or_else(|| measure(&alphas), Ok)?;
+            eprintln!("{} {} seed {seed}: {rule}: {alphas}: {found:?}", row.set, row.method);
+            row.rules.insert(rule.to_owned(), Chosen { alphas, value, found });
+            // A study that is stopped goes on after the last rule.
+            page::save(&path, &serde_json::to_string_pretty(&row)?)
+        };
+        let mut held_out = self.set.held_out(&folder)?;
+        let others = self.args.seeds.iter().filter(|&&other| other != seed).map(|&other| self.open(other));
+        let mut scene = Scene::new(&run, self.set.base(), self.set.device(), grid)
+            .with_held_out(&mut held_out)
+            .with_unlabelled(self.set.unlabelled())
+            .with_others(others.collect::<anyhow::Result<_>>()?);
+        if is_missing(FIXED) {
+            add(FIXED, Alpha::new(self.set.usual_alpha())?.into(), None)?;
+        }
+        for rule in RULES.into_iter().filter(|rule| is_missing(rule.name())) {
+            match rule.choose(&mut scene) {
+                Ok(choice) => {
+                    let value = choice.curve.iter().map(|point| point.value).reduce(f64::max);
+                    add(rule.name(), choice.alphas, value)?;
+                }
+                Err(ChoiceError::Lacks { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(row)
+    }
+}

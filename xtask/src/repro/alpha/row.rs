@@ -1,0 +1,59 @@
+//! What is known of a run.
+
+use std::collections::BTreeMap;
+
+use radapter::adapter::Alphas;
+use serde::{Deserialize, Serialize};
+
+/// A run: its quality at each α, and what each rule chose.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Row {
+    /// Data that count as one, such as PACS's four domains.
+    pub(super) data: String,
+    /// What is learned.
+    pub(super) set: String,
+    pub(super) method: String,
+    pub(super) lr: f64,
+    /// Whether the learning rate is the documented one; others are there to choose it together with α.
+    pub(super) is_main: bool,
+    pub(super) seed: u64,
+    /// The best value on held-out samples while training.
+    pub(super) validation: f64,
+    pub(super) curve: Vec<(f64, Point)>,
+    pub(super) rules: BTreeMap<String, Chosen>,
+}
+
+/// Quality in and out of distribution, as fractions.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Point {
+    pub(super) id: f64,
+    pub(super) ood: f64,
+}
+
+/// What a rule chose.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Chosen {
+    pub(super) alphas: Alphas,
+    /// The rule's own measure there, if it has one.
+    pub(super) value: Option<f64>,
+    pub(super) found: Point,
+}
+
+impl Row {
+    /// The quality at an α of the grid.
+    pub(super) fn at(&self, alpha: f64) -> Option<Point> {
+        self.curve.iter().find(|(known, _)| *known == alpha).map(|(_, point)| *point)
+    }
+
+    /// What labels of both distributions would choose: the best of each over the grid.
+    pub(super) fn oracle(&self) -> Point {
+        let best = |of: fn(&Point) -> f64| self.curve.iter().map(|(_, point)| of(point)).fold(0.0, f64::max);
+        Point { id: best(|point| point.id), ood: best(|point| point.ood) }
+    }
+
+    /// What a rule loses against the oracle.
+    pub(super) fn regret(&self, rule: &str) -> Option<Point> {
+        let (best, found) = (self.oracle(), self.rules.get(rule)?.found);
+        Some(Point { id: best.id - found.id, ood: best.ood - found.ood })
+    }
+}
