@@ -21,6 +21,9 @@ pub(super) struct Figures {
     /// On each shifted set; empty without a suite.
     pub(super) ood: Vec<Named>,
     pub(super) ood_average: Option<f64>,
+    /// The mean without the sets that the suite leaves out of a second one, named after them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) second_average: Option<Named>,
     /// Expected calibration error in distribution, if `eval` reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) id_ece: Option<f64>,
@@ -34,7 +37,9 @@ impl Figures {
     pub(super) fn of_eval(printed: &Value) -> anyhow::Result<(String, Self)> {
         let single = |name: &str, value: &Value, ece: &Value| {
             let id = value.as_f64().context("`eval --json` printed a figure that is not a number")?;
-            let figures = Self { id, ood: Vec::new(), ood_average: None, id_ece: ece.as_f64(), ood_ece: None };
+            let id_ece = ece.as_f64();
+            let figures =
+                Self { id, ood: Vec::new(), ood_average: None, second_average: None, id_ece, ood_ece: None };
             Ok((name.to_owned(), figures))
         };
         match printed {
@@ -57,10 +62,20 @@ fn of_suite(printed: &Value) -> anyhow::Result<(String, Figures)> {
         id: number(&printed["id"]["top1"])?,
         ood: sets.iter().map(set).collect::<anyhow::Result<_>>()?,
         ood_average: Some(number(&printed["ood_average"])?),
+        second_average: match printed.get("second_average") {
+            Some(second) => Some(Named { name: without(second), value: number(&second["top1"])? }),
+            None => None,
+        },
         id_ece: printed["id"]["ece"].as_f64(),
         ood_ece: (!eces.is_empty() && eces.len() == sets.len()).then(|| eces.iter().sum::<f64>() / eces.len() as f64),
     };
     Ok((printed["id"]["name"].as_str().unwrap_or("ID").to_owned(), figures))
+}
+
+/// Names the sets that a second average leaves out.
+fn without(second: &Value) -> String {
+    let sets = second["without"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    format!("without {}", sets.collect::<Vec<_>>().join(", "))
 }
 
 /// A point of a curve over alpha.

@@ -105,6 +105,10 @@ fn columns(results: &Results, means: &[Mean]) -> Vec<Column> {
     if first.is_some_and(|figures| figures.ood_average.is_some()) {
         columns.push(fraction("OOD average>", |figures| figures.ood_average));
     }
+    if let Some(second) = first.and_then(|figures| figures.second_average.as_ref()) {
+        let name = format!("OOD {}>", second.name);
+        columns.push(fraction(name, |figures| figures.second_average.as_ref().map(|second| second.value)));
+    }
     if first.is_some_and(|figures| figures.id_ece.is_some()) {
         columns.push(fraction("ECE (ID)>", |figures| figures.id_ece));
     }
