@@ -75,6 +75,30 @@ impl Alphas {
         }
     }
 
+    /// Returns the TOML that [`from_toml`](Self::from_toml) reads.
+    pub fn to_toml(&self) -> String {
+        let values = |values: &[Alpha]| values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match &self.0 {
+            Form::Same(alpha) => format!("alpha = {alpha}\n"),
+            Form::OverDepth { first, last } => format!("alpha = \"{first}..{last}\"\n"),
+            Form::Each(each) => {
+                let lists = [("visual", &each.visual), ("text", &each.text)].map(|(name, tower)| {
+                    let (attn, mlp) = (values(&tower.attn), values(&tower.mlp));
+                    format!("{name}.attn = [{attn}]\n{name}.mlp = [{mlp}]\n")
+                });
+                format!("outside = {}\n{}", each.outside, lists.concat())
+            }
+        }
+    }
+
+    /// Returns the number or the range as it is parsed; `None` for one α for each place.
+    pub fn word(&self) -> Option<String> {
+        match self.0 {
+            Form::Each(_) => None,
+            _ => Some(self.to_string()),
+        }
+    }
+
     /// Returns α at a place of a tower with `layers` blocks; that of the last block where there are fewer.
     pub fn at(&self, place: Place, layers: usize) -> Alpha {
         match &self.0 {
@@ -329,6 +353,7 @@ mod tests {
         for stored in [alphas.clone(), "0.5".parse().unwrap(), "0.2..0.8".parse().unwrap()] {
             let text = serde_json::to_string(&stored).unwrap();
             assert_eq!(serde_json::from_str::<Alphas>(&text).unwrap(), stored, "{text}");
+            assert_eq!(Alphas::from_toml(&stored.to_toml()).unwrap(), stored, "{}", stored.to_toml());
         }
         let mut config = radapter_clip::config::ClipConfig::preset("ViT-B-32").unwrap();
         (config.vision.layers, config.text.layers) = (2, 2);

@@ -2,12 +2,16 @@
 
 use radapter_training::choice::{Choice, CurvePoint};
 
-use crate::{Chart, Mark, Page, Scale, Series};
+use crate::{Chart, Mark, Page, Scale, Series, percent};
 
 /// Adds a section with the choice, and the curve that it was made on.
 pub fn show_choice(page: &mut Page, choice: &Choice) {
     page.section("Choice of alpha");
     page.text(&format!("alpha = {} by the rule {}: {}.", choice.alphas, choice.rule, choice.measure));
+    if !choice.validation.is_empty() {
+        let values: Vec<String> = choice.validation.iter().map(|(name, value)| format!("{name} {}", percent(*value))).collect();
+        page.text(&format!("On the validation data there: {} (in %).", values.join(", ")));
+    }
     if !choice.curve.is_empty() {
         page.charts(&[curve(choice)]);
     }

@@ -10,7 +10,7 @@ use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::Encoder;
 use radapter_files::Storage;
 
-use super::{ChoiceError, HeldOut, Judged, NONE, Row, Scene, named};
+use super::{ChoiceError, HeldOut, Judged, NONE, Row, Scene, choose, named};
 use crate::error::TrainError;
 use crate::finetuned::FineTunedRun;
 use crate::method::Method;
@@ -82,7 +82,7 @@ impl Auto {
         let mut scene = Scene::new(&run, &self.base, &self.device, Scene::usual_grid())
             .with_held_out(&mut held_out)
             .with_interrupt(&self.interrupt);
-        let choice = match rule.choose(&mut scene) {
+        let choice = match choose(rule, &mut scene) {
             Ok(choice) => choice,
             Err(ChoiceError::Interrupted) => {
                 tracing::warn!(
@@ -93,7 +93,8 @@ impl Auto {
             }
             Err(error) => return Err(TrainError::Choice(Box::new(error))),
         };
-        tracing::info!("alpha = {} by the rule {} ({})", choice.alphas, choice.rule, choice.measure);
+        let values: String = choice.validation.iter().map(|(name, value)| format!("; {name} {value:.3}")).collect();
+        tracing::info!("alpha = {} by the rule {} ({}){values}", choice.alphas, choice.rule, choice.measure);
         choice.notes.iter().for_each(|note| tracing::warn!("{note}"));
         run.files().dir().write_choice(&*self.storage, &choice)?;
         Ok(outcome)

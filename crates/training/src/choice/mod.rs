@@ -13,6 +13,7 @@ mod stock;
 mod tpgm;
 mod unlabelled;
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::PathBuf;
 
@@ -70,6 +71,15 @@ pub fn named(name: &str) -> Result<&'static dyn Rule, String> {
     })
 }
 
+/// Chooses α by a rule, and validates the run's model there.
+///
+/// # Errors
+/// Those of [`Rule::choose`] and of the validation.
+pub fn choose(rule: &dyn Rule, scene: &mut Scene<'_>) -> Result<Choice, ChoiceError> {
+    let choice = rule.choose(scene)?;
+    Ok(Choice { validation: scene.validate(&choice.alphas)?, ..choice })
+}
+
 /// What a rule chose, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -83,6 +93,9 @@ pub struct Choice {
     pub measure: String,
     /// The rule's measure at each α of the grid, larger values being better; empty if the rule does not try any.
     pub curve: Vec<CurvePoint>,
+    /// The run's validation at the chosen α; empty without validation data.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub validation: BTreeMap<String, f64>,
     /// Warnings about how far the choice can be trusted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -112,7 +125,7 @@ pub enum ChoiceError {
     Model(Box<FineTunedError>),
     /// The samples could not be judged.
     #[error("cannot judge the run {run} at alpha = {alpha}: {error}", run = run.display())]
-    Judge { run: PathBuf, alpha: Alpha, error: Box<dyn std::error::Error + Send + Sync> },
+    Judge { run: PathBuf, alpha: Alphas, error: Box<dyn std::error::Error + Send + Sync> },
     /// No sample could be judged.
     #[error("the run {run} has no held-out sample that could be judged", run = run.display())]
     NoSamples { run: PathBuf },
@@ -144,6 +157,7 @@ fn largest(rule: &dyn Rule, measure: &str, points: impl Iterator<Item = (Alpha, 
         alphas: best.map_or_else(Alpha::default, |best| best.alpha).into(),
         measure: measure.to_owned(),
         curve,
+        validation: BTreeMap::new(),
         notes: few(samples).into_iter().collect(),
     }
 }

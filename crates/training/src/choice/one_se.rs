@@ -1,5 +1,7 @@
 //! The smallest α that is not clearly worse than the best on held-out samples.
 
+use std::collections::BTreeMap;
+
 use super::{Choice, ChoiceError, CurvePoint, Rule, Scene, few, mean};
 
 /// The smallest α whose mean negative log-likelihood is within one standard error of the best α's. The error is that of the
@@ -36,6 +38,7 @@ impl Rule for OneSe {
             alphas: alpha.into(),
             measure: "held-out log-likelihood".to_owned(),
             curve: (0..grid.len()).map(point).collect(),
+            validation: BTreeMap::new(),
             notes: few(summaries[best].losses.len()).into_iter().collect(),
         })
     }

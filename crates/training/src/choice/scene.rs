@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use radapter_adapter::Alpha;
+use radapter_adapter::{Alpha, Alphas};
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_datasets::Shift;
 use radapter_embedding::{Embeddings, Image};
@@ -173,7 +173,7 @@ impl<'a> Scene<'a> {
     /// # Errors
     /// Files that are missing or damaged.
     pub fn heads(&self) -> Result<Option<[Tensor<2>; 2]>, ChoiceError> {
-        let heads = [self.head(Alpha::ZERO)?, self.head(Alpha::ONE)?];
+        let heads = [self.head(&Alpha::ZERO.into())?, self.head(&Alpha::ONE.into())?];
         Ok(match heads {
             [Some(start), Some(tuned)] => Some([start, tuned]),
             _ => None,
@@ -301,15 +301,28 @@ impl<'a> Scene<'a> {
         take: &mut dyn FnMut(usize, Row<'_>),
     ) -> Result<(), ChoiceError> {
         self.check_interrupt()?;
-        let (lacks, run) = (self.lacks(rule, NO_VALIDATION), self.path());
-        let model = self.run.model(self.base, Some(alpha.into()), self.device)?.model;
-        let (head, device) = (self.head(alpha)?, self.device);
+        let (lacks, run, alpha) = (self.lacks(rule, NO_VALIDATION), self.path(), Alphas::from(alpha));
+        let model = self.run.model(self.base, Some(alpha.clone()), self.device)?.model;
+        let (head, device) = (self.head(&alpha)?, self.device);
         let held_out = self.held_out.as_deref_mut();
         let Some(validator) = held_out.and_then(|held_out| held_out.validator.as_deref_mut()) else {
             return Err(lacks);
         };
         let judged = model.with_encoder(device, |encoder| validator.judge(encoder, head.as_ref(), sets, take))?;
         judged.map_err(|error| ChoiceError::Judge { run, alpha, error })
+    }
+
+    /// Validates the run's model at these α as during training; no metrics without held-out samples.
+    pub(super) fn validate(&mut self, alphas: &Alphas) -> Result<BTreeMap<String, f64>, ChoiceError> {
+        let (head, device, run) = (self.head(alphas)?, self.device, self.path());
+        let held_out = self.held_out.as_deref_mut();
+        let Some(validator) = held_out.and_then(|held_out| held_out.validator.as_deref_mut()) else {
+            return Ok(BTreeMap::new());
+        };
+        let model = self.run.model(self.base, Some(alphas.clone()), device)?.model;
+        let found = model.with_encoder(device, |encoder| validator.validate(encoder, head.as_ref()))?;
+        let values = found.map_err(|error| ChoiceError::Judge { run, alpha: alphas.clone(), error })?;
+        Ok(values.into_iter().collect())
     }
 
     /// Judges the run's model at α on sets of samples.
@@ -325,12 +338,12 @@ impl<'a> Scene<'a> {
     }
 
     /// The classifier of a run with one of its own, at α.
-    fn head(&self, alpha: Alpha) -> Result<Option<Tensor<2>>, ChoiceError> {
+    fn head(&self, alphas: &Alphas) -> Result<Option<Tensor<2>>, ChoiceError> {
         let start = self.held_out.as_ref().and_then(|held_out| held_out.start.as_ref());
         let Some(start) = start else { return Ok(None) };
         let rows = Embeddings::from_tensor(start.clone());
         let shape = [rows.len(), rows.dim()];
-        let mixed = self.run.classifier(rows.values(), shape, &alpha.into())?;
+        let mixed = self.run.classifier(rows.values(), shape, alphas)?;
         Ok(mixed.map(|values| Tensor::from_data(TensorData::new(values, shape), self.device)))
     }
 }

@@ -51,6 +51,7 @@ impl Rule for Stock {
             alphas: each_alpha(&base.config, factor),
             measure: format!("Model Stock's t over {} runs", models.len()),
             curve: Vec::new(),
+            validation: BTreeMap::new(),
             notes: Vec::new(),
         })
     }

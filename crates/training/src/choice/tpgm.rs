@@ -76,6 +76,7 @@ impl Rule for Tpgm {
             alphas: each_alpha(&base.config, of),
             measure: format!("{STEPS} steps of Adam with learning rate {RATE} on {count} held-out samples"),
             curve: Vec::new(),
+            validation: BTreeMap::new(),
             notes: few(count).into_iter().collect(),
         })
     }

@@ -1,5 +1,7 @@
 //! The α by which base and tuned model are trusted on images without labels.
 
+use std::collections::BTreeMap;
+
 use radapter_adapter::Alpha;
 use radapter_losses::calibration::LabelledLogits;
 
@@ -43,6 +45,7 @@ impl Rule for Unlabelled {
                 base.temperature, tuned.temperature
             ),
             curve: Vec::new(),
+            validation: BTreeMap::new(),
             notes: notes.collect(),
         })
     }

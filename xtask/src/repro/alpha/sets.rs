@@ -151,6 +151,9 @@ impl<T: Task, M: Fn(&FineTunedRun, &Alphas) -> anyhow::Result<(f64, f64)>> Set f
     }
 }
 
+/// Test images of a domain on the small scale, and unlabelled images.
+const SOME: usize = 300;
+
 /// Where the sets are.
 pub(super) struct Sources<'a> {
     pub(super) data: &'a Path,
@@ -196,7 +199,12 @@ impl Sources<'_> {
         settings.set("epochs", self.epochs())?;
         let joint = if domain == pacs::DOMAINS[0] { &JOINT[..] } else { &[] };
         let base = Checkpoint::open(self.weights, None)?;
-        let open = |classes: &Classes| pacs::suite(&data, domain, classes);
+        let most = if self.scale.is_small() { SOME } else { usize::MAX };
+        let open = |classes: &Classes| {
+            let mut suite = pacs::suite(&data, domain, classes)?;
+            std::iter::once(&mut suite.id).chain(&mut suite.ood).for_each(|set| spread(&mut set.samples, most));
+            Ok(suite)
+        };
         classified(domain, "PACS", [&PACS[..], joint].concat(), base, settings, open)
     }
 
@@ -244,7 +252,8 @@ impl Sources<'_> {
         let gallery = Gallery::new(&val, &Templates::from_list(vec!["{}".to_owned()])?);
         let (pacs, base, device) = (Pacs::open(&self.data.join("pacs"))?, self.base()?, Device::flex());
         let (model, on) = (base.clone(), device.clone());
-        let unlabelled = pacs.images();
+        let mut unlabelled = pacs.images();
+        spread(&mut unlabelled, SOME);
         Ok(Box::new(Of {
             name: CAPTIONED.to_owned(),
             data: CAPTIONED,
@@ -349,7 +358,8 @@ fn classified(
     let suite = open(&Classes::new(read_labelled(Path::new(train), None, OnError::Fail)?.classes)?)?;
     let device = Device::flex();
     let (model, on) = (base.clone(), device.clone());
-    let unlabelled = suite.ood.iter().flat_map(|set| &set.samples).map(Image::from).collect();
+    let mut unlabelled: Vec<Image> = suite.ood.iter().flat_map(|set| &set.samples).map(Image::from).collect();
+    spread(&mut unlabelled, SOME);
     Ok(Box::new(Of {
         name: name.to_owned(),
         data,
@@ -383,6 +393,15 @@ fn write(world: &World, split: Split, domain: Domain, count: usize, root: &Path)
         }
     }
     Ok(())
+}
+
+/// Keeps this many of a list at most, spread evenly over it.
+fn spread<T>(all: &mut Vec<T>, most: usize) {
+    let (count, mut index) = (all.len(), 0);
+    all.retain(|_| {
+        index += 1;
+        count <= most || index * most / count != (index - 1) * most / count
+    });
 }
 
 /// Creates the folder of a file.

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use radapter_adapter::{Alpha, Alphas};
 use radapter_files::{io_error, remove_dir};
 use radapter_training::Report;
 use radapter_training::choice::Choice;
@@ -33,7 +34,7 @@ struct Record {
 #[derive(Serialize, Deserialize)]
 struct Chosen {
     of: Report,
-    alpha: String,
+    alpha: Alphas,
 }
 
 /// What mixing took.
@@ -63,7 +64,7 @@ struct Model<'a> {
 /// Where a model comes from.
 enum From {
     /// A run at this alpha.
-    Run(PathBuf, String),
+    Run(PathBuf, Alphas),
     /// A checkpoint that these arguments, without `--out`, write.
     Mix(Vec<OsString>),
 }
@@ -142,22 +143,22 @@ impl Work<'_> {
 
     /// The base model; independent of what was trained.
     fn base(&mut self, run: &Trained) -> anyhow::Result<Figures> {
-        let from = From::Run(run.dir.clone(), "0".to_owned());
+        let from = From::Run(run.dir.clone(), Alpha::ZERO.into());
         Ok(self.measure(Model { name: ZERO_SHOT.to_owned(), of: &[], from, is_reported: true })?.figures)
     }
 
     /// The row of a method with one seed.
     fn seeded(&mut self, contender: &Contender, run: &Trained) -> anyhow::Result<Row> {
-        let over = |alpha: f64| match contender.made {
-            Made::Layerwise => format!("0..{alpha}"),
-            _ => alpha.to_string(),
+        let over = |alpha: Alpha| match contender.made {
+            Made::Layerwise => Alphas::over_depth(Alpha::ZERO, alpha),
+            _ => alpha.into(),
         };
         let (alpha, is_free) = match contender.made {
-            Made::Trained { is_scaled: false, .. } => ("1".to_owned(), false),
+            Made::Trained { is_scaled: false, .. } => (Alpha::ONE.into(), false),
             Made::Trained { .. } => (over(run.alpha), true),
-            Made::Rescaled { alpha, .. } => (over(alpha), true),
+            Made::Rescaled { alpha, .. } => (over(Alpha::new(alpha)?), true),
             Made::Chosen { .. } => (self.chosen_alpha(run)?, true),
-            Made::Layerwise | Made::Soup | Made::Stock => (over(1.0), true),
+            Made::Layerwise | Made::Soup | Made::Stock => (over(Alpha::ONE), true),
         };
         let mut row = Row::new(contender.name, Some(run.seed));
         let Measured { name, figures, .. } = self.at(run, &alpha, true)?;
@@ -166,29 +167,35 @@ impl Work<'_> {
         row.cost = run.cost();
         // The curve of a chosen alpha is its parent's.
         if is_free && !matches!(contender.made, Made::Chosen { .. }) {
-            for at in self.args.common.alphas.get()?.into_iter().map(radapter_adapter::Alpha::get) {
+            for at in self.args.common.alphas.get()? {
                 let is_own = over(at) == alpha;
                 let figures = if is_own { figures.clone() } else { self.at(run, &over(at), false)?.figures };
-                row.curve.push(CurvePoint { alpha: at, figures });
+                row.curve.push(CurvePoint { alpha: at.get(), figures });
             }
         }
-        row.alpha = is_free.then_some(alpha);
+        row.alpha = is_free.then(|| alpha.to_string());
         row.figures = Some(figures);
         Ok(row)
     }
 
     /// A run at an alpha.
-    fn at(&mut self, run: &Trained, alpha: &str, is_reported: bool) -> anyhow::Result<Measured> {
-        if matches!(alpha, "0" | "0..0") && !is_reported {
+    fn at(&mut self, run: &Trained, alpha: &Alphas, is_reported: bool) -> anyhow::Result<Measured> {
+        if alpha.single() == Some(Alpha::ZERO) && !is_reported {
             // All methods begin at the base model.
             return Ok(Measured { name: ZERO_SHOT.to_owned(), figures: self.base(run)?, mixing: None });
         }
-        let from = From::Run(run.dir.clone(), alpha.to_owned());
-        self.measure(Model { name: format!("{}-alpha{alpha}", run.name), of: &[run], from, is_reported })
+        let name = match alpha.word() {
+            Some(word) => format!("{}-alpha{word}", run.name),
+            None => format!("{}-alphas", run.name),
+        };
+        self.measure(Model { name, of: &[run], from: From::Run(run.dir.clone(), alpha.clone()), is_reported })
     }
 
     /// The alpha that the rule of `alpha = "auto"` chooses for a run, on the run's own held-out samples.
-    fn chosen_alpha(&self, run: &Trained) -> anyhow::Result<String> {
+    fn chosen_alpha(&self, run: &Trained) -> anyhow::Result<Alphas> {
+        if let Some(chosen) = &run.chosen {
+            return Ok(chosen.clone());
+        }
         let path = self.out().join("measured").join(format!("choice-{}.json", run.name));
         let known = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Chosen>(&text).ok());
         if let Some(known) = known.filter(|known| known.of == run.report) {
@@ -202,10 +209,8 @@ impl Work<'_> {
         let done = self.children.run(&format!("choice-{}", run.name), [arguments, self.device.clone()].concat())?;
         let choices: Vec<Choice> =
             serde_json::from_slice(&done.stdout).context("`sweep --select` printed no choice")?;
-        let alphas = &choices.first().context("`sweep --select` printed no choice")?.alphas;
-        // Any rule of `auto` chooses one number, which `--alpha` can repeat.
-        let alpha =
-            alphas.single().with_context(|| format!("the rule chose alpha = {alphas}, not a single one"))?.to_string();
+        let choice = choices.into_iter().next().context("`sweep --select` printed no choice")?;
+        let alpha = choice.alphas;
         let chosen = Chosen { of: run.report.clone(), alpha: alpha.clone() };
         output::write_file(&path, &serde_json::to_vec_pretty(&chosen)?)?;
         Ok(alpha)
@@ -273,7 +278,7 @@ impl Work<'_> {
         predictions: Option<PathBuf>,
     ) -> anyhow::Result<Record> {
         let (path, alpha, mixing) = match &model.from {
-            From::Run(path, alpha) => (path.clone(), Some(alpha), None),
+            From::Run(path, alpha) => (path.clone(), Some(self.alpha_word(&model.name, alpha)?), None),
             From::Mix(arguments) => {
                 let (path, mixing) = self.mix(&model.name, arguments)?;
                 (path, None, Some(mixing))
@@ -289,6 +294,16 @@ impl Work<'_> {
         let done = self.children.run(&format!("eval-{}", model.name), [arguments, self.device.clone()].concat())?;
         let eval = serde_json::from_slice(&done.stdout).context("`eval --json` printed no JSON")?;
         Ok(Record { of, seconds: done.seconds, mixing, eval })
+    }
+
+    /// An alpha for `--alpha`: as a word, or the file that it is written to.
+    fn alpha_word(&self, name: &str, alpha: &Alphas) -> anyhow::Result<String> {
+        if let Some(word) = alpha.word() {
+            return Ok(word);
+        }
+        let path = self.out().join("measured").join(format!("{name}.toml"));
+        output::write_file(&path, alpha.to_toml().as_bytes())?;
+        path.into_os_string().into_string().map_err(|path| anyhow::anyhow!("the path {} is not UTF-8", path.display()))
     }
 
     /// Writes a mixed model, with the seconds that it took and its size.

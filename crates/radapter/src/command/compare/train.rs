@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use radapter_files::{io_error, remove_dir};
 use radapter_methods::METHODS;
+use radapter_adapter::{Alpha, Alphas};
+use radapter_training::choice::AUTO;
 use radapter_training::config::Keep;
 use radapter_training::finetuned::FineTunedRun;
 use radapter_training::{Line, Report, RunDir, read_metrics};
@@ -35,7 +37,9 @@ pub(super) struct Trained {
     /// The measure of the run's model on the validation data.
     pub(super) validation: Option<f64>,
     /// The alpha of the run's settings, which holds where no rule chooses another.
-    pub(super) alpha: f64,
+    pub(super) alpha: Alpha,
+    /// The alpha that the rule of `alpha = "auto"` chose when the run ended, if it did.
+    pub(super) chosen: Option<Alphas>,
     pub(super) bytes: u64,
 }
 
@@ -72,7 +76,8 @@ impl Trained {
             dir: dir.to_owned(),
             seed: training.seed,
             validation: validation(&run, &tuned, &report)?,
-            alpha: tuned.files().train().alpha.get(),
+            alpha: tuned.files().train().alpha,
+            chosen: tuned.files().chosen().filter(|choice| choice.rule == AUTO).map(|choice| choice.alphas.clone()),
             report,
             bytes,
         }))

@@ -7,7 +7,7 @@ use radapter_clip::checkpoint::Checkpoint;
 use radapter_files::Disk;
 use radapter_report::{Page, Table, show_choice};
 use radapter_training::RunOptions;
-use radapter_training::choice::{Choice, ChoiceError, HeldOut, RULES, Rule, Scene, named};
+use radapter_training::choice::{Choice, ChoiceError, HeldOut, RULES, Rule, Scene, choose, named};
 use radapter_training::finetuned::FineTunedRun;
 use serde_json::{Value, json};
 
@@ -48,7 +48,7 @@ pub(super) fn select(args: &SweepArgs, session: &Session) -> anyhow::Result<Vec<
         .with_interrupt(interrupt);
     let mut selected = Vec::with_capacity(rules.len());
     for rule in &rules {
-        let choice = match rule.choose(&mut scene) {
+        let choice = match choose(*rule, &mut scene) {
             Ok(choice) => Ok(choice),
             Err(ChoiceError::Interrupted) => {
                 return Err(Interrupted::measurement(selected.len(), rules.len()).into());
