@@ -278,3 +278,24 @@ fn an_interrupted_comparison_saves_its_run_and_goes_on_with_it() {
         assert!(of_run.contains("interrupted after step"), "{of_run}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_deleted_while_a_comparison_goes_on_fails_alone_and_is_trained_again() {
+    let data = Data::new();
+    const METHODS: &str = "--methods r-adapter,full --seeds 0";
+    let mut child = data.with_steps(40, METHODS).spawn_with_stderr(&data.0.join("log"));
+    wait_for(&data.out().join("runs/full-seed0"), 1, &mut child);
+    std::fs::remove_dir_all(data.out().join("runs/r-adapter-seed0")).unwrap();
+    let status = child.wait().unwrap();
+    let log = std::fs::read_to_string(data.0.join("log")).unwrap();
+    assert_eq!(status.code(), Some(1), "{log}");
+    let results = data.results();
+    let error = rows(&results, "r-adapter")[0]["error"].as_str().unwrap();
+    assert!(error.contains("r-adapter-seed0"), "{error}");
+    assert!(rows(&results, "full")[0]["figures"]["id"].is_number(), "{results}");
+
+    let again = data.with_steps(40, METHODS).succeed();
+    assert_eq!(again.stderr.matches("training ").count(), 1, "{}", again.stderr);
+    assert!(rows(&data.results(), "r-adapter")[0]["figures"]["id"].is_number());
+}

@@ -206,6 +206,8 @@ fn without_validation_data_the_usual_alpha_stays_and_a_wrong_rule_is_refused() {
     assert_eq!(merged.succeed().json()["alpha"], 0.5);
     training(&folder, "typo", &format!("{SHORT} --set alpha_rule=one-es"))
         .fail(2, &["alpha_rule", "did you mean one-se?"]);
+    training(&folder, "typo", &format!("{SHORT} --set alpha_rule=stock"))
+        .fail(2, &["alpha_rule", "another seed", "sweep --select stock --save"]);
 }
 
 #[test]

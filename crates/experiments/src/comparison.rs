@@ -89,6 +89,8 @@ impl<'a> Comparison<'a> {
         settings.set("loss.temperature", "checkpoint")?;
         // One validation, at the end: both methods are evaluated after the last step, neither at its luckiest epoch.
         settings.set("validate_every", "end")?;
+        // It is measured at each α.
+        settings.set("alpha_rule", "none")?;
         settings.set("save_every", "none")?;
         run::finished(&format!("{method}, seed {seed}"), self.experiment.train(self.base, &settings, options)?)
     }

@@ -352,7 +352,14 @@ fn check_rule(given: &Settings) -> Result<(), SettingsError> {
     if name == choice::NONE {
         return Ok(());
     }
-    choice::named(name).map(drop).map_err(|expected| SettingsError::Value {
+    let usable = choice::named(name).and_then(|rule| match rule.is_by_held_out() {
+        true => Ok(()),
+        false => Err(format!(
+            "the rule needs {}; choose with it after training, by `radapter sweep --select {name} --save`",
+            rule.needs()
+        )),
+    });
+    usable.map_err(|expected| SettingsError::Value {
         key: "alpha_rule".to_owned(),
         found: format!("\"{name}\""),
         origin: given.origin("alpha_rule"),

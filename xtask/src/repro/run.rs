@@ -19,13 +19,16 @@ pub(crate) fn train<T: Task>(
 ) -> anyhow::Result<Report> {
     let mut options = RunOptions::new(folder, device.clone());
     let name = what.to_owned();
+    let mut settings = settings.clone();
+    // The reproductions measure at each α.
+    settings.set("alpha_rule", "none")?;
     options.progress = Box::new(move |event: &ProgressEvent| {
         if let ProgressEvent::Validated { step, values, .. } = event {
             let values: Vec<String> = values.iter().map(|(name, value)| format!("{name} {value:.3}")).collect();
             eprintln!("{name}: step {step}: {}", values.join(", "));
         }
     });
-    complete::<T>(what, base, settings, options)
+    complete::<T>(what, base, &settings, options)
 }
 
 /// A path as the value of a setting.

@@ -52,6 +52,11 @@ pub trait Rule: Debug + Sync {
     /// Names the data that the rule needs.
     fn needs(&self) -> &'static str;
 
+    /// Whether held-out samples are all that it needs, so that it can choose when a run's training ends.
+    fn is_by_held_out(&self) -> bool {
+        true
+    }
+
     /// Chooses α.
     ///
     /// # Errors

@@ -27,6 +27,10 @@ impl Rule for Stock {
         "other runs with the same settings and another seed"
     }
 
+    fn is_by_held_out(&self) -> bool {
+        false
+    }
+
     fn choose(&self, scene: &mut Scene<'_>) -> Result<Choice, ChoiceError> {
         let models = scene.tuned(self)?;
         let base = scene.base();

@@ -26,6 +26,10 @@ impl Rule for Unlabelled {
         "unlabelled images of the target distribution, and held-out samples of the run (val or val_fraction)"
     }
 
+    fn is_by_held_out(&self) -> bool {
+        false
+    }
+
     fn choose(&self, scene: &mut Scene<'_>) -> Result<Choice, ChoiceError> {
         if scene.unlabelled().is_empty() {
             return Err(scene.lacks(self, "give target images with --unlabelled"));

@@ -2,10 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use radapter::training::choice::RULES;
+
 use super::row::{Point, Row};
 
-/// Rules that need nothing but held-out samples of the run.
-pub(super) const BY_HELD_OUT: [&str; 3] = ["one-se", "id-shift", "tpgm"];
+/// The rules that need nothing but held-out samples of the run.
+pub(super) fn by_held_out() -> impl Iterator<Item = &'static str> {
+    RULES.into_iter().filter(|rule| rule.is_by_held_out()).map(|rule| rule.name())
+}
+
 /// How far a rule may be below the best of them in distribution.
 const ID_LOSS: f64 = 0.005;
 
@@ -33,7 +38,7 @@ pub(super) fn regret(rows: &[&Row], rule: &str) -> Option<Point> {
 /// Of the rules that need held-out samples alone the one with the least regret out of distribution, at no more than half a point of
 /// regret in distribution above the best of them.
 pub(super) fn best(rows: &[&Row]) -> Option<&'static str> {
-    let regrets = BY_HELD_OUT.into_iter().filter_map(|rule| Some((rule, regret(rows, rule)?)));
+    let regrets = by_held_out().filter_map(|rule| Some((rule, regret(rows, rule)?)));
     let regrets: Vec<(&str, Point)> = regrets.collect();
     let least = regrets.iter().map(|(_, regret)| regret.id).reduce(f64::min)?;
     let allowed = regrets.into_iter().filter(|(_, regret)| regret.id <= least + ID_LOSS);

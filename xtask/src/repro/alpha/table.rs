@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::judge::{BY_HELD_OUT, best, leave_one_out, mean, mean_point, regret};
+use super::judge::{by_held_out, best, leave_one_out, mean, mean_point, regret};
 use super::row::{Point, Row};
 use super::{FIXED, RULES};
 
@@ -59,7 +59,7 @@ fn verdict(out: &mut String, rows: &[&Row]) -> anyhow::Result<()> {
     writeln!(
         out,
         "\nOf {}, the rules by held-out samples alone, the best by all data is {}.",
-        BY_HELD_OUT.join(", "),
+        by_held_out().collect::<Vec<_>>().join(", "),
         name(best(rows))
     )?;
     for (data, rule) in leave_one_out(rows) {
