@@ -68,7 +68,14 @@ impl Task for Matching {
 
     fn parts(self, model: &dyn Encoder, _train: &TrainSettings, _options: &RunOptions) -> Result<Parts, TrainError> {
         let data = Arc::new(Captions::new(self.settings.scenes, model.config()));
-        Ok(Parts { data, head: None, validator: None, held_out: None, files: Vec::new(), skipped: SkipReport::default() })
+        Ok(Parts {
+            data,
+            head: None,
+            validator: None,
+            held_out: None,
+            files: Vec::new(),
+            skipped: SkipReport::default(),
+        })
     }
 }
 

@@ -172,19 +172,19 @@ fn alpha_is_chosen_after_training_and_by_rules_from_the_run_s_held_out_images() 
     let images = trained().images();
     let all = select("all", "all").with("--other", &other).with("--unlabelled", images).succeed().json();
     let names: Vec<&str> = all.as_array().unwrap().iter().map(|choice| choice["rule"].as_str().unwrap()).collect();
-    assert_eq!(names, ["one-se", "id-shift", "tpgm", "unlabelled", "retention", "stock"]);
-    for rule in [2, 5] {
+    assert_eq!(names, ["one-se", "gain", "id-shift", "tpgm", "unlabelled", "retention", "stock"]);
+    for rule in [3, 6] {
         assert_eq!(all[rule]["alpha"]["visual"]["attn"].as_array().unwrap().len(), 2, "one for each block: {all}");
     }
-    let weight = all[3]["alpha"].as_f64().unwrap();
+    let weight = all[4]["alpha"].as_f64().unwrap();
     assert!(weight > 0.0 && weight < 1.0, "{all}");
     assert_eq!(folder.names("all"), ["choices.json", "report.html"]);
     assert_eq!(chosen(&run), choice, "nothing is recorded without --save");
 
     // The rule without its data is told; alone it is an error.
     let without = select("all", "without").succeed().json();
-    assert!(without[3]["reason"].as_str().unwrap().contains("--unlabelled"), "{without}");
-    assert!(without[5]["reason"].as_str().unwrap().contains("another seed"), "{without}");
+    assert!(without[4]["reason"].as_str().unwrap().contains("--unlabelled"), "{without}");
+    assert!(without[6]["reason"].as_str().unwrap().contains("another seed"), "{without}");
     select("stock", "alone").fail(1, &["stock", "other runs with the same settings and another seed"]);
     select("all", "many").args(["--save"]).fail(2, &["--save needs one rule"]);
     select("one-sd", "typo").fail(2, &["`one-sd` is not a rule", "did you mean one-se?"]);
@@ -192,9 +192,9 @@ fn alpha_is_chosen_after_training_and_by_rules_from_the_run_s_held_out_images() 
     // A sweep of the accuracy has the rules beside it, and one with --save is recorded; places have an alpha of their own.
     let both = select("stock", "both").args(["--save"]).with("--other", &other).with("--suite", trained().suite());
     let both = both.succeed().json();
-    assert_eq!((both["sweep"].as_array().unwrap().len(), &both["choices"][0]), (3, &all[5]));
-    assert_eq!(chosen(&run), all[5]);
-    assert_eq!(merge("by-place")["alpha"], all[5]["alpha"]);
+    assert_eq!((both["sweep"].as_array().unwrap().len(), &both["choices"][0]), (3, &all[6]));
+    assert_eq!(chosen(&run), all[6]);
+    assert_eq!(merge("by-place")["alpha"], all[6]["alpha"]);
 }
 
 #[test]

@@ -9,7 +9,8 @@ pub fn show_choice(page: &mut Page, choice: &Choice) {
     page.section("Choice of alpha");
     page.text(&format!("alpha = {} by the rule {}: {}.", choice.alphas, choice.rule, choice.measure));
     if !choice.validation.is_empty() {
-        let values: Vec<String> = choice.validation.iter().map(|(name, value)| format!("{name} {}", percent(*value))).collect();
+        let values: Vec<String> =
+            choice.validation.iter().map(|(name, value)| format!("{name} {}", percent(*value))).collect();
         page.text(&format!("On the validation data there: {} (in %).", values.join(", ")));
     }
     if !choice.curve.is_empty() {

@@ -4,6 +4,7 @@
 //! what the rule asks for once.
 
 mod auto;
+mod gain;
 mod held_out;
 mod id_shift;
 mod one_se;

@@ -162,7 +162,8 @@ impl Study<'_> {
         for rule in RULES.into_iter().filter(|rule| is_missing(rule.name())) {
             match rule.choose(&mut scene) {
                 Ok(choice) => {
-                    let value = choice.curve.iter().map(|point| point.value).reduce(f64::max);
+                    let chosen = choice.curve.iter().find(|point| Some(point.alpha) == choice.alphas.single());
+                    let value = chosen.map(|point| point.value);
                     add(rule.name(), choice.alphas, value)?;
                 }
                 Err(ChoiceError::Lacks { .. }) => {}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::judge::{by_held_out, best, leave_one_out, mean, mean_point, regret};
+use super::judge::{best, by_held_out, leave_one_out, mean, mean_point, regret};
 use super::row::{Point, Row};
 use super::{FIXED, RULES};
 

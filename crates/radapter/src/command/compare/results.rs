@@ -38,8 +38,7 @@ impl Figures {
         let single = |name: &str, value: &Value, ece: &Value| {
             let id = value.as_f64().context("`eval --json` printed a figure that is not a number")?;
             let id_ece = ece.as_f64();
-            let figures =
-                Self { id, ood: Vec::new(), ood_average: None, second_average: None, id_ece, ood_ece: None };
+            let figures = Self { id, ood: Vec::new(), ood_average: None, second_average: None, id_ece, ood_ece: None };
             Ok((name.to_owned(), figures))
         };
         match printed {

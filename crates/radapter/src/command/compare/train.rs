@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use radapter_adapter::{Alpha, Alphas};
 use radapter_files::{io_error, remove_dir};
 use radapter_methods::METHODS;
-use radapter_adapter::{Alpha, Alphas};
 use radapter_training::choice::AUTO;
 use radapter_training::config::Keep;
 use radapter_training::finetuned::FineTunedRun;
