@@ -114,7 +114,10 @@ impl Study<'_> {
     /// The row of a run: the saved one, with the rules that it lacks.
     fn row(&self, seed: u64) -> anyhow::Result<Row> {
         let (run, folder, grid) = (self.open(seed)?, self.folder(seed), self.args.scale.grid()?);
-        let path = folder.with_extension("row.json");
+        // The name may have a dot, which is no extension.
+        let mut path = folder.clone().into_os_string();
+        path.push(".row.json");
+        let path = PathBuf::from(path);
         let measure = |alphas: &Alphas| -> anyhow::Result<Point> {
             let (id, ood) = self.set.measure(&run, alphas)?;
             Ok(Point { id, ood })
