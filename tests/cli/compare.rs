@@ -283,19 +283,21 @@ fn an_interrupted_comparison_saves_its_run_and_goes_on_with_it() {
 #[test]
 fn a_run_that_is_deleted_while_a_comparison_goes_on_fails_alone_and_is_trained_again() {
     let data = Data::new();
-    const METHODS: &str = "--methods r-adapter,full --seeds 0";
+    const METHODS: &str = "--methods full --seeds 0,1";
     let mut child = data.with_steps(40, METHODS).spawn_with_stderr(&data.0.join("log"));
-    wait_for(&data.out().join("runs/full-seed0"), 1, &mut child);
-    std::fs::remove_dir_all(data.out().join("runs/r-adapter-seed0")).unwrap();
+    wait_for(&data.out().join("runs/full-seed1"), 1, &mut child);
+    std::fs::remove_dir_all(data.out().join("runs/full-seed0")).unwrap();
     let status = child.wait().unwrap();
     let log = std::fs::read_to_string(data.0.join("log")).unwrap();
     assert_eq!(status.code(), Some(1), "{log}");
     let results = data.results();
-    let error = rows(&results, "r-adapter")[0]["error"].as_str().unwrap();
-    assert!(error.contains("r-adapter-seed0"), "{error}");
-    assert!(rows(&results, "full")[0]["figures"]["id"].is_number(), "{results}");
+    let (gone, kept) = (&rows(&results, "full")[0], &rows(&results, "full")[1]);
+    assert!(gone["error"].as_str().unwrap().contains("full-seed0"), "{gone}");
+    for row in [kept, rows(&results, "zero-shot")[0]] {
+        assert!(row["figures"]["id"].is_number(), "{row}");
+    }
 
     let again = data.with_steps(40, METHODS).succeed();
     assert_eq!(again.stderr.matches("training ").count(), 1, "{}", again.stderr);
-    assert!(rows(&data.results(), "r-adapter")[0]["figures"]["id"].is_number());
+    assert!(rows(&data.results(), "full")[0]["figures"]["id"].is_number());
 }

@@ -29,7 +29,7 @@ fn a_set_gives_one_object_and_a_suite_a_row() {
 #[test]
 fn training_helped_and_alpha_0_is_the_base() {
     let folder = Folder::new();
-    training(&folder, "run", &format!("{SHORT} --set epochs=12")).succeed();
+    training(&folder, "run", &format!("{SHORT} --set epochs=12 --set alpha=0.5")).succeed();
     let (model, run) = (folder.join("model"), folder.join("run"));
     let eval = |model: &std::path::Path, words: &str| {
         let invocation = radapter(&format!("eval classification --json --calibrate none {words}"));

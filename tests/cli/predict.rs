@@ -28,7 +28,7 @@ fn an_export_predicts_as_its_run_and_a_plain_model_needs_names() {
     let folder = Folder::new();
     solid_png(&folder.join("a.png"), [200, 30, 30]);
     let merged = folder.join("merged");
-    radapter("merge --alpha 0.5").with("--run", trained().run()).with("--out", &merged).succeed();
+    radapter("merge").with("--run", trained().run()).with("--out", &merged).succeed();
     let predict = |model: &std::path::Path| {
         radapter("predict")
             .with("--model", model)

@@ -272,7 +272,7 @@ fn a_finished_run_starts_another_and_its_base_is_the_default_model() {
 #[test]
 fn a_suite_is_measured_after_a_training_for_the_base_the_run_and_alpha_1() {
     let folder = Folder::new();
-    let train = |out: &str| training(&folder, out, "--steps 3 --batch-size 8 --lr 0.01 --set warmup=0");
+    let train = |out: &str| training(&folder, out, "--steps 3 --batch-size 8 --lr 0.01 --set warmup=0 --set alpha=0.5");
     let suite = train("run").with("--suite", trained().suite()).args(["--json"]).succeed().json()["suite"].clone();
     let alphas: Vec<f64> = suite.as_array().unwrap().iter().map(|row| row["alpha"].as_f64().unwrap()).collect();
     assert_eq!(alphas, [0.0, 0.5, 1.0]);

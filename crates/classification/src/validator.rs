@@ -79,6 +79,10 @@ impl Validator for ClassificationValidator {
         Ok(self.metrics().iter().map(|&name| name.to_owned()).zip(values).collect())
     }
 
+    fn judges(&self) -> bool {
+        true
+    }
+
     fn judge(
         &mut self,
         model: &dyn Encoder,

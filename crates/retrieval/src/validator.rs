@@ -65,6 +65,10 @@ impl Validator for RetrievalValidator {
         Ok(METRICS.iter().map(|&name| name.to_owned()).zip(values).collect())
     }
 
+    fn judges(&self) -> bool {
+        true
+    }
+
     /// Each image asks for its captions, and each caption for its image.
     fn judge(
         &mut self,

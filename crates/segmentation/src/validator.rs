@@ -52,6 +52,10 @@ impl Validator for SegmentValidator {
         Ok(METRICS.iter().map(|&name| name.to_owned()).zip(values).collect())
     }
 
+    fn judges(&self) -> bool {
+        true
+    }
+
     /// The sample is the image, because its segments are not independent.
     fn judge(
         &mut self,

@@ -48,7 +48,7 @@ fn rows(model: &dyn Encoder) -> Vec<f32> {
 #[test]
 fn adapters_become_a_plain_model() {
     let dir = tempfile::tempdir().unwrap();
-    let validated = train(dir.path(), "lr = 0.02\nema = 0.5").unwrap();
+    let validated = train(dir.path(), "lr = 0.02\nema = 0.5\nalpha = 0.5").unwrap();
     let run = ClassificationRun::open(METHODS, dir.path()).unwrap();
     assert_eq!(run.run().files().base_reference(), Some("tiny"));
     assert_eq!(run.run().default_alphas().to_string(), "0.5");

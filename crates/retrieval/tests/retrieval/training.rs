@@ -58,7 +58,8 @@ fn adapters_and_all_weights_learn_to_retrieve() {
 #[test]
 fn a_run_records_its_task_and_data() {
     let dir = tempfile::tempdir().unwrap();
-    let plan = plan(&settings(&format!("{SHORT}steps = 2\nsplit = \"train,restval\"")), captions());
+    let plan =
+        plan(&settings(&format!("{SHORT}steps = 2\nalpha_rule = \"none\"\nsplit = \"train,restval\"")), captions());
     finished(plan.unwrap().train(RunOptions::new(dir.path(), device())).unwrap().outcome);
     let run = RunDir::open(dir.path()).unwrap();
     assert_eq!(run.record().unwrap().task, "retrieval");

@@ -65,7 +65,7 @@ fn a_run_records_its_task_and_data() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), 8);
     let dir = folder.path().join("run");
-    let plan = plan(folder.path(), "steps = 2\nexclude = [\"golden\"]").unwrap();
+    let plan = plan(folder.path(), "steps = 2\nalpha_rule = \"none\"\nexclude = [\"golden\"]").unwrap();
     let yellow = 3;
     assert!(plan.task.val.iter().flat_map(|val| &val.segments).all(|segment| segment.label != yellow));
     finished(plan.train(RunOptions::new(&dir, device())).unwrap().outcome);

@@ -54,19 +54,21 @@ impl Auto {
     /// Shares the validation of the run, and keeps the classifier that it starts from.
     pub(crate) fn share(&mut self, setup: &mut Setup) {
         let start = setup.parts.head.clone().filter(|_| !setup.objective.needs_text());
-        match setup.parts.validator.take() {
-            Some(validator) => {
+        let missing = match setup.parts.validator.take() {
+            Some(validator) if validator.judges() => {
                 let shared = Shared(Arc::new(Mutex::new(validator)));
                 setup.parts.validator = Some(Box::new(shared.clone()));
                 let samples = setup.parts.held_out.clone();
                 self.held_out = Some(HeldOut { validator: Some(Box::new(shared)), samples, start });
+                return;
             }
-            None => tracing::warn!(
-                "alpha stays {}: the rule {} needs validation data, and there are none",
-                setup.train.alpha,
-                self.rule
-            ),
-        }
+            Some(validator) => {
+                setup.parts.validator = Some(validator);
+                "a validation that judges single samples, and this task's does not"
+            }
+            None => "validation data, and there are none",
+        };
+        tracing::warn!("alpha stays {}: the rule {} needs {missing}", setup.train.alpha, self.rule);
     }
 
     /// Chooses α of a finished run and records it, unless that was done before. An interrupted choice leaves α as it is.
@@ -127,6 +129,10 @@ impl Validator for Shared {
         head: Option<&Tensor<2>>,
     ) -> Result<Vec<(String, f64)>, Box<dyn Error + Send + Sync>> {
         self.get().validate(model, head)
+    }
+
+    fn judges(&self) -> bool {
+        self.get().judges()
     }
 
     fn judge(

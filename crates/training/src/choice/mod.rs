@@ -31,8 +31,15 @@ pub use self::held_out::HeldOut;
 pub use self::scene::{Judged, Row, Scene, Summary};
 
 /// All rules.
-pub const RULES: [&dyn Rule; 6] =
-    [&one_se::OneSe, &id_shift::IdShift, &tpgm::Tpgm, &unlabelled::Unlabelled, &retention::Retention, &stock::Stock];
+pub const RULES: [&dyn Rule; 7] = [
+    &one_se::OneSe,
+    &gain::Gain,
+    &id_shift::IdShift,
+    &tpgm::Tpgm,
+    &unlabelled::Unlabelled,
+    &retention::Retention,
+    &stock::Stock,
+];
 
 /// The rule of `alpha = "auto"`.
 pub const AUTO: &str = "id-shift";

@@ -38,6 +38,11 @@ pub trait Validator: Send {
         head: Option<&Tensor<2>>,
     ) -> Result<Vec<(String, f64)>, Box<dyn Error + Send + Sync>>;
 
+    /// Whether it can [`judge`](Self::judge); a run whose validation cannot keeps its usual α.
+    fn judges(&self) -> bool {
+        false
+    }
+
     /// Judges single samples, for the choice of α: passes each set's number and the scores of its samples to `take`.
     ///
     /// # Errors

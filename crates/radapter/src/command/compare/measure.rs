@@ -126,16 +126,17 @@ impl Work<'_> {
         row.error = Some("no run is finished, whose classes and templates it needs".to_owned());
         for contender in contenders {
             let Ok(runs) = self.runs(contender.parent(self.args.task)?)? else { continue };
-            let Some(run) = runs.seeds.into_iter().find_map(|(_, run)| run.ok()) else { continue };
-            match kept(self.base(&run))? {
-                Ok(figures) => {
-                    row.error = None;
-                    row.validation = run.report.best.as_ref().and_then(|best| best.base);
-                    row.predictions = self.predictions(ZERO_SHOT);
-                    row.figures = Some(figures);
-                    return Ok(row);
+            for run in runs.seeds.into_iter().filter_map(|(_, run)| run.ok()) {
+                match kept(self.base(&run))? {
+                    Ok(figures) => {
+                        row.error = None;
+                        row.validation = run.report.best.as_ref().and_then(|best| best.base);
+                        row.predictions = self.predictions(ZERO_SHOT);
+                        row.figures = Some(figures);
+                        return Ok(row);
+                    }
+                    Err(error) => row.error = Some(error),
                 }
-                Err(error) => row.error = Some(error),
             }
         }
         Ok(row)
