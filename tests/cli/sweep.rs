@@ -149,13 +149,13 @@ fn alpha_is_chosen_after_training_and_by_rules_from_the_run_s_held_out_images() 
     };
     let (done, run) = auto("first", 0);
     assert!(
-        done.stderr.contains("by the rule id-shift") && done.stderr.contains("held-out samples are few"),
+        done.stderr.contains("by the rule tpgm") && done.stderr.contains("held-out samples are few"),
         "{}",
         done.stderr
     );
     let choice = chosen(&run);
-    assert_eq!(choice["rule"], "id-shift");
-    assert_eq!(choice["curve"].as_array().unwrap().len(), 11);
+    assert_eq!(choice["rule"], "tpgm");
+    assert!(choice["validation"]["top1"].is_number() && choice["alpha"]["outside"].is_number(), "{choice}");
     assert!(std::fs::read_to_string(run.join("report.html")).unwrap().contains("Choice of alpha"));
     // Whatever opens the run follows the choice.
     let merge =
@@ -201,7 +201,7 @@ fn alpha_is_chosen_after_training_and_by_rules_from_the_run_s_held_out_images() 
 fn without_validation_data_the_usual_alpha_stays_and_a_wrong_rule_is_refused() {
     let folder = Folder::new();
     let done = training(&folder, "run", &format!("{SHORT} --set val_fraction=0 --set alpha=auto")).succeed();
-    assert!(done.stderr.contains("alpha stays 0.5: the rule id-shift needs validation data"), "{}", done.stderr);
+    assert!(done.stderr.contains("alpha stays 0.5: the rule tpgm needs validation data"), "{}", done.stderr);
     let merged = radapter("merge --json").with("--run", folder.join("run")).with("--out", folder.join("merged"));
     assert_eq!(merged.succeed().json()["alpha"], 0.5);
     training(&folder, "typo", &format!("{SHORT} --set alpha_rule=one-es"))

@@ -256,7 +256,7 @@ impl fmt::Display for Alphas {
             Form::Each(each) => {
                 let values = || each.values().map(Alpha::get);
                 let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
-                write!(f, "one for each place, {low:.2} to {high:.2}")
+                write!(f, "{low:.2} to {high:.2} by place")
             }
         }
     }
@@ -349,7 +349,7 @@ mod tests {
         let at = |tower, layer, site| alphas.at(Place { tower, layer, site }, 2).get();
         assert_eq!((at(Tower::Visual, 1, Site::Attn), at(Tower::Visual, 0, Site::Mlp)), (0.2, 0.3));
         assert_eq!((at(Tower::Text, 0, Site::Mlp), alphas.outside_blocks().get(), alphas.single()), (0.6, 0.3, None));
-        assert_eq!(alphas.to_string(), "one for each place, 0.10 to 0.60");
+        assert_eq!(alphas.to_string(), "0.10 to 0.60 by place");
         for stored in [alphas.clone(), "0.5".parse().unwrap(), "0.2..0.8".parse().unwrap()] {
             let text = serde_json::to_string(&stored).unwrap();
             assert_eq!(serde_json::from_str::<Alphas>(&text).unwrap(), stored, "{text}");

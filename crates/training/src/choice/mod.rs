@@ -42,7 +42,7 @@ pub const RULES: [&dyn Rule; 7] = [
 ];
 
 /// The rule of `alpha = "auto"`.
-pub const AUTO: &str = "id-shift";
+pub const AUTO: &str = "tpgm";
 /// `alpha_rule` of a run whose α is a number.
 pub const NONE: &str = "none";
 

@@ -54,7 +54,9 @@ impl Rule for Tpgm {
         let train = scene.settings();
         let objective = train.loss.objective();
         let mut learner = Learner::new(base, &tuned, heads, scene.device())?;
-        let batching = Batching { samples: samples.len(), batch_size: train.batch_size.min(BATCH).min(samples.len()) };
+        // A step takes the memory of one of full fine-tuning; who splits batches has little.
+        let most = train.micro_batch.value().unwrap_or(BATCH).min(train.batch_size).min(BATCH);
+        let batching = Batching { samples: samples.len(), batch_size: most.min(samples.len()) };
         let form = Form::of(&learner.model, &*objective);
         let (count, seed) = (samples.len(), train.seed);
         let source = Source { data: samples, batching, form, seed };

@@ -58,7 +58,7 @@ settings! {
         /// Trained parameters: adapters, all weights of the towers that the loss uses, or the image tower's.
         pub tune: Tune = Spec::toml("\"adapters\""),
         /// Rule that chooses α once the run is trained (`radapter sweep --select` has them), or `none`.
-        pub alpha_rule: String = Spec::rule("id-shift with alpha = \"auto\", else none", |table, _| match table.get("alpha") {
+        pub alpha_rule: String = Spec::rule("tpgm with alpha = \"auto\", else none", |table, _| match table.get("alpha") {
             Some(toml::Value::String(word)) if word == "auto" => choice::AUTO.into(),
             _ => choice::NONE.into(),
         }),

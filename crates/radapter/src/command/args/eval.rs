@@ -24,8 +24,8 @@ which must be new or empty. --select judges the run's own held-out samples at ea
 Examples:
   radapter sweep --run runs/pets --suite pets/suite.toml --alpha 0:1:0.1 \\
       --out sweeps/pets
-  radapter sweep --run runs/pets --select one-se,id-shift --out choices
-  radapter sweep --run runs/pets --select id-shift --save --out choice
+  radapter sweep --run runs/pets --select one-se,tpgm --out choices
+  radapter sweep --run runs/pets --select tpgm --save --out choice
   radapter sweep --run runs/flickr --captions flickr.json --images flickr \\
       --split val --out sweeps/flickr
   radapter sweep --run runs/street --images images/val \\

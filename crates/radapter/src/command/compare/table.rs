@@ -42,7 +42,7 @@ impl Mean {
     fn alpha(&self) -> String {
         let mut alphas: Vec<&str> = self.rows.iter().filter_map(|row| row.alpha.as_deref()).collect();
         alphas.dedup();
-        alphas.join(", ")
+        alphas.join("; ")
     }
 }
 
