@@ -55,7 +55,7 @@ impl Flickr {
 pub(super) fn flickr() -> &'static Flickr {
     static FLICKR: LazyLock<Flickr> = LazyLock::new(|| {
         let flickr = Flickr::new();
-        flickr.training("run", "--set epochs=2").succeed();
+        flickr.training("run", "--set epochs=2 --set alpha=0.8").succeed();
         flickr
     });
     &FLICKR

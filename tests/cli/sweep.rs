@@ -157,6 +157,14 @@ fn alpha_is_chosen_after_training_and_by_rules_from_the_run_s_held_out_images() 
     assert_eq!(choice["rule"], "tpgm");
     assert!(choice["validation"]["top1"].is_number() && choice["alpha"]["outside"].is_number(), "{choice}");
     assert!(std::fs::read_to_string(run.join("report.html")).unwrap().contains("Choice of alpha"));
+    // A sweep has it beside the grid.
+    let sweep = radapter("sweep --alpha 0,1").with("--run", &run).with("--suite", trained().suite());
+    let sweep = sweep.with("--out", folder.join("sweep")).succeed();
+    assert!(sweep.stdout.contains("by place") && sweep.stdout.contains("the run's alpha"), "{}", sweep.stdout);
+    let points: Value = serde_json::from_slice(&std::fs::read(folder.join("sweep/sweep.json")).unwrap()).unwrap();
+    assert_eq!((points.as_array().unwrap().len(), &points[2]["alpha"]), (3, &choice["alpha"]));
+    let page = std::fs::read_to_string(folder.join("sweep/report.html")).unwrap();
+    assert!(page.contains("At the run&#39;s alpha") && page.contains("its alpha by place"));
     // Whatever opens the run follows the choice.
     let merge =
         |out: &str| radapter("merge --json").with("--run", &run).with("--out", folder.join(out)).succeed().json();

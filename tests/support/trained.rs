@@ -51,7 +51,7 @@ pub(crate) fn training(folder: &Folder, out: &str, settings: &str) -> Invocation
 pub(crate) fn trained() -> &'static Trained {
     static TRAINED: LazyLock<Trained> = LazyLock::new(|| {
         let folder = Folder::new();
-        training(&folder, "run", SHORT).succeed();
+        training(&folder, "run", &format!("{SHORT} --set alpha=0.5")).succeed();
         write_suite(&folder.join("suite"), &CLASSES, 4);
         Trained { folder }
     });

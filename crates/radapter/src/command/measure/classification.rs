@@ -325,17 +325,25 @@ fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Swe
     let (calibrate, paths) = (args.calibrate.as_deref(), source.paths());
     let calibration = Calibration::open(calibrate, Some(&run), run.classes(), &paths, args.decode.on_error)?;
     let scene = OverAlpha { run: &run, base, sets: &sets, calibration, options: &options, device, session };
-    let measure = |index, alpha: Alpha| Ok((alpha, scene.measure(alpha.into(), (index, grid.len()))?.1));
-    for (alpha, result) in sweep::over(&grid, measure)? {
+    let default = run.run().default_alphas();
+    let measure = |place, alphas: Alphas| Ok((alphas.clone(), scene.measure(alphas, place)?.1));
+    let mut own = Vec::new();
+    for (alphas, result) in sweep::over(&grid, &default, measure)? {
         columns = each(&result).map(|set| set.name.clone()).chain(averages(&result).map(|(name, _)| name)).collect();
         let (id, ood) = (result.id.evaluation.top1, result.ood_average);
-        places.push(FrontierPoint { alpha: Some(alpha.get()), id, ood });
+        let place = FrontierPoint { alpha: alphas.single().map(Alpha::get), id, ood };
         let values =
             each(&result).map(|set| set.evaluation.top1).chain(averages(&result).map(|(_, value)| value)).collect();
         let wilson = |set: &NamedEvaluation| Interval::wilson(set.evaluation.top1, set.evaluation.n);
         let mut intervals: Vec<Interval> = each(&result).map(wilson).collect();
         let average = Interval::mean_of_independent(&intervals[1..]);
-        bars.push((average.low, average.high));
+        match place.alpha {
+            Some(_) => {
+                places.push(place);
+                bars.push((average.low, average.high));
+            }
+            None => own.push(place),
+        }
         let second = result.second_average.iter().map(|second| {
             let kept = result.ood.iter().filter(|set| !second.without.contains(&set.name)).map(wilson);
             Interval::mean_of_independent(&kept.collect::<Vec<_>>())
@@ -343,11 +351,13 @@ fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Swe
         let second: Vec<Interval> = second.collect();
         intervals.push(average);
         intervals.extend(second);
-        points.push(Point::new(alpha, values, intervals, &result)?);
+        points.push(Point::new(alphas, values, intervals, &result)?);
     }
-    let default = run.run().default_alphas();
     let id = columns.first().cloned().unwrap_or_default();
-    let frontier = Frontier::new().method("this run", &places, default.single().map(Alpha::get)).with_bars(bars);
+    let mut frontier = Frontier::new().method("this run", &places, default.single().map(Alpha::get)).with_bars(bars);
+    if !own.is_empty() {
+        frontier = frontier.method("its alpha by place", &own, None);
+    }
     let frontier = frontier.chart("Up and to the right is better", &id);
     let last = sets.ood.len() + 1;
     // The average of a single set would hide its curve.

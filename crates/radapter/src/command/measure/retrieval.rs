@@ -153,9 +153,9 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
     let device = session.device()?;
     let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
 
-    let points = sweep::over(&grid, |index, alpha| {
-        let model = run.model(&base, Some(alpha.into()), &device)?.model.encoder(&device)?;
-        let what = format!("alpha {alpha} ({} of {})", index + 1, grid.len());
+    let points = sweep::over(&grid, &run.default_alphas(), |(index, count), alpha| {
+        let model = run.model(&base, Some(alpha.clone()), &device)?.model.encoder(&device)?;
+        let what = format!("alpha {alpha} ({} of {count})", index + 1);
         let evaluation = source.measure(&what, &*model, &options, session)?;
         tracing::info!("alpha {alpha}: mean recall {}", percent(evaluation.mean_recall));
         Point::new(alpha, values(&evaluation), intervals(&evaluation), &evaluation)

@@ -329,9 +329,9 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
     };
 
     let has_unseen = args.unseen.is_some();
-    let points = sweep::over(&grid, |index, alpha| {
-        let model = run.model(&base, Some(alpha.into()), &device)?.model;
-        let what = format!("alpha {alpha} ({} of {})", index + 1, grid.len());
+    let points = sweep::over(&grid, &run.default_alphas(), |(index, count), alpha| {
+        let model = run.model(&base, Some(alpha.clone()), &device)?.model;
+        let what = format!("alpha {alpha} ({} of {count})", index + 1);
         let measured = scene.measure(&what, &model, &parts, &options, None, session)?;
         tracing::info!("alpha {alpha}: mIoU {}", percent(measured.scores.miou));
         Point::new(alpha, values(&measured, has_unseen), Vec::new(), &measured)

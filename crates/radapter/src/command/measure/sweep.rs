@@ -23,28 +23,33 @@ pub(super) fn check_out(args: &SweepArgs) -> anyhow::Result<()> {
     output::check_writable(&args.out.join("sweep.json"))
 }
 
-/// Measures each α in turn, up to an interrupt, after which what is measured is written.
+/// Measures each α in turn, up to an interrupt, after which what is measured is written. The run's own α is among them if it is not
+/// one number, which no grid has. `measure` gets the place in the list and its length with each.
 pub(super) fn over<T>(
     grid: &[Alpha],
-    mut measure: impl FnMut(usize, Alpha) -> anyhow::Result<T>,
+    own: &Alphas,
+    mut measure: impl FnMut((usize, usize), Alphas) -> anyhow::Result<T>,
 ) -> anyhow::Result<Vec<T>> {
     let interrupt = interrupt::watch()?;
-    let mut measured = Vec::with_capacity(grid.len());
-    for (index, alpha) in grid.iter().enumerate() {
+    let own = Some(own.clone()).filter(|own| own.single().is_none());
+    let all: Vec<Alphas> = grid.iter().map(|&alpha| alpha.into()).chain(own).collect();
+    let count = all.len();
+    let mut measured = Vec::with_capacity(count);
+    for (index, alphas) in all.into_iter().enumerate() {
         if interrupt.load(Ordering::Relaxed) {
             break;
         }
-        measured.push(measure(index, *alpha)?);
+        measured.push(measure((index, count), alphas)?);
     }
-    match measured.is_empty() && !grid.is_empty() {
-        true => Err(Interrupted::measurement(0, grid.len()).into()),
+    match measured.is_empty() && count > 0 {
+        true => Err(Interrupted::measurement(0, count).into()),
         false => Ok(measured),
     }
 }
 
 /// A run evaluated at one α.
 pub(super) struct Point {
-    alpha: f64,
+    alphas: Alphas,
     /// A fraction for each column.
     values: Vec<f64>,
     /// The sampling error of each value; empty if it is not known.
@@ -55,12 +60,17 @@ pub(super) struct Point {
 
 impl Point {
     pub(super) fn new(
-        alpha: Alpha,
+        alphas: Alphas,
         values: Vec<f64>,
         intervals: Vec<Interval>,
         result: &impl Serialize,
     ) -> anyhow::Result<Self> {
-        Ok(Self { alpha: alpha.get(), values, intervals, object: object(&alpha.into(), result)? })
+        Ok(Self { values, intervals, object: object(&alphas, result)?, alphas })
+    }
+
+    /// α if it is the same everywhere.
+    fn alpha(&self) -> Option<f64> {
+        self.alphas.single().map(Alpha::get)
     }
 }
 
@@ -127,7 +137,7 @@ impl Sweep {
         table.write_record(std::iter::once("alpha").chain(self.columns.iter().map(String::as_str)))?;
         for point in &self.points {
             let values = point.values.iter().map(ToString::to_string);
-            table.write_record(std::iter::once(point.alpha.to_string()).chain(values))?;
+            table.write_record(std::iter::once(point.alphas.to_string()).chain(values))?;
         }
         Ok(table.into_inner().map_err(|error| error.into_error())?)
     }
@@ -141,26 +151,30 @@ impl Sweep {
         for point in &self.points {
             let mark = if self.is_default(point) { "the run's alpha" } else { "" };
             let cells = point.values.iter().copied().map(percent);
-            table.row(std::iter::once(point.alpha.to_string()).chain(cells).chain([mark.to_owned()]));
+            table.row(std::iter::once(point.alphas.to_string()).chain(cells).chain([mark.to_owned()]));
         }
         table
     }
 
     fn is_default(&self, point: &Point) -> bool {
-        self.default.single().is_some_and(|own| (point.alpha - own.get()).abs() < 1e-9)
+        match (self.default.single(), point.alpha()) {
+            (Some(own), Some(alpha)) => (alpha - own.get()).abs() < 1e-9,
+            _ => self.default == point.alphas,
+        }
     }
 
     /// Each column over α.
     fn chart(&self) -> Chart {
         let series = self.series.iter().enumerate().map(|(index, (name, stands_out))| {
-            let at = |point: &Point| Some((point.alpha, *point.values.get(index)?));
+            let at = |point: &Point| Some((point.alpha()?, *point.values.get(index)?));
             let points = self.points.iter().filter_map(at).collect();
             // Bars at every series would hide each other.
             if !stands_out {
                 return Series::new(name.clone(), index, Mark::Line, points);
             }
             let bar = |point: &Point| point.intervals.get(index).map(|interval| (interval.low, interval.high));
-            Series::new(name.clone(), index, Mark::Dots, points).with_bars(self.points.iter().filter_map(bar).collect())
+            let bars = self.points.iter().filter(|point| point.alpha().is_some()).filter_map(bar);
+            Series::new(name.clone(), index, Mark::Dots, points).with_bars(bars.collect())
         });
         Chart {
             title: self.what.to_owned(),
@@ -173,7 +187,7 @@ impl Sweep {
     /// What tuning did at the run's α, against α = 0.
     fn verdict(&self) -> String {
         let own = self.points.iter().find(|point| self.is_default(point));
-        let base = self.points.iter().find(|point| point.alpha == 0.0);
+        let base = self.points.iter().find(|point| point.alpha() == Some(0.0));
         let (Some(base), Some(own)) = (base, own) else {
             return format!(
                 "No comparison with the base model: it needs alpha 0 and the run's alpha {} among the measured values.",
@@ -206,7 +220,7 @@ impl Sweep {
             page.facts(&facts);
         }
         // A single value makes no curve.
-        if count > 1 {
+        if self.points.iter().filter(|point| point.alpha().is_some()).count() > 1 {
             page.section(self.what);
             page.charts(&[chart]);
             page.caption(self.errors);
@@ -227,7 +241,7 @@ impl Sweep {
                 None => percent(*value),
             };
             let cells = point.values.iter().enumerate().map(cell);
-            std::iter::once(point.alpha.to_string()).chain(cells).collect()
+            std::iter::once(point.alphas.to_string()).chain(cells).collect()
         };
         let rows: Vec<Vec<String>> = self.points.iter().map(row).collect();
         let own: Vec<usize> = (0..count).filter(|&index| self.is_default(&self.points[index])).collect();
