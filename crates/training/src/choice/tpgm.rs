@@ -69,9 +69,10 @@ impl Rule for Tpgm {
             tracing::info!("choosing alpha: step {} of {STEPS}, loss {loss:.4}", step + 1);
             adam.step(&mut learner.alphas, &slopes);
         }
+        // What the run did not change has nothing to scale.
         let of = |place| {
             let found = learner.groups.iter().position(|group| *group == place);
-            found.and_then(|group| Alpha::new(learner.alphas[group]).ok()).unwrap_or_default()
+            found.and_then(|group| Alpha::new(learner.alphas[group]).ok()).unwrap_or(Alpha::ZERO)
         };
         Ok(Choice {
             rule: self.name().to_owned(),

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use radapter::adapter::{Alpha, Alphas};
 use radapter::methods::METHODS;
-use radapter::training::choice::{ChoiceError, RULES, Scene};
+use radapter::training::choice::{ChoiceError, RULES, Scene, choose};
 use radapter::training::finetuned::FineTunedRun;
 
 use self::row::{Chosen, Point, Row};
@@ -163,10 +163,11 @@ impl Study<'_> {
             add(FIXED, Alpha::new(self.set.usual_alpha())?.into(), None)?;
         }
         for rule in RULES.into_iter().filter(|rule| is_missing(rule.name())) {
-            match rule.choose(&mut scene) {
+            match choose(rule, &mut scene) {
                 Ok(choice) => {
                     let chosen = choice.curve.iter().find(|point| Some(point.alpha) == choice.alphas.single());
-                    let value = chosen.map(|point| point.value);
+                    let validation = choice.validation.get(&run.files().train().best);
+                    let value = chosen.map(|point| point.value).or(validation.copied());
                     add(rule.name(), choice.alphas, value)?;
                 }
                 Err(ChoiceError::Lacks { .. }) => {}

@@ -34,7 +34,7 @@ pub(super) struct Point {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Chosen {
     pub(super) alphas: Alphas,
-    /// The rule's own measure there, if it has one.
+    /// The rule's own measure there, or the run's validation where the rule has none.
     pub(super) value: Option<f64>,
     pub(super) found: Point,
 }

@@ -136,7 +136,7 @@ fn joint(out: &mut String, rows: &[Row]) -> anyhow::Result<()> {
                 let found = mean_point(chosen.iter().map(|(_, chosen)| chosen.found));
                 found.map_or("–".to_owned(), |found| format!("{} ({})", pair(Some(found)), rates.join(", ")))
             };
-            // Only a rule whose measure is comparable between runs can choose among them.
+            // All runs of a seed hold out the same samples, so that the measures are comparable.
             let value = |row: &Row| row.rules.get(rule).and_then(|chosen| chosen.value);
             let apart = best(&|row| Some(row.validation));
             writeln!(out, "| {rule} | {apart} | {} |", best(&value))?;
