@@ -200,7 +200,7 @@ fn alpha_is_chosen_after_training_and_by_rules_from_the_run_s_held_out_images() 
     // A sweep of the accuracy has the rules beside it, and one with --save is recorded; places have an alpha of their own.
     let both = select("stock", "both").args(["--save"]).with("--other", &other).with("--suite", trained().suite());
     let both = both.succeed().json();
-    assert_eq!((both["sweep"].as_array().unwrap().len(), &both["choices"][0]), (3, &all[6]));
+    assert_eq!((both["sweep"].as_array().unwrap().len(), &both["choices"][0]), (4, &all[6]));
     assert_eq!(chosen(&run), all[6]);
     assert_eq!(merge("by-place")["alpha"], all[6]["alpha"]);
 }
