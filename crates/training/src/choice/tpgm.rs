@@ -236,14 +236,14 @@ mod tests {
         const STEP: f64 = 0.01;
         learner.alphas.iter_mut().enumerate().for_each(|(index, alpha)| *alpha = 0.3 + 0.03 * index as f64);
         let (_, slopes) = learner.slopes(objective, &batch()).unwrap();
-        for group in 0..slopes.len() {
+        for (group, found) in slopes.iter().enumerate() {
             let alpha = learner.alphas[group];
             let [above, below] = [STEP, -STEP].map(|step| {
                 learner.alphas[group] = alpha + step;
                 learner.slopes(objective, &batch()).unwrap().0
             });
             learner.alphas[group] = alpha;
-            let (found, expected) = (slopes[group], (above - below) / (2.0 * STEP));
+            let expected = (above - below) / (2.0 * STEP);
             let close = (found - expected).abs() <= 0.02 * expected.abs() + 2e-4;
             assert!(close, "{:?}: {found}, expected {expected}", learner.groups[group]);
         }
