@@ -169,7 +169,7 @@ pub(super) fn eval(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
 pub(super) fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<()> {
     for task in &TASKS {
         if let Some(mut sweep) = (task.sweep)(args, session)? {
-            let (done, all) = (sweep.points.len(), args.alpha.get()?.len());
+            let (done, all) = (sweep.points.len(), sweep::alphas(&args.alpha.get()?, &sweep.default).len());
             if done == all {
                 sweep.selected = select::select(args, session)?;
             }

@@ -23,16 +23,21 @@ pub(super) fn check_out(args: &SweepArgs) -> anyhow::Result<()> {
     output::check_writable(&args.out.join("sweep.json"))
 }
 
-/// Measures each α in turn, up to an interrupt, after which what is measured is written. The run's own α is among them if it is not
-/// one number, which no grid has. `measure` gets the place in the list and its length with each.
+/// What is measured: the values of the grid, and the run's own α if it is not one number, which no grid has.
+pub(super) fn alphas(grid: &[Alpha], own: &Alphas) -> Vec<Alphas> {
+    let own = Some(own.clone()).filter(|own| own.single().is_none());
+    grid.iter().map(|&alpha| alpha.into()).chain(own).collect()
+}
+
+/// Measures each of [`alphas`] in turn, up to an interrupt, after which what is measured is written. `measure` gets the place in
+/// the list and its length with each.
 pub(super) fn over<T>(
     grid: &[Alpha],
     own: &Alphas,
     mut measure: impl FnMut((usize, usize), Alphas) -> anyhow::Result<T>,
 ) -> anyhow::Result<Vec<T>> {
     let interrupt = interrupt::watch()?;
-    let own = Some(own.clone()).filter(|own| own.single().is_none());
-    let all: Vec<Alphas> = grid.iter().map(|&alpha| alpha.into()).chain(own).collect();
+    let all = alphas(grid, own);
     let count = all.len();
     let mut measured = Vec::with_capacity(count);
     for (index, alphas) in all.into_iter().enumerate() {
