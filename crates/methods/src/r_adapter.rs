@@ -40,7 +40,6 @@ impl Method for RAdapterMethod {
         r#"
             tune = "adapters"
             loss.kind = "mpm-nce"
-            alpha = "auto"
         "#
     }
 
