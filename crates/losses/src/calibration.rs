@@ -205,11 +205,21 @@ impl Softmax {
     fn confidence(&self) -> f64 {
         1.0 / self.sum
     }
+
+    /// Entropy in nats.
+    fn entropy(&self) -> f64 {
+        self.sum.ln() - self.inverse * self.mean
+    }
 }
 
 /// Returns the highest probability of the softmax of `inverse · logits`.
 pub fn confidence(logits: &[f32], inverse: f64) -> f64 {
     Softmax::of(logits, inverse).confidence()
+}
+
+/// Returns the entropy of the softmax of `inverse · logits`, in nats.
+pub fn entropy(logits: &[f32], inverse: f64) -> f64 {
+    Softmax::of(logits, inverse).entropy()
 }
 
 /// Predictions by their confidence, in [`BINS`] bins of equal width `(i / 15, (i + 1) / 15]`.

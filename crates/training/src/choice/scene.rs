@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::tensor::{Device, Tensor, TensorData};
 use radapter_adapter::{Alpha, Alphas};
 use radapter_clip::checkpoint::Checkpoint;
+use radapter_clip::model::Encoder;
 use radapter_datasets::Shift;
 use radapter_embedding::{Embeddings, Image};
 
@@ -15,9 +16,13 @@ use super::{ChoiceError, HeldOut, Rule};
 use crate::config::TrainSettings;
 use crate::data::TrainData;
 use crate::finetuned::FineTunedRun;
+use crate::run_loop::validation::Validator;
 
 /// Judgements of changed samples that are made at each α: a small set undergoes every change, a large one a part of them.
 const CHANGED: usize = 2000;
+
+/// Error of a validation.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What to do about missing held-out samples.
 const NO_VALIDATION: &str = "train with validation data, or give alpha as a number";
@@ -277,7 +282,7 @@ impl<'a> Scene<'a> {
         tracing::info!("choosing alpha: {} ({} of {}) judged on {on}", self.grid[index], index + 1, self.grid.len());
     }
 
-    pub(super) fn failed(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ChoiceError {
+    pub(super) fn failed(&self, error: impl Into<BoxError>) -> ChoiceError {
         ChoiceError::Learn { run: self.path(), error: error.into() }
     }
 
@@ -301,28 +306,30 @@ impl<'a> Scene<'a> {
         take: &mut dyn FnMut(usize, Row<'_>),
     ) -> Result<(), ChoiceError> {
         self.check_interrupt()?;
-        let (lacks, run, alpha) = (self.lacks(rule, NO_VALIDATION), self.path(), Alphas::from(alpha));
-        let model = self.run.model(self.base, Some(alpha.clone()), self.device)?.model;
-        let (head, device) = (self.head(&alpha)?, self.device);
-        let held_out = self.held_out.as_deref_mut();
-        let Some(validator) = held_out.and_then(|held_out| held_out.validator.as_deref_mut()) else {
-            return Err(lacks);
-        };
-        let judged = model.with_encoder(device, |encoder| validator.judge(encoder, head.as_ref(), sets, take))?;
-        judged.map_err(|error| ChoiceError::Judge { run, alpha, error })
+        let judged =
+            self.with_validator(&alpha.into(), |validator, encoder, head| validator.judge(encoder, head, sets, take))?;
+        judged.ok_or_else(|| self.lacks(rule, NO_VALIDATION))
     }
 
     /// Validates the run's model at these α as during training; no metrics without held-out samples.
     pub(super) fn validate(&mut self, alphas: &Alphas) -> Result<BTreeMap<String, f64>, ChoiceError> {
-        let (head, device, run) = (self.head(alphas)?, self.device, self.path());
+        let values = self.with_validator(alphas, |validator, encoder, head| validator.validate(encoder, head))?;
+        Ok(values.unwrap_or_default().into_iter().collect())
+    }
+
+    /// Lets the validation work on the run's model at these α and its classifier; `None` without held-out samples.
+    fn with_validator<R>(
+        &mut self,
+        alphas: &Alphas,
+        work: impl FnOnce(&mut dyn Validator, &dyn Encoder, Option<&Tensor<2>>) -> Result<R, BoxError>,
+    ) -> Result<Option<R>, ChoiceError> {
+        let (run, head, device) = (self.run, self.head(alphas)?, self.device);
         let held_out = self.held_out.as_deref_mut();
-        let Some(validator) = held_out.and_then(|held_out| held_out.validator.as_deref_mut()) else {
-            return Ok(BTreeMap::new());
-        };
-        let model = self.run.model(self.base, Some(alphas.clone()), device)?.model;
-        let found = model.with_encoder(device, |encoder| validator.validate(encoder, head.as_ref()))?;
-        let values = found.map_err(|error| ChoiceError::Judge { run, alpha: alphas.clone(), error })?;
-        Ok(values.into_iter().collect())
+        let Some(validator) = held_out.and_then(|held_out| held_out.validator.as_deref_mut()) else { return Ok(None) };
+        let model = run.model(self.base, Some(alphas.clone()), device)?.model;
+        let done = model.with_encoder(device, |encoder| work(validator, encoder, head.as_ref()))?;
+        let failed = |error| ChoiceError::Judge { run: self.path(), alpha: alphas.clone(), error };
+        done.map(Some).map_err(failed)
     }
 
     /// Judges the run's model at α on sets of samples.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use radapter_adapter::Alpha;
-use radapter_losses::calibration::LabelledLogits;
+use radapter_losses::calibration::{LabelledLogits, entropy};
 
 use super::{Choice, ChoiceError, Judged, Rule, Scene, few, mean};
 
@@ -104,18 +104,6 @@ impl Answers {
         let entropies = rows.iter().map(|scores| entropy(scores, inverse)).collect();
         Ok(Self { entropies, temperature: 1.0 / inverse, held_out: labelled.len(), note })
     }
-}
-
-/// Entropy of the softmax of `inverse · scores`, in nats.
-fn entropy(scores: &[f32], inverse: f64) -> f64 {
-    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let (mut sum, mut weighted) = (0.0, 0.0);
-    for score in scores {
-        let shifted = inverse * (f64::from(*score) - f64::from(largest));
-        sum += shifted.exp();
-        weighted += shifted.exp() * shifted;
-    }
-    sum.ln() - weighted / sum
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod row;
 mod sets;
 mod table;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -139,12 +140,12 @@ impl Study<'_> {
                     seed,
                     validation: best.value,
                     curve: curve.collect::<anyhow::Result<_>>()?,
-                    rules: std::iter::empty().collect(),
+                    rules: BTreeMap::new(),
                 }
             }
         };
-        let known: Vec<String> = row.rules.keys().cloned().collect();
-        let is_missing = |rule: &str| known.iter().all(|known| known != rule);
+        let known: BTreeSet<String> = row.rules.keys().cloned().collect();
+        let is_missing = |rule: &str| !known.contains(rule);
         let mut add = |rule: &str, alphas: Alphas, value: Option<f64>| -> anyhow::Result<()> {
             let known = alphas.single().and_then(|alpha| row.at(alpha.get()));
             let found = known.map_or_else(|| measure(&alphas), Ok)?;
