@@ -75,9 +75,9 @@ impl ClassificationData {
         Self { pixel_cache, ..self }
     }
 
-    /// Returns the collector of unreadable images; clones share it, so that it can be read after training.
-    pub fn skip_report(&self) -> SkipReport {
-        self.skipped.clone()
+    /// Sets the collector of unreadable images; clones share it, so that it can be read after training.
+    pub fn with_skip_report(self, skipped: SkipReport) -> Self {
+        Self { skipped, ..self }
     }
 
     /// Returns the images skipped so far.

@@ -9,6 +9,7 @@ use radapter_clip::model::Encoder;
 use radapter_datasets::SkipReport;
 use radapter_settings::{Declared, SettingsError};
 
+use crate::choice::HeldOutSamples;
 use crate::config::{Recipe, TrainSettings};
 use crate::data::TrainData;
 use crate::error::TrainError;
@@ -100,7 +101,7 @@ pub struct Parts {
     /// Validation. Without it there is no best state and no early stopping.
     pub validator: Option<Box<dyn Validator>>,
     /// What is validated on, in the form of training samples.
-    pub held_out: Option<Arc<dyn TrainData>>,
+    pub held_out: Option<HeldOutSamples>,
     /// Files for the run's folder, as names and contents.
     pub files: Vec<(String, Vec<u8>)>,
     /// Collects samples that cannot be read.

@@ -6,10 +6,11 @@ mod split;
 use std::sync::Arc;
 
 use radapter_clip::model::Encoder;
-use radapter_datasets::LabelledImages;
+use radapter_datasets::{LabelledImages, SkipReport};
 use radapter_embedding::EmbedOptions;
+use radapter_training::choice::HeldOutSamples;
 use radapter_training::config::{Recipe, TrainSettings};
-use radapter_training::{Parts, RunOptions, Sources, Task, TrainData, Validator};
+use radapter_training::{Parts, RunOptions, Sources, Task, Validator};
 
 pub use error::ClassificationError;
 pub use split::SplitRecord;
@@ -138,20 +139,22 @@ impl Task for Classification {
                 Some(head.weights().to_tensor(&options.device))
             }
         };
-        let templates = needs_text.then_some(&settings.templates);
-        let samples = |images| {
-            ClassificationData::new(images, model.config(), templates, settings.augment, settings.on_error)
+        let (config, cache) = (model.config().clone(), options.pixel_cache.clone());
+        let (templates, skipped) = (needs_text.then_some(settings.templates), SkipReport::default());
+        let collector = skipped.clone();
+        let samples = move |images| {
+            ClassificationData::new(images, &config, templates.as_ref(), settings.augment, settings.on_error)
                 .decoded(settings.decode)
                 .with_damage(settings.on_damage)
-                .cached(options.pixel_cache.clone())
+                .cached(cache.clone())
+                .with_skip_report(collector.clone())
         };
-        let held_out = val.clone().map(|images| Arc::new(samples(images)) as Arc<dyn TrainData>);
+        let data = samples(images);
+        let held_out = val.clone().map(|images| -> HeldOutSamples { Arc::new(move || Arc::new(samples(images.clone()))) });
         let validator = val.map(|images| {
             ClassificationValidator::new(images, classes.clone(), settings.eval_templates.clone(), embed)
         });
         let validator = validator.transpose()?.map(|validator| Box::new(validator) as Box<dyn Validator>);
-        let data = samples(images);
-        let skipped = data.skip_report();
         let files = vec![
             (CLASSES_FILE.to_owned(), classes.to_json().into_bytes()),
             (SPLIT_FILE.to_owned(), radapter_training::json(&split)),

@@ -9,6 +9,7 @@ use radapter_clip::model::Encoder;
 use radapter_datasets::CaptionedImages;
 use radapter_datasets::SkipReport;
 use radapter_embedding::{EmbedOptions, truncated};
+use radapter_training::choice::HeldOutSamples;
 use radapter_training::config::{Recipe, TrainSettings};
 use radapter_training::{Parts, RunOptions, Sources, Task, TrainData, TrainError, Validator};
 
@@ -127,14 +128,15 @@ impl Task for Retrieval {
             pixel_cache: options.pixel_cache.clone(),
             ..EmbedOptions::default()
         };
-        let held_out = val.clone().map(|val| {
-            let pairs = PairSet::new(val, settings.data.pairs);
-            let (template, augment, on_error) = (settings.templates.clone(), settings.augment, settings.on_error);
-            let data = RetrievalData::listed(pairs, model.config(), template, augment, on_error, skipped.clone())
-                .decoded(settings.decode)
-                .with_damage(settings.on_damage)
-                .cached(options.pixel_cache.clone());
-            Arc::new(data) as Arc<dyn TrainData>
+        let held_out = val.clone().map(|val| -> HeldOutSamples {
+            let (config, settings) = (model.config().clone(), settings.clone());
+            let (cache, skipped) = (options.pixel_cache.clone(), skipped.clone());
+            Arc::new(move || {
+                let pairs = PairSet::new(val.clone(), settings.data.pairs);
+                let (template, augment, on_error) = (settings.templates.clone(), settings.augment, settings.on_error);
+                let data = RetrievalData::listed(pairs, &config, template, augment, on_error, skipped.clone());
+                Arc::new(data.decoded(settings.decode).with_damage(settings.on_damage).cached(cache.clone()))
+            })
         });
         let validator = val.map(|val| {
             let gallery = Gallery::new(&val, &settings.templates);

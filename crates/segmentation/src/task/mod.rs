@@ -9,6 +9,7 @@ use std::sync::Arc;
 use radapter_clip::model::Encoder;
 use radapter_datasets::SkipReport;
 use radapter_embedding::EmbedOptions;
+use radapter_training::choice::HeldOutSamples;
 use radapter_training::config::{Recipe, TrainSettings};
 use radapter_training::{Parts, RunOptions, Sources, Task, TrainData, TrainError, Validator};
 
@@ -143,10 +144,13 @@ impl Task for Segmentation {
             return Err(TrainError::NothingToTrain { reason }.into());
         }
         let options = EmbedOptions { threads: train.workers, ..settings.embed_options() };
-        let held_out = val.clone().map(|set| {
+        let held_out = val.clone().map(|set| -> HeldOutSamples {
+            let (config, settings, labels) = (model.config().clone(), settings.clone(), labels.clone());
             let (cropper, skipped) = (cropper.clone(), skipped.clone());
-            let data = SegmentData::new(set, &labels, model.config(), &settings, cropper, skipped);
-            Arc::new(data) as Arc<dyn TrainData>
+            Arc::new(move || {
+                let (set, cropper, skipped) = (set.clone(), cropper.clone(), skipped.clone());
+                Arc::new(SegmentData::new(set, &labels, &config, &settings, cropper, skipped))
+            })
         });
         let validator = val.map(|set| {
             let (templates, skipped) = (settings.templates.clone(), skipped.clone());

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::run::tuned::FineTunedError;
 
 pub(crate) use self::auto::Auto;
-pub use self::held_out::HeldOut;
+pub use self::held_out::{HeldOut, HeldOutSamples};
 pub use self::scene::{Judged, Row, Scene, Summary};
 
 /// All rules.

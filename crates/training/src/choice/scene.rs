@@ -161,8 +161,8 @@ impl<'a> Scene<'a> {
     /// # Errors
     /// [`ChoiceError::Lacks`] without held-out samples.
     pub fn samples(&self, rule: &dyn Rule) -> Result<Arc<dyn TrainData>, ChoiceError> {
-        let samples = self.held_out.as_ref().and_then(|held_out| held_out.samples.clone());
-        samples.ok_or_else(|| self.lacks(rule, NO_VALIDATION))
+        let make = self.held_out.as_ref().and_then(|held_out| held_out.samples.as_ref());
+        make.map(|make| make()).ok_or_else(|| self.lacks(rule, NO_VALIDATION))
     }
 
     /// Returns the run's model at α = 1.

@@ -55,10 +55,10 @@ const PACS: [Arm; 2] = [arm(R_ADAPTER, "r-adapter", 5e-3), arm(WISE_FT, "full", 
 const DRAWN: [Arm; 2] = [arm(R_ADAPTER, "r-adapter", 1e-2), arm(WISE_FT, "full", 1e-3)];
 const FLICKR8K: [Arm; 2] = [arm(R_ADAPTER, "r-adapter", 5e-3), arm(WISE_FT, "flyp", 3e-5)];
 const CAMVID: [Arm; 2] = [arm(R_ADAPTER, "r-adapter", 5e-2), arm(WISE_FT, "ovseg", 5e-4)];
-/// Other learning rates, to choose them together with α.
+/// Other learning rates, to choose them together with α; the first is the default.
 const JOINT: [Arm; 2] = [
+    Arm { is_main: false, ..arm(R_ADAPTER, "r-adapter", 5e-4) },
     Arm { is_main: false, ..arm(R_ADAPTER, "r-adapter", 2e-3) },
-    Arm { is_main: false, ..arm(R_ADAPTER, "r-adapter", 1.5e-2) },
 ];
 
 /// What one has, and what the model is used on.

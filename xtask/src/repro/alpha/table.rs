@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::judge::{best, by_held_out, leave_one_out, mean, mean_point, regret};
+use super::judge::{best, by_held_out, leave_one_out, mean_point, regret};
 use super::row::{Point, Row};
 use super::{FIXED, RULES};
 
@@ -141,12 +141,6 @@ fn joint(out: &mut String, rows: &[Row]) -> anyhow::Result<()> {
             let apart = best(&|row| Some(row.validation));
             writeln!(out, "| {rule} | {apart} | {} |", best(&value))?;
         }
-        let ids = of.iter().map(|row| row.oracle().id);
-        writeln!(
-            out,
-            "\nThe best α of all these runs have {} % in distribution on average.",
-            mean(ids).map_or(String::new(), percent)
-        )?;
     }
     Ok(())
 }
