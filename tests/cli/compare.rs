@@ -227,8 +227,25 @@ fn check_one_kind(done: &Done, out: &Path, methods: &[&str]) {
         assert!(row["figures"]["id"].is_number() && row["figures"]["ood_average"].is_null(), "{row}");
     }
     assert!(!done.stdout.contains("OOD"), "{}", done.stdout);
+    // What the images add up to is the figure, so that its differences are those of the figures.
+    let differences = results["differences"].as_array().unwrap();
+    assert_eq!(differences.len(), 2 * unique(methods) - 3, "{differences:?}");
+    for difference in differences {
+        let [of, against] = ["method", "against"].map(|key| {
+            let rows = self::rows(&results, difference[key].as_str().unwrap());
+            rows.iter().map(|row| row["figures"]["id"].as_f64().unwrap()).sum::<f64>() / rows.len() as f64
+        });
+        let [value, low, high] = ["value", "low", "high"].map(|key| difference["id"][key].as_f64().unwrap());
+        assert!((value - (of - against)).abs() < 1e-9, "{difference}: {of} against {against}");
+        assert!(low <= value + 1e-9 && value <= high + 1e-9, "{difference}");
+    }
     let report = std::fs::read_to_string(out.join("report.html")).unwrap();
-    assert!(report.contains("over alpha") && !report.contains("Against"), "{report}");
+    assert!(report.contains("over alpha") && report.contains("Against"), "{report}");
+}
+
+/// How many methods have rows.
+fn unique(methods: &[&str]) -> usize {
+    methods.iter().collect::<std::collections::BTreeSet<_>>().len()
 }
 
 #[test]

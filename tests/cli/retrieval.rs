@@ -196,6 +196,7 @@ fn bad_captions_are_reported() {
     eval(table, "--csv-separator ab").fail(2, &["separator"]);
     eval(folder.file("a.tar", "no tar"), "").fail(1, &["a.tar"]);
     radapter("eval retrieval").with("--model", &model).fail(2, &["--captions"]);
+    radapter("eval retrieval --per-image ranks.txt").with("--model", &model).fail(2, &["ranks.txt", ".csv"]);
     radapter("eval retrieval").with("--embeddings", folder.file("e.safetensors", "x")).fail(1, &["e.safetensors"]);
     // A batch of 1 has no negatives.
     flickr().training("one", "--set batch_size=1 --set epochs=1").fail(1, &["batch"]);

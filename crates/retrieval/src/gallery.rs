@@ -7,7 +7,7 @@ use radapter_datasets::on_error::Skipped;
 use radapter_embedding::{EmbedError, EmbedOptions, EmbeddedImages, Embeddings, Image, embed_images, embed_texts};
 use radapter_training::choice::{Judged, Row};
 
-use crate::recall::{Evaluation, RecallError, Rows, ranks};
+use crate::recall::{Evaluation, Ranks, RecallError, Rows, ranks};
 
 /// Images and texts to retrieve from each other.
 #[derive(Clone, Debug)]
@@ -39,8 +39,21 @@ pub enum GalleryError {
 pub struct GalleryOutcome {
     /// Recall in both directions.
     pub evaluation: Evaluation,
+    /// What the recalls are computed from.
+    pub ranks: Vec<ImageRanks>,
     /// Unreadable images that were skipped together with their texts.
     pub skipped: Vec<Skipped>,
+}
+
+/// The ranks of an image and of its texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageRanks {
+    /// The name of the image.
+    pub image: String,
+    /// The rank of the image's best text among all texts, counted from 1.
+    pub image_to_text: u32,
+    /// For each of its texts, the rank of the image among all images.
+    pub text_to_image: Vec<u32>,
 }
 
 impl Gallery {
@@ -91,8 +104,15 @@ impl Gallery {
         let texts: Vec<&String> = pairs().map(|(text, _)| text).collect();
         let text_image: Vec<usize> = pairs().map(|(_, row)| row).collect();
         let texts = embed_texts(model, &texts, options.batch)?;
-        let evaluation = measure(&embedded.embeddings, &texts, &text_image)?;
-        Ok(GalleryOutcome { evaluation, skipped: embedded.skipped })
+        let found = rank(&embedded.embeddings, &texts, &text_image)?;
+        let of_image = |(&image, &image_to_text): (&usize, &u32)| ImageRanks {
+            image: self.images[image].name.clone(),
+            image_to_text,
+            text_to_image: Vec::new(),
+        };
+        let mut ranks: Vec<ImageRanks> = embedded.kept.iter().zip(&found.image_to_text).map(of_image).collect();
+        text_image.iter().zip(&found.text_to_image).for_each(|(&row, &rank)| ranks[row].text_to_image.push(rank));
+        Ok(GalleryOutcome { evaluation: Evaluation::of(&found), ranks, skipped: embedded.skipped })
     }
 }
 
@@ -148,7 +168,11 @@ impl Gallery {
 /// # Errors
 /// Those of [`ranks`].
 pub fn measure(images: &Embeddings, texts: &Embeddings, text_image: &[usize]) -> Result<Evaluation, RecallError> {
+    Ok(Evaluation::of(&rank(images, texts, text_image)?))
+}
+
+fn rank(images: &Embeddings, texts: &Embeddings, text_image: &[usize]) -> Result<Ranks, RecallError> {
     let images = Rows::new(images.dim(), images.values())?;
     let texts = Rows::new(texts.dim(), texts.values())?;
-    Ok(Evaluation::of(&ranks(images, texts, text_image, &mut |_| {})?))
+    ranks(images, texts, text_image, &mut |_| {})
 }

@@ -49,6 +49,15 @@ impl Confusion {
         Ok(())
     }
 
+    /// Adds the pixels of another matrix of the same classes.
+    ///
+    /// # Panics
+    /// If the numbers of classes differ.
+    pub fn merge(&mut self, other: &Self) {
+        assert_eq!(self.classes, other.classes, "the matrices have the same classes");
+        self.pixels.iter_mut().zip(&other.pixels).for_each(|(sum, pixels)| *sum += pixels);
+    }
+
     /// Returns the number of pixels of a true class that were predicted as a class.
     pub fn at(&self, truth: usize, prediction: usize) -> u64 {
         self.pixels[truth * (self.classes + 1) + prediction]

@@ -150,7 +150,8 @@ impl Task for Classification {
                 .with_skip_report(collector.clone())
         };
         let data = samples(images);
-        let held_out = val.clone().map(|images| -> HeldOutSamples { Arc::new(move || Arc::new(samples(images.clone()))) });
+        let held_out =
+            val.clone().map(|images| -> HeldOutSamples { Arc::new(move || Arc::new(samples(images.clone()))) });
         let validator = val.map(|images| {
             ClassificationValidator::new(images, classes.clone(), settings.eval_templates.clone(), embed)
         });

@@ -7,7 +7,7 @@ use anyhow::Context;
 use radapter_files::{Disk, create_dir, folder_of};
 use serde::Serialize;
 
-use super::failure::StdoutClosed;
+use super::failure::{StdoutClosed, Usage};
 
 /// Prints a result. Everything that is not a result goes to stderr.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
@@ -91,6 +91,15 @@ pub(crate) fn check_writable(path: &Path) -> anyhow::Result<()> {
         tempfile::tempfile_in(folder).map(drop)
     }
     .with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+/// Checks that a file can be written, and that its name ends in `.csv`.
+pub(crate) fn check_csv(path: &Path) -> anyhow::Result<()> {
+    let is_csv = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
+    if !is_csv && !is_special(path) {
+        return Err(Usage(format!("{}: expected a file name that ends in .csv", path.display())).into());
+    }
+    check_writable(path)
 }
 
 /// Creates a directory for results, with its parents.

@@ -57,7 +57,7 @@ struct Model<'a> {
     name: String,
     of: &'a [&'a Trained],
     from: From,
-    /// Whether the predictions for each image are written.
+    /// Whether what each image adds is written.
     is_reported: bool,
 }
 
@@ -131,7 +131,7 @@ impl Work<'_> {
                     Ok(figures) => {
                         row.error = None;
                         row.validation = run.report.best.as_ref().and_then(|best| best.base);
-                        row.predictions = self.predictions(ZERO_SHOT);
+                        row.predictions = Some(self.predictions(ZERO_SHOT));
                         row.figures = Some(figures);
                         return Ok(row);
                     }
@@ -163,7 +163,7 @@ impl Work<'_> {
         };
         let mut row = Row::new(contender.name, Some(run.seed));
         let Measured { name, figures, .. } = self.at(run, &alpha, true)?;
-        row.predictions = self.predictions(&name);
+        row.predictions = Some(self.predictions(&name));
         row.validation = if matches!(contender.made, Made::Trained { .. }) { run.validation } else { None };
         row.cost = run.cost();
         // The curve of a chosen alpha is its parent's.
@@ -235,7 +235,7 @@ impl Work<'_> {
         let costs: Vec<Cost> = members.iter().map(|run| run.cost()).collect();
         let mut row = Row::new(contender.name, None);
         row.settings = words(&runs.point);
-        row.predictions = self.predictions(&name);
+        row.predictions = Some(self.predictions(&name));
         row.figures = Some(figures);
         row.cost = Cost {
             tuned_parameters: costs.first().map_or(0, |cost| cost.tuned_parameters),
@@ -246,16 +246,16 @@ impl Work<'_> {
         Ok(row)
     }
 
-    /// The predictions of a measurement, if the task has any.
-    fn predictions(&self, name: &str) -> Option<PathBuf> {
-        self.args.task.has_classifier().then(|| self.out().join("predictions").join(format!("{name}.csv")))
+    /// The file of what each image adds to a measurement.
+    fn predictions(&self, name: &str) -> PathBuf {
+        self.out().join("predictions").join(format!("{name}.csv"))
     }
 
     /// Measures a model, or reads what it was measured at.
     fn measure(&mut self, model: Model<'_>) -> anyhow::Result<Measured> {
         let path = self.out().join("measured").join(format!("{}.json", model.name));
         let of: Vec<(String, Report)> = model.of.iter().map(|run| (run.name.clone(), run.report.clone())).collect();
-        let predictions = self.predictions(&model.name).filter(|_| model.is_reported);
+        let predictions = model.is_reported.then(|| self.predictions(&model.name));
         let known = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Record>(&text).ok());
         let usable = |record: &Record| record.of == of && predictions.as_ref().is_none_or(|file| file.is_file());
         let record = match known.filter(usable) {
@@ -289,7 +289,8 @@ impl Work<'_> {
         arguments.extend(["--model".into(), path.clone().into()]);
         arguments.extend(alpha.map(|alpha| format!("--alpha={alpha}").into()));
         if let Some(file) = predictions {
-            arguments.extend(["--predictions".into(), file.into()]);
+            let flag = if self.args.task.has_classifier() { "--predictions" } else { "--per-image" };
+            arguments.extend([flag.into(), file.into()]);
         }
         arguments.extend(self.eval_words.iter().cloned());
         let done = self.children.run(&format!("eval-{}", model.name), [arguments, self.device.clone()].concat())?;

@@ -8,6 +8,7 @@ mod dry_run;
 mod grid;
 mod measure;
 mod page;
+mod per_image;
 mod results;
 mod spec;
 mod table;

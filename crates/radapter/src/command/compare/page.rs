@@ -139,15 +139,18 @@ fn differences(page: &mut Page, results: &Results) {
             [estimate.value, estimate.low, estimate.high].map(|value| format!("{:+.1}", 100.0 * value));
         format!("{value} [{low}, {high}]").replace("+0.0", "0.0").replace("-0.0", "0.0").replace('-', "\u{2212}")
     };
+    let has_ood = results.has_ood();
     let row = |difference: &Difference| {
-        let ood = difference.ood_average.as_ref().map_or_else(String::new, cell);
-        vec![difference.method.to_owned(), cell(&difference.id), ood]
+        let mut cells = vec![difference.method.to_owned(), cell(&difference.id)];
+        cells.extend(has_ood.then(|| difference.ood_average.as_ref().map_or_else(String::new, cell)));
+        cells
     };
+    let columns: &[&str] = if has_ood { &["method", "ID>", "OOD average>"] } else { &["method", "difference>"] };
     for (against, title) in [(ZERO_SHOT, "Against zero-shot"), (results.full_fine_tuning, "Against full fine-tuning")] {
         let rows: Vec<Vec<String>> = results.differences.iter().filter(|one| one.against == against).map(row).collect();
         if !rows.is_empty() {
             page.section(title);
-            page.table(&["method", "ID>", "OOD average>"], &rows, &[]);
+            page.table(columns, &rows, &[]);
         }
     }
     page.caption(

@@ -115,7 +115,7 @@ pub(super) struct Row {
     pub(super) cost: Cost,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<String>,
-    /// The predictions for each image.
+    /// The file of what each image adds to the figures.
     #[serde(skip)]
     pub(super) predictions: Option<PathBuf>,
 }
@@ -183,7 +183,7 @@ pub(super) struct Results {
     pub(super) seeds: Vec<u64>,
     pub(super) rows: Vec<Row>,
     pub(super) tried: Vec<Tried>,
-    /// Empty where `eval` writes no predictions for each image.
+    /// Empty where the methods were not measured on the same images.
     pub(super) differences: Vec<Difference>,
 }
 

@@ -159,14 +159,9 @@ impl Data {
 
 fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
     let form = args.predictions.as_deref().map(Form::of).transpose()?;
-    for file in [&args.predictions, &args.confusion].into_iter().flatten() {
-        output::check_writable(file)?;
-    }
+    args.predictions.as_deref().map(output::check_writable).transpose()?;
     if let Some(path) = &args.confusion {
-        let named_csv = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
-        if !named_csv && !output::is_special(path) {
-            return Err(Usage(format!("--confusion {}: expected a file name that ends in .csv", path.display())).into());
-        }
+        output::check_csv(path)?;
         if args.predictions.as_ref() == Some(path) {
             return Err(Usage("--predictions and --confusion name the same file".to_owned()).into());
         }

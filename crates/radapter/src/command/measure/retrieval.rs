@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::Args;
 use radapter_clip::model::Encoder;
 use radapter_datasets::captions::{self, CaptionsOptions};
@@ -10,7 +11,7 @@ use radapter_datasets::{OnError, SkipReport, Templates};
 use radapter_embedding::EmbedOptions;
 use radapter_report::{Interval, Table, percent};
 use radapter_retrieval::embedded::Embedded;
-use radapter_retrieval::gallery::Gallery;
+use radapter_retrieval::gallery::{Gallery, ImageRanks};
 use radapter_retrieval::recall::{Evaluation, Recalls};
 use radapter_retrieval::task::Retrieval;
 use radapter_training::RunDir;
@@ -50,6 +51,9 @@ pub(super) struct EvalArgs {
     embeddings: Option<PathBuf>,
     #[command(flatten)]
     captions: CaptionsArgs,
+    /// Write the ranks of each image: `image, image_to_text, text_to_image`, the last for each of its captions
+    #[arg(long, value_name = "FILE.csv", conflicts_with = "embeddings")]
+    per_image: Option<PathBuf>,
     #[command(flatten)]
     decode: DecodeArgs,
     #[command(flatten)]
@@ -111,16 +115,17 @@ impl Source {
         clip: &dyn Encoder,
         options: &EmbedOptions,
         session: &Session,
-    ) -> anyhow::Result<Evaluation> {
+    ) -> anyhow::Result<(Evaluation, Vec<ImageRanks>)> {
         let progress = session.progress.start(what, "images", self.gallery.images() as u64);
         let outcome = self.gallery.evaluate(clip, options, &mut |done| progress.set(done as u64, ""))?;
         progress.finish();
         report_skipped(&outcome.skipped, self.gallery.images());
-        Ok(outcome.evaluation)
+        Ok((outcome.evaluation, outcome.ranks))
     }
 }
 
 fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
+    args.per_image.as_deref().map(output::check_csv).transpose()?;
     let evaluation = match (&args.embeddings, &args.model) {
         (Some(file), _) => {
             let embedded = Embedded::read(file)?;
@@ -135,7 +140,11 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
             let model = model::open(&model, args.alpha.get()?, session)?;
             report_left_out(&source.skipped);
             let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
-            source.measure("evaluating", &*model.encoder, &options, session)?
+            let (evaluation, ranks) = source.measure("evaluating", &*model.encoder, &options, session)?;
+            if let Some(path) = &args.per_image {
+                output::write_file(path, &ranks_csv(&ranks).context("cannot make the CSV")?)?;
+            }
+            evaluation
         }
         // clap requires one of them.
         (None, None) => return Err(Usage("give --model or --embeddings".into()).into()),
@@ -156,7 +165,7 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
     let points = sweep::over(&grid, &run.default_alphas(), |(index, count), alpha| {
         let model = run.model(&base, Some(alpha.clone()), &device)?.model.encoder(&device)?;
         let what = format!("alpha {alpha} ({} of {count})", index + 1);
-        let evaluation = source.measure(&what, &*model, &options, session)?;
+        let (evaluation, _) = source.measure(&what, &*model, &options, session)?;
         tracing::info!("alpha {alpha}: mean recall {}", percent(evaluation.mean_recall));
         Point::new(alpha, values(&evaluation), intervals(&evaluation), &evaluation)
     })?;
@@ -177,6 +186,17 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
         selected: Vec::new(),
         more: None,
     })
+}
+
+/// `image, image_to_text, text_to_image`, one row per image; the ranks of its captions have spaces between.
+fn ranks_csv(all: &[ImageRanks]) -> anyhow::Result<Vec<u8>> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    table.write_record(["image", "image_to_text", "text_to_image"])?;
+    for ImageRanks { image, image_to_text, text_to_image } in all {
+        let of_texts: Vec<String> = text_to_image.iter().map(u32::to_string).collect();
+        table.write_record([image, &image_to_text.to_string(), &of_texts.join(" ")])?;
+    }
+    Ok(table.into_inner().map_err(|error| error.into_error())?)
 }
 
 const COLUMNS: [&str; 7] = [

@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Args;
 use radapter_datasets::OnError;
 use radapter_datasets::SkipReport;
-use radapter_datasets::label_map::{self, Labelling, write_grey};
+use radapter_datasets::label_map::{self, LabelMap, Labelling, write_grey};
 use radapter_datasets::pairs::{AnnotatedImage, maps, pairs};
 use radapter_embedding::{EmbedOptions, Image};
 use radapter_images::{DecodeOptions, ImageSource};
@@ -79,6 +79,9 @@ pub(super) struct EvalArgs {
     /// Write the predicted label maps: PNG of class indices, 8 bits up to 254 classes, else 16
     #[arg(long, value_name = "DIR")]
     save_maps: Option<PathBuf>,
+    /// Write the pixels of each class in each image: `image, class, intersection, truth, predicted`
+    #[arg(long, value_name = "FILE.csv")]
+    per_image: Option<PathBuf>,
     #[command(flatten)]
     decode: DecodeArgs,
     #[command(flatten)]
@@ -126,6 +129,9 @@ struct Measured {
     scores: Scores,
     /// Share of the pixels under no mask; `None` for `--maps`.
     uncovered: Option<f64>,
+    /// The pixels of each image.
+    #[serde(skip)]
+    images: Vec<(String, Vec<ClassPixels>)>,
 }
 
 impl Scene {
@@ -204,16 +210,15 @@ impl Scene {
     ) -> anyhow::Result<Measured> {
         let synonyms = self.synonyms.or(parts.synonyms).unwrap_or_default();
         let shown = Shown { model, classes: &self.classes, synonyms, session };
-        let mut confusion = Confusion::new(self.classes.len());
-        let (mut images, mut uncovered, mut pixels) = (0, 0, 0);
+        let mut tally = Tally::new(self.classes.len());
+        let (mut uncovered, mut pixels) = (0, 0);
         let found = self.images();
         let report = SkipReport::default();
         let mut skipped = parts.segment(&shown, &found, options, what, &mut |segmented| {
             let pair = &self.pairs[segmented.index];
             let truth = label_map::read(&pair.annotation, &self.labelling);
             let Some(truth) = self.on_error.settle(&pair.name, truth, &report)? else { return Ok(()) };
-            confusion.add(&pair.name, &truth, &segmented.map)?;
-            images += 1;
+            tally.add(&pair.name, &truth, &segmented.map)?;
             uncovered += segmented.uncovered;
             pixels += segmented.map.labels().len();
             if let Some(folder) = save {
@@ -225,43 +230,91 @@ impl Scene {
         })?;
         skipped.extend(report.entries());
         report_skipped(&skipped, found.len());
-        anyhow::ensure!(images > 0, "none of the {} images could be read", found.len());
-        let uncovered = Some(uncovered as f64 / pixels.max(1) as f64);
-        Ok(Measured { n_images: images, scores: self.scores(&confusion)?, uncovered })
+        anyhow::ensure!(!tally.images.is_empty(), "none of the {} images could be read", found.len());
+        self.measured(tally, Some(uncovered as f64 / pixels.max(1) as f64))
     }
 
     /// Scores the label maps of `--maps`.
     fn score_maps(&self, session: &Session) -> anyhow::Result<Measured> {
-        let mut confusion = Confusion::new(self.classes.len());
+        let mut tally = Tally::new(self.classes.len());
         let progress = session.progress.start("scoring", "maps", self.len() as u64);
         let report = SkipReport::default();
-        let mut images = 0;
         for (done, pair) in self.pairs.iter().enumerate() {
             let truth = label_map::read(&pair.annotation, &self.labelling);
             let both = truth.and_then(|truth| Ok((truth, label_map::read(&pair.image, &self.made)?)));
             if let Some((truth, prediction)) = self.on_error.settle(&pair.name, both, &report)? {
-                confusion.add(&pair.name, &truth, &prediction)?;
-                images += 1;
+                tally.add(&pair.name, &truth, &prediction)?;
             }
             progress.set(done as u64 + 1, "");
         }
         progress.finish();
         report_skipped(&report.entries(), self.len());
-        Ok(Measured { n_images: images, scores: self.scores(&confusion)?, uncovered: None })
+        self.measured(tally, None)
     }
 
-    fn scores(&self, confusion: &Confusion) -> anyhow::Result<Scores> {
+    fn measured(&self, tally: Tally, uncovered: Option<f64>) -> anyhow::Result<Measured> {
+        let Tally { confusion, images } = tally;
         anyhow::ensure!(
             confusion.pixels() > 0,
             "all annotated pixels are ignored, by the stored value {}{}; check --ignore and --label-offset",
             self.labelling.ignore(),
             if self.labelling.offset() > 0 { " or 0" } else { "" }
         );
-        Ok(Scores::of(confusion, &self.classes.names(), &self.unseen))
+        let scores = Scores::of(&confusion, &self.classes.names(), &self.unseen);
+        Ok(Measured { n_images: images.len(), scores, uncovered, images })
     }
 }
 
+/// The pixels of a class in an image.
+#[derive(Clone, Copy, Debug)]
+struct ClassPixels {
+    class: usize,
+    intersection: u64,
+    truth: u64,
+    predicted: u64,
+}
+
+/// The pixels of all images, and of each.
+struct Tally {
+    confusion: Confusion,
+    images: Vec<(String, Vec<ClassPixels>)>,
+}
+
+impl Tally {
+    fn new(classes: usize) -> Self {
+        Self { confusion: Confusion::new(classes), images: Vec::new() }
+    }
+
+    fn add(&mut self, name: &str, truth: &LabelMap, prediction: &LabelMap) -> anyhow::Result<()> {
+        let mut own = Confusion::new(self.confusion.classes());
+        own.add(name, truth, prediction)?;
+        let classes = (0..own.classes()).map(|class| ClassPixels {
+            class,
+            intersection: own.at(class, class),
+            truth: own.of_truth(class),
+            predicted: own.of_prediction(class),
+        });
+        self.images.push((name.to_owned(), classes.filter(|of| of.truth + of.predicted > 0).collect()));
+        self.confusion.merge(&own);
+        Ok(())
+    }
+}
+
+/// `image, class, intersection, truth, predicted`, in pixels; a row for each class that occurs in an image.
+fn pixels_csv(images: &[(String, Vec<ClassPixels>)]) -> anyhow::Result<Vec<u8>> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    table.write_record(["image", "class", "intersection", "truth", "predicted"])?;
+    for (name, classes) in images {
+        for &ClassPixels { class, intersection, truth, predicted } in classes {
+            let counts = [class as u64, intersection, truth, predicted].map(|count| count.to_string());
+            table.write_record(std::iter::once(name).chain(&counts))?;
+        }
+    }
+    Ok(table.into_inner().map_err(|error| error.into_error())?)
+}
+
 fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
+    args.per_image.as_deref().map(output::check_csv).transpose()?;
     let AnnotatedArgs { images, label_maps } = &args.annotated;
     let scene = Scene::open(
         images.as_deref(),
@@ -297,6 +350,9 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
             measured
         }
     };
+    if let Some(path) = &args.per_image {
+        output::write_file(path, &pixels_csv(&measured.images).context("cannot make the CSV")?)?;
+    }
     if args.json.json { output::print_json(&measured) } else { output::print(&table(&measured)) }
 }
 
@@ -398,7 +454,7 @@ fn made_once(scene: &Scene, parts: &Parts, args: &SweepArgs, session: &Session) 
 
 /// The scores as a table.
 fn table(measured: &Measured) -> String {
-    let Measured { n_images, scores, uncovered } = measured;
+    let Measured { n_images, scores, uncovered, .. } = measured;
     let mut classes = Table::new(&["label>", "class", "IoU>"]);
     for class in &scores.per_class {
         let iou = class.iou.map_or("does not occur".to_owned(), percent);
