@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{Folder, radapter, tiny_checkpoint, trained};
+use crate::support::{Folder, radapter, tiny_checkpoint, trained, training};
 use radapter::clip::checkpoint::{Checkpoint, Format, SaveOptions};
 use radapter::clip::state_dict::StoredDtype;
 
@@ -28,6 +28,23 @@ fn a_runs_export_evaluates_as_the_run() {
     };
     assert_eq!(eval(&out, ""), eval(&trained().run(), "--alpha 0.7"));
     assert_eq!(folder.names("."), ["merged"], "nothing temporary is left");
+}
+
+#[test]
+fn the_export_of_each_method_evaluates_as_its_run() {
+    let folder = Folder::new();
+    for method in radapter::methods::METHODS {
+        let name = method.name();
+        let settings = format!("--method {name} --steps 3 --batch-size 8 --lr 3e-3");
+        training(&folder, name, &settings).succeed();
+        let (run, out) = (folder.join(name), folder.join(&format!("{name}-clip")));
+        radapter("merge").with("--run", &run).with("--out", &out).succeed();
+        let eval = |model: &Path| {
+            let eval = radapter("eval classification --json").with("--model", model);
+            eval.with("--data", trained().images()).succeed().json()
+        };
+        assert_eq!(eval(&out), eval(&run), "{name}");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `settings` and `methods`: the listings of what training accepts.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::support::radapter;
@@ -99,6 +101,10 @@ fn the_values_of_a_recipe_are_listed() {
     radapter("settings --task retrieval --recipe ovseg").fail(2, &["ovseg", "retrieval: auto, paper-coco"]);
 }
 
+/// Methods of all tasks, and of those with classes alone.
+const OF_TEXTS_AND_CLASSES: &[&str] = &["r-adapter", "flyp", "ovseg", "carot"];
+const OF_CLASSES: &[&str] = &["full", "linear-probe", "lp-ft", "clipood", "lipsum-ft"];
+
 #[test]
 fn methods_are_listed() {
     let text = radapter("methods").succeed().stdout;
@@ -108,8 +114,13 @@ fn methods_are_listed() {
     let listed = radapter("methods --json").succeed().json();
     let names: Vec<&str> = listed.as_array().unwrap().iter().map(|method| method["name"].as_str().unwrap()).collect();
     let of_compare = ["r-adapter-rank-4", "r-adapter-auto", "wise-ft", "wise-ft-auto", "lines", "soup", "stock"];
-    assert_eq!(names, [&["r-adapter", "full", "flyp", "ovseg"], &of_compare[..]].concat());
-    assert_eq!((&listed[3]["command"], &listed[5]["command"]), (&json!("train"), &json!("compare")));
+    let of_train = [OF_TEXTS_AND_CLASSES, OF_CLASSES].concat();
+    assert_eq!(names[..of_train.len()].iter().collect::<BTreeSet<_>>(), of_train.iter().collect());
+    assert_eq!(names[of_train.len()..], of_compare);
+    assert_eq!(
+        (&listed[3]["command"], listed.as_array().unwrap().last().map(|method| &method["command"])),
+        (&json!("train"), Some(&json!("compare")))
+    );
     assert_eq!(listed[1]["tasks"], json!(["classification"]));
     assert_eq!(listed[2]["tasks"], json!(["classification", "retrieval", "segmentation"]));
 }
@@ -127,10 +138,12 @@ fn a_group_is_listed_by_its_name_and_the_defaults_are_the_task_s() {
 fn methods_and_recipes_are_listed_by_name() {
     let listed = radapter("settings method recipe --json").succeed().json();
     let words = |key: &str| setting(&listed, key).unwrap()["words"].as_array().unwrap().clone();
-    assert_eq!(words("method"), ["r-adapter", "full", "flyp", "ovseg"]);
+    let found = words("method");
+    let found: BTreeSet<&str> = found.iter().filter_map(Value::as_str).collect();
+    assert_eq!(found, [OF_TEXTS_AND_CLASSES, OF_CLASSES].concat().into_iter().collect());
     assert!(words("recipe").contains(&json!("paper-16-shot")) && words("recipe").contains(&json!("ovseg")));
     let best = radapter("settings best --task classification --json").succeed().json();
     assert_eq!(best[0]["words"], json!(["top1", "top5"]));
     let retrieval = radapter("settings method --task retrieval --json").succeed().json();
-    assert_eq!(retrieval[0]["words"], json!(["r-adapter", "flyp", "ovseg"]));
+    assert_eq!(retrieval[0]["words"], json!(OF_TEXTS_AND_CLASSES));
 }

@@ -18,4 +18,5 @@ pub const FLYP: WeightTuning = WeightTuning {
     "#,
     tunes: &[Tune::All],
     needs_classifier: false,
+    ..WeightTuning::USUAL
 };

@@ -17,5 +17,5 @@ pub const FULL: WeightTuning = WeightTuning {
         ema = "none"
     "#,
     tunes: &[Tune::All, Tune::Image],
-    needs_classifier: true,
+    ..WeightTuning::USUAL
 };

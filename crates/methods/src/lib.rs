@@ -5,7 +5,7 @@
 //!
 //! ```
 //! let names: Vec<&str> = radapter_methods::METHODS.iter().map(|method| method.name()).collect();
-//! assert_eq!(names, ["r-adapter", "full", "flyp", "ovseg"]);
+//! assert_eq!(names, ["r-adapter", "full", "flyp", "ovseg", "linear-probe", "lp-ft", "clipood", "lipsum-ft", "carot"]);
 //! ```
 //!
 //! | module | |
@@ -14,10 +14,20 @@
 //! | [`full`] | all weights of the image tower and a classifier, cross-entropy |
 //! | [`flyp`] | all weights of both towers, CLIP's own loss |
 //! | [`ovseg`] | all weights of the image tower, texts locked, CLIP's own loss |
-//! | [`weights`] | what the last three share |
+//! | [`linear_probe`] | a classifier on the frozen image tower |
+//! | [`lp_ft`] | the classifier first, then all weights of the image tower |
+//! | [`clipood`] | all weights of the image tower against locked texts, with margins and a Beta moving average |
+//! | [`lipsum_ft`] | full fine-tuning that keeps the logits of random texts |
+//! | [`carot`] | FLYP with distillation from the moving average and an orthogonal image projection |
+//! | [`weights`] | what the methods without modules share |
 
+pub mod carot;
+pub mod clipood;
 pub mod flyp;
 pub mod full;
+pub mod linear_probe;
+pub mod lipsum_ft;
+pub mod lp_ft;
 pub mod ovseg;
 pub mod r_adapter;
 pub mod weights;
@@ -25,4 +35,14 @@ pub mod weights;
 use radapter_training::Method;
 
 /// All methods, R-Adapter first. A run that names none uses the first that supports its `tune` setting.
-pub const METHODS: &[&dyn Method] = &[&r_adapter::RAdapterMethod, &full::FULL, &flyp::FLYP, &ovseg::OVSEG];
+pub const METHODS: &[&dyn Method] = &[
+    &r_adapter::RAdapterMethod,
+    &full::FULL,
+    &flyp::FLYP,
+    &ovseg::OVSEG,
+    &linear_probe::LINEAR_PROBE,
+    &lp_ft::LP_FT,
+    &clipood::CLIPOOD,
+    &lipsum_ft::LIPSUM_FT,
+    &carot::CAROT,
+];

@@ -18,4 +18,5 @@ pub const OVSEG: WeightTuning = WeightTuning {
     "#,
     tunes: &[Tune::Image],
     needs_classifier: false,
+    ..WeightTuning::USUAL
 };

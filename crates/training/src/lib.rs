@@ -68,6 +68,7 @@ mod objective;
 mod optimizer;
 pub mod plan;
 mod progress;
+pub mod regularizer;
 mod run;
 mod run_loop;
 mod setup;

@@ -32,6 +32,11 @@ pub trait Method: Debug + Send + Sync {
         &[]
     }
 
+    /// Returns the settings that have no effect with this method, beside the groups of other methods.
+    fn ignores(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Returns the supported values of `tune`, the default first.
     fn tunes(&self) -> &'static [Tune];
 
@@ -130,7 +135,7 @@ pub(crate) fn implied(
             key: "tune".to_owned(),
             found: value.to_string(),
             origin: given.origin("tune"),
-            expected: "expected \"adapters\", \"all\" or \"image\"".to_owned(),
+            expected: "expected \"adapters\", \"all\", \"image\" or \"head\"".to_owned(),
         })?,
     };
     let fits = |method: &&&dyn Method| {

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 use radapter_losses::{LossError, MpmNceConfig, Positives, cross_entropy, info_nce, mpm_nce};
 
 /// Counterpart that images are compared with.
@@ -66,9 +66,13 @@ impl Objective for Contrastive {
     }
 }
 
-/// Cross-entropy of `image · headᵀ / τ` over a classifier, as in full fine-tuning.
+/// Cross-entropy of `image · headᵀ / τ` over a classifier, as in full fine-tuning; with a margin λ of `(image − λ·head_label) ·
+/// headᵀ / τ`, which lowers the logit of each class by its similarity to the image's own (CLIPood; Shu et al., ICML 2023, arXiv
+/// 2302.00864).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CrossEntropy {
+    /// Margin λ.
+    pub margin: f64,
     /// Label smoothing ε, the share of the target spread over all classes.
     pub smoothing: f64,
     /// Softmax temperature τ.
@@ -98,6 +102,14 @@ impl Objective for CrossEntropy {
                 if label < classes { Ok(label) } else { Err(LossError::Label { index, label, classes }) }
             })
             .collect::<Result<Vec<_>, _>>()?;
+        let image = match self.margin {
+            0.0 => image,
+            margin => {
+                let rows: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
+                let rows = Tensor::<1, Int>::from_data(rows.as_slice(), &head.device());
+                image - head.clone().select(0, rows).mul_scalar(margin)
+            }
+        };
         let logits = image.matmul(head.transpose()).div_scalar(self.temperature);
         cross_entropy(logits, &labels, self.smoothing)
     }

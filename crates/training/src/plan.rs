@@ -266,7 +266,7 @@ fn without_effect(
     };
     let kind = train.loss.kind;
     [
-        warning(&of_others, format!("the method {}", method.name())),
+        warning(&|key| of_others(key) || method.ignores().contains(&key), format!("the method {}", method.name())),
         warning(&|key| kind.unused().contains(&key), format!("loss.kind = \"{}\"", kind.name())),
     ]
     .into_iter()

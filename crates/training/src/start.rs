@@ -18,6 +18,7 @@ use crate::model::TrainModel;
 use crate::optimizer::averaging::Averaging;
 use crate::optimizer::{Optimizer, OptimizerSettings};
 use crate::progress::ProgressEvent;
+use crate::regularizer::{self, Regularizer};
 use crate::run::metrics::Metrics;
 use crate::run::options::{FreeMemory, RunOptions};
 use crate::run::report::Outcome;
@@ -35,7 +36,7 @@ use crate::state::parameters;
 use crate::state::saved::{self, Counters};
 use crate::state::tensor_file::Named;
 use crate::task::Parts;
-use crate::tuning::{Phase, Tuning};
+use crate::tuning::{Phase, Teacher, Tuning};
 
 /// Whether a run is new or resumed.
 pub(crate) enum Begin {
@@ -85,7 +86,8 @@ impl Start {
         // Beyond step 0, and without a teacher, the base is dropped: in another precision its memory is not shared with the model.
         let is_measured = step == 0 && validator.is_some();
         let measured = is_measured.then(|| (base.clone().valid(), head.clone().filter(|_| !objective.needs_text())));
-        let teacher = tuning.teacher().map(|teacher| TeacherModel::new(teacher, base, settings.precision));
+        let teacher = teacher(&*tuning, regularizer::of(&settings).as_deref())?;
+        let teacher = teacher.map(|teacher| TeacherModel::new(teacher, base, settings.precision));
         let total = settings.total_steps(data.len());
         let phases = tuning.phases(&settings, total);
         // A classifier that the loss does not use would have no gradient.
@@ -156,7 +158,7 @@ impl Start {
         };
         // A kill between saving the state and its best leaves the best unwritten.
         if session.counters.stopping.best.is_some_and(|best| best.step == session.counters.step) {
-            session.publish_best(&model, optimizer.averages())?;
+            session.publish_best(&model, optimizer.evaluated())?;
         }
 
         // A device's library reports failure only by a panic: in a step, or when a state is read from the device to be
@@ -201,6 +203,20 @@ impl Begin {
             Self::New => from.map(StartFiles::Other),
             Self::Resume { run, has_start, .. } => has_start.then_some(StartFiles::Own(run)),
         }
+    }
+}
+
+/// Returns the teacher of a method and of a regularizer.
+fn teacher<A: Adapter>(
+    tuning: &dyn Tuning<A>,
+    regularizer: Option<&dyn Regularizer>,
+) -> Result<Option<Teacher>, TrainError> {
+    let (own, term) = (tuning.teacher(), regularizer.map(Regularizer::teacher));
+    match (own, term) {
+        (Some(own), Some(term)) if own != term => Err(TrainError::Method {
+            reason: "it has another teacher than the regularizer; omit regularizer.kind".to_owned(),
+        }),
+        _ => Ok(own.or(term)),
     }
 }
 
@@ -311,6 +327,8 @@ fn gradient_settings<A: Adapter>(settings: &TrainSettings) -> GradientSettings<A
         micro_batch: settings.micro_batch.value(),
         checkpointing: settings.checkpointing,
         scale: gradient_scale(settings),
+        orthogonality: settings.regularizer.orthogonality,
+        regularizer: regularizer::of(settings),
         replicas: None,
     }
 }

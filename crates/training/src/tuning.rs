@@ -121,4 +121,6 @@ pub struct TeacherEmbeddings {
     pub image: Tensor<2>,
     /// `[batch, embed_dim]`; `None` if the batch has no texts.
     pub text: Option<Tensor<2>>,
+    /// `[texts, embed_dim]`, of the [probes](crate::regularizer::Regularizer::probes); `None` without any.
+    pub probes: Option<Tensor<2>>,
 }

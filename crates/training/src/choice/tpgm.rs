@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn slopes_are_those_of_the_loss_by_a_classifier() {
         let rows = |seed| random_rows(2, uneven_config().embed_dim, seed, &Device::flex());
-        check(learner(Some([rows(1), rows(2)])), &CrossEntropy { smoothing: 0.1, temperature: 0.3 });
+        check(learner(Some([rows(1), rows(2)])), &CrossEntropy { margin: 0.0, smoothing: 0.1, temperature: 0.3 });
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use radapter_settings::{OrNone, SettingsError};
 
-use super::{Decay, TrainSettings};
+use super::{Decay, LossKind, RegularizerKind, TrainSettings};
 
 impl TrainSettings {
     /// Checks the constraints between settings.
@@ -25,6 +25,18 @@ impl TrainSettings {
             "adapter.drop_mode",
             "\"sample\"".to_owned(),
             "with micro_batch it must be \"adapter\" or \"token\", because each part would draw the same masks",
+        )?;
+        conflict(
+            self.regularizer.kind == RegularizerKind::SelfDistill && self.loss.kind == LossKind::CrossEntropy,
+            "regularizer.kind",
+            "\"self-distill\"".to_owned(),
+            "it compares images with texts, which cross-entropy does not use; choose mpm-nce or info-nce as loss.kind, or lipsum",
+        )?;
+        conflict(
+            self.regularizer.kind == RegularizerKind::SelfDistill && self.ema == OrNone::None,
+            "regularizer.kind",
+            "\"self-distill\"".to_owned(),
+            "it compares with the moving average, and ema is none; leave ema at \"auto\"",
         )
     }
 

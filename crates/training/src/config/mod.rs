@@ -91,6 +91,10 @@ settings! {
         pub workers: usize = Spec::rule("processors, at most 8", |_, _| (default_workers() as i64).into()).at_least(1.0),
         /// Loss function.
         pub loss: LossSettings = Spec::group::<LossSettings>(),
+        /// A term beside the loss that keeps the model close to another one.
+        pub regularizer: RegularizerSettings = Spec::group::<RegularizerSettings>(),
+        /// The first part of LP-FT, in which the classifier is trained alone.
+        pub head: HeadSettings = Spec::group::<HeadSettings>(),
         /// Adapters of R-Adapter.
         pub adapter: AdapterConfig = Spec::group::<AdapterConfig>(),
         /// Logs in addition to `metrics.jsonl`.
@@ -104,8 +108,11 @@ settings! {
     pub struct LossSettings {
         /// Loss function: MPM-NCE, CLIP's InfoNCE, or cross-entropy over a classifier.
         pub kind: LossKind = Spec::toml("\"mpm-nce\""),
-        /// Margin δ of MPM-NCE.
-        pub margin: f64 = Spec::toml("0.05").at_least(0.0),
+        /// Margin: δ of MPM-NCE; of cross-entropy the λ of CLIPood, by which similar classes are kept apart less.
+        pub margin: f64 = Spec::rule("0.05 with mpm-nce, else 0", |table, _| match schema::get(table, "loss.kind") {
+            Some(toml::Value::String(kind)) if kind == "mpm-nce" => 0.05.into(),
+            _ => 0.0.into(),
+        }).at_least(0.0),
         /// Label smoothing ε.
         pub smoothing: f64 = Spec::rule("the task's with mpm-nce, else 0", |table, facts| match schema::get(table, "loss.kind") {
             Some(toml::Value::String(kind)) if kind == "mpm-nce" => facts.smoothing.into(),
@@ -113,6 +120,33 @@ settings! {
         }).below_one(),
         /// Softmax temperature τ.
         pub temperature: f64 = Spec::toml("0.01").above(0.0).word("checkpoint", "the checkpoint's own, exp(-logit_scale)", |_, facts| facts.checkpoint_temperature.into()),
+    }
+}
+
+settings! {
+    /// A term beside the loss, with any method.
+    #[derive(Copy)]
+    pub struct RegularizerSettings {
+        /// Term: logits of random texts as the base model's (Lipsum-FT), or similarities within the batch as the moving average's (CaRot).
+        pub kind: RegularizerKind = Spec::toml("\"none\""),
+        /// Coefficient of the term.
+        pub weight: f64 = Spec::rule("0.1 with lipsum, else 1.5", |table, _| match schema::get(table, "regularizer.kind") {
+            Some(toml::Value::String(kind)) if kind == "lipsum" => 0.1.into(),
+            _ => 1.5.into(),
+        }).at_least(0.0),
+        /// Coefficient of ‖PᵀP − I‖ of the image projection P, which has an effect where P is trained.
+        pub orthogonality: f64 = Spec::toml("0.0").at_least(0.0),
+    }
+}
+
+settings! {
+    /// The part of a run in which the classifier is trained alone.
+    #[derive(Copy)]
+    pub struct HeadSettings {
+        /// Share of the steps; the rest trains everything.
+        pub share: f64 = Spec::toml("0.5").from_to(0.0, 1.0),
+        /// Base learning rate of the classifier there.
+        pub lr: f64 = Spec::toml("1e-3").above(0.0),
     }
 }
 
@@ -136,6 +170,20 @@ pub enum Tune {
     All,
     /// The image tower's weights; the text tower stays frozen.
     Image,
+    /// The classifier alone.
+    Head,
+}
+
+/// Term beside the loss, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RegularizerKind {
+    /// No term.
+    None,
+    /// The logits of random texts stay those of the base model.
+    Lipsum,
+    /// Similarities within the batch stay those of the model's moving average.
+    SelfDistill,
 }
 
 /// State that becomes the run's model.
@@ -184,9 +232,8 @@ impl LossKind {
     /// Returns the settings of the loss that this kind does not use.
     pub(crate) fn unused(self) -> &'static [&'static str] {
         match self {
-            Self::MpmNce => &[],
+            Self::MpmNce | Self::CrossEntropy => &[],
             Self::InfoNce => &["loss.margin", "loss.smoothing"],
-            Self::CrossEntropy => &["loss.margin"],
         }
     }
 }
@@ -198,7 +245,7 @@ impl LossSettings {
         match kind {
             LossKind::MpmNce => Arc::new(Contrastive::MpmNce(MpmNceConfig { margin, smoothing, temperature })),
             LossKind::InfoNce => Arc::new(Contrastive::InfoNce { temperature }),
-            LossKind::CrossEntropy => Arc::new(CrossEntropy { smoothing, temperature }),
+            LossKind::CrossEntropy => Arc::new(CrossEntropy { margin, smoothing, temperature }),
         }
     }
 }

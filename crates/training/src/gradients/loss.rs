@@ -9,6 +9,7 @@ use super::autodiff::tracked;
 use super::batch::Batch;
 use crate::model::TrainModel;
 use crate::objective::{Objective, Side};
+use crate::regularizer::{Regularizer, orthogonality};
 use crate::tuning::{Embedded, TeacherEmbeddings, Tuning};
 
 /// Inputs of a step's gradients.
@@ -16,6 +17,8 @@ pub(crate) struct Step<'a, A: Adapter> {
     pub(crate) model: &'a TrainModel<A>,
     pub(crate) objective: &'a dyn Objective,
     pub(crate) tuning: &'a dyn Tuning<A>,
+    pub(crate) regularizer: Option<&'a dyn Regularizer>,
+    pub(crate) orthogonality: f64,
     pub(crate) batch: &'a Batch,
     /// Embeddings of the teacher, if the method has one.
     pub(crate) teacher: Option<&'a TeacherEmbeddings>,
@@ -59,6 +62,7 @@ impl<A: Adapter> Step<'_, A> {
             views,
             teacher: self.teacher.cloned(),
         });
+        let closeness = self.regularizer.and_then(|term| term.penalty(&image, text.as_ref(), self.teacher?));
         let side = match (text, &self.model.head) {
             (Some(text), _) => Side::Text(text),
             (None, Some(head)) => Side::Head(head.val()),
@@ -66,10 +70,10 @@ impl<A: Adapter> Step<'_, A> {
             (None, None) => return Err(Fault::Loss(LossError::EmptyBatch)),
         };
         let loss = self.objective.loss(image, side, &self.batch.labels).map_err(Fault::Loss)?;
-        let loss = match penalty {
-            Some(penalty) => loss + penalty,
-            None => loss,
-        };
+        let is_trained = self.model.clip.visual.proj.is_require_grad();
+        let orthogonality = (self.orthogonality > 0.0 && is_trained)
+            .then(|| orthogonality(self.model.clip.visual.proj.val()).mul_scalar(self.orthogonality));
+        let loss = [penalty, closeness, orthogonality].into_iter().flatten().fold(loss, |loss, term| loss + term);
         let value = loss.clone().without_autodiff().into_scalar::<f64>();
         if value.is_finite() { Ok((loss, value)) } else { Err(Fault::NotFinite { what: "loss", value }) }
     }

@@ -9,6 +9,8 @@ pub(crate) mod devices;
 pub(crate) mod loss;
 pub(crate) mod times;
 
+use std::sync::Arc;
+
 use burn_optim::GradientsParams;
 use radapter_clip::model::{Adapter, Context};
 
@@ -19,6 +21,7 @@ use self::loss::{Fault, Step, StepGradients};
 use self::times::{StepTimes, Stopwatch};
 use crate::model::TrainModel;
 use crate::objective::Objective;
+use crate::regularizer::Regularizer;
 use crate::state::parameters;
 use crate::tuning::{TeacherEmbeddings, Tuning};
 
@@ -31,6 +34,10 @@ pub(crate) struct GradientSettings<A: Adapter> {
     pub(crate) checkpointing: bool,
     /// Initial loss scale.
     pub(crate) scale: f64,
+    /// Coefficient of the [orthogonality](crate::regularizer::orthogonality) of the image projection.
+    pub(crate) orthogonality: f64,
+    /// Term beside the loss.
+    pub(crate) regularizer: Option<Arc<dyn Regularizer>>,
     /// Replicas on the devices that share each batch, if there are several.
     pub(crate) replicas: Option<Replicas<A>>,
 }
@@ -47,8 +54,10 @@ pub(crate) fn compute<A: Adapter + Sync>(
 ) -> Result<StepGradients, Fault> {
     let context = Context::training(settings.seed, batch.step);
     let mut scale = settings.scale;
+    let (orthogonality, regularizer) = (settings.orthogonality, settings.regularizer.clone());
     loop {
-        let step = Step { model, objective, tuning, batch, teacher, context, scale };
+        let regularizer = regularizer.as_deref();
+        let step = Step { model, objective, tuning, regularizer, orthogonality, batch, teacher, context, scale };
         let found = scaled(&step, settings, times)?;
         // Gradients that overflow f16 may fit with a smaller scale.
         if scale <= 1.0 || parameters::are_finite(model, &found.gradients) {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 /// Moving average, by its decay m at each step.
 #[derive(Clone)]
-pub struct Averaging(Arc<dyn Fn(u64) -> f64 + Send + Sync>);
+pub struct Averaging {
+    decay_at: Arc<dyn Fn(u64) -> f64 + Send + Sync>,
+    only_teaches: bool,
+}
 
 impl Averaging {
     /// Creates an exponential moving average, with the same m at each step.
@@ -15,12 +18,22 @@ impl Averaging {
 
     /// Creates an average whose m is a function of the step, counted from 1.
     pub fn new(decay_at: impl Fn(u64) -> f64 + Send + Sync + 'static) -> Self {
-        Self(Arc::new(decay_at))
+        Self { decay_at: Arc::new(decay_at), only_teaches: false }
+    }
+
+    /// Keeps the average for the teacher: evaluated are the trained parameters themselves.
+    #[must_use]
+    pub fn only_for_teacher(self) -> Self {
+        Self { only_teaches: true, ..self }
+    }
+
+    pub(crate) fn is_evaluated(&self) -> bool {
+        !self.only_teaches
     }
 
     /// Returns the m of a step, counted from 1.
-    pub(crate) fn decay_at(&self, step: u64) -> f64 {
-        (self.0)(step)
+    pub fn decay_at(&self, step: u64) -> f64 {
+        (self.decay_at)(step)
     }
 }
 

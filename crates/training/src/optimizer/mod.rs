@@ -88,6 +88,12 @@ impl Optimizer {
         self.settings.averaging.as_ref().map(|_| &self.memory.averages)
     }
 
+    /// Returns the averages that are evaluated instead of the parameters.
+    pub(crate) fn evaluated(&self) -> Option<&Named> {
+        let is_evaluated = self.settings.averaging.as_ref().is_some_and(Averaging::is_evaluated);
+        self.averages().filter(|_| is_evaluated)
+    }
+
     /// Starts a phase that trains `trained`: moments are reset, and averages continue; those of new parameters start at their
     /// values.
     pub(crate) fn restart(&mut self, trained: &Named) {

@@ -68,7 +68,7 @@ pub(crate) fn run<A: Adapter + Sync>(
         times.optimizer = clock.lap();
 
         session.record(StepResult { samples: batch.len(), loss, lr, grad_norm, times }, started, listener)?;
-        let best = session.validation_is_due() && session.validate(&model, optimizer.averages(), listener)?;
+        let best = session.validation_is_due() && session.validate(&model, optimizer.evaluated(), listener)?;
         session.counters.seconds += started.elapsed().as_secs_f64();
         model = next_phase(model, optimizer, settings, session);
 
@@ -78,13 +78,13 @@ pub(crate) fn run<A: Adapter + Sync>(
         }
         // After the state that records it: a run resumed from an earlier state would find a best that it has not reached yet.
         if best {
-            session.publish_best(&model, optimizer.averages())?;
+            session.publish_best(&model, optimizer.evaluated())?;
         }
         if interrupted {
             break;
         }
     }
-    session.publish(&model, optimizer.averages())
+    session.publish(&model, optimizer.evaluated())
 }
 
 /// Adds the method's views of its images to a batch.

@@ -38,35 +38,53 @@ impl TeacherModel {
         objective: &dyn Objective,
     ) -> TeacherEmbeddings {
         let part = settings.micro_batch.unwrap_or(batch.len()).max(1);
-        let (needs_text, device) = (objective.needs_text(), model.device());
+        let length = model.clip.config.text.context_length;
+        let probes = settings.regularizer.as_ref().map(|term| term.probes(settings.seed, batch.step, length));
+        let inputs = Inputs {
+            batch,
+            part,
+            needs_text: objective.needs_text(),
+            probes: &probes.unwrap_or_default(),
+            device: &model.device(),
+        };
         match (self, averages) {
-            (Self::Base(clip), _) => embeddings(&**clip, batch, part, needs_text, &device),
-            (Self::Average, Some(averages)) => {
-                embeddings(&parameters::load(model.valid(), averages).clip, batch, part, needs_text, &device)
-            }
-            (Self::Average, None) => embeddings(&model.clip.valid(), batch, part, needs_text, &device),
+            (Self::Base(clip), _) => inputs.embed(&**clip),
+            (Self::Average, Some(averages)) => inputs.embed(&parameters::load(model.valid(), averages).clip),
+            (Self::Average, None) => inputs.embed(&model.clip.valid()),
         }
     }
 }
 
-/// Embeds a batch in parts, and lifts the embeddings to the training device.
-fn embeddings<A: Adapter>(
-    clip: &Clip<A>,
-    batch: &Batch,
+/// What a teacher embeds.
+struct Inputs<'a> {
+    batch: &'a Batch,
+    /// Maximum of samples in a forward pass.
     part: usize,
     needs_text: bool,
-    device: &Device,
-) -> TeacherEmbeddings {
-    let plain = device.clone().without_autodiff();
-    let context = Context::inference();
-    let size = clip.config.vision.image_size;
-    let starts = || (0..batch.len()).step_by(part).map(|start| start..batch.len().min(start + part));
-    let images = starts().map(|part| clip.encode_image(batch.images(part, size, &plain), &context));
-    let text = needs_text.then(|| {
-        let texts = starts().map(|part| clip.encode_text(&batch.tokens[part], &context));
-        lifted(texts.collect(), device)
-    });
-    TeacherEmbeddings { image: lifted(images.collect(), device), text }
+    probes: &'a [Vec<u32>],
+    /// The training device.
+    device: &'a Device,
+}
+
+impl Inputs<'_> {
+    /// Embeds in parts, and lifts the embeddings to the training device.
+    fn embed<A: Adapter>(&self, clip: &Clip<A>) -> TeacherEmbeddings {
+        let &Self { batch, part, device, .. } = self;
+        let plain = device.clone().without_autodiff();
+        let context = Context::inference();
+        let size = clip.config.vision.image_size;
+        let starts = |count: usize| (0..count).step_by(part).map(move |start| start..count.min(start + part));
+        let images = starts(batch.len()).map(|part| clip.encode_image(batch.images(part, size, &plain), &context));
+        let texts = |tokens: &[Vec<u32>]| {
+            let texts = starts(tokens.len()).map(|part| clip.encode_text(&tokens[part], &context));
+            lifted(texts.collect(), device)
+        };
+        TeacherEmbeddings {
+            image: lifted(images.collect(), device),
+            text: self.needs_text.then(|| texts(&batch.tokens)),
+            probes: (!self.probes.is_empty()).then(|| texts(self.probes)),
+        }
+    }
 }
 
 fn lifted(parts: Vec<Tensor<2>>, device: &Device) -> Tensor<2> {

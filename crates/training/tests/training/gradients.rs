@@ -103,6 +103,10 @@ fn frozen_parameters_are_not_trained() {
     let contrastive = gradients(&["tune=all", "loss.kind=info-nce"]);
     assert!(contrastive.contains_key("token_embedding.weight") && contrastive.contains_key("visual.proj"));
     assert!(!contrastive.contains_key("logit_scale") && !contrastive.contains_key("head"));
+    let probe = gradients(&["method=linear-probe"]);
+    assert_eq!(probe.keys().collect::<Vec<_>>(), ["head"]);
+    let locked = gradients(&["method=clipood"]);
+    assert!(locked.keys().all(|name| name.starts_with("visual.")) && locked.len() + 1 == classifier.len());
     let adapters = gradients(&["adapter.towers=visual"]);
     assert_eq!(adapters.len(), 2 * 2 * 2, "a map and a scale in two sites of two blocks");
     assert!(adapters.keys().all(|name| name.starts_with("visual.") && name.split('.').count() == 4));
@@ -121,6 +125,33 @@ fn several_devices_give_the_joint_batch_s_gradient() {
         // Of the batch's four texts six devices leave two idle.
         for devices in [2, 3, 6] {
             assert_equal(&one, &gradients_on(devices, settings), &format!("{devices} devices, {settings:?}"));
+        }
+    }
+}
+
+/// In the first step the model is its own teacher, so that the term's gradient is zero.
+#[test]
+fn regularizers_give_the_same_gradient_in_parts_and_on_several_devices() {
+    let after = |devices: usize, settings: &[&str]| {
+        let dir = tempfile::tempdir().unwrap();
+        let run = dir.path().join("run");
+        let mut plan = Plan::new(&[&["steps=3", "lr=0.003", "warmup=0", "clip_norm=none"], settings].concat());
+        plan.validate = false;
+        plan.devices = devices;
+        finished(plan.train(&run).unwrap());
+        moments(&run, 3)
+    };
+    for (with, without) in [
+        (&["regularizer.kind=lipsum", "regularizer.weight=3"][..], &[][..]),
+        (&["regularizer.kind=self-distill", "ema=0.7"], &["ema=0.7"]),
+        (&["method=lipsum-ft", "regularizer.weight=3"], &["method=lipsum-ft", "regularizer.weight=0"]),
+        (&["method=carot"], &["method=carot", "regularizer.orthogonality=0"]),
+    ] {
+        let whole = after(1, with);
+        assert!(difference(&whole, &after(1, without)) > 1e-3, "{with:?} has no effect");
+        for (devices, how) in [(1, "micro_batch=3"), (1, "checkpointing=true"), (2, "seed=0")] {
+            let found = difference(&whole, &after(devices, &[with, &[how]].concat()));
+            assert!(found < 1e-4, "{with:?}, {how}, {devices} devices: {found} of the norm");
         }
     }
 }

@@ -13,7 +13,7 @@ const CASE: &str = "RADAPTER_TEST_CASE";
 const DEATH: &str = "RADAPTER_TEST_DEATH";
 
 /// 26 samples in batches of 8 are 3 steps per epoch.
-const CASES: [(&str, &[&str]); 7] = [
+const CASES: [(&str, &[&str]); 13] = [
     ("adapters", &["epochs=3"]),
     ("low rank, saved every 2 steps", &["steps=8", "adapter.rank=2", "save_every=2", "adapter.drop=0.6"]),
     ("micro-batches", &["epochs=3", "micro_batch=3"]),
@@ -21,6 +21,12 @@ const CASES: [(&str, &[&str]); 7] = [
     ("no average", &["epochs=3", "ema=none", "save_every=1"]),
     ("all weights", &["epochs=3", "tune=all", "lr=0.003"]),
     ("all weights, both towers, averaged", &["epochs=3", "tune=all", "loss.kind=info-nce", "ema=0.7", "save_every=4"]),
+    ("the classifier alone", &["epochs=3", "method=linear-probe"]),
+    ("the classifier first", &["epochs=3", "method=lp-ft", "lr=0.003"]),
+    ("a Beta average", &["epochs=3", "method=clipood", "lr=0.003"]),
+    ("random texts", &["epochs=3", "method=lipsum-ft", "lr=0.003"]),
+    ("distilled from the average", &["epochs=3", "method=carot", "lr=0.003"]),
+    ("adapters and random texts in parts", &["epochs=3", "regularizer.kind=lipsum", "micro_batch=3"]),
 ];
 
 fn plan(case: usize) -> Plan {
@@ -147,7 +153,7 @@ fn killed_while_saving_and_resumed_the_bits_are_the_same() {
 
 #[test]
 fn interrupted_at_every_step_the_bits_are_the_same() {
-    for case in [0, 4] {
+    for case in [0, 4, 8, 10, 11] {
         let dirs = tempfile::tempdir().unwrap();
         let reference = dirs.path().join("whole");
         whole(case, &reference);

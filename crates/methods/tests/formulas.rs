@@ -1,0 +1,121 @@
+//! The formulas of the methods against values and gradients recorded from PyTorch in double precision
+//! (`xtask/fixtures/methods.py`).
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use radapter_methods::{carot, clipood};
+use radapter_training::regularizer::{Lipsum, Regularizer, SelfDistillation, orthogonality};
+use radapter_training::tuning::TeacherEmbeddings;
+use radapter_training::{Averaging, CrossEntropy, Objective, Side};
+use serde_json::Value;
+
+/// Single precision against double.
+const TOLERANCE: f64 = 2e-5;
+
+fn fixture(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/methods.json");
+    let all: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    all[name].clone()
+}
+
+fn tensor(value: &Value) -> Tensor<2> {
+    let rows: Vec<Vec<f64>> = serde_json::from_value(value.clone()).unwrap();
+    let values: Vec<f32> = rows.iter().flatten().map(|&value| value as f32).collect();
+    Tensor::from_data(TensorData::new(values, [rows.len(), rows[0].len()]), &Device::flex().autodiff())
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap()
+}
+
+/// Checks the value of a function of the case's inputs, in their alphabetical order, and its gradients.
+fn check(case: &Value, loss: impl FnOnce(&[Tensor<2>]) -> Tensor<1>) {
+    let inputs = case["inputs"].as_object().unwrap();
+    let leaves: Vec<Tensor<2>> = inputs.values().map(|input| tensor(input).require_grad()).collect();
+    let loss = loss(&leaves);
+    let gradients = loss.backward();
+    let found = loss.into_data().iter::<f64>().next().unwrap();
+    assert!((found / number(&case["value"]) - 1.0).abs() < TOLERANCE, "{found}, expected {}", case["value"]);
+    for (name, leaf) in inputs.keys().zip(leaves) {
+        let found: Vec<f64> = leaf.grad(&gradients).unwrap().into_data().iter::<f64>().collect();
+        let rows: Vec<Vec<f64>> = serde_json::from_value(case["gradients"][name].clone()).unwrap();
+        let expected = rows.concat();
+        let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
+        let distance = norm(&mut found.iter().zip(&expected).map(|(found, expected)| found - expected));
+        assert!(distance < TOLERANCE * norm(&mut expected.iter().copied()), "{name}: {found:?}, expected {expected:?}");
+    }
+}
+
+fn teacher(image: &Value, text: Option<&Value>, probes: Option<&Value>) -> TeacherEmbeddings {
+    TeacherEmbeddings { image: tensor(image), text: text.map(tensor), probes: probes.map(tensor) }
+}
+
+#[test]
+fn clipood_lowers_logits_by_the_similarity_of_texts() {
+    let case = fixture("clipood");
+    let labels: Vec<i64> = serde_json::from_value(case["labels"].clone()).unwrap();
+    let (margin, temperature) = (number(&case["margin"]), number(&case["temperature"]));
+    check(&case, |inputs| {
+        let [head, image] = [0, 1].map(|index| inputs[index].clone());
+        CrossEntropy { margin, smoothing: 0.0, temperature }.loss(image, Side::Head(head), &labels).unwrap()
+    });
+}
+
+/// The average after each step, of values of which the first is the start.
+fn averages(averaging: &Averaging, values: &[f64]) -> Vec<f64> {
+    let step = |average: &mut f64, (step, value): (usize, &f64)| {
+        let decay = averaging.decay_at(step as u64);
+        *average = decay * *average + (1.0 - decay) * value;
+        Some(*average)
+    };
+    values.iter().enumerate().skip(1).scan(values[0], step).collect()
+}
+
+#[test]
+fn clipood_averages_by_the_density_of_beta() {
+    let case = fixture("beta_average");
+    let values: Vec<f64> = serde_json::from_value(case["values"].clone()).unwrap();
+    let averaging = clipood::beta_average(values.len() as u64 - 1);
+    let found = *averages(&averaging, &values).last().unwrap();
+    assert!((found - number(&case["average"])).abs() < 1e-12, "{found}, expected {}", case["average"]);
+}
+
+#[test]
+fn carot_teaches_with_an_average_that_is_updated_now_and_then() {
+    let case = fixture("carot_teacher");
+    let [values, expected]: [Vec<f64>; 2] =
+        ["values", "history"].map(|key| serde_json::from_value(case[key].clone()).unwrap());
+    let found = averages(&carot::teacher(expected.len() as u64), &values);
+    for (step, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        assert!((found - expected).abs() < 1e-12, "step {step}: {found}, expected {expected}");
+    }
+}
+
+#[test]
+fn lipsum_keeps_the_logits_of_random_texts() {
+    let case = fixture("lipsum");
+    let term = Lipsum { weight: number(&case["weight"]), temperature: number(&case["temperature"]) };
+    let teacher = teacher(&case["teacher"], None, Some(&case["probes"]));
+    check(&case, |inputs| term.penalty(&inputs[0], None, &teacher).unwrap());
+
+    let (texts, others) = (term.probes(1, 7, 77), term.probes(1, 8, 77));
+    assert_eq!((texts.len(), texts[0].len()), (80, 10));
+    assert_eq!(texts, term.probes(1, 7, 77));
+    assert_eq!(term.probes(1, 7, 6)[79].len(), 6);
+    assert_ne!(texts, others);
+    assert!(texts.iter().all(|text| text[0] == 49406 && text[9] == 49407 && text[1..9].iter().all(|&id| id < 49406)));
+}
+
+#[test]
+fn self_distillation_keeps_the_similarities_of_the_batch() {
+    let case = fixture("self_distill");
+    let term = SelfDistillation { weight: number(&case["weight"]), temperature: number(&case["temperature"]) };
+    let teacher = teacher(&case["teacher_image"], Some(&case["teacher_text"]), None);
+    check(&case, |inputs| term.penalty(&inputs[0], Some(&inputs[1]), &teacher).unwrap());
+}
+
+#[test]
+fn orthogonality_is_the_distance_of_the_gram_matrix_from_the_identity() {
+    check(&fixture("orthogonality"), |inputs| orthogonality(inputs[0].clone()));
+}

@@ -1,0 +1,55 @@
+//! Terms beside the loss that keep a model close to another one, for any method.
+//!
+//! A regularizer is a file, and a value of [`RegularizerKind`].
+
+mod lipsum;
+mod self_distill;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+
+use crate::config::{RegularizerKind, TrainSettings};
+use crate::tuning::{Teacher, TeacherEmbeddings};
+
+pub use self::lipsum::Lipsum;
+pub use self::self_distill::SelfDistillation;
+
+/// A term that is added to the loss of a batch.
+pub trait Regularizer: Debug + Send + Sync {
+    /// Returns the model that the trained one is kept close to.
+    fn teacher(&self) -> Teacher;
+
+    /// Returns texts, as at most `length` tokens, that the teacher embeds in a step; none by default.
+    fn probes(&self, _seed: u64, _step: u64, _length: usize) -> Vec<Vec<u32>> {
+        Vec::new()
+    }
+
+    /// Computes the term, of shape `[1]`.
+    ///
+    /// # Shapes
+    /// * `image`, `text`: `[batch, embed_dim]`, L2-normalised; no text if images are compared with a classifier
+    fn penalty(&self, image: &Tensor<2>, text: Option<&Tensor<2>>, teacher: &TeacherEmbeddings) -> Option<Tensor<1>>;
+}
+
+/// Computes `‖PᵀP − I‖`, the Frobenius norm, of the image projection (Oh et al., NeurIPS 2024, arXiv 2311.01723).
+///
+/// # Shapes
+/// * `projection`: `[width, embed_dim]`
+/// * result: `[1]`
+pub fn orthogonality(projection: Tensor<2>) -> Tensor<1> {
+    let [_, columns] = projection.dims();
+    let identity = Tensor::<2>::eye(columns, &projection.device()).cast(projection.dtype());
+    (projection.clone().transpose().matmul(projection) - identity).powi_scalar(2).sum().sqrt()
+}
+
+/// Returns the regularizer that the settings ask for.
+pub(crate) fn of(settings: &TrainSettings) -> Option<Arc<dyn Regularizer>> {
+    let (weight, temperature) = (settings.regularizer.weight, settings.loss.temperature);
+    match settings.regularizer.kind {
+        RegularizerKind::None => None,
+        RegularizerKind::Lipsum => Some(Arc::new(Lipsum { weight, temperature })),
+        RegularizerKind::SelfDistill => Some(Arc::new(SelfDistillation { weight, temperature })),
+    }
+}
