@@ -117,8 +117,8 @@ impl Start {
         // Several devices split the batch, and their memories are separate.
         let memory = memory.filter(|_| devices.len() < 2);
         check_memory(memory, &model, &all, &settings, data.len(), is_new)?;
-        // Keeping it would hold the values of the first step in memory.
-        drop(all);
+        // Keeping it holds the values of the first step in memory.
+        let anchors = if settings.spd > 0.0 { all } else { Named::new() };
 
         // The folder is created only after all checks have passed.
         tracing::debug!("{tuned_parameters} trained parameters, {total} steps in {} phase(s)", phases.len());
@@ -127,7 +127,8 @@ impl Start {
         // Their contents, of which weights are large, are on the disk now.
         let files: Vec<String> = files.into_iter().map(|(name, _)| name).collect();
         let optimizer_settings = optimizer_settings(&settings, averaging);
-        let (model, mut optimizer, counters) = restore(model, initial, &run, (step, done), optimizer_settings)?;
+        let (model, optimizer, counters) = restore(model, initial, &run, (step, done), optimizer_settings)?;
+        let mut optimizer = optimizer.started_from(anchors);
         let mut gradients = gradient_settings(&settings);
         gradients.replicas = (devices.len() > 1).then(|| Replicas::new(&model, &devices));
         let batching = Batching { samples: data.len(), batch_size: settings.batch_size };
@@ -316,6 +317,7 @@ fn optimizer_settings(settings: &TrainSettings, averaging: Option<Averaging>) ->
         betas: settings.betas,
         eps: settings.eps,
         weight_decay: settings.weight_decay,
+        spd: settings.spd,
         clip_norm: settings.clip_norm.value(),
         averaging,
     }

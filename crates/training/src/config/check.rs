@@ -21,6 +21,12 @@ impl TrainSettings {
             "epochs and steps both set the run's length; leave one out",
         )?;
         conflict(
+            self.spd > 0.0 && self.weight_decay > 0.0,
+            "spd",
+            self.spd.to_string(),
+            "it replaces weight decay; set weight_decay to 0",
+        )?;
+        conflict(
             self.micro_batch.value().is_some() && !self.adapter_draws_fit_parts(),
             "adapter.drop_mode",
             "\"sample\"".to_owned(),

@@ -43,6 +43,9 @@ settings! {
         pub final_lr: f64 = Spec::toml("1e-6").at_least(0.0),
         /// Decoupled weight decay of AdamW; one-dimensional parameters are not decayed.
         pub weight_decay: f64 = Spec::toml("0.0").at_least(0.0),
+        /// Selective projection decay λ (AdamSPD), instead of weight decay: pulls a parameter back to its start in steps that the gradient
+        /// would undo; 0 is AdamW.
+        pub spd: f64 = Spec::toml("0.0").at_least(0.0),
         /// Decay rates β of AdamW's moments.
         pub betas: [f64; 2] = Spec::toml("[0.9, 0.999]").below_one(),
         /// ε of AdamW.

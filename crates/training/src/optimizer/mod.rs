@@ -27,6 +27,8 @@ pub(crate) struct OptimizerSettings {
     pub(crate) betas: [f64; 2],
     pub(crate) eps: f64,
     pub(crate) weight_decay: f64,
+    /// λ of [`Anchor`]; 0 for none.
+    pub(crate) spd: f64,
     pub(crate) clip_norm: Option<f64>,
     pub(crate) averaging: Option<Averaging>,
 }
@@ -35,6 +37,8 @@ pub(crate) struct OptimizerSettings {
 pub(crate) struct Optimizer {
     settings: OptimizerSettings,
     memory: Memory,
+    /// What the parameters started from, for selective projection decay.
+    start: Named,
 }
 
 /// Gradients of a step, and their norm.
@@ -75,7 +79,15 @@ impl Update {
 impl Optimizer {
     /// Creates an optimizer in the state that [`memory`](Self::memory) returned.
     pub(crate) fn new(settings: OptimizerSettings, memory: Memory) -> Self {
-        Self { settings, memory }
+        Self { settings, memory, start: Named::new() }
+    }
+
+    /// Sets what the parameters started from, where the run did.
+    pub(crate) fn started_from(mut self, start: Named) -> Self {
+        if self.settings.spd > 0.0 {
+            self.start = start;
+        }
+        self
     }
 
     /// Returns the state to save.
@@ -118,7 +130,7 @@ impl Optimizer {
             None => 1.0,
         };
         let clip = clip / scale;
-        let OptimizerSettings { betas, eps, weight_decay, ref averaging, .. } = self.settings;
+        let OptimizerSettings { betas, eps, weight_decay, spd, ref averaging, .. } = self.settings;
         let Memory { first, second, averages, time } = &mut self.memory;
         *time += 1;
         let average_decay = averaging.as_ref().map(|averaging| averaging.decay_at(step));
@@ -129,11 +141,16 @@ impl Optimizer {
             };
             let taken = |named: &mut Named| named.remove(key).map(|flat| flat.values);
             let gradient = gradients.remove(key).flatten().unwrap_or_else(|| values.zeros_like());
+            let anchor = self.start.get(key).map(|start| Anchor { start: &start.values, before: values, weight: spd });
+            let average = average_decay.and_then(|_| taken(averages));
+            // The average is of what the projection leaves.
+            let (average, later) = if anchor.is_some() { (None, average) } else { (average, None) };
+            let pulled = anchor.as_ref().map(|anchor| anchor.pulled(&gradient));
             let tracked = Tracked {
                 parameter: values.clone(),
                 first: taken(first).unwrap_or_else(|| values.zeros_like()),
                 second: taken(second).unwrap_or_else(|| values.zeros_like()),
-                average: average_decay.and_then(|_| taken(averages)),
+                average,
             };
             // Biases, norms and scales have one axis; shrinking them regularises nothing.
             let decay = if shape.len() > 1 { weight_decay } else { 0.0 };
@@ -144,11 +161,47 @@ impl Optimizer {
             };
             keep(first, updated.first);
             keep(second, updated.second);
-            if let Some(average) = updated.average {
+            let parameter = match anchor.zip(pulled) {
+                Some((anchor, pulled)) => anchor.project(updated.parameter, pulled),
+                None => updated.parameter,
+            };
+            let later = later
+                .zip(average_decay)
+                .map(|(average, decay)| average.mul_scalar(decay) + parameter.clone().mul_scalar(1.0 - decay));
+            if let Some(average) = updated.average.or(later) {
                 keep(averages, average);
             }
-            Change::To(updated.parameter)
+            Change::To(parameter)
         })
+    }
+}
+
+/// Selective projection decay of a parameter (Tian et al., NeurIPS 2024, arXiv 2411.01713): where the gradient before the step points away
+/// from the start, `⟨g, θ − θ₀⟩ > 0`, the step's result θ' becomes `θ' − λ·r·(θ' − θ₀)` with
+/// `r = clip((‖θ' − θ₀‖ − ‖θ − θ₀‖) / ‖θ' − θ₀‖, 0, 1)`.
+struct Anchor<'a> {
+    /// θ₀
+    start: &'a Tensor<1>,
+    /// θ
+    before: &'a Tensor<1>,
+    /// λ
+    weight: f64,
+}
+
+impl Anchor<'_> {
+    /// Returns 1 where the step is pulled back, else 0, of shape `[1]`.
+    fn pulled(&self, gradient: &Tensor<1>) -> Tensor<1> {
+        let product = (gradient.clone() * (self.before.clone() - self.start.clone())).sum();
+        product.greater_scalar(0.0).float()
+    }
+
+    fn project(&self, after: Tensor<1>, pulled: Tensor<1>) -> Tensor<1> {
+        let norm = |moved: Tensor<1>| moved.powi_scalar(2).sum().sqrt();
+        let moved = after.clone() - self.start.clone();
+        let (now, then) = (norm(moved.clone()), norm(self.before.clone() - self.start.clone()));
+        // At the start itself both norms are 0, and so is the ratio.
+        let ratio = ((now.clone() - then) / now.clamp_min(f64::from(f32::MIN_POSITIVE))).clamp(0.0, 1.0);
+        after - moved * (ratio * pulled).mul_scalar(self.weight)
     }
 }
 

@@ -44,7 +44,7 @@ fn gradients(model: &Two, step: &serde_json::Value) -> GradientsParams {
 
 fn settings() -> OptimizerSettings {
     let averaging = Some(Averaging::exponential(0.9));
-    OptimizerSettings { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.1, clip_norm: Some(1.0), averaging }
+    OptimizerSettings { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.1, spd: 0.0, clip_norm: Some(1.0), averaging }
 }
 
 /// Creates an optimizer before its first step.
@@ -78,6 +78,22 @@ fn steps_match_pytorch() {
         assert_close(optimizer.averages().unwrap(), &step["averages"], &format!("average {index}"));
         assert!(model.weight.is_require_grad() && model.weight.is_autodiff());
     }
+}
+
+#[test]
+fn selective_projection_decay_matches_the_published_code() {
+    let fixture: serde_json::Value = serde_json::from_str(include_str!("../../tests/fixtures/adamspd.json")).unwrap();
+    let mut model = model(&fixture["initial"]);
+    let settings = OptimizerSettings { weight_decay: 0.0, spd: 0.6, clip_norm: None, ..settings() };
+    let start = parameters::trained(&model);
+    let mut optimizer = optimizer(&model, settings).started_from(start);
+    for (index, step) in fixture["steps"].as_array().unwrap().iter().enumerate() {
+        let update = Update::new(&model, gradients(&model, step), 1.0);
+        model = optimizer.step(model, index as u64 + 1, 0.05, update);
+        assert_close(&parameters::trained(&model), &step["parameters"], &format!("step {index}"));
+        assert_close(optimizer.averages().unwrap(), &step["averages"], &format!("average {index}"));
+    }
+    assert_eq!(fixture["pulled"], serde_json::json!({ "weight": 6, "bias": 4 }), "some steps are pulled back");
 }
 
 #[test]

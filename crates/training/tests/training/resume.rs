@@ -13,7 +13,7 @@ const CASE: &str = "RADAPTER_TEST_CASE";
 const DEATH: &str = "RADAPTER_TEST_DEATH";
 
 /// 26 samples in batches of 8 are 3 steps per epoch.
-const CASES: [(&str, &[&str]); 13] = [
+const CASES: [(&str, &[&str]); 15] = [
     ("adapters", &["epochs=3"]),
     ("low rank, saved every 2 steps", &["steps=8", "adapter.rank=2", "save_every=2", "adapter.drop=0.6"]),
     ("micro-batches", &["epochs=3", "micro_batch=3"]),
@@ -26,6 +26,8 @@ const CASES: [(&str, &[&str]); 13] = [
     ("a Beta average", &["epochs=3", "method=clipood", "lr=0.003"]),
     ("random texts", &["epochs=3", "method=lipsum-ft", "lr=0.003"]),
     ("distilled from the average", &["epochs=3", "method=carot", "lr=0.003"]),
+    ("pulled back to the start", &["epochs=3", "spd=0.5", "lr=0.003"]),
+    ("the classifier first, pulled back", &["epochs=3", "method=lp-ft", "lr=0.003", "weight_decay=0", "spd=0.5"]),
     ("adapters and random texts in parts", &["epochs=3", "regularizer.kind=lipsum", "micro_batch=3"]),
 ];
 
@@ -153,7 +155,7 @@ fn killed_while_saving_and_resumed_the_bits_are_the_same() {
 
 #[test]
 fn interrupted_at_every_step_the_bits_are_the_same() {
-    for case in [0, 4, 8, 10, 11] {
+    for case in [0, 4, 8, 10, 11, 13] {
         let dirs = tempfile::tempdir().unwrap();
         let reference = dirs.path().join("whole");
         whole(case, &reference);
