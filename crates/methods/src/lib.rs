@@ -5,7 +5,7 @@
 //!
 //! ```
 //! let names: Vec<&str> = radapter_methods::METHODS.iter().map(|method| method.name()).collect();
-//! assert_eq!(names, ["r-adapter", "full", "flyp", "ovseg", "linear-probe", "lp-ft", "clipood", "lipsum-ft", "carot"]);
+//! assert_eq!(names, ["r-adapter", "full", "flyp", "ovseg", "linear-probe", "lp-ft", "clipood", "lipsum-ft", "carot", "lora"]);
 //! ```
 //!
 //! | module | |
@@ -19,6 +19,7 @@
 //! | [`clipood`] | all weights of the image tower against locked texts, with margins and a Beta moving average |
 //! | [`lipsum_ft`] | full fine-tuning that keeps the logits of random texts |
 //! | [`carot`] | FLYP with distillation from the moving average and an orthogonal image projection |
+//! | [`lora`] | low-rank updates of the attention's projections, merged |
 //! | [`weights`] | what the methods without modules share |
 
 pub mod carot;
@@ -27,6 +28,7 @@ pub mod flyp;
 pub mod full;
 pub mod linear_probe;
 pub mod lipsum_ft;
+pub mod lora;
 pub mod lp_ft;
 pub mod ovseg;
 pub mod r_adapter;
@@ -45,4 +47,5 @@ pub const METHODS: &[&dyn Method] = &[
     &clipood::CLIPOOD,
     &lipsum_ft::LIPSUM_FT,
     &carot::CAROT,
+    &lora::LoraMethod,
 ];

@@ -3,7 +3,10 @@
 
 use std::path::Path;
 
+use burn::module::{Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
+use radapter_clip::model::Weights;
+use radapter_methods::lora::LowRankUpdate;
 use radapter_methods::{carot, clipood};
 use radapter_training::regularizer::{Lipsum, Regularizer, SelfDistillation, orthogonality};
 use radapter_training::tuning::TeacherEmbeddings;
@@ -113,6 +116,18 @@ fn self_distillation_keeps_the_similarities_of_the_batch() {
     let term = SelfDistillation { weight: number(&case["weight"]), temperature: number(&case["temperature"]) };
     let teacher = teacher(&case["teacher_image"], Some(&case["teacher_text"]), None);
     check(&case, |inputs| term.penalty(&inputs[0], Some(&inputs[1]), &teacher).unwrap());
+}
+
+#[test]
+fn lora_adds_a_product_of_low_rank_to_a_linear() {
+    let case = fixture("lora");
+    let [x, weight, bias, weigh] = ["x", "weight", "bias", "weigh"].map(|key| tensor(&case[key]));
+    let weights = Weights { weight, bias: bias.reshape([-1]) };
+    check(&case, |inputs| {
+        let [a, b] = [0, 1].map(|index| Param::initialized(ParamId::new(), inputs[index].clone()));
+        let update = LowRankUpdate { a, b };
+        ((weights.forward(x.clone()) + update.forward(&x, number(&case["factor"]))) * weigh).sum()
+    });
 }
 
 #[test]

@@ -100,6 +100,8 @@ settings! {
         pub head: HeadSettings = Spec::group::<HeadSettings>(),
         /// Adapters of R-Adapter.
         pub adapter: AdapterConfig = Spec::group::<AdapterConfig>(),
+        /// Low-rank updates of LoRA.
+        pub lora: LoraSettings = Spec::group::<LoraSettings>(),
         /// Logs in addition to `metrics.jsonl`.
         pub log: LogSettings = Spec::group::<LogSettings>(),
     }
@@ -175,6 +177,29 @@ pub enum Tune {
     Image,
     /// The classifier alone.
     Head,
+}
+
+settings! {
+    /// Low-rank updates of the method `lora`.
+    #[derive(Copy)]
+    pub struct LoraSettings {
+        /// Rank r of an update.
+        pub rank: usize = Spec::toml("8").at_least(1.0),
+        /// Numerator a of the factor a/r of an update.
+        pub alpha: f64 = Spec::toml("8.0").above(0.0),
+        /// Linears with updates: those of the attention (queries, keys, values and output), or those of the MLP as well.
+        pub targets: LoraTargets = Spec::toml("\"attention\""),
+    }
+}
+
+/// Linears that LoRA updates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LoraTargets {
+    /// The attention's four projections.
+    Attention,
+    /// The MLP's two linears as well.
+    All,
 }
 
 /// Term beside the loss, by name.

@@ -66,6 +66,7 @@ fn cached_accumulation_gives_the_whole_batch_s_gradient() {
         ("the other tower", &["adapter.towers=text"]),
         ("all, contrastive", &["tune=all", "loss.kind=info-nce"]),
         ("all, classifier", &["tune=all"]),
+        ("low-rank updates", &["method=lora", "lora.targets=all"]),
     ] {
         let whole = gradients(settings);
         for size in [1, 3, 8] {
@@ -120,6 +121,7 @@ fn several_devices_give_the_joint_batch_s_gradient() {
         &["micro_batch=2", "checkpointing=true"],
         &["tune=all"],
         &["tune=all", "loss.kind=info-nce"],
+        &["method=lora"],
     ] {
         let one = gradients(settings);
         // Of the batch's four texts six devices leave two idle.
