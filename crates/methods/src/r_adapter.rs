@@ -40,6 +40,7 @@ impl Method for RAdapterMethod {
         r#"
             tune = "adapters"
             loss.kind = "mpm-nce"
+            alpha = "auto"
         "#
     }
 
