@@ -5,7 +5,7 @@
 //!
 //! ```
 //! let names: Vec<&str> = radapter_methods::METHODS.iter().map(|method| method.name()).collect();
-//! assert_eq!(names, ["r-adapter", "full", "flyp", "ovseg", "linear-probe", "lp-ft", "clipood", "lipsum-ft", "carot", "lora"]);
+//! assert_eq!(names, ["r-adapter", "full", "flyp", "ovseg", "linear-probe", "lp-ft", "clipood", "lipsum-ft", "carot", "lora", "adaptformer", "repadapter"]);
 //! ```
 //!
 //! | module | |
@@ -20,8 +20,11 @@
 //! | [`lipsum_ft`] | full fine-tuning that keeps the logits of random texts |
 //! | [`carot`] | FLYP with distillation from the moving average and an orthogonal image projection |
 //! | [`lora`] | low-rank updates of the attention's projections, merged |
+//! | [`adaptformer`] | bottlenecks in parallel to the MLPs, not merged |
+//! | [`repadapter`] | linear adapters in front of attention and MLP, merged |
 //! | [`weights`] | what the methods without modules share |
 
+pub mod adaptformer;
 pub mod carot;
 pub mod clipood;
 pub mod flyp;
@@ -30,8 +33,10 @@ pub mod linear_probe;
 pub mod lipsum_ft;
 pub mod lora;
 pub mod lp_ft;
+mod modules;
 pub mod ovseg;
 pub mod r_adapter;
+pub mod repadapter;
 pub mod weights;
 
 use radapter_training::Method;
@@ -48,4 +53,6 @@ pub const METHODS: &[&dyn Method] = &[
     &lipsum_ft::LIPSUM_FT,
     &carot::CAROT,
     &lora::LoraMethod,
+    &adaptformer::AdaptFormerMethod,
+    &repadapter::RepAdapterMethod,
 ];

@@ -1,20 +1,18 @@
 //! LoRA: low-rank updates of the linears of a frozen CLIP, merged into them.
 
-use std::io::{self, Write};
-use std::path::Path;
-
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use radapter_adapter::{AdapterError, Alpha, Alphas, Depth};
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_clip::model::{Adapter, At, Clip, Encoder, LinearLayer, Place, Site, Tower, Weights};
-use radapter_clip::state_dict::{RawTensor, StateDict};
-use radapter_datasets::seed::{self, Draw as _};
+use radapter_clip::model::{Adapter, At, Clip, Encoder, LinearLayer, NoAdapter, Place, Site, Weights};
+use radapter_clip::state_dict::StateDict;
 use radapter_training::config::{LoraSettings, LoraTargets, Tune};
 use radapter_training::finetuned::{FineTunedError, RunFiles, TunedModel};
 use radapter_training::method::Output;
-use radapter_training::state::{HEAD, read_parameters, write_parameters};
-use radapter_training::{Method, Outcome, Start, TrainError, Tuning};
+use radapter_training::state::read_parameters;
+use radapter_training::{Method, Outcome, Start, TrainError};
+
+use crate::modules::{Modules, add, block, is_of_module, uniform, widths};
 
 const STEM: &str = "lora";
 
@@ -64,7 +62,7 @@ impl Method for LoraMethod {
         let (settings, seed) = (start.settings().lora, start.settings().seed);
         let base = start.base().in_precision(start.settings().precision);
         let clip = with_updates(base, &settings, seed).map_err(|error| TrainError::Adapter(Box::new(error)))?;
-        start.run(clip, Box::new(Updates))
+        start.run(clip, Box::new(Modules { stem: STEM }))
     }
 
     /// Merges the updates, scaled by α: `W + α·(a/r)·B·A`.
@@ -79,9 +77,9 @@ impl Method for LoraMethod {
         let train = run.train();
         let clip = Clip::from_state(&base.config, &base.state, device)?;
         let clip = with_updates(clip, &train.lora, train.seed)?;
-        let clip = read_parameters(clip, is_update, &run.evaluated(STEM))?;
+        let clip = read_parameters(clip, is_of_module, &run.evaluated(STEM))?;
         let depth = Depth::from(&base.config);
-        let state = merged(clip, &base.state, &train.lora, |place| depth.alpha(alphas, place))?;
+        let state = merged(clip, &base.state, &train.lora, |place| depth.alpha(alphas, place));
         Ok(TunedModel::Merged(Box::new(Checkpoint { state, ..base.clone() })))
     }
 }
@@ -154,44 +152,32 @@ fn with_updates(clip: Clip, settings: &LoraSettings, seed: u64) -> Result<Clip<L
         });
     }
     Ok(clip.no_grad().map_adapters(|place, _| {
-        let (width, hidden) = match place.tower {
-            Tower::Visual => (config.vision.width, config.vision.mlp_width),
-            Tower::Text => (config.text.width, config.text.mlp_width),
-        };
-        let mut random = seed::rng(&format!("lora {place}"), &[seed]);
-        let mut update = |inputs: usize, outputs: usize| {
-            let bound = 1.0 / (inputs as f32).sqrt();
-            let values: Vec<f32> = (0..rank * inputs).map(|_| random.between(-bound, bound)).collect();
-            Some(LowRankUpdate {
-                a: Param::from_tensor(Tensor::from_data(TensorData::new(values, [rank, inputs]), &device)),
-                b: Param::from_tensor(Tensor::zeros([outputs, rank], &device)),
-            })
+        let (width, hidden) = widths(&config, place.tower);
+        let update = |name: &str, inputs: usize, outputs: usize| LowRankUpdate {
+            a: uniform(&format!("lora {place} {name}"), seed, [rank, inputs], 1.0 / (inputs as f32).sqrt(), &device),
+            b: Param::from_tensor(Tensor::zeros([outputs, rank], &device)),
         };
         let is_attn = place.site == Site::Attn;
         let is_mlp = place.site == Site::Mlp && targets == LoraTargets::All;
         Lora {
-            q: is_attn.then(|| update(width, width)).flatten(),
-            k: is_attn.then(|| update(width, width)).flatten(),
-            v: is_attn.then(|| update(width, width)).flatten(),
-            out: is_attn.then(|| update(width, width)).flatten(),
-            fc: is_mlp.then(|| update(width, hidden)).flatten(),
-            proj: is_mlp.then(|| update(hidden, width)).flatten(),
+            q: is_attn.then(|| update("q", width, width)),
+            k: is_attn.then(|| update("k", width, width)),
+            v: is_attn.then(|| update("v", width, width)),
+            out: is_attn.then(|| update("out", width, width)),
+            fc: is_mlp.then(|| update("fc", width, hidden)),
+            proj: is_mlp.then(|| update("proj", hidden, width)),
             scale: alpha / rank as f64,
         }
     }))
 }
 
 /// Adds the updates to the tensors that they change.
-fn merged(
-    clip: Clip<Lora>,
-    base: &StateDict,
-    settings: &LoraSettings,
-    alpha: impl Fn(Place) -> Alpha,
-) -> Result<StateDict, FineTunedError> {
-    let mut updates = Vec::new();
+fn merged(clip: Clip<Lora>, base: &StateDict, settings: &LoraSettings, alpha: impl Fn(Place) -> Alpha) -> StateDict {
+    let mut state = base.clone();
     let _plain = clip.map_adapters(|place, lora| {
+        let factor = alpha(place).get() * settings.alpha / settings.rank as f64;
         let Lora { q, k, v, out, fc, proj, .. } = lora;
-        // The row of the tensor where each begins, in units of the width.
+        // With the part of the tensor that each changes.
         let of_tensors = [
             ("attn.in_proj_weight", 0, q),
             ("attn.in_proj_weight", 1, k),
@@ -200,57 +186,15 @@ fn merged(
             ("mlp.c_fc.weight", 0, fc),
             ("mlp.c_proj.weight", 0, proj),
         ];
-        let present = of_tensors.into_iter().filter_map(|(name, part, update)| Some((name, part, update?)));
-        updates.extend(present.map(|(name, part, update)| (place, name, part, update)));
-        radapter_clip::model::NoAdapter {}
+        for (name, part, LowRankUpdate { a, b }) in
+            of_tensors.into_iter().filter_map(|(name, part, update)| Some((name, part, update?)))
+        {
+            if factor != 0.0 {
+                let delta = b.val().matmul(a.val()).mul_scalar(factor).into_data();
+                add(&mut state, format!("{}{name}", block(place)), part * delta.num_elements(), &delta);
+            }
+        }
+        NoAdapter {}
     });
-    let mut state = base.clone();
-    for (place, name, part, LowRankUpdate { a, b }) in updates {
-        let factor = alpha(place).get() * settings.alpha / settings.rank as f64;
-        if factor == 0.0 {
-            continue;
-        }
-        let prefix = if place.tower == Tower::Visual { "visual." } else { "" };
-        let name = format!("{prefix}transformer.resblocks.{}.{name}", place.layer);
-        let Some(tensor) = state.get(&name) else { continue };
-        let (shape, mut values) = (tensor.shape().to_vec(), tensor.to_f32());
-        let delta = b.val().matmul(a.val()).mul_scalar(factor).into_data();
-        let start = part * delta.num_elements();
-        for (value, delta) in values[start..].iter_mut().zip(delta.iter::<f32>()) {
-            *value += delta;
-        }
-        state.insert(name, RawTensor::from_f32(shape, values));
-    }
-    Ok(state)
-}
-
-/// Whether a parameter is a factor of an update: `{tower}.{layer}.{site}.{linear}.{a or b}`.
-fn is_update(key: &str) -> bool {
-    let place = key.rsplit_once('.').and_then(|(path, _)| path.rsplit_once('.')).map(|(place, _)| place);
-    place.is_some_and(|place| place.parse::<Place>().is_ok())
-}
-
-#[derive(Debug)]
-struct Updates;
-
-impl Tuning<Lora> for Updates {
-    fn stem(&self) -> &'static str {
-        STEM
-    }
-
-    fn trains(&self, key: &str, _phase: usize) -> bool {
-        key == HEAD || is_update(key)
-    }
-
-    fn encoder(&self, clip: Clip<Lora>, _alpha: Alpha) -> Result<Box<dyn Encoder>, AdapterError> {
-        Ok(Box::new(clip))
-    }
-
-    fn write(&self, clip: &Clip<Lora>, _base_hash: &str, out: &mut dyn Write) -> io::Result<()> {
-        write_parameters(clip, is_update, out)
-    }
-
-    fn read(&self, clip: Clip<Lora>, path: &Path) -> Result<Clip<Lora>, TrainError> {
-        read_parameters(clip, is_update, path)
-    }
+    state
 }

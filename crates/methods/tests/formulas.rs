@@ -6,7 +6,9 @@ use std::path::Path;
 use burn::module::{Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 use radapter_clip::model::Weights;
+use radapter_methods::adaptformer::Bottleneck;
 use radapter_methods::lora::LowRankUpdate;
+use radapter_methods::repadapter::RepAdapter;
 use radapter_methods::{carot, clipood};
 use radapter_training::regularizer::{Lipsum, Regularizer, SelfDistillation, orthogonality};
 use radapter_training::tuning::TeacherEmbeddings;
@@ -124,9 +126,54 @@ fn lora_adds_a_product_of_low_rank_to_a_linear() {
     let [x, weight, bias, weigh] = ["x", "weight", "bias", "weigh"].map(|key| tensor(&case[key]));
     let weights = Weights { weight, bias: bias.reshape([-1]) };
     check(&case, |inputs| {
-        let [a, b] = [0, 1].map(|index| Param::initialized(ParamId::new(), inputs[index].clone()));
+        let [a, b] = [0, 1].map(|index| parameter(inputs[index].clone()));
         let update = LowRankUpdate { a, b };
         ((weights.forward(x.clone()) + update.forward(&x, number(&case["factor"]))) * weigh).sum()
+    });
+}
+
+fn parameter<const D: usize>(value: Tensor<D>) -> Param<Tensor<D>> {
+    Param::initialized(ParamId::new(), value)
+}
+
+#[test]
+fn adaptformer_adds_a_bottleneck() {
+    let case = fixture("adaptformer");
+    let [x, weigh] = ["x", "weigh"].map(|key| tensor(&case[key]));
+    check(&case, |inputs| {
+        let [down, down_bias, up, up_bias] = [0, 1, 2, 3].map(|index| inputs[index].clone());
+        let bottleneck = Bottleneck {
+            down: parameter(down),
+            down_bias: parameter(down_bias.reshape([-1])),
+            up: parameter(up),
+            up_bias: parameter(up_bias.reshape([-1])),
+        };
+        (bottleneck.forward(&x).mul_scalar(number(&case["scale"])) * weigh).sum()
+    });
+}
+
+#[test]
+fn repadapter_acts_in_groups_and_folds_into_the_linear_behind_it() {
+    let case = fixture("repadapter");
+    let [x, weigh, linear] = ["x", "weigh", "linear"].map(|key| tensor(&case[key]));
+    let (groups, scale) = (case["groups"].as_u64().unwrap() as usize, number(&case["scale"]));
+    let adapter = |inputs: &[Tensor<2>]| {
+        let [down, down_bias, up, up_bias] = [0, 1, 2, 3].map(|index| inputs[index].clone());
+        let [width, inner] = up.dims();
+        RepAdapter {
+            down: parameter(down),
+            down_bias: parameter(down_bias.reshape([-1])),
+            up: parameter(up.reshape([groups, width / groups, inner])),
+            up_bias: parameter(up_bias.reshape([-1])),
+            scale,
+        }
+    };
+    check(&case, |inputs| {
+        (adapter(inputs).forward(x.clone()).matmul(linear.clone().transpose()) * weigh.clone()).sum()
+    });
+    check(&case, |inputs| {
+        let (moved, shift) = adapter(inputs).folded(linear.clone(), 1.0);
+        ((x.clone().matmul((linear.clone() + moved).transpose()) + shift.unsqueeze()) * weigh.clone()).sum()
     });
 }
 

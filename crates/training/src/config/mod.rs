@@ -102,6 +102,10 @@ settings! {
         pub adapter: AdapterConfig = Spec::group::<AdapterConfig>(),
         /// Low-rank updates of LoRA.
         pub lora: LoraSettings = Spec::group::<LoraSettings>(),
+        /// Bottlenecks of AdaptFormer.
+        pub adaptformer: AdaptFormerSettings = Spec::group::<AdaptFormerSettings>(),
+        /// Adapters of RepAdapter.
+        pub repadapter: RepAdapterSettings = Spec::group::<RepAdapterSettings>(),
         /// Logs in addition to `metrics.jsonl`.
         pub log: LogSettings = Spec::group::<LogSettings>(),
     }
@@ -189,6 +193,30 @@ settings! {
         pub alpha: f64 = Spec::toml("8.0").above(0.0),
         /// Linears with updates: those of the attention (queries, keys, values and output), or those of the MLP as well.
         pub targets: LoraTargets = Spec::toml("\"attention\""),
+    }
+}
+
+settings! {
+    /// Bottlenecks of the method `adaptformer`.
+    #[derive(Copy)]
+    pub struct AdaptFormerSettings {
+        /// Width of a bottleneck.
+        pub rank: usize = Spec::toml("64").at_least(1.0),
+        /// Factor s of its output.
+        pub scale: f64 = Spec::toml("0.1").above(0.0),
+    }
+}
+
+settings! {
+    /// Adapters of the method `repadapter`.
+    #[derive(Copy)]
+    pub struct RepAdapterSettings {
+        /// Width between the two linears of an adapter.
+        pub rank: usize = Spec::toml("8").at_least(1.0),
+        /// Groups of the second linear.
+        pub groups: usize = Spec::toml("2").at_least(1.0),
+        /// Factor s of the adapter.
+        pub scale: f64 = Spec::toml("1.0").above(0.0),
     }
 }
 

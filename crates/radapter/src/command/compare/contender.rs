@@ -60,6 +60,8 @@ pub(crate) const CONTENDERS: &[Contender] = &[
     Contender { name: "clipood", title: "CLIPood", made: trained("clipood", &[], false) },
     Contender { name: "lipsum-ft", title: "Lipsum-FT", made: trained("lipsum-ft", &[], false) },
     Contender { name: "lora", title: "LoRA", made: trained("lora", &[], false) },
+    Contender { name: "adaptformer", title: "AdaptFormer", made: trained("adaptformer", &[], false) },
+    Contender { name: "repadapter", title: "RepAdapter", made: trained("repadapter", &[], false) },
     Contender { name: "carot", title: "CaRot", made: trained("carot", &[], false) },
     Contender { name: "wise-ft", title: "WiSE-FT", made: Made::Rescaled { of: None, alpha: 0.5 } },
     Contender { name: "wise-ft-auto", title: "WiSE-FT, auto", made: Made::Chosen { of: None } },

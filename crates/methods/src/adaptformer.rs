@@ -1,0 +1,145 @@
+//! AdaptFormer: bottlenecks in parallel to the MLPs of a frozen CLIP.
+
+use burn::module::{Module, Param};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use radapter_adapter::{Alphas, Depth};
+use radapter_clip::checkpoint::Checkpoint;
+use radapter_clip::model::{Adapter, At, Clip, Encoder, Site};
+use radapter_training::config::{AdaptFormerSettings, Tune};
+use radapter_training::finetuned::{FineTunedError, RunFiles, TunedModel};
+use radapter_training::method::Output;
+use radapter_training::state::read_parameters;
+use radapter_training::{Method, Outcome, Start, TrainError};
+
+use crate::modules::{Modules, is_of_module, uniform, widths};
+
+const STEM: &str = "adaptformer";
+
+/// AdaptFormer (Chen, Ge, Tong, Wang, Song, Wang and Luo, NeurIPS 2022): `MLP(LN(x)) + s·up(ReLU(down(LN(x))))` in every block of both
+/// towers. The non-linearity keeps it from being merged.
+///
+/// LN is the block's own; the publication's code gives the bottleneck a norm of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct AdaptFormerMethod;
+
+impl Method for AdaptFormerMethod {
+    fn name(&self) -> &'static str {
+        "adaptformer"
+    }
+
+    fn about(&self) -> &'static str {
+        "bottlenecks with ReLU in parallel to the MLPs of both towers, not merged; CLIP's own contrastive loss"
+    }
+
+    fn source(&self) -> &'static str {
+        "Chen et al., NeurIPS 2022, arXiv 2205.13535"
+    }
+
+    fn settings(&self) -> &'static str {
+        r#"
+            tune = "adapters"
+            loss.kind = "info-nce"
+            ema = "none"
+        "#
+    }
+
+    fn groups(&self) -> &'static [&'static str] {
+        &["adaptformer"]
+    }
+
+    fn tunes(&self) -> &'static [Tune] {
+        &[Tune::Adapters]
+    }
+
+    fn output(&self) -> Output {
+        Output::RuntimeOnly
+    }
+
+    fn stem(&self) -> &'static str {
+        STEM
+    }
+
+    fn train(&self, start: Start) -> Result<Outcome, TrainError> {
+        let (settings, seed) = (start.settings().adaptformer, start.settings().seed);
+        let base = start.base().in_precision(start.settings().precision);
+        start.run(with_bottlenecks(base, &settings, seed), Box::new(Modules { stem: STEM }))
+    }
+
+    /// Attaches the bottlenecks, scaled by α.
+    fn open(
+        &self,
+        run: &RunFiles,
+        base: &Checkpoint,
+        alphas: &Alphas,
+        device: &Device,
+    ) -> Result<TunedModel, FineTunedError> {
+        alphas.check_fits(&base.config)?;
+        let (train, depth) = (run.train(), Depth::from(&base.config));
+        let clip = Clip::from_state(&base.config, &base.state, device)?;
+        let clip = with_bottlenecks(clip, &train.adaptformer, train.seed);
+        let clip = read_parameters(clip, is_of_module, &run.evaluated(STEM))?;
+        Ok(TunedModel::Runtime(Box::new(clip.map_adapters(|place, adapter| AdaptFormer {
+            scale: adapter.scale * depth.alpha(alphas, place).get(),
+            ..adapter
+        }))))
+    }
+}
+
+/// A bottleneck with ReLU.
+#[derive(Module, Debug)]
+pub struct Bottleneck {
+    /// `[rank, width]`
+    pub down: Param<Tensor<2>>,
+    /// `[rank]`
+    pub down_bias: Param<Tensor<1>>,
+    /// `[width, rank]`; zero at the start
+    pub up: Param<Tensor<2>>,
+    /// `[width]`
+    pub up_bias: Param<Tensor<1>>,
+}
+
+impl Bottleneck {
+    /// `up(ReLU(down(x)))`
+    ///
+    /// # Shapes
+    /// `[rows, width]` → `[rows, width]`
+    pub fn forward(&self, x: &Tensor<2>) -> Tensor<2> {
+        let [down, up] = [&self.down, &self.up].map(|weight| weight.val().cast(x.dtype()).transpose());
+        let [down_bias, up_bias] = [&self.down_bias, &self.up_bias].map(|bias| bias.val().cast(x.dtype()).unsqueeze());
+        relu(x.clone().matmul(down) + down_bias).matmul(up) + up_bias
+    }
+}
+
+/// The bottleneck of a sublayer, if it has one, and its factor.
+#[derive(Module, Debug)]
+pub struct AdaptFormer {
+    bottleneck: Option<Bottleneck>,
+    #[module(skip)]
+    scale: f64,
+}
+
+impl Adapter for AdaptFormer {
+    fn after(&self, input: &Tensor<2>, output: Tensor<2>, _at: At<'_>) -> Tensor<2> {
+        match &self.bottleneck {
+            Some(bottleneck) => output + bottleneck.forward(input).mul_scalar(self.scale),
+            None => output,
+        }
+    }
+}
+
+/// Freezes a model and adds bottlenecks that do not change it yet: `down` is drawn as PyTorch initialises a linear, the rest is zero.
+fn with_bottlenecks(clip: Clip, settings: &AdaptFormerSettings, seed: u64) -> Clip<AdaptFormer> {
+    let AdaptFormerSettings { rank, scale } = *settings;
+    let (config, device) = (clip.config.clone(), Encoder::device(&clip));
+    clip.no_grad().map_adapters(|place, _| {
+        let (width, _) = widths(&config, place.tower);
+        let bottleneck = || Bottleneck {
+            down: uniform(&format!("adaptformer {place}"), seed, [rank, width], 1.0 / (width as f32).sqrt(), &device),
+            down_bias: Param::from_tensor(Tensor::zeros([rank], &device)),
+            up: Param::from_tensor(Tensor::zeros([width, rank], &device)),
+            up_bias: Param::from_tensor(Tensor::zeros([width], &device)),
+        };
+        AdaptFormer { bottleneck: (place.site == Site::Mlp).then(bottleneck), scale }
+    })
+}

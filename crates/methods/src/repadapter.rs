@@ -1,0 +1,197 @@
+//! RepAdapter: linear adapters in front of attention and MLP of a frozen CLIP, merged into the linears behind them.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+use radapter_adapter::{AdapterError, Alpha, Alphas, Depth};
+use radapter_clip::checkpoint::Checkpoint;
+use radapter_clip::model::{Adapter, At, Clip, Encoder, NoAdapter, Place, Site};
+use radapter_clip::state_dict::StateDict;
+use radapter_training::config::{RepAdapterSettings, Tune};
+use radapter_training::finetuned::{FineTunedError, RunFiles, TunedModel};
+use radapter_training::method::Output;
+use radapter_training::state::read_parameters;
+use radapter_training::{Method, Outcome, Start, TrainError};
+
+use crate::modules::{Modules, add, block, is_of_module, uniform, widths};
+
+const STEM: &str = "repadapter";
+
+/// RepAdapter (Luo, Huang, Zhou, Sun, Jiang, Wang and Ji, arXiv 2302.08106): `x + s·up(down(x))`, with biases and without a non-linearity, on
+/// the normalised input of attention and MLP in every block of both towers; `up` acts in groups. It is merged into the linear
+/// behind it.
+///
+/// The dropout of the publication between `down` and `up` is left out.
+#[derive(Clone, Copy, Debug)]
+pub struct RepAdapterMethod;
+
+impl Method for RepAdapterMethod {
+    fn name(&self) -> &'static str {
+        "repadapter"
+    }
+
+    fn about(&self) -> &'static str {
+        "linear adapters in front of attention and MLP of both towers, merged; CLIP's own contrastive loss"
+    }
+
+    fn source(&self) -> &'static str {
+        "Luo et al., 2023, arXiv 2302.08106"
+    }
+
+    fn settings(&self) -> &'static str {
+        r#"
+            tune = "adapters"
+            loss.kind = "info-nce"
+            ema = "none"
+        "#
+    }
+
+    fn groups(&self) -> &'static [&'static str] {
+        &["repadapter"]
+    }
+
+    fn tunes(&self) -> &'static [Tune] {
+        &[Tune::Adapters]
+    }
+
+    fn output(&self) -> Output {
+        Output::Mergeable
+    }
+
+    fn stem(&self) -> &'static str {
+        STEM
+    }
+
+    fn train(&self, start: Start) -> Result<Outcome, TrainError> {
+        let (settings, seed) = (start.settings().repadapter, start.settings().seed);
+        let base = start.base().in_precision(start.settings().precision);
+        let clip = with_adapters(base, &settings, seed).map_err(|error| TrainError::Adapter(Box::new(error)))?;
+        start.run(clip, Box::new(Modules { stem: STEM }))
+    }
+
+    /// Merges the adapters, scaled by α: `W·(I + α·s·U·D)` and `b + α·s·W·(U·d + u)`.
+    fn open(
+        &self,
+        run: &RunFiles,
+        base: &Checkpoint,
+        alphas: &Alphas,
+        device: &Device,
+    ) -> Result<TunedModel, FineTunedError> {
+        alphas.check_fits(&base.config)?;
+        let (train, depth) = (run.train(), Depth::from(&base.config));
+        let clip = with_adapters(Clip::from_state(&base.config, &base.state, device)?, &train.repadapter, train.seed)?;
+        let clip = read_parameters(clip, is_of_module, &run.evaluated(STEM))?;
+        let state = merged(clip, &base.state, |place| depth.alpha(alphas, place));
+        Ok(TunedModel::Merged(Box::new(Checkpoint { state, ..base.clone() })))
+    }
+}
+
+/// The adapter of a sublayer's input.
+#[derive(Module, Debug)]
+pub struct RepAdapter {
+    /// `[rank, width]`
+    pub down: Param<Tensor<2>>,
+    /// `[rank]`
+    pub down_bias: Param<Tensor<1>>,
+    /// Of each group: `[groups, width / groups, rank / groups]`; zero at the start
+    pub up: Param<Tensor<3>>,
+    /// `[width]`
+    pub up_bias: Param<Tensor<1>>,
+    /// Factor s.
+    #[module(skip)]
+    pub scale: f64,
+}
+
+impl RepAdapter {
+    /// `up` as one matrix `[width, rank]`, of which a group fills a block.
+    fn up(&self) -> Tensor<2> {
+        let [groups, outputs, inputs] = self.up.dims();
+        let up = self.up.val();
+        let rows = (0..groups).map(|group| {
+            let own = up.clone().narrow(0, group, 1).reshape([outputs, inputs]);
+            let zeros = |columns: usize| Tensor::zeros([outputs, columns], (&own.device(), own.dtype()));
+            match (group, groups - 1 - group) {
+                (0, 0) => own,
+                (0, after) => Tensor::cat(vec![own.clone(), zeros(after * inputs)], 1),
+                (before, 0) => Tensor::cat(vec![zeros(before * inputs), own.clone()], 1),
+                (before, after) => Tensor::cat(vec![zeros(before * inputs), own.clone(), zeros(after * inputs)], 1),
+            }
+        });
+        Tensor::cat(rows.collect(), 0)
+    }
+
+    /// `x + s·up(down(x))`
+    ///
+    /// # Shapes
+    /// `[rows, width]` → `[rows, width]`
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let dtype = x.dtype();
+        let [down, up] = [self.down.val(), self.up()].map(|weight| weight.cast(dtype).transpose());
+        let [down_bias, up_bias] = [&self.down_bias, &self.up_bias].map(|bias| bias.val().cast(dtype).unsqueeze());
+        let moved = (x.clone().matmul(down) + down_bias).matmul(up) + up_bias;
+        x + moved.mul_scalar(self.scale)
+    }
+
+    /// What the adapter, scaled by α as well, adds to the weight `[out, width]` and the bias `[out]` of the linear behind it.
+    ///
+    /// # Shapes
+    /// * `weight`: `[out, width]`
+    pub fn folded(&self, weight: Tensor<2>, alpha: f64) -> (Tensor<2>, Tensor<1>) {
+        let (up, factor) = (self.up(), alpha * self.scale);
+        let moved = weight.clone().matmul(up.clone()).matmul(self.down.val()).mul_scalar(factor);
+        let shift = up.matmul(self.down_bias.val().unsqueeze_dim(1)) + self.up_bias.val().unsqueeze_dim(1);
+        (moved, weight.matmul(shift).mul_scalar(factor).squeeze_dim(1))
+    }
+}
+
+impl Adapter for RepAdapter {
+    fn before(&self, input: Tensor<2>, _at: At<'_>) -> Tensor<2> {
+        self.forward(input)
+    }
+}
+
+/// Freezes a model and adds adapters that do not change it yet: `down` is Xavier uniform, the rest is zero.
+fn with_adapters(clip: Clip, settings: &RepAdapterSettings, seed: u64) -> Result<Clip<RepAdapter>, AdapterError> {
+    let RepAdapterSettings { rank, groups, scale } = *settings;
+    let (config, device) = (clip.config.clone(), Encoder::device(&clip));
+    for size in [rank, config.vision.width, config.text.width] {
+        if size % groups != 0 {
+            let expected = format!("a divisor of {size}: of repadapter.rank = {rank} and of the towers' widths");
+            return Err(AdapterError::Setting { key: "repadapter.groups", found: groups.to_string(), expected });
+        }
+    }
+    Ok(clip.no_grad().map_adapters(|place, _| {
+        let (width, _) = widths(&config, place.tower);
+        let bound = (6.0 / (width + rank) as f32).sqrt();
+        RepAdapter {
+            down: uniform(&format!("repadapter {place}"), seed, [rank, width], bound, &device),
+            down_bias: Param::from_tensor(Tensor::zeros([rank], &device)),
+            up: Param::from_tensor(Tensor::zeros([groups, width / groups, rank / groups], &device)),
+            up_bias: Param::from_tensor(Tensor::zeros([width], &device)),
+            scale,
+        }
+    }))
+}
+
+fn merged(clip: Clip<RepAdapter>, base: &StateDict, alpha: impl Fn(Place) -> Alpha) -> StateDict {
+    let device = Encoder::device(&clip);
+    let mut state = base.clone();
+    let _plain = clip.map_adapters(|place, adapter| {
+        let [weight, bias] = match place.site {
+            Site::Attn => ["attn.in_proj_weight", "attn.in_proj_bias"],
+            Site::Mlp => ["mlp.c_fc.weight", "mlp.c_fc.bias"],
+        }
+        .map(|name| format!("{}{name}", block(place)));
+        let alpha = alpha(place);
+        // The model was built from these tensors.
+        let linear = base.get(&weight).filter(|_| alpha != Alpha::ZERO);
+        if let Some(&[outputs, width]) = linear.map(|linear| linear.shape()) {
+            let values = linear.map(|linear| linear.to_f32()).unwrap_or_default();
+            let values = Tensor::<1>::from_floats(values.as_slice(), &device).reshape([outputs, width]);
+            let (moved, shift) = adapter.folded(values, alpha.get());
+            add(&mut state, weight, 0, &moved.into_data());
+            add(&mut state, bias, 0, &shift.into_data());
+        }
+        NoAdapter {}
+    });
+    state
+}
