@@ -127,7 +127,8 @@ fn an_edited_record_is_checked_as_settings_are() {
     let run = copy(&folder);
     let record = std::fs::read_to_string(run.join("config.toml")).unwrap();
     let edit = |own: &str, edited: &str| {
-        let lines = record.lines().map(|line| if line.starts_with(own) { edited } else { line });
+        let first = record.lines().position(|line| line.starts_with(own));
+        let lines = record.lines().enumerate().map(|(at, line)| if Some(at) == first { edited } else { line });
         std::fs::write(run.join("config.toml"), lines.collect::<Vec<_>>().join("\n")).unwrap();
     };
     let resume = || radapter("train --resume").with("--out", &run);
@@ -135,9 +136,9 @@ fn an_edited_record_is_checked_as_settings_are() {
     resume().fail(1, &["lr = -1.0", "config.toml", "above 0"]);
     edit("lr = ", "lr = 5e-4\nlearning = 1");
     resume().fail(1, &["unknown setting `learning`", "config.toml"]);
-    edit("method = ", "method = \"lora\"");
+    edit("method = ", "method = \"prompt\"");
     let merge = radapter("merge").with("--run", &run).with("--out", folder.join("merged"));
-    merge.fail(1, &["method = \"lora\"", "config.toml", "r-adapter"]);
+    merge.fail(1, &["method = \"prompt\"", "config.toml", "r-adapter"]);
     edit("task = ", "task = \"detection\"");
     resume().fail(1, &["a task unknown to this version: detection"]);
 }

@@ -99,10 +99,10 @@ fn recipes_methods_and_tasks_that_are_unknown() {
     let folder = Folder::new();
     let error = "recipe = \"paper-coco\" in --set is refused: the recipes of classification are auto, paper-imagenet";
     training(&folder, "run", "--set recipe=paper-coco").fail(2, &[error]);
-    let error = "method = \"lora\" in --method is refused: expected one of r-adapter, full, flyp, ovseg";
-    training(&folder, "run", "--method lora").fail(2, &[error]);
-    let error = "method = \"lora\" in --set is refused";
-    training(&folder, "run", "--set method=lora").fail(2, &[error]);
+    let error = "method = \"prompt\" in --method is refused: expected one of adaptformer, ";
+    training(&folder, "run", "--method prompt").fail(2, &[error]);
+    let error = "method = \"lra\" in --set is refused: did you mean lora?";
+    training(&folder, "run", "--set method=lra").fail(2, &[error]);
     radapter("train detection --out run --model embedded").fail(2, &["unrecognized subcommand 'detection'"]);
 
     // The method needs classes, and captions have none.
@@ -132,7 +132,7 @@ fn a_value_is_refused_before_the_data_are_read_also_under_one_that_overrides_it(
     for (words, status, error) in [
         ("--set lr=-1 --lr 2", 2, "lr = -1 in --set is refused: expected a number, above 0"),
         ("--set lr=-1 --set lr=2", 2, "lr = -1 in --set is refused"),
-        ("--set method=lora --method full", 2, "method = \"lora\" in --set is refused"),
+        ("--set method=prompt --method full", 2, "method = \"prompt\" in --set is refused"),
         (&format!("--config {} --lr 2", config.display()), 1, "lr = -2 in"),
         ("--set best=recall", 2, "best = \"recall\" in --set is refused: the metrics of classification are top1, top5"),
         ("--suite imagenet", 2, "--suite imagenet needs --root DIR"),

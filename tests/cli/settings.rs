@@ -72,7 +72,7 @@ fn the_overview_has_a_line_for_each_setting_under_the_heading_of_its_group() {
 #[test]
 fn settings_are_listed_by_key_and_task() {
     let text = radapter("settings lr loss.margin").succeed().stdout;
-    assert!(text.starts_with("lr = 5e-4\n") && text.contains("\nloss.margin = 0.05\n"), "{text}");
+    assert!(text.starts_with("lr = 5e-4\n") && text.contains("\nloss.margin = 0.05 with mpm-nce"), "{text}");
     assert!(!text.contains("batch_size"), "{text}");
     let of = |task: &str| radapter(&format!("settings --json --task {task}")).succeed().json();
     let (retrieval, classification) = (of("retrieval"), of("classification"));

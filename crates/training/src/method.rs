@@ -5,7 +5,7 @@ use std::fmt::{self, Debug};
 use burn::tensor::Device;
 use radapter_adapter::Alphas;
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_settings::{Origin, Settings, SettingsError};
+use radapter_settings::{Origin, Settings, SettingsError, near};
 
 use crate::config::Tune;
 use crate::error::TrainError;
@@ -110,16 +110,14 @@ pub fn named(
     let found = methods.iter().find(|method| method.name() == name);
     found.filter(suits).copied().ok_or_else(|| {
         let names: Vec<&str> = methods.iter().filter(suits).map(|method| method.name()).collect();
-        let why = match found {
-            Some(_) => format!("{name} compares images with a classifier, which this task does not have; "),
-            None => String::new(),
+        let expected = match found {
+            Some(_) => format!(
+                "{name} compares images with a classifier, which this task does not have; expected one of {}",
+                names.join(", ")
+            ),
+            None => near::hint(name, names.into_iter()).trim_start_matches("; ").to_owned(),
         };
-        SettingsError::Value {
-            key: "method".to_owned(),
-            found: format!("\"{name}\""),
-            origin: origin(),
-            expected: format!("{why}expected one of {}", names.join(", ")),
-        }
+        SettingsError::Value { key: "method".to_owned(), found: format!("\"{name}\""), origin: origin(), expected }
     })
 }
 

@@ -146,8 +146,9 @@ fn recipes_of_another_task_and_unknown_methods_are_refused() {
          the recipes of classification are auto, paper-imagenet, paper-16-shot, paper-base-to-novel"
     );
     assert_eq!(
-        refused("method = \"lora\""),
-        "method = \"lora\" in test is refused: expected one of r-adapter, full, flyp, ovseg"
+        refused("method = \"prompt\""),
+        "method = \"prompt\" in test is refused: expected one of adaptformer, carot, clipood, flyp, full, linear-probe, lipsum-ft, lora, \
+         lp-ft, ovseg, r-adapter, repadapter"
     );
     let message = refused("method = \"r-adapter\"\ntune = \"all\"");
     assert!(message.starts_with("tune = all is refused") && message.contains("method"), "{message}");

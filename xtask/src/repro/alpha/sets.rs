@@ -243,7 +243,7 @@ impl Sources<'_> {
         settings.set("split", "train")?;
         settings.set("val_fraction", 0.1)?;
         // One of its five captions in each epoch.
-        settings.set("pairs", "one")?;
+        settings.set("data.pairs", "one")?;
         settings.set("epochs", self.epochs())?;
         settings.set("batch_size", 128)?;
         let options =
