@@ -19,7 +19,7 @@ const STEM: &str = "adaptformer";
 /// AdaptFormer (Chen, Ge, Tong, Wang, Song, Wang and Luo, NeurIPS 2022): `MLP(LN(x)) + s·up(ReLU(down(LN(x))))` in every block of both
 /// towers. The non-linearity keeps it from being merged.
 ///
-/// LN is the block's own; the publication's code gives the bottleneck a norm of its own.
+/// LN is the block's own; the released code feeds the input before any norm, and has a dropout of 0.1, which is left out.
 #[derive(Clone, Copy, Debug)]
 pub struct AdaptFormerMethod;
 
@@ -79,8 +79,14 @@ impl Method for AdaptFormerMethod {
         let clip = Clip::from_state(&base.config, &base.state, device)?;
         let clip = with_bottlenecks(clip, &train.adaptformer, train.seed);
         let clip = read_parameters(clip, is_of_module, &run.evaluated(STEM))?;
+        // In the parameters, which tell cached embeddings of one model from another's.
+        let scaled = |bottleneck: Bottleneck, alpha: f64| Bottleneck {
+            up: bottleneck.up.map(|up| up.mul_scalar(alpha)),
+            up_bias: bottleneck.up_bias.map(|bias| bias.mul_scalar(alpha)),
+            ..bottleneck
+        };
         Ok(TunedModel::Runtime(Box::new(clip.map_adapters(|place, adapter| AdaptFormer {
-            scale: adapter.scale * depth.alpha(alphas, place).get(),
+            bottleneck: adapter.bottleneck.map(|own| scaled(own, depth.alpha(alphas, place).get())),
             ..adapter
         }))))
     }

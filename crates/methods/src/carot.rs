@@ -8,6 +8,8 @@ use crate::weights::WeightTuning;
 /// CaRot: both towers with CLIP's own loss, distillation from the [moving average](teacher) of the model
 /// ([`SelfDistillation`](radapter_training::regularizer::SelfDistillation)), and an image projection that is kept orthogonal. Evaluated is
 /// the trained model, not its average.
+///
+/// The released script also trains the logit scale and adds 0.05·‖P_image·P_textᵀ‖, which are left out.
 pub const CAROT: WeightTuning = WeightTuning {
     name: "carot",
     about: "FLYP with distillation from the moving average and an orthogonal image projection",
@@ -18,6 +20,7 @@ pub const CAROT: WeightTuning = WeightTuning {
         regularizer.kind = "self-distill"
         regularizer.orthogonality = 0.2
         lr = 1e-5
+        final_lr = 0.0
         weight_decay = 0.1
     "#,
     tunes: &[Tune::All],

@@ -1,5 +1,7 @@
 //! CLIPood: the image tower against frozen texts, with a margin by their similarity and a Beta moving average.
 
+use std::sync::{Mutex, PoisonError};
+
 use radapter_training::Averaging;
 use radapter_training::config::Tune;
 
@@ -17,6 +19,7 @@ pub const CLIPOOD: WeightTuning = WeightTuning {
         loss.margin = 0.3
         loss.temperature = "checkpoint"
         lr = 5e-6
+        final_lr = 0.0
         weight_decay = 0.1
         warmup = 0
     "#,
@@ -32,23 +35,23 @@ const BETA: f64 = 0.5;
 /// The mean of the weights after each step t of T, the base being step 0, weighted by the density of Beta(0.5, 0.5) at
 /// `(t + 0.5) / (T + 1)`: the first and the last count most.
 pub fn beta_average(steps: u64) -> Averaging {
-    let weight = |step: u64| {
+    let weight = move |step: u64| {
         let at = (step as f64 + 0.5) / (steps as f64 + 1.0);
         // Without the constant factor, which cancels.
         (at * (1.0 - at)).powf(BETA - 1.0)
     };
-    let sums: Vec<f64> = (0..=steps)
-        .scan(0.0, |sum, step| {
-            *sum += weight(step);
-            Some(*sum)
-        })
-        .collect();
+    // The sum of the weights up to a step. Steps follow each other, so that one is added at a time.
+    let known = Mutex::new((0, weight(0)));
     Averaging::new(move |step| {
-        // A step beyond the run's does not occur; it would count as nothing.
-        let sum = |step: u64| usize::try_from(step).ok().and_then(|step| sums.get(step)).copied();
-        match (step.checked_sub(1).and_then(sum), sum(step)) {
-            (Some(before), Some(after)) => before / after,
-            _ => 1.0,
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.0 + 1 > step {
+            *known = (0, weight(0));
         }
+        while known.0 + 1 < step {
+            *known = (known.0 + 1, known.1 + weight(known.0 + 1));
+        }
+        let before = known.1;
+        *known = (step, before + weight(step));
+        before / known.1
     })
 }

@@ -16,6 +16,7 @@ pub const LIPSUM_FT: WeightTuning = WeightTuning {
         loss.temperature = "checkpoint"
         regularizer.kind = "lipsum"
         lr = 1e-5
+        final_lr = 0.0
         ema = "none"
     "#,
     tunes: &[Tune::All, Tune::Image],

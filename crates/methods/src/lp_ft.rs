@@ -4,8 +4,8 @@ use radapter_training::config::Tune;
 
 use crate::weights::{Classifier, WeightTuning};
 
-/// LP-FT: the classifier alone for half of the steps (`head.share`), then the image tower as well, so that an untrained
-/// classifier does not distort the features.
+/// LP-FT: the classifier alone for half of the steps (`head.share`), then the image tower as well, so that a classifier
+/// that does not fit yet does not distort the features.
 pub const LP_FT: WeightTuning = WeightTuning {
     name: "lp-ft",
     about: "the classifier first, then all weights of the image tower, cross-entropy",

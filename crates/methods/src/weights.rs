@@ -80,7 +80,12 @@ impl Method for WeightTuning {
     }
 
     fn ignores(&self) -> &'static [&'static str] {
-        if self.averaging.is_some() { &["ema"] } else { &[] }
+        match (self.averaging, self.tunes) {
+            (Some(_), _) => &["ema"],
+            // Its embeddings do not change.
+            (None, [Tune::Head]) => &["regularizer.kind", "regularizer.weight", "regularizer.orthogonality"],
+            (None, _) => &[],
+        }
     }
 
     fn tunes(&self) -> &'static [Tune] {
@@ -192,7 +197,8 @@ impl Tuning<NoAdapter> for Weights {
         if self.classifier != Classifier::First {
             return vec![all(steps)];
         }
-        let alone = (settings.head.share * steps as f64).round() as u64;
+        // The last phase has at least a step.
+        let alone = ((settings.head.share * steps as f64).round() as u64).min(steps.saturating_sub(1));
         let schedule = Schedule { lr: settings.head.lr, ..settings.schedule(alone) };
         vec![Phase { steps: alone, schedule }, all(steps - alone)]
     }

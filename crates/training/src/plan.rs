@@ -8,12 +8,12 @@ use radapter_adapter::Alpha;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::Clip;
 use radapter_settings::schema::{self, Overlaid};
-use radapter_settings::{Contradiction, Facts, Origin, Schema, Settings, SettingsError};
+use radapter_settings::{Contradiction, Facts, OrNone, Origin, Schema, Settings, SettingsError};
 use serde::Serialize;
 use toml::Table;
 
 use crate::choice::{self, Auto, HeldOut};
-use crate::config::{Recipe, TrainSettings};
+use crate::config::{LossKind, Recipe, RegularizerKind, TrainSettings};
 use crate::error::TrainError;
 use crate::method::{self, Method, Output};
 use crate::run::options::{RunOptions, TrainOutcome};
@@ -265,8 +265,10 @@ fn without_effect(
         (!keys.is_empty()).then(|| format!("{} {verb} no effect with {with}", keys.join(", ")))
     };
     let kind = train.loss.kind;
+    let decays = |key: &str| key == "weight_decay" && train.spd > 0.0;
     [
         warning(&|key| of_others(key) || method.ignores().contains(&key), format!("the method {}", method.name())),
+        warning(&decays, "spd".to_owned()),
         warning(&|key| kind.unused().contains(&key), format!("loss.kind = \"{}\"", kind.name())),
     ]
     .into_iter()
@@ -302,6 +304,10 @@ fn layers<T: Task>(
     }
     let mut own = Settings::from_toml(method.settings(), method.name())?;
     own.set("method", method.name())?;
+    if own.get("loss.kind").and_then(toml::Value::as_str).is_some_and(|kind| kind != LossKind::MpmNce.name()) {
+        // A recipe's margin is MPM-NCE's.
+        recipe.remove("loss.margin");
+    }
     Ok((method, vec![task, own, recipe]))
 }
 
@@ -331,6 +337,15 @@ fn check_method(method: &dyn Method, train: &TrainSettings) -> Result<(), Settin
     if !method.tunes().contains(&train.tune) {
         let (key, found) = ("tune", format!("{:?}", train.tune).to_lowercase());
         let expected = "the method does not tune it; omit tune, or choose another method";
+        return Err(SettingsError::Conflict { key, found, expected });
+    }
+    if train.regularizer.kind == RegularizerKind::SelfDistill
+        && train.ema == OrNone::None
+        && !method.ignores().contains(&"ema")
+    {
+        let (key, found) = ("regularizer.kind", "\"self-distill\"".to_owned());
+        let expected =
+            "it compares with the moving average, and ema is none; set ema = \"auto\", whose average is then evaluated";
         return Err(SettingsError::Conflict { key, found, expected });
     }
     if train.alpha_rule != choice::NONE && method.output() == Output::RuntimeOnly {

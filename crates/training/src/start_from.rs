@@ -86,6 +86,14 @@ impl StartFiles<'_> {
         trains: impl Fn(&str) -> bool,
     ) -> Result<TrainModel<A>, TrainError> {
         let path = self.path(tuning.stem());
+        if let Self::Other(from) = self
+            && settings.method != ADAPTERS
+            && !differing(from.train(), settings).is_empty()
+        {
+            // The factors of modules are not in their files.
+            let reason = "its modules are of another form".to_owned();
+            return Err(self.misfit(TrainError::Unreadable { path, reason }, settings));
+        }
         let clip = tuning.read(model.clip.clone(), &path).map_err(|error| self.misfit(error, settings))?;
         let mut started = TrainModel { clip, head: model.head.clone() };
         if let Some(head) = &model.head {
@@ -118,19 +126,33 @@ impl StartFiles<'_> {
     }
 }
 
+/// The method whose settings are named `adapter`, and whose file knows its form.
+const ADAPTERS: &str = "r-adapter";
+
+/// Returns the settings of a method's modules in which two runs differ, with both values.
+fn differing(theirs: &TrainSettings, own: &TrainSettings) -> Vec<(String, toml::Value, toml::Value)> {
+    let group = if own.method == ADAPTERS { "adapter" } else { own.method.as_str() };
+    let form = |train: &TrainSettings| match toml::Table::try_from(train).unwrap_or_default().remove(group) {
+        Some(toml::Value::Table(form)) => form,
+        _ => toml::Table::new(),
+    };
+    let (theirs, mut own) = (form(theirs), form(own));
+    // How adapters are dropped does not change their form.
+    let formed = theirs.into_iter().filter(|(key, _)| !key.starts_with("drop"));
+    let both = formed.filter_map(|(key, theirs)| Some((own.remove(&key)?, key, theirs)));
+    both.filter(|(own, _, theirs)| own != theirs)
+        .map(|(own, key, theirs)| (format!("{group}.{key}"), theirs, own))
+        .collect()
+}
+
 impl StartFiles<'_> {
     /// Names the run whose weights do not fit, and the settings in which it differs.
     fn misfit(&self, error: TrainError, settings: &TrainSettings) -> TrainError {
         let Self::Other(from) = self else { return error };
-        let form = |train: &TrainSettings| toml::Table::try_from(&train.adapter).unwrap_or_default();
-        let (theirs, own) = (form(from.train()), form(settings));
-        // How adapters are dropped does not change their form.
-        let formed = theirs.iter().filter(|(key, _)| !key.starts_with("drop"));
-        let differ = formed.filter_map(|(key, value)| match own.get(key) {
-            Some(own) if own != value => Some(format!("; adapter.{key} is {value} in that run and {own} in this one")),
-            _ => None,
-        });
-        let differ: String = differ.collect();
+        let differ: String = differing(from.train(), settings)
+            .into_iter()
+            .map(|(key, theirs, own)| format!("; {key} is {theirs} in that run and {own} in this one"))
+            .collect();
         if differ.is_empty() {
             return error;
         }

@@ -76,8 +76,8 @@ impl Task for Classification {
       --val pets/val --set epochs=5 --set adapter.rank=4 --out runs/pets
   radapter train classification --model clip-b32 --train pets/train \\
       --method full --out runs/full";
-    // α, margin and smoothing of R-Adapter on classification (ECCV 2024).
-    const DEFAULTS: &'static str = "alpha = 0.5\nbest = \"top1\"\nloss.margin = 0.05";
+    // α of R-Adapter on classification (ECCV 2024).
+    const DEFAULTS: &'static str = "alpha = 0.5\nbest = \"top1\"";
     const SMOOTHING: f64 = 0.02;
     const RECIPES: &'static [Recipe] = RECIPES;
     const METRICS: &'static [&'static str] = &METRICS;

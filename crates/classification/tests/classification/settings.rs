@@ -109,11 +109,15 @@ fn full_fine_tuning_has_its_own_defaults() {
         assert_eq!(train.tune, if toml.contains("image") { Tune::Image } else { Tune::All }, "{toml}");
         assert_eq!((train.lr, train.weight_decay, train.ema), (3e-5, 0.1, OrNone::None), "{toml}");
         assert_eq!((train.loss.kind, train.loss.smoothing), (LossKind::CrossEntropy, 0.0), "{toml}");
+        assert_eq!(train.loss.margin, 0.0, "{toml}: the margin is MPM-NCE's");
         assert_eq!(train.alpha.get(), 1.0, "{toml}");
     }
     // A recipe's α applies to adapters.
     let train = train("method = \"full\"\nrecipe = \"paper-imagenet\"");
     assert_eq!((train.alpha.get(), train.lr, train.loss.kind), (1.0, 5e-4, LossKind::CrossEntropy));
+    assert_eq!(train.loss.margin, 0.0);
+    let clipood = self::train("method = \"clipood\"\nrecipe = \"paper-imagenet\"");
+    assert_eq!((clipood.loss.margin, clipood.final_lr), (0.3, 1e-6));
 }
 
 #[test]

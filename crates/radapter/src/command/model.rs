@@ -90,7 +90,9 @@ pub(crate) fn open_run(path: &Path) -> anyhow::Result<FineTunedRun> {
 pub(crate) fn warn_if_unfinished(run: &FineTunedRun) -> anyhow::Result<()> {
     let files = run.files();
     let (rule, unfinished) = (&files.train().alpha_rule, files.unfinished()?);
-    if rule != NONE && files.chosen().is_none() && unfinished.is_none() {
+    // Without validation data the training said that α stays.
+    let is_validated = files.dir().report()?.is_some_and(|report| report.best.is_some());
+    if rule != NONE && files.chosen().is_none() && unfinished.is_none() && is_validated {
         let (run, alpha) = (files.dir().path().display(), run.default_alphas());
         tracing::warn!(
             "alpha of {run} was never chosen by its rule, and is {alpha}; choose it with `radapter sweep --run {run} --select {rule} \

@@ -94,10 +94,10 @@ pub(crate) fn check_writable(path: &Path) -> anyhow::Result<()> {
 }
 
 /// Checks that a file can be written, and that its name ends in `.csv`.
-pub(crate) fn check_csv(path: &Path) -> anyhow::Result<()> {
+pub(crate) fn check_csv(flag: &str, path: &Path) -> anyhow::Result<()> {
     let is_csv = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
     if !is_csv && !is_special(path) {
-        return Err(Usage(format!("{}: expected a file name that ends in .csv", path.display())).into());
+        return Err(Usage(format!("{flag} {}: expected a file name that ends in .csv", path.display())).into());
     }
     check_writable(path)
 }

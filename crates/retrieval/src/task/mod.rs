@@ -53,8 +53,8 @@ impl Task for Retrieval {
       --set recipe=paper-coco --out runs/coco
   radapter train retrieval --model clip-b32 \\
       --captions \"shards/{00000..00331}.tar\" --out runs/shards";
-    // α and margin of R-Adapter on retrieval (ECCV 2024).
-    const DEFAULTS: &'static str = "alpha = 0.8\nbest = \"mean_recall\"\nloss.margin = 0.05";
+    // α of R-Adapter on retrieval (ECCV 2024).
+    const DEFAULTS: &'static str = "alpha = 0.8\nbest = \"mean_recall\"";
     const RECIPES: &'static [Recipe] = RECIPES;
     const METRICS: &'static [&'static str] = &METRICS;
     const SAMPLES: &'static str = "pairs";

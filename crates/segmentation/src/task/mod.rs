@@ -87,8 +87,8 @@ impl Task for Segmentation {
   radapter train segmentation --model clip-b16 --images images/train \\
       --annotations annotations/train --classes classes.txt \\
       --exclude unseen.txt --set recipe=ovseg --out runs/full";
-    // α and margin of R-Adapter on segmentation (ECCV 2024; its schedule is not published).
-    const DEFAULTS: &'static str = "alpha = 0.4\nbest = \"segment_top1\"\nloss.margin = 0.05";
+    // α of R-Adapter on segmentation (ECCV 2024; its schedule is not published).
+    const DEFAULTS: &'static str = "alpha = 0.4\nbest = \"segment_top1\"";
     const RECIPES: &'static [Recipe] = RECIPES;
     const METRICS: &'static [&'static str] = &METRICS;
     const SAMPLES: &'static str = "segments";

@@ -1,6 +1,7 @@
 //! The choice of α at the end of a run, with `alpha = "auto"`.
 
 use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,7 @@ use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::Encoder;
 use radapter_files::Storage;
 
-use super::{ChoiceError, HeldOut, Judged, NONE, Row, Scene, choose, named};
+use super::{HeldOut, Judged, NONE, Row, Scene, choose, named};
 use crate::error::TrainError;
 use crate::finetuned::FineTunedRun;
 use crate::method::Method;
@@ -84,16 +85,23 @@ impl Auto {
         let mut scene = Scene::new(&run, &self.base, &self.device, Scene::usual_grid())
             .with_held_out(&mut held_out)
             .with_interrupt(&self.interrupt);
-        let choice = match choose(rule, &mut scene) {
-            Ok(choice) => choice,
-            Err(ChoiceError::Interrupted) => {
+        let choice = match catch_unwind(AssertUnwindSafe(|| choose(rule, &mut scene))) {
+            Ok(Ok(choice)) => choice,
+            // The run itself is finished, and its model is usable.
+            failed => {
+                let why = match failed {
+                    Ok(Err(error)) => error.to_string(),
+                    _ => "the device failed, perhaps for lack of memory; micro_batch makes the rule's steps smaller"
+                        .to_owned(),
+                };
                 tracing::warn!(
-                    "interrupted before alpha was chosen; `radapter sweep --select {} --save` chooses it",
+                    "alpha stays {}: {why}; `radapter sweep --run {} --select {} --save --out DIR` chooses it",
+                    run.default_alphas(),
+                    self.run.display(),
                     self.rule
                 );
                 return Ok(outcome);
             }
-            Err(error) => return Err(TrainError::Choice(Box::new(error))),
         };
         let values: String = choice.validation.iter().map(|(name, value)| format!("; {name} {value:.3}")).collect();
         tracing::info!("alpha = {} by the rule {} ({}){values}", choice.alphas, choice.rule, choice.measure);

@@ -21,12 +21,6 @@ impl TrainSettings {
             "epochs and steps both set the run's length; leave one out",
         )?;
         conflict(
-            self.spd > 0.0 && self.weight_decay > 0.0,
-            "spd",
-            self.spd.to_string(),
-            "it replaces weight decay; set weight_decay to 0",
-        )?;
-        conflict(
             self.micro_batch.value().is_some() && !self.adapter_draws_fit_parts(),
             "adapter.drop_mode",
             "\"sample\"".to_owned(),
@@ -37,12 +31,6 @@ impl TrainSettings {
             "regularizer.kind",
             "\"self-distill\"".to_owned(),
             "it compares images with texts, which cross-entropy does not use; choose mpm-nce or info-nce as loss.kind, or lipsum",
-        )?;
-        conflict(
-            self.regularizer.kind == RegularizerKind::SelfDistill && self.ema == OrNone::None,
-            "regularizer.kind",
-            "\"self-distill\"".to_owned(),
-            "it compares with the moving average, and ema is none; leave ema at \"auto\"",
         )
     }
 

@@ -43,8 +43,8 @@ settings! {
         pub final_lr: f64 = Spec::toml("1e-6").at_least(0.0),
         /// Decoupled weight decay of AdamW; one-dimensional parameters are not decayed.
         pub weight_decay: f64 = Spec::toml("0.0").at_least(0.0),
-        /// Selective projection decay λ (AdamSPD), instead of weight decay: pulls a parameter back to its start in steps that the gradient
-        /// would undo; 0 is AdamW.
+        /// Selective projection decay λ (AdamSPD), instead of weight decay: pulls a tensor back toward its start in steps whose gradient
+        /// points there; 0 is AdamW.
         pub spd: f64 = Spec::toml("0.0").at_least(0.0),
         /// Decay rates β of AdamW's moments.
         pub betas: [f64; 2] = Spec::toml("[0.9, 0.999]").below_one(),
@@ -117,7 +117,7 @@ settings! {
     pub struct LossSettings {
         /// Loss function: MPM-NCE, CLIP's InfoNCE, or cross-entropy over a classifier.
         pub kind: LossKind = Spec::toml("\"mpm-nce\""),
-        /// Margin: δ of MPM-NCE; of cross-entropy the λ of CLIPood, by which similar classes are kept apart less.
+        /// Margin: δ of MPM-NCE; with cross-entropy the λ of CLIPood, a margin that is larger for dissimilar classes.
         pub margin: f64 = Spec::rule("0.05 with mpm-nce, else 0", |table, _| match schema::get(table, "loss.kind") {
             Some(toml::Value::String(kind)) if kind == "mpm-nce" => 0.05.into(),
             _ => 0.0.into(),
@@ -153,7 +153,7 @@ settings! {
     #[derive(Copy)]
     pub struct HeadSettings {
         /// Share of the steps; the rest trains everything.
-        pub share: f64 = Spec::toml("0.5").from_to(0.0, 1.0),
+        pub share: f64 = Spec::toml("0.5").below_one(),
         /// Base learning rate of the classifier there.
         pub lr: f64 = Spec::toml("1e-3").above(0.0),
     }

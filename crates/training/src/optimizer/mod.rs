@@ -191,18 +191,31 @@ struct Anchor<'a> {
 impl Anchor<'_> {
     /// Returns 1 where the step is pulled back, else 0, of shape `[1]`.
     fn pulled(&self, gradient: &Tensor<1>) -> Tensor<1> {
-        let product = (gradient.clone() * (self.before.clone() - self.start.clone())).sum();
+        let product = total(gradient.clone() * (self.before.clone() - self.start.clone()));
         product.greater_scalar(0.0).float()
     }
 
     fn project(&self, after: Tensor<1>, pulled: Tensor<1>) -> Tensor<1> {
-        let norm = |moved: Tensor<1>| moved.powi_scalar(2).sum().sqrt();
+        let norm = |moved: Tensor<1>| square_sums(moved).sum().sqrt();
         let moved = after.clone() - self.start.clone();
         let (now, then) = (norm(moved.clone()), norm(self.before.clone() - self.start.clone()));
         // At the start itself both norms are 0, and so is the ratio.
         let ratio = ((now.clone() - then) / now.clamp_min(f64::from(f32::MIN_POSITIVE))).clamp(0.0, 1.0);
         after - moved * (ratio * pulled).mul_scalar(self.weight)
     }
+}
+
+/// The sum of a tensor by rows of a fixed length: a sum over a large tensor may be split among threads in any order.
+fn total(values: Tensor<1>) -> Tensor<1> {
+    const ROW: usize = 1024;
+    let [count] = values.dims();
+    let whole = count - count % ROW;
+    let rest = values.clone().narrow(0, whole, count - whole).sum();
+    if whole == 0 {
+        return rest;
+    }
+    let rows = values.narrow(0, 0, whole).reshape([whole / ROW, ROW]);
+    rows.sum_dim(1).reshape([whole / ROW]).sum() + rest
 }
 
 #[cfg(test)]

@@ -33,6 +33,9 @@ pub trait Regularizer: Debug + Send + Sync {
     fn penalty(&self, image: &Tensor<2>, text: Option<&Tensor<2>>, teacher: &TeacherEmbeddings) -> Option<Tensor<1>>;
 }
 
+/// Keeps the derivative of the root finite where a projection is exactly orthonormal.
+const TINY: f64 = 1e-12;
+
 /// Computes `‖PᵀP − I‖`, the Frobenius norm, of the image projection (Oh et al., NeurIPS 2024, arXiv 2311.01723).
 ///
 /// # Shapes
@@ -41,7 +44,7 @@ pub trait Regularizer: Debug + Send + Sync {
 pub fn orthogonality(projection: Tensor<2>) -> Tensor<1> {
     let [_, columns] = projection.dims();
     let identity = Tensor::<2>::eye(columns, &projection.device()).cast(projection.dtype());
-    (projection.clone().transpose().matmul(projection) - identity).powi_scalar(2).sum().sqrt()
+    (projection.clone().transpose().matmul(projection) - identity).powi_scalar(2).sum().add_scalar(TINY).sqrt()
 }
 
 /// Returns the regularizer that the settings ask for.

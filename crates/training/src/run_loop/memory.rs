@@ -54,8 +54,8 @@ impl Needs {
             (blocks, true) => blocks * width + block,
         };
         let pixels = FLOAT * 3 * (vision.image_size as u64).pow(2);
-        // Value, gradient, two moments; and the average. The values of trained CLIP weights are counted as weights.
-        let copies = 3 + u64::from(config.ema.value().is_some()) + u64::from(!every);
+        // Value, gradient, two moments; the average, and the start for selective projection decay. The values of trained CLIP weights are counted as weights.
+        let copies = 3 + u64::from(config.ema.value().is_some()) + u64::from(!every) + u64::from(config.spd > 0.0);
         let count: usize = trained.values().map(|flat| flat.shape.iter().product::<usize>()).sum();
         Self {
             fixed: Self::weights(model) + FLOAT * copies * count as u64,

@@ -132,7 +132,6 @@ fn values_out_of_range_are_refused_by_key() {
         (&["loss.kind=cross-entropy", "regularizer.kind=self-distill"], "compares images with texts"),
         (&["regularizer.kind=self-distill", "ema=none"], "the moving average"),
         (&["regularizer.kind=nearby"], "regularizer.kind = \"nearby\""),
-        (&["spd=0.1", "weight_decay=0.1"], "replaces weight decay"),
         (&["method=flyp", "tune=image"], "the method does not tune it"),
         (&["val_fraction=2"], "expected a number, from 0 to 1"),
         (&["betas=[0.9, 1.0]"], "betas"),

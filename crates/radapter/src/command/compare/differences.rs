@@ -24,9 +24,12 @@ pub(super) fn differences(results: &Results) -> anyhow::Result<Vec<Difference>> 
         .into_iter()
         .map(|method| {
             let rows: Vec<&Row> = results.of(method).collect();
-            Ok((method, measured(&rows)?.map(|rows| Method::new(&rows, &results.id))))
+            Ok((method, measured(&rows)?))
         })
-        .collect::<anyhow::Result<_>>()?;
+        .collect::<anyhow::Result<Vec<_>>>()?
+        .into_par_iter()
+        .map(|(method, rows)| (method, rows.and_then(|rows| Method::new(&rows, &results.id))))
+        .collect();
     for against in [ZERO_SHOT, results.full_fine_tuning] {
         let Some((against, Some(base))) = methods.iter().find(|(method, _)| *method == against) else { continue };
         let others = methods.iter().filter(|(method, _)| method != against && *method != ZERO_SHOT);
@@ -71,7 +74,8 @@ struct Method {
 }
 
 impl Method {
-    fn new(rows: &[PerImage], id: &str) -> Self {
+    /// `None` without images in distribution.
+    fn new(rows: &[PerImage], id: &str) -> Option<Self> {
         let images = rows.first().map(names).unwrap_or_default();
         let of = |set: &str| {
             let parts: Vec<Resampled> =
@@ -85,13 +89,13 @@ impl Method {
                 images.keys().filter(|set| is_id(set) == wanted).filter_map(|set| of(set)).collect();
             Resampled::mean(&parts)
         };
-        let (id, ood) = (mean(true).unwrap_or_default(), mean(false));
-        Self { images, id, ood }
+        let (id, ood) = (mean(true)?, mean(false));
+        Some(Self { images, id, ood })
     }
 }
 
 /// A figure on the images, and on each of their resamples.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Resampled {
     value: f64,
     samples: Vec<f64>,
@@ -154,13 +158,14 @@ mod tests {
         // Half of 400 answers are right: mean 0.5, standard error 0.025; of the others none is.
         let half: Vec<f64> = (0..400).map(|index| f64::from(index % 2)).collect();
         let none = vec![0.0; 400];
-        let method = |values: &[f64]| Method::new(&[row(&[("near", values)])], "near");
+        let method = |values: &[f64]| Method::new(&[row(&[("near", values)])], "near").unwrap();
         let Estimate { value, low, high } = method(&half).id.minus(&method(&none).id);
         assert_eq!(value, 0.5);
         assert!((low - 0.451).abs() < 0.006 && (high - 0.549).abs() < 0.006, "{low} {high}");
         // Over four independent sets the error halves.
         let four = |values: &[f64]| {
             Method::new(&[row(&[("near", values), ("a", values), ("b", values), ("c", values), ("d", values)])], "near")
+                .unwrap()
         };
         let four = four(&half).ood.unwrap().minus(&four(&none).ood.unwrap());
         assert!((four.high - four.low - 0.049).abs() < 0.006, "{four:?}");
@@ -169,7 +174,7 @@ mod tests {
     #[test]
     fn models_are_compared_on_the_same_images() {
         let (one, other) = ([1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.0, 0.0]);
-        let method = |far: &[f64]| Method::new(&[row(&[("near", &one), ("far", far)])], "near");
+        let method = |far: &[f64]| Method::new(&[row(&[("near", &one), ("far", far)])], "near").unwrap();
         let (a, b) = (method(&one), method(&other));
         let id = a.id.minus(&b.id);
         assert_eq!((id.value, id.low, id.high), (0.0, 0.0, 0.0), "the answers are the same");
@@ -178,7 +183,7 @@ mod tests {
         assert!(ood.low >= 0.0, "no image is worse: {ood:?}");
         assert_ne!(a.images, method(&other[..3]).images);
         // Two seeds count as their mean.
-        let two = Method::new(&[row(&[("near", &one)]), row(&[("near", &other)])], "near");
+        let two = Method::new(&[row(&[("near", &one)]), row(&[("near", &other)])], "near").unwrap();
         assert_eq!(two.id.value, 0.375);
     }
 }

@@ -161,7 +161,7 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
     let form = args.predictions.as_deref().map(Form::of).transpose()?;
     args.predictions.as_deref().map(output::check_writable).transpose()?;
     if let Some(path) = &args.confusion {
-        output::check_csv(path)?;
+        output::check_csv("--confusion", path)?;
         if args.predictions.as_ref() == Some(path) {
             return Err(Usage("--predictions and --confusion name the same file".to_owned()).into());
         }

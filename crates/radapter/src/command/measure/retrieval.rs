@@ -125,7 +125,7 @@ impl Source {
 }
 
 fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
-    args.per_image.as_deref().map(output::check_csv).transpose()?;
+    args.per_image.as_deref().map(|path| output::check_csv("--per-image", path)).transpose()?;
     let evaluation = match (&args.embeddings, &args.model) {
         (Some(file), _) => {
             let embedded = Embedded::read(file)?;

@@ -314,7 +314,7 @@ fn pixels_csv(images: &[(String, Vec<ClassPixels>)]) -> anyhow::Result<Vec<u8>> 
 }
 
 fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
-    args.per_image.as_deref().map(output::check_csv).transpose()?;
+    args.per_image.as_deref().map(|path| output::check_csv("--per-image", path)).transpose()?;
     let AnnotatedArgs { images, label_maps } = &args.annotated;
     let scene = Scene::open(
         images.as_deref(),
