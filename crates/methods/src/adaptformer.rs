@@ -9,10 +9,9 @@ use radapter_clip::model::{Adapter, At, Clip, Encoder, Site};
 use radapter_training::config::{AdaptFormerSettings, Tune};
 use radapter_training::finetuned::{FineTunedError, RunFiles, TunedModel};
 use radapter_training::method::Output;
-use radapter_training::state::read_parameters;
 use radapter_training::{Method, Outcome, Start, TrainError};
 
-use crate::modules::{Modules, is_of_module, uniform, widths};
+use crate::modules::{Modules, SETTINGS, opened, uniform, widths};
 
 const STEM: &str = "adaptformer";
 
@@ -37,11 +36,7 @@ impl Method for AdaptFormerMethod {
     }
 
     fn settings(&self) -> &'static str {
-        r#"
-            tune = "adapters"
-            loss.kind = "info-nce"
-            ema = "none"
-        "#
+        SETTINGS
     }
 
     fn groups(&self) -> &'static [&'static str] {
@@ -75,10 +70,9 @@ impl Method for AdaptFormerMethod {
         device: &Device,
     ) -> Result<TunedModel, FineTunedError> {
         alphas.check_fits(&base.config)?;
-        let (train, depth) = (run.train(), Depth::from(&base.config));
-        let clip = Clip::from_state(&base.config, &base.state, device)?;
-        let clip = with_bottlenecks(clip, &train.adaptformer, train.seed);
-        let clip = read_parameters(clip, is_of_module, &run.evaluated(STEM))?;
+        let depth = Depth::from(&base.config);
+        let clip =
+            opened(run, base, STEM, device, |clip, train| Ok(with_bottlenecks(clip, &train.adaptformer, train.seed)))?;
         // In the parameters, which tell cached embeddings of one model from another's.
         let scaled = |bottleneck: Bottleneck, alpha: f64| Bottleneck {
             up: bottleneck.up.map(|up| up.mul_scalar(alpha)),

@@ -9,10 +9,9 @@ use radapter_clip::state_dict::StateDict;
 use radapter_training::config::{LoraSettings, LoraTargets, Tune};
 use radapter_training::finetuned::{FineTunedError, RunFiles, TunedModel};
 use radapter_training::method::Output;
-use radapter_training::state::read_parameters;
 use radapter_training::{Method, Outcome, Start, TrainError};
 
-use crate::modules::{Modules, add, block, is_of_module, uniform, widths};
+use crate::modules::{Modules, SETTINGS, add, block, opened, uniform, widths};
 
 const STEM: &str = "lora";
 
@@ -35,11 +34,7 @@ impl Method for LoraMethod {
     }
 
     fn settings(&self) -> &'static str {
-        r#"
-            tune = "adapters"
-            loss.kind = "info-nce"
-            ema = "none"
-        "#
+        SETTINGS
     }
 
     fn groups(&self) -> &'static [&'static str] {
@@ -74,12 +69,9 @@ impl Method for LoraMethod {
         device: &Device,
     ) -> Result<TunedModel, FineTunedError> {
         alphas.check_fits(&base.config)?;
-        let train = run.train();
-        let clip = Clip::from_state(&base.config, &base.state, device)?;
-        let clip = with_updates(clip, &train.lora, train.seed)?;
-        let clip = read_parameters(clip, is_of_module, &run.evaluated(STEM))?;
+        let clip = opened(run, base, STEM, device, |clip, train| with_updates(clip, &train.lora, train.seed))?;
         let depth = Depth::from(&base.config);
-        let state = merged(clip, &base.state, &train.lora, |place| depth.alpha(alphas, place));
+        let state = merged(clip, &base.state, |place| depth.alpha(alphas, place));
         Ok(TunedModel::Merged(Box::new(Checkpoint { state, ..base.clone() })))
     }
 }
@@ -172,10 +164,10 @@ fn with_updates(clip: Clip, settings: &LoraSettings, seed: u64) -> Result<Clip<L
 }
 
 /// Adds the updates to the tensors that they change.
-fn merged(clip: Clip<Lora>, base: &StateDict, settings: &LoraSettings, alpha: impl Fn(Place) -> Alpha) -> StateDict {
+fn merged(clip: Clip<Lora>, base: &StateDict, alpha: impl Fn(Place) -> Alpha) -> StateDict {
     let mut state = base.clone();
     let _plain = clip.map_adapters(|place, lora| {
-        let factor = alpha(place).get() * settings.alpha / settings.rank as f64;
+        let factor = alpha(place).get() * lora.scale;
         let Lora { q, k, v, out, fc, proj, .. } = lora;
         // With the part of the tensor that each changes.
         let of_tensors = [

@@ -6,10 +6,13 @@ use std::path::Path;
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 use radapter_adapter::{AdapterError, Alpha};
+use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::config::ClipConfig;
 use radapter_clip::model::{Adapter, Clip, Encoder, Place, Tower};
 use radapter_clip::state_dict::{RawTensor, StateDict};
 use radapter_datasets::seed::{self, Draw as _};
+use radapter_training::config::TrainSettings;
+use radapter_training::finetuned::{FineTunedError, RunFiles};
 use radapter_training::state::{HEAD, read_parameters, write_parameters};
 use radapter_training::{TrainError, Tuning};
 
@@ -40,6 +43,26 @@ impl<A: Adapter + 'static> Tuning<A> for Modules {
     fn read(&self, clip: Clip<A>, path: &Path) -> Result<Clip<A>, TrainError> {
         read_parameters(clip, is_of_module, path)
     }
+}
+
+/// Defaults of methods whose publications have none for CLIP: its own loss.
+pub(crate) const SETTINGS: &str = r#"
+    tune = "adapters"
+    loss.kind = "info-nce"
+    ema = "none"
+"#;
+
+#[expect(clippy::result_large_err, reason = "the error of `Method::open`")]
+/// Opens the modules of a run: those that `attach` adds to the base, with the run's values.
+pub(crate) fn opened<A: Adapter>(
+    run: &RunFiles,
+    base: &Checkpoint,
+    stem: &str,
+    device: &Device,
+    attach: impl FnOnce(Clip, &TrainSettings) -> Result<Clip<A>, AdapterError>,
+) -> Result<Clip<A>, FineTunedError> {
+    let clip = attach(Clip::from_state(&base.config, &base.state, device)?, run.train())?;
+    Ok(read_parameters(clip, is_of_module, &run.evaluated(stem))?)
 }
 
 /// Whether a parameter is a module's: `{tower}.{layer}.{site}.{path within the module}`.

@@ -9,10 +9,9 @@ use radapter_clip::state_dict::StateDict;
 use radapter_training::config::{RepAdapterSettings, Tune};
 use radapter_training::finetuned::{FineTunedError, RunFiles, TunedModel};
 use radapter_training::method::Output;
-use radapter_training::state::read_parameters;
 use radapter_training::{Method, Outcome, Start, TrainError};
 
-use crate::modules::{Modules, add, block, is_of_module, uniform, widths};
+use crate::modules::{Modules, SETTINGS, add, block, opened, uniform, widths};
 
 const STEM: &str = "repadapter";
 
@@ -38,11 +37,7 @@ impl Method for RepAdapterMethod {
     }
 
     fn settings(&self) -> &'static str {
-        r#"
-            tune = "adapters"
-            loss.kind = "info-nce"
-            ema = "none"
-        "#
+        SETTINGS
     }
 
     fn groups(&self) -> &'static [&'static str] {
@@ -77,9 +72,8 @@ impl Method for RepAdapterMethod {
         device: &Device,
     ) -> Result<TunedModel, FineTunedError> {
         alphas.check_fits(&base.config)?;
-        let (train, depth) = (run.train(), Depth::from(&base.config));
-        let clip = with_adapters(Clip::from_state(&base.config, &base.state, device)?, &train.repadapter, train.seed)?;
-        let clip = read_parameters(clip, is_of_module, &run.evaluated(STEM))?;
+        let depth = Depth::from(&base.config);
+        let clip = opened(run, base, STEM, device, |clip, train| with_adapters(clip, &train.repadapter, train.seed))?;
         let state = merged(clip, &base.state, |place| depth.alpha(alphas, place));
         Ok(TunedModel::Merged(Box::new(Checkpoint { state, ..base.clone() })))
     }

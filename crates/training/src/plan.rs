@@ -304,9 +304,14 @@ fn layers<T: Task>(
     }
     let mut own = Settings::from_toml(method.settings(), method.name())?;
     own.set("method", method.name())?;
-    if own.get("loss.kind").and_then(toml::Value::as_str).is_some_and(|kind| kind != LossKind::MpmNce.name()) {
+    let kind = schema::get(own.table(), "loss.kind").and_then(toml::Value::as_str);
+    if kind.is_some_and(|kind| kind != LossKind::MpmNce.name()) {
         // A recipe's margin is MPM-NCE's.
-        recipe.remove("loss.margin");
+        let mut table = recipe.table().clone();
+        if let Some(toml::Value::Table(loss)) = table.get_mut("loss") {
+            loss.remove("margin");
+        }
+        recipe = Settings::from_table(table, "recipe");
     }
     Ok((method, vec![task, own, recipe]))
 }
