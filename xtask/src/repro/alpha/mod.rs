@@ -31,7 +31,10 @@ pub(crate) struct Args {
     /// Folder of runs and rows; finished ones are kept, and rules that a row lacks are added
     #[arg(long, default_value = "target/repro-alpha")]
     out: PathBuf,
-    /// Folder whose `alpha.md` gets the tables; without it they are only printed
+    /// Rows of an earlier study, as `alpha.jsonl` has them: they are not measured again
+    #[arg(long, value_name = "FILE.jsonl")]
+    known: Option<PathBuf>,
+    /// Folder whose `alpha.md` gets the tables, and `alpha.jsonl` the rows; without it the tables are only printed
     #[arg(long)]
     docs: Option<PathBuf>,
     /// `small`: 5 epochs on some of the data and six values of alpha; `full`: 10 epochs on all of them, and eleven values
@@ -74,10 +77,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     let sources = Sources { data: &args.data, weights: &args.weights, out: &args.out, scale: args.scale };
     let sets = sets::open(&sources, &args.sets)?;
+    let known = args.known.as_deref().map(row::read).transpose()?.unwrap_or_default();
     let mut rows = Vec::new();
     for set in &sets {
         for arm in set.arms() {
             let study = Study { args, set: &**set, arm };
+            let earlier: Vec<&Row> = args.seeds.iter().filter_map(|&seed| study.among(&known, seed)).collect();
+            if earlier.len() == args.seeds.len() {
+                rows.extend(earlier.into_iter().cloned());
+                continue;
+            }
             for &seed in &args.seeds {
                 let what = format!("{} {} lr {:.0e} seed {seed}", set.name(), arm.name, arm.lr);
                 set.train(&what, arm, seed, &study.folder(seed))?;
@@ -90,7 +99,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let text = table::write(&rows)?;
     println!("{text}");
     match &args.docs {
-        Some(docs) => page::replace(&docs.join("alpha.md"), "repro alpha", &text),
+        Some(docs) => {
+            row::write(&docs.join("alpha.jsonl"), &rows)?;
+            page::replace(&docs.join("alpha.md"), "repro alpha", &text)
+        }
         None => Ok(()),
     }
 }
@@ -106,6 +118,18 @@ impl Study<'_> {
     fn folder(&self, seed: u64) -> PathBuf {
         let (scale, set, Arm { method, lr, .. }) = (self.args.scale, self.set.name(), self.arm);
         self.args.out.join(format!("{scale:?}/{set}-{method}-lr{lr:e}-seed{seed}").to_lowercase())
+    }
+
+    /// The run's row among finished ones.
+    fn among<'r>(&self, rows: &'r [Row], seed: u64) -> Option<&'r Row> {
+        let Arm { name, lr, .. } = *self.arm;
+        rows.iter().find(|row| {
+            row.set == self.set.name()
+                && row.method == name
+                && row.lr == lr
+                && row.seed == seed
+                && row.rules.contains_key(FIXED)
+        })
     }
 
     fn open(&self, seed: u64) -> anyhow::Result<FineTunedRun> {

@@ -1,7 +1,9 @@
 //! What is known of a run.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use anyhow::Context as _;
 use radapter::adapter::Alphas;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +39,21 @@ pub(super) struct Chosen {
     /// The rule's own measure there, or the run's validation where the rule has none.
     pub(super) value: Option<f64>,
     pub(super) found: Point,
+}
+
+/// Reads rows, one JSON object a line.
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<Row>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let row = |(number, line): (usize, &str)| {
+        serde_json::from_str(line).with_context(|| format!("{}, line {}: not a row", path.display(), number + 1))
+    };
+    text.lines().enumerate().map(row).collect()
+}
+
+/// Writes rows, one JSON object a line.
+pub(super) fn write(path: &Path, rows: &[Row]) -> anyhow::Result<()> {
+    let lines = rows.iter().map(|row| Ok(serde_json::to_string(row)? + "\n")).collect::<anyhow::Result<String>>()?;
+    crate::page::save(path, &lines)
 }
 
 impl Row {
