@@ -142,3 +142,35 @@ fn an_edited_record_is_checked_as_settings_are() {
     edit("task = ", "task = \"detection\"");
     resume().fail(1, &["a task unknown to this version: detection"]);
 }
+
+#[test]
+fn a_run_of_an_earlier_version_has_the_defaults_of_the_settings_that_it_lacks() {
+    let folder = Folder::new();
+    let run = copy(&folder);
+    let config = run.join("config.toml");
+    let mut record: toml::Table = std::fs::read_to_string(&config).unwrap().parse().unwrap();
+    let settings = record["settings"].as_table_mut().unwrap();
+    for key in ["spd", "head", "on_error"] {
+        settings.remove(key).unwrap();
+    }
+    std::fs::write(&config, record.to_string()).unwrap();
+    let warned = |invocation: crate::support::Invocation| {
+        let done = invocation.succeed();
+        let words =
+            "lacks 4 settings, which have their defaults: spd = 0.0, head.share = 0.5, head.lr = 0.001, on_error =";
+        assert!(done.stderr.contains(words), "{}", done.stderr);
+        done
+    };
+    let eval = |run: &std::path::Path| {
+        radapter("eval classification --json").with("--model", run).with("--data", trained().images())
+    };
+    assert_eq!(warned(eval(&run)).json(), eval(&trained().run()).succeed().json());
+    warned(radapter("merge").with("--run", &run).with("--out", folder.join("merged")));
+    warned(radapter("train --resume").with("--out", &run));
+    warned(radapter("train --resume --set spd=0").with("--out", &run));
+    radapter("train --resume --set spd=0.1").with("--out", &run).fail(1, &["cannot change `spd`", "the run has 0.0"]);
+    radapter("inspect").args([&run]).succeed();
+    // Not yet finished, it goes on.
+    std::fs::remove_file(run.join("report.json")).unwrap();
+    warned(radapter("train --resume").with("--out", &run));
+}

@@ -166,13 +166,17 @@ fn refuse_others(data: &Data) {
 fn each_method_keeps_its_best_settings_by_validation_and_a_failure_is_a_row() {
     let data = Data::new();
     // A rate at which the loss is no number ends the run.
-    let words = "--methods full,wise-ft,r-adapter --seeds 0 --grid full:lr=1e-3,1e30 --grid r-adapter:lr=1e30";
+    let words =
+        "--methods full,wise-ft,wise-ft-auto,r-adapter --seeds 0 --grid full:lr=1e-3,1e30 --grid r-adapter:lr=1e30";
     let done = data.compare(words).fail(1, &["failed"]);
     let results = data.results();
     let full = rows(&results, "full");
     assert_eq!(full[0]["settings"], serde_json::json!(["lr=1e-3"]), "{}", done.stderr);
     assert!(full[0]["figures"]["id"].is_number());
-    assert!(rows(&results, "wise-ft")[0]["figures"]["id"].is_number());
+    for method in ["wise-ft", "wise-ft-auto"] {
+        assert!(rows(&results, method)[0]["figures"]["id"].is_number(), "{}", done.stderr);
+    }
+    assert!(rows(&results, "wise-ft-auto")[0]["alpha"].as_str().unwrap().ends_with("by place"));
     let failed = rows(&results, "r-adapter");
     assert!(failed[0]["error"].is_string() && failed[0]["figures"].is_null(), "{}", failed[0]);
     assert!(done.stdout.contains("failed:"), "{}", done.stdout);

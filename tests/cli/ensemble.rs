@@ -197,3 +197,39 @@ fn trained_classifiers_are_mixed_and_the_dtypes_are_those_of_the_base() {
     let eval = radapter("eval classification --json").with("--model", &stock).with("--data", folder.join("images"));
     assert!(eval.succeed().json()["top1"].as_f64().unwrap() > 0.0);
 }
+
+#[test]
+fn classifiers_of_adapter_runs_are_in_their_soup_and_runs_of_other_bases_are_refused() {
+    let folder = Folder::new();
+    let train = |name: &str, more: &str| {
+        training(&folder, name, &format!("{SHORT} {more}")).succeed();
+        folder.join(name)
+    };
+    let head = "--set loss.kind=cross-entropy";
+    let runs = [train("a", &format!("{head} --seed 1")), train("b", &format!("{head} --seed 2"))];
+    let soup = folder.join("soup");
+    radapter("soup").args(&runs).with("--out", &soup).succeed();
+    let rows = |run: &Path| {
+        let average = run.join("head-ema.safetensors");
+        let file = if average.exists() { average } else { run.join("head.safetensors") };
+        tensor(&file, "head").1
+    };
+    for ((one, other), mean) in rows(&runs[0]).iter().zip(rows(&runs[1])).zip(rows(&soup)) {
+        assert!((f32::midpoint(*one, other) - mean).abs() < 1e-6, "{mean} of {one} and {other}");
+    }
+
+    let base = folder.join("base");
+    tiny_checkpoint(1).save(&base, &SaveOptions::new(Format::OpenClip)).unwrap();
+    let of_other = |name: &str, more: &str| {
+        let words = format!("train classification {SHORT} {more}");
+        let command = radapter(&words).with("--model", &base).with("--train", trained().images());
+        command.with("--out", folder.join(name)).succeed();
+        folder.join(name)
+    };
+    let (adapters, full) = (of_other("adapters", ""), of_other("full", "--method full"));
+    for other in [adapters, full] {
+        let soup = radapter("soup").args([trained().run(), other]).with("--out", folder.join("out"));
+        soup.fail(1, &["have different base models"]);
+    }
+    assert!(!folder.join("out").exists());
+}

@@ -37,6 +37,13 @@ fn pages(folder: &Folder) -> Vec<PathBuf> {
     let sets = [set("[id]", TEXTS[0]), set("[[ood]]", NAMES[0]), set("[[ood]]", NAMES[1])].concat();
     let suite = folder.file(&format!("{}.toml", NAMES[2]), sets);
     let sweep = folder.join("sweep");
+    let compared = folder.join("compared");
+    radapter("compare --device cpu --methods linear-probe --seeds 0 --steps 1 --set batch_size=4 --alphas 0,1")
+        .with("--model", &model)
+        .with("--train", folder.join("train"))
+        .with("--suite", &suite)
+        .with("--out", &compared)
+        .succeed();
     radapter("sweep --alpha 0:1:0.5").with("--run", &run).with("--suite", suite).with("--out", &sweep).succeed();
 
     let (index, found) = (folder.join("index"), folder.join("found.html"));
@@ -57,7 +64,14 @@ fn pages(folder: &Folder) -> Vec<PathBuf> {
         .with("--classes", classes)
         .with("--out", &maps)
         .succeed();
-    vec![run.join("report.html"), sweep.join("report.html"), sweep.join("sweep.svg"), found, maps.join("index.html")]
+    vec![
+        compared.join("report.html"),
+        run.join("report.html"),
+        sweep.join("report.html"),
+        sweep.join("sweep.svg"),
+        found,
+        maps.join("index.html"),
+    ]
 }
 
 fn quoted((key, text): (&&str, &str)) -> String {

@@ -319,3 +319,16 @@ fn tar_shards_are_trained_on_resumed_and_evaluated() {
     let rest = eval("--on-error skip").succeed();
     assert!(rest.json()["n_images"].as_u64() < Some(20) && rest.stderr.contains("0.tar"), "{}", rest.stderr);
 }
+
+#[test]
+fn alpha_is_chosen_by_held_out_captions() {
+    let folder = Folder::new();
+    let select = radapter("sweep --json --alpha 0,1 --select all").with("--run", flickr().run());
+    let select = select.with("--unlabelled", flickr().0.join("images")).with("--out", folder.join("out"));
+    let all = select.succeed().json();
+    for (rule, choice) in all.as_array().unwrap().iter().enumerate() {
+        let is_stock = rule == 6;
+        assert_eq!(choice["alpha"].is_null(), is_stock, "{choice}");
+        assert!(is_stock || choice["validation"]["image_to_text_r1"].is_number(), "{choice}");
+    }
+}

@@ -383,3 +383,19 @@ fn bad_annotations_are_skipped_if_asked() {
         assert!(done.stderr.contains(part), "{part}: {}", done.stderr);
     }
 }
+
+#[test]
+fn alpha_is_chosen_by_held_out_segments() {
+    let folder = Folder::new();
+    let select = radapter("sweep --json --alpha 0,1 --select all").with("--run", streets().run());
+    let select = select.with("--unlabelled", streets().0.join("images/val")).with("--out", folder.join("out"));
+    let all = select.succeed().json();
+    for (rule, choice) in all.as_array().unwrap().iter().enumerate() {
+        match rule {
+            // Images without masks have no segments.
+            4 => assert!(choice["reason"].as_str().unwrap().contains("parts of images"), "{choice}"),
+            6 => assert!(choice["reason"].as_str().unwrap().contains("another seed"), "{choice}"),
+            _ => assert!(choice["validation"]["segment_top1"].is_number(), "{choice}"),
+        }
+    }
+}

@@ -178,7 +178,9 @@ fn alpha_is_chosen_after_training_and_by_rules_from_the_run_s_held_out_images() 
             .with("--out", folder.join(out))
     };
     let images = trained().images();
-    let all = select("all", "all").with("--other", &other).with("--unlabelled", images).succeed().json();
+    let all = select("all", "all").with("--other", &other).with("--unlabelled", images).succeed();
+    assert!(all.stderr.contains("the rule one-se: 9 held-out samples are few"), "{}", all.stderr);
+    let all = all.json();
     let names: Vec<&str> = all.as_array().unwrap().iter().map(|choice| choice["rule"].as_str().unwrap()).collect();
     assert_eq!(names, ["one-se", "gain", "id-shift", "tpgm", "unlabelled", "retention", "stock"]);
     for rule in [3, 6] {
@@ -187,6 +189,7 @@ fn alpha_is_chosen_after_training_and_by_rules_from_the_run_s_held_out_images() 
     let weight = all[4]["alpha"].as_f64().unwrap();
     assert!(weight > 0.0 && weight < 1.0, "{all}");
     assert_eq!(folder.names("all"), ["choices.json", "report.html"]);
+    check_curves(&all);
     assert_eq!(chosen(&run), choice, "nothing is recorded without --save");
 
     // The rule without its data is told; alone it is an error.
@@ -194,6 +197,8 @@ fn alpha_is_chosen_after_training_and_by_rules_from_the_run_s_held_out_images() 
     assert!(without[4]["reason"].as_str().unwrap().contains("--unlabelled"), "{without}");
     assert!(without[6]["reason"].as_str().unwrap().contains("another seed"), "{without}");
     select("stock", "alone").fail(1, &["stock", "other runs with the same settings and another seed"]);
+    select("unlabelled", "alone").fail(1, &["the rule unlabelled needs", "--unlabelled"]);
+    assert!(!folder.join("alone").exists());
     select("all", "many").args(["--save"]).fail(2, &["--save needs one rule"]);
     select("one-sd", "typo").fail(2, &["`one-sd` is not a rule", "did you mean one-se?"]);
 
@@ -203,6 +208,61 @@ fn alpha_is_chosen_after_training_and_by_rules_from_the_run_s_held_out_images() 
     assert_eq!((both["sweep"].as_array().unwrap().len(), &both["choices"][0]), (4, &all[6]));
     assert_eq!(chosen(&run), all[6]);
     assert_eq!(merge("by-place")["alpha"], all[6]["alpha"]);
+    // What was measured is kept where the rule fails, and a mistake is told before.
+    let failing = |rule: &str, out: &str| select(rule, out).with("--suite", trained().suite());
+    failing("stock", "failing").fail(1, &["other runs"]);
+    assert_eq!(folder.names("failing"), ["report.html", "sweep.csv", "sweep.json", "sweep.svg"]);
+    failing("one-sd", "typo").fail(2, &["did you mean one-se?"]);
+    failing("one-se,gain", "typo").args(["--save"]).fail(2, &["--save needs one rule"]);
+    assert!(!folder.join("typo").exists());
+    // The curve is saved with the choice.
+    select("one-se", "one-se").args(["--save"]).succeed();
+    assert_eq!(chosen(&run), all[0]);
+    // A choice that is gone is told, and held-out images that are gone as well.
+    std::fs::remove_file(run.join("alpha.json")).unwrap();
+    let eval = radapter("eval classification").with("--model", &run).with("--data", trained().images()).succeed();
+    assert!(eval.stderr.contains("was never chosen by its rule, and is 0.5"), "{}", eval.stderr);
+    let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
+    let images = trained().images().canonicalize().unwrap().display().to_string();
+    std::fs::write(run.join("config.toml"), config.replace(&images, "/nowhere/images")).unwrap();
+    select("gain", "moved").fail(1, &["cannot read the held-out samples of the run again", "/nowhere/images"]);
+}
+
+/// What the rules chose, by the curves that they leave.
+fn check_curves(all: &Value) {
+    let curve = |rule: usize| -> Vec<[f64; 3]> {
+        let points = all[rule]["curve"].as_array().unwrap().iter();
+        points.map(|point| ["alpha", "value", "error"].map(|key| point[key].as_f64().unwrap_or(0.0))).collect()
+    };
+    let best = |points: &[[f64; 3]]| points.iter().map(|point| point[1]).fold(f64::MIN, f64::max);
+    for rule in [0, 1, 2, 5] {
+        let points = curve(rule);
+        assert_eq!(points.iter().map(|point| point[0]).collect::<Vec<_>>(), [0.0, 0.5, 1.0], "{all}");
+        let (best, first) = (best(&points), points[0][1]);
+        let suits = |point: &[f64; 3]| match rule {
+            0 => best - point[1] <= point[2],
+            1 => point[1] - first >= 0.6 * (best - first),
+            _ => point[1] == best,
+        };
+        let chosen = points.iter().find(|point| suits(point)).unwrap();
+        assert_eq!(all[rule]["alpha"], chosen[0], "{}", all[rule]);
+    }
+}
+
+#[test]
+fn a_trained_classifier_has_an_alpha_by_the_rules_too() {
+    let folder = Folder::new();
+    let train = |name: &str, seed: u64| {
+        let settings = format!("{SHORT} --set val_fraction=0.3 --set loss.kind=cross-entropy --seed {seed}");
+        training(&folder, name, &settings).succeed();
+        folder.join(name)
+    };
+    let (run, other) = (train("first", 0), train("second", 1));
+    let select = radapter("sweep --json --alpha 0,1 --select stock,tpgm").with("--run", run).with("--other", other);
+    let chosen = select.with("--out", folder.join("out")).succeed().json();
+    for rule in [0, 1] {
+        assert!(chosen[rule]["alpha"]["outside"].as_f64().unwrap() > 0.0, "{chosen}");
+    }
 }
 
 #[test]

@@ -1,19 +1,16 @@
 //! AdaptFormer: bottlenecks in parallel to the MLPs of a frozen CLIP.
 
 use burn::module::{Module, Param};
+use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
-use burn::tensor::{Device, Tensor};
-use radapter_adapter::{Alphas, Depth};
+use radapter_adapter::{AdapterError, Alpha};
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_clip::model::{Adapter, At, Clip, Encoder, Site};
-use radapter_training::config::{AdaptFormerSettings, Tune};
-use radapter_training::finetuned::{FineTunedError, RunFiles, TunedModel};
+use radapter_clip::model::{Adapter, At, Clip, Encoder, Place, Site};
+use radapter_training::config::{AdaptFormerSettings, TrainSettings};
+use radapter_training::finetuned::TunedModel;
 use radapter_training::method::Output;
-use radapter_training::{Method, Outcome, Start, TrainError};
 
-use crate::modules::{Modules, SETTINGS, opened, uniform, widths};
-
-const STEM: &str = "adaptformer";
+use crate::modules::{Attached, uniform, widths};
 
 /// AdaptFormer (Chen, Ge, Tong, Wang, Song, Wang and Luo, NeurIPS 2022): `MLP(LN(x)) + s·up(ReLU(down(LN(x))))` in every block of both
 /// towers. The non-linearity keeps it from being merged.
@@ -22,67 +19,30 @@ const STEM: &str = "adaptformer";
 #[derive(Clone, Copy, Debug)]
 pub struct AdaptFormerMethod;
 
-impl Method for AdaptFormerMethod {
-    fn name(&self) -> &'static str {
-        "adaptformer"
+impl Attached for AdaptFormerMethod {
+    type Module = AdaptFormer;
+
+    const NAME: &'static str = "adaptformer";
+    const ABOUT: &'static str =
+        "bottlenecks with ReLU in parallel to the MLPs of both towers, not merged; CLIP's own contrastive loss";
+    const SOURCE: &'static str = "Chen et al., NeurIPS 2022, arXiv 2205.13535";
+    const OUTPUT: Output = Output::RuntimeOnly;
+
+    fn attach(clip: Clip, settings: &TrainSettings) -> Result<Clip<AdaptFormer>, AdapterError> {
+        Ok(with_bottlenecks(clip, &settings.adaptformer, settings.seed))
     }
 
-    fn about(&self) -> &'static str {
-        "bottlenecks with ReLU in parallel to the MLPs of both towers, not merged; CLIP's own contrastive loss"
-    }
-
-    fn source(&self) -> &'static str {
-        "Chen et al., NeurIPS 2022, arXiv 2205.13535"
-    }
-
-    fn settings(&self) -> &'static str {
-        SETTINGS
-    }
-
-    fn groups(&self) -> &'static [&'static str] {
-        &["adaptformer"]
-    }
-
-    fn tunes(&self) -> &'static [Tune] {
-        &[Tune::Adapters]
-    }
-
-    fn output(&self) -> Output {
-        Output::RuntimeOnly
-    }
-
-    fn stem(&self) -> &'static str {
-        STEM
-    }
-
-    fn train(&self, start: Start) -> Result<Outcome, TrainError> {
-        let (settings, seed) = (start.settings().adaptformer, start.settings().seed);
-        let base = start.base().in_precision(start.settings().precision);
-        start.run(with_bottlenecks(base, &settings, seed), Box::new(Modules { stem: STEM }))
-    }
-
-    /// Attaches the bottlenecks, scaled by α.
-    fn open(
-        &self,
-        run: &RunFiles,
-        base: &Checkpoint,
-        alphas: &Alphas,
-        device: &Device,
-    ) -> Result<TunedModel, FineTunedError> {
-        alphas.check_fits(&base.config)?;
-        let depth = Depth::from(&base.config);
-        let clip =
-            opened(run, base, STEM, device, |clip, train| Ok(with_bottlenecks(clip, &train.adaptformer, train.seed)))?;
-        // In the parameters, which tell cached embeddings of one model from another's.
+    /// Scales the bottlenecks by α, in the parameters, which tell cached embeddings of one model from another's.
+    fn model(clip: Clip<AdaptFormer>, _base: &Checkpoint, alpha: &dyn Fn(Place) -> Alpha) -> TunedModel {
         let scaled = |bottleneck: Bottleneck, alpha: f64| Bottleneck {
             up: bottleneck.up.map(|up| up.mul_scalar(alpha)),
             up_bias: bottleneck.up_bias.map(|bias| bias.mul_scalar(alpha)),
             ..bottleneck
         };
-        Ok(TunedModel::Runtime(Box::new(clip.map_adapters(|place, adapter| AdaptFormer {
-            bottleneck: adapter.bottleneck.map(|own| scaled(own, depth.alpha(alphas, place).get())),
+        TunedModel::Runtime(Box::new(clip.map_adapters(|place, adapter| AdaptFormer {
+            bottleneck: adapter.bottleneck.map(|own| scaled(own, alpha(place).get())),
             ..adapter
-        }))))
+        })))
     }
 }
 

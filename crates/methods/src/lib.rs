@@ -23,6 +23,7 @@
 //! | [`adaptformer`] | bottlenecks in parallel to the MLPs, not merged |
 //! | [`repadapter`] | linear adapters in front of attention and MLP, merged |
 //! | [`weights`] | what the methods without modules share |
+//! | [`modules`] | what the methods with modules share, except R-Adapter |
 
 pub mod adaptformer;
 pub mod carot;
@@ -33,13 +34,15 @@ pub mod linear_probe;
 pub mod lipsum_ft;
 pub mod lora;
 pub mod lp_ft;
-mod modules;
+pub mod modules;
 pub mod ovseg;
 pub mod r_adapter;
 pub mod repadapter;
 pub mod weights;
 
 use radapter_training::Method;
+
+use crate::modules::ModuleMethod;
 
 /// All methods, R-Adapter first. A run that names none uses the first that supports its `tune` setting.
 pub const METHODS: &[&dyn Method] = &[
@@ -52,7 +55,7 @@ pub const METHODS: &[&dyn Method] = &[
     &clipood::CLIPOOD,
     &lipsum_ft::LIPSUM_FT,
     &carot::CAROT,
-    &lora::LoraMethod,
-    &adaptformer::AdaptFormerMethod,
-    &repadapter::RepAdapterMethod,
+    &ModuleMethod(lora::LoraMethod),
+    &ModuleMethod(adaptformer::AdaptFormerMethod),
+    &ModuleMethod(repadapter::RepAdapterMethod),
 ];

@@ -1,78 +1,38 @@
 //! LoRA: low-rank updates of the linears of a frozen CLIP, merged into them.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor};
-use radapter_adapter::{AdapterError, Alpha, Alphas, Depth};
+use burn::tensor::Tensor;
+use radapter_adapter::{AdapterError, Alpha};
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::{Adapter, At, Clip, Encoder, LinearLayer, NoAdapter, Place, Site, Weights};
 use radapter_clip::state_dict::StateDict;
-use radapter_training::config::{LoraSettings, LoraTargets, Tune};
-use radapter_training::finetuned::{FineTunedError, RunFiles, TunedModel};
+use radapter_training::config::{LoraSettings, LoraTargets, TrainSettings};
+use radapter_training::finetuned::TunedModel;
 use radapter_training::method::Output;
-use radapter_training::{Method, Outcome, Start, TrainError};
 
-use crate::modules::{Modules, SETTINGS, add, block, opened, uniform, widths};
-
-const STEM: &str = "lora";
+use crate::modules::{Attached, add, block, merged_model, uniform, widths};
 
 /// LoRA (Hu, Shen, Wallis, Allen-Zhu, Li, Wang, Wang and Chen, ICLR 2022): `W + (a/r)·B·A` in the attention's projections, and by option in the
 /// MLP's, of both towers.
 #[derive(Clone, Copy, Debug)]
 pub struct LoraMethod;
 
-impl Method for LoraMethod {
-    fn name(&self) -> &'static str {
-        "lora"
-    }
+impl Attached for LoraMethod {
+    type Module = Lora;
 
-    fn about(&self) -> &'static str {
-        "low-rank updates of the attention's projections in both towers, merged; CLIP's own contrastive loss"
-    }
+    const NAME: &'static str = "lora";
+    const ABOUT: &'static str =
+        "low-rank updates of the attention's projections in both towers, merged; CLIP's own contrastive loss";
+    const SOURCE: &'static str = "Hu et al., ICLR 2022, arXiv 2106.09685";
+    const OUTPUT: Output = Output::Mergeable;
 
-    fn source(&self) -> &'static str {
-        "Hu et al., ICLR 2022, arXiv 2106.09685"
-    }
-
-    fn settings(&self) -> &'static str {
-        SETTINGS
-    }
-
-    fn groups(&self) -> &'static [&'static str] {
-        &["lora"]
-    }
-
-    fn tunes(&self) -> &'static [Tune] {
-        &[Tune::Adapters]
-    }
-
-    fn output(&self) -> Output {
-        Output::Mergeable
-    }
-
-    fn stem(&self) -> &'static str {
-        STEM
-    }
-
-    fn train(&self, start: Start) -> Result<Outcome, TrainError> {
-        let (settings, seed) = (start.settings().lora, start.settings().seed);
-        let base = start.base().in_precision(start.settings().precision);
-        let clip = with_updates(base, &settings, seed).map_err(|error| TrainError::Adapter(Box::new(error)))?;
-        start.run(clip, Box::new(Modules { stem: STEM }))
+    fn attach(clip: Clip, settings: &TrainSettings) -> Result<Clip<Lora>, AdapterError> {
+        with_updates(clip, &settings.lora, settings.seed)
     }
 
     /// Merges the updates, scaled by α: `W + α·(a/r)·B·A`.
-    fn open(
-        &self,
-        run: &RunFiles,
-        base: &Checkpoint,
-        alphas: &Alphas,
-        device: &Device,
-    ) -> Result<TunedModel, FineTunedError> {
-        alphas.check_fits(&base.config)?;
-        let clip = opened(run, base, STEM, device, |clip, train| with_updates(clip, &train.lora, train.seed))?;
-        let depth = Depth::from(&base.config);
-        let state = merged(clip, &base.state, |place| depth.alpha(alphas, place));
-        Ok(TunedModel::Merged(Box::new(Checkpoint { state, ..base.clone() })))
+    fn model(clip: Clip<Lora>, base: &Checkpoint, alpha: &dyn Fn(Place) -> Alpha) -> TunedModel {
+        merged_model(base, merged(clip, &base.state, alpha))
     }
 }
 
@@ -164,7 +124,7 @@ fn with_updates(clip: Clip, settings: &LoraSettings, seed: u64) -> Result<Clip<L
 }
 
 /// Adds the updates to the tensors that they change.
-fn merged(clip: Clip<Lora>, base: &StateDict, alpha: impl Fn(Place) -> Alpha) -> StateDict {
+fn merged(clip: Clip<Lora>, base: &StateDict, alpha: &dyn Fn(Place) -> Alpha) -> StateDict {
     let mut state = base.clone();
     let _plain = clip.map_adapters(|place, lora| {
         let factor = alpha(place).get() * lora.scale;

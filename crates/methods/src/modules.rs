@@ -1,26 +1,115 @@
-//! What the methods share that attach modules to a frozen CLIP and train nothing else.
+//! Methods that attach modules to a frozen CLIP and train nothing else. Each is a declaration; what they share is here.
 
+use std::fmt::Debug;
 use std::io::{self, Write};
 use std::path::Path;
 
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
-use radapter_adapter::{AdapterError, Alpha};
+use radapter_adapter::{AdapterError, Alpha, Alphas, Depth};
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::config::ClipConfig;
 use radapter_clip::model::{Adapter, Clip, Encoder, Place, Tower};
 use radapter_clip::state_dict::{RawTensor, StateDict};
 use radapter_datasets::seed::{self, Draw as _};
-use radapter_training::config::TrainSettings;
-use radapter_training::finetuned::{FineTunedError, RunFiles};
+use radapter_training::config::{TrainSettings, Tune};
+use radapter_training::finetuned::{FineTunedError, RunFiles, TunedModel};
+use radapter_training::method::Output;
 use radapter_training::state::{HEAD, read_parameters, write_parameters};
-use radapter_training::{TrainError, Tuning};
+use radapter_training::{Method, Outcome, Start, TrainError, Tuning};
+
+/// What such a method is: the modules, and what becomes of them.
+pub trait Attached: Debug + Send + Sync {
+    /// The modules of a sublayer.
+    type Module: Adapter + Sync + 'static;
+
+    /// The method's name, also that of its group of settings and the stem of its files.
+    const NAME: &'static str;
+    /// The method in one line.
+    const ABOUT: &'static str;
+    /// The publication.
+    const SOURCE: &'static str;
+    /// The kind of model that a run produces.
+    const OUTPUT: Output;
+
+    /// Freezes a model and adds modules that do not change it yet.
+    ///
+    /// # Errors
+    /// Settings that do not fit the model.
+    fn attach(clip: Clip, settings: &TrainSettings) -> Result<Clip<Self::Module>, AdapterError>;
+
+    /// Returns a run's model: `clip` is the base with the trained modules, which act by the factor `alpha`.
+    fn model(clip: Clip<Self::Module>, base: &Checkpoint, alpha: &dyn Fn(Place) -> Alpha) -> TunedModel;
+}
+
+/// The method that an [`Attached`] declares.
+#[derive(Clone, Copy, Debug)]
+pub struct ModuleMethod<M>(pub M);
+
+impl<M: Attached> Method for ModuleMethod<M> {
+    fn name(&self) -> &'static str {
+        M::NAME
+    }
+
+    fn about(&self) -> &'static str {
+        M::ABOUT
+    }
+
+    fn source(&self) -> &'static str {
+        M::SOURCE
+    }
+
+    /// The publications have none for CLIP: its own loss.
+    fn settings(&self) -> &'static str {
+        r#"
+            tune = "adapters"
+            loss.kind = "info-nce"
+            ema = "none"
+        "#
+    }
+
+    fn groups(&self) -> &'static [&'static str] {
+        const { &[M::NAME] }
+    }
+
+    fn tunes(&self) -> &'static [Tune] {
+        &[Tune::Adapters]
+    }
+
+    fn output(&self) -> Output {
+        M::OUTPUT
+    }
+
+    fn stem(&self) -> &'static str {
+        M::NAME
+    }
+
+    fn train(&self, start: Start) -> Result<Outcome, TrainError> {
+        let base = start.base().in_precision(start.settings().precision);
+        let clip = M::attach(base, start.settings()).map_err(|error| TrainError::Adapter(Box::new(error)))?;
+        start.run(clip, Box::new(Modules { stem: M::NAME }))
+    }
+
+    fn open(
+        &self,
+        run: &RunFiles,
+        base: &Checkpoint,
+        alphas: &Alphas,
+        device: &Device,
+    ) -> Result<TunedModel, FineTunedError> {
+        alphas.check_fits(&base.config)?;
+        let clip = M::attach(Clip::from_state(&base.config, &base.state, device)?, run.train())?;
+        let clip = read_parameters(clip, is_of_module, &run.evaluated(M::NAME))?;
+        let depth = Depth::from(&base.config);
+        Ok(M::model(clip, base, &|place| depth.alpha(alphas, place)))
+    }
+}
 
 /// Trains the modules, and the classifier if the loss has one. The model is evaluated with its modules, at α = 1.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Modules {
+struct Modules {
     /// Stem of the files of their parameters.
-    pub(crate) stem: &'static str,
+    stem: &'static str,
 }
 
 impl<A: Adapter + 'static> Tuning<A> for Modules {
@@ -45,28 +134,13 @@ impl<A: Adapter + 'static> Tuning<A> for Modules {
     }
 }
 
-/// Defaults of methods whose publications have none for CLIP: its own loss.
-pub(crate) const SETTINGS: &str = r#"
-    tune = "adapters"
-    loss.kind = "info-nce"
-    ema = "none"
-"#;
-
-#[expect(clippy::result_large_err, reason = "the error of `Method::open`")]
-/// Opens the modules of a run: those that `attach` adds to the base, with the run's values.
-pub(crate) fn opened<A: Adapter>(
-    run: &RunFiles,
-    base: &Checkpoint,
-    stem: &str,
-    device: &Device,
-    attach: impl FnOnce(Clip, &TrainSettings) -> Result<Clip<A>, AdapterError>,
-) -> Result<Clip<A>, FineTunedError> {
-    let clip = attach(Clip::from_state(&base.config, &base.state, device)?, run.train())?;
-    Ok(read_parameters(clip, is_of_module, &run.evaluated(stem))?)
+/// The model of the base with other tensors.
+pub(crate) fn merged_model(base: &Checkpoint, state: StateDict) -> TunedModel {
+    TunedModel::Merged(Box::new(Checkpoint { state, ..base.clone() }))
 }
 
 /// Whether a parameter is a module's: `{tower}.{layer}.{site}.{path within the module}`.
-pub(crate) fn is_of_module(key: &str) -> bool {
+fn is_of_module(key: &str) -> bool {
     let parts: Vec<&str> = key.splitn(4, '.').collect();
     matches!(parts[..], [tower, layer, site, _] if format!("{tower}.{layer}.{site}").parse::<Place>().is_ok())
 }

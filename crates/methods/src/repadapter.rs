@@ -1,19 +1,16 @@
 //! RepAdapter: linear adapters in front of attention and MLP of a frozen CLIP, merged into the linears behind them.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor};
-use radapter_adapter::{AdapterError, Alpha, Alphas, Depth};
+use burn::tensor::Tensor;
+use radapter_adapter::{AdapterError, Alpha};
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::{Adapter, At, Clip, Encoder, NoAdapter, Place, Site};
 use radapter_clip::state_dict::StateDict;
-use radapter_training::config::{RepAdapterSettings, Tune};
-use radapter_training::finetuned::{FineTunedError, RunFiles, TunedModel};
+use radapter_training::config::{RepAdapterSettings, TrainSettings};
+use radapter_training::finetuned::TunedModel;
 use radapter_training::method::Output;
-use radapter_training::{Method, Outcome, Start, TrainError};
 
-use crate::modules::{Modules, SETTINGS, add, block, opened, uniform, widths};
-
-const STEM: &str = "repadapter";
+use crate::modules::{Attached, add, block, merged_model, uniform, widths};
 
 /// RepAdapter (Luo, Huang, Zhou, Sun, Jiang, Wang and Ji, arXiv 2302.08106): `x + s·up(down(x))`, with biases and without a non-linearity, on
 /// the normalised input of attention and MLP in every block of both towers; `up` acts in groups. It is merged into the linear
@@ -23,59 +20,22 @@ const STEM: &str = "repadapter";
 #[derive(Clone, Copy, Debug)]
 pub struct RepAdapterMethod;
 
-impl Method for RepAdapterMethod {
-    fn name(&self) -> &'static str {
-        "repadapter"
-    }
+impl Attached for RepAdapterMethod {
+    type Module = RepAdapter;
 
-    fn about(&self) -> &'static str {
-        "linear adapters in front of attention and MLP of both towers, merged; CLIP's own contrastive loss"
-    }
+    const NAME: &'static str = "repadapter";
+    const ABOUT: &'static str =
+        "linear adapters in front of attention and MLP of both towers, merged; CLIP's own contrastive loss";
+    const SOURCE: &'static str = "Luo et al., 2023, arXiv 2302.08106";
+    const OUTPUT: Output = Output::Mergeable;
 
-    fn source(&self) -> &'static str {
-        "Luo et al., 2023, arXiv 2302.08106"
-    }
-
-    fn settings(&self) -> &'static str {
-        SETTINGS
-    }
-
-    fn groups(&self) -> &'static [&'static str] {
-        &["repadapter"]
-    }
-
-    fn tunes(&self) -> &'static [Tune] {
-        &[Tune::Adapters]
-    }
-
-    fn output(&self) -> Output {
-        Output::Mergeable
-    }
-
-    fn stem(&self) -> &'static str {
-        STEM
-    }
-
-    fn train(&self, start: Start) -> Result<Outcome, TrainError> {
-        let (settings, seed) = (start.settings().repadapter, start.settings().seed);
-        let base = start.base().in_precision(start.settings().precision);
-        let clip = with_adapters(base, &settings, seed).map_err(|error| TrainError::Adapter(Box::new(error)))?;
-        start.run(clip, Box::new(Modules { stem: STEM }))
+    fn attach(clip: Clip, settings: &TrainSettings) -> Result<Clip<RepAdapter>, AdapterError> {
+        with_adapters(clip, &settings.repadapter, settings.seed)
     }
 
     /// Merges the adapters, scaled by α: `W·(I + α·s·U·D)` and `b + α·s·W·(U·d + u)`.
-    fn open(
-        &self,
-        run: &RunFiles,
-        base: &Checkpoint,
-        alphas: &Alphas,
-        device: &Device,
-    ) -> Result<TunedModel, FineTunedError> {
-        alphas.check_fits(&base.config)?;
-        let depth = Depth::from(&base.config);
-        let clip = opened(run, base, STEM, device, |clip, train| with_adapters(clip, &train.repadapter, train.seed))?;
-        let state = merged(clip, &base.state, |place| depth.alpha(alphas, place));
-        Ok(TunedModel::Merged(Box::new(Checkpoint { state, ..base.clone() })))
+    fn model(clip: Clip<RepAdapter>, base: &Checkpoint, alpha: &dyn Fn(Place) -> Alpha) -> TunedModel {
+        merged_model(base, merged(clip, &base.state, alpha))
     }
 }
 
@@ -166,7 +126,7 @@ fn with_adapters(clip: Clip, settings: &RepAdapterSettings, seed: u64) -> Result
     }))
 }
 
-fn merged(clip: Clip<RepAdapter>, base: &StateDict, alpha: impl Fn(Place) -> Alpha) -> StateDict {
+fn merged(clip: Clip<RepAdapter>, base: &StateDict, alpha: &dyn Fn(Place) -> Alpha) -> StateDict {
     let device = Encoder::device(&clip);
     let mut state = base.clone();
     let _plain = clip.map_adapters(|place, adapter| {

@@ -56,6 +56,11 @@ impl Validator for SegmentValidator {
         true
     }
 
+    /// Images without masks have no segments to judge.
+    fn judges_unlabelled(&self) -> bool {
+        false
+    }
+
     /// The sample is the image, because its segments are not independent.
     fn judge(
         &mut self,

@@ -116,11 +116,7 @@ impl Schema {
         let mut table = Table::new();
         for entry in &self.entries {
             if let Default::Toml(text) = entry.setting.spec.default {
-                let value = toml::from_str::<Table>(&format!("value = {text}"))
-                    .ok()
-                    .and_then(|mut table| table.remove("value"))
-                    .and_then(|value| entry.setting.normalize(value).ok());
-                insert(&mut table, &entry.key, value.expect("a declared default is a value of its setting"));
+                insert(&mut table, &entry.key, declared(entry.setting, text));
             }
         }
         for layer in layers {
@@ -174,6 +170,40 @@ impl Schema {
         }
         Ok(None)
     }
+
+    /// Adds to a record what a newer version has more settings than the one that wrote it, with their defaults. Returns the keys and
+    /// values that were added.
+    pub fn complete(&self, recorded: &mut Table, facts: &Facts) -> Vec<String> {
+        let mut added = Vec::new();
+        for entry in &self.entries {
+            let spec = &entry.setting.spec;
+            let excluded = spec.displaced_by.is_some_and(|by| get(recorded, by).is_some());
+            if get(recorded, &entry.key).is_some() || excluded {
+                continue;
+            }
+            let default = match spec.default {
+                Default::Unset => None,
+                Default::Toml(text) => Some(declared(entry.setting, text)),
+                Default::Rule(rule) => Some((rule.value)(recorded, facts)),
+            };
+            // A default that is a word stands for a value.
+            let default = default.map(|value| match spec.word {
+                Some((word, rule)) if value.as_str() == Some(word) => (rule.value)(recorded, facts),
+                _ => value,
+            });
+            if let Some(value) = default {
+                added.push(format!("{} = {value}", entry.key));
+                insert(recorded, &entry.key, value);
+            }
+        }
+        added
+    }
+}
+
+/// Returns the value of a default that is declared as TOML.
+fn declared(setting: &Setting, text: &str) -> Value {
+    let value = toml::from_str::<Table>(&format!("value = {text}")).ok().and_then(|mut table| table.remove("value"));
+    value.and_then(|value| setting.normalize(value).ok()).expect("a declared default is a value of its setting")
 }
 
 /// A setting that differs from what is recorded.

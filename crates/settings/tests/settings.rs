@@ -280,6 +280,26 @@ fn a_record_that_lacks_a_value_is_told() {
 }
 
 #[test]
+fn a_record_of_an_earlier_version_is_completed_with_the_defaults() {
+    let whole = toml::Table::try_from(train(&[&given(&["steps=7", "lr=0.1"])])).unwrap();
+    let mut recorded = whole.clone();
+    assert!(
+        all()
+            .complete(&mut recorded, &FACTS)
+            .iter()
+            .all(|added| added.starts_with("splits") || added.starts_with("fraction"))
+    );
+    for key in ["ema", "batch_size", "loss"] {
+        recorded.remove(key);
+    }
+    let added = Schema::of::<Train>().complete(&mut recorded, &FACTS);
+    let expected =
+        ["batch_size = 20", "ema = 0.95", "loss.kind = \"mpm-nce\"", "loss.margin = 0.05", "loss.temperature = 0.01"];
+    assert_eq!(added, expected, "neither epochs, which steps exclude, nor what is recorded");
+    assert_eq!(schema::part::<Train>(&recorded).unwrap(), schema::part(&whole).unwrap());
+}
+
+#[test]
 fn settings_are_listed_with_kind_range_and_help() {
     let schema = all();
     let keys: Vec<&str> = schema.entries().iter().map(|entry| entry.key.as_str()).collect();

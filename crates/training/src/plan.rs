@@ -419,7 +419,7 @@ pub fn recorded<T: Task>(run: &RunDir, record: &RunRecord) -> Result<T::Settings
     let config = run.path().join(RunDir::CONFIG);
     let settings = Settings::from_table(record.settings.clone(), &config.display().to_string());
     settings_of::<T>().overlay(&[&settings])?;
-    Ok(schema::part(&record.settings)?)
+    Ok(schema::part(&record.completed(&Schema::of::<T::Settings>()).0)?)
 }
 
 /// Returns the task's settings of a run, or `None` if the run belongs to another task.
@@ -438,7 +438,8 @@ pub fn recorded_if<T: Task>(run: &RunDir, record: &RunRecord) -> Result<Option<T
 pub fn check_resume<T: Task>(run: &RunDir, given: &Settings) -> Result<(), TrainError> {
     let record = run.record()?;
     recorded::<T>(run, &record)?;
-    match settings_of::<T>().contradiction(given, &record.settings)? {
+    let schema = settings_of::<T>();
+    match schema.contradiction(given, &record.completed(&schema).0)? {
         None => Ok(()),
         Some(Contradiction { key, recorded, given, origin }) => {
             let given = format!("{given} (in {origin})");

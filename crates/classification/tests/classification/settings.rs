@@ -84,7 +84,7 @@ fn the_published_table_is_verbatim() {
     ];
     for (recipe, epochs, batch, warmup, m, alpha, smoothing, margin, rank, clip) in table {
         let train = train(&format!("recipe = \"{recipe}\""));
-        assert_eq!(train.recipe, recipe);
+        assert_eq!((train.recipe.as_str(), train.alpha_rule.as_str()), (recipe, "none"));
         assert_eq!((train.epochs, train.batch_size, train.warmup), (Some(epochs), batch, warmup), "{recipe}");
         assert_eq!((train.ema, train.alpha.get(), train.clip_norm), (OrNone::Some(m), alpha, clip), "{recipe}");
         assert_eq!((train.loss.smoothing, train.loss.margin), (smoothing, margin), "{recipe}");

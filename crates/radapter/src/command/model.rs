@@ -11,15 +11,17 @@ use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::config::ClipConfig;
 use radapter_clip::model::Encoder;
 use radapter_methods::METHODS;
-use radapter_training::RunDir;
+use radapter_settings::Schema;
 use radapter_training::choice::NONE;
-use radapter_training::config::Keep;
+use radapter_training::config::{Keep, TrainSettings};
 use radapter_training::finetuned::{FineTuned, FineTunedRun, TunedModel};
+use radapter_training::{RunDir, RunRecord};
 
 use super::Session;
 use super::args::{ArchArg, ModelArgs, ModelRef};
 use super::failure::Usage;
 use super::text_cache::text_cache;
+use crate::tasks::task;
 
 /// A model on the device.
 pub(crate) struct Opened {
@@ -82,13 +84,29 @@ pub(crate) struct RunModel {
 /// Opens the run in a folder, to use its model.
 pub(crate) fn open_run(path: &Path) -> anyhow::Result<FineTunedRun> {
     let run = FineTunedRun::open(METHODS, path)?;
-    warn_if_unfinished(&run)?;
+    warn_of_state(&run)?;
     Ok(run)
 }
 
-/// Warns that a run whose model is used is not finished. A run without a model is refused when that is opened.
-pub(crate) fn warn_if_unfinished(run: &FineTunedRun) -> anyhow::Result<()> {
+/// Warns that settings of a run are not recorded.
+pub(crate) fn warn_of_defaults(run: &RunDir, record: &RunRecord) {
+    let schema = task(&record.task).map_or_else(Schema::of::<TrainSettings>, |task| task.settings());
+    let (_, added) = record.completed(&schema);
+    if !added.is_empty() {
+        tracing::warn!(
+            "{} is of an earlier version and lacks {} settings, which have their defaults: {}",
+            run.path().display(),
+            added.len(),
+            added.join(", ")
+        );
+    }
+}
+
+/// Warns that a run whose model is used is not finished, or of an earlier version. A run without a model is refused when that is
+/// opened.
+pub(crate) fn warn_of_state(run: &FineTunedRun) -> anyhow::Result<()> {
     let files = run.files();
+    warn_of_defaults(files.dir(), files.record());
     let (rule, unfinished) = (&files.train().alpha_rule, files.unfinished()?);
     // Without validation data the training said that α stays.
     let is_validated = files.dir().report()?.is_some_and(|report| report.best.is_some());

@@ -143,6 +143,10 @@ impl Validator for Shared {
         self.get().judges()
     }
 
+    fn judges_unlabelled(&self) -> bool {
+        self.get().judges_unlabelled()
+    }
+
     fn judge(
         &mut self,
         model: &dyn Encoder,

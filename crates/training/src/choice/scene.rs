@@ -220,14 +220,14 @@ impl<'a> Scene<'a> {
         Ok(self.measured.clone())
     }
 
-    /// Returns the answers for unlabelled images of the base model, and of the run at each α. Without such images those for the
-    /// changed copies of the held-out samples.
+    /// Returns the answers for unlabelled images of the base model, and of the run at each α. Without such images, and for tasks that
+    /// cannot judge them, those for the changed copies of the held-out samples.
     ///
     /// # Errors
     /// As [`held_out`](Self::held_out).
     pub fn answers(&mut self, rule: &dyn Rule) -> Result<(Vec<usize>, Vec<Vec<usize>>), ChoiceError> {
         let joined = |views: &[Summary]| views.iter().flat_map(|summary| summary.answers.clone()).collect::<Vec<_>>();
-        if self.unlabelled.is_empty() {
+        if self.unlabelled.is_empty() || !self.judges_unlabelled() {
             let views = self.shifted(rule)?;
             let rounds: Vec<Judged<'_>> = (0..views[0].len() - 1).map(Judged::Shifted).collect();
             let base = match self.grid.first() {
@@ -256,6 +256,19 @@ impl<'a> Scene<'a> {
         }
         let runs = std::iter::once(self.run).chain(&self.others);
         runs.map(|run| self.at_one(run)).collect()
+    }
+
+    /// Returns the values of the classifier that the run started from, of its own, and of those of the other runs; none if it
+    /// trained none.
+    ///
+    /// # Errors
+    /// Files that are missing or damaged.
+    pub fn tuned_heads(&self) -> Result<Vec<Vec<f32>>, ChoiceError> {
+        let Some((start, shape)) = self.start() else { return Ok(Vec::new()) };
+        let runs = std::iter::once(self.run).chain(&self.others);
+        let tuned = runs.map(|run| Ok(run.classifier(start.values(), shape, &Alpha::ONE.into())?));
+        let tuned: Option<Vec<_>> = tuned.collect::<Result<_, ChoiceError>>()?;
+        Ok(tuned.map_or_else(Vec::new, |tuned| std::iter::once(start.values().to_vec()).chain(tuned).collect()))
     }
 
     fn at_one(&self, run: &FineTunedRun) -> Result<Checkpoint, ChoiceError> {
@@ -306,9 +319,18 @@ impl<'a> Scene<'a> {
         take: &mut dyn FnMut(usize, Row<'_>),
     ) -> Result<(), ChoiceError> {
         self.check_interrupt()?;
+        if sets.iter().any(|set| matches!(set, Judged::Unlabelled(_))) && !self.judges_unlabelled() {
+            return Err(self.lacks(rule, "the task judges parts of images, which unlabelled images do not have"));
+        }
         let judged =
             self.with_validator(&alpha.into(), |validator, encoder, head| validator.judge(encoder, head, sets, take))?;
         judged.ok_or_else(|| self.lacks(rule, NO_VALIDATION))
+    }
+
+    /// Whether the task can judge images without labels; also without held-out samples, whose lack is told elsewhere.
+    fn judges_unlabelled(&self) -> bool {
+        let validator = self.held_out.as_ref().and_then(|held_out| held_out.validator.as_ref());
+        validator.is_none_or(|validator| validator.judges_unlabelled())
     }
 
     /// Validates the run's model at these α as during training; no metrics without held-out samples.
@@ -344,12 +366,17 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// The classifier of a run with one of its own, at α.
-    fn head(&self, alphas: &Alphas) -> Result<Option<Tensor<2>>, ChoiceError> {
-        let start = self.held_out.as_ref().and_then(|held_out| held_out.start.as_ref());
-        let Some(start) = start else { return Ok(None) };
+    /// The classifier that a run with one of its own started from, and its shape.
+    fn start(&self) -> Option<(Embeddings, [usize; 2])> {
+        let start = self.held_out.as_ref()?.start.as_ref()?;
         let rows = Embeddings::from_tensor(start.clone());
         let shape = [rows.len(), rows.dim()];
+        Some((rows, shape))
+    }
+
+    /// The classifier of a run with one of its own, at α.
+    fn head(&self, alphas: &Alphas) -> Result<Option<Tensor<2>>, ChoiceError> {
+        let Some((rows, shape)) = self.start() else { return Ok(None) };
         let mixed = self.run.classifier(rows.values(), shape, alphas)?;
         Ok(mixed.map(|values| Tensor::from_data(TensorData::new(values, shape), self.device)))
     }

@@ -33,6 +33,7 @@ impl Rule for Stock {
 
     fn choose(&self, scene: &mut Scene<'_>) -> Result<Choice, ChoiceError> {
         let models = scene.tuned(self)?;
+        let heads = scene.tuned_heads()?;
         let base = scene.base();
         let mut groups: BTreeMap<Option<Place>, Vec<&str>> = BTreeMap::new();
         for (name, tensor) in base.state.iter() {
@@ -43,12 +44,15 @@ impl Rule for Stock {
             }
         }
         let factor = |group: Option<Place>| -> Alpha {
-            let Some(names) = groups.get(&group) else { return Alpha::ZERO };
-            let values = |model: &Checkpoint| -> Vec<f32> {
-                names.iter().filter_map(|name| model.state.get(name)).flat_map(|tensor| tensor.to_f32()).collect()
+            let names = groups.get(&group).map(Vec::as_slice).unwrap_or_default();
+            let values = |model: &Checkpoint, head: usize| -> Vec<f32> {
+                let tensors = names.iter().filter_map(|name| model.state.get(name)).flat_map(|tensor| tensor.to_f32());
+                // A classifier is in no block.
+                let head = heads.get(head).filter(|_| group.is_none()).into_iter().flatten().copied();
+                tensors.chain(head).collect()
             };
-            let tuned: Vec<Vec<f32>> = models.iter().map(&values).collect();
-            Alpha::new(stock_factor(&values(base), &tuned)).unwrap_or_default()
+            let tuned: Vec<Vec<f32>> = models.iter().enumerate().map(|(run, model)| values(model, 1 + run)).collect();
+            Alpha::new(stock_factor(&values(base, 0), &tuned)).unwrap_or_default()
         };
         Ok(Choice {
             rule: self.name().to_owned(),

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use radapter_clip::config::ClipConfig;
 use radapter_files::{Storage, create_dir, replace};
-use radapter_settings::schema::part;
+use radapter_settings::schema::{get, part};
+use radapter_settings::{Facts, Schema};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -79,10 +80,18 @@ impl RunRecord {
     /// # Errors
     /// [`TrainError::Settings`] for a value that is missing or of the wrong type.
     pub fn train(&self) -> Result<TrainSettings, TrainError> {
-        Ok(part(&self.settings)?)
+        Ok(part(&self.completed(&Schema::of::<TrainSettings>()).0)?)
     }
 
-    /// Checks that a setup describes this run.
+    /// Returns the settings, and those that were added to them because an earlier version without them wrote the record: they have
+    /// their defaults, by which a run is as it was without them.
+    pub fn completed(&self, schema: &Schema) -> (Table, Vec<String>) {
+        let mut settings = self.settings.clone();
+        let added = schema.complete(&mut settings, &Facts { samples: self.samples, ..Facts::default() });
+        (settings, added)
+    }
+
+    /// Checks that a setup describes this run. What the run does not record contradicts nothing.
     pub(crate) fn check_same(&self, now: &Self) -> Result<(), TrainError> {
         let differ = |key: &str, run: String, given: String| match run == given {
             true => Ok(()),
@@ -92,11 +101,20 @@ impl RunRecord {
         differ("training set", self.data.clone(), now.data.clone())?;
         differ("training samples", self.samples.to_string(), now.samples.to_string())?;
         let shown = |value: Option<&Value>| value.map_or_else(|| "none".to_owned(), ToString::to_string);
-        for key in now.settings.keys().chain(self.settings.keys()) {
-            differ(key, shown(self.settings.get(key)), shown(now.settings.get(key)))?;
+        for (key, value) in flat(&self.settings) {
+            differ(&key, value.to_string(), shown(get(&now.settings, &key)))?;
         }
         differ("architecture", to_toml(&self.architecture)?, to_toml(&now.architecture)?)
     }
+}
+
+/// The values of a table under dotted keys, as [`get`] takes them.
+fn flat(settings: &Table) -> Vec<(String, &Value)> {
+    let values = settings.iter().flat_map(|(key, value)| match value {
+        Value::Table(group) => group.iter().map(|(inner, value)| (format!("{key}.{inner}"), value)).collect(),
+        value => vec![(key.clone(), value)],
+    });
+    values.collect()
 }
 
 fn to_toml(record: &impl Serialize) -> Result<String, TrainError> {

@@ -43,6 +43,11 @@ pub trait Validator: Send {
         false
     }
 
+    /// Whether [`judge`](Self::judge) takes images without labels.
+    fn judges_unlabelled(&self) -> bool {
+        self.judges()
+    }
+
     /// Judges single samples, for the choice of α: passes each set's number and the scores of its samples to `take`.
     ///
     /// # Errors

@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// Folder of runs and rows; finished ones are kept, and rules that a row lacks are added
     #[arg(long, default_value = "target/repro-alpha")]
     out: PathBuf,
-    /// Rows of an earlier study, as `alpha.jsonl` has them: they are not measured again
+    /// Rows of an earlier study of scale `small`, as `alpha.jsonl` has them: they are taken as they are, without rules that are newer
     #[arg(long, value_name = "FILE.jsonl")]
     known: Option<PathBuf>,
     /// Folder whose `alpha.md` gets the tables, and `alpha.jsonl` the rows; without it the tables are only printed
@@ -77,6 +77,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     let sources = Sources { data: &args.data, weights: &args.weights, out: &args.out, scale: args.scale };
     let sets = sets::open(&sources, &args.sets)?;
+    anyhow::ensure!(
+        args.known.is_none() || args.scale == Scale::Small,
+        "--known takes rows of scale small; omit it with --scale full"
+    );
     let known = args.known.as_deref().map(row::read).transpose()?.unwrap_or_default();
     let mut rows = Vec::new();
     for set in &sets {

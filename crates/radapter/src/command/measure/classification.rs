@@ -307,7 +307,7 @@ fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Swe
     let grid = args.alpha.get()?;
     let source = Source::new(suite, args.dataset.root.as_deref())?;
     let run = ClassificationRun::open(METHODS, &args.run)?.with_text_cache(text_cache());
-    model::warn_if_unfinished(run.run())?;
+    model::warn_of_state(run.run())?;
     let sets = source.open(run.classes(), args.decode.on_error)?;
     sweep::check_out(args)?;
     let device = session.device()?;

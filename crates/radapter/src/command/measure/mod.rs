@@ -167,11 +167,17 @@ pub(super) fn eval(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
 
 /// `sweep`
 pub(super) fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<()> {
+    let rules = select::rules(&args.select)?;
     for task in &TASKS {
         if let Some(mut sweep) = (task.sweep)(args, session)? {
             let (done, all) = (sweep.points.len(), sweep::alphas(&args.alpha.get()?, &sweep.default).len());
+            let mut failed = None;
             if done == all {
-                sweep.selected = select::select(args, session)?;
+                match select::select(&rules, args, session) {
+                    Ok(selected) => sweep.selected = selected,
+                    // What was measured is written all the same.
+                    Err(error) => failed = Some(error),
+                }
             }
             sweep.write(args)?;
             match (args.json.json, &sweep.selected[..]) {
@@ -182,10 +188,14 @@ pub(super) fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<()> {
                 (false, []) => output::print(&sweep.table().to_string()),
                 (false, selected) => output::print(&format!("{}\n\n{}", sweep.table(), select::table(selected))),
             }?;
-            return if done < all { Err(Interrupted::measurement(done, all).into()) } else { Ok(()) };
+            return match failed {
+                Some(error) => Err(error),
+                None if done < all => Err(Interrupted::measurement(done, all).into()),
+                None => Ok(()),
+            };
         }
     }
-    let selected = select::select(args, session)?;
+    let selected = select::select(&rules, args, session)?;
     if !selected.is_empty() {
         select::write(args, &selected)?;
         return match args.json.json {

@@ -25,13 +25,34 @@ pub(super) struct Selected {
     choice: Result<Choice, String>,
 }
 
-/// Applies the rules of `--select`; none without it.
-pub(super) fn select(args: &SweepArgs, session: &Session) -> anyhow::Result<Vec<Selected>> {
-    let SelectArgs { select, unlabelled, other, save } = &args.select;
-    let Some(rules) = rules(select)? else { return Ok(Vec::new()) };
-    if *save && rules.len() != 1 {
-        return Err(Usage("--save needs one rule, as in `--select one-se --save`".into()).into());
+/// The rules of `--select`, before anything is measured.
+///
+/// # Errors
+/// An unknown rule, and `--save` with several.
+pub(super) fn rules(args: &SelectArgs) -> anyhow::Result<Vec<&'static dyn Rule>> {
+    let SelectArgs { select, save, .. } = args;
+    if select.iter().any(|name| name == ALL) {
+        return if *save { Err(many_to_save()) } else { Ok(RULES.to_vec()) };
     }
+    let rules = select.iter().map(|name| named(name).map_err(|error| Usage(format!("--select: {error}"))));
+    let rules: Vec<_> = rules.collect::<Result<_, _>>()?;
+    if *save && rules.len() != 1 { Err(many_to_save()) } else { Ok(rules) }
+}
+
+fn many_to_save() -> anyhow::Error {
+    Usage("--save needs one rule, as in `--select one-se --save`".into()).into()
+}
+
+/// Applies rules; without any, nothing is opened.
+pub(super) fn select(
+    rules: &[&'static dyn Rule],
+    args: &SweepArgs,
+    session: &Session,
+) -> anyhow::Result<Vec<Selected>> {
+    if rules.is_empty() {
+        return Ok(Vec::new());
+    }
+    let SelectArgs { unlabelled, other, save, .. } = &args.select;
     super::sweep::check_out(args)?;
     let run = model::open_run(&args.run)?;
     let others = other.iter().map(|path| model::open_run(path)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -47,33 +68,31 @@ pub(super) fn select(args: &SweepArgs, session: &Session) -> anyhow::Result<Vec<
         .with_others(others)
         .with_interrupt(interrupt);
     let mut selected = Vec::with_capacity(rules.len());
-    for rule in &rules {
+    for rule in rules {
         let choice = match choose(*rule, &mut scene) {
             Ok(choice) => Ok(choice),
             Err(ChoiceError::Interrupted) => {
                 return Err(Interrupted::measurement(selected.len(), rules.len()).into());
             }
-            // Of all rules those are applied whose data there are.
-            Err(error @ ChoiceError::Lacks { .. }) if rules.len() > 1 => Err(error.to_string()),
+            // One of several does not keep the others from choosing.
+            Err(error) if rules.len() > 1 => Err(error.to_string()),
             Err(error) => return Err(error.into()),
         };
+        if let Ok(Choice { notes, .. }) = &choice {
+            notes.iter().for_each(|note| tracing::warn!("the rule {}: {note}", rule.name()));
+        }
         selected.push(Selected { rule: *rule, choice });
     }
     if *save && let [Selected { choice: Ok(choice), .. }] = &selected[..] {
         run.files().dir().write_choice(&Disk, choice)?;
         tracing::info!("alpha = {} → {}", choice.alphas, run.files().dir().path().display());
     }
-    Ok(selected)
-}
-
-/// The rules that are asked for; `None` without any.
-fn rules(names: &[String]) -> anyhow::Result<Option<Vec<&'static dyn Rule>>> {
-    if names.iter().any(|name| name == ALL) {
-        return Ok(Some(RULES.to_vec()));
+    match &selected.iter().find_map(|selected| selected.choice.as_ref().err()) {
+        Some(reason) if selected.iter().all(|selected| selected.choice.is_err()) => {
+            anyhow::bail!("none of the {} rules could choose; the first: {reason}", selected.len())
+        }
+        _ => Ok(selected),
     }
-    let rules = names.iter().map(|name| named(name).map_err(|error| Usage(format!("--select: {error}"))));
-    let rules: Vec<_> = rules.collect::<Result<_, _>>()?;
-    Ok((!rules.is_empty()).then_some(rules))
 }
 
 /// The run's validation on its own data, read again; and the classifier that it started from.

@@ -9,7 +9,7 @@ use radapter_clip::checkpoint::{read_safetensors, write_safetensors_file};
 use radapter_clip::state_dict::{RawTensor, Spool, StateDict};
 use radapter_ensemble::{Member, soup_of_adapters};
 use radapter_methods::METHODS;
-use radapter_training::config::TrainSettings;
+use radapter_training::RunRecord;
 use radapter_training::finetuned::FineTunedRun;
 use radapter_training::state::HEAD;
 
@@ -31,7 +31,7 @@ pub(super) fn adapter_runs(models: &[ModelRef]) -> anyhow::Result<Option<Vec<Fin
     if !runs.iter().all(|run| run.method().is_scaled()) {
         return Ok(None);
     }
-    runs.iter().try_for_each(model::warn_if_unfinished)?;
+    runs.iter().try_for_each(model::warn_of_state)?;
     Ok(Some(runs))
 }
 
@@ -99,7 +99,7 @@ impl<'a> AdapterRun<'a> {
         record.soup = members.iter().map(|member| member.path()).collect();
         // There is no best validation among its files.
         record.settings.insert("keep".to_owned(), "last".into());
-        describe(&mean, &mut record.settings)?;
+        describe(&mean, &mut record)?;
         let file = |stem: &str| dir.join(format!("{stem}.safetensors"));
         mean.write(file(first.run.method().stem()))?;
         let heads: Vec<StateDict> = members
@@ -120,9 +120,9 @@ impl<'a> AdapterRun<'a> {
 }
 
 /// Sets the settings of a run that its adapters have: the rank, and the scale where it is fixed.
-fn describe(adapters: &AdapterFile, settings: &mut toml::Table) -> anyhow::Result<()> {
+fn describe(adapters: &AdapterFile, record: &mut RunRecord) -> anyhow::Result<()> {
     let Some((_, adapter)) = adapters.adapters.iter().next() else { return Ok(()) };
-    let mut train: TrainSettings = radapter_settings::schema::part(settings)?;
+    let mut train = record.train()?;
     train.adapter.rank = match &adapter.map {
         MapWeights::Full(_) => Rank::Full,
         MapWeights::Low { down, .. } => Rank::Low(down.shape()[0]),
@@ -130,6 +130,6 @@ fn describe(adapters: &AdapterFile, settings: &mut toml::Table) -> anyhow::Resul
     if let Scale::Fixed(scale) = &mut train.adapter.scale {
         *scale = adapter.scale.unwrap_or(1.0);
     }
-    settings.insert("adapter".to_owned(), toml::Value::try_from(&train.adapter)?);
+    record.settings.insert("adapter".to_owned(), toml::Value::try_from(&train.adapter)?);
     Ok(())
 }

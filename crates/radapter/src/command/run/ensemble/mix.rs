@@ -30,6 +30,8 @@ pub(super) struct Ingredient {
     /// The tensors as stored, whose dtypes the result has: of a run those of its base.
     stored: StateDict,
     head: Option<Head>,
+    /// Of a run the hash of the model that it was tuned from.
+    base_hash: Option<String>,
 }
 
 impl Ingredient {
@@ -43,6 +45,7 @@ impl Ingredient {
             stored: state.clone(),
             checkpoint: Checkpoint { state, ..checkpoint },
             head,
+            base_hash: None,
         })
     }
 
@@ -67,7 +70,8 @@ impl Ingredient {
         // Frees memory for the next model.
         let state = checkpoint.state.spooled(spool(&args.out)?)?;
         let stored = base.state.clone();
-        Ok(Self { name, checkpoint: Checkpoint { state, ..checkpoint }, stored, head })
+        let base_hash = Some(opened.files().record().base_hash.clone());
+        Ok(Self { name, checkpoint: Checkpoint { state, ..checkpoint }, stored, head, base_hash })
     }
 }
 
@@ -98,6 +102,7 @@ impl Mix<'_> {
         let all = self.all();
         let mut states: Vec<StateDict> = all.iter().map(|one| one.checkpoint.state.clone()).collect();
         check_alike(&members(&all, &states))?;
+        check_bases(&all)?;
         if let Some(other) = all.iter().find(|one| one.checkpoint.config != all[0].checkpoint.config) {
             anyhow::bail!(
                 "`{}` and `{}` have tensors of the same shapes, but other configs (activation, heads or preprocessing); expected \
@@ -181,6 +186,21 @@ impl Mix<'_> {
         };
         all[0].stored.iter().map(of).collect()
     }
+}
+
+/// Checks that all runs were tuned from the same model. What a plain checkpoint was tuned from is not known.
+fn check_bases(all: &[&Ingredient]) -> anyhow::Result<()> {
+    let mut first: Option<(&str, &String)> = None;
+    for (name, base) in all.iter().filter_map(|one| Some((one.name.as_str(), one.base_hash.as_ref()?))) {
+        match first {
+            Some((other, hash)) if hash != base => {
+                anyhow::bail!("the runs {other} and {name} have different base models; expected the same")
+            }
+            Some(_) => {}
+            None => first = Some((name, base)),
+        }
+    }
+    Ok(())
 }
 
 fn members<'a>(all: &[&'a Ingredient], states: &'a [StateDict]) -> Vec<Member<'a>> {

@@ -131,6 +131,7 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
         TrainError::Settings(error) => TrainError::Settings(with_owner(error, task)),
         error => error,
     })?;
+    model::warn_of_defaults(&run, &record);
     let train = record.train()?;
     let suite = measure::suite_of(task.name(), &given.run.suite)?;
     let suite = suite.map(|open| open(&given.run.suite, Training::Run(out))).transpose()?;
