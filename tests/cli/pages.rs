@@ -92,7 +92,9 @@ fn names_and_texts_of_data_are_never_markup() {
             assert!(!page.contains(text), "{}: {text}", path.display());
         }
         for raw in ["<script", "<iframe", "<svg onload", "<img src=x", "href=\"javascript", "href=\"//", "http-equiv"] {
-            assert!(!page.contains(raw), "{}: {raw}", path.display());
+            // A comparison's table is sorted by a script of its own.
+            let own = usize::from(raw == "<script" && path.parent().is_some_and(|folder| folder.ends_with("compared")));
+            assert_eq!(page.matches(raw).count(), own, "{}: {raw}", path.display());
         }
         assert!(page.contains("document.title"), "{}: the page shows the names", path.display());
     }

@@ -11,6 +11,7 @@ mod compare_decoders;
 mod faults;
 mod fuzz;
 mod in_memory;
+mod machine;
 mod page;
 mod pretrain;
 mod repro;

@@ -6,7 +6,7 @@ use radapter_clip::model::Clip;
 
 use crate::config::{AdapterConfig, Scale};
 use crate::radapter::{LowRank, Map, RAdapter, Residual};
-use crate::{AdapterError, AdapterSet, Alphas, Depth, Dropping};
+use crate::{AdapterError, AdapterSet, Alphas, Depth};
 
 /// Freezes a model and attaches adapters to train. They do not change its outputs yet.
 ///
@@ -16,8 +16,12 @@ use crate::{AdapterError, AdapterSet, Alphas, Depth, Dropping};
 /// [`AdapterError::Setting`] for settings that are invalid, or do not fit this model.
 pub fn attach(clip: Clip, config: &AdapterConfig, seed: u64) -> Result<Clip<RAdapter>, AdapterError> {
     let set = AdapterSet::initial(&clip.config, config, seed)?;
-    let dropping = config.dropping()?;
-    Ok(build(clip, &set, |residual, device| trained(residual, config.scale, dropping, device)))
+    let (dropping, drop_path) = (config.dropping()?, config.drop_path()?);
+    Ok(build(clip, &set, |residual, device| Residual {
+        dropping,
+        drop_path,
+        ..trained(residual, config.scale, device)
+    }))
 }
 
 /// Freezes a model and attaches trained adapters for evaluation: α = 1, nothing is trained or dropped.
@@ -44,7 +48,7 @@ fn build(clip: Clip, set: &AdapterSet, finish: impl Fn(Residual, &Device) -> Res
     })
 }
 
-fn trained(residual: Residual, scale: Scale, dropping: Dropping, device: &Device) -> Residual {
+fn trained(residual: Residual, scale: Scale, device: &Device) -> Residual {
     Residual {
         map: match residual.map {
             Map::Full(weight) => Map::Full(weight.set_require_grad(true)),
@@ -58,7 +62,6 @@ fn trained(residual: Residual, scale: Scale, dropping: Dropping, device: &Device
             }
             Scale::Fixed(_) => None,
         },
-        dropping,
         ..residual
     }
 }

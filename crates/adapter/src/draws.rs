@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 pub(crate) enum Purpose {
     Initial,
     Dropping,
+    Path,
 }
 
 /// A stream of random numbers of its own for each purpose, seed, step and place.
@@ -31,6 +32,7 @@ pub(crate) fn stream(purpose: Purpose, seed: u64, step: u64, place: Place) -> Ch
     key[26..].copy_from_slice(match purpose {
         Purpose::Initial => b"adp-in",
         Purpose::Dropping => b"adp-dr",
+        Purpose::Path => b"adp-pa",
     });
     ChaCha8Rng::from_seed(key)
 }
@@ -52,6 +54,7 @@ mod tests {
         let draws = [
             first(Purpose::Dropping, 0, 0, home),
             first(Purpose::Initial, 0, 0, home),
+            first(Purpose::Path, 0, 0, home),
             first(Purpose::Dropping, 1, 0, home),
             first(Purpose::Dropping, 0, 1, home),
             first(Purpose::Dropping, 0, 0, place(Tower::Text, 0, Site::Attn)),

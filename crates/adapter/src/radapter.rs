@@ -1,12 +1,13 @@
 //! The adapter itself, as a burn module.
 
 use burn::module::{Module, Param};
-use burn::tensor::{DType, Tensor, TensorData};
-use radapter_clip::model::{Adapter, At, Context, Linear, Mode};
+use burn::tensor::{DType, Tensor};
+use radapter_clip::model::{Adapter, At, Context, Linear, Mode, Place, Rows};
 use radapter_kernels::matmul_add;
 
 use crate::Alpha;
-use crate::dropping::{Draw, DropMode, Dropping};
+use crate::draws::Purpose;
+use crate::dropping::{Draw, DropMode, Dropping, mask};
 
 /// The adapter of one sublayer: a linear residual branch, or nothing where the settings place none.
 ///
@@ -31,6 +32,9 @@ pub struct Residual {
     pub fixed_scale: f32,
     #[module(skip)]
     pub dropping: Dropping,
+    /// Dropping of the whole sublayer, adapter included, for each sample.
+    #[module(skip)]
+    pub drop_path: Dropping,
     /// Factor at inference; training uses 1.
     #[module(skip)]
     pub alpha: Alpha,
@@ -55,11 +59,12 @@ pub struct LowRank {
 }
 
 impl RAdapter {
-    /// Whether this pass drops adapters by this unit.
-    fn training_draws(&self, context: &Context, mode: DropMode) -> bool {
+    /// Whether this pass has a draw for which this holds.
+    fn draws(&self, context: &Context, is_so: fn(DropMode) -> bool) -> bool {
         let training = matches!(context.mode, Mode::Training { .. });
-        let draws = |residual: &Residual| residual.dropping.probability() > 0.0 && residual.dropping.mode() == mode;
-        training && self.residual.as_ref().is_some_and(draws)
+        let draws = |dropping: &Dropping| dropping.probability() > 0.0 && is_so(dropping.mode());
+        let of = |residual: &Residual| draws(&residual.dropping) || draws(&residual.drop_path);
+        training && self.residual.as_ref().is_some_and(of)
     }
 
     /// Creates the adapter of a place without one.
@@ -69,6 +74,14 @@ impl RAdapter {
 }
 
 impl Residual {
+    fn draw(&self, seed: u64, step: u64, place: Place, rows: Rows) -> Draw {
+        let width = match &self.map {
+            Map::Full(weight) => weight.dims()[0],
+            Map::Low(LowRank { up, .. }) => up.dims()[0],
+        };
+        self.dropping.draw(Purpose::Dropping, seed, step, place, rows, width)
+    }
+
     /// `factor · s` as a number or, where `s` is a parameter, a tensor.
     fn scaled(&self, tensor: Tensor<2>, factor: f64) -> Tensor<2> {
         match &self.scale {
@@ -91,10 +104,10 @@ impl Residual {
         }
     }
 
-    /// `y + factor · s · F y` for each row `y`, the second term times the row's own factor if `rows` are given.
+    /// `y + factor · s · F (γ·y)` for each row `y`, where the row or its elements have factors γ of their own if `rows` are given.
     ///
     /// # Shapes
-    /// `y`: `[rows, d]`, `rows`: `[rows, 1]` → `[rows, d]`
+    /// `y`: `[rows, d]`, `rows`: `[rows, 1]` or `[rows, d]` → `[rows, d]`
     fn add_to(&self, y: Tensor<2>, factor: f64, rows: Option<Tensor<2>>) -> Tensor<2> {
         let masked = match rows {
             Some(rows) => y.clone() * rows,
@@ -141,7 +154,7 @@ enum Pass {
     Absent,
     /// Its output is multiplied by this.
     Scaled(f64),
-    /// Each row of its output is multiplied by its number.
+    /// Each row of its input, or each element, is multiplied by its number.
     Rows(Vec<f32>),
 }
 
@@ -154,7 +167,7 @@ impl RAdapter {
             // α = 0 gives the pretrained model bit for bit; adding zeros would turn −0 into 0.
             Mode::Inference if residual.alpha == Alpha::ZERO => Pass::Absent,
             Mode::Inference => Pass::Scaled(residual.alpha.get()),
-            Mode::Training { seed, step } => match residual.dropping.draw(seed, step, place, rows) {
+            Mode::Training { seed, step } => match residual.draw(seed, step, place, rows) {
                 Draw::Dropped => Pass::Absent,
                 Draw::Kept(factor) => Pass::Scaled(factor),
                 Draw::Rows(factors) => Pass::Rows(factors),
@@ -178,21 +191,23 @@ impl Adapter for RAdapter {
         let Some(residual) = &self.residual else {
             return output;
         };
-        match self.pass(at) {
+        let output = match self.pass(at) {
             Pass::Absent => output,
             Pass::Scaled(factor) => residual.add_to(output, factor, None),
             Pass::Rows(factors) => {
-                let count = factors.len();
-                let options = (&output.device(), output.dtype());
-                let mask = Tensor::from_data(TensorData::new(factors, [count, 1]), options);
+                let mask = mask(factors, at.rows, &output);
                 residual.add_to(output, 1.0, Some(mask))
             }
-        }
+        };
+        residual.drop_path.act(Purpose::Path, output, at)
     }
 
     fn fold(&self, linear: &Linear, at: At<'_>) -> Option<(Tensor<2>, Tensor<1>)> {
         let residual = self.residual.as_ref().filter(|residual| matches!(residual.map, Map::Full(_)))?;
         let [width, inputs] = linear.weight.shape().dims();
+        if residual.drop_path.is_per_sample(at.context.mode) {
+            return None;
+        }
         if !folding_pays(at.rows.batch * at.rows.tokens, width, inputs, at.context.mode) {
             return None;
         }
@@ -204,10 +219,10 @@ impl Adapter for RAdapter {
     }
 
     fn treats_samples_alike(&self, context: &Context) -> bool {
-        !self.training_draws(context, DropMode::Sample)
+        !self.draws(context, DropMode::is_per_sample)
     }
 
     fn treats_tokens_alike(&self, context: &Context) -> bool {
-        !self.training_draws(context, DropMode::Token)
+        !self.draws(context, |mode| matches!(mode, DropMode::Token | DropMode::Element))
     }
 }

@@ -118,6 +118,7 @@ impl AdapterWeights {
             scale: None,
             fixed_scale: self.scale.unwrap_or(1.0),
             dropping: Dropping::NEVER,
+            drop_path: Dropping::NEVER,
             alpha: Alpha::ONE,
         }
     }

@@ -3,9 +3,9 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
-use radapter_adapter::{AdapterError, Alpha};
+use radapter_adapter::{AdapterError, Alpha, DropMode, Dropping};
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_clip::model::{Adapter, At, Clip, Encoder, Place, Site};
+use radapter_clip::model::{Adapter, At, Clip, Context, Encoder, Place, Site};
 use radapter_training::config::{AdaptFormerSettings, TrainSettings};
 use radapter_training::finetuned::TunedModel;
 use radapter_training::method::Output;
@@ -15,7 +15,7 @@ use crate::modules::{Attached, uniform, widths};
 /// AdaptFormer (Chen, Ge, Tong, Wang, Song, Wang and Luo, NeurIPS 2022): `MLP(LN(x)) + s·up(ReLU(down(LN(x))))` in every block of both
 /// towers. The non-linearity keeps it from being merged.
 ///
-/// LN is the block's own; the released code feeds the input before any norm, and has a dropout of 0.1, which is left out.
+/// LN is the block's own; the released code feeds the input before any norm.
 #[derive(Clone, Copy, Debug)]
 pub struct AdaptFormerMethod;
 
@@ -29,7 +29,7 @@ impl Attached for AdaptFormerMethod {
     const OUTPUT: Output = Output::RuntimeOnly;
 
     fn attach(clip: Clip, settings: &TrainSettings) -> Result<Clip<AdaptFormer>, AdapterError> {
-        Ok(with_bottlenecks(clip, &settings.adaptformer, settings.seed))
+        with_bottlenecks(clip, &settings.adaptformer, settings.seed)
     }
 
     /// Scales the bottlenecks by α, in the parameters, which tell cached embeddings of one model from another's.
@@ -60,14 +60,14 @@ pub struct Bottleneck {
 }
 
 impl Bottleneck {
-    /// `up(ReLU(down(x)))`
+    /// `up(inner(ReLU(down(x))))`, where `inner` is the dropout.
     ///
     /// # Shapes
     /// `[rows, width]` → `[rows, width]`
-    pub fn forward(&self, x: &Tensor<2>) -> Tensor<2> {
+    pub fn forward(&self, x: &Tensor<2>, inner: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Tensor<2> {
         let [down, up] = [&self.down, &self.up].map(|weight| weight.val().cast(x.dtype()).transpose());
         let [down_bias, up_bias] = [&self.down_bias, &self.up_bias].map(|bias| bias.val().cast(x.dtype()).unsqueeze());
-        relu(x.clone().matmul(down) + down_bias).matmul(up) + up_bias
+        inner(relu(x.clone().matmul(down) + down_bias)).matmul(up) + up_bias
     }
 }
 
@@ -77,22 +77,35 @@ pub struct AdaptFormer {
     bottleneck: Option<Bottleneck>,
     #[module(skip)]
     scale: f64,
+    #[module(skip)]
+    dropping: Dropping,
 }
 
 impl Adapter for AdaptFormer {
-    fn after(&self, input: &Tensor<2>, output: Tensor<2>, _at: At<'_>) -> Tensor<2> {
+    fn after(&self, input: &Tensor<2>, output: Tensor<2>, at: At<'_>) -> Tensor<2> {
         match &self.bottleneck {
-            Some(bottleneck) => output + bottleneck.forward(input).mul_scalar(self.scale),
+            Some(bottleneck) => {
+                output + bottleneck.forward(input, |x| self.dropping.apply(x, at)).mul_scalar(self.scale)
+            }
             None => output,
         }
+    }
+
+    fn treats_samples_alike(&self, context: &Context) -> bool {
+        !self.dropping.is_per_sample(context.mode)
+    }
+
+    fn treats_tokens_alike(&self, context: &Context) -> bool {
+        !self.dropping.is_per_sample(context.mode)
     }
 }
 
 /// Freezes a model and adds bottlenecks that do not change it yet: `down` is drawn as PyTorch initialises a linear, the rest is zero.
-fn with_bottlenecks(clip: Clip, settings: &AdaptFormerSettings, seed: u64) -> Clip<AdaptFormer> {
-    let AdaptFormerSettings { rank, scale } = *settings;
+fn with_bottlenecks(clip: Clip, settings: &AdaptFormerSettings, seed: u64) -> Result<Clip<AdaptFormer>, AdapterError> {
+    let AdaptFormerSettings { rank, scale, dropout } = *settings;
+    let dropping = Dropping::new("adaptformer.dropout", dropout, DropMode::Element)?;
     let (config, device) = (clip.config.clone(), Encoder::device(&clip));
-    clip.no_grad().map_adapters(|place, _| {
+    Ok(clip.no_grad().map_adapters(|place, _| {
         let (width, _) = widths(&config, place.tower);
         let bottleneck = || Bottleneck {
             down: uniform(&format!("adaptformer {place}"), seed, [rank, width], 1.0 / (width as f32).sqrt(), &device),
@@ -100,6 +113,6 @@ fn with_bottlenecks(clip: Clip, settings: &AdaptFormerSettings, seed: u64) -> Cl
             up: Param::from_tensor(Tensor::zeros([width, rank], &device)),
             up_bias: Param::from_tensor(Tensor::zeros([width], &device)),
         };
-        AdaptFormer { bottleneck: (place.site == Site::Mlp).then(bottleneck), scale }
-    })
+        AdaptFormer { bottleneck: (place.site == Site::Mlp).then(bottleneck), scale, dropping }
+    }))
 }

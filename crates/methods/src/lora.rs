@@ -2,9 +2,9 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use radapter_adapter::{AdapterError, Alpha};
+use radapter_adapter::{AdapterError, Alpha, DropMode, Dropping};
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_clip::model::{Adapter, At, Clip, Encoder, LinearLayer, NoAdapter, Place, Site, Weights};
+use radapter_clip::model::{Adapter, At, Clip, Context, Encoder, LinearLayer, NoAdapter, Place, Site, Weights};
 use radapter_clip::state_dict::StateDict;
 use radapter_training::config::{LoraSettings, LoraTargets, TrainSettings};
 use radapter_training::finetuned::TunedModel;
@@ -73,27 +73,38 @@ pub struct Lora {
     pub proj: Option<LowRankUpdate>,
     #[module(skip)]
     scale: f64,
+    /// Dropout of the updates' inputs.
+    #[module(skip)]
+    dropping: Dropping,
 }
 
 impl Adapter for Lora {
-    fn linear(&self, layer: LinearLayer, weights: &Weights, x: &Tensor<2>, _at: At<'_>) -> Option<Tensor<2>> {
-        let update = match layer {
-            LinearLayer::Qkv => {
-                let parts =
-                    [&self.q, &self.k, &self.v].map(|part| part.as_ref().map(|part| part.forward(x, self.scale)));
-                Tensor::cat(parts.into_iter().collect::<Option<Vec<_>>>()?, 1)
-            }
-            LinearLayer::OutProj => self.out.as_ref()?.forward(x, self.scale),
-            LinearLayer::CFc => self.fc.as_ref()?.forward(x, self.scale),
-            LinearLayer::CProj => self.proj.as_ref()?.forward(x, self.scale),
+    fn linear(&self, layer: LinearLayer, weights: &Weights, x: &Tensor<2>, at: At<'_>) -> Option<Tensor<2>> {
+        let parts = match layer {
+            LinearLayer::Qkv => vec![&self.q, &self.k, &self.v],
+            LinearLayer::OutProj => vec![&self.out],
+            LinearLayer::CFc => vec![&self.fc],
+            LinearLayer::CProj => vec![&self.proj],
         };
+        let parts: Vec<&LowRankUpdate> = parts.into_iter().map(Option::as_ref).collect::<Option<_>>()?;
+        let dropped = self.dropping.apply(x.clone(), at);
+        let update = Tensor::cat(parts.into_iter().map(|part| part.forward(&dropped, self.scale)).collect(), 1);
         Some(weights.forward(x.clone()) + update)
+    }
+
+    fn treats_samples_alike(&self, context: &Context) -> bool {
+        !self.dropping.is_per_sample(context.mode)
+    }
+
+    fn treats_tokens_alike(&self, context: &Context) -> bool {
+        !self.dropping.is_per_sample(context.mode)
     }
 }
 
 /// Freezes a model and adds updates that do not change it yet: `A` is drawn as PyTorch initialises a linear, `B` is zero.
 fn with_updates(clip: Clip, settings: &LoraSettings, seed: u64) -> Result<Clip<Lora>, AdapterError> {
-    let LoraSettings { rank, alpha, targets } = *settings;
+    let LoraSettings { rank, alpha, targets, dropout } = *settings;
+    let dropping = Dropping::new("lora.dropout", dropout, DropMode::Element)?;
     let (config, device) = (clip.config.clone(), Encoder::device(&clip));
     let narrowest = config.vision.width.min(config.text.width);
     if rank > narrowest {
@@ -119,6 +130,7 @@ fn with_updates(clip: Clip, settings: &LoraSettings, seed: u64) -> Result<Clip<L
             fc: is_mlp.then(|| update("fc", width, hidden)),
             proj: is_mlp.then(|| update("proj", hidden, width)),
             scale: alpha / rank as f64,
+            dropping,
         }
     }))
 }

@@ -2,9 +2,9 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use radapter_adapter::{AdapterError, Alpha};
+use radapter_adapter::{AdapterError, Alpha, DropMode, Dropping};
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_clip::model::{Adapter, At, Clip, Encoder, NoAdapter, Place, Site};
+use radapter_clip::model::{Adapter, At, Clip, Context, Encoder, NoAdapter, Place, Site};
 use radapter_clip::state_dict::StateDict;
 use radapter_training::config::{RepAdapterSettings, TrainSettings};
 use radapter_training::finetuned::TunedModel;
@@ -13,10 +13,8 @@ use radapter_training::method::Output;
 use crate::modules::{Attached, add, block, merged_model, uniform, widths};
 
 /// RepAdapter (Luo, Huang, Zhou, Sun, Jiang, Wang and Ji, arXiv 2302.08106): `x + s·up(down(x))`, with biases and without a non-linearity, on
-/// the normalised input of attention and MLP in every block of both towers; `up` acts in groups. It is merged into the linear
-/// behind it.
-///
-/// The dropout of the publication between `down` and `up` is left out.
+/// the normalised input of attention and MLP in every block of both towers, with a dropout between the two; `up` acts in groups. It is
+/// merged into the linear behind it.
 #[derive(Clone, Copy, Debug)]
 pub struct RepAdapterMethod;
 
@@ -53,6 +51,9 @@ pub struct RepAdapter {
     /// Factor s.
     #[module(skip)]
     pub scale: f64,
+    /// Dropout between the two linears.
+    #[module(skip)]
+    pub dropping: Dropping,
 }
 
 impl RepAdapter {
@@ -73,15 +74,15 @@ impl RepAdapter {
         Tensor::cat(rows.collect(), 0)
     }
 
-    /// `x + s·up(down(x))`
+    /// `x + s·up(inner(down(x)))`, where `inner` is the dropout.
     ///
     /// # Shapes
     /// `[rows, width]` → `[rows, width]`
-    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+    pub fn forward(&self, x: Tensor<2>, inner: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Tensor<2> {
         let dtype = x.dtype();
         let [down, up] = [self.down.val(), self.up()].map(|weight| weight.cast(dtype).transpose());
         let [down_bias, up_bias] = [&self.down_bias, &self.up_bias].map(|bias| bias.val().cast(dtype).unsqueeze());
-        let moved = (x.clone().matmul(down) + down_bias).matmul(up) + up_bias;
+        let moved = inner(x.clone().matmul(down) + down_bias).matmul(up) + up_bias;
         x + moved.mul_scalar(self.scale)
     }
 
@@ -98,14 +99,23 @@ impl RepAdapter {
 }
 
 impl Adapter for RepAdapter {
-    fn before(&self, input: Tensor<2>, _at: At<'_>) -> Tensor<2> {
-        self.forward(input)
+    fn before(&self, input: Tensor<2>, at: At<'_>) -> Tensor<2> {
+        self.forward(input, |x| self.dropping.apply(x, at))
+    }
+
+    fn treats_samples_alike(&self, context: &Context) -> bool {
+        !self.dropping.is_per_sample(context.mode)
+    }
+
+    fn treats_tokens_alike(&self, context: &Context) -> bool {
+        !self.dropping.is_per_sample(context.mode)
     }
 }
 
 /// Freezes a model and adds adapters that do not change it yet: `down` is Xavier uniform, the rest is zero.
 fn with_adapters(clip: Clip, settings: &RepAdapterSettings, seed: u64) -> Result<Clip<RepAdapter>, AdapterError> {
-    let RepAdapterSettings { rank, groups, scale } = *settings;
+    let RepAdapterSettings { rank, groups, scale, dropout } = *settings;
+    let dropping = Dropping::new("repadapter.dropout", dropout, DropMode::Element)?;
     let (config, device) = (clip.config.clone(), Encoder::device(&clip));
     for size in [rank, config.vision.width, config.text.width] {
         if size % groups != 0 {
@@ -122,6 +132,7 @@ fn with_adapters(clip: Clip, settings: &RepAdapterSettings, seed: u64) -> Result
             up: Param::from_tensor(Tensor::zeros([groups, width / groups, rank / groups], &device)),
             up_bias: Param::from_tensor(Tensor::zeros([width], &device)),
             scale,
+            dropping,
         }
     }))
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use burn::module::{Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
+use radapter_adapter::Dropping;
 use radapter_clip::model::Weights;
 use radapter_methods::adaptformer::Bottleneck;
 use radapter_methods::lora::LowRankUpdate;
@@ -151,7 +152,7 @@ fn adaptformer_adds_a_bottleneck() {
             up: parameter(up),
             up_bias: parameter(up_bias.reshape([-1])),
         };
-        (bottleneck.forward(&x).mul_scalar(number(&case["scale"])) * weigh).sum()
+        (bottleneck.forward(&x, |x| x).mul_scalar(number(&case["scale"])) * weigh).sum()
     });
 }
 
@@ -169,10 +170,11 @@ fn repadapter_acts_in_groups_and_folds_into_the_linear_behind_it() {
             up: parameter(up.reshape([groups, width / groups, inner])),
             up_bias: parameter(up_bias.reshape([-1])),
             scale,
+            dropping: Dropping::NEVER,
         }
     };
     check(&case, |inputs| {
-        (adapter(inputs).forward(x.clone()).matmul(linear.clone().transpose()) * weigh.clone()).sum()
+        (adapter(inputs).forward(x.clone(), |x| x).matmul(linear.clone().transpose()) * weigh.clone()).sum()
     });
     check(&case, |inputs| {
         let (moved, shift) = adapter(inputs).folded(linear.clone(), 1.0);

@@ -85,10 +85,10 @@ impl Setup {
 
     fn check_devices(&self) -> Result<(), TrainError> {
         let config = &self.train;
-        if self.options.devices.len() > 1 && !config.adapter_draws_fit_parts() {
+        if let Some((key, found)) = config.masks_of_samples().filter(|_| self.options.devices.len() > 1) {
             let expected =
-                "on several devices it must be \"adapter\" or \"token\", because each device would draw the same masks";
-            return Err(out_of_range("adapter.drop_mode", "\"sample\"".to_owned(), expected));
+                "on several devices each would draw the same masks; drop nothing by sample, or use one device";
+            return Err(out_of_range(key, found, expected));
         }
         let own = [self.base.logit_scale.device()];
         if own.iter().chain(&self.options.devices).any(|device| !config.precision.is_supported(device)) {

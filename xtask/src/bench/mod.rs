@@ -17,6 +17,9 @@ use std::path::PathBuf;
 
 use radapter::clip::model::Precision;
 
+pub(crate) use measurement::{Measurement, median};
+pub(crate) use run::answer;
+
 /// The timed work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -65,6 +68,9 @@ pub(crate) struct Args {
     /// In `step`: activation checkpointing, which keeps only the inputs of blocks
     #[arg(long)]
     checkpointing: bool,
+    /// In `step`: a setting of the training, such as `adapter.drop=0`
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// Device: cpu, or cuda, vulkan or wgpu if this build has it
     #[arg(long, default_value = "cpu")]
     device: String,
@@ -97,7 +103,7 @@ pub(crate) struct Args {
 impl Args {
     /// Whether the step is the published one, which the peer runs too.
     fn plain(&self) -> bool {
-        !self.all && self.micro_batch.is_none() && !self.checkpointing
+        !self.all && self.micro_batch.is_none() && !self.checkpointing && self.set.is_empty()
     }
 
     /// How the step differs from the published one.
@@ -110,6 +116,7 @@ impl Args {
         names.extend(self.all.then(|| "all weights".to_owned()));
         names.extend(self.micro_batch.map(|size| format!("{size} at a time")));
         names.extend(self.checkpointing.then(|| "checkpointing".to_owned()));
+        names.extend(self.set.iter().cloned());
         names.join(", ")
     }
 }

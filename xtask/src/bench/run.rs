@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use super::measurement::Measurement;
 use super::table::{Case, Figures, Mode};
 use super::{Args, Part, against, photos};
+use crate::machine::machine;
 use crate::page;
 
 /// Runs all measurements, each in a process of its own.
@@ -89,6 +90,7 @@ fn own(args: &Args, arch: &str, part: Part) -> anyhow::Result<Measurement> {
     if let Some(size) = args.micro_batch {
         command.args(["--micro-batch", &size.to_string()]);
     }
+    args.set.iter().for_each(|setting| drop(command.args(["--set", setting])));
     answer(&mut command)
 }
 
@@ -116,7 +118,7 @@ fn peer(python: &Path, args: &Args, arch: &str, part: Part, mode: Mode) -> anyho
 }
 
 /// Runs a process and parses its last line of output.
-fn answer(command: &mut Command) -> anyhow::Result<Measurement> {
+pub(crate) fn answer(command: &mut Command) -> anyhow::Result<Measurement> {
     let output = command.stderr(Stdio::piped()).output().with_context(|| format!("cannot run {command:?}"))?;
     if !output.status.success() {
         bail!("{command:?} failed with {}:\n{}", output.status, String::from_utf8_lossy(&output.stderr));
@@ -124,19 +126,4 @@ fn answer(command: &mut Command) -> anyhow::Result<Measurement> {
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().next_back().unwrap_or_default();
     serde_json::from_str(line).with_context(|| format!("{command:?} printed `{line}`; expected figures as JSON"))
-}
-
-/// The processor, its cores and vector extensions, and the day.
-fn machine() -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let field =
-        |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.split_once(':')).map(|(_, v)| v.trim());
-    let model = field("model name").unwrap_or("unknown processor");
-    let flags: Vec<&str> = field("flags").unwrap_or_default().split_whitespace().collect();
-    let shown = ["avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16"];
-    let shown: Vec<&str> = shown.into_iter().filter(|flag| flags.contains(flag)).collect();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let day =
-        Command::new("date").arg("+%F").output().map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
-    format!("{model}, {threads} cores ({}), {}", shown.join(" "), day.unwrap_or_default())
 }

@@ -129,6 +129,7 @@ fn settings(args: &Args, steps: u64) -> anyhow::Result<Settings> {
     if let Some(size) = args.micro_batch {
         settings.set("micro_batch", size as i64)?;
     }
+    args.set.iter().try_for_each(|assignment| settings.assign(assignment))?;
     Ok(settings)
 }
 

@@ -22,7 +22,8 @@ settings! {
     /// rank = "full"          # or a number r: F = up · down, of rank r
     /// scale = "learnable"    # starts at 0.1; { learnable = 0.5 } starts there; a number is fixed
     /// drop = 0.2             # probability of dropping while training
-    /// drop_mode = "adapter"  # or "sample", "token"
+    /// drop_mode = "adapter"  # or "sample", "token", "element"
+    /// drop_path = 0.0        # probability of dropping a sublayer
     /// towers = "both"        # or "visual", "text"
     /// layers = "all"         # or "last:4", "6..12", [0, 1, 11]
     /// sites = "both"         # or "attn", "mlp"
@@ -34,8 +35,10 @@ settings! {
         pub scale: Scale = Spec::toml("\"learnable\""),
         /// Probability p of dropping an adapter in a training step.
         pub drop: f64 = Spec::toml("0.2").below_one(),
-        /// Unit of dropping.
+        /// Unit of dropping; `element` is dropout of the adapters' inputs.
         pub drop_mode: DropMode = Spec::toml("\"adapter\""),
+        /// Probability of dropping a sublayer with its adapter for a sample in a training step (drop-path).
+        pub drop_path: f64 = Spec::toml("0.0").below_one(),
         /// Encoders with adapters.
         pub towers: Towers = Spec::toml("\"both\""),
         /// Blocks with adapters.
@@ -85,7 +88,8 @@ impl AdapterConfig {
         self.rank.validate()?;
         self.scale.validate()?;
         self.layers.validate()?;
-        self.dropping().map(drop)
+        self.dropping()?;
+        self.drop_path().map(drop)
     }
 
     /// Returns the dropping of these settings.
@@ -93,7 +97,15 @@ impl AdapterConfig {
     /// # Errors
     /// [`AdapterError::Setting`] for a probability outside `[0, 1)`.
     pub fn dropping(&self) -> Result<Dropping, AdapterError> {
-        Dropping::new(self.drop, self.drop_mode)
+        Dropping::new("adapter.drop", self.drop, self.drop_mode)
+    }
+
+    /// Returns the dropping of sublayers, for each sample.
+    ///
+    /// # Errors
+    /// [`AdapterError::Setting`] for a probability outside `[0, 1)`.
+    pub fn drop_path(&self) -> Result<Dropping, AdapterError> {
+        Dropping::new("adapter.drop_path", self.drop_path, DropMode::Sample)
     }
 
     /// Lists the places of a model's adapters, in the order visual before text, blocks from the input, attention before

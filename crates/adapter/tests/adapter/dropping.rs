@@ -8,6 +8,7 @@ use crate::support::{bits, clip, distance, embed, numbers, random_set, rows};
 
 const ROWS: Rows = Rows { batch: 3, tokens: 5 };
 const WIDTH: usize = 16;
+const MODES: [DropMode; 4] = [DropMode::Adapter, DropMode::Sample, DropMode::Token, DropMode::Element];
 
 fn model(drop: f64, drop_mode: DropMode) -> Clip<RAdapter> {
     let config = AdapterConfig { drop, drop_mode, ..AdapterConfig::default() };
@@ -71,7 +72,7 @@ fn a_dropped_adapter_returns_its_input_and_a_kept_one_is_scaled_up() {
 #[test]
 fn the_mean_over_many_steps_is_the_undropped_output() {
     const STEPS: u64 = 4000;
-    for drop_mode in [DropMode::Adapter, DropMode::Sample, DropMode::Token] {
+    for drop_mode in MODES {
         let model = model(0.2, drop_mode);
         let whole = added(&model, &Context::inference(), ROWS).concat();
         let mut sum = vec![0.0_f64; whole.len()];
@@ -79,17 +80,20 @@ fn the_mean_over_many_steps_is_the_undropped_output() {
             let rows = added(&model, &Context::training(8, step), ROWS).concat();
             sum.iter_mut().zip(&rows).for_each(|(sum, value)| *sum += f64::from(*value));
         }
-        // γ/(1−p) has a standard deviation of √(p/(1−p)) = ½, its mean of 4000 of 0.008.
+        // γ/(1−p) has a standard deviation of √(p/(1−p)) = ½, its mean of 4000 of 0.008. A dropped element is one of the terms of
+        // an output, which may cancel each other.
+        let largest = whole.iter().fold(0.0_f64, |largest, value| largest.max(f64::from(value.abs())));
         for (sum, whole) in sum.iter().zip(&whole) {
             let (mean, whole) = (sum / STEPS as f64, f64::from(*whole));
-            assert!((mean - whole).abs() < 0.04 * whole.abs() + 1e-6, "{drop_mode:?}: {mean} {whole}");
+            let size = if drop_mode == DropMode::Element { largest } else { whole.abs() };
+            assert!((mean - whole).abs() < 0.04 * size + 1e-6, "{drop_mode:?}: {mean} {whole}");
         }
     }
 }
 
 #[test]
 fn every_pass_of_a_step_draws_the_same_and_steps_and_seeds_differ() {
-    for drop_mode in [DropMode::Adapter, DropMode::Sample, DropMode::Token] {
+    for drop_mode in MODES {
         let model = model(0.5, drop_mode);
         let context = Context::training(2, 9);
         assert_eq!(bits(&embed(&model, &context)), bits(&embed(&model.clone(), &context)));
@@ -173,6 +177,7 @@ fn equal_texts_are_encoded_once_where_that_is_exact() {
         (DropMode::Adapter, 0.5, true),
         (DropMode::Token, 0.5, true),
         (DropMode::Sample, 0.5, false),
+        (DropMode::Element, 0.5, false),
         (DropMode::Sample, 0.0, true),
     ] {
         let model = model(drop, drop_mode);
@@ -193,4 +198,53 @@ fn adapters_for_evaluation_are_never_dropped() {
     let set = random_set(&AdapterConfig::default(), 3, 0.3);
     let model = attach_trained(clip(0), &set).unwrap();
     assert!(distance(&embed(&model, &Context::training(0, 0)), &embed(&model, &Context::inference())) < 1e-6);
+}
+
+#[test]
+fn elements_of_the_input_are_dropped_one_by_one() {
+    let model = model(0.5, DropMode::Element);
+    let (place, adapter) = first(&model);
+    let context = Context::training(1, 0);
+    // The output for one input element at a time is that element's part, doubled or gone.
+    let at = At { place, rows: Rows { batch: 1, tokens: WIDTH }, context: &context };
+    let identity = Tensor::<2>::eye(WIDTH, &Device::flex());
+    let parts = numbers(adapter.after(&identity, identity.clone(), at) - identity.clone());
+    let inference = Context::inference();
+    let whole = adapter.after(&identity, identity.clone(), At { context: &inference, ..at });
+    let whole = numbers(whole - identity);
+    let mut dropped = 0;
+    for (part, whole) in parts.chunks(WIDTH).zip(whole.chunks(WIDTH)) {
+        match is_dropped(part) {
+            true => dropped += 1,
+            false => assert!(part.iter().zip(whole).all(|(part, whole)| (part - 2.0 * whole).abs() < 1e-5)),
+        }
+    }
+    assert!((3..14).contains(&dropped), "{dropped} of {WIDTH}");
+}
+
+#[test]
+fn a_dropped_path_leaves_out_the_sublayer_of_a_sample() {
+    let config = AdapterConfig { drop: 0.0, drop_path: 0.5, ..AdapterConfig::default() };
+    let model = random_set(&config, 3, 0.3).apply_to(attach(clip(0), &config, 0).unwrap()).unwrap();
+    let (place, adapter) = first(&model);
+    let output = |context: &Context| {
+        let at = At { place, rows: ROWS, context };
+        numbers(adapter.after(&activations(), activations(), at)).chunks(WIDTH).map(<[f32]>::to_vec).collect::<Vec<_>>()
+    };
+    let whole = output(&Context::inference());
+    let mut seen = [false, false];
+    for step in 0..20 {
+        let context = Context::training(1, step);
+        for (sample, whole) in output(&context).chunks(ROWS.tokens).zip(whole.chunks(ROWS.tokens)) {
+            let is_gone = sample.iter().all(|row| is_dropped(row));
+            seen[usize::from(is_gone)] = true;
+            let doubled: Vec<f32> = whole.concat().iter().map(|value| 2.0 * value).collect();
+            assert!(is_gone || distance(&sample.concat(), &doubled) < 1e-5);
+        }
+        assert!(!adapter.treats_samples_alike(&context));
+        // Folding would leave the draw out.
+        assert_eq!(bits(&embed(&model, &context)), bits(&embed(&model.clone(), &context)));
+    }
+    assert_eq!(seen, [true, true]);
+    assert!(adapter.treats_samples_alike(&Context::inference()));
 }

@@ -43,8 +43,10 @@ fn it_changes_neither_embeddings_nor_gradients() {
         (DropMode::Adapter, training(0)),
         (DropMode::Sample, training(1)),
         (DropMode::Token, training(2)),
+        (DropMode::Element, training(3)),
     ] {
-        let settings = AdapterConfig { drop: 0.3, drop_mode, ..AdapterConfig::default() };
+        let drop_path = if drop_mode == DropMode::Sample { 0.3 } else { 0.0 };
+        let settings = AdapterConfig { drop: 0.3, drop_mode, drop_path, ..AdapterConfig::default() };
         let clip = Clip::from_state(&config(), &state(0), &Device::flex().autodiff()).unwrap();
         let model = random_set(&settings, 4, 0.3).apply_to(attach(clip, &settings, 0).unwrap()).unwrap();
         let whole = model.clone().map_adapters(|_, inner| Plain { inner });

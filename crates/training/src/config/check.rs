@@ -20,12 +20,10 @@ impl TrainSettings {
             self.epochs.unwrap_or(0).to_string(),
             "epochs and steps both set the run's length; leave one out",
         )?;
-        conflict(
-            self.micro_batch.value().is_some() && !self.adapter_draws_fit_parts(),
-            "adapter.drop_mode",
-            "\"sample\"".to_owned(),
-            "with micro_batch it must be \"adapter\" or \"token\", because each part would draw the same masks",
-        )?;
+        if let Some((key, found)) = self.masks_of_samples().filter(|_| self.micro_batch.value().is_some()) {
+            let expected = "with micro_batch each part would draw the same masks; drop nothing by sample, or leave micro_batch out";
+            return Err(SettingsError::Conflict { key, found, expected });
+        }
         conflict(
             self.regularizer.kind == RegularizerKind::SelfDistill && self.loss.kind == LossKind::CrossEntropy,
             "regularizer.kind",

@@ -10,7 +10,7 @@ mod recipe;
 
 use std::sync::Arc;
 
-use radapter_adapter::{AdapterConfig, Alpha, DropMode};
+use radapter_adapter::{AdapterConfig, Alpha};
 use radapter_clip::model::Precision;
 use radapter_losses::MpmNceConfig;
 use radapter_settings::{Facts, OrNone, Spec, schema, settings};
@@ -193,6 +193,8 @@ settings! {
         pub alpha: f64 = Spec::toml("8.0").above(0.0),
         /// Linears with updates: those of the attention (queries, keys, values and output), or those of the MLP as well.
         pub targets: LoraTargets = Spec::toml("\"attention\""),
+        /// Dropout of the updates' inputs.
+        pub dropout: f64 = Spec::toml("0.0").below_one(),
     }
 }
 
@@ -204,6 +206,8 @@ settings! {
         pub rank: usize = Spec::toml("64").at_least(1.0),
         /// Factor s of its output.
         pub scale: f64 = Spec::toml("0.1").above(0.0),
+        /// Dropout between the two linears of a bottleneck.
+        pub dropout: f64 = Spec::toml("0.1").below_one(),
     }
 }
 
@@ -217,6 +221,8 @@ settings! {
         pub groups: usize = Spec::toml("2").at_least(1.0),
         /// Factor s of the adapter.
         pub scale: f64 = Spec::toml("1.0").above(0.0),
+        /// Dropout between the two linears of an adapter.
+        pub dropout: f64 = Spec::toml("0.1").below_one(),
     }
 }
 
@@ -307,11 +313,22 @@ impl LossSettings {
 }
 
 impl TrainSettings {
-    /// Whether the adapters' masks allow a batch to be split. Per-sample masks are drawn by a sample's place in its forward pass,
-    /// which in a part is not its place in the batch.
-    pub(crate) fn adapter_draws_fit_parts(&self) -> bool {
-        let adapter = &self.adapter;
-        self.tune != Tune::Adapters || adapter.drop == 0.0 || adapter.drop_mode != DropMode::Sample
+    /// The setting, with its value, by which samples draw masks of their own. They are drawn by a sample's place in its forward pass,
+    /// which in a part of a batch is not its place in the batch, so that such a batch cannot be split.
+    pub(crate) fn masks_of_samples(&self) -> Option<(&'static str, String)> {
+        let Self { adapter, lora, adaptformer, repadapter, .. } = self;
+        let own = |method: &str| self.tune == Tune::Adapters && self.method == method;
+        if adapter.drop > 0.0 && adapter.drop_mode.is_per_sample() && own("r-adapter") {
+            return Some(("adapter.drop_mode", format!("\"{:?}\"", adapter.drop_mode).to_lowercase()));
+        }
+        let rates = [
+            ("r-adapter", "adapter.drop_path", adapter.drop_path),
+            ("lora", "lora.dropout", lora.dropout),
+            ("adaptformer", "adaptformer.dropout", adaptformer.dropout),
+            ("repadapter", "repadapter.dropout", repadapter.dropout),
+        ];
+        let found = rates.into_iter().find(|&(method, _, rate)| rate > 0.0 && own(method));
+        found.map(|(_, key, rate)| (key, rate.to_string()))
     }
 
     /// Returns the learning-rate schedule of a run, or of a phase, of `steps` steps.

@@ -90,7 +90,7 @@ impl Needs {
         }
         let mut advice = Vec::new();
         let fitting = self.fitting(batch, available).filter(|fitting| *fitting < part);
-        if let Some(fitting) = fitting.filter(|_| config.adapter_draws_fit_parts()) {
+        if let Some(fitting) = fitting.filter(|_| config.masks_of_samples().is_none()) {
             advice.push(format!("micro_batch = {fitting} fits and gives the same gradients"));
         }
         if !config.checkpointing {

@@ -67,8 +67,8 @@ fn cached_accumulation_gives_the_whole_batch_s_gradient() {
         ("all, contrastive", &["tune=all", "loss.kind=info-nce"]),
         ("all, classifier", &["tune=all"]),
         ("low-rank updates", &["method=lora", "lora.targets=all"]),
-        ("bottlenecks", &["method=adaptformer"]),
-        ("adapters in front", &["method=repadapter", "repadapter.rank=2"]),
+        ("bottlenecks", &["method=adaptformer", "adaptformer.dropout=0"]),
+        ("adapters in front", &["method=repadapter", "repadapter.rank=2", "repadapter.dropout=0"]),
     ] {
         let whole = gradients(settings);
         for size in [1, 3, 8] {

@@ -18,6 +18,7 @@ const CASES: [(&str, &[&str]); 18] = [
     ("low rank, saved every 2 steps", &["steps=8", "adapter.rank=2", "save_every=2", "adapter.drop=0.6"]),
     ("micro-batches", &["epochs=3", "micro_batch=3"]),
     ("masks of samples", &["epochs=3", "adapter.drop_mode=sample"]),
+    ("masks of elements and paths", &["epochs=3", "adapter.drop_mode=element", "adapter.drop_path=0.2"]),
     ("no average", &["epochs=3", "ema=none", "save_every=1"]),
     ("all weights", &["epochs=3", "tune=all", "lr=0.003"]),
     ("all weights, both towers, averaged", &["epochs=3", "tune=all", "loss.kind=info-nce", "ema=0.7", "save_every=4"]),

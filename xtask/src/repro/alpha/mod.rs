@@ -2,9 +2,9 @@
 //!
 //! Each set is what one has, with a distribution on which the tuned model is used; none of the rules sees labels of that one.
 
+mod arms;
 mod judge;
 mod row;
-mod sets;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,8 +16,9 @@ use radapter::methods::METHODS;
 use radapter::training::choice::{ChoiceError, RULES, Scene, choose};
 use radapter::training::finetuned::FineTunedRun;
 
+use self::arms::{Arm, arms};
 use self::row::{Chosen, Point, Row};
-use self::sets::{Arm, Set, Sources};
+use super::sets::{Measured, Scale, Set, Sources, open};
 use crate::page;
 
 #[derive(clap::Args)]
@@ -48,24 +49,13 @@ pub(crate) struct Args {
     sets: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Scale {
-    Small,
-    Full,
-}
-
-impl Scale {
-    fn is_small(self) -> bool {
-        self == Self::Small
-    }
-
-    fn grid(self) -> anyhow::Result<Vec<Alpha>> {
-        let values: &[f64] = match self {
-            Self::Small => &[0.0, 0.1, 0.2, 0.3, 0.5, 1.0],
-            Self::Full => &[0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
-        };
-        Ok(values.iter().map(|&alpha| Alpha::new(alpha)).collect::<Result<_, _>>()?)
-    }
+/// The values of α that are measured.
+fn grid(scale: Scale) -> anyhow::Result<Vec<Alpha>> {
+    let values: &[f64] = match scale {
+        Scale::Small => &[0.0, 0.1, 0.2, 0.3, 0.5, 1.0],
+        Scale::Full => &[0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
+    };
+    Ok(values.iter().map(|&alpha| Alpha::new(alpha)).collect::<Result<_, _>>()?)
 }
 
 /// The name of the α that a user has who does not choose: the task's usual one, for WiSE-FT as well.
@@ -76,7 +66,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         page::check(&docs.join("alpha.md"), "repro alpha")?;
     }
     let sources = Sources { data: &args.data, weights: &args.weights, out: &args.out, scale: args.scale };
-    let sets = sets::open(&sources, &args.sets)?;
+    let sets = open(&sources, &args.sets)?;
     anyhow::ensure!(
         args.known.is_none() || args.scale == Scale::Small,
         "--known takes rows of scale small; omit it with --scale full"
@@ -84,7 +74,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let known = args.known.as_deref().map(row::read).transpose()?.unwrap_or_default();
     let mut rows = Vec::new();
     for set in &sets {
-        for arm in set.arms() {
+        for arm in &arms(set.name()) {
             let study = Study { args, set: &**set, arm };
             let earlier: Vec<&Row> = args.seeds.iter().filter_map(|&seed| study.among(&known, seed)).collect();
             if earlier.len() == args.seeds.len() {
@@ -93,7 +83,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             }
             for &seed in &args.seeds {
                 let what = format!("{} {} lr {:.0e} seed {seed}", set.name(), arm.name, arm.lr);
-                set.train(&what, arm, seed, &study.folder(seed))?;
+                set.train(&what, arm.settings(seed)?, &study.folder(seed))?;
             }
             for &seed in &args.seeds {
                 rows.push(study.row(seed)?);
@@ -142,13 +132,13 @@ impl Study<'_> {
 
     /// The row of a run: the saved one, with the rules that it lacks.
     fn row(&self, seed: u64) -> anyhow::Result<Row> {
-        let (run, folder, grid) = (self.open(seed)?, self.folder(seed), self.args.scale.grid()?);
+        let (run, folder, grid) = (self.open(seed)?, self.folder(seed), grid(self.args.scale)?);
         // The name may have a dot, which is no extension.
         let mut path = folder.clone().into_os_string();
         path.push(".row.json");
         let path = PathBuf::from(path);
         let measure = |alphas: &Alphas| -> anyhow::Result<Point> {
-            let (id, ood) = self.set.measure(&run, alphas)?;
+            let Measured { id, ood, .. } = self.set.measure(&run, alphas)?;
             Ok(Point { id, ood })
         };
         let mut row = match std::fs::read(&path) {

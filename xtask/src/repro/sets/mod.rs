@@ -1,4 +1,4 @@
-//! The sets of the study: what is learned, and how well a model does there and elsewhere.
+//! What the reproductions learn from, and how well a model does there and elsewhere. A set is one constructor and one name.
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,15 @@ use burn::tensor::Device;
 use radapter::adapter::Alphas;
 use radapter::classification::classes::Classes;
 use radapter::classification::finetuned::ClassificationRun;
+use radapter::classification::head::Head;
+use radapter::classification::imagenet;
 use radapter::classification::read::read_labelled;
 use radapter::classification::suite::{Suite, evaluate_suite};
 use radapter::classification::task::Classification;
 use radapter::clip::checkpoint::Checkpoint;
+use radapter::clip::model::{Clip, Encoder};
 use radapter::datasets::captions::{self, CaptionsOptions};
+use radapter::datasets::imagenet::ImageNetSet;
 use radapter::datasets::shapes::{Domain, Split, World, class_names};
 use radapter::datasets::{OnError, SkipReport, Templates};
 use radapter::embedded::embedded;
@@ -21,70 +25,69 @@ use radapter::methods::METHODS;
 use radapter::retrieval::gallery::Gallery;
 use radapter::retrieval::task::Retrieval;
 use radapter::segmentation::task::Segmentation;
-use radapter::settings::Settings;
+use radapter::settings::{Schema, Settings};
 use radapter::training::choice::HeldOut;
-use radapter::training::finetuned::FineTunedRun;
+use radapter::training::config::TrainSettings;
+use radapter::training::finetuned::{FineTunedRun, TunedModel};
 use radapter::training::plan::{Inputs, Plan};
-use radapter::training::{RunDir, RunOptions, Task};
+use radapter::training::{Report, RunDir, RunOptions, Task};
+use serde::{Deserialize, Serialize};
 
-use super::Scale;
-use crate::repro::camvid::{CLASSES, Masks, UNSEEN, Val};
-use crate::repro::pacs;
-use crate::repro::retrieval::Pacs;
-use crate::repro::run::{text, train};
-
-/// A method at a learning rate.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Arm {
-    pub(super) name: &'static str,
-    pub(super) method: &'static str,
-    pub(super) lr: f64,
-    /// Whether the learning rate is the documented one.
-    pub(super) is_main: bool,
-}
-
-const fn arm(name: &'static str, method: &'static str, lr: f64) -> Arm {
-    Arm { name, method, lr, is_main: true }
-}
-
-const R_ADAPTER: &str = "R-Adapter";
-const WISE_FT: &str = "WiSE-FT";
-
-/// The learning rates are those that held-out samples chose in the documented comparisons (`docs/results.md`).
-const PACS: [Arm; 2] = [arm(R_ADAPTER, "r-adapter", 5e-3), arm(WISE_FT, "full", 3e-4)];
-const DRAWN: [Arm; 2] = [arm(R_ADAPTER, "r-adapter", 1e-2), arm(WISE_FT, "full", 1e-3)];
-const FLICKR8K: [Arm; 2] = [arm(R_ADAPTER, "r-adapter", 5e-3), arm(WISE_FT, "flyp", 3e-5)];
-const CAMVID: [Arm; 2] = [arm(R_ADAPTER, "r-adapter", 5e-2), arm(WISE_FT, "ovseg", 5e-4)];
-/// Other learning rates, to choose them together with α; the first is the default.
-const JOINT: [Arm; 2] = [
-    Arm { is_main: false, ..arm(R_ADAPTER, "r-adapter", 5e-4) },
-    Arm { is_main: false, ..arm(R_ADAPTER, "r-adapter", 2e-3) },
-];
+use super::camvid::{CLASSES, Masks, UNSEEN, Val};
+use super::pacs;
+use super::retrieval::Pacs;
+use super::run::{text, train};
 
 /// What one has, and what the model is used on.
 pub(super) trait Set {
     fn name(&self) -> &str;
     /// Data that count as one.
     fn data(&self) -> &str;
-    fn arms(&self) -> &[Arm];
     /// The α of a user who does not choose.
     fn usual_alpha(&self) -> f64;
     fn base(&self) -> &Checkpoint;
     fn device(&self) -> &Device;
-    /// Trains a run, unless it is there.
-    fn train(&self, what: &str, arm: &Arm, seed: u64, folder: &Path) -> anyhow::Result<()>;
-    /// Quality in and out of distribution.
-    fn measure(&self, run: &FineTunedRun, alphas: &Alphas) -> anyhow::Result<(f64, f64)>;
+    /// Trains a run with settings over those of the set, unless it is there.
+    fn train(&self, what: &str, settings: Settings, folder: &Path) -> anyhow::Result<Report>;
+    /// Quality of a run's model.
+    fn measure(&self, run: &FineTunedRun, alphas: &Alphas) -> anyhow::Result<Measured>;
+    /// Quality of the base model.
+    fn zero_shot(&self) -> anyhow::Result<Measured>;
     fn held_out(&self, folder: &Path) -> anyhow::Result<HeldOut>;
     /// Images from out of distribution, without their labels.
     fn unlabelled(&self) -> Vec<Image>;
+}
+
+/// Quality of a model, as fractions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Measured {
+    /// In distribution.
+    pub(super) id: f64,
+    /// Out of distribution, the mean.
+    pub(super) ood: f64,
+    /// What both are made of, in the order of the columns.
+    pub(super) parts: Vec<(String, f64)>,
+}
+
+/// A model to measure: that of a run at α, or the base.
+enum Model<'a> {
+    Base,
+    Run(&'a FineTunedRun, &'a Alphas),
+}
+
+impl Model<'_> {
+    fn tuned(&self, base: &Checkpoint, device: &Device) -> anyhow::Result<TunedModel> {
+        Ok(match *self {
+            Self::Base => TunedModel::Merged(Box::new(base.clone())),
+            Self::Run(run, alphas) => run.model(base, Some(alphas.clone()), device)?.model,
+        })
+    }
 }
 
 /// A set whose runs are of the task `T`.
 struct Of<T, M> {
     name: String,
     data: &'static str,
-    arms: Vec<Arm>,
     usual_alpha: f64,
     base: Checkpoint,
     device: Device,
@@ -94,17 +97,13 @@ struct Of<T, M> {
     task: PhantomData<T>,
 }
 
-impl<T: Task, M: Fn(&FineTunedRun, &Alphas) -> anyhow::Result<(f64, f64)>> Set for Of<T, M> {
+impl<T: Task, M: Fn(Model<'_>) -> anyhow::Result<Measured>> Set for Of<T, M> {
     fn name(&self) -> &str {
         &self.name
     }
 
     fn data(&self) -> &str {
         self.data
-    }
-
-    fn arms(&self) -> &[Arm] {
-        &self.arms
     }
 
     fn usual_alpha(&self) -> f64 {
@@ -119,17 +118,19 @@ impl<T: Task, M: Fn(&FineTunedRun, &Alphas) -> anyhow::Result<(f64, f64)>> Set f
         &self.device
     }
 
-    fn train(&self, what: &str, arm: &Arm, seed: u64, folder: &Path) -> anyhow::Result<()> {
+    fn train(&self, what: &str, above: Settings, folder: &Path) -> anyhow::Result<Report> {
         let mut settings = self.settings.clone();
         settings.set("loss.temperature", "checkpoint")?;
-        settings.set("method", arm.method)?;
-        settings.set("lr", arm.lr)?;
-        settings.set("seed", seed as i64)?;
-        train::<T>(what, &settings, &self.base, folder, &self.device).map(drop)
+        let settings = Schema::of::<TrainSettings>().join(settings, above)?;
+        train::<T>(what, &settings, &self.base, folder, &self.device)
     }
 
-    fn measure(&self, run: &FineTunedRun, alphas: &Alphas) -> anyhow::Result<(f64, f64)> {
-        (self.measure)(run, alphas)
+    fn measure(&self, run: &FineTunedRun, alphas: &Alphas) -> anyhow::Result<Measured> {
+        (self.measure)(Model::Run(run, alphas))
+    }
+
+    fn zero_shot(&self) -> anyhow::Result<Measured> {
+        (self.measure)(Model::Base)
     }
 
     fn held_out(&self, folder: &Path) -> anyhow::Result<HeldOut> {
@@ -152,7 +153,20 @@ impl<T: Task, M: Fn(&FineTunedRun, &Alphas) -> anyhow::Result<(f64, f64)>> Set f
 }
 
 /// Test images of a domain on the small scale, and unlabelled images.
-const SOME: usize = 300;
+pub(super) const SOME: usize = 300;
+
+/// How much of the data is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Scale {
+    Small,
+    Full,
+}
+
+impl Scale {
+    pub(super) fn is_small(self) -> bool {
+        self == Self::Small
+    }
+}
 
 /// Where the sets are.
 pub(super) struct Sources<'a> {
@@ -162,9 +176,9 @@ pub(super) struct Sources<'a> {
     pub(super) scale: Scale,
 }
 
-const CAPTIONED: &str = "Flickr8k";
-const STREETS: &str = "CamVid";
-const SHAPES: &str = "drawn";
+pub(super) const CAPTIONED: &str = "Flickr8k";
+pub(super) const STREETS: &str = "CamVid";
+pub(super) const SHAPES: &str = "drawn";
 
 /// Opens the named sets, or all if none is named.
 pub(super) fn open(sources: &Sources<'_>, names: &[String]) -> anyhow::Result<Vec<Box<dyn Set>>> {
@@ -177,7 +191,8 @@ pub(super) fn open(sources: &Sources<'_>, names: &[String]) -> anyhow::Result<Ve
         CAPTIONED => sources.flickr8k(),
         STREETS => sources.camvid(),
         SHAPES => sources.drawn(),
-        domain => sources.pacs(domain),
+        domain if sources.scale.is_small() => sources.pacs(domain, Some(40), SOME),
+        domain => sources.pacs(domain, None, usize::MAX),
     };
     chosen.map(open).collect()
 }
@@ -187,29 +202,42 @@ impl Sources<'_> {
         if self.scale.is_small() { 5 } else { 10 }
     }
 
-    /// A domain of PACS; the other three are out of distribution.
-    fn pacs(&self, domain: &str) -> anyhow::Result<Box<dyn Set>> {
+    /// A domain of PACS; the other three are out of distribution. `shots` training images of each class, and `most` test images of
+    /// each domain.
+    pub(super) fn pacs(&self, domain: &str, shots: Option<i64>, most: usize) -> anyhow::Result<Box<dyn Set>> {
         let data = self.data.join("pacs");
         let mut settings = Settings::default();
         settings.set("train", text(&data.join("train").join(domain))?)?;
         settings.set("val_fraction", 0.2)?;
-        if self.scale.is_small() {
-            settings.set("shots", 40)?;
+        if let Some(shots) = shots {
+            settings.set("shots", shots)?;
         }
         settings.set("epochs", self.epochs())?;
-        let joint = if domain == pacs::DOMAINS[0] { &JOINT[..] } else { &[] };
         let base = Checkpoint::open(self.weights, None)?;
-        let most = if self.scale.is_small() { SOME } else { usize::MAX };
         let open = |classes: &Classes| {
             let mut suite = pacs::suite(&data, domain, classes)?;
             std::iter::once(&mut suite.id).chain(&mut suite.ood).for_each(|set| spread(&mut set.samples, most));
             Ok(suite)
         };
-        classified(domain, "PACS", [&PACS[..], joint].concat(), base, settings, open)
+        classified(domain, "PACS", base, settings, open)
+    }
+
+    /// ImageNet, and its five variants as out of distribution, in their usual layout.
+    pub(super) fn imagenet(&self) -> anyhow::Result<Box<dyn Set>> {
+        let mut settings = Settings::default();
+        settings.set("train", text(&self.data.join("ILSVRC2012/train"))?)?;
+        settings.set("class_names", "imagenet")?;
+        // The validation images of ImageNet are the test set of the table.
+        settings.set("val_fraction", 0.01)?;
+        let base = Checkpoint::open(self.weights, None)?;
+        let (data, device) = (self.data.to_owned(), Device::flex());
+        let classes = imagenet::classes(None)?;
+        let suite = Suite::imagenet(&data, &ImageNetSet::SHIFTED, &classes)?;
+        Ok(of_images("imagenet", "ImageNet", base, settings, classes, suite, device))
     }
 
     /// Drawn photos; drawn domains in which their false cues do not hold are out of distribution.
-    fn drawn(&self) -> anyhow::Result<Box<dyn Set>> {
+    pub(super) fn drawn(&self) -> anyhow::Result<Box<dyn Set>> {
         let (root, classes) = (self.out.join("drawn"), class_names().len());
         let world = World::new(0);
         for (split, count) in [(Split::Train, 16), (Split::Val, 4), (Split::Test, 6)] {
@@ -227,11 +255,11 @@ impl Sources<'_> {
             let set = |domain: Domain| pacs::test_set(&root, domain.name(), classes);
             Ok(Suite { id: set(Domain::Photo)?, ood: domains.map(set).collect::<anyhow::Result<_>>()? })
         };
-        classified(SHAPES, "drawn world", DRAWN.to_vec(), embedded(), settings, open)
+        classified(SHAPES, "drawn world", embedded(), settings, open)
     }
 
     /// Captions of photos; zero-shot PACS is out of distribution.
-    fn flickr8k(&self) -> anyhow::Result<Box<dyn Set>> {
+    pub(super) fn flickr8k(&self) -> anyhow::Result<Box<dyn Set>> {
         let (images, all) = (self.data.join("flickr8k/images"), self.data.join("flickr8k/dataset_flickr8k.json"));
         let file = match self.scale {
             Scale::Small => self.quarter_of_captions(&all)?,
@@ -257,15 +285,22 @@ impl Sources<'_> {
         Ok(Box::new(Of {
             name: CAPTIONED.to_owned(),
             data: CAPTIONED,
-            arms: FLICKR8K.to_vec(),
             usual_alpha: 0.8,
             base,
             device,
             settings,
-            measure: move |run: &FineTunedRun, alphas: &Alphas| {
-                let encoder = run.model(&model, Some(alphas.clone()), &on)?.model.encoder(&on)?;
-                let recall = gallery.evaluate(&*encoder, &EmbedOptions::default(), &mut |_| {})?.evaluation.mean_recall;
-                Ok((recall, pacs.measure(&*encoder)?["mean"]))
+            measure: move |of: Model<'_>| {
+                let encoder = of.tuned(&model, &on)?.encoder(&on)?;
+                let recall = gallery.evaluate(&*encoder, &EmbedOptions::default(), &mut |_| {})?.evaluation;
+                let ood = pacs.measure(&*encoder)?["mean"];
+                let mut parts = Vec::new();
+                for (direction, at) in [("image→text", recall.image_to_text), ("text→image", recall.text_to_image)]
+                {
+                    let ranks = [("R@1", at.r1), ("R@5", at.r5), ("R@10", at.r10)];
+                    parts.extend(ranks.map(|(rank, value)| (format!("{direction} {rank}"), value)));
+                }
+                parts.push(("zero-shot PACS".to_owned(), ood));
+                Ok(Measured { id: recall.mean_recall, ood, parts })
             },
             unlabelled,
             task: PhantomData::<Retrieval>,
@@ -273,7 +308,7 @@ impl Sources<'_> {
     }
 
     /// Regions of streets; classes that are held out of training are out of distribution.
-    fn camvid(&self) -> anyhow::Result<Box<dyn Set>> {
+    pub(super) fn camvid(&self) -> anyhow::Result<Box<dyn Set>> {
         let all = self.data.join("camvid");
         let root = match self.scale {
             Scale::Small => self.quarter_of_streets(&all)?,
@@ -291,15 +326,16 @@ impl Sources<'_> {
         Ok(Box::new(Of {
             name: STREETS.to_owned(),
             data: STREETS,
-            arms: CAMVID.to_vec(),
             usual_alpha: 0.4,
             base,
             device,
             settings,
-            measure: move |run: &FineTunedRun, alphas: &Alphas| {
-                let checkpoint = run.model(&model, Some(alphas.clone()), &on)?.model.checkpoint()?;
-                let measured = val.measure(&checkpoint, Masks::GroundTruth, &on)?;
-                Ok((measured.seen, measured.unseen))
+            measure: move |of: Model<'_>| {
+                let checkpoint = of.tuned(&model, &on)?.checkpoint()?;
+                let found = val.measure(&checkpoint, Masks::GroundTruth, &on)?;
+                let parts = [("mIoU, learned classes", found.seen), ("mIoU, other classes", found.unseen)];
+                let parts = parts.map(|(name, value)| (name.to_owned(), value)).to_vec();
+                Ok(Measured { id: found.seen, ood: found.unseen, parts })
             },
             unlabelled: Vec::new(),
             task: PhantomData::<Segmentation>,
@@ -349,36 +385,59 @@ impl Sources<'_> {
 fn classified(
     name: &str,
     data: &'static str,
-    arms: Vec<Arm>,
     base: Checkpoint,
     settings: Settings,
     open: impl Fn(&Classes) -> anyhow::Result<Suite>,
 ) -> anyhow::Result<Box<dyn Set>> {
     let train = settings.get("train").and_then(|value| value.as_str()).context("the set has no images")?;
-    let suite = open(&Classes::new(read_labelled(Path::new(train), None, OnError::Fail)?.classes)?)?;
-    let device = Device::flex();
+    let classes = Classes::new(read_labelled(Path::new(train), None, OnError::Fail)?.classes)?;
+    let suite = open(&classes)?;
+    Ok(of_images(name, data, base, settings, classes, suite, Device::flex()))
+}
+
+/// A set of labelled images with a suite.
+fn of_images(
+    name: &str,
+    data: &'static str,
+    base: Checkpoint,
+    settings: Settings,
+    classes: Classes,
+    suite: Suite,
+    device: Device,
+) -> Box<dyn Set> {
     let (model, on) = (base.clone(), device.clone());
     let mut unlabelled: Vec<Image> = suite.ood.iter().flat_map(|set| &set.samples).map(Image::from).collect();
     spread(&mut unlabelled, SOME);
-    Ok(Box::new(Of {
+    Box::new(Of {
         name: name.to_owned(),
         data,
-        arms,
         usual_alpha: 0.5,
         base,
         device,
         settings,
-        measure: move |run: &FineTunedRun, alphas: &Alphas| {
-            let run = ClassificationRun::open(METHODS, run.files().dir().path())?;
-            let model = run.model(&model, Some(alphas.clone()), &on)?;
-            let outcome = model.model.with_encoder(&on, |encoder| {
-                evaluate_suite(encoder, &model.head, &suite, &EmbedOptions::default(), &mut |_, _| {})
-            })??;
-            Ok((outcome.result.id.evaluation.top1, outcome.result.ood_average))
+        measure: move |of: Model<'_>| {
+            let options = EmbedOptions::default();
+            let (tuned, head) = match of {
+                Model::Base => {
+                    let clip = Clip::from_state(&model.config, &model.state, &on)?;
+                    let head = Head::zero_shot(&clip, &classes, &Templates::default(), options.batch)?;
+                    (TunedModel::Merged(Box::new(model.clone())), head)
+                }
+                Model::Run(run, alphas) => {
+                    let run = ClassificationRun::open(METHODS, run.files().dir().path())?;
+                    let tuned = run.model(&model, Some(alphas.clone()), &on)?;
+                    (tuned.model, tuned.head)
+                }
+            };
+            let evaluate = |encoder: &dyn Encoder| evaluate_suite(encoder, &head, &suite, &options, &mut |_, _| {});
+            let result = tuned.with_encoder(&on, evaluate)??.result;
+            let sets = std::iter::once(&result.id).chain(&result.ood);
+            let parts = sets.map(|set| (set.name.clone(), set.evaluation.top1)).collect();
+            Ok(Measured { id: result.id.evaluation.top1, ood: result.ood_average, parts })
         },
         unlabelled,
         task: PhantomData::<Classification>,
-    }))
+    })
 }
 
 /// Writes drawn images into `root/<split>/<domain>/<class>/`, unless they are there.
