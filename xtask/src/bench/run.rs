@@ -90,7 +90,9 @@ fn own(args: &Args, arch: &str, part: Part) -> anyhow::Result<Measurement> {
     if let Some(size) = args.micro_batch {
         command.args(["--micro-batch", &size.to_string()]);
     }
-    args.set.iter().for_each(|setting| drop(command.args(["--set", setting])));
+    for setting in &args.set {
+        command.args(["--set", setting]);
+    }
     answer(&mut command)
 }
 

@@ -1,11 +1,12 @@
 //! The runs of all experiments. A run is known by what it learns from and by its settings, not by the table that shows it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use radapter::adapter::{Alpha, Alphas};
+use radapter::adapter::Alpha;
 use radapter::methods::METHODS;
 use radapter::settings::Settings;
 use radapter::training::finetuned::FineTunedRun;
@@ -236,12 +237,11 @@ impl<'a> Pool<'a> {
         });
         page::save(&path, &serde_json::to_string_pretty(&done)?)?;
         let run = FineTunedRun::open(METHODS, &folder)?;
-        for &alpha in alphas {
-            if !done.measured.contains_key(&alpha.to_string()) {
-                let alphas: Alphas = Alpha::new(alpha)?.into();
-                let measured = set.measure(&run, &alphas)?;
+        for alpha in alphas {
+            if let Entry::Vacant(vacant) = done.measured.entry(alpha.to_string()) {
+                let measured = set.measure(&run, &Alpha::new(*alpha)?.into())?;
                 eprintln!("{name}: α = {alpha}: ID {:.1} %, OOD {:.1} %", 100.0 * measured.id, 100.0 * measured.ood);
-                done.measured.insert(alpha.to_string(), measured);
+                vacant.insert(measured);
                 page::save(&path, &serde_json::to_string_pretty(&done)?)?;
             }
         }

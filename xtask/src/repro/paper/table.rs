@@ -112,11 +112,11 @@ fn table(text: &mut String, rows: &[Row]) -> anyhow::Result<()> {
 /// ID against OOD: a point for each row, or a curve over α.
 fn plot(experiment: &Experiment, rows: &[Row]) -> String {
     let mut names: Vec<&str> = Vec::new();
-    rows.iter().filter(|row| !names.contains(&row.name.as_str())).map(|row| row.name.as_str()).for_each(|name| {
-        if !names.contains(&name) {
-            names.push(name);
+    for row in rows {
+        if !names.contains(&row.name.as_str()) {
+            names.push(&row.name);
         }
-    });
+    }
     let mut frontier = Frontier::new().of(measure(experiment));
     for name in names {
         let mean =

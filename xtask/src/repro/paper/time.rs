@@ -33,7 +33,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             let mut command = Command::new(std::env::current_exe()?);
             command.args(["bench", "--one", "--part", "step", "--arch", ARCH]);
             command.args(["--batch-size", &BATCH.to_string()]);
-            settings.iter().for_each(|setting| drop(command.args(["--set", setting])));
+            for setting in *settings {
+                command.args(["--set", setting]);
+            }
             let measured = answer(&mut command)?;
             eprintln!("round {round} of {ROUNDS}: {name}: {:.2} s", measured.seconds);
             found[index].push(measured);
