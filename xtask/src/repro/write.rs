@@ -11,16 +11,16 @@ use crate::page;
 /// The α of the claim, fixed beforehand.
 const CLAIMED: f64 = 0.5;
 
-/// Writes all rows, the table into `docs/results.md` between its marks, and the plot.
+/// Writes all rows, the table into `docs/results/pacs.md` between its marks, and the plot.
 pub(crate) fn write(rows: &[Row], epochs: u64, out: &Path, docs: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(out)?;
     std::fs::create_dir_all(docs)?;
     page::save(&out.join("results.json"), &serde_json::to_string_pretty(rows)?)?;
     let table = table(rows, epochs)?;
     print!("{table}");
-    let picture = "![PACS: accuracy on photos against the other domains](results-pacs.svg)";
-    page::replace(&docs.join("results.md"), "repro pacs", &format!("{picture}\n\n{table}"))?;
-    page::save(&docs.join("results-pacs.svg"), &plot(rows)?)
+    let picture = "![PACS: accuracy on photos against the other domains](pacs.svg)";
+    page::replace(&docs.join("results/pacs.md"), "repro pacs", &format!("{picture}\n\n{table}"))?;
+    page::save(&docs.join("results/pacs.svg"), &plot(rows)?)
 }
 
 /// Rows of one method and α, over the seeds, in the order of their first appearance.

@@ -13,7 +13,7 @@ const CASE: &str = "RADAPTER_TEST_CASE";
 const DEATH: &str = "RADAPTER_TEST_DEATH";
 
 /// 26 samples in batches of 8 are 3 steps per epoch.
-const CASES: [(&str, &[&str]); 18] = [
+const CASES: [(&str, &[&str]); 19] = [
     ("adapters", &["epochs=3"]),
     ("low rank, saved every 2 steps", &["steps=8", "adapter.rank=2", "save_every=2", "adapter.drop=0.6"]),
     ("micro-batches", &["epochs=3", "micro_batch=3"]),

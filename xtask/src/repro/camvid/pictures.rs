@@ -51,5 +51,5 @@ pub(super) fn write(val: &Val, models: &BTreeMap<&str, Checkpoint>, folder: &Pat
         imageops::replace(&mut sheet, row, 0, i64::from(top));
         top += row.height() + GAP;
     }
-    save(&sheet, &docs.join("results-camvid-maps.png"))
+    save(&sheet, &docs.join("results/camvid-maps.png"))
 }

@@ -12,7 +12,7 @@ use super::{CLAIMED, CLASSES};
 use crate::page;
 use crate::repro::row::Spread;
 
-/// Writes all rows, the table into `docs/results.md` between its marks, and the plot.
+/// Writes all rows, the table into `docs/results/camvid.md` between its marks, and the plot.
 pub(super) fn write(rows: &[Row], proposals: Quality, epochs: u64, out: &Path, docs: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     page::save(&out.join("results.json"), &serde_json::to_string_pretty(rows)?)?;
@@ -21,7 +21,7 @@ pub(super) fn write(rows: &[Row], proposals: Quality, epochs: u64, out: &Path, d
     let chance = 100.0 / CLASSES.len() as f64;
     let Quality { recall, seconds_per_image } = proposals;
     let mut text = String::new();
-    writeln!(text, "![CamVid: seen against unseen segments over alpha](results-camvid.svg)\n\n{table}")?;
+    writeln!(text, "![CamVid: seen against unseen segments over alpha](camvid.svg)\n\n{table}")?;
     writeln!(
         text,
         "Fractions in %, mean ± sample standard deviation over the seeds; epochs: {epochs}. Chance top-1 on segments: {chance:.1} %. \
@@ -32,8 +32,8 @@ pub(super) fn write(rows: &[Row], proposals: Quality, epochs: u64, out: &Path, d
         100.0 * recall.recall_50,
         100.0 * recall.recall_75,
     )?;
-    page::replace(&docs.join("results.md"), "repro camvid", &text)?;
-    page::save(&docs.join("results-camvid.svg"), &plot(rows)?)
+    page::replace(&docs.join("results/camvid.md"), "repro camvid", &text)?;
+    page::save(&docs.join("results/camvid.svg"), &plot(rows)?)
 }
 
 /// Rows of one method, α and kind of masks, over the seeds, in the order of their first appearance.

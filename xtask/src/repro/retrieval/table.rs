@@ -13,18 +13,18 @@ use crate::repro::row::Spread;
 /// The α of the claim, fixed beforehand.
 const CLAIMED: f64 = 0.8;
 
-/// Writes all rows, the table into `docs/results.md` between its marks, and the plot.
+/// Writes all rows, the table into `docs/results/<set>.md` between its marks, and the plot.
 pub(crate) fn write(rows: &[Row], name: &str, epochs: u64, out: &Path, docs: &Path) -> anyhow::Result<()> {
     save(rows, out)?;
     let mut text = String::new();
     writeln!(
         text,
-        "![{name}: mean recall against zero-shot accuracy on PACS](results-{name}.svg)\n\n{}",
+        "![{name}: mean recall against zero-shot accuracy on PACS]({name}.svg)\n\n{}",
         table(rows)?
     )?;
     writeln!(text, "Fractions in %, mean ± sample standard deviation over the seeds; epochs: {epochs}.")?;
-    page::replace(&docs.join("results.md"), &format!("repro {name}"), &text)?;
-    page::save(&docs.join(format!("results-{name}.svg")), &plot(rows)?)
+    page::replace(&docs.join(format!("results/{name}.md")), &format!("repro {name}"), &text)?;
+    page::save(&docs.join(format!("results/{name}.svg")), &plot(rows)?)
 }
 
 /// Writes all rows and prints the table.
