@@ -56,6 +56,28 @@ fn the_export_of_each_method_evaluates_as_its_run() {
 }
 
 #[test]
+fn learned_prompts_are_exported_as_a_classifier_and_a_file_of_their_own() {
+    let folder = Folder::new();
+    training(&folder, "coop", "--method coop --steps 3 --batch-size 8 --set coop.tokens=3").succeed();
+    let run = folder.join("coop");
+    radapter("merge").with("--run", &run).with("--out", folder.join("out")).succeed();
+    let names = folder.names("out");
+    assert!(names.contains(&"coop.safetensors".to_owned()) && names.contains(&"classifier.safetensors".to_owned()));
+    let (base, out) =
+        (Checkpoint::open(trained().model(), None).unwrap(), Checkpoint::open(folder.join("out"), None).unwrap());
+    assert_eq!(base.state, out.state, "the model is the base");
+    let (shape, values) = crate::support::tensor(&run.join("coop.safetensors"), "text.0.attn.tokens");
+    assert!(shape[0] == 3 && values.iter().any(|value| *value != 0.0), "{shape:?}");
+
+    let eval = radapter("eval classification --alpha 0.5").with("--model", &run).with("--data", trained().images());
+    eval.fail(1, &["alpha", "a prompt is used or not"]);
+    training(&folder, "long", "--method coop --steps 3 --set coop.tokens=90")
+        .fail(1, &["coop.tokens", "class names fit"]);
+    radapter("train retrieval --method coop --model embedded --captions x --out y")
+        .fail(2, &["compares images with a classifier"]);
+}
+
+#[test]
 fn the_export_has_the_form_and_dtype_of_its_base_or_those_asked_for() {
     let folder = Folder::new();
     let out = folder.join("hf");

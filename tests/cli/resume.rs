@@ -65,6 +65,41 @@ fn a_killed_run_ends_with_the_same_bits() {
     }
 }
 
+#[test]
+fn each_kind_of_method_goes_on_after_it_was_killed() {
+    let folder = Folder::new();
+    for (method, more) in [
+        ("full", ""),
+        ("linear-probe", ""),
+        ("lp-ft", ""),
+        ("flyp", ""),
+        ("clipood", ""),
+        ("lipsum-ft", ""),
+        ("carot", ""),
+        ("lora", "--set lora.dropout=0.1"),
+        ("adaptformer", ""),
+        ("repadapter", ""),
+        ("coop", "--set coop.tokens=2"),
+    ] {
+        let words = format!("--method {method} --epochs 4 --batch-size 4 --lr 0.001 --set save_every=3 {more}");
+        let (whole, killed) = (folder.join(&format!("{method}-whole")), folder.join(&format!("{method}-killed")));
+        training(&folder, &format!("{method}-whole"), &words).succeed();
+        let mut child = training(&folder, &format!("{method}-killed"), &words).spawn();
+        wait_for(&killed, 8, &mut child);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        resume(&killed).succeed();
+        let files = |run: &Path| -> Vec<(String, Vec<u8>)> {
+            let names = std::fs::read_dir(run).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            let mut names: Vec<String> = names.filter(|name| name.ends_with(".safetensors")).collect();
+            names.sort();
+            names.into_iter().map(|name| (name.clone(), std::fs::read(run.join(name)).unwrap())).collect()
+        };
+        assert!(!files(&whole).is_empty() && files(&whole) == files(&killed), "{method}");
+        assert_eq!(steps(&killed), steps(&whole), "{method}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupt_or_sigterm_saves_and_exits_with_130() {

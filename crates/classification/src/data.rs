@@ -113,6 +113,11 @@ impl TrainData for ClassificationData {
         Ok(pixels.map(|pixels| Sample { pixels, tokens: self.tokens(sample.label, key), label: sample.label as i64 }))
     }
 
+    /// The first template's.
+    fn class_texts(&self) -> Option<Vec<Vec<u32>>> {
+        self.captions.iter().map(|captions| captions.first().cloned()).collect()
+    }
+
     /// Combines the number of images with a hash of their names, classes and sizes.
     fn fingerprint(&self) -> String {
         self.fingerprint.clone()

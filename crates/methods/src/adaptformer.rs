@@ -33,16 +33,20 @@ impl Attached for AdaptFormerMethod {
     }
 
     /// Scales the bottlenecks by α, in the parameters, which tell cached embeddings of one model from another's.
-    fn model(clip: Clip<AdaptFormer>, _base: &Checkpoint, alpha: &dyn Fn(Place) -> Alpha) -> TunedModel {
+    fn model(
+        clip: Clip<AdaptFormer>,
+        _base: &Checkpoint,
+        alpha: &dyn Fn(Place) -> Alpha,
+    ) -> Result<TunedModel, AdapterError> {
         let scaled = |bottleneck: Bottleneck, alpha: f64| Bottleneck {
             up: bottleneck.up.map(|up| up.mul_scalar(alpha)),
             up_bias: bottleneck.up_bias.map(|bias| bias.mul_scalar(alpha)),
             ..bottleneck
         };
-        TunedModel::Runtime(Box::new(clip.map_adapters(|place, adapter| AdaptFormer {
+        Ok(TunedModel::Runtime(Box::new(clip.map_adapters(|place, adapter| AdaptFormer {
             bottleneck: adapter.bottleneck.map(|own| scaled(own, alpha(place).get())),
             ..adapter
-        })))
+        }))))
     }
 }
 

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! let names: Vec<&str> = radapter_methods::METHODS.iter().map(|method| method.name()).collect();
-//! assert_eq!(names, ["r-adapter", "full", "flyp", "ovseg", "linear-probe", "lp-ft", "clipood", "lipsum-ft", "carot", "lora", "adaptformer", "repadapter"]);
+//! assert_eq!(names, ["r-adapter", "full", "flyp", "ovseg", "linear-probe", "lp-ft", "clipood", "lipsum-ft", "carot", "lora", "adaptformer", "repadapter", "coop"]);
 //! ```
 //!
 //! | module | |
@@ -22,12 +22,14 @@
 //! | [`lora`] | low-rank updates of the attention's projections, merged |
 //! | [`adaptformer`] | bottlenecks in parallel to the MLPs, not merged |
 //! | [`repadapter`] | linear adapters in front of attention and MLP, merged |
+//! | [`coop`] | learned context in front of the class names |
 //! | [`weights`] | what the methods without modules share |
 //! | [`modules`] | what the methods with modules share, except R-Adapter |
 
 pub mod adaptformer;
 pub mod carot;
 pub mod clipood;
+pub mod coop;
 pub mod flyp;
 pub mod full;
 pub mod linear_probe;
@@ -58,4 +60,5 @@ pub const METHODS: &[&dyn Method] = &[
     &ModuleMethod(lora::LoraMethod),
     &ModuleMethod(adaptformer::AdaptFormerMethod),
     &ModuleMethod(repadapter::RepAdapterMethod),
+    &ModuleMethod(coop::CoOpMethod),
 ];

@@ -31,8 +31,8 @@ impl Attached for LoraMethod {
     }
 
     /// Merges the updates, scaled by α: `W + α·(a/r)·B·A`.
-    fn model(clip: Clip<Lora>, base: &Checkpoint, alpha: &dyn Fn(Place) -> Alpha) -> TunedModel {
-        merged_model(base, merged(clip, &base.state, alpha))
+    fn model(clip: Clip<Lora>, base: &Checkpoint, alpha: &dyn Fn(Place) -> Alpha) -> Result<TunedModel, AdapterError> {
+        Ok(merged_model(base, merged(clip, &base.state, alpha)))
     }
 }
 

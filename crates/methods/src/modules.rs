@@ -31,6 +31,14 @@ pub trait Attached: Debug + Send + Sync {
     const SOURCE: &'static str;
     /// The kind of model that a run produces.
     const OUTPUT: Output;
+    /// Defaults; by itself CLIP's own loss, because the publications of most have none for CLIP.
+    const SETTINGS: &'static str = r#"
+        tune = "adapters"
+        loss.kind = "info-nce"
+        ema = "none"
+    "#;
+    /// Whether images are compared with classes.
+    const NEEDS_CLASSIFIER: bool = false;
 
     /// Freezes a model and adds modules that do not change it yet.
     ///
@@ -39,7 +47,14 @@ pub trait Attached: Debug + Send + Sync {
     fn attach(clip: Clip, settings: &TrainSettings) -> Result<Clip<Self::Module>, AdapterError>;
 
     /// Returns a run's model: `clip` is the base with the trained modules, which act by the factor `alpha`.
-    fn model(clip: Clip<Self::Module>, base: &Checkpoint, alpha: &dyn Fn(Place) -> Alpha) -> TunedModel;
+    ///
+    /// # Errors
+    /// An α that the modules cannot have.
+    fn model(
+        clip: Clip<Self::Module>,
+        base: &Checkpoint,
+        alpha: &dyn Fn(Place) -> Alpha,
+    ) -> Result<TunedModel, AdapterError>;
 }
 
 /// The method that an [`Attached`] declares.
@@ -59,13 +74,12 @@ impl<M: Attached> Method for ModuleMethod<M> {
         M::SOURCE
     }
 
-    /// The publications have none for CLIP: its own loss.
     fn settings(&self) -> &'static str {
-        r#"
-            tune = "adapters"
-            loss.kind = "info-nce"
-            ema = "none"
-        "#
+        M::SETTINGS
+    }
+
+    fn needs_classifier(&self) -> bool {
+        M::NEEDS_CLASSIFIER
     }
 
     fn groups(&self) -> &'static [&'static str] {
@@ -101,7 +115,7 @@ impl<M: Attached> Method for ModuleMethod<M> {
         let clip = M::attach(Clip::from_state(&base.config, &base.state, device)?, run.train())?;
         let clip = read_parameters(clip, is_of_module, &run.evaluated(M::NAME))?;
         let depth = Depth::from(&base.config);
-        Ok(M::model(clip, base, &|place| depth.alpha(alphas, place)))
+        Ok(M::model(clip, base, &|place| depth.alpha(alphas, place))?)
     }
 }
 

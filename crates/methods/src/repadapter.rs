@@ -32,8 +32,12 @@ impl Attached for RepAdapterMethod {
     }
 
     /// Merges the adapters, scaled by α: `W·(I + α·s·U·D)` and `b + α·s·W·(U·d + u)`.
-    fn model(clip: Clip<RepAdapter>, base: &Checkpoint, alpha: &dyn Fn(Place) -> Alpha) -> TunedModel {
-        merged_model(base, merged(clip, &base.state, alpha))
+    fn model(
+        clip: Clip<RepAdapter>,
+        base: &Checkpoint,
+        alpha: &dyn Fn(Place) -> Alpha,
+    ) -> Result<TunedModel, AdapterError> {
+        Ok(merged_model(base, merged(clip, &base.state, alpha)))
     }
 }
 

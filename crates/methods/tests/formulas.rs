@@ -9,14 +9,20 @@ use std::path::Path;
 use burn::module::{Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 use radapter_adapter::Dropping;
-use radapter_clip::model::Weights;
+use radapter_clip::model::{Context, Weights};
+use radapter_clip::tokenizer::Tokenizer;
 use radapter_methods::adaptformer::Bottleneck;
+use radapter_methods::coop::{CoOpMethod, Prompt};
 use radapter_methods::lora::LowRankUpdate;
+use radapter_methods::modules::Attached;
 use radapter_methods::repadapter::RepAdapter;
 use radapter_methods::{carot, clipood};
+use radapter_settings::{Facts, Schema, Settings};
+use radapter_test_support::{distance, numbers, uneven_clip};
+use radapter_training::config::TrainSettings;
 use radapter_training::regularizer::{Lipsum, Regularizer, SelfDistillation, orthogonality};
 use radapter_training::tuning::TeacherEmbeddings;
-use radapter_training::{Averaging, CrossEntropy, Objective, Side};
+use radapter_training::{Averaging, ClassTexts, CrossEntropy, Objective, Side};
 use serde_json::Value;
 
 /// Single precision against double.
@@ -185,4 +191,45 @@ fn repadapter_acts_in_groups_and_folds_into_the_linear_behind_it() {
 #[test]
 fn orthogonality_is_the_distance_of_the_gram_matrix_from_the_identity() {
     check(&fixture("orthogonality"), |inputs| orthogonality(inputs[0].clone()));
+}
+
+#[test]
+fn coop_compares_images_with_the_texts_of_all_classes() {
+    let case = fixture("class_texts");
+    let labels: Vec<i64> = serde_json::from_value(case["labels"].clone()).unwrap();
+    let loss = CrossEntropy { margin: 0.0, smoothing: 0.0, temperature: number(&case["temperature"]) };
+    check(&case, |inputs| ClassTexts(loss).loss(inputs[1].clone(), Side::Text(inputs[0].clone()), &labels).unwrap());
+}
+
+/// With the embeddings of words as its vectors, the text of a class is the one with these words.
+#[test]
+fn coop_s_vectors_stand_in_front_of_the_class_name() {
+    let device = Device::flex();
+    let clip = uneven_clip(0, &device);
+    let tokenize = |text: &str| Tokenizer::clip().encode_unpadded(text, clip.config.text.context_length);
+    let (words, name) = (tokenize("a photo of a"), tokenize("dog."));
+    let ids = &words[1..words.len() - 1];
+    let rows: Vec<Tensor<2>> =
+        ids.iter().map(|&id| clip.text.token_embedding.weight.val().narrow(0, id as usize, 1)).collect();
+    let context = Context::inference();
+    let expected = clip.encode_text(&[tokenize("a photo of a dog.")], &context);
+
+    let mut settings: TrainSettings = train_settings("coop.tokens = 4");
+    let prompted = CoOpMethod::attach(clip.clone(), &settings).unwrap();
+    let start = prompted.encode_text(std::slice::from_ref(&name), &context);
+    let prompted = prompted
+        .map_adapters(|_, prompt| Prompt { tokens: prompt.tokens.map(|_| parameter(Tensor::cat(rows.clone(), 0))) });
+    let found = prompted.encode_text(&[name], &context);
+    assert!(distance(&numbers(found), &numbers(expected.clone())) < 1e-6);
+    assert!(distance(&numbers(start), &numbers(expected)) > 1e-3, "vectors at random are other words");
+
+    settings.coop.tokens = clip.config.text.context_length - 3;
+    let error = CoOpMethod::attach(clip, &settings).unwrap_err().to_string();
+    assert!(error.contains("coop.tokens") && error.contains("so that class names fit"), "{error}");
+}
+
+fn train_settings(toml: &str) -> TrainSettings {
+    let given = Settings::from_toml(&format!("method = \"coop\"\nbest = \"none\"\n{toml}"), "test").unwrap();
+    let facts = Facts { samples: 8, ..Facts::default() };
+    Schema::of::<TrainSettings>().overlay(&[&given]).unwrap().resolve(&facts).part().unwrap()
 }

@@ -56,6 +56,12 @@ pub trait TrainData: Send + Sync {
         Box::new(epoch_order(self.len(), seed, epoch).into_iter().map(Ok))
     }
 
+    /// Returns the token ids of a text for each class, in the order of the labels, for an objective that
+    /// [compares](crate::Objective::compares_classes) images with them. `None` if the set has no classes.
+    fn class_texts(&self) -> Option<Vec<Vec<u32>>> {
+        None
+    }
+
     /// Returns a string that identifies the set's content; a resume with a different one is refused.
     fn fingerprint(&self) -> String {
         format!("{} samples", self.len())

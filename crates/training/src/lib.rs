@@ -84,7 +84,7 @@ pub use data::{DataError, Sample, SampleKey, SampleOrder, TrainData};
 pub use error::TrainError;
 pub use gradients::times::StepTimes;
 pub use method::Method;
-pub use objective::{Contrastive, CrossEntropy, Objective, Side};
+pub use objective::{ClassTexts, Contrastive, CrossEntropy, Objective, Side};
 pub use optimizer::averaging::Averaging;
 pub use optimizer::schedule::Schedule;
 pub use plan::Plan;

@@ -80,7 +80,7 @@ pub trait Method: Debug + Send + Sync {
 pub enum Output {
     /// A plain CLIP of unchanged inference cost.
     Mergeable,
-    /// A classifier for the unchanged image tower.
+    /// A classifier for the unchanged image tower; from learned prompts if the model itself needs this program.
     HeadOnly,
     /// A model that only this program can run.
     RuntimeOnly,

@@ -8,7 +8,7 @@ use radapter_losses::{LossError, MpmNceConfig, Positives, cross_entropy, info_nc
 /// Counterpart that images are compared with.
 #[derive(Clone, Debug)]
 pub enum Side {
-    /// The samples' texts: `[batch, embed_dim]`, L2-normalised.
+    /// The samples' texts, `[batch, embed_dim]`, or those of all classes, `[classes, embed_dim]`; L2-normalised.
     Text(Tensor<2>),
     /// A classifier: `[classes, embed_dim]`, used as stored (its rows are not normalised again).
     Head(Tensor<2>),
@@ -18,6 +18,11 @@ pub enum Side {
 pub trait Objective: Debug + Send + Sync {
     /// Whether images are compared with their texts (both towers run) or with a classifier (only the image tower runs).
     fn needs_text(&self) -> bool;
+
+    /// Whether the texts are those of all classes ([`TrainData::class_texts`](crate::TrainData::class_texts)), not the samples'.
+    fn compares_classes(&self) -> bool {
+        false
+    }
 
     /// Returns the smallest batch for which the loss is meaningful.
     fn min_batch(&self) -> usize;
@@ -112,6 +117,32 @@ impl Objective for CrossEntropy {
         };
         let logits = image.matmul(head.transpose()).div_scalar(self.temperature);
         cross_entropy(logits, &labels, self.smoothing)
+    }
+}
+
+/// Cross-entropy over the embeddings of all classes' texts, which a method that learns prompts differentiates (CoOp; Zhou, Yang, Loy
+/// and Liu, IJCV 2022, arXiv 2109.01134, equation 2).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClassTexts(pub CrossEntropy);
+
+impl Objective for ClassTexts {
+    fn needs_text(&self) -> bool {
+        true
+    }
+
+    fn compares_classes(&self) -> bool {
+        true
+    }
+
+    fn min_batch(&self) -> usize {
+        1
+    }
+
+    fn loss(&self, image: Tensor<2>, side: Side, labels: &[i64]) -> Result<Tensor<1>, LossError> {
+        let Side::Text(classes) = side else {
+            return Err(wrong_side("embeddings of the classes", &image, &side));
+        };
+        self.0.loss(image, Side::Head(classes), labels)
     }
 }
 

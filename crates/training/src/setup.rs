@@ -60,6 +60,7 @@ impl Setup {
     /// Runs all checks that are possible before anything is written.
     pub(crate) fn check(&self) -> Result<(), TrainError> {
         self.check_samples()?;
+        self.check_classes()?;
         self.check_devices()?;
         self.check_validation()?;
         // The plan did, but a caller may have changed the setup.
@@ -81,6 +82,16 @@ impl Setup {
             return Err(TrainError::NothingToTrain { reason });
         }
         Ok(())
+    }
+
+    fn check_classes(&self) -> Result<(), TrainError> {
+        match self.objective.compares_classes() && self.parts.data.class_texts().is_none() {
+            true => {
+                let expected = "it compares images with the texts of classes, which this task does not have";
+                Err(out_of_range("loss.kind", format!("\"{}\"", self.train.loss.kind.name()), expected))
+            }
+            false => Ok(()),
+        }
     }
 
     fn check_devices(&self) -> Result<(), TrainError> {

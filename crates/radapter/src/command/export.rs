@@ -1,6 +1,6 @@
 //! Checkpoints that the command writes: a plain CLIP, with its classifier beside it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use radapter_classification::head::Head;
@@ -17,12 +17,14 @@ pub(crate) struct Export {
     /// The base's tensors, whose dtypes are the default.
     pub(crate) base: StateDict,
     pub(crate) head: Option<Head>,
+    /// A file to write beside it: its name, and what it copies.
+    pub(crate) beside: Option<(String, PathBuf)>,
 }
 
 impl Export {
     /// Writes a new directory. Returns format and dtype.
     pub(crate) fn write(self, out: &Path, args: ExportArgs) -> anyhow::Result<(Format, StoredDtype)> {
-        let Self { checkpoint, base, head } = self;
+        let Self { checkpoint, base, head, beside } = self;
         let options = SaveOptions::new(args.format.unwrap_or(checkpoint.format));
         let (checkpoint, options) = match args.dtype {
             Some(dtype) => (checkpoint, options.with_dtype(dtype)),
@@ -35,6 +37,10 @@ impl Export {
         };
         output::write_dir(out, |dir| {
             checkpoint.save(dir, &options)?;
+            if let Some((name, from)) = &beside {
+                let bytes = std::fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+                output::write_file(&dir.join(name), &bytes)?;
+            }
             match &head {
                 Some(head) => Ok(head.save(dir)?),
                 None => Ok(()),

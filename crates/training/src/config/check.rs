@@ -25,10 +25,11 @@ impl TrainSettings {
             return Err(SettingsError::Conflict { key, found, expected });
         }
         conflict(
-            self.regularizer.kind == RegularizerKind::SelfDistill && self.loss.kind == LossKind::CrossEntropy,
+            self.regularizer.kind == RegularizerKind::SelfDistill
+                && matches!(self.loss.kind, LossKind::CrossEntropy | LossKind::ClassTexts),
             "regularizer.kind",
             "\"self-distill\"".to_owned(),
-            "it compares images with texts, which cross-entropy does not use; choose mpm-nce or info-nce as loss.kind, or lipsum",
+            "it compares images with their texts, which cross-entropy does not use; choose mpm-nce or info-nce as loss.kind, or lipsum",
         )
     }
 

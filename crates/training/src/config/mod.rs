@@ -22,7 +22,7 @@ pub use recipe::Recipe;
 
 use crate::choice;
 pub use crate::optimizer::schedule::Decay;
-use crate::{Contrastive, CrossEntropy, Objective, Schedule};
+use crate::{ClassTexts, Contrastive, CrossEntropy, Objective, Schedule};
 
 settings! {
     /// Settings of the trainer.
@@ -106,6 +106,8 @@ settings! {
         pub adaptformer: AdaptFormerSettings = Spec::group::<AdaptFormerSettings>(),
         /// Adapters of RepAdapter.
         pub repadapter: RepAdapterSettings = Spec::group::<RepAdapterSettings>(),
+        /// Learned context of CoOp.
+        pub coop: CoOpSettings = Spec::group::<CoOpSettings>(),
         /// Logs in addition to `metrics.jsonl`.
         pub log: LogSettings = Spec::group::<LogSettings>(),
     }
@@ -115,7 +117,7 @@ settings! {
     /// Settings of the loss; which apply depends on `kind`.
     #[derive(Copy)]
     pub struct LossSettings {
-        /// Loss function: MPM-NCE, CLIP's InfoNCE, or cross-entropy over a classifier.
+        /// Loss function: MPM-NCE, CLIP's InfoNCE, or cross-entropy over a classifier or over the texts of all classes.
         pub kind: LossKind = Spec::toml("\"mpm-nce\""),
         /// Margin: δ of MPM-NCE; with cross-entropy the λ of CLIPood, a margin that is larger for dissimilar classes.
         pub margin: f64 = Spec::rule("0.05 with mpm-nce, else 0", |table, _| match schema::get(table, "loss.kind") {
@@ -226,6 +228,15 @@ settings! {
     }
 }
 
+settings! {
+    /// The learned context of the method `coop`.
+    #[derive(Copy)]
+    pub struct CoOpSettings {
+        /// Number of vectors.
+        pub tokens: usize = Spec::toml("16").at_least(1.0),
+    }
+}
+
 /// Linears that LoRA updates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -279,6 +290,8 @@ pub enum LossKind {
     InfoNce,
     /// Cross-entropy over a classifier.
     CrossEntropy,
+    /// Cross-entropy over the embeddings of all classes' texts.
+    ClassTexts,
 }
 
 impl LossKind {
@@ -288,13 +301,14 @@ impl LossKind {
             Self::MpmNce => "mpm-nce",
             Self::InfoNce => "info-nce",
             Self::CrossEntropy => "cross-entropy",
+            Self::ClassTexts => "class-texts",
         }
     }
 
     /// Returns the settings of the loss that this kind does not use.
     pub(crate) fn unused(self) -> &'static [&'static str] {
         match self {
-            Self::MpmNce | Self::CrossEntropy => &[],
+            Self::MpmNce | Self::CrossEntropy | Self::ClassTexts => &[],
             Self::InfoNce => &["loss.margin", "loss.smoothing"],
         }
     }
@@ -308,6 +322,7 @@ impl LossSettings {
             LossKind::MpmNce => Arc::new(Contrastive::MpmNce(MpmNceConfig { margin, smoothing, temperature })),
             LossKind::InfoNce => Arc::new(Contrastive::InfoNce { temperature }),
             LossKind::CrossEntropy => Arc::new(CrossEntropy { margin, smoothing, temperature }),
+            LossKind::ClassTexts => Arc::new(ClassTexts(CrossEntropy { margin, smoothing, temperature })),
         }
     }
 }

@@ -54,6 +54,7 @@ pub(crate) struct Form {
     pub(crate) context_length: usize,
     pub(crate) vocab_size: usize,
     pub(crate) min_batch: usize,
+    pub(crate) compares_classes: bool,
 }
 
 impl Form {
@@ -65,6 +66,7 @@ impl Form {
             context_length: text.context_length,
             vocab_size: text.vocab_size,
             min_batch: objective.min_batch(),
+            compares_classes: objective.compares_classes(),
         }
     }
 }
@@ -118,6 +120,10 @@ impl Loader {
                 batch.tokens.push(sample.tokens);
                 batch.labels.push(sample.label);
             }
+        }
+        if self.source.form.compares_classes {
+            // Checked before the run starts.
+            batch.tokens = self.source.data.class_texts().unwrap_or_default();
         }
         self.step += 1;
         if batch.len() < min_batch {

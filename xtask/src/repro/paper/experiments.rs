@@ -72,9 +72,9 @@ impl Arm {
 
 const ZERO_SHOT: Arm = arm("zero-shot", &[], &[], 0.0);
 
-/// Learning rates around the published ones, as many for each method.
+/// Learning rates around the published ones, as many for each method; the gentle ones have the default of methods of all weights.
 const OF_WEIGHTS: &[&str] = &["3e-5", "1e-4", "3e-4"];
-const OF_BOTH_TOWERS: &[&str] = &["1e-5", "3e-5", "1e-4"];
+const OF_GENTLE: &[&str] = &["1e-5", "3e-5", "1e-4"];
 const OF_CLASSIFIER: &[&str] = &["1e-3", "1e-2", "1e-1"];
 const OF_ADAPTERS: &[&str] = &["5e-4", "2e-3", "5e-3"];
 const OF_LOW_RANK: &[&str] = &["2e-3", "5e-3", "2e-2"];
@@ -108,18 +108,18 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
             FULL.paper(80.7, 52.8),
             WISE_FT.paper(81.7, 63.0),
             LINEAR_PROBE,
-            arm("LP-FT", &["method=lp-ft"], OF_WEIGHTS, 1.0),
-            arm("FLYP", &["method=flyp"], OF_BOTH_TOWERS, 1.0),
-            arm("CLIPood", &["method=clipood"], OF_BOTH_TOWERS, 1.0),
-            arm("Lipsum-FT", &["method=lipsum-ft"], OF_WEIGHTS, 1.0),
-            arm("CaRot", &["method=carot"], OF_BOTH_TOWERS, 1.0),
+            arm("LP-FT", &["method=lp-ft"], OF_GENTLE, 1.0),
+            arm("FLYP", &["method=flyp"], OF_GENTLE, 1.0),
+            arm("CLIPood", &["method=clipood"], OF_GENTLE, 1.0),
+            arm("Lipsum-FT", &["method=lipsum-ft"], OF_GENTLE, 1.0),
+            arm("CaRot", &["method=carot"], OF_GENTLE, 1.0),
             LORA,
             ADAPTFORMER,
             REPADAPTER,
             R_ADAPTER.paper(82.0, 64.8),
             R_ADAPTER_DEFAULT,
             arm("R-Adapter with Lipsum", &["method=r-adapter", "regularizer.kind=lipsum"], DEFAULT, 0.5),
-            arm("Lipsum-FT, default lr", &["method=lipsum-ft"], &["3e-5"], 1.0),
+            arm("Lipsum-FT, default lr", &["method=lipsum-ft"], &["1e-5"], 1.0),
             arm("LP-FT, default lr", &["method=lp-ft"], &["3e-5"], 1.0),
         ],
         curve: &[],

@@ -103,3 +103,86 @@ fn one(experiment: &Experiment, pool: &Pool<'_>, args: &Args) -> anyhow::Result<
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use std::path::Path;
+
+    use radapter::clip::checkpoint::{Checkpoint, Format, SaveOptions};
+    use radapter::clip::config::ClipConfig;
+
+    use super::*;
+    use crate::repro::pacs::DOMAINS;
+
+    /// A folder like PACS of small images.
+    fn pacs(root: &Path) {
+        for (part, count) in [("train", 6), ("test", 2)] {
+            for (shade, domain) in DOMAINS.into_iter().enumerate() {
+                for (class, name) in ["dog", "cat"].into_iter().enumerate() {
+                    let folder = root.join(part).join(domain).join(name);
+                    std::fs::create_dir_all(&folder).unwrap();
+                    for index in 0..count {
+                        let pixel = image::Rgb([20 * index, 200 * class as u8, 50 * shade as u8]);
+                        let path = folder.join(format!("{index}.png"));
+                        image::RgbImage::from_pixel(16, 16, pixel).save(path).unwrap();
+                    }
+                }
+            }
+        }
+    }
+
+    fn model(path: &Path) {
+        let mut config = ClipConfig::preset("ViT-B-32").unwrap();
+        config.embed_dim = 16;
+        (config.vision.image_size, config.vision.patch_size) = (16, 8);
+        (config.vision.width, config.vision.heads, config.vision.layers, config.vision.mlp_width) = (16, 2, 1, 32);
+        (config.text.width, config.text.heads, config.text.layers, config.text.mlp_width) = (16, 2, 1, 32);
+        let state = config.random_state(0);
+        let checkpoint = Checkpoint::new(config, state, Format::OpenClip, "random").unwrap();
+        checkpoint.save(path, &SaveOptions::new(Format::OpenClip)).unwrap();
+    }
+
+    #[test]
+    fn a_missing_set_is_named_and_a_finished_experiment_trains_nothing_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        pacs(&at("data/pacs"));
+        model(&at("weights"));
+        let args = |minutes: Option<u64>| Args {
+            scale: Scale::Small,
+            data: Some(at("data")),
+            weights: vec![at("weights")],
+            out: at("out"),
+            docs: Some(at("docs")),
+            seeds: vec![0],
+            minutes,
+        };
+        let error = run(Some("table3"), &args(None)).unwrap_err().to_string();
+        assert!(error.contains("left out: table3"), "{error}");
+
+        let error = run(Some("fig3"), &args(Some(0))).unwrap_err().to_string();
+        assert!(error.contains("the time is up before the run photo-r-adapter-lr5e-4"), "{error}");
+        run(Some("fig3"), &args(None)).unwrap();
+        let read = |name: &str| std::fs::read_to_string(at("docs/results").join(name)).unwrap();
+        let (table, rows) = (read("fig3.md"), read("fig3.jsonl"));
+        for part in ["| R-Adapter | 0.5 |", "| WiSE-FT | 0.1 |", "cargo xtask repro fig3 --scale small"] {
+            assert!(table.contains(part), "{table}");
+        }
+        // Three arms at six values of α each.
+        assert_eq!((rows.lines().count(), read("fig3.svg").starts_with("<svg")), (18, true));
+        // What is known is not even opened: without the runs the same figures come from their rows.
+        for entry in std::fs::read_dir(at("out/small")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                std::fs::remove_dir_all(path).unwrap();
+            }
+        }
+        run(Some("fig3"), &args(Some(0))).unwrap();
+        assert_eq!((read("fig3.md"), read("fig3.jsonl")), (table, rows));
+
+        let none = Args { data: None, ..args(None) };
+        assert!(run(Some("table1"), &none).unwrap_err().to_string().contains("left out: table1"));
+        assert!(run(Some("table1"), &Args { seeds: Vec::new(), ..args(None) }).is_err());
+    }
+}

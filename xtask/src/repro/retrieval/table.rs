@@ -17,11 +17,7 @@ const CLAIMED: f64 = 0.8;
 pub(crate) fn write(rows: &[Row], name: &str, epochs: u64, out: &Path, docs: &Path) -> anyhow::Result<()> {
     save(rows, out)?;
     let mut text = String::new();
-    writeln!(
-        text,
-        "![{name}: mean recall against zero-shot accuracy on PACS]({name}.svg)\n\n{}",
-        table(rows)?
-    )?;
+    writeln!(text, "![{name}: mean recall against zero-shot accuracy on PACS]({name}.svg)\n\n{}", table(rows)?)?;
     writeln!(text, "Fractions in %, mean ± sample standard deviation over the seeds; epochs: {epochs}.")?;
     page::replace(&docs.join(format!("results/{name}.md")), &format!("repro {name}"), &text)?;
     page::save(&docs.join(format!("results/{name}.svg")), &plot(rows)?)

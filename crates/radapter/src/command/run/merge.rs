@@ -2,6 +2,8 @@
 
 use anyhow::Context;
 use radapter_adapter::{AdapterFile, Alphas, merge_checkpoint};
+use radapter_training::finetuned::TunedModel;
+use radapter_training::method::Output;
 use serde_json::json;
 
 use crate::command::args::MergeArgs;
@@ -33,7 +35,16 @@ fn merged(args: &MergeArgs, alphas: Option<Alphas>, session: &Session) -> anyhow
                 None => model::base_of(&run)?,
             };
             let RunModel { model, head, alphas } = model::of_run(path, &base, alphas, &session.device()?)?;
-            Ok((Export { checkpoint: model.checkpoint()?, base: base.state, head }, alphas))
+            let (method, state) = (run.method(), base.state.clone());
+            // Learned prompts are in the classifier, and in their own file; the model is the base.
+            if method.output() == Output::HeadOnly
+                && let TunedModel::Runtime(_) = model
+            {
+                let head = head.map(|head| head.with_weights(head.weights().clone())).transpose()?;
+                let beside = Some((format!("{}.safetensors", method.stem()), run.files().evaluated(method.stem())));
+                return Ok((Export { checkpoint: base, base: state, head, beside }, alphas));
+            }
+            Ok((Export { checkpoint: model.checkpoint()?, base: state, head, beside: None }, alphas))
         }
         (None, Some(model), Some(adapters)) => {
             let Some(alphas) = alphas else {
@@ -49,7 +60,7 @@ fn merged(args: &MergeArgs, alphas: Option<Alphas>, session: &Session) -> anyhow
                 .with_context(|| format!("the adapters `{}` and the model `{model}`", adapters.display()))?;
             let (merged, difference) = merge_checkpoint(&base, &file.adapters, alphas.clone(), &session.device()?)?;
             tracing::info!("embeddings of a probe batch differ by {difference:.1e} before and after the merge");
-            Ok((Export { checkpoint: merged, base: base.state, head: None }, alphas))
+            Ok((Export { checkpoint: merged, base: base.state, head: None, beside: None }, alphas))
         }
         // clap requires one of the two forms.
         _ => Err(Usage("give --run, or --model and --adapters".into()).into()),
