@@ -75,6 +75,7 @@ fn each_kind_of_method_goes_on_after_it_was_killed() {
         ("flyp", ""),
         ("clipood", ""),
         ("lipsum-ft", ""),
+        ("mask-fill", ""),
         ("carot", ""),
         ("lora", "--set lora.dropout=0.1"),
         ("adaptformer", ""),

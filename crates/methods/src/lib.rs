@@ -5,7 +5,7 @@
 //!
 //! ```
 //! let names: Vec<&str> = radapter_methods::METHODS.iter().map(|method| method.name()).collect();
-//! assert_eq!(names, ["r-adapter", "full", "flyp", "ovseg", "linear-probe", "lp-ft", "clipood", "lipsum-ft", "carot", "lora", "adaptformer", "repadapter", "coop"]);
+//! assert_eq!(names, ["r-adapter", "full", "flyp", "ovseg", "linear-probe", "lp-ft", "clipood", "lipsum-ft", "mask-fill", "carot", "lora", "adaptformer", "repadapter", "coop"]);
 //! ```
 //!
 //! | module | |
@@ -18,6 +18,7 @@
 //! | [`lp_ft`] | the classifier first, then all weights of the image tower |
 //! | [`clipood`] | all weights of the image tower against locked texts, with margins and a Beta moving average |
 //! | [`lipsum_ft`] | full fine-tuning that keeps the logits of random texts |
+//! | [`mask_fill`] | full fine-tuning that keeps the embeddings of images with patches of others |
 //! | [`carot`] | FLYP with distillation from the moving average and an orthogonal image projection |
 //! | [`lora`] | low-rank updates of the attention's projections, merged |
 //! | [`adaptformer`] | bottlenecks in parallel to the MLPs, not merged |
@@ -36,6 +37,7 @@ pub mod linear_probe;
 pub mod lipsum_ft;
 pub mod lora;
 pub mod lp_ft;
+pub mod mask_fill;
 pub mod modules;
 pub mod ovseg;
 pub mod r_adapter;
@@ -56,6 +58,7 @@ pub const METHODS: &[&dyn Method] = &[
     &lp_ft::LP_FT,
     &clipood::CLIPOOD,
     &lipsum_ft::LIPSUM_FT,
+    &mask_fill::MASK_FILL,
     &carot::CAROT,
     &ModuleMethod(lora::LoraMethod),
     &ModuleMethod(adaptformer::AdaptFormerMethod),

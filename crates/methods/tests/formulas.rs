@@ -20,7 +20,7 @@ use radapter_methods::{carot, clipood};
 use radapter_settings::{Facts, Schema, Settings};
 use radapter_test_support::{distance, numbers, uneven_clip};
 use radapter_training::config::TrainSettings;
-use radapter_training::regularizer::{Lipsum, Regularizer, SelfDistillation, orthogonality};
+use radapter_training::regularizer::{Lipsum, MaskFill, Regularizer, SelfDistillation, orthogonality};
 use radapter_training::tuning::TeacherEmbeddings;
 use radapter_training::{Averaging, ClassTexts, CrossEntropy, Objective, Side};
 use serde_json::Value;
@@ -63,7 +63,7 @@ fn check(case: &Value, loss: impl FnOnce(&[Tensor<2>]) -> Tensor<1>) {
 }
 
 fn teacher(image: &Value, text: Option<&Value>, probes: Option<&Value>) -> TeacherEmbeddings {
-    TeacherEmbeddings { image: tensor(image), text: text.map(tensor), probes: probes.map(tensor) }
+    TeacherEmbeddings { image: tensor(image), text: text.map(tensor), views: None, probes: probes.map(tensor) }
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn lipsum_keeps_the_logits_of_random_texts() {
     let case = fixture("lipsum");
     let term = Lipsum { weight: number(&case["weight"]), temperature: number(&case["temperature"]) };
     let teacher = teacher(&case["teacher"], None, Some(&case["probes"]));
-    check(&case, |inputs| term.penalty(&inputs[0], None, &teacher).unwrap());
+    check(&case, |inputs| term.penalty(&inputs[0], None, None, &teacher).unwrap());
 
     let (texts, others) = (term.probes(1, 7, 77), term.probes(1, 8, 77));
     assert_eq!((texts.len(), texts[0].len()), (80, 10));
@@ -127,7 +127,7 @@ fn self_distillation_keeps_the_similarities_of_the_batch() {
     let case = fixture("self_distill");
     let term = SelfDistillation { weight: number(&case["weight"]), temperature: number(&case["temperature"]) };
     let teacher = teacher(&case["teacher_image"], Some(&case["teacher_text"]), None);
-    check(&case, |inputs| term.penalty(&inputs[0], Some(&inputs[1]), &teacher).unwrap());
+    check(&case, |inputs| term.penalty(&inputs[0], Some(&inputs[1]), None, &teacher).unwrap());
 }
 
 #[test]
@@ -140,6 +140,15 @@ fn lora_adds_a_product_of_low_rank_to_a_linear() {
         let update = LowRankUpdate { a, b };
         ((weights.forward(x.clone()) + update.forward(&x, number(&case["factor"]))) * weigh).sum()
     });
+}
+
+#[test]
+fn mask_fill_keeps_the_embeddings_of_masked_images() {
+    let case = fixture("mask_fill");
+    let term = MaskFill { weight: number(&case["weight"]), mask: 0.5 };
+    let views = Some(tensor(&case["teacher"]));
+    let teacher = TeacherEmbeddings { views, ..teacher(&case["teacher"], None, None) };
+    check(&case, |inputs| term.penalty(&inputs[0], None, Some(&inputs[0]), &teacher).unwrap());
 }
 
 fn parameter<const D: usize>(value: Tensor<D>) -> Param<Tensor<D>> {

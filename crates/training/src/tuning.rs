@@ -93,6 +93,8 @@ pub struct Images<'a> {
     pub pixels: &'a [f32],
     /// Side of an image in pixels.
     pub size: usize,
+    /// Side of a patch of the image tower in pixels.
+    pub patch: usize,
     /// The run's seed.
     pub seed: u64,
     /// Counted from 0.
@@ -121,6 +123,8 @@ pub struct TeacherEmbeddings {
     pub image: Tensor<2>,
     /// `[batch, embed_dim]`; `None` if the batch has no texts.
     pub text: Option<Tensor<2>>,
+    /// `[views, embed_dim]`; `None` if the step has no views.
+    pub views: Option<Tensor<2>>,
     /// `[texts, embed_dim]`, of the [probes](crate::regularizer::Regularizer::probes); `None` without any.
     pub probes: Option<Tensor<2>>,
 }

@@ -138,13 +138,17 @@ settings! {
     /// A term beside the loss, with any method.
     #[derive(Copy)]
     pub struct RegularizerSettings {
-        /// Term: logits of random texts as the base model's (Lipsum-FT), or similarities within the batch as the moving average's (CaRot).
+        /// Term: logits of random texts as the base model's (Lipsum-FT), embeddings of images with parts of others as the base model's
+        /// (Mask-Fill), or similarities within the batch as the moving average's (CaRot).
         pub kind: RegularizerKind = Spec::toml("\"none\""),
         /// Coefficient of the term.
-        pub weight: f64 = Spec::rule("0.1 with lipsum, else 1.5", |table, _| match schema::get(table, "regularizer.kind") {
+        pub weight: f64 = Spec::rule("0.1 with lipsum, 6 with mask-fill, else 1.5", |table, _| match schema::get(table, "regularizer.kind") {
             Some(toml::Value::String(kind)) if kind == "lipsum" => 0.1.into(),
+            Some(toml::Value::String(kind)) if kind == "mask-fill" => 6.0.into(),
             _ => 1.5.into(),
         }).at_least(0.0),
+        /// With mask-fill the probability with which a patch is from another image.
+        pub mask: f64 = Spec::toml("0.5").from_to(0.0, 1.0),
         /// Coefficient of ‖PᵀP − I‖ of the image projection P, which has an effect where P is trained.
         pub orthogonality: f64 = Spec::toml("0.0").at_least(0.0),
     }
@@ -255,6 +259,8 @@ pub enum RegularizerKind {
     None,
     /// The logits of random texts stay those of the base model.
     Lipsum,
+    /// The embeddings of images with parts of others stay those of the base model.
+    MaskFill,
     /// Similarities within the batch stay those of the model's moving average.
     SelfDistill,
 }

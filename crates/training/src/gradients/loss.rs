@@ -59,10 +59,11 @@ impl<A: Adapter> Step<'_, A> {
             clip: &self.model.clip,
             image: image.clone(),
             text: text.clone(),
-            views,
+            views: views.clone(),
             teacher: self.teacher.cloned(),
         });
-        let closeness = self.regularizer.and_then(|term| term.penalty(&image, text.as_ref(), self.teacher?));
+        let closeness =
+            self.regularizer.and_then(|term| term.penalty(&image, text.as_ref(), views.as_ref(), self.teacher?));
         let side = match (text, &self.model.head) {
             (Some(text), _) => Side::Text(text),
             (None, Some(head)) => Side::Head(head.val()),

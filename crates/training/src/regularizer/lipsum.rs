@@ -38,7 +38,13 @@ impl Regularizer for Lipsum {
         (0..TEXTS).map(|_| text()).collect()
     }
 
-    fn penalty(&self, image: &Tensor<2>, _text: Option<&Tensor<2>>, teacher: &TeacherEmbeddings) -> Option<Tensor<1>> {
+    fn penalty(
+        &self,
+        image: &Tensor<2>,
+        _text: Option<&Tensor<2>>,
+        _views: Option<&Tensor<2>>,
+        teacher: &TeacherEmbeddings,
+    ) -> Option<Tensor<1>> {
         let probes = teacher.probes.as_ref()?;
         let [images, _] = image.dims();
         let [texts, _] = probes.dims();

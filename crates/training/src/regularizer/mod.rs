@@ -3,6 +3,7 @@
 //! A regularizer is a file, and a value of [`RegularizerKind`].
 
 mod lipsum;
+mod mask_fill;
 mod self_distill;
 
 use std::fmt::Debug;
@@ -11,9 +12,10 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 
 use crate::config::{RegularizerKind, TrainSettings};
-use crate::tuning::{Teacher, TeacherEmbeddings};
+use crate::tuning::{Images, Teacher, TeacherEmbeddings};
 
 pub use self::lipsum::Lipsum;
+pub use self::mask_fill::MaskFill;
 pub use self::self_distill::SelfDistillation;
 
 /// A term that is added to the loss of a batch.
@@ -26,11 +28,23 @@ pub trait Regularizer: Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Returns more images for a step, as [`Tuning::views`](crate::Tuning::views) does; none by default. The teacher embeds them too.
+    fn views(&self, _images: &Images<'_>) -> Vec<f32> {
+        Vec::new()
+    }
+
     /// Computes the term, of shape `[1]`.
     ///
     /// # Shapes
     /// * `image`, `text`: `[batch, embed_dim]`, L2-normalised; no text if images are compared with a classifier
-    fn penalty(&self, image: &Tensor<2>, text: Option<&Tensor<2>>, teacher: &TeacherEmbeddings) -> Option<Tensor<1>>;
+    /// * `views`: `[views, embed_dim]`, L2-normalised
+    fn penalty(
+        &self,
+        image: &Tensor<2>,
+        text: Option<&Tensor<2>>,
+        views: Option<&Tensor<2>>,
+        teacher: &TeacherEmbeddings,
+    ) -> Option<Tensor<1>>;
 }
 
 /// Keeps the derivative of the root finite where a projection is exactly orthonormal.
@@ -49,10 +63,12 @@ pub fn orthogonality(projection: Tensor<2>) -> Tensor<1> {
 
 /// Returns the regularizer that the settings ask for.
 pub(crate) fn of(settings: &TrainSettings) -> Option<Arc<dyn Regularizer>> {
-    let (weight, temperature) = (settings.regularizer.weight, settings.loss.temperature);
+    let (weight, mask, temperature) =
+        (settings.regularizer.weight, settings.regularizer.mask, settings.loss.temperature);
     match settings.regularizer.kind {
         RegularizerKind::None => None,
         RegularizerKind::Lipsum => Some(Arc::new(Lipsum { weight, temperature })),
+        RegularizerKind::MaskFill => Some(Arc::new(MaskFill { weight, mask })),
         RegularizerKind::SelfDistill => Some(Arc::new(SelfDistillation { weight, temperature })),
     }
 }

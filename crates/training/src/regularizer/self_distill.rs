@@ -21,7 +21,13 @@ impl Regularizer for SelfDistillation {
         Teacher::Average
     }
 
-    fn penalty(&self, image: &Tensor<2>, text: Option<&Tensor<2>>, teacher: &TeacherEmbeddings) -> Option<Tensor<1>> {
+    fn penalty(
+        &self,
+        image: &Tensor<2>,
+        text: Option<&Tensor<2>>,
+        _views: Option<&Tensor<2>>,
+        teacher: &TeacherEmbeddings,
+    ) -> Option<Tensor<1>> {
         let logits = |image: &Tensor<2>, text: &Tensor<2>| {
             image.clone().matmul(text.clone().transpose()).div_scalar(self.temperature)
         };

@@ -46,7 +46,7 @@ pub(crate) fn run<A: Adapter + Sync>(
         let started = Instant::now();
         let mut times = StepTimes::default();
         let mut clock = Stopwatch::start();
-        let batch = with_views(loader.next_batch()?, &model, settings.seed, &*session.tuning)?;
+        let batch = with_views(loader.next_batch()?, &model, settings, &*session.tuning)?;
         times.wait = clock.lap();
 
         let lr = session.lr();
@@ -87,15 +87,22 @@ pub(crate) fn run<A: Adapter + Sync>(
     session.publish(&model, optimizer.evaluated())
 }
 
-/// Adds the method's views of its images to a batch.
+/// Adds the views of its images that the method or the regularizer asks for to a batch.
 fn with_views<A: Adapter>(
     mut batch: Batch,
     model: &TrainModel<A>,
-    seed: u64,
+    settings: &GradientSettings<A>,
     tuning: &dyn Tuning<A>,
 ) -> Result<Batch, TrainError> {
-    let size = model.clip.config.vision.image_size;
-    let views = tuning.views(&Images { pixels: &batch.pixels, size, seed, step: batch.step });
+    let (size, patch) = (model.clip.config.vision.image_size, model.clip.config.vision.patch_size);
+    let images = Images { pixels: &batch.pixels, size, patch, seed: settings.seed, step: batch.step };
+    let mut views = tuning.views(&images);
+    let more = settings.regularizer.as_ref().map(|term| term.views(&images)).unwrap_or_default();
+    if !views.is_empty() && !more.is_empty() {
+        let reason = "the method and the regularizer both add images to a step".to_owned();
+        return Err(TrainError::Method { reason });
+    }
+    views.extend(more);
     if views.len() % (3 * size * size) != 0 {
         let reason = format!("{} values of views are not whole images of 3 × {size} × {size}", views.len());
         return Err(TrainError::Method { reason });

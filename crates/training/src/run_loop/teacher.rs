@@ -74,13 +74,17 @@ impl Inputs<'_> {
         let context = Context::inference();
         let size = clip.config.vision.image_size;
         let starts = |count: usize| (0..count).step_by(part).map(move |start| start..count.min(start + part));
-        let images = starts(batch.len()).map(|part| clip.encode_image(batch.images(part, size, &plain), &context));
+        let images =
+            starts(batch.image_count()).map(|part| clip.encode_image(batch.images(part, size, &plain), &context));
+        let images = lifted(images.collect(), device);
+        let (samples, views) = (batch.len(), batch.views);
         let texts = |tokens: &[Vec<u32>]| {
             let texts = starts(tokens.len()).map(|part| clip.encode_text(&tokens[part], &context));
             lifted(texts.collect(), device)
         };
         TeacherEmbeddings {
-            image: lifted(images.collect(), device),
+            image: images.clone().narrow(0, 0, samples),
+            views: (views > 0).then(|| images.narrow(0, samples, views)),
             text: self.needs_text.then(|| texts(&batch.tokens)),
             probes: (!self.probes.is_empty()).then(|| texts(self.probes)),
         }

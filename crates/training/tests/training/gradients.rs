@@ -66,6 +66,7 @@ fn cached_accumulation_gives_the_whole_batch_s_gradient() {
         ("the other tower", &["adapter.towers=text"]),
         ("all, contrastive", &["tune=all", "loss.kind=info-nce"]),
         ("all, classifier", &["tune=all"]),
+        ("all, and views", &["method=mask-fill"]),
         ("low-rank updates", &["method=lora", "lora.targets=all"]),
         ("bottlenecks", &["method=adaptformer", "adaptformer.dropout=0"]),
         ("adapters in front", &["method=repadapter", "repadapter.rank=2", "repadapter.dropout=0"]),

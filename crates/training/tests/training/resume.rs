@@ -13,7 +13,7 @@ const CASE: &str = "RADAPTER_TEST_CASE";
 const DEATH: &str = "RADAPTER_TEST_DEATH";
 
 /// 26 samples in batches of 8 are 3 steps per epoch.
-const CASES: [(&str, &[&str]); 19] = [
+const CASES: [(&str, &[&str]); 20] = [
     ("adapters", &["epochs=3"]),
     ("low rank, saved every 2 steps", &["steps=8", "adapter.rank=2", "save_every=2", "adapter.drop=0.6"]),
     ("micro-batches", &["epochs=3", "micro_batch=3"]),
@@ -32,6 +32,7 @@ const CASES: [(&str, &[&str]); 19] = [
     ("low-rank updates", &["epochs=3", "method=lora", "lora.targets=all", "lora.rank=2", "lr=0.003"]),
     ("bottlenecks", &["epochs=3", "method=adaptformer", "lr=0.003"]),
     ("adapters in front", &["epochs=3", "method=repadapter", "repadapter.rank=2", "lr=0.003"]),
+    ("images with parts of others, in parts", &["epochs=3", "method=mask-fill", "lr=0.003", "micro_batch=3"]),
     ("adapters and random texts in parts", &["epochs=3", "regularizer.kind=lipsum", "micro_batch=3"]),
 ];
 

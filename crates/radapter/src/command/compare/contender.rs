@@ -59,6 +59,7 @@ pub(crate) const CONTENDERS: &[Contender] = &[
     Contender { name: "lp-ft", title: "LP-FT", made: trained("lp-ft", &[], false) },
     Contender { name: "clipood", title: "CLIPood", made: trained("clipood", &[], false) },
     Contender { name: "lipsum-ft", title: "Lipsum-FT", made: trained("lipsum-ft", &[], false) },
+    Contender { name: "mask-fill", title: "Mask-Fill", made: trained("mask-fill", &[], false) },
     Contender { name: "lora", title: "LoRA", made: trained("lora", &[], false) },
     Contender { name: "adaptformer", title: "AdaptFormer", made: trained("adaptformer", &[], false) },
     Contender { name: "repadapter", title: "RepAdapter", made: trained("repadapter", &[], false) },
