@@ -148,6 +148,12 @@ fn all_methods_stand_beside_zero_shot_and_a_second_start_runs_nothing() {
     refuse_others(&data);
 }
 
+/// An image of a folder of classes.
+fn first_image(root: &Path) -> PathBuf {
+    let class = std::fs::read_dir(root).unwrap().next().unwrap().unwrap().path();
+    std::fs::read_dir(class).unwrap().next().unwrap().unwrap().path()
+}
+
 /// Another comparison in the same directory.
 fn refuse_others(data: &Data) {
     for (other, words) in [
@@ -157,6 +163,11 @@ fn refuse_others(data: &Data) {
     ] {
         data.compare(&other).fail(1, &[&["holds another comparison"], &words[..]].concat());
     }
+    // So are other data in the same place.
+    let extra = data.0.join("images/extra.png");
+    std::fs::copy(first_image(&data.0.join("images")), &extra).unwrap();
+    data.compare(ALL).fail(1, &["holds another comparison", "the content of", "24 files of", "there and 25 files of"]);
+    std::fs::remove_file(extra).unwrap();
     // Fewer methods are a part of the same comparison.
     let part = data.compare("--methods wise-ft --seeds 0,1").succeed();
     assert!(!part.stderr.contains("training") && part.stdout.contains("wise-ft") && !part.stdout.contains("flyp"));
@@ -194,6 +205,7 @@ fn senseless_comparisons_are_refused_before_anything_is_trained() {
         ("--seed 3", "--seeds"),
         ("--set method=full", "--methods"),
         ("--grid wise-ft:lr=1", "not a method that is trained"),
+        ("--methods full --grid flyp:lr=1e-3", "no method of this comparison trains flyp"),
         ("--grid lr", "KEY=VALUE"),
         ("--grid lrr=1", "lr"),
         ("--grid lr=-1", "above 0"),

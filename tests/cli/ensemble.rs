@@ -147,6 +147,7 @@ fn models_that_do_not_fit_are_refused_by_name_and_nothing_is_written() {
     call("interpolate --alpha 0.5", &[&model, Path::new("embedded")]).fail(1, &["embedded", "tensor `"]);
     call("soup", &[&model, Path::new("embedded")]).fail(1, &["embedded", "tensor `"]);
     call("stock", &[&model, &run]).fail(2, &["two tuned models", "radapter interpolate"]);
+    call("stock", &[&model, &run, &run]).fail(2, &["twice; it needs different tuned models"]);
     call("soup --greedy", &[&run]).fail(2, &["--val"]);
     call("soup", &[]).fail(2, &["RUN|CHECKPOINT"]);
     assert!(!out.exists());

@@ -156,7 +156,12 @@ fn alpha_is_chosen_after_training_and_by_rules_from_the_run_s_held_out_images() 
     let choice = chosen(&run);
     assert_eq!(choice["rule"], "tpgm");
     assert!(choice["validation"]["top1"].is_number() && choice["alpha"]["outside"].is_number(), "{choice}");
-    assert!(std::fs::read_to_string(run.join("report.html")).unwrap().contains("Choice of alpha"));
+    let report = std::fs::read_to_string(run.join("report.html")).unwrap();
+    assert!(report.contains("Choice of alpha") && report.contains("by place by the rule tpgm"), "{report}");
+    // The figures of the summary are those of the model that the other commands take.
+    let value = 100.0 * choice["validation"]["top1"].as_f64().unwrap();
+    let line = done.stdout.lines().find(|line| line.starts_with("the run's model")).unwrap();
+    assert!(line.contains("by tpgm") && line.ends_with(&format!("{value:.1} %")), "{}", done.stdout);
     // A sweep has it beside the grid.
     let sweep = radapter("sweep --alpha 0,1").with("--run", &run).with("--suite", trained().suite());
     let sweep = sweep.with("--out", folder.join("sweep")).succeed();
@@ -171,6 +176,12 @@ fn alpha_is_chosen_after_training_and_by_rules_from_the_run_s_held_out_images() 
     assert_eq!(merge("merged")["alpha"], choice["alpha"]);
 
     let (_, other) = auto("second", 1);
+    let soup = folder.join("soup");
+    radapter("soup").args([&run, &other]).with("--out", &soup).succeed();
+    radapter("sweep --select one-se")
+        .with("--run", soup)
+        .with("--out", folder.join("of-soup"))
+        .fail(1, &["is a soup of 2 runs, each of which held out other samples"]);
     let select = |rules: &str, out: &str| {
         radapter("sweep --json --alpha 0,0.5,1 --select")
             .args([rules])
@@ -197,6 +208,10 @@ fn alpha_is_chosen_after_training_and_by_rules_from_the_run_s_held_out_images() 
     assert!(without[4]["reason"].as_str().unwrap().contains("--unlabelled"), "{without}");
     assert!(without[6]["reason"].as_str().unwrap().contains("another seed"), "{without}");
     select("stock", "alone").fail(1, &["stock", "other runs with the same settings and another seed"]);
+    let of_full = folder.join("full");
+    training(&folder, "full", "--method full --steps 1 --batch-size 8").succeed();
+    select("stock", "alone").with("--other", of_full).fail(1, &["is of the method full, and this run of r-adapter"]);
+    select("stock", "alone").with("--other", &run).fail(1, &["has the seed 0 of another run given"]);
     select("unlabelled", "alone").fail(1, &["the rule unlabelled needs", "--unlabelled"]);
     assert!(folder.names("alone").is_empty());
     select("all", "many").args(["--save"]).fail(2, &["--save needs one rule"]);
@@ -226,6 +241,11 @@ fn alpha_is_chosen_after_training_and_by_rules_from_the_run_s_held_out_images() 
     let images = trained().images().canonicalize().unwrap().display().to_string();
     std::fs::write(run.join("config.toml"), config.replace(&images, "/nowhere/images")).unwrap();
     select("gain", "moved").fail(1, &["cannot read the held-out samples of the run again", "/nowhere/images"]);
+    // With other images another part would be held out.
+    let more = folder.join("more");
+    crate::support::classes_folder(&more, &crate::support::CLASSES, 11, false);
+    std::fs::write(run.join("config.toml"), config.replace(&images, &more.display().to_string())).unwrap();
+    select("gain", "changed").fail(1, &["training set"]);
 }
 
 /// What the rules chose, by the curves that they leave.

@@ -161,12 +161,16 @@ impl<T: Task> Plan<T> {
         Ok(TrainOutcome { outcome, skipped: skipped.entries() })
     }
 
-    /// Returns what the run holds out of its training.
+    /// Returns what the run in the folder of `options` holds out of its training.
     ///
     /// # Errors
-    /// Those of [`setup`](Self::setup).
+    /// Those of [`setup`](Self::setup), and [`TrainError::Contradiction`] for training data that are not the run's any more: others
+    /// would be held out.
     pub fn held_out(self, options: RunOptions) -> Result<HeldOut, T::Error> {
-        let Setup { parts, objective, .. } = self.setup(options)?;
+        let record = RunDir::open(&options.run_dir)?.record()?;
+        let setup = self.setup(options)?;
+        record.check_data(&setup.record())?;
+        let Setup { parts, objective, .. } = setup;
         let start = parts.head.filter(|_| !objective.needs_text());
         Ok(HeldOut { validator: parts.validator, samples: parts.held_out, start })
     }

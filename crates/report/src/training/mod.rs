@@ -65,7 +65,14 @@ fn page(
     let choice = RunDir::open(run)?.choice()?;
     let alphas = choice.as_ref().map_or_else(|| settings.alpha.into(), |choice| choice.alphas.clone());
     let of_suite = suite.and_then(|suite| suite.verdict(&alphas));
-    page.verdict(&outcome(&settings.best, settings.keep, report.is_some(), &validations, of_suite.as_deref()));
+    page.verdict(&outcome(
+        &settings.best,
+        settings.keep,
+        report.is_some(),
+        &validations,
+        of_suite.as_deref(),
+        choice.as_ref(),
+    ));
     page.terms(if of_suite.is_some() { &[Term::Id, Term::Ood, Term::Alpha] } else { &[Term::Id, Term::Ood] });
     page.facts(&facts(report, unit, &train, &validations));
 

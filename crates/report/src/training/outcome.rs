@@ -14,6 +14,7 @@ pub(super) fn outcome(
     finished: bool,
     validations: &[&ValidationLine],
     suite: Option<&str>,
+    choice: Option<&Choice>,
 ) -> String {
     let first = |start| validations.iter().find(|line| line.step == 0 && line.start == start);
     let base = first(false).and_then(|line| value(line, metric));
@@ -30,6 +31,8 @@ pub(super) fn outcome(
             None => format!("{none}: nothing here says whether the model became better; radapter eval measures it."),
         };
     };
+    // A rule chose another α than that of the validations.
+    let now = choice.and_then(|choice| choice.validation.get(metric).copied()).unwrap_or(now);
     let state = if finished { "" } else { "Not finished. " };
     let clear = base.zip(samples).map_or_else(String::new, |(base, samples)| {
         let change = Change::between(Interval::wilson(base, samples), Interval::wilson(now, samples));
@@ -42,6 +45,10 @@ pub(super) fn outcome(
             format!("best of {count} validations, at step {step}; the best of several is too high on average")
         }
         (Keep::Last, _) => format!("last of {count} validations, at step {step}"),
+    };
+    let chosen = match choice {
+        Some(Choice { rule, alphas, .. }) => format!("{chosen}, at alpha = {alphas} by the rule {rule}"),
+        None => chosen,
     };
     let start = first(true).and_then(|line| value(line, metric));
     let start = start.map_or_else(String::new, |start| format!(", start {}", percent(start)));

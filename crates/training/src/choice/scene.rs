@@ -252,7 +252,20 @@ impl<'a> Scene<'a> {
     /// [`ChoiceError::Lacks`] without other runs, and runs of another base.
     pub fn tuned(&self, rule: &dyn Rule) -> Result<Vec<Checkpoint>, ChoiceError> {
         if self.others.is_empty() {
-            return Err(self.lacks(rule, "give them"));
+            return Err(self.lacks(rule, "give them with --other"));
+        }
+        let (method, seed) = (self.run.method().name(), self.settings().seed);
+        let mut seeds = vec![seed];
+        for other in &self.others {
+            let (path, theirs) = (other.files().dir().path().display(), other.files().train().seed);
+            if other.method().name() != method {
+                let hint = format!("{path} is of the method {}, and this run of {method}", other.method().name());
+                return Err(self.lacks(rule, &hint));
+            }
+            if seeds.contains(&theirs) {
+                return Err(self.lacks(rule, &format!("{path} has the seed {theirs} of another run given")));
+            }
+            seeds.push(theirs);
         }
         let runs = std::iter::once(self.run).chain(&self.others);
         runs.map(|run| self.at_one(run)).collect()

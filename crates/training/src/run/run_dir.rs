@@ -91,6 +91,16 @@ impl RunRecord {
         (settings, added)
     }
 
+    /// Checks that a setup has the training data of this run.
+    pub(crate) fn check_data(&self, now: &Self) -> Result<(), TrainError> {
+        let differ = |key: &str, run: String, given: String| match run == given {
+            true => Ok(()),
+            false => Err(TrainError::Contradiction { key: key.to_owned(), run, given }),
+        };
+        differ("training set", self.data.clone(), now.data.clone())?;
+        differ("training samples", self.samples.to_string(), now.samples.to_string())
+    }
+
     /// Checks that a setup describes this run. What the run does not record contradicts nothing.
     pub(crate) fn check_same(&self, now: &Self) -> Result<(), TrainError> {
         let differ = |key: &str, run: String, given: String| match run == given {
@@ -98,8 +108,7 @@ impl RunRecord {
             false => Err(TrainError::Contradiction { key: key.to_owned(), run, given }),
         };
         differ("base model", self.base_hash.clone(), now.base_hash.clone())?;
-        differ("training set", self.data.clone(), now.data.clone())?;
-        differ("training samples", self.samples.to_string(), now.samples.to_string())?;
+        self.check_data(now)?;
         let shown = |value: Option<&Value>| value.map_or_else(|| "none".to_owned(), ToString::to_string);
         for (key, value) in flat(&self.settings) {
             differ(&key, value.to_string(), shown(get(&now.settings, &key)))?;

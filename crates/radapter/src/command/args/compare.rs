@@ -32,8 +32,8 @@ pub(crate) struct Comparison {
     /// The folder of the built-in suite's data sets
     #[arg(long, value_name = "DIR", requires = "suite")]
     pub(crate) root: Option<PathBuf>,
-    /// Methods; `radapter methods` lists them [default: those that the task and the number of seeds allow, in the order of the
-    /// table]
+    /// Methods; `radapter methods` lists them [default: R-Adapter, fixed and auto, full fine-tuning, FLYP, WiSE-FT and LiNeS,
+    /// and with several seeds soup and stock]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) methods: Vec<String>,
     /// Seeds of the runs of each method

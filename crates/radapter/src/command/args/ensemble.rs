@@ -49,7 +49,7 @@ pub(crate) struct InterpolateArgs {
 #[command(after_help = "\
 The mean of models, tensor by tensor. Runs with adapters of one base give a run again, whose adapters have the mean effect, \
 so that `eval --alpha`, `sweep` and `merge` choose its alpha later; other runs are taken at alpha = 1, and the result is a \
-checkpoint. --greedy sorts the models by their accuracy on --val (runs at their own alpha) and adds each that does not lower \
+checkpoint. --greedy sorts the models by their accuracy on --val (runs with adapters at the alpha of their settings, as the soup is, whatever a rule chose for them) and adds each that does not lower \
 the accuracy of the mean.
 
 Examples:

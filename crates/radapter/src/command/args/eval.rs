@@ -77,7 +77,8 @@ pub(crate) struct SweepArgs {
 /// The choice of α by rules.
 #[derive(Debug, Args)]
 pub(crate) struct SelectArgs {
-    /// Choose alpha by rules that need no labels of other data: one-se, gain, id-shift, tpgm, unlabelled, retention, stock, or all
+    /// Choose alpha by rules that need no labels of other data: one-se, gain, id-shift, tpgm, unlabelled, retention, stock, or all.
+    /// Those that try values of alpha try those of --alpha
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub(crate) select: Vec<String>,
     /// Images without labels, folders or files, for the rules that use them

@@ -47,6 +47,12 @@ pub(super) fn settings(args: &CompareArgs, contenders: &[&'static Contender]) ->
         }
     }
     let parents = parents(args, contenders)?;
+    for axis in &common.grid {
+        if let Some(method) = axis.method.as_ref().filter(|method| parents.iter().all(|own| own.name != **method)) {
+            let message = format!("--grid {method}:{}: no method of this comparison trains {method}", axis.key);
+            return Err(Usage(format!("{message}; add it to --methods, or leave it out")).into());
+        }
+    }
     for contender in &parents {
         let Made::Trained { method, settings, .. } = contender.made else { continue };
         for point in grid::points(contender, &common.grid) {

@@ -3,6 +3,7 @@
 mod check;
 mod child;
 pub(crate) mod contender;
+mod content;
 mod differences;
 mod dry_run;
 mod grid;
@@ -79,7 +80,7 @@ pub(super) fn run(args: &CompareArgs, session: &Session) -> anyhow::Result<()> {
     match results.failures() {
         0 => Ok(()),
         failed => anyhow::bail!(
-            "{} failed (see the notes of the table); the same command tries them again",
+            "{} failed (results.json says why, under `rows` and `tried`); the same command tries them again",
             radapter_report::counted(failed, "part", "parts")
         ),
     }

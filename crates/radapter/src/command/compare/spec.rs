@@ -2,20 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use radapter_files::{io_error, json_reason};
 use radapter_settings::Settings;
 use serde::{Deserialize, Serialize};
 
+use super::content::content;
 use super::grid;
 use crate::command::args::{CompareArgs, ModelRef};
-use crate::command::{model, output};
+use crate::command::{model, output, suite};
 
 const FORMAT: &str = "radapter-compare-v1";
 const FILE: &str = "comparison.json";
 const LOCK: &str = "lock";
+/// Begins the names of what is at a path.
+const CONTENT: &str = "the content of ";
 
 /// Everything that the figures depend on. The methods are not among it: a comparison may get more.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -51,11 +54,27 @@ impl Spec {
             let method = axis.method.as_ref().map_or_else(String::new, |method| format!("{method}:"));
             put(&format!("--grid {method}{}", axis.key), axis.values.join(","));
         }
+        let mut paths: Vec<PathBuf> = common.eval.iter().map(PathBuf::from).collect();
+        if let ModelRef::Path(path) = model {
+            paths.push(path.clone());
+        }
+        if let Some(suite) = &common.suite {
+            paths.push(suite.into());
+            // A suite that cannot be read is refused later, with the reason.
+            paths.extend(
+                suite::Source::new(suite, common.root.as_deref()).map(|source| source.paths()).unwrap_or_default(),
+            );
+        }
         for key in settings.keys() {
             let mut parts = key.split('.');
             let first = parts.next().and_then(|part| settings.get(part));
             let value = parts.try_fold(first, |value, part| value.map(|value| value.get(part)));
-            put(&format!("setting {key}"), value.flatten().map_or_else(String::new, ToString::to_string));
+            let value = value.flatten();
+            paths.extend(value.and_then(|value| value.as_str()).map(PathBuf::from));
+            put(&format!("setting {key}"), value.map_or_else(String::new, ToString::to_string));
+        }
+        for path in paths {
+            put(&format!("{CONTENT}{}", path.display()), content(&path)?.unwrap_or_default());
         }
         Ok(Self { format: FORMAT.to_owned(), asked })
     }
@@ -83,6 +102,8 @@ impl Spec {
         let names = other.asked.keys().chain(self.asked.keys().filter(|name| !other.asked.contains_key(*name)));
         let value = |spec: &Self, name: &String| spec.asked.get(name).map_or_else(|| "none".to_owned(), Clone::clone);
         names
+            // What an earlier version did not record is not known to differ.
+            .filter(|name| !name.starts_with(CONTENT) || other.asked.contains_key(*name))
             .filter(|name| other.asked.get(*name) != self.asked.get(*name))
             .map(|name| format!("{name} is {} there and {} here", value(other, name), value(self, name)))
             .collect()

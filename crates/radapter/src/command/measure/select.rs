@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
+use radapter_adapter::Alphas;
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_files::Disk;
 use radapter_report::{Page, Table, show_choice};
@@ -55,6 +56,7 @@ pub(super) fn select(
     let SelectArgs { unlabelled, other, save, .. } = &args.select;
     super::sweep::check_out(args)?;
     let run = model::open_run(&args.run)?;
+    check_soup(&run)?;
     let others = other.iter().map(|path| model::open_run(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let unlabelled = images::list(unlabelled)?;
     let base = model::base_of(&run)?;
@@ -95,6 +97,23 @@ pub(super) fn select(
     }
 }
 
+/// Refuses a soup of runs with a split by seed each: what one held out, another was trained on.
+fn check_soup(run: &FineTunedRun) -> anyhow::Result<()> {
+    let record = run.files().record();
+    let is_given = |key: &&str| match record.settings.get(*key) {
+        Some(toml::Value::Array(names)) => !names.is_empty(),
+        value => value.is_some(),
+    };
+    anyhow::ensure!(
+        record.soup.is_empty() || ["val", "val_captions", "val_images", "val_split"].iter().any(is_given),
+        "`{}` is a soup of {} runs, each of which held out other samples: none is left that no run was trained on; choose alpha with \
+         a sweep on data of your own",
+        run.files().dir().path().display(),
+        record.soup.len()
+    );
+    Ok(())
+}
+
 /// The run's validation on its own data, read again; and the classifier that it started from.
 fn held_out(run: &FineTunedRun, base: &Checkpoint, session: &Session) -> anyhow::Result<HeldOut> {
     let name = &run.files().record().task;
@@ -111,12 +130,20 @@ pub(super) fn table(selected: &[Selected]) -> Table {
     let mut table = Table::new(&["rule", "alpha>", ""]);
     for Selected { rule, choice } in selected {
         let (alpha, why) = match choice {
-            Ok(choice) => (choice.alphas.to_string(), choice.measure.clone()),
+            Ok(choice) => (short(&choice.alphas), choice.measure.clone()),
             Err(reason) => ("-".to_owned(), reason.clone()),
         };
         table.row([rule.name().to_owned(), alpha, why]);
     }
     table
+}
+
+/// An α as people read it.
+fn short(alphas: &Alphas) -> String {
+    match alphas.single() {
+        Some(alpha) => format!("{:.3}", alpha.get()).trim_end_matches('0').trim_end_matches('.').to_owned(),
+        None => alphas.to_string(),
+    }
 }
 
 /// The rules for `--json`.
@@ -135,7 +162,7 @@ pub(super) fn show(selected: &[Selected], page: &mut Page) {
     }
     page.section("Alpha by rule");
     let row = |Selected { rule, choice }: &Selected| match choice {
-        Ok(choice) => vec![rule.name().to_owned(), choice.alphas.to_string(), rule.about().to_owned()],
+        Ok(choice) => vec![rule.name().to_owned(), short(&choice.alphas), rule.about().to_owned()],
         Err(reason) => vec![rule.name().to_owned(), "-".to_owned(), reason.clone()],
     };
     page.table(&["rule", "alpha>", "chooses"], &selected.iter().map(row).collect::<Vec<_>>(), &[]);

@@ -47,6 +47,11 @@ pub(super) fn stock(args: &StockArgs, session: &Session) -> anyhow::Result<()> {
         )
         .into());
     }
+    for (index, model) in args.tuned.iter().enumerate() {
+        if args.tuned[..index].contains(model) || *model == args.base {
+            return Err(Usage(format!("stock has `{model}` twice; it needs different tuned models")).into());
+        }
+    }
     let base = Ingredient::base(&args.base, common)?;
     let open = |model| Ingredient::open(model, Some(&base.checkpoint), common, session);
     let tuned = args.tuned.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
@@ -105,8 +110,8 @@ fn soup_of_runs(args: &SoupArgs, runs: &[FineTunedRun], session: &Session) -> an
     })?;
     output::write_dir(out, |dir| write(dir, &chosen))?;
     tracing::info!(
-        "soup of {} runs → {}, a run: choose its alpha with sweep, eval and merge",
-        chosen.len(),
+        "soup of {} → {}, a run: choose its alpha with sweep, eval and merge",
+        radapter_report::counted(chosen.len(), "run", "runs"),
         out.display()
     );
     let models: Vec<String> = chosen.iter().map(|&index| args.models[index].to_string()).collect();

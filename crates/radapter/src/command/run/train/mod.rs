@@ -14,6 +14,7 @@ use radapter_methods::METHODS;
 use radapter_report::{Change, Interval, dotted, duration, grouped, percent, training_report, verdict_on};
 use radapter_settings::schema::Entry;
 use radapter_settings::{Settings, SettingsError};
+use radapter_training::choice::Choice;
 use radapter_training::config::Keep;
 use radapter_training::finetuned::FineTunedRun;
 use radapter_training::{
@@ -366,14 +367,18 @@ impl Ending<'_> {
         let out = &self.run.out;
         if self.run.json.json {
             let mut object = serde_json::to_value(report)?;
+            if let (Some(fields), Some(choice)) = (object.as_object_mut(), RunDir::open(out)?.choice()?) {
+                fields.insert("choice".to_owned(), serde_json::to_value(choice)?);
+            }
             if let (Some(fields), Some(suite)) = (object.as_object_mut(), self.measure(session)?) {
                 fields.insert("suite".to_owned(), suite.objects.into());
             }
             return output::print_json(&object);
         }
         // Before the suite, which can take long or fail.
-        let metrics = read_metrics(&RunDir::open(out)?.metrics())?;
-        output::print(&summary(out, samples(self.task), report, self.keep, &metrics))?;
+        let run = RunDir::open(out)?;
+        let (metrics, choice) = (read_metrics(&run.metrics())?, run.choice()?);
+        output::print(&summary(out, samples(self.task), report, self.keep, &metrics, choice.as_ref()))?;
         let suite = self.measure(session);
         if let Ok(Some(SuiteTable { text, .. })) = &suite {
             output::print(&format!("\n{text}"))?;
@@ -414,7 +419,7 @@ fn samples(name: &str) -> &'static str {
 }
 
 /// The result of a run, as lines of text.
-fn summary(out: &Path, unit: &str, report: &Report, keep: Keep, metrics: &[Line]) -> String {
+fn summary(out: &Path, unit: &str, report: &Report, keep: Keep, metrics: &[Line], choice: Option<&Choice>) -> String {
     let mut lines = vec![
         ("run", out.display().to_string()),
         ("steps", report.steps.to_string()),
@@ -435,8 +440,18 @@ fn summary(out: &Path, unit: &str, report: &Report, keep: Keep, metrics: &[Line]
             Line::Validation(line) if line.step == step => line.values.get(&best.metric)?.as_f64(),
             _ => None,
         });
-        let value = measured.map_or_else(|| "not validated".to_owned(), percent);
-        lines.push(("the run's model", format!("that of step {step} (keep = {}), {value}", keep.name())));
+        let shown = |value: Option<f64>| value.map_or_else(|| "not validated".to_owned(), percent);
+        // A rule chose another α than that of the validations.
+        let measured = match choice {
+            Some(choice) => {
+                lines.push(("at the alpha of the validations", shown(measured)));
+                choice.validation.get(&best.metric).copied()
+            }
+            None => measured,
+        };
+        let at = choice.map_or_else(String::new, |choice| format!(" at alpha = {} by {}", choice.alphas, choice.rule));
+        let value = shown(measured);
+        lines.push(("the run's model", format!("that of step {step} (keep = {}){at}, {value}", keep.name())));
         // The verdict is on the model that eval, sweep and merge take.
         if let (Some(base), Some(value)) = (best.base, measured) {
             let (change, on) = match best.samples {
