@@ -122,7 +122,8 @@ fn held_out(run: &FineTunedRun, base: &Checkpoint, session: &Session) -> anyhow:
     let plan = run::prepared(session, base.clone(), None, |inputs| task.plan_of_run(inputs, dir))
         .context("cannot read the held-out samples of the run again")?;
     let options = RunOptions::new(dir.path(), session.first_device()?.device.clone());
-    plan.held_out(options).map_err(anyhow::Error::from_boxed)
+    let held_out = plan.held_out(options).map_err(anyhow::Error::from_boxed);
+    held_out.context("the held-out samples of the run are not known any more")
 }
 
 /// The rules as a table.
