@@ -76,7 +76,7 @@ fn refused_values_come_with_the_expected_ones_and_their_place() {
         ("alpha=2", "alpha = 2 in --set is refused: expected a number or \"auto\", from 0 to 1.5"),
         (
             "loss.kind=hinge",
-            "loss.kind = \"hinge\" in --set is refused: expected \"mpm-nce\", \"info-nce\" or \"cross-entropy\"",
+            "loss.kind = \"hinge\" in --set is refused: expected \"mpm-nce\", \"info-nce\", \"cross-entropy\" or \"class-texts\"",
         ),
         ("checkpointing=yes", "checkpointing = \"yes\" in --set is refused: expected true or false"),
         ("lr.x=1", "lr"),

@@ -48,7 +48,7 @@ fn words_complete_after_a_key() {
     let words = asked("bash", &["train", "classification", "--set", "loss.kind", "=", "i"]);
     assert_eq!(words, ["info-nce"]);
     let words = asked("bash", &["train", "classification", "--set", "loss.kind", ""]);
-    assert_eq!(words, ["mpm-nce", "info-nce", "cross-entropy"]);
+    assert_eq!(words, ["mpm-nce", "info-nce", "cross-entropy", "class-texts"]);
     let words = asked("bash", &["train", "classification", "--method", "f"]);
     assert_eq!(words, ["flyp", "full"]);
     assert_eq!(asked("fish", &["settings", "--task", "ret"]), ["retrieval"]);

@@ -20,7 +20,7 @@ fn every_setting_is_listed_with_type_default_range_and_meaning() {
     assert_eq!(lr["tasks"], json!(["classification", "retrieval", "segmentation"]));
     assert_eq!(lr["set_by"]["method full"], "3e-5");
     let kind = setting(&listed, "loss.kind").unwrap();
-    assert_eq!(kind["words"], json!(["mpm-nce", "info-nce", "cross-entropy"]));
+    assert_eq!(kind["words"], json!(["mpm-nce", "info-nce", "cross-entropy", "class-texts"]));
     let batch = setting(&listed, "batch_size").unwrap();
     assert_eq!(batch["default"], "min(64, samples)");
     for key in ["adapter.rank", "augment.flip", "log.tensorboard", "captions", "proposals", "crop.margin"] {

@@ -238,7 +238,8 @@ fn alpha_is_chosen_after_training_and_by_rules_from_the_run_s_held_out_images() 
     let eval = radapter("eval classification").with("--model", &run).with("--data", trained().images()).succeed();
     assert!(eval.stderr.contains("was never chosen by its rule, and is 0.5"), "{}", eval.stderr);
     let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
-    let images = trained().images().canonicalize().unwrap().display().to_string();
+    let images = folder.join("images").canonicalize().unwrap().display().to_string();
+    assert!(config.contains(&images), "{config}");
     std::fs::write(run.join("config.toml"), config.replace(&images, "/nowhere/images")).unwrap();
     select("gain", "moved").fail(1, &["cannot read the held-out samples of the run again", "/nowhere/images"]);
     // With other images another part would be held out.

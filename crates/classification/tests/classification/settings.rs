@@ -75,6 +75,24 @@ fn recipes_are_the_published_table_and_the_user_overrides_them() {
 }
 
 #[test]
+fn alpha_is_chosen_by_default_for_r_adapter_alone() {
+    let rule = |toml: &str| train(toml).alpha_rule;
+    assert_eq!(rule(""), "tpgm");
+    for toml in
+        ["alpha = 0.5", "method = \"full\"", "method = \"lora\"", "method = \"linear-probe\"", "recipe = \"robust\""]
+    {
+        assert_eq!(rule(toml), "none", "{toml}");
+    }
+}
+
+#[test]
+fn the_recipe_robust_is_lipsum_ft_with_its_defaults() {
+    let (recipe, method) = (train("recipe = \"robust\""), train("method = \"lipsum-ft\""));
+    assert_eq!((recipe.method.as_str(), recipe.lr, &recipe.regularizer), ("lipsum-ft", method.lr, &method.regularizer));
+    assert_eq!(train("recipe = \"robust\"\nlr = 0.1").lr, 0.1);
+}
+
+#[test]
 #[allow(clippy::type_complexity, reason = "the columns of the table")]
 fn the_published_table_is_verbatim() {
     let table: [(&str, u64, usize, u64, f64, f64, f64, f64, &str, OrNone<f64>); 3] = [
@@ -147,12 +165,12 @@ fn recipes_of_another_task_and_unknown_methods_are_refused() {
     assert_eq!(
         refused("recipe = \"paper-coco\""),
         "recipe = \"paper-coco\" in test is refused: \
-         the recipes of classification are auto, paper-imagenet, paper-16-shot, paper-base-to-novel"
+         the recipes of classification are auto, paper-imagenet, paper-16-shot, paper-base-to-novel, robust"
     );
     assert_eq!(
         refused("method = \"prompt\""),
-        "method = \"prompt\" in test is refused: expected one of adaptformer, carot, clipood, flyp, full, linear-probe, lipsum-ft, lora, \
-         lp-ft, ovseg, r-adapter, repadapter"
+        "method = \"prompt\" in test is refused: expected one of adaptformer, carot, clipood, coop, flyp, full, linear-probe, lipsum-ft, \
+         lora, lp-ft, mask-fill, ovseg, r-adapter, repadapter"
     );
     let message = refused("method = \"r-adapter\"\ntune = \"all\"");
     assert!(message.starts_with("tune = all is refused") && message.contains("method"), "{message}");
