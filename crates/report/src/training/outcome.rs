@@ -1,6 +1,7 @@
 //! The verdict on a training run.
 
 use radapter_training::ValidationLine;
+use radapter_training::choice::Choice;
 use radapter_training::config::Keep;
 
 use super::value;

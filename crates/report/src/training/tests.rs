@@ -39,25 +39,27 @@ fn a_measured_base_is_a_dashed_line() {
 fn the_verdict_is_of_the_model_that_the_run_keeps() {
     let lines = [line(0, 0.4, false), line(10, 0.5, true), line(20, 0.35, false)];
     let lines: Vec<&ValidationLine> = lines.iter().collect();
-    let last = outcome("top1", Keep::Last, false, &lines, None);
+    let last = outcome("top1", Keep::Last, false, &lines, None, None);
     assert!(
         last.starts_with("Not finished. top1 on the validation data: base 40.0 %, tuned 35.0 % (last of 2"),
         "{last}"
     );
-    let best = outcome("top1", Keep::Best, true, &lines, None);
+    let best = outcome("top1", Keep::Best, true, &lines, None, None);
     assert!(
         best.starts_with("top1 on the validation data: base 40.0 %, tuned 50.0 % (best of 2 validations"),
         "{best}"
     );
     assert!(!best.contains("Better"), "{best}");
-    let single = outcome("top1", Keep::Best, true, &lines[..2], None);
+    let single = outcome("top1", Keep::Best, true, &lines[..2], None, None);
     assert!(single.contains("tuned 50.0 % (at step 10)."), "{single}");
-    let unmeasured = outcome("top1", Keep::Last, false, &lines[1..], None);
+    let unmeasured = outcome("top1", Keep::Last, false, &lines[1..], None, None);
     assert!(unmeasured.contains("the base model was not measured"), "{unmeasured}");
-    let early = outcome("top1", Keep::Best, false, &lines[..1], None);
+    let early = outcome("top1", Keep::Best, false, &lines[..1], None, None);
     assert_eq!(early, "No validation yet; the base model has top1 40.0 % on the validation data.");
-    assert!(outcome("top1", Keep::Last, false, &[], None).starts_with("No validation yet: nothing here says"));
-    assert!(outcome("top1", Keep::Last, true, &[], None).starts_with("No validation of the tuned model: nothing"));
+    assert!(outcome("top1", Keep::Last, false, &[], None, None).starts_with("No validation yet: nothing here says"));
+    assert!(
+        outcome("top1", Keep::Last, true, &[], None, None).starts_with("No validation of the tuned model: nothing")
+    );
 }
 
 #[test]
@@ -70,7 +72,7 @@ fn few_samples_make_no_verdict_and_the_base_and_the_start_are_told_apart() {
             counted(line(10, 0.6, true), samples),
         ];
         let lines: Vec<&ValidationLine> = lines.iter().collect();
-        (outcome("top1", Keep::Best, true, &lines, Some("The suite.")), chart(&lines))
+        (outcome("top1", Keep::Best, true, &lines, Some("The suite."), None), chart(&lines))
     };
     let (few, page) = of(10);
     assert!(few.contains("base 40.0 %, start 45.0 %, tuned 60.0 %"), "{few}");

@@ -127,7 +127,7 @@ fn values_out_of_range_are_refused_by_key() {
         (&["loss.smoothing=1"], "loss.smoothing"),
         (&["loss.margin=-0.1"], "loss.margin"),
         (&["loss.kind=hinge"], "loss.kind = \"hinge\" in --set is refused: expected \"mpm-nce\", "),
-        (&["method=prompt"], "expected one of adaptformer, carot, clipood, flyp, full, "),
+        (&["method=prompt"], "expected one of adaptformer, carot, clipood, coop, flyp, full, "),
         (&["method=dora"], "did you mean lora?"),
         (&["loss.kind=cross-entropy", "regularizer.kind=self-distill"], "compares images with texts"),
         (&["regularizer.kind=self-distill", "ema=none"], "the moving average"),

@@ -24,7 +24,7 @@ pub(super) struct Experiment {
     /// Settings of all arms.
     pub(super) common: fn(Scale) -> &'static [&'static str],
     /// The paper's recipe, which R-Adapter has at scale `full`.
-    pub(super) recipe: &'static str,
+    pub(super) recipe: Option<&'static str>,
     pub(super) arms: &'static [Arm],
     /// α of the measured models; of an arm its own if it is empty.
     pub(super) curve: &'static [f64],
@@ -54,7 +54,7 @@ impl Experiment {
     /// The settings of an arm's runs at a learning rate: of all arms, of the paper's recipe, its own.
     pub(super) fn assignments(&self, arm: &Arm, scale: Scale, rate: &str) -> Vec<String> {
         let is_own = scale == Scale::Full && arm.settings.contains(&"method=r-adapter");
-        let recipe = is_own.then_some(self.recipe);
+        let recipe = self.recipe.filter(|_| is_own);
         let all = (self.common)(scale).iter().copied().chain(recipe).chain(arm.settings.iter().copied());
         all.map(str::to_owned).chain([format!("lr={rate}")]).collect()
     }
@@ -102,7 +102,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         about: "Every method on all training images.",
         set: Learned::Images,
         common,
-        recipe: "recipe=paper-imagenet",
+        recipe: Some("recipe=paper-imagenet"),
         arms: &[
             ZERO_SHOT.paper(68.3, 58.4),
             FULL.paper(80.7, 52.8),
@@ -132,7 +132,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         about: "16 images of each class.",
         set: Learned::Images,
         common: few_shot,
-        recipe: "recipe=paper-16-shot",
+        recipe: Some("recipe=paper-16-shot"),
         arms: &[
             ZERO_SHOT,
             Arm { settings: &["method=full", "shots=16"], ..FULL },
@@ -160,7 +160,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         about: "1 to 16 images of each class; beside Table 2.",
         set: Learned::Images,
         common: few_shot,
-        recipe: "recipe=paper-16-shot",
+        recipe: Some("recipe=paper-16-shot"),
         arms: &[
             ZERO_SHOT,
             Arm { name: "full fine-tuning, 1", settings: &["method=full", "shots=1"], ..FULL },
@@ -183,7 +183,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         about: "Both methods on captions, at the documented learning rates.",
         set: Learned::Captions,
         common: of_captions,
-        recipe: "recipe=paper-coco",
+        recipe: Some("recipe=paper-coco"),
         arms: &[
             ZERO_SHOT,
             arm("FLYP", &["method=flyp"], &["3e-5"], 1.0),
@@ -198,7 +198,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         about: "OVSeg's tuning of the image tower and R-Adapter on masked regions, at the documented learning rates.",
         set: Learned::Regions,
         common,
-        recipe: "recipe=paper-imagenet",
+        recipe: None,
         arms: &[
             ZERO_SHOT,
             arm("OVSeg", &["method=ovseg"], &["5e-4"], 1.0),
@@ -213,7 +213,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         about: "A plain adapter and what is added to it.",
         set: Learned::Images,
         common,
-        recipe: "recipe=paper-imagenet",
+        recipe: Some("recipe=paper-imagenet"),
         arms: &[
             ablated("E0 plain adapter", &PLAIN, 1.0).paper(77.5, 47.7),
             ablated("E1 + dropout in adapters", &DROPOUT, 1.0).paper_ood(48.8),
@@ -239,7 +239,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         about: "The weight of what was learned, from 0 to 1.",
         set: Learned::Images,
         common,
-        recipe: "recipe=paper-imagenet",
+        recipe: Some("recipe=paper-imagenet"),
         arms: &[R_ADAPTER, R_ADAPTER_DEFAULT, WISE_FT],
         curve: &[0.0, 0.1, 0.2, 0.3, 0.5, 1.0],
         all_models: false,
