@@ -129,7 +129,7 @@ fn values_out_of_range_are_refused_by_key() {
         (&["loss.kind=hinge"], "loss.kind = \"hinge\" in --set is refused: expected \"mpm-nce\", "),
         (&["method=prompt"], "expected one of adaptformer, carot, clipood, coop, flyp, full, "),
         (&["method=dora"], "did you mean lora?"),
-        (&["loss.kind=cross-entropy", "regularizer.kind=self-distill"], "compares images with texts"),
+        (&["loss.kind=cross-entropy", "regularizer.kind=self-distill"], "compares images with their texts"),
         (&["regularizer.kind=self-distill", "ema=none"], "the moving average"),
         (&["regularizer.kind=nearby"], "regularizer.kind = \"nearby\""),
         (&["method=flyp", "tune=image"], "the method does not tune it"),
