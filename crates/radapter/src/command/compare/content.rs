@@ -7,13 +7,14 @@ use radapter_datasets::fingerprint::Fingerprint;
 
 /// Describes what is at a path: the number of files, their size, and a digest of their names and sizes. `None` if nothing is there.
 ///
-/// Contents are not read, because a set of images can be large.
-pub(super) fn content(path: &Path) -> anyhow::Result<Option<String>> {
+/// Contents are not read, because a set of images can be large. What is in `except`, the comparison's own directory, does not count.
+pub(super) fn content(path: &Path, except: &Path) -> anyhow::Result<Option<String>> {
     if !path.exists() {
         return Ok(None);
     }
     let mut files = Vec::new();
-    list(path, &mut files).with_context(|| format!("cannot list {}", path.display()))?;
+    let except = except.canonicalize().unwrap_or_else(|_| except.to_owned());
+    list(path, &except, &mut files).with_context(|| format!("cannot list {}", path.display()))?;
     files.sort();
     let (mut digest, mut bytes) = (Fingerprint::default(), 0);
     for (name, size) in &files {
@@ -26,14 +27,18 @@ pub(super) fn content(path: &Path) -> anyhow::Result<Option<String>> {
     Ok(Some(format!("{files} of {bytes} bytes, {}", &digest[..8])))
 }
 
-fn list(path: &Path, files: &mut Vec<(std::ffi::OsString, u64)>) -> std::io::Result<()> {
-    let what = std::fs::metadata(path)?;
+fn list(path: &Path, except: &Path, files: &mut Vec<(std::ffi::OsString, u64)>) -> std::io::Result<()> {
+    // A link that leads nowhere, or in a circle, is what the readers of the data have to judge.
+    let Ok(what) = std::fs::metadata(path) else { return Ok(()) };
     if !what.is_dir() {
         files.push((path.as_os_str().to_owned(), what.len()));
         return Ok(());
     }
+    if path.canonicalize()? == except {
+        return Ok(());
+    }
     for entry in std::fs::read_dir(path)? {
-        list(&entry?.path(), files)?;
+        list(&entry?.path(), except, files)?;
     }
     Ok(())
 }
@@ -47,15 +52,19 @@ mod tests {
     fn names_and_sizes_tell_contents_apart() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        assert_eq!(content(&at("none")).unwrap(), None);
+        assert_eq!(content(&at("none"), &at("out")).unwrap(), None);
         std::fs::create_dir(at("a")).unwrap();
         std::fs::write(at("a/x"), "12").unwrap();
-        let found = |name: &str| content(&at(name)).unwrap().unwrap();
+        let found = |name: &str| content(&at(name), &at("a/out")).unwrap().unwrap();
         let first = found("a");
         assert!(first.starts_with("1 file of 2 bytes, "), "{first}");
         std::fs::write(at("a/x"), "123").unwrap();
         let longer = found("a");
         std::fs::rename(at("a/x"), at("a/y")).unwrap();
-        assert!(first != longer && longer != found("a"));
+        let renamed = found("a");
+        assert!(first != longer && longer != renamed);
+        std::fs::create_dir(at("a/out")).unwrap();
+        std::fs::write(at("a/out/y"), "12").unwrap();
+        assert_eq!(found("a"), renamed);
     }
 }

@@ -74,7 +74,7 @@ impl Spec {
             put(&format!("setting {key}"), value.map_or_else(String::new, ToString::to_string));
         }
         for path in paths {
-            put(&format!("{CONTENT}{}", path.display()), content(&path)?.unwrap_or_default());
+            put(&format!("{CONTENT}{}", path.display()), content(&path, &common.out)?.unwrap_or_default());
         }
         Ok(Self { format: FORMAT.to_owned(), asked })
     }
