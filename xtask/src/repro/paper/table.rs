@@ -132,7 +132,17 @@ fn plot(experiment: &Experiment, rows: &[Row]) -> String {
             .collect();
         frontier = frontier.method(name, &points, Some(0.5));
     }
-    frontier.chart(experiment.title, "in distribution").svg()
+    let id = rows.iter().find_map(|row| row.measured.first()?.parts.first()).map_or("", |(name, _)| name);
+    let mut chart = frontier.chart(experiment.title, id);
+    if experiment.curve.is_empty() {
+        // There are more rows than colours: each point has its name beside it.
+        for series in &mut chart.series {
+            let name = std::mem::take(&mut series.name);
+            series.colour = usize::from(name.starts_with("R-Adapter"));
+            series.labels = vec![(0, name)];
+        }
+    }
+    chart.svg()
 }
 
 fn measure(experiment: &Experiment) -> &'static str {
