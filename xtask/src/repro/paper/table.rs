@@ -139,7 +139,9 @@ fn plot(experiment: &Experiment, rows: &[Row]) -> String {
         for series in &mut chart.series {
             let name = std::mem::take(&mut series.name);
             series.colour = usize::from(name.starts_with("R-Adapter"));
-            series.labels = vec![(0, name)];
+            // `E1` of `E1 + dropout in adapters`, which the table explains.
+            let number = name.split_once(" + ").map(|(first, _)| first).filter(|first| first.len() == 2);
+            series.labels = vec![(0, number.unwrap_or(&name).to_owned())];
         }
     }
     chart.svg()
