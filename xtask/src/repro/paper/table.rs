@@ -140,7 +140,7 @@ fn plot(experiment: &Experiment, rows: &[Row]) -> String {
             let name = std::mem::take(&mut series.name);
             series.colour = usize::from(name.starts_with("R-Adapter"));
             // `E1` of `E1 + dropout in adapters`, which the table explains.
-            let number = name.split_once(" + ").map(|(first, _)| first).filter(|first| first.len() == 2);
+            let number = name.split_once(" + ").map(|(first, _)| first).filter(|first| first.starts_with('E'));
             series.labels = vec![(0, number.unwrap_or(&name).to_owned())];
         }
     }
