@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::experiments::{Arm, Experiment, Learned};
 use super::{Args, Scale};
 use crate::page;
+use crate::repro::cache::kept;
 use crate::repro::pacs::DOMAINS;
 use crate::repro::sets::{self, Measured, SOME, Set, Sources};
 
@@ -165,10 +166,8 @@ impl<'a> Pool<'a> {
         source: &Source<'_>,
     ) -> anyhow::Result<Vec<Row>> {
         let Some(&first) = arm.rates.first() else {
-            let measured =
-                vec![kept(&source.out.join(format!("{}-base-{}.json", set.name(), source.model_name())), || {
-                    set.zero_shot()
-                })?];
+            let name = format!("{}-base-{}", set.name(), source.model_name());
+            let measured = vec![kept(&source.out, &name, || set.zero_shot())?];
             return Ok(vec![Row { measured, ..blank(arm, 0.0) }]);
         };
         let run = |rate: &str, seed: u64, alphas: &[f64]| {
@@ -275,18 +274,6 @@ fn name(set: &str, model: &str, settings: &[String], seed: u64) -> String {
 
 fn read<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> anyhow::Result<T> {
     serde_json::from_str(text).with_context(|| format!("{} is damaged; delete it", path.display()))
-}
-
-/// Reads a file, or measures and saves what it has.
-fn kept(path: &Path, measure: impl FnOnce() -> anyhow::Result<Measured>) -> anyhow::Result<Measured> {
-    if let Ok(text) = std::fs::read_to_string(path) {
-        return read(path, &text);
-    }
-    let measured = measure()?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    page::save(path, &serde_json::to_string_pretty(&measured)?)?;
-    Ok(measured)
 }
 
 #[cfg(test)]

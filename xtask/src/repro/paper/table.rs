@@ -55,13 +55,15 @@ pub(super) fn page(experiment: &Experiment, scale: Scale, parts: &[(String, Vec<
 impl Page {
     /// Writes the page into `docs/results`.
     pub(super) fn save(&self, docs: &Path) -> anyhow::Result<()> {
-        let folder = docs.join("results");
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        for (ending, content) in [("md", &self.table), ("svg", &self.plot), ("jsonl", &self.rows)] {
-            page::save(&folder.join(format!("{}.{ending}", self.stem)), content)?;
-        }
-        Ok(())
+        save(docs, &self.stem, &[("md", &self.table), ("svg", &self.plot), ("jsonl", &self.rows)])
     }
+}
+
+/// Writes the files of an experiment into `docs/results`, given by their endings.
+pub(super) fn save(docs: &Path, stem: &str, files: &[(&str, &str)]) -> anyhow::Result<()> {
+    let folder = docs.join("results");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    files.iter().try_for_each(|(ending, content)| page::save(&folder.join(format!("{stem}.{ending}")), content))
 }
 
 fn table(text: &mut String, rows: &[Row]) -> anyhow::Result<()> {

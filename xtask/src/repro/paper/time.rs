@@ -6,9 +6,9 @@ use std::process::Command;
 use serde_json::json;
 
 use super::Args;
+use super::table::save;
 use crate::bench::{Measurement, answer, median};
 use crate::machine::machine;
-use crate::page;
 
 pub(super) const NAME: &str = "training-time";
 
@@ -61,11 +61,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     }
     writeln!(text, "\n    cargo xtask repro {NAME}\n\n{}", machine())?;
     println!("{text}");
-    if let Some(docs) = &args.docs {
-        let folder = docs.join("results");
-        std::fs::create_dir_all(&folder)?;
-        page::save(&folder.join(format!("{NAME}.md")), &text)?;
-        page::save(&folder.join(format!("{NAME}.jsonl")), &rows)?;
+    match &args.docs {
+        Some(docs) => save(docs, NAME, &[("md", &text), ("jsonl", &rows)]),
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -230,10 +230,9 @@ impl Sources<'_> {
         // The validation images of ImageNet are the test set of the table.
         settings.set("val_fraction", 0.01)?;
         let base = Checkpoint::open(self.weights, None)?;
-        let (data, device) = (self.data.to_owned(), Device::flex());
         let classes = imagenet::classes(None)?;
-        let suite = Suite::imagenet(&data, &ImageNetSet::SHIFTED, &classes)?;
-        Ok(of_images("imagenet", "ImageNet", base, settings, classes, suite, device))
+        let suite = Suite::imagenet(self.data, &ImageNetSet::SHIFTED, &classes)?;
+        Ok(of_images("imagenet", "ImageNet", base, settings, classes, suite))
     }
 
     /// Drawn photos; drawn domains in which their false cues do not hold are out of distribution.
@@ -392,7 +391,7 @@ fn classified(
     let train = settings.get("train").and_then(|value| value.as_str()).context("the set has no images")?;
     let classes = Classes::new(read_labelled(Path::new(train), None, OnError::Fail)?.classes)?;
     let suite = open(&classes)?;
-    Ok(of_images(name, data, base, settings, classes, suite, Device::flex()))
+    Ok(of_images(name, data, base, settings, classes, suite))
 }
 
 /// A set of labelled images with a suite.
@@ -403,8 +402,8 @@ fn of_images(
     settings: Settings,
     classes: Classes,
     suite: Suite,
-    device: Device,
 ) -> Box<dyn Set> {
+    let device = Device::flex();
     let (model, on) = (base.clone(), device.clone());
     let mut unlabelled: Vec<Image> = suite.ood.iter().flat_map(|set| &set.samples).map(Image::from).collect();
     spread(&mut unlabelled, SOME);
