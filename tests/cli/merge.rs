@@ -6,6 +6,7 @@ use crate::support::{Folder, radapter, tiny_checkpoint, trained, training};
 use radapter::clip::checkpoint::{Checkpoint, Format, SaveOptions};
 use radapter::clip::state_dict::StoredDtype;
 use radapter::training::method::Output;
+use serde_json::json;
 
 fn json(words: &str, model: &Path) -> serde_json::Value {
     radapter(words).args([model]).succeed().json()
@@ -47,6 +48,10 @@ fn the_export_of_each_method_evaluates_as_its_run() {
             continue;
         }
         merge.succeed();
+        if method.output() == Output::PromptsOnly {
+            assert_eq!(folder.names(&format!("{name}-clip")), [format!("{}.safetensors", method.stem())]);
+            continue;
+        }
         let eval = |model: &Path| {
             let eval = radapter("eval classification --json --calibrate none").with("--model", model);
             eval.with("--data", trained().images()).succeed().json()
@@ -71,6 +76,17 @@ fn learned_prompts_are_exported_as_a_classifier_and_a_file_of_their_own() {
 
     let eval = radapter("eval classification --alpha 0.5").with("--model", &run).with("--data", trained().images());
     eval.fail(1, &["alpha", "a prompt is used or not"]);
+
+    training(&folder, "maple", "--method maple --steps 3 --batch-size 8 --set maple.depth=2").succeed();
+    let out = folder.join("prompts");
+    let merge = radapter("merge --json").with("--run", folder.join("maple")).with("--out", &out).succeed();
+    assert_eq!(merge.json()["prompts"], json!(out.join("maple.safetensors")));
+    for key in ["text.1.attn.tokens", "visual.1.attn.projection.weight"] {
+        let (shape, values) = crate::support::tensor(&out.join("maple.safetensors"), key);
+        assert!(shape.len() == 2 && values.iter().any(|value| *value != 0.0), "{key}: {shape:?}");
+    }
+    let eval = radapter("eval classification --json").with("--model", folder.join("maple"));
+    eval.with("--data", trained().images()).succeed();
     training(&folder, "long", "--method coop --steps 3 --set coop.tokens=90")
         .fail(1, &["coop.tokens", "class names fit"]);
     radapter("train retrieval --method coop --model embedded --captions x --out y")

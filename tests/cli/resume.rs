@@ -81,6 +81,7 @@ fn each_kind_of_method_goes_on_after_it_was_killed() {
         ("adaptformer", ""),
         ("repadapter", ""),
         ("coop", "--set coop.tokens=2"),
+        ("maple", ""),
     ] {
         let words = format!("--method {method} --epochs 4 --batch-size 4 --lr 0.001 --set save_every=3 {more}");
         let (whole, killed) = (folder.join(&format!("{method}-whole")), folder.join(&format!("{method}-killed")));

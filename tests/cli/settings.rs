@@ -103,7 +103,7 @@ fn the_values_of_a_recipe_are_listed() {
 
 /// Methods of all tasks, and of those with classes alone.
 const OF_TEXTS_AND_CLASSES: &[&str] = &["r-adapter", "flyp", "ovseg", "carot", "lora", "adaptformer", "repadapter"];
-const OF_CLASSES: &[&str] = &["full", "linear-probe", "lp-ft", "clipood", "lipsum-ft", "mask-fill", "coop"];
+const OF_CLASSES: &[&str] = &["full", "linear-probe", "lp-ft", "clipood", "lipsum-ft", "mask-fill", "coop", "maple"];
 
 #[test]
 fn methods_are_listed() {

@@ -217,13 +217,33 @@ fn alpha_is_chosen_after_training_and_by_rules_from_the_run_s_held_out_images() 
     select("all", "many").args(["--save"]).fail(2, &["--save needs one rule"]);
     select("one-sd", "typo").fail(2, &["`one-sd` is not a rule", "did you mean one-se?"]);
 
+    // `--alpha RULE` is what the rule chooses on the usual grid, and the record stays as it is.
+    let by_rule = |command: &str| radapter(command).args(["--alpha", "gain"]);
+    let gain = radapter("sweep --json --select gain").with("--run", &run).with("--out", folder.join("gain"));
+    let gain = gain.succeed().json()[0]["alpha"].clone();
+    let merged = by_rule("merge --json").with("--run", &run).with("--out", folder.join("by-rule")).succeed();
+    assert_eq!(merged.json()["alpha"], gain);
+    assert!(merged.stderr.contains("the rule gain: 9 held-out samples are few"), "{}", merged.stderr);
+    let eval = |alpha: &str| {
+        let eval = radapter("eval classification --json").args(["--alpha", alpha]).with("--model", &run);
+        eval.with("--data", trained().images()).succeed().json()
+    };
+    assert_eq!(eval("gain"), eval(&gain.to_string()));
+    assert_eq!(chosen(&run), choice);
+    by_rule("eval classification")
+        .with("--model", trained().model())
+        .with("--data", trained().images())
+        .fail(2, &["--alpha gain chooses by the held-out samples of a run"]);
+    let stock = radapter("merge --alpha stock").with("--run", &run).with("--out", folder.join("by-stock"));
+    stock.fail(1, &["--select stock` can be given more data", "other runs"]);
+
     // A sweep of the accuracy has the rules beside it, and one with --save is recorded; places have an alpha of their own.
     let both = select("stock", "both").args(["--save"]).with("--other", &other).with("--suite", trained().suite());
     let both = both.succeed().json();
     assert_eq!((both["sweep"].as_array().unwrap().len(), &both["choices"][0]), (4, &all[6]));
     assert_eq!(chosen(&run), all[6]);
     assert_eq!(merge("by-place")["alpha"], all[6]["alpha"]);
-    // What was measured is kept where the rule fails, and a mistake is told before.
+    // What was measured is kept where the rule fails; a mistake is reported before anything is measured.
     let failing = |rule: &str, out: &str| select(rule, out).with("--suite", trained().suite());
     failing("stock", "failing").fail(1, &["other runs"]);
     assert_eq!(folder.names("failing"), ["report.html", "sweep.csv", "sweep.json", "sweep.svg"]);
@@ -237,6 +257,8 @@ fn alpha_is_chosen_after_training_and_by_rules_from_the_run_s_held_out_images() 
     std::fs::remove_file(run.join("alpha.json")).unwrap();
     let eval = radapter("eval classification").with("--model", &run).with("--data", trained().images()).succeed();
     assert!(eval.stderr.contains("was never chosen by its rule, and is 0.5"), "{}", eval.stderr);
+    let resumed = radapter("train --resume --json").with("--out", &run).succeed().json();
+    assert_eq!((&resumed["choice"]["alpha"], &chosen(&run)["alpha"]), (&choice["alpha"], &choice["alpha"]));
     let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
     let images = folder.join("images").canonicalize().unwrap().display().to_string();
     assert!(config.contains(&images), "{config}");
@@ -325,6 +347,6 @@ fn a_model_is_merged_at_an_alpha_over_the_depth_or_from_a_file() {
     let short = lists.replace("text.mlp = [0, 1]", "text.mlp = [0]");
     merge(&file(&format!("outside = 0\n{short}")), "few").fail(1, &["text.mlp = 1 values", "2 blocks"]);
     merge("missing.toml", "no").fail(2, &["missing.toml"]);
-    merge("one-se", "rule").fail(2, &["`one-se`", "--select one-se --save"]);
+    merge("one-sd", "rule").fail(2, &["`one-sd` is not a rule", "did you mean one-se?", "a number, A..B"]);
     merge("0..2", "far").fail(2, &["from 0"]);
 }

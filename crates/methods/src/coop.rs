@@ -1,16 +1,15 @@
 //! CoOp: learned context in front of the class names of a frozen CLIP.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use radapter_adapter::{AdapterError, Alpha};
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::{Adapter, Clip, Context, Encoder, Place, Site, SoftPrompt, Tower};
-use radapter_datasets::seed::{self, Draw as _};
 use radapter_training::config::TrainSettings;
 use radapter_training::finetuned::TunedModel;
 use radapter_training::method::Output;
 
-use crate::modules::Attached;
+use crate::modules::{Attached, normal, prompted_model, room_for_prompt};
 
 /// CoOp (Zhou, Yang, Loy and Liu, IJCV 2022): `[V]₁ … [V]ₘ [class].` with vectors V that all classes share, by cross-entropy over the
 /// embeddings of all classes' texts.
@@ -50,12 +49,7 @@ impl Attached for CoOpMethod {
         _base: &Checkpoint,
         alpha: &dyn Fn(Place) -> Alpha,
     ) -> Result<TunedModel, AdapterError> {
-        let found = alpha(PLACE);
-        if found != Alpha::ONE {
-            let expected = "1: a prompt is used or not, and has no weight".to_owned();
-            return Err(AdapterError::Setting { key: "alpha", found: found.to_string(), expected });
-        }
-        Ok(TunedModel::Runtime(Box::new(clip)))
+        prompted_model(clip, alpha)
     }
 }
 
@@ -70,7 +64,7 @@ pub struct Prompt {
 }
 
 impl Adapter for Prompt {
-    fn soft_prompt(&self, _place: Place, _context: &Context) -> Option<SoftPrompt> {
+    fn soft_prompt(&self, _other: Option<&Self>, _place: Place, _context: &Context) -> Option<SoftPrompt> {
         let tokens = self.tokens.as_ref()?.val().unsqueeze_dim(0);
         Some(SoftPrompt { tokens, position: 1 })
     }
@@ -81,24 +75,9 @@ const SPREAD: f64 = 0.02;
 
 /// Freezes a model and adds vectors drawn from a normal distribution.
 fn with_prompt(clip: Clip, tokens: usize, seed: u64) -> Result<Clip<Prompt>, AdapterError> {
-    let (text, device) = (clip.config.text.clone(), Encoder::device(&clip));
-    // The start, the end and two tokens of a class name have to fit behind them.
-    let most = text.context_length.saturating_sub(4);
-    if tokens > most {
-        let (found, length) = (tokens.to_string(), text.context_length);
-        let expected = format!("at most {most}, so that class names fit the context of {length} tokens");
-        return Err(AdapterError::Setting { key: "coop.tokens", found, expected });
-    }
-    let mut random = seed::rng("coop", &[seed]);
-    let values: Vec<f32> = (0..tokens * text.width)
-        .map(|_| {
-            // Box and Muller's method.
-            let (radius, angle) = (1.0 - random.unit_f64(), std::f64::consts::TAU * random.unit_f64());
-            (SPREAD * (-2.0 * radius.ln()).sqrt() * angle.cos()) as f32
-        })
-        .collect();
-    let values = TensorData::new(values, [tokens, text.width]);
-    Ok(clip.no_grad().map_adapters(|place, _| Prompt {
-        tokens: (place == PLACE).then(|| Param::from_tensor(Tensor::from_data(values.clone(), &device))),
-    }))
+    room_for_prompt("coop.tokens", tokens, &clip.config)?;
+    let vectors = normal("coop", seed, [tokens, clip.config.text.width], SPREAD, &Encoder::device(&clip));
+    Ok(clip
+        .no_grad()
+        .map_adapters(|place, _| Prompt { tokens: (place == PLACE).then(|| Param::from_tensor(vectors.clone())) }))
 }

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! let names: Vec<&str> = radapter_methods::METHODS.iter().map(|method| method.name()).collect();
-//! assert_eq!(names, ["r-adapter", "full", "flyp", "ovseg", "linear-probe", "lp-ft", "clipood", "lipsum-ft", "mask-fill", "carot", "lora", "adaptformer", "repadapter", "coop"]);
+//! assert_eq!(names, ["r-adapter", "full", "flyp", "ovseg", "linear-probe", "lp-ft", "clipood", "lipsum-ft", "mask-fill", "carot", "lora", "adaptformer", "repadapter", "coop", "maple"]);
 //! ```
 //!
 //! | module | |
@@ -24,6 +24,7 @@
 //! | [`adaptformer`] | bottlenecks in parallel to the MLPs, not merged |
 //! | [`repadapter`] | linear adapters in front of attention and MLP, merged |
 //! | [`coop`] | learned context in front of the class names |
+//! | [`maple`] | learned prompts in both towers |
 //! | [`weights`] | what the methods without modules share |
 //! | [`modules`] | what the methods with modules share, except R-Adapter |
 
@@ -37,6 +38,7 @@ pub mod linear_probe;
 pub mod lipsum_ft;
 pub mod lora;
 pub mod lp_ft;
+pub mod maple;
 pub mod mask_fill;
 pub mod modules;
 pub mod ovseg;
@@ -64,4 +66,5 @@ pub const METHODS: &[&dyn Method] = &[
     &ModuleMethod(adaptformer::AdaptFormerMethod),
     &ModuleMethod(repadapter::RepAdapterMethod),
     &ModuleMethod(coop::CoOpMethod),
+    &ModuleMethod(maple::MapleMethod),
 ];

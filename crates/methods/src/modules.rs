@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use radapter_adapter::{AdapterError, Alpha, Alphas, Depth};
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::config::ClipConfig;
-use radapter_clip::model::{Adapter, Clip, Encoder, Place, Tower};
+use radapter_clip::model::{Adapter, Clip, Encoder, Place, Site, Tower};
 use radapter_clip::state_dict::{RawTensor, StateDict};
 use radapter_datasets::seed::{self, Draw as _};
 use radapter_training::config::{TrainSettings, Tune};
@@ -184,6 +184,45 @@ pub(crate) fn uniform(
     let mut random = seed::rng(purpose, &[seed]);
     let values: Vec<f32> = (0..outputs * inputs).map(|_| random.between(-bound, bound)).collect();
     Param::from_tensor(Tensor::from_data(TensorData::new(values, [outputs, inputs]), device))
+}
+
+/// Draws a tensor from a normal distribution with mean 0; `purpose` and seed determine it.
+pub(crate) fn normal(purpose: &str, seed: u64, shape: [usize; 2], spread: f64, device: &Device) -> Tensor<2> {
+    let mut random = seed::rng(purpose, &[seed]);
+    let mut draw = || {
+        // Box and Muller's method.
+        let (radius, angle) = (1.0 - random.unit_f64(), std::f64::consts::TAU * random.unit_f64());
+        (spread * (-2.0 * radius.ln()).sqrt() * angle.cos()) as f32
+    };
+    let values: Vec<f32> = (0..shape[0] * shape[1]).map(|_| draw()).collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// Refuses a prompt so long that class names do not fit the context behind it; `key` is the setting of its length.
+pub(crate) fn room_for_prompt(key: &'static str, tokens: usize, config: &ClipConfig) -> Result<(), AdapterError> {
+    // The start, the end and two tokens of a class name.
+    let length = config.text.context_length;
+    let most = length.saturating_sub(4);
+    if tokens <= most {
+        return Ok(());
+    }
+    let expected = format!("at most {most}, so that class names fit the context of {length} tokens");
+    Err(AdapterError::Setting { key, found: tokens.to_string(), expected })
+}
+
+/// The model with learned prompts, which have no weight other than 1.
+pub(crate) fn prompted_model<A: Adapter + Sync + 'static>(
+    clip: Clip<A>,
+    alpha: &dyn Fn(Place) -> Alpha,
+) -> Result<TunedModel, AdapterError> {
+    let places = [Tower::Visual, Tower::Text].map(|tower| Place { tower, layer: 0, site: Site::Attn });
+    match places.into_iter().map(alpha).find(|&found| found != Alpha::ONE) {
+        None => Ok(TunedModel::Runtime(Box::new(clip))),
+        Some(found) => {
+            let expected = "1: a prompt is used or not, and has no weight".to_owned();
+            Err(AdapterError::Setting { key: "alpha", found: found.to_string(), expected })
+        }
+    }
 }
 
 /// Adds values to a part of a tensor, from its element `start` on, in f32.

@@ -7,18 +7,19 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::module::{Param, ParamId};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use radapter_adapter::Dropping;
-use radapter_clip::model::{Context, Weights};
+use radapter_clip::model::{Clip, Context, Tower, Weights};
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_methods::adaptformer::Bottleneck;
 use radapter_methods::coop::{CoOpMethod, Prompt};
 use radapter_methods::lora::LowRankUpdate;
+use radapter_methods::maple::{Coupled, MapleMethod, Projection};
 use radapter_methods::modules::Attached;
 use radapter_methods::repadapter::RepAdapter;
 use radapter_methods::{carot, clipood};
 use radapter_settings::{Facts, Schema, Settings};
-use radapter_test_support::{distance, numbers, uneven_clip};
+use radapter_test_support::{distance, numbers, uneven_batch, uneven_clip};
 use radapter_training::config::TrainSettings;
 use radapter_training::regularizer::{Lipsum, MaskFill, Regularizer, SelfDistillation, orthogonality};
 use radapter_training::tuning::TeacherEmbeddings;
@@ -235,6 +236,75 @@ fn coop_s_vectors_stand_in_front_of_the_class_name() {
     settings.coop.tokens = clip.config.text.context_length - 3;
     let error = CoOpMethod::attach(clip, &settings).unwrap_err().to_string();
     assert!(error.contains("coop.tokens") && error.contains("so that class names fit"), "{error}");
+}
+
+#[test]
+fn maple_s_prompts_of_images_are_made_from_those_of_texts() {
+    let case = fixture("maple");
+    let weigh = tensor(&case["weigh"]);
+    check(&case, |inputs| {
+        let [bias, tokens, weight] = [0, 1, 2].map(|index| inputs[index].clone());
+        let made = Projection { weight: parameter(weight), bias: parameter(bias) }.forward(tokens);
+        (made.clone() * weigh).sum() + made.powi_scalar(2).sum()
+    });
+}
+
+/// The word vectors stand in front of the class name, and deeper prompts replace what became of them. Both towers' embeddings
+/// depend on the prompts of texts, and the gradient is that of both.
+#[test]
+fn maple_s_prompts_enter_the_first_blocks_of_both_towers() {
+    let device = Device::flex().autodiff();
+    let clip = uneven_clip(0, &device);
+    let context = Context::inference();
+    let tokenize = |text: &str| Tokenizer::clip().encode_unpadded(text, clip.config.text.context_length);
+    let (name, photo) = ([tokenize("dog.")], [tokenize("a photo of a dog.")]);
+    let plain = clip.encode_text(&photo, &context);
+    let attach = |toml: &str| MapleMethod::attach(clip.clone(), &train_settings(toml)).unwrap();
+    let shallow = attach("maple.tokens = 4\nmaple.depth = 1").encode_text(&name, &context);
+    assert!(distance(&numbers(shallow), &numbers(plain.clone())) < 1e-6);
+    let deep = attach("maple.tokens = 4\nmaple.depth = 9").encode_text(&name, &context);
+    assert!(distance(&numbers(deep), &numbers(plain)) > 1e-3);
+
+    let (pixels, _) = uneven_batch(&device);
+    // The image tower has one block more than the text tower, which gets no prompt.
+    let mut with = Vec::new();
+    let prompted = attach("maple.tokens = 2").map_adapters(|place, own| {
+        if own.tokens.is_some() || own.projection.is_some() {
+            with.push(place.to_string());
+        }
+        Coupled { tokens: own.tokens.map(|tokens| parameter(tokens.val().detach().require_grad())), ..own }
+    });
+    assert_eq!(with, ["visual.0.attn", "visual.1.attn", "text.0.attn", "text.1.attn"]);
+    let loss = |clip: &Clip<Coupled>| {
+        let (image, text) = (clip.encode_image(pixels.clone(), &context), clip.encode_text(&name, &context));
+        let weigh = |x: Tensor<2>, first: i64| {
+            let columns = x.dims()[1] as i64;
+            (x * Tensor::<1, Int>::arange(first..first + columns, &device).float().unsqueeze()).sum()
+        };
+        weigh(image, 1) + weigh(text, -4)
+    };
+    let gradients = loss(&prompted).backward();
+    for (layer, block) in prompted.text.transformer.resblocks.iter().enumerate() {
+        let tokens = block.adapter_attn.tokens.as_ref().unwrap().val();
+        let gradient = tokens.grad(&gradients).unwrap();
+        let size = gradient.clone().powi_scalar(2).sum().into_scalar::<f32>().sqrt();
+        let step = 2e-3;
+        let moved = |by: f32| {
+            let shift = gradient.clone().mul_scalar(by / size);
+            let clip = prompted.clone().map_adapters(|place, own| {
+                let is_here = place.tower == Tower::Text && place.layer == layer;
+                let shift = Tensor::from_data(shift.to_data(), &device);
+                let tokens = own.tokens.map(|tokens| match is_here {
+                    true => parameter(tokens.val().detach() + shift),
+                    false => tokens,
+                });
+                Coupled { tokens, ..own }
+            });
+            loss(&clip).into_scalar::<f32>()
+        };
+        let slope = (moved(step) - moved(-step)) / (2.0 * step);
+        assert!((slope / size - 1.0).abs() < 0.02, "block {layer}: {slope}, expected {size}");
+    }
 }
 
 fn train_settings(toml: &str) -> TrainSettings {

@@ -174,28 +174,18 @@ impl Schema {
     /// Adds to a record what a newer version has more settings than the one that wrote it, with their defaults. Returns the keys and
     /// values that were added.
     pub fn complete(&self, recorded: &mut Table, facts: &Facts) -> Vec<String> {
-        let mut added = Vec::new();
-        for entry in &self.entries {
-            let spec = &entry.setting.spec;
-            let excluded = spec.displaced_by.is_some_and(|by| get(recorded, by).is_some());
-            if get(recorded, &entry.key).is_some() || excluded {
-                continue;
-            }
-            let default = match spec.default {
-                Default::Unset => None,
-                Default::Toml(text) => Some(declared(entry.setting, text)),
-                Default::Rule(rule) => Some((rule.value)(recorded, facts)),
-            };
-            // A default that is a word stands for a value.
-            let default = default.map(|value| match spec.word {
-                Some((word, rule)) if value.as_str() == Some(word) => (rule.value)(recorded, facts),
-                _ => value,
-            });
-            if let Some(value) = default {
-                added.push(format!("{} = {value}", entry.key));
-                insert(recorded, &entry.key, value);
+        let mut table = recorded.clone();
+        for Entry { key, setting } in &self.entries {
+            let is_displaced = setting.spec.displaced_by.is_some_and(|by| get(recorded, by).is_some());
+            if let (Default::Toml(text), None, false) = (setting.spec.default, get(&table, key), is_displaced) {
+                insert(&mut table, key, declared(setting, text));
             }
         }
+        let Resolved { table } = Overlaid { schema: self, table }.resolve(facts);
+        let missing = self.entries.iter().filter(|entry| get(recorded, &entry.key).is_none());
+        let added = missing.filter_map(|entry| Some(format!("{} = {}", entry.key, get(&table, &entry.key)?)));
+        let added = added.collect();
+        *recorded = table;
         added
     }
 }

@@ -82,6 +82,8 @@ pub enum Output {
     Mergeable,
     /// A classifier for the unchanged image tower; from learned prompts if the model itself needs this program.
     HeadOnly,
+    /// A file of prompts, for a model that only this program can run.
+    PromptsOnly,
     /// A model that only this program can run.
     RuntimeOnly,
 }
@@ -91,6 +93,7 @@ impl fmt::Display for Output {
         f.pad(match self {
             Self::Mergeable => "a plain CLIP",
             Self::HeadOnly => "a classifier",
+            Self::PromptsOnly => "prompts",
             Self::RuntimeOnly => "a run",
         })
     }

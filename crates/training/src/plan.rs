@@ -357,7 +357,7 @@ fn check_method(method: &dyn Method, train: &TrainSettings) -> Result<(), Settin
             "it compares with the moving average, and ema is none; set ema = \"auto\", whose average is then evaluated";
         return Err(SettingsError::Conflict { key, found, expected });
     }
-    if train.alpha_rule != choice::NONE && method.output() == Output::RuntimeOnly {
+    if train.alpha_rule != choice::NONE && matches!(method.output(), Output::PromptsOnly | Output::RuntimeOnly) {
         let (key, found) = ("alpha_rule", format!("\"{}\"", train.alpha_rule));
         let expected = "this method's modules cannot be scaled and merged; omit it";
         return Err(SettingsError::Conflict { key, found, expected });

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use radapter::clip::model::Precision;
 
 pub(crate) use measurement::{Measurement, median};
-pub(crate) use run::answer;
+pub(crate) use run::{answer, of_part};
 
 /// The timed work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]

@@ -77,9 +77,15 @@ fn case(args: &Args, arch: &str, part: Part) -> anyhow::Result<Case> {
     Ok(Case { arch: arch.to_owned(), variant: args.variant(), part, batch_size: args.batch_size, ours, peers })
 }
 
-fn own(args: &Args, arch: &str, part: Part) -> anyhow::Result<Measurement> {
+/// The command that measures one part of ours in a process of its own.
+pub(crate) fn of_part(arch: &str, part: Part) -> std::io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["bench", "--one", "--arch", arch, "--part", part.name()]);
+    Ok(command)
+}
+
+fn own(args: &Args, arch: &str, part: Part) -> anyhow::Result<Measurement> {
+    let mut command = of_part(arch, part)?;
     command.args(["--batch-size", &args.batch_size.to_string(), "--steps", &args.steps.to_string()]);
     for (given, flag) in [(args.all, "--all"), (args.checkpointing, "--checkpointing")] {
         if given {
@@ -90,9 +96,7 @@ fn own(args: &Args, arch: &str, part: Part) -> anyhow::Result<Measurement> {
     if let Some(size) = args.micro_batch {
         command.args(["--micro-batch", &size.to_string()]);
     }
-    for setting in &args.set {
-        command.args(["--set", setting]);
-    }
+    command.args(args.set.iter().flat_map(|setting| ["--set", setting]));
     answer(&mut command)
 }
 

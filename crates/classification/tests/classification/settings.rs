@@ -170,7 +170,7 @@ fn recipes_of_another_task_and_unknown_methods_are_refused() {
     assert_eq!(
         refused("method = \"prompt\""),
         "method = \"prompt\" in test is refused: expected one of adaptformer, carot, clipood, coop, flyp, full, linear-probe, lipsum-ft, \
-         lora, lp-ft, mask-fill, ovseg, r-adapter, repadapter"
+         lora, lp-ft, maple, mask-fill, ovseg, r-adapter, repadapter"
     );
     let message = refused("method = \"r-adapter\"\ntune = \"all\"");
     assert!(message.starts_with("tune = all is refused") && message.contains("method"), "{message}");

@@ -90,10 +90,13 @@ pub trait Adapter: Module + ModuleDisplay {
     /// A later block's tokens replace those at their position. Deep prompts (VPT-Deep, MaPLe) therefore have the length and
     /// position of block 0's.
     ///
+    /// `other` is the adapter at the same place of the other tower, if that has so many blocks: MaPLe derives the prompts of images from
+    /// those of texts.
+    ///
     /// # Panics
     /// Encoding panics if block 0's prompt leaves a text no room for two tokens, or a later block's is longer than the sequence.
-    fn soft_prompt(&self, place: Place, context: &Context) -> Option<SoftPrompt> {
-        let _ = (place, context);
+    fn soft_prompt(&self, other: Option<&Self>, place: Place, context: &Context) -> Option<SoftPrompt> {
+        let _ = (other, place, context);
         None
     }
 

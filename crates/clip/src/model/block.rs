@@ -72,7 +72,6 @@ impl<A: Adapter> Block<A> {
     pub fn forward(&self, x: Tensor<2>, tower: Tower, layer: usize, rows: Rows, context: &Context) -> Tensor<2> {
         let at = At { place: Place { tower, layer, site: Site::Attn }, rows, context };
         let hooks = Hooks { adapter: &self.adapter_attn, at };
-        let x = self.prompted(x, at);
         let input = self.adapter_attn.before(self.ln_1.forward(x.clone()), at);
         let attended = self.attn.attend(input.clone(), &hooks);
         self.after_heads(x, input, attended, &hooks)
@@ -92,7 +91,6 @@ impl<A: Adapter> Block<A> {
         context: &Context,
     ) -> Tensor<2> {
         let at = At { place: Place { tower, layer, site: Site::Attn }, rows, context };
-        let x = self.prompted(x, at);
         let all = self.adapter_attn.before(self.ln_1.forward(x.clone()), at);
         let input = pooled.select(all.clone());
         let hooks = Hooks { adapter: &self.adapter_attn, at };
@@ -110,17 +108,6 @@ impl<A: Adapter> Block<A> {
         let input = self.adapter_mlp.before(self.ln_2.forward(x.clone()), at);
         let hidden = activate(self.mlp.activation, mlp.project(LinearLayer::CFc, &self.mlp.c_fc, input.clone()));
         x + mlp.output(LinearLayer::CProj, &self.mlp.c_proj, &input, hidden)
-    }
-
-    /// Replaces block 0's learned tokens, which the tower has inserted, by this block's.
-    fn prompted(&self, x: Tensor<2>, at: At<'_>) -> Tensor<2> {
-        if at.place.layer == 0 {
-            return x;
-        }
-        match self.adapter_attn.soft_prompt(at.place, at.context) {
-            Some(prompt) => prompt.replace(x, at.rows),
-            None => x,
-        }
     }
 
     pub(super) fn map_adapters<B: Adapter>(

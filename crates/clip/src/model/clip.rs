@@ -5,7 +5,8 @@ use burn::tensor::{DType, Tensor};
 
 use super::layers::l2_normalize;
 use super::{
-    Adapter, Context, DistinctTexts, ImageTower, NoAdapter, Passage, Place, Precision, TextTower, Tower, Transformer,
+    Adapter, Context, DistinctTexts, ImageTower, NoAdapter, Passage, Place, Precision, SoftPrompt, TextTower, Tower,
+    Transformer,
 };
 use crate::config::ClipConfig;
 
@@ -32,7 +33,8 @@ impl<A: Adapter> Clip<A> {
     /// `[batch, 3, size, size]`, as [`Preprocess`](radapter_images::Preprocess) makes them → `[batch, embed_dim]`
     pub fn encode_image(&self, pixels: Tensor<4>, context: &Context) -> Tensor<2> {
         let (x, passage) = self.begin_images(pixels, context);
-        self.end(self.visual.transformer.blocks(x, &passage, context), &passage)
+        let [own, other] = self.transformers(Tower::Visual);
+        self.end(own.blocks(x, other, &passage, context), &passage)
     }
 
     /// Encodes texts into L2-normalised embeddings, in f32.
@@ -42,7 +44,8 @@ impl<A: Adapter> Clip<A> {
     /// `[batch, embed_dim]`
     pub fn encode_text(&self, texts: &[Vec<u32>], context: &Context) -> Tensor<2> {
         let (x, passage) = self.begin_texts(texts, context);
-        self.end(self.text.transformer.blocks(x, &passage, context), &passage)
+        let [own, other] = self.transformers(Tower::Text);
+        self.end(own.blocks(x, other, &passage, context), &passage)
     }
 
     /// Replaces each adapter by what `f` returns. `f` is called for each place in the order visual before text, blocks
@@ -71,7 +74,7 @@ impl<A: Adapter> Clip<A> {
     /// # Shapes
     /// `[batch, 3, size, size]` → `[batch · tokens, width]`
     pub fn begin_images(&self, pixels: Tensor<4>, context: &Context) -> (Tensor<2>, Passage) {
-        self.visual.begin(pixels.cast(self.precision.dtype()), context)
+        self.visual.begin(pixels.cast(self.precision.dtype()), self.soft_prompt(Tower::Visual, context))
     }
 
     /// Computes the first block's input from texts.
@@ -79,7 +82,7 @@ impl<A: Adapter> Clip<A> {
     /// # Shapes
     /// `batch` lists of token ids → `[encoded · tokens, width]`
     pub fn begin_texts(&self, texts: &[Vec<u32>], context: &Context) -> (Tensor<2>, Passage) {
-        let (x, passage) = self.text.begin(texts, context);
+        let (x, passage) = self.text.begin(texts, self.soft_prompt(Tower::Text, context), context);
         (x.cast(self.precision.dtype()), passage)
     }
 
@@ -91,7 +94,7 @@ impl<A: Adapter> Clip<A> {
 
     /// Returns the number of blocks of a tower.
     pub fn blocks(&self, tower: Tower) -> usize {
-        self.transformer(tower).resblocks.len()
+        self.transformers(tower)[0].resblocks.len()
     }
 
     /// Computes one block, counted from 0. The last one returns the pooled positions alone.
@@ -99,7 +102,8 @@ impl<A: Adapter> Clip<A> {
     /// # Shapes
     /// `[batch · tokens, width]` → the same, or `[batch, width]` from the last one
     pub fn block(&self, x: Tensor<2>, layer: usize, passage: &Passage, context: &Context) -> Tensor<2> {
-        self.transformer(passage.tower).block(x, layer, passage, context)
+        let [own, other] = self.transformers(passage.tower);
+        own.block(x, layer, other, passage, context)
     }
 
     /// Turns the last block's output into L2-normalised embeddings.
@@ -114,10 +118,18 @@ impl<A: Adapter> Clip<A> {
         l2_normalize(embeddings.cast(DType::F32))
     }
 
-    fn transformer(&self, tower: Tower) -> &Transformer<A> {
+    /// The learned tokens of a tower's sequence.
+    fn soft_prompt(&self, tower: Tower, context: &Context) -> Option<SoftPrompt> {
+        let [own, other] = self.transformers(tower);
+        own.soft_prompt(0, other, tower, context)
+    }
+
+    /// The blocks of a tower, and those of the other.
+    fn transformers(&self, tower: Tower) -> [&Transformer<A>; 2] {
+        let [visual, text] = [&self.visual.transformer, &self.text.transformer];
         match tower {
-            Tower::Visual => &self.visual.transformer,
-            Tower::Text => &self.text.transformer,
+            Tower::Visual => [visual, text],
+            Tower::Text => [text, visual],
         }
     }
 }

@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::layers::{LayerNorm, value};
-use super::{Adapter, Context, NoAdapter, Passage, Place, Pooled, Rows, Tower, Transformer};
+use super::{Adapter, NoAdapter, Passage, Place, Pooled, Rows, SoftPrompt, Tower, Transformer};
 
 /// The convolution that turns an image into patch tokens. Its stride is its kernel size, so it is a matrix product on cut-out
 /// patches.
@@ -50,8 +50,8 @@ pub struct ImageTower<A: Adapter = NoAdapter> {
 }
 
 impl<A: Adapter> ImageTower<A> {
-    /// Computes the first block's input.
-    pub(super) fn begin(&self, pixels: Tensor<4>, context: &Context) -> (Tensor<2>, Passage) {
+    /// Computes the first block's input, with these tokens in the sequence.
+    pub(super) fn begin(&self, pixels: Tensor<4>, prompt: Option<SoftPrompt>) -> (Tensor<2>, Passage) {
         let [batch, ..] = pixels.dims();
         let dtype = pixels.dtype();
         let positions = value(&self.positional_embedding, dtype);
@@ -60,7 +60,7 @@ impl<A: Adapter> ImageTower<A> {
         let class = value(&self.class_embedding, dtype).reshape([1, 1, width]).expand([batch, 1, width]);
         let mut x = Tensor::cat(vec![class, patches], 1) + positions.unsqueeze();
         let mut class = 0;
-        if let Some(prompt) = self.transformer.soft_prompt(Tower::Visual, context) {
+        if let Some(prompt) = prompt {
             class = prompt.shifted(class);
             x = prompt.insert(x);
         }

@@ -6,7 +6,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::layers::{LayerNorm, value};
-use super::{Adapter, Context, NoAdapter, Passage, Place, Pooled, Rows, Tower, Transformer};
+use super::{Adapter, Context, NoAdapter, Passage, Place, Pooled, Rows, SoftPrompt, Tower, Transformer};
 
 /// The table of token embeddings.
 #[derive(Module, Debug)]
@@ -42,15 +42,20 @@ fn end_of_text(tokens: &[u32]) -> usize {
 }
 
 impl<A: Adapter> TextTower<A> {
-    /// Computes the first block's input.
+    /// Computes the first block's input, with these tokens in the sequence.
     ///
     /// Sequences are as long as the batch's longest text instead of the whole context. The embeddings are the same: by the causal
     /// mask no position sees a later one, and positions after the end of text are never pooled. Identical texts are encoded once
     /// where the adapters treat samples alike.
-    pub(super) fn begin(&self, texts: &[Vec<u32>], context: &Context) -> (Tensor<2>, Passage) {
+    pub(super) fn begin(
+        &self,
+        texts: &[Vec<u32>],
+        prompt: Option<SoftPrompt>,
+        context: &Context,
+    ) -> (Tensor<2>, Passage) {
         let DistinctTexts { texts, which, .. } = self.distinct(texts, context);
         let repeat = (texts.len() < which.len()).then(|| which.iter().map(|&index| index as i64).collect());
-        self.embed(&texts, repeat, context)
+        self.embed(&texts, repeat, prompt)
     }
 
     pub(super) fn distinct<'a>(&self, texts: &'a [Vec<u32>], context: &Context) -> DistinctTexts<'a> {
@@ -73,12 +78,11 @@ impl<A: Adapter> TextTower<A> {
     }
 
     /// Embeds one row per text, up to its end of text.
-    fn embed(&self, texts: &[&[u32]], repeat: Option<Vec<i64>>, context: &Context) -> (Tensor<2>, Passage) {
+    fn embed(&self, texts: &[&[u32]], repeat: Option<Vec<i64>>, prompt: Option<SoftPrompt>) -> (Tensor<2>, Passage) {
         let vectors = self.token_embedding.weight.val();
         let positions = value(&self.positional_embedding, vectors.dtype());
         let [context_length, width] = positions.dims();
         let device = positions.device();
-        let prompt = self.transformer.soft_prompt(Tower::Text, context);
         // Without a prompt every text fits: the tokenizer truncates to the context.
         let room = prompt.as_ref().map_or(usize::MAX, |prompt| {
             let length = prompt.length();

@@ -14,12 +14,25 @@ pub struct Transformer<A: Adapter = NoAdapter> {
 
 impl<A: Adapter> Transformer<A> {
     /// Computes one block. In the last one, keys and values are computed for all tokens and everything else for the
-    /// pooled position alone, if its adapters allow that.
+    /// pooled position alone, if its adapters allow that. `other` are the blocks of the other tower.
     ///
     /// # Shapes
     /// `[batch · tokens, width]` → the same, or `[batch, width]` from the last block
-    pub(super) fn block(&self, x: Tensor<2>, layer: usize, passage: &Passage, context: &Context) -> Tensor<2> {
+    pub(super) fn block(
+        &self,
+        x: Tensor<2>,
+        layer: usize,
+        other: &Self,
+        passage: &Passage,
+        context: &Context,
+    ) -> Tensor<2> {
         let Passage { tower, rows, pooled, .. } = passage;
+        // Block 0's prompt has been inserted.
+        let prompt = if layer > 0 { self.soft_prompt(layer, other, *tower, context) } else { None };
+        let x = match prompt {
+            Some(prompt) => prompt.replace(x, *rows),
+            None => x,
+        };
         let block = &self.resblocks[layer];
         if layer + 1 < self.resblocks.len() {
             return block.forward(x, *tower, layer, *rows, context);
@@ -35,10 +48,10 @@ impl<A: Adapter> Transformer<A> {
     ///
     /// # Shapes
     /// `[batch · tokens, width]` → `[batch, width]`
-    pub(super) fn blocks(&self, x: Tensor<2>, passage: &Passage, context: &Context) -> Tensor<2> {
+    pub(super) fn blocks(&self, x: Tensor<2>, other: &Self, passage: &Passage, context: &Context) -> Tensor<2> {
         match self.resblocks.len() {
             0 => passage.pooled.select(x),
-            count => (0..count).fold(x, |x, layer| self.block(x, layer, passage, context)),
+            count => (0..count).fold(x, |x, layer| self.block(x, layer, other, passage, context)),
         }
     }
 
@@ -48,10 +61,16 @@ impl<A: Adapter> Transformer<A> {
         })
     }
 
-    /// The learned tokens of the tower's sequence.
-    pub(super) fn soft_prompt(&self, tower: Tower, context: &Context) -> Option<SoftPrompt> {
-        let place = Place { tower, layer: 0, site: Site::Attn };
-        self.resblocks.first()?.adapter_attn.soft_prompt(place, context)
+    /// The learned tokens that enter a block.
+    pub(super) fn soft_prompt(
+        &self,
+        layer: usize,
+        other: &Self,
+        tower: Tower,
+        context: &Context,
+    ) -> Option<SoftPrompt> {
+        let [own, other] = [self, other].map(|blocks| blocks.resblocks.get(layer).map(|block| &block.adapter_attn));
+        own?.soft_prompt(other, Place { tower, layer, site: Site::Attn }, context)
     }
 
     pub(super) fn map_adapters<B: Adapter>(self, tower: Tower, f: &mut impl FnMut(Place, A) -> B) -> Transformer<B> {

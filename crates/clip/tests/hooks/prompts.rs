@@ -21,7 +21,7 @@ struct Prompted {
 }
 
 impl Adapter for Prompted {
-    fn soft_prompt(&self, _place: Place, _context: &Context) -> Option<SoftPrompt> {
+    fn soft_prompt(&self, _other: Option<&Self>, _place: Place, _context: &Context) -> Option<SoftPrompt> {
         let tokens = self.tokens.as_ref()?.val();
         Some(SoftPrompt { tokens, position: self.position })
     }
@@ -198,7 +198,7 @@ fn a_prompt_for_each_sample_equals_samples_alone() {
     }
 
     impl Adapter for Conditional {
-        fn soft_prompt(&self, _place: Place, _context: &Context) -> Option<SoftPrompt> {
+        fn soft_prompt(&self, _other: Option<&Self>, _place: Place, _context: &Context) -> Option<SoftPrompt> {
             Some(SoftPrompt { tokens: self.tokens.clone(), position: 1 })
         }
 

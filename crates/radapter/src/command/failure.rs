@@ -51,9 +51,19 @@ impl Interrupted {
         Self(format!("interrupted after step {step}, which is saved; {next}"))
     }
 
+    /// The choice of α after a training.
+    pub(crate) fn training_choice(again: &str) -> Self {
+        Self(format!("interrupted while alpha was chosen; the run is finished, and `{again}` chooses it"))
+    }
+
     /// A measurement of several models, of which some are done.
     pub(crate) fn measurement(done: usize, all: usize) -> Self {
         Self(format!("interrupted after {done} of {all} models"))
+    }
+
+    /// The choice of α by a rule.
+    pub(crate) fn choice() -> Self {
+        Self("interrupted while alpha was chosen; nothing is recorded, and the same command chooses it".to_owned())
     }
 
     /// A comparison, some pieces of which are done.

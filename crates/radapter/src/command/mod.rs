@@ -4,6 +4,7 @@
 //! to stderr. Exit status: 0 done, 1 the work failed, 2 wrong command line, 130 interrupted and saved.
 
 mod args;
+mod choice;
 mod classes;
 mod compare;
 mod completion;

@@ -12,7 +12,6 @@ use radapter_clip::config::ClipConfig;
 use radapter_clip::model::Encoder;
 use radapter_methods::METHODS;
 use radapter_settings::Schema;
-use radapter_training::choice::NONE;
 use radapter_training::config::{Keep, TrainSettings};
 use radapter_training::finetuned::{FineTuned, FineTunedRun, TunedModel};
 use radapter_training::{RunDir, RunRecord};
@@ -107,17 +106,13 @@ pub(crate) fn warn_of_defaults(run: &RunDir, record: &RunRecord) {
 pub(crate) fn warn_of_state(run: &FineTunedRun) -> anyhow::Result<()> {
     let files = run.files();
     warn_of_defaults(files.dir(), files.record());
-    let (rule, unfinished) = (&files.train().alpha_rule, files.unfinished()?);
-    // Without validation data the training said that α stays.
-    let is_validated = files.dir().report()?.is_some_and(|report| report.best.is_some());
-    if rule != NONE && files.chosen().is_none() && unfinished.is_none() && is_validated {
+    if files.lacks_choice()? {
         let (run, alpha) = (files.dir().path().display(), run.default_alphas());
         tracing::warn!(
-            "alpha of {run} was never chosen by its rule, and is {alpha}; choose it with `radapter sweep --run {run} --select {rule} \
-             --save --out DIR`"
+            "alpha of {run} was never chosen by its rule, and is {alpha}; choose it with `radapter train --resume --out {run}`"
         );
     }
-    if let Some((done, steps)) = unfinished
+    if let Some((done, steps)) = files.unfinished()?
         && run.evaluated_files().iter().all(|file| file.exists())
     {
         let model = match files.train().keep {

@@ -95,10 +95,9 @@ impl Auto {
                         .to_owned(),
                 };
                 tracing::warn!(
-                    "alpha stays {}: {why}; `radapter sweep --run {} --select {} --save --out DIR` chooses it",
+                    "alpha stays {}: {why}; `radapter train --resume --out {}` chooses it",
                     run.default_alphas(),
-                    self.run.display(),
-                    self.rule
+                    self.run.display()
                 );
                 return Ok(outcome);
             }

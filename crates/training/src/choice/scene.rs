@@ -340,7 +340,7 @@ impl<'a> Scene<'a> {
         judged.ok_or_else(|| self.lacks(rule, NO_VALIDATION))
     }
 
-    /// Whether the task can judge images without labels; also without held-out samples, whose lack is told elsewhere.
+    /// Whether the task can judge images without labels; `true` without held-out samples, whose lack is an error of its own.
     fn judges_unlabelled(&self) -> bool {
         let validator = self.held_out.as_ref().and_then(|held_out| held_out.validator.as_ref());
         validator.is_none_or(|validator| validator.judges_unlabelled())

@@ -108,6 +108,8 @@ settings! {
         pub repadapter: RepAdapterSettings = Spec::group::<RepAdapterSettings>(),
         /// Learned context of CoOp.
         pub coop: CoOpSettings = Spec::group::<CoOpSettings>(),
+        /// Prompts of MaPLe.
+        pub maple: MapleSettings = Spec::group::<MapleSettings>(),
         /// Logs in addition to `metrics.jsonl`.
         pub log: LogSettings = Spec::group::<LogSettings>(),
     }
@@ -238,6 +240,17 @@ settings! {
     pub struct CoOpSettings {
         /// Number of vectors.
         pub tokens: usize = Spec::toml("16").at_least(1.0),
+    }
+}
+
+settings! {
+    /// The prompts of the method `maple`.
+    #[derive(Copy)]
+    pub struct MapleSettings {
+        /// Number of vectors of a block.
+        pub tokens: usize = Spec::toml("2").at_least(1.0),
+        /// Blocks with prompts, from the first on; all of a tower that has fewer.
+        pub depth: usize = Spec::toml("9").at_least(1.0),
     }
 }
 

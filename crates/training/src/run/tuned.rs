@@ -11,7 +11,7 @@ use radapter_settings::SettingsError;
 
 use super::results::file_name;
 use super::run_dir::{RunDir, RunRecord};
-use crate::choice::Choice;
+use crate::choice::{self, Choice};
 use crate::config::{Keep, TrainSettings};
 use crate::error::TrainError;
 use crate::state::saved_steps;
@@ -144,6 +144,18 @@ impl RunFiles {
     /// Returns the choice of α that the run has, if a rule chose one.
     pub fn chosen(&self) -> Option<&Choice> {
         self.chosen.as_ref()
+    }
+
+    /// Whether the run's rule should have chosen α and has not: the run is finished and validated.
+    ///
+    /// # Errors
+    /// A report that is unreadable.
+    pub fn lacks_choice(&self) -> Result<bool, TrainError> {
+        if self.train.alpha_rule == choice::NONE || self.chosen.is_some() {
+            return Ok(false);
+        }
+        // Without validation data the training said that α stays.
+        Ok(self.dir.report()?.is_some_and(|report| report.best.is_some()))
     }
 
     /// Returns the name that the base was opened by, if recorded.

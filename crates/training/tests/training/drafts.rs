@@ -217,7 +217,7 @@ struct Prompt {
 }
 
 impl Adapter for Prompt {
-    fn soft_prompt(&self, _place: Place, _context: &Context) -> Option<SoftPrompt> {
+    fn soft_prompt(&self, _other: Option<&Self>, _place: Place, _context: &Context) -> Option<SoftPrompt> {
         Some(SoftPrompt { tokens: self.tokens.as_ref()?.val(), position: 1 })
     }
 }

@@ -29,7 +29,6 @@ use radapter::segmentation::vocabulary::Vocabulary;
 use serde::{Deserialize, Serialize};
 
 use super::row::Measured;
-use super::{CLASSES, UNSEEN};
 
 /// Minimum area of a segment, in pixels.
 const MIN_AREA: usize = 64;
@@ -61,9 +60,10 @@ pub(super) struct Quality {
 }
 
 impl Val {
-    pub(crate) fn open(root: &Path) -> anyhow::Result<Self> {
+    /// Opens a folder with `images/val/` and `annotations/val/`, whose values are places in `classes`. `unseen` are those held out.
+    pub(crate) fn open(root: &Path, classes: &[&str], unseen: &[&str]) -> anyhow::Result<Self> {
         let (images, annotations) = (root.join("images/val"), root.join("annotations/val"));
-        let classes = ClassList::from_lines(&CLASSES)?;
+        let classes = ClassList::from_lines(classes)?;
         let labelling = Labelling::new(classes.len(), None, 0)?;
         let pairs = pairs(&images, &annotations, OnError::Fail)?.images;
         let set = Annotations {
@@ -79,7 +79,7 @@ impl Val {
         let truth = Source::GroundTruth { annotations: by_name, labelling, min_area: MIN_AREA };
         Ok(Self {
             segments: read(&set, &[], &SkipReport::default(), &mut |_, _| {})?.set,
-            unseen: classes.labels_of(&UNSEEN.map(str::to_owned))?,
+            unseen: classes.labels_of(&unseen.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())?,
             templates: Templates::resolve("vild-14")?,
             truth: Arc::new(truth),
             made: std::cell::OnceCell::new(),

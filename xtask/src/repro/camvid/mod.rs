@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         args,
         base: Checkpoint::open(&args.weights, None)?,
         device: Device::flex(),
-        val: Val::open(&args.data.join("camvid"))?,
+        val: Val::open(&args.data.join("camvid"), &CLASSES, &UNSEEN)?,
     };
     let mut rows = vec![];
     let mut models: BTreeMap<&str, Checkpoint> = BTreeMap::new();

@@ -110,7 +110,7 @@ mod tests {
     use std::path::Path;
 
     use radapter::clip::checkpoint::{Checkpoint, Format, SaveOptions};
-    use radapter::clip::config::ClipConfig;
+    use radapter_test_support::small_config;
 
     use super::*;
     use crate::repro::pacs::DOMAINS;
@@ -133,11 +133,7 @@ mod tests {
     }
 
     fn model(path: &Path) {
-        let mut config = ClipConfig::preset("ViT-B-32").unwrap();
-        config.embed_dim = 16;
-        (config.vision.image_size, config.vision.patch_size) = (16, 8);
-        (config.vision.width, config.vision.heads, config.vision.layers, config.vision.mlp_width) = (16, 2, 1, 32);
-        (config.text.width, config.text.heads, config.text.layers, config.text.mlp_width) = (16, 2, 1, 32);
+        let config = small_config(16, 77);
         let state = config.random_state(0);
         let checkpoint = Checkpoint::new(config, state, Format::OpenClip, "random").unwrap();
         checkpoint.save(path, &SaveOptions::new(Format::OpenClip)).unwrap();

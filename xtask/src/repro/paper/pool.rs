@@ -93,12 +93,8 @@ impl Source<'_> {
             (Learned::Captions, Scale::Small) => self.sources.flickr8k(),
             (Learned::Regions, Scale::Small) => self.sources.camvid(),
             (Learned::Captions, Scale::Full) => bail!("on COCO and Flickr30k it is `cargo xtask repro retrieval`"),
-            (Learned::Captions, Scale::Shapes) => {
-                bail!("in the drawn world it is `radapter quickstart --task retrieval`")
-            }
-            (Learned::Regions, Scale::Shapes) => {
-                bail!("in the drawn world it is `radapter quickstart --task segmentation`")
-            }
+            (Learned::Captions, Scale::Shapes) => self.sources.drawn_captions(),
+            (Learned::Regions, Scale::Shapes) => self.sources.drawn_regions(),
             (Learned::Regions, Scale::Full) => bail!(
                 "the paper's regions are made from COCO's captions by a mask generator that is not a part of this repository; \
                  use --scale small"

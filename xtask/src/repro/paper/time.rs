@@ -1,13 +1,12 @@
 //! What adapters, their dropping and their average cost in time and memory: steps of the trainer in processes that take turns.
 
 use std::fmt::Write as _;
-use std::process::Command;
 
 use serde_json::json;
 
 use super::Args;
 use super::table::save;
-use crate::bench::{Measurement, answer, median};
+use crate::bench::{Measurement, Part, answer, median, of_part};
 use crate::machine::machine;
 
 pub(super) const NAME: &str = "training-time";
@@ -30,12 +29,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let mut found: Vec<Vec<Measurement>> = vec![Vec::new(); STEPS.len()];
     for round in 1..=ROUNDS {
         for (index, (name, settings)) in STEPS.iter().enumerate() {
-            let mut command = Command::new(std::env::current_exe()?);
-            command.args(["bench", "--one", "--part", "step", "--arch", ARCH]);
+            let mut command = of_part(ARCH, Part::Step)?;
             command.args(["--batch-size", &BATCH.to_string()]);
-            for setting in *settings {
-                command.args(["--set", setting]);
-            }
+            command.args(settings.iter().flat_map(|setting| ["--set", setting]));
             let measured = answer(&mut command)?;
             eprintln!("round {round} of {ROUNDS}: {name}: {:.2} s", measured.seconds);
             found[index].push(measured);

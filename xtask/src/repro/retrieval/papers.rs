@@ -150,7 +150,7 @@ fn measure(
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use radapter::clip::checkpoint::{Format, SaveOptions};
-    use radapter::clip::config::ClipConfig;
+    use radapter_test_support::small_config;
     use serde_json::{Value, json};
 
     use super::*;
@@ -185,11 +185,7 @@ mod tests {
         miniature(&coco, "dataset_coco.json", &[Some("train2014"), Some("val2014")], &coco);
         miniature(&flickr, "dataset_flickr30k.json", &[None], &flickr.join("flickr30k-images"));
 
-        let mut config = ClipConfig::preset("ViT-B-32").unwrap();
-        config.embed_dim = 16;
-        (config.vision.image_size, config.vision.patch_size) = (16, 8);
-        (config.vision.width, config.vision.heads, config.vision.layers, config.vision.mlp_width) = (16, 2, 1, 32);
-        (config.text.width, config.text.heads, config.text.layers, config.text.mlp_width) = (16, 2, 1, 32);
+        let config = small_config(16, 77);
         let state = config.random_state(0);
         let weights = folder.path().join("weights");
         let checkpoint = Checkpoint::new(config, state, Format::OpenClip, "random").unwrap();

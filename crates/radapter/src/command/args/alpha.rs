@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use radapter_adapter::{Alpha, Alphas};
-use radapter_training::choice;
+use radapter_training::choice::{self, Rule};
 
 use crate::command::failure::Usage;
 
@@ -18,25 +18,40 @@ const MOST: f64 = 1000.0;
 /// `--alpha` of a single model.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct AlphaArg {
-    /// Share of the adapters, from 0 (the base model) to 1; A..B over the depth of each tower, or a TOML file with one for each
-    /// block [default: the run's own]
-    #[arg(long, value_name = "A|A..B|FILE.toml", allow_hyphen_values = true)]
+    /// Share of the adapters, from 0 (the base model) to 1; A..B over the depth of each tower, a TOML file with one for each
+    /// block, or a rule that chooses it for a run, as with `sweep --select` [default: the run's own]
+    #[arg(long, value_name = "A|A..B|FILE.toml|RULE", allow_hyphen_values = true)]
     alpha: Option<String>,
 }
 
 impl AlphaArg {
     /// The checked value, if one was given; warns of one beyond 1.
-    pub(crate) fn get(&self) -> Result<Option<Alphas>, Usage> {
+    pub(crate) fn get(&self) -> Result<Option<Share>, Usage> {
         let Some(text) = &self.alpha else { return Ok(None) };
-        let alphas = match Path::new(text).extension().is_some_and(|extension| extension == "toml") {
-            true => of_file(Path::new(text))?,
-            false => text.parse().map_err(|error| Usage(format!("--alpha: {error}{}", hint(text))))?,
+        let is_file = Path::new(text).extension().is_some_and(|extension| extension == "toml");
+        let is_word = text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.parse::<f64>().is_err();
+        let alphas = match text {
+            text if is_file => of_file(Path::new(text))?,
+            text if is_word => {
+                return choice::named(text).map(|rule| Some(Share::Rule(rule))).map_err(|error| {
+                    Usage(format!("--alpha: {error}; a number, A..B, or the path of a TOML file are values as well"))
+                });
+            }
+            text => text.parse().map_err(|error| Usage(format!("--alpha: {error}")))?,
         };
         if alphas.extrapolates() {
             tracing::warn!("alpha = {alphas} is outside [0, 1]: it extrapolates beyond the adapted model");
         }
-        Ok(Some(alphas))
+        Ok(Some(Share::Given(alphas)))
     }
+}
+
+/// A value of `--alpha`.
+#[derive(Debug)]
+pub(crate) enum Share {
+    Given(Alphas),
+    /// What this rule chooses for a run.
+    Rule(&'static dyn Rule),
 }
 
 /// The values of `sweep --alpha`.
@@ -59,14 +74,6 @@ fn of_file(path: &Path) -> Result<Alphas, Usage> {
             path.display()
         ))
     })
-}
-
-/// Where a rule was given, how to use it.
-fn hint(text: &str) -> String {
-    match choice::named(text) {
-        Ok(rule) => format!("; `radapter sweep --run RUN --select {} --save` chooses it by that rule", rule.name()),
-        Err(_) => String::new(),
-    }
 }
 
 fn checked(alpha: f64) -> Result<Alpha, Usage> {

@@ -26,7 +26,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use radapter_experiments::{QUICKSTARTS, Quickstart, quickstart};
 
-pub(crate) use alpha::{AlphaArg, AlphaGrid};
+pub(crate) use alpha::{AlphaArg, AlphaGrid, Share};
 pub(crate) use captions::CaptionsArgs;
 pub(crate) use compare::{Axis, CompareArgs};
 pub(crate) use data::{

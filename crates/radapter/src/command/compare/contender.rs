@@ -64,6 +64,7 @@ pub(crate) const CONTENDERS: &[Contender] = &[
     Contender { name: "adaptformer", title: "AdaptFormer", made: trained("adaptformer", &[], false) },
     Contender { name: "repadapter", title: "RepAdapter", made: trained("repadapter", &[], false) },
     Contender { name: "coop", title: "CoOp", made: trained("coop", &[], false) },
+    Contender { name: "maple", title: "MaPLe", made: trained("maple", &[], false) },
     Contender { name: "carot", title: "CaRot", made: trained("carot", &[], false) },
     Contender { name: "wise-ft", title: "WiSE-FT", made: Made::Rescaled { of: None, alpha: 0.5 } },
     Contender { name: "wise-ft-auto", title: "WiSE-FT, auto", made: Made::Chosen { of: None } },

@@ -33,7 +33,7 @@ use crate::command::failure::{Interrupted, Usage};
 use crate::command::prediction_file::Form;
 use crate::command::suite::{Source, measure, measure_suite, print_set, suite_table, suites_table};
 use crate::command::text_cache::text_cache;
-use crate::command::{Session, classes, model, output};
+use crate::command::{Session, choice, classes, model, output};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -169,7 +169,7 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
     let names = classes::names(&args.class_names)?;
     let templates = classes::templates(&args.templates)?;
     let data = Data::open(&args.what, names.as_ref(), args.decode.on_error)?;
-    let model = model::open(&args.model, args.alpha.get()?, session)?;
+    let model = model::open(&args.model, choice::alphas(&args.alpha, &args.model.model, session)?, session)?;
     let listed = || data.classes(names.as_ref());
     let batch = args.batch.batch_size;
     let head = classes::head(&model, listed, names.as_ref(), templates.as_ref(), batch)?;

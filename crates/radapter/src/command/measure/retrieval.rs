@@ -24,7 +24,7 @@ use crate::command::args::{
 };
 use crate::command::failure::Usage;
 use crate::command::skipped::{report_left_out, report_skipped};
-use crate::command::{Session, model, output};
+use crate::command::{Session, choice, model, output};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -137,7 +137,7 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
         (None, Some(reference)) => {
             let source = Source::open(&args.captions, args.decode.on_error, &trained(reference)?)?;
             let model = ModelArgs { model: reference.clone(), arch: args.arch.clone() };
-            let model = model::open(&model, args.alpha.get()?, session)?;
+            let model = model::open(&model, choice::alphas(&args.alpha, reference, session)?, session)?;
             report_left_out(&source.skipped);
             let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
             let (evaluation, ranks) = source.measure("evaluating", &*model.encoder, &options, session)?;

@@ -29,7 +29,7 @@ use crate::command::args::{
 use crate::command::failure::{Usage, of_option};
 use crate::command::segment::{Parts, Shown, annotated, run_of, unseen};
 use crate::command::skipped::report_skipped;
-use crate::command::{Session, model, output};
+use crate::command::{Session, choice, model, output};
 
 /// `eval segmentation`.
 #[derive(Debug, Args)]
@@ -332,7 +332,7 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
             }
             let parts = scene.parts(&args.fusion, &args.proposals, run_of(reference))?;
             let model = ModelArgs { model: reference.clone(), arch: args.arch.clone() };
-            let model = model::load(&model, args.alpha.get()?, session)?.model;
+            let model = model::load(&model, choice::alphas(&args.alpha, reference, session)?, session)?.model;
             let options = session.embed_options(&args.decode, args.batch);
             let measure = |save: Option<&Path>| scene.measure("segmenting", &model, &parts, &options, save, session);
             let measured = match &args.save_maps {

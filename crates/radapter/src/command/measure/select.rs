@@ -2,20 +2,15 @@
 
 use std::sync::atomic::AtomicBool;
 
-use anyhow::Context;
 use radapter_adapter::Alphas;
-use radapter_clip::checkpoint::Checkpoint;
 use radapter_files::Disk;
 use radapter_report::{Page, Table, show_choice};
-use radapter_training::RunOptions;
-use radapter_training::choice::{Choice, ChoiceError, HeldOut, RULES, Rule, Scene, choose, named};
-use radapter_training::finetuned::FineTunedRun;
+use radapter_training::choice::{Choice, ChoiceError, RULES, Rule, Scene, choose, named};
 use serde_json::{Value, json};
 
 use crate::command::args::{SelectArgs, SweepArgs};
 use crate::command::failure::{Interrupted, Usage};
-use crate::command::{Session, images, interrupt, model, output, run};
-use crate::tasks::task;
+use crate::command::{Session, choice, images, interrupt, model, output};
 
 /// The word for all rules.
 const ALL: &str = "all";
@@ -56,12 +51,12 @@ pub(super) fn select(
     let SelectArgs { unlabelled, other, save, .. } = &args.select;
     super::sweep::check_out(args)?;
     let run = model::open_run(&args.run)?;
-    check_soup(&run)?;
+    choice::check_soup(&run)?;
     let others = other.iter().map(|path| model::open_run(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let unlabelled = images::list(unlabelled)?;
     let base = model::base_of(&run)?;
     let device = session.first_device()?.device.clone();
-    let mut held_out = held_out(&run, &base, session)?;
+    let mut held_out = choice::held_out(&run, &base, session)?;
     let interrupt: &AtomicBool = &*interrupt::watch()?;
     let grid = args.alpha.get()?;
     let mut scene = Scene::new(&run, &base, &device, grid)
@@ -95,35 +90,6 @@ pub(super) fn select(
         }
         _ => Ok(selected),
     }
-}
-
-/// Refuses a soup of runs with a split by seed each: what one held out, another was trained on.
-fn check_soup(run: &FineTunedRun) -> anyhow::Result<()> {
-    let record = run.files().record();
-    let is_given = |key: &&str| match record.settings.get(*key) {
-        Some(toml::Value::Array(names)) => !names.is_empty(),
-        value => value.is_some(),
-    };
-    anyhow::ensure!(
-        record.soup.is_empty() || ["val", "val_captions", "val_images", "val_split"].iter().any(is_given),
-        "`{}` is a soup of {} runs, each of which held out other samples: none is left that no run was trained on; choose alpha with \
-         a sweep on data of your own",
-        run.files().dir().path().display(),
-        record.soup.len()
-    );
-    Ok(())
-}
-
-/// The run's validation on its own data, read again; and the classifier that it started from.
-fn held_out(run: &FineTunedRun, base: &Checkpoint, session: &Session) -> anyhow::Result<HeldOut> {
-    let name = &run.files().record().task;
-    let task = task(name).with_context(|| format!("the run has a task unknown to this version: {name}"))?;
-    let dir = run.files().dir();
-    let plan = run::prepared(session, base.clone(), None, |inputs| task.plan_of_run(inputs, dir))
-        .context("cannot read the held-out samples of the run again")?;
-    let options = RunOptions::new(dir.path(), session.first_device()?.device.clone());
-    let held_out = plan.held_out(options).map_err(anyhow::Error::from_boxed);
-    held_out.context("the held-out samples of the run are not known any more")
 }
 
 /// The rules as a table.

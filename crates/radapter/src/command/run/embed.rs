@@ -12,7 +12,7 @@ use radapter_images::{DecodeOptions, ImageError, ImageSource};
 use crate::command::args::EmbedArgs;
 use crate::command::failure::Usage;
 use crate::command::skipped::report_skipped;
-use crate::command::{Session, images, model, output, texts};
+use crate::command::{Session, choice, images, model, output, texts};
 
 pub(super) fn run(args: &EmbedArgs, session: &Session) -> anyhow::Result<()> {
     if args.images.images.is_empty() && args.texts.is_none() {
@@ -22,7 +22,7 @@ pub(super) fn run(args: &EmbedArgs, session: &Session) -> anyhow::Result<()> {
     // Read before the model, because errors here are cheap to find.
     let texts = args.texts.as_deref().map(texts::read).transpose()?;
     let images = images::list(&args.images.images)?;
-    let model = model::open(&args.model, args.alpha.get()?, session)?;
+    let model = model::open(&args.model, choice::alphas(&args.alpha, &args.model.model, session)?, session)?;
     let clip = &*model.encoder;
 
     let mut tensors = StateDict::new();

@@ -9,10 +9,10 @@ use crate::command::args::IndexArgs;
 use crate::command::failure::Interrupted;
 use crate::command::progress::Progress;
 use crate::command::skipped::report_skipped;
-use crate::command::{Session, interrupt, model, output};
+use crate::command::{Session, choice, interrupt, model, output};
 
 pub(super) fn run(args: &IndexArgs, session: &Session) -> anyhow::Result<()> {
-    let alpha = args.alpha.get()?;
+    let alpha = choice::alphas(&args.alpha, &args.model.model, session)?;
     let checkpoint = model::load(&args.model, alpha.clone(), session)?.checkpoint()?;
     let id = ModelId { reference: model::lasting_reference(&args.model.model)?, alpha, hash: checkpoint.state.hash() };
     let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &session.device()?)?;

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use radapter_adapter::{AdapterFile, Alphas, merge_checkpoint};
-use radapter_training::finetuned::TunedModel;
+use radapter_training::finetuned::{FineTunedRun, TunedModel};
 use radapter_training::method::Output;
 use serde_json::json;
 
@@ -10,12 +10,16 @@ use crate::command::args::MergeArgs;
 use crate::command::export::Export;
 use crate::command::failure::Usage;
 use crate::command::model::RunModel;
-use crate::command::{Session, model, output};
+use crate::command::{Session, choice, model, output};
 
 pub(super) fn run(args: &MergeArgs, session: &Session) -> anyhow::Result<()> {
-    let alpha = args.alpha.get()?;
+    let alpha = choice::of_run(&args.alpha, args.run.as_deref(), session)?;
     output::check_empty_dir(&args.out)?;
-    let (merged, alpha) = merged(args, alpha, session)?;
+    let run = args.run.as_deref().map(model::open_run).transpose()?;
+    if let Some(run) = run.as_ref().filter(|run| run.method().output() == Output::PromptsOnly) {
+        return prompts(run, args);
+    }
+    let (merged, alpha) = merged(args, run.as_ref(), alpha, session)?;
     let out = &args.out;
     let (format, dtype) = merged.write(out, args.export)?;
     tracing::info!("merged at alpha = {alpha} → {} ({format}, {dtype})", out.display());
@@ -26,15 +30,38 @@ pub(super) fn run(args: &MergeArgs, session: &Session) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn merged(args: &MergeArgs, alphas: Option<Alphas>, session: &Session) -> anyhow::Result<(Export, Alphas)> {
-    match (&args.run, &args.model, &args.adapters) {
-        (Some(path), elsewhere, _) => {
-            let run = model::open_run(path)?;
+/// Writes the prompts of a run alone: with them the towers are no plain CLIP.
+fn prompts(run: &FineTunedRun, args: &MergeArgs) -> anyhow::Result<()> {
+    let stem = run.method().stem();
+    let (name, from) = (format!("{stem}.safetensors"), run.files().evaluated(stem));
+    let bytes = std::fs::read(&from).with_context(|| format!("cannot read {}", from.display()))?;
+    output::write_dir(&args.out, |dir| output::write_file(&dir.join(&name), &bytes))?;
+    let path = args.out.join(&name);
+    tracing::info!(
+        "the prompts of {} are in {}; a model with them is no plain CLIP: pass the run itself as --model RUN",
+        run.method().name(),
+        path.display()
+    );
+    if args.json.json {
+        return output::print_json(&json!({ "out": args.out, "prompts": path }));
+    }
+    Ok(())
+}
+
+fn merged(
+    args: &MergeArgs,
+    run: Option<&FineTunedRun>,
+    alphas: Option<Alphas>,
+    session: &Session,
+) -> anyhow::Result<(Export, Alphas)> {
+    match (run, &args.model, &args.adapters) {
+        (Some(run), elsewhere, _) => {
             let base = match elsewhere {
                 Some(model) => model::checkpoint(model, &args.arch)?,
-                None => model::base_of(&run)?,
+                None => model::base_of(run)?,
             };
-            let RunModel { model, head, alphas } = model::of_run(path, &base, alphas, &session.device()?)?;
+            let RunModel { model, head, alphas } =
+                model::of_run(run.files().dir().path(), &base, alphas, &session.device()?)?;
             let (method, state) = (run.method(), base.state.clone());
             // Learned prompts are in the classifier, and in their own file; the model is the base.
             if method.output() == Output::HeadOnly

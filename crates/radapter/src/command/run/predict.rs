@@ -11,7 +11,7 @@ use crate::command::args::PredictArgs;
 use crate::command::failure::Usage;
 use crate::command::prediction_file::Form;
 use crate::command::skipped::report_skipped;
-use crate::command::{Session, classes, images, model, output};
+use crate::command::{Session, choice, classes, images, model, output};
 
 pub(super) fn run(args: &PredictArgs, session: &Session) -> anyhow::Result<()> {
     let file = match args.out.as_deref().filter(|out| *out != Path::new("-")) {
@@ -27,7 +27,7 @@ pub(super) fn run(args: &PredictArgs, session: &Session) -> anyhow::Result<()> {
     let images = images::list(&args.images.images)?;
     let names = classes::names(&args.class_names)?;
     let templates = classes::templates(&args.templates)?;
-    let model = model::open(&args.model, args.alpha.get()?, session)?;
+    let model = model::open(&args.model, choice::alphas(&args.alpha, &args.model.model, session)?, session)?;
     let listed = || match (&names, &args.class_names.class_names) {
         (Some(names), Some(file)) => classes::of_names(names, Path::new(file)),
         _ => bail!(

@@ -13,7 +13,7 @@ use radapter_retrieval::index::{Hit, Index, ModelId};
 
 use crate::command::args::{ModelArgs, ModelRef, SearchArgs};
 use crate::command::failure::Usage;
-use crate::command::{Session, model, output};
+use crate::command::{Session, choice, model, output};
 
 /// The longer side of a thumbnail on the page, in pixels.
 const THUMBNAIL: u32 = 256;
@@ -37,7 +37,7 @@ pub(super) fn run(args: &SearchArgs, session: &Session) -> anyhow::Result<()> {
     // A run is merged at the index's alpha, even if it has moved.
     let is_run = matches!(&reference, ModelRef::Path(path) if model::is_run(path));
     let merged = recorded.alpha.clone().filter(|_| is_run || args.model.is_none());
-    let alpha = args.alpha.get()?.or(merged);
+    let alpha = choice::alphas(&args.alpha, &reference, session)?.or(merged);
     let model = ModelArgs { model: reference.clone(), arch: args.arch.clone() };
     let loaded = model::load(&model, alpha.clone(), session).with_context(|| {
         let (index, model) = (args.index.display(), &recorded.reference);

@@ -6,13 +6,13 @@ use radapter_classification::read::read_labelled;
 use radapter_classification::suite::TestSet;
 
 use crate::command::args::ZeroShotArgs;
-use crate::command::{Session, classes, model, suite};
+use crate::command::{Session, choice, classes, model, suite};
 
 pub(super) fn run(args: &ZeroShotArgs, session: &Session) -> anyhow::Result<()> {
     let templates = classes::templates(&args.templates)?.unwrap_or_default();
     let names = classes::names(&args.class_names)?;
     let images = read_labelled(&args.data, names.as_ref(), args.decode.on_error)?;
-    let model = model::open(&args.model, args.alpha.get()?, session)?;
+    let model = model::open(&args.model, choice::alphas(&args.alpha, &args.model.model, session)?, session)?;
     let found = Classes::new(images.classes.clone())?;
     let head = classes::zero_shot(&*model.encoder, &found, &templates, args.batch.batch_size)?;
     let head = head.with_temperatures(Temperatures { model: model.temperature, calibrated: None });

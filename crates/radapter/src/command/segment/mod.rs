@@ -14,7 +14,7 @@ use radapter_segmentation::segmenter::Segmented;
 
 use crate::command::args::{ModelRef, SegmentArgs};
 use crate::command::skipped::report_skipped;
-use crate::command::{Session, images, model, output};
+use crate::command::{Session, choice, images, model, output};
 use page::{Entry, Legend};
 
 pub(in crate::command) use classes::{annotated, class_list, unseen};
@@ -29,7 +29,7 @@ pub(super) fn run(args: &SegmentArgs, session: &Session) -> anyhow::Result<()> {
     let found = images::list(std::slice::from_ref(&args.images))?;
     let parts = Parts::open(&args.fusion, &args.proposals, run_of(&args.model.model), None)?;
     let synonyms = args.classes.synonyms.or(parts.synonyms).unwrap_or_default();
-    let model = model::load(&args.model, args.alpha.get()?, session)?.model;
+    let model = model::load(&args.model, choice::alphas(&args.alpha, &args.model.model, session)?, session)?.model;
     let shown = Shown { model: &model, classes: &classes, synonyms, session };
     let mut entries = Vec::new();
     output::write_dir(&args.out, |dir| {

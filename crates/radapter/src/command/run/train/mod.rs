@@ -5,7 +5,7 @@ mod shown;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use radapter_clip::checkpoint::Checkpoint;
@@ -27,7 +27,7 @@ use crate::command::args::{ArchArg, ModelRef, RunArgs, SuiteArgs, TaskArgs, Trai
 use crate::command::device::{Kind, free_memory};
 use crate::command::failure::{Interrupted, Usage, on_command_line};
 use crate::command::measure::{RunSuite, SuiteTable, Training};
-use crate::command::{Session, interrupt, measure, model, output};
+use crate::command::{Session, choice, interrupt, measure, model, output};
 use crate::tasks::{TASKS, task, with_owner};
 use dashboard::Dashboard;
 use shown::Shown;
@@ -140,6 +140,9 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
     let ending = |interrupt| Ending { run: given.run, task: task.name(), keep: train.keep, suite, interrupt };
     if let Some(report) = run.report()? {
         check_finished(given, model.as_ref(), &record)?;
+        if choice::complete(out, session)? {
+            output::write_file(&out.join("report.html"), page(out)?.as_bytes())?;
+        }
         return ending(Arc::default()).print(&report, session);
     }
     let base = match &model {
@@ -357,6 +360,12 @@ impl Ending<'_> {
         }
         output::write_file(&out.join("report.html"), page(out)?.as_bytes())?;
         match done.outcome {
+            Outcome::Finished(_)
+                if self.interrupt.load(Ordering::Relaxed)
+                    && FineTunedRun::open(METHODS, out)?.files().lacks_choice()? =>
+            {
+                Err(Interrupted::training_choice(&self.again()).into())
+            }
             Outcome::Finished(report) => self.print(&report, session),
             Outcome::Interrupted { step } => Err(Interrupted::training(step, &self.again()).into()),
         }
