@@ -42,6 +42,18 @@ mod matmul_add;
 mod ops;
 mod optimizer;
 
+/// Whether the processor has a matrix unit for bfloat16, which the kernels use; if not, why. They compute products of bfloat16 matrices
+/// in f32 then.
+///
+/// # Errors
+/// What is missing.
+pub fn bf16_unit() -> Result<(), &'static str> {
+    #[cfg(feature = "flex")]
+    return flex::bf16_unit();
+    #[cfg(not(feature = "flex"))]
+    Err("the kernels for the CPU are not compiled in")
+}
+
 pub use activation::{gelu, quick_gelu};
 pub use arguments::{AdamW, Heads};
 pub use attention::{attention, packed_attention};

@@ -22,7 +22,7 @@ impl AdamW {
     /// parameter. Storage that is not shared is reused. Tensors are outside graphs.
     pub fn step(&self, tracked: Tracked, gradient: Tensor<1>, m: f64) -> Tracked {
         #[cfg(feature = "flex")]
-        if crate::ops::has_kernels(&tracked.parameter) {
+        if crate::ops::has_steps(&tracked.parameter) {
             return self.in_one_pass(tracked, gradient, m);
         }
         let Tracked { parameter, first, second, average } = tracked;
@@ -69,7 +69,7 @@ impl AdamW {
 /// `[count]` → `[parts]`
 pub fn square_sums(x: Tensor<1>) -> Tensor<1> {
     #[cfg(feature = "flex")]
-    if crate::ops::has_kernels(&x) {
+    if crate::ops::has_steps(&x) {
         use burn::backend::Dispatch;
 
         return Tensor::from_dispatch(<Dispatch as crate::ops::Steps>::square_sums(x.into_dispatch()));

@@ -41,6 +41,15 @@ impl Precision {
         }
     }
 
+    /// Returns why the CPU computes no faster in this precision than in f32, if so.
+    pub fn drawback_on_cpu(self) -> Option<&'static str> {
+        match self {
+            Self::F32 => None,
+            Self::Bf16 => radapter_kernels::bf16_unit().err(),
+            Self::F16 => Some("the CPU has no arithmetic for it"),
+        }
+    }
+
     /// Whether a device supports this precision.
     pub fn is_supported(self, device: &Device) -> bool {
         device.supports_dtype(self.dtype())

@@ -3,9 +3,11 @@
 
 use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
+use burn::tensor::bf16;
 use rayon::prelude::*;
 
-use super::buffer::{contiguous, tensor, values};
+use super::buffer::{Convert, contiguous, fill, tensor, values};
+use super::element::Value;
 use super::exp::exp;
 use super::gemm::{Matrix, Target, multiply};
 use super::lanes::{Piece, max, sum, vectorised};
@@ -73,6 +75,33 @@ impl Sizes {
         multiply(target, self.part(packed, 0, head), keys, self.factor(), self.spread);
         vectorised(Softmax { scores: out, sizes: self });
     }
+
+    /// The attention of one sample.
+    fn attend(self, packed: &[f32], scores: &mut [f32], out: &mut [f32]) {
+        for head in 0..self.heads {
+            self.probabilities(packed, head, scores);
+            let values = &mut out[head * self.head_width()..];
+            let target = Target { values, down: self.width, add: false };
+            multiply(target, self.square(scores), self.part(packed, 2, head), 1.0, self.spread);
+        }
+    }
+
+    /// The gradient of one sample's packed input.
+    fn slopes(self, packed: &[f32], gradient: &[f32], [scores, slopes]: &mut [Vec<f32>; 2], out: &mut [f32]) {
+        let Self { tokens, spread, .. } = self;
+        for head in 0..self.heads {
+            let gradient = self.rows(gradient, head);
+            self.probabilities(packed, head, scores);
+            multiply(self.target(out, 2, head), self.square(scores).transposed(), gradient, 1.0, spread);
+            let inner = Target { values: &mut *slopes, down: tokens, add: false };
+            multiply(inner, gradient, self.part(packed, 2, head).transposed(), 1.0, spread);
+            vectorised(SoftmaxBackward { slopes, scores, tokens });
+            let factor = self.factor();
+            multiply(self.target(out, 0, head), self.square(slopes), self.part(packed, 1, head), factor, spread);
+            let keys = self.square(slopes).transposed();
+            multiply(self.target(out, 1, head), keys, self.part(packed, 0, head), factor, false);
+        }
+    }
 }
 
 struct Softmax<'a> {
@@ -120,61 +149,84 @@ impl Piece for SoftmaxBackward<'_> {
 /// # Shapes
 /// `packed`: `[batch · tokens, 3 · width]` → `[batch · tokens, width]`
 pub(super) fn forward(packed: FlexTensor, heads: Heads) -> FlexTensor {
-    let packed = contiguous(packed);
+    let packed = contiguous::<f32>(packed);
     let sizes = Sizes::of(&packed, heads);
     let Sizes { tokens, width, .. } = sizes;
     let rows = packed.shape()[0];
     let mut out = vec![0.0_f32; rows * width];
     let samples = values(&packed).par_chunks(tokens * 3 * width);
-    out.par_chunks_mut(tokens * width).zip(samples).for_each_init(
-        || vec![0.0_f32; tokens * tokens],
-        |scores, (out, packed)| {
-            for head in 0..sizes.heads {
-                sizes.probabilities(packed, head, scores);
-                let values = &mut out[head * sizes.head_width()..];
-                let target = Target { values, down: width, add: false };
-                multiply(target, sizes.square(scores), sizes.part(packed, 2, head), 1.0, sizes.spread);
-            }
-        },
-    );
+    out.par_chunks_mut(tokens * width)
+        .zip(samples)
+        .for_each_init(|| vec![0.0_f32; tokens * tokens], |scores, (out, packed)| sizes.attend(packed, scores, out));
     tensor(out, [rows, width])
+}
+
+/// [`forward`] in bfloat16: a sample at a time is in f32.
+pub(super) fn forward_bf16(packed: FlexTensor, heads: Heads) -> FlexTensor {
+    let packed = contiguous::<bf16>(packed);
+    let sizes = Sizes::of(&packed, heads);
+    let Sizes { tokens, width, .. } = sizes;
+    let (rows, from) = (packed.shape()[0], values::<bf16>(&packed));
+    let out: Vec<bf16> = fill(rows * width, tokens * width, |start, out| {
+        let from = widened(&from[3 * start..3 * (start + out.len())]);
+        let (mut scores, mut found) = (vec![0.0_f32; tokens * tokens], vec![0.0_f32; out.len()]);
+        sizes.attend(&from, &mut scores, &mut found);
+        vectorised(Convert { out, from: &found });
+    });
+    tensor(out, [rows, width])
+}
+
+/// A sample in f32, on this thread.
+fn widened(from: &[bf16]) -> Vec<f32> {
+    let mut out = vec![0.0_f32; from.len()];
+    vectorised(Widen { out: &mut out, from });
+    out
+}
+
+struct Widen<'a> {
+    out: &'a mut [f32],
+    from: &'a [bf16],
+}
+
+impl Piece for Widen<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { out, from } = self;
+        out.iter_mut().zip(from).for_each(|(out, value)| *out = value.get());
+    }
 }
 
 /// The gradient of the packed input: with `P` the probabilities and `G` the gradient of a head's output, `dV = Pᵀ G`,
 /// `dP = G Vᵀ`, `dS = P · (dP − rowsum(P · dP))`, `dQ = dS K/√d`, `dK = dSᵀ Q/√d`.
 pub(super) fn backward(packed: FlexTensor, gradient: FlexTensor, heads: Heads) -> FlexTensor {
-    let (packed, gradient) = (contiguous(packed), contiguous(gradient));
+    let [packed, gradient] = [packed, gradient].map(contiguous::<f32>);
     let sizes = Sizes::of(&packed, heads);
     let Sizes { tokens, width, .. } = sizes;
-    let mut out = vec![0.0_f32; values(&packed).len()];
-    let samples = values(&packed).par_chunks(tokens * 3 * width).zip(values(&gradient).par_chunks(tokens * width));
+    let from = values::<f32>(&packed);
+    let mut out = vec![0.0_f32; from.len()];
+    let samples = from.par_chunks(tokens * 3 * width).zip(values::<f32>(&gradient).par_chunks(tokens * width));
     out.par_chunks_mut(tokens * 3 * width).zip(samples).for_each_init(
-        || (vec![0.0_f32; tokens * tokens], vec![0.0_f32; tokens * tokens]),
-        |(scores, slopes), (out, (packed, gradient))| {
-            for head in 0..sizes.heads {
-                let gradient = sizes.rows(gradient, head);
-                sizes.probabilities(packed, head, scores);
-                multiply(sizes.target(out, 2, head), sizes.square(scores).transposed(), gradient, 1.0, sizes.spread);
-                let inner = Target { values: &mut *slopes, down: tokens, add: false };
-                multiply(inner, gradient, sizes.part(packed, 2, head).transposed(), 1.0, sizes.spread);
-                vectorised(SoftmaxBackward { slopes, scores, tokens });
-                let factor = sizes.factor();
-                multiply(
-                    sizes.target(out, 0, head),
-                    sizes.square(slopes),
-                    sizes.part(packed, 1, head),
-                    factor,
-                    sizes.spread,
-                );
-                multiply(
-                    sizes.target(out, 1, head),
-                    sizes.square(slopes).transposed(),
-                    sizes.part(packed, 0, head),
-                    factor,
-                    false,
-                );
-            }
-        },
+        || [vec![0.0_f32; tokens * tokens], vec![0.0_f32; tokens * tokens]],
+        |scratch, (out, (packed, gradient))| sizes.slopes(packed, gradient, scratch, out),
     );
+    tensor(out, packed.shape())
+}
+
+/// [`backward`] in bfloat16: a sample at a time is in f32.
+pub(super) fn backward_bf16(packed: FlexTensor, gradient: FlexTensor, heads: Heads) -> FlexTensor {
+    let [packed, gradient] = [packed, gradient].map(contiguous::<bf16>);
+    let sizes = Sizes::of(&packed, heads);
+    let Sizes { tokens, width, .. } = sizes;
+    let (from, gradient) = (values::<bf16>(&packed), values::<bf16>(&gradient));
+    let out: Vec<bf16> = fill(from.len(), tokens * 3 * width, |start, out| {
+        let end = start + out.len();
+        let [from, gradient] = [&from[start..end], &gradient[start / 3..end / 3]].map(widened);
+        let mut scratch = [vec![0.0_f32; tokens * tokens], vec![0.0_f32; tokens * tokens]];
+        let mut found = vec![0.0_f32; out.len()];
+        sizes.slopes(&from, &gradient, &mut scratch, &mut found);
+        vectorised(Convert { out, from: &found });
+    });
     tensor(out, packed.shape())
 }

@@ -7,33 +7,40 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::{Shape, TensorData};
 use rayon::prelude::*;
 
+use super::element::Value;
+use super::lanes::{Piece, vectorised};
+
 /// The same values contiguous in memory; the tensor itself if they are already.
-pub(super) fn contiguous(x: FlexTensor) -> FlexTensor {
-    if x.as_slice::<f32>().is_some() { x } else { x.to_contiguous() }
+pub(super) fn contiguous<V: Value>(x: FlexTensor) -> FlexTensor {
+    if V::slice(&x).is_some() { x } else { x.to_contiguous() }
 }
 
 /// The values of a tensor that [`contiguous`] gave.
-pub(super) fn values(x: &FlexTensor) -> &[f32] {
-    x.as_slice().expect("contiguous, and of f32 as the caller has checked")
+pub(super) fn values<V: Value>(x: &FlexTensor) -> &[V] {
+    V::slice(x).expect("contiguous, and of the type that the caller has checked")
 }
 
 /// The tensor's values for overwriting, if their storage is not shared and holds nothing else.
-pub(super) fn owned(x: &mut FlexTensor) -> Option<&mut [f32]> {
+pub(super) fn owned<V: Value>(x: &mut FlexTensor) -> Option<&mut [V]> {
     let count = x.shape().num_elements();
     if !x.is_contiguous() || x.layout().start_offset() != 0 {
         return None;
     }
-    x.try_storage_mut::<f32>().filter(|values| values.len() == count)
+    V::storage(x).filter(|values| values.len() == count)
 }
 
-pub(super) fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
+pub(super) fn tensor<V: Value>(values: Vec<V>, shape: impl Into<Shape>) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape.into()))
 }
 
 /// `count` values that `write` makes, in pieces of `piece` on all cores; it is given a piece's start, and has to write all of it.
 ///
 /// Zeros, as `vec![0.0; count]` has them, would be one more pass over memory.
-pub(super) fn fill(count: usize, piece: usize, write: impl Fn(usize, &mut [MaybeUninit<f32>]) + Sync) -> Vec<f32> {
+pub(super) fn fill<V: Value>(
+    count: usize,
+    piece: usize,
+    write: impl Fn(usize, &mut [MaybeUninit<V>]) + Sync,
+) -> Vec<V> {
     let mut out = Vec::with_capacity(count);
     out.spare_capacity_mut()[..count]
         .par_chunks_mut(piece)
@@ -42,4 +49,26 @@ pub(super) fn fill(count: usize, piece: usize, write: impl Fn(usize, &mut [Maybe
     // SAFETY: the capacity is at least `count`, and each piece has been written as a whole.
     unsafe { out.set_len(count) };
     out
+}
+
+/// Values of another type, on all cores.
+pub(super) fn converted<V: Value, W: Value>(from: &[V]) -> Vec<W> {
+    const PIECE: usize = 1 << 14;
+    fill(from.len(), PIECE, |start, out| vectorised(Convert { out, from: &from[start..] }))
+}
+
+/// Converts as many values as `out` holds.
+pub(super) struct Convert<'a, V, W> {
+    pub(super) out: &'a mut [MaybeUninit<W>],
+    pub(super) from: &'a [V],
+}
+
+impl<V: Value, W: Value> Piece for Convert<'_, V, W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { out, from } = self;
+        out.iter_mut().zip(from).for_each(|(out, value)| _ = out.write(W::of(value.get())));
+    }
 }

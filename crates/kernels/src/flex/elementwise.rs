@@ -7,6 +7,7 @@ use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::buffer::{contiguous, fill, owned, tensor, values};
+use super::element::Value;
 use super::exp::exp;
 use super::lanes::{Piece, vectorised};
 use crate::activation::QUICK_GELU_FACTOR as FACTOR;
@@ -15,99 +16,103 @@ use crate::activation::QUICK_GELU_FACTOR as FACTOR;
 const PIECE: usize = 1 << 14;
 
 /// `f` of each element, in place if the tensor is not shared.
-pub(super) fn map(x: FlexTensor, f: impl Fn(f32) -> f32 + Copy + Send + Sync) -> FlexTensor {
-    let mut x = contiguous(x);
-    if let Some(values) = owned(&mut x) {
+pub(super) fn map<V: Value>(x: FlexTensor, f: impl Fn(f32) -> f32 + Copy + Send + Sync) -> FlexTensor {
+    let mut x = contiguous::<V>(x);
+    if let Some(values) = owned::<V>(&mut x) {
         values.par_chunks_mut(PIECE).for_each(|piece| vectorised(Replace { values: piece, f }));
         return x;
     }
-    let from = values(&x);
-    let out = fill(from.len(), PIECE, |start, out| {
+    let from = values::<V>(&x);
+    let out: Vec<V> = fill(from.len(), PIECE, |start, out| {
         let from = &from[start..start + out.len()];
         vectorised(Write { out, from, f });
     });
     tensor(out, x.shape())
 }
 
-struct Replace<'a, F> {
-    values: &'a mut [f32],
+struct Replace<'a, V, F> {
+    values: &'a mut [V],
     f: F,
 }
 
-impl<F: Fn(f32) -> f32> Piece for Replace<'_, F> {
+impl<V: Value, F: Fn(f32) -> f32> Piece for Replace<'_, V, F> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
         let Self { values, f } = self;
-        values.iter_mut().for_each(|value| *value = f(*value));
+        values.iter_mut().for_each(|value| *value = V::of(f(value.get())));
     }
 }
 
-struct Write<'a, F> {
-    out: &'a mut [MaybeUninit<f32>],
-    from: &'a [f32],
+struct Write<'a, V, F> {
+    out: &'a mut [MaybeUninit<V>],
+    from: &'a [V],
     f: F,
 }
 
-impl<F: Fn(f32) -> f32> Piece for Write<'_, F> {
+impl<V: Value, F: Fn(f32) -> f32> Piece for Write<'_, V, F> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
         let Self { out, from, f } = self;
-        out.iter_mut().zip(from).for_each(|(out, value)| _ = out.write(f(*value)));
+        out.iter_mut().zip(from).for_each(|(out, value)| _ = out.write(V::of(f(value.get()))));
     }
 }
 
 /// `f` of the elements of two tensors of one shape, into the second if it is not shared.
-pub(super) fn map_two(x: FlexTensor, y: FlexTensor, f: impl Fn(f32, f32) -> f32 + Copy + Send + Sync) -> FlexTensor {
-    let (x, mut y) = (contiguous(x), contiguous(y));
-    let first = values(&x);
-    if let Some(out) = owned(&mut y) {
+pub(super) fn map_two<V: Value>(
+    x: FlexTensor,
+    y: FlexTensor,
+    f: impl Fn(f32, f32) -> f32 + Copy + Send + Sync,
+) -> FlexTensor {
+    let (x, mut y) = (contiguous::<V>(x), contiguous::<V>(y));
+    let first = values::<V>(&x);
+    if let Some(out) = owned::<V>(&mut y) {
         let pieces = out.par_chunks_mut(PIECE).zip(first.par_chunks(PIECE));
         pieces.for_each(|(out, first)| vectorised(ReplaceSecond { out, first, f }));
         return y;
     }
-    let second = values(&y);
-    let out = fill(first.len(), PIECE, |start, out| {
+    let second = values::<V>(&y);
+    let out: Vec<V> = fill(first.len(), PIECE, |start, out| {
         let range = start..start + out.len();
         vectorised(WriteTwo { out, first: &first[range.clone()], second: &second[range], f });
     });
     tensor(out, x.shape())
 }
 
-struct ReplaceSecond<'a, F> {
-    out: &'a mut [f32],
-    first: &'a [f32],
+struct ReplaceSecond<'a, V, F> {
+    out: &'a mut [V],
+    first: &'a [V],
     f: F,
 }
 
-impl<F: Fn(f32, f32) -> f32> Piece for ReplaceSecond<'_, F> {
+impl<V: Value, F: Fn(f32, f32) -> f32> Piece for ReplaceSecond<'_, V, F> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
         let Self { out, first, f } = self;
-        out.iter_mut().zip(first).for_each(|(out, value)| *out = f(*value, *out));
+        out.iter_mut().zip(first).for_each(|(out, value)| *out = V::of(f(value.get(), out.get())));
     }
 }
 
-struct WriteTwo<'a, F> {
-    out: &'a mut [MaybeUninit<f32>],
-    first: &'a [f32],
-    second: &'a [f32],
+struct WriteTwo<'a, V, F> {
+    out: &'a mut [MaybeUninit<V>],
+    first: &'a [V],
+    second: &'a [V],
     f: F,
 }
 
-impl<F: Fn(f32, f32) -> f32> Piece for WriteTwo<'_, F> {
+impl<V: Value, F: Fn(f32, f32) -> f32> Piece for WriteTwo<'_, V, F> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
         let Self { out, first, second, f } = self;
         let both = first.iter().zip(second);
-        out.iter_mut().zip(both).for_each(|(out, (value, other))| _ = out.write(f(*value, *other)));
+        out.iter_mut().zip(both).for_each(|(out, (value, other))| _ = out.write(V::of(f(value.get(), other.get()))));
     }
 }
 
@@ -181,11 +186,11 @@ mod tests {
         let values: Vec<f32> = (0..3 * PIECE + 7).map(|at| (at as f32 * 0.37).sin() * 9.0).collect();
         let count = values.len();
         let made = || tensor(values.clone(), [count]);
-        let found = map(made(), quick_gelu);
+        let found = map::<f32>(made(), quick_gelu);
         let found: &[f32] = found.as_slice().expect("contiguous");
         assert!(found.iter().zip(&values).all(|(found, value)| found.to_bits() == quick_gelu(*value).to_bits()));
         let shared = made();
-        let copied = map(shared.clone(), quick_gelu);
+        let copied = map::<f32>(shared.clone(), quick_gelu);
         assert_eq!(copied.as_slice::<f32>(), Some(found));
         assert_eq!(shared.as_slice::<f32>(), Some(&values[..]), "what others hold stays as it is");
     }

@@ -7,6 +7,7 @@ use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::buffer::{contiguous, fill, tensor, values};
+use super::element::Value;
 use super::lanes::{Piece, sum, vectorised};
 
 /// Rows that one thread takes at a time, and whose share of the weight's gradient is summed first. Fixed, so that the
@@ -15,10 +16,10 @@ const ROWS: usize = 32;
 
 /// Mean and reciprocal standard deviation of a row.
 #[inline(always)]
-fn moments(row: &[f32], epsilon: f32) -> (f32, f32) {
+fn moments<V: Value>(row: &[V], epsilon: f32) -> (f32, f32) {
     let count = row.len() as f32;
-    let mean = sum(row.len(), |at| row[at]) / count;
-    let variance = sum(row.len(), |at| (row[at] - mean) * (row[at] - mean)) / count;
+    let mean = sum(row.len(), |at| row[at].get()) / count;
+    let variance = sum(row.len(), |at| (row[at].get() - mean) * (row[at].get() - mean)) / count;
     (mean, 1.0 / (variance + epsilon).sqrt())
 }
 
@@ -27,29 +28,29 @@ fn width(x: &FlexTensor) -> usize {
     x.shape().iter().next_back().copied().unwrap_or(1).max(1)
 }
 
-/// `γ (x − mean)/√(variance + ε) + β`
-pub(super) fn forward(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, epsilon: f32) -> FlexTensor {
-    let (x, gamma, beta) = (contiguous(x), contiguous(gamma), contiguous(beta));
-    let (from, gamma, beta) = (values(&x), values(&gamma), values(&beta));
+/// `γ (x − mean)/√(variance + ε) + β`; γ and β are f32 for rows of any type.
+pub(super) fn forward<V: Value>(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, epsilon: f32) -> FlexTensor {
+    let (x, gamma, beta) = (contiguous::<V>(x), contiguous::<f32>(gamma), contiguous::<f32>(beta));
+    let (from, gamma, beta) = (values::<V>(&x), values(&gamma), values(&beta));
     let width = width(&x);
     // The loop runs over γ's length, and must write every value.
     assert!(gamma.len() == width && beta.len() == width, "weights of another width than the rows");
-    let out = fill(from.len(), ROWS * width, |start, out| {
+    let out: Vec<V> = fill(from.len(), ROWS * width, |start, out| {
         let from = &from[start..start + out.len()];
         vectorised(Normalize { out, x: from, gamma, beta, epsilon });
     });
     tensor(out, x.shape())
 }
 
-struct Normalize<'a> {
-    out: &'a mut [MaybeUninit<f32>],
-    x: &'a [f32],
+struct Normalize<'a, V> {
+    out: &'a mut [MaybeUninit<V>],
+    x: &'a [V],
     gamma: &'a [f32],
     beta: &'a [f32],
     epsilon: f32,
 }
 
-impl Piece for Normalize<'_> {
+impl<V: Value> Piece for Normalize<'_, V> {
     type Output = ();
 
     #[inline(always)]
@@ -60,7 +61,7 @@ impl Piece for Normalize<'_> {
         for (out, row) in out.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
             let (mean, scale) = moments(row, epsilon);
             for at in 0..width {
-                out[at].write((row[at] - mean) * scale * gamma[at] + beta[at]);
+                out[at].write(V::of((row[at].get() - mean) * scale * gamma[at] + beta[at]));
             }
         }
     }
@@ -68,27 +69,27 @@ impl Piece for Normalize<'_> {
 
 /// The gradient of the input: with `g = γ · gradient` and the normalised `n`,
 /// `(g − mean(g) − n · mean(g n))/√(variance + ε)`.
-pub(super) fn backward(x: FlexTensor, gamma: FlexTensor, gradient: FlexTensor, epsilon: f32) -> FlexTensor {
-    let (x, gamma, gradient) = (contiguous(x), contiguous(gamma), contiguous(gradient));
-    let (from, gamma, gradient) = (values(&x), values(&gamma), values(&gradient));
+pub(super) fn backward<V: Value>(x: FlexTensor, gamma: FlexTensor, gradient: FlexTensor, epsilon: f32) -> FlexTensor {
+    let (x, gamma, gradient) = (contiguous::<V>(x), contiguous::<f32>(gamma), contiguous::<V>(gradient));
+    let (from, gamma, gradient) = (values::<V>(&x), values(&gamma), values::<V>(&gradient));
     let width = width(&x);
     assert!(gamma.len() == width && gradient.len() == from.len(), "a weight or gradient of another shape");
-    let out = fill(from.len(), ROWS * width, |start, out| {
+    let out: Vec<V> = fill(from.len(), ROWS * width, |start, out| {
         let range = start..start + out.len();
         vectorised(Slopes { out, x: &from[range.clone()], gamma, gradient: &gradient[range], epsilon });
     });
     tensor(out, x.shape())
 }
 
-struct Slopes<'a> {
-    out: &'a mut [MaybeUninit<f32>],
-    x: &'a [f32],
+struct Slopes<'a, V> {
+    out: &'a mut [MaybeUninit<V>],
+    x: &'a [V],
     gamma: &'a [f32],
-    gradient: &'a [f32],
+    gradient: &'a [V],
     epsilon: f32,
 }
 
-impl Piece for Slopes<'_> {
+impl<V: Value> Piece for Slopes<'_, V> {
     type Output = ();
 
     #[inline(always)]
@@ -98,21 +99,21 @@ impl Piece for Slopes<'_> {
         let rows = x.chunks_exact(width).zip(gradient.chunks_exact(width));
         for (out, (row, gradient)) in out.chunks_exact_mut(width).zip(rows) {
             let (mean, scale) = moments(row, epsilon);
-            let normal = |at: usize| (row[at] - mean) * scale;
-            let first = sum(width, |at| gradient[at] * gamma[at]) / width as f32;
-            let second = sum(width, |at| gradient[at] * gamma[at] * normal(at)) / width as f32;
+            let normal = |at: usize| (row[at].get() - mean) * scale;
+            let first = sum(width, |at| gradient[at].get() * gamma[at]) / width as f32;
+            let second = sum(width, |at| gradient[at].get() * gamma[at] * normal(at)) / width as f32;
             for at in 0..width {
-                out[at].write(scale * (gradient[at] * gamma[at] - first - normal(at) * second));
+                out[at].write(V::of(scale * (gradient[at].get() * gamma[at] - first - normal(at) * second)));
             }
         }
     }
 }
 
-/// The gradient of γ: the sum over all rows of `gradient · (x − mean)/√(variance + ε)`.
-pub(super) fn backward_gamma(x: FlexTensor, gradient: FlexTensor, epsilon: f32) -> FlexTensor {
-    let (x, gradient) = (contiguous(x), contiguous(gradient));
+/// The gradient of γ, in f32: the sum over all rows of `gradient · (x − mean)/√(variance + ε)`.
+pub(super) fn backward_gamma<V: Value>(x: FlexTensor, gradient: FlexTensor, epsilon: f32) -> FlexTensor {
+    let (x, gradient) = (contiguous::<V>(x), contiguous::<V>(gradient));
     let width = width(&x);
-    let pieces = values(&x).par_chunks(ROWS * width).zip(values(&gradient).par_chunks(ROWS * width));
+    let pieces = values::<V>(&x).par_chunks(ROWS * width).zip(values::<V>(&gradient).par_chunks(ROWS * width));
     let sums: Vec<Vec<f32>> = pieces
         .map(|(x, gradient)| {
             let mut sums = vec![0.0_f32; width];
@@ -127,14 +128,14 @@ pub(super) fn backward_gamma(x: FlexTensor, gradient: FlexTensor, epsilon: f32) 
     tensor(total, [width])
 }
 
-struct AddWeighted<'a> {
+struct AddWeighted<'a, V> {
     sums: &'a mut [f32],
-    x: &'a [f32],
-    gradient: &'a [f32],
+    x: &'a [V],
+    gradient: &'a [V],
     epsilon: f32,
 }
 
-impl Piece for AddWeighted<'_> {
+impl<V: Value> Piece for AddWeighted<'_, V> {
     type Output = ();
 
     #[inline(always)]
@@ -144,7 +145,7 @@ impl Piece for AddWeighted<'_> {
         for (row, gradient) in x.chunks_exact(width).zip(gradient.chunks_exact(width)) {
             let (mean, scale) = moments(row, epsilon);
             for at in 0..width {
-                sums[at] += gradient[at] * ((row[at] - mean) * scale);
+                sums[at] += gradient[at].get() * ((row[at].get() - mean) * scale);
             }
         }
     }

@@ -25,8 +25,8 @@ impl AdamW {
 
 /// Tensors of one length, as values that may be overwritten: in place if they are not shared.
 fn writable(x: FlexTensor) -> FlexTensor {
-    let mut x = contiguous(x);
-    if owned(&mut x).is_some() { x } else { tensor(values(&x).to_vec(), x.shape()) }
+    let mut x = contiguous::<f32>(x);
+    if owned::<f32>(&mut x).is_some() { x } else { tensor(values::<f32>(&x).to_vec(), x.shape()) }
 }
 
 fn values_mut(x: &mut FlexTensor) -> &mut [f32] {
@@ -41,8 +41,8 @@ pub(super) fn step(
     settings: AdamW,
 ) -> (FlexTensor, FlexTensor, FlexTensor) {
     let [mut parameter, mut first, mut second] = [parameter, first, second].map(writable);
-    let gradient = contiguous(gradient);
-    let pieces = values_mut(&mut parameter).par_chunks_mut(PIECE).zip(values(&gradient).par_chunks(PIECE));
+    let gradient = contiguous::<f32>(gradient);
+    let pieces = values_mut(&mut parameter).par_chunks_mut(PIECE).zip(values::<f32>(&gradient).par_chunks(PIECE));
     let moments = values_mut(&mut first).par_chunks_mut(PIECE).zip(values_mut(&mut second).par_chunks_mut(PIECE));
     pieces.zip(moments).for_each(|((parameter, gradient), (first, second))| {
         vectorised(Update { parameter, gradient, first, second, settings });
@@ -99,8 +99,8 @@ pub(super) fn step_averaged(
     weights: [f32; 2],
 ) -> (FlexTensor, FlexTensor, FlexTensor, FlexTensor) {
     let [mut parameter, mut first, mut second, mut average] = [parameter, first, second, average].map(writable);
-    let gradient = contiguous(gradient);
-    let pieces = values_mut(&mut parameter).par_chunks_mut(PIECE).zip(values(&gradient).par_chunks(PIECE));
+    let gradient = contiguous::<f32>(gradient);
+    let pieces = values_mut(&mut parameter).par_chunks_mut(PIECE).zip(values::<f32>(&gradient).par_chunks(PIECE));
     let moments = values_mut(&mut first).par_chunks_mut(PIECE).zip(values_mut(&mut second).par_chunks_mut(PIECE));
     let averages = values_mut(&mut average).par_chunks_mut(PIECE);
     pieces.zip(moments).zip(averages).for_each(|(((parameter, gradient), (first, second)), average)| {
@@ -118,7 +118,7 @@ const LANES: usize = 8;
 /// # Shapes
 /// `[count]` → `[⌈count / 16384⌉]`
 pub(super) fn square_sums(x: FlexTensor) -> FlexTensor {
-    let x = contiguous(x);
+    let x = contiguous::<f32>(x);
     let sums: Vec<f32> = values(&x).par_chunks(PIECE).map(|piece| vectorised(Squares(piece))).collect();
     let count = sums.len();
     tensor(sums, [count])

@@ -8,6 +8,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, TensorMetadata};
+use burn::tensor::DType;
 
 use super::{Derivatives, Kernels};
 use crate::arguments::{Activation, Heads};
@@ -84,14 +85,18 @@ impl<B: Derivatives> Backward<B, 3> for MatmulAdd {
         let weight: Option<FloatTensor<B>> = weight.map(|weight| checkpointer.retrieve_node_output(weight));
         let gradient = gradients.consume::<B>(&ops.node);
         if let (Some(node), Some(weight)) = (x_node, weight) {
-            gradients.register::<B>(node.id, B::float_matmul(gradient.clone(), weight));
+            gradients.register::<B>(node.id, B::matmul_backward(gradient.clone(), weight));
         }
         if let (Some(node), Some(x)) = (weight_node, x) {
-            let found = B::float_matmul(B::float_transpose(gradient.clone()), x);
-            gradients.register::<B>(node.id, found);
+            gradients.register::<B>(node.id, B::matmul_backward_weight(gradient.clone(), x));
         }
         if let Some(node) = base_node {
-            let found = if by_row { gradient } else { B::sum_rows(gradient) };
+            let dtype = gradient.dtype();
+            let found = match (by_row, dtype) {
+                (true, _) => gradient,
+                (false, DType::F32) => B::sum_rows(gradient),
+                (false, _) => B::float_cast(B::sum_rows(gradient), dtype.into()),
+            };
             gradients.register::<B>(node.id, found);
         }
     }

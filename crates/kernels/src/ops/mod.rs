@@ -74,18 +74,29 @@ pub(crate) trait Derivatives: Backend {
         epsilon: f32,
     ) -> FloatTensor<Self>;
 
-    /// The gradient of γ.
+    /// The gradient of γ, in f32.
     fn layer_norm_backward_gamma(x: FloatTensor<Self>, gradient: FloatTensor<Self>, epsilon: f32) -> FloatTensor<Self>;
 
     /// The gradient of the packed input.
     fn attention_backward(packed: FloatTensor<Self>, gradient: FloatTensor<Self>, heads: Heads) -> FloatTensor<Self>;
 
-    /// `[rows, columns]` → `[columns]`
+    /// The gradient of the rows of a matrix product: `gradient · weight`
+    fn matmul_backward(gradient: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// The gradient of its weight: `gradientᵀ · x`
+    fn matmul_backward_weight(gradient: FloatTensor<Self>, x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// `[rows, columns]` → `[columns]`, in f32
     fn sum_rows(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
-/// Whether the kernels take a tensor: f32 on the CPU backend.
+/// Whether the kernels take a tensor: f32 or bfloat16 on the CPU backend.
 pub(crate) fn has_kernels<const D: usize>(x: &Tensor<D>) -> bool {
     let device = x.device().without_autodiff();
-    matches!(device.as_dispatch(), DispatchDevice::Flex(_)) && x.dtype() == DType::F32
+    matches!(device.as_dispatch(), DispatchDevice::Flex(_)) && matches!(x.dtype(), DType::F32 | DType::BF16)
+}
+
+/// Whether the optimizer's kernels take a tensor, which are for f32 alone.
+pub(crate) fn has_steps<const D: usize>(x: &Tensor<D>) -> bool {
+    has_kernels(x) && x.dtype() == DType::F32
 }

@@ -4,6 +4,7 @@
 
 mod adamw;
 mod attention;
+mod bf16;
 mod gelu;
 mod layer_norm;
 mod matmul_add;

@@ -141,6 +141,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
             Arm { settings: &["method=adaptformer", "shots=16"], ..ADAPTFORMER },
             Arm { settings: &["method=repadapter", "shots=16"], ..REPADAPTER },
             arm("CoOp", &["method=coop", "shots=16"], OF_ADAPTERS, 1.0),
+            arm("MaPLe", &["method=maple", "shots=16"], OF_ADAPTERS, 1.0),
             rank("R-Adapter, rank 1", &["method=r-adapter", "shots=16", "adapter.rank=1"]),
             rank("R-Adapter, rank 4", &["method=r-adapter", "shots=16", "adapter.rank=4"]),
             rank("R-Adapter, rank 16", &["method=r-adapter", "shots=16", "adapter.rank=16"]),

@@ -8,7 +8,7 @@ use radapter_report::{Frontier, FrontierPoint};
 use serde_json::json;
 
 use super::Scale;
-use super::experiments::Experiment;
+use super::experiments::{Experiment, Learned};
 use super::pool::Row;
 use crate::machine::machine;
 use crate::page;
@@ -119,7 +119,7 @@ fn plot(experiment: &Experiment, rows: &[Row]) -> String {
             names.push(&row.name);
         }
     }
-    let mut frontier = Frontier::new().of(measure(experiment));
+    let mut frontier = Frontier::new();
     for name in names {
         let mean =
             |row: &Row, of: fn(&crate::repro::sets::Measured) -> f64| Spread::of(row.measured.iter().map(of)).mean;
@@ -136,6 +136,9 @@ fn plot(experiment: &Experiment, rows: &[Row]) -> String {
     }
     let id = rows.iter().find_map(|row| row.measured.first()?.parts.first()).map_or("", |(name, _)| name);
     let mut chart = frontier.chart(experiment.title, id);
+    if let Some([x, y]) = axes(experiment.set) {
+        (chart.x.0, chart.y.0) = (x.to_owned(), y.to_owned());
+    }
     if experiment.curve.is_empty() {
         // There are more rows than colours: each point has its name beside it.
         for series in &mut chart.series {
@@ -149,10 +152,13 @@ fn plot(experiment: &Experiment, rows: &[Row]) -> String {
     chart.svg()
 }
 
-fn measure(experiment: &Experiment) -> &'static str {
-    match experiment.set {
-        super::experiments::Learned::Images => "top-1 accuracy",
-        super::experiments::Learned::Captions => "mean recall",
-        super::experiments::Learned::Regions => "mIoU",
+/// The names of the axes where both are not the same measure on different data.
+fn axes(learned: Learned) -> Option<[&'static str; 2]> {
+    match learned {
+        Learned::Images => None,
+        Learned::Captions => {
+            Some(["mean recall of captions", "out of distribution: zero-shot accuracy, or mean recall"])
+        }
+        Learned::Regions => Some(["mIoU of learned classes", "mIoU of other classes"]),
     }
 }

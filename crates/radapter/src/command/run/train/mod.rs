@@ -314,8 +314,10 @@ fn run_options(
     let chosen = session.devices()?;
     let first = session.first_device()?;
     let mut options = RunOptions::new(&given.run.out, first.device.clone());
-    if first.kind == Kind::Cpu && precision != Precision::F32 {
-        tracing::warn!("the CPU has no {precision} arithmetic and computes slower in it than in f32");
+    if first.kind == Kind::Cpu
+        && let Some(drawback) = precision.drawback_on_cpu()
+    {
+        tracing::warn!("{precision} is slower than f32 here: {drawback}");
     }
     options.memory = free_memory(first);
     options.pixel_cache = given.run.cache.open()?;
