@@ -85,8 +85,19 @@ fn learned_prompts_are_exported_as_a_classifier_and_a_file_of_their_own() {
         let (shape, values) = crate::support::tensor(&out.join("maple.safetensors"), key);
         assert!(shape.len() == 2 && values.iter().any(|value| *value != 0.0), "{key}: {shape:?}");
     }
-    let eval = radapter("eval classification --json").with("--model", folder.join("maple"));
-    eval.with("--data", trained().images()).succeed();
+    let run = folder.join("maple");
+    let merge = |words: &str| radapter(&format!("merge {words}")).with("--run", &run).with("--out", folder.join("no"));
+    merge("--alpha 0.5").fail(2, &["the prompts of maple have no alpha"]);
+    merge("--dtype f16").fail(2, &["omit --alpha, --format and --dtype"]);
+    let words = "--method maple --steps 2 --batch-size 8 --set precision=bf16 --set maple.tokens=6";
+    training(&folder, "rounded", words).succeed();
+    // Without its prompts each run's model is the base.
+    let eval = |name: &str, alpha: &str| {
+        let eval = radapter("eval classification --json --calibrate none --alpha").args([alpha]);
+        eval.with("--model", folder.join(name)).with("--data", trained().images()).succeed().json()
+    };
+    assert_eq!(eval("maple", "0"), eval("coop", "0"));
+    assert_ne!(eval("maple", "1"), eval("maple", "0"));
     training(&folder, "long", "--method coop --steps 3 --set coop.tokens=90")
         .fail(1, &["coop.tokens", "class names fit"]);
     radapter("train retrieval --method coop --model embedded --captions x --out y")

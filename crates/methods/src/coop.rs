@@ -9,7 +9,7 @@ use radapter_training::config::TrainSettings;
 use radapter_training::finetuned::TunedModel;
 use radapter_training::method::Output;
 
-use crate::modules::{Attached, normal, prompted_model, room_for_prompt};
+use crate::modules::{Attached, OF_PROMPTS, normal, prompted_model, room_for_prompt};
 
 /// CoOp (Zhou, Yang, Loy and Liu, IJCV 2022): `[V]₁ … [V]ₘ [class].` with vectors V that all classes share, by cross-entropy over the
 /// embeddings of all classes' texts.
@@ -26,18 +26,7 @@ impl Attached for CoOpMethod {
         "learned context in front of the class names, cross-entropy over the texts of all classes";
     const SOURCE: &'static str = "Zhou et al., IJCV 2022, arXiv 2109.01134";
     const OUTPUT: Output = Output::HeadOnly;
-    const SETTINGS: &'static str = r#"
-        tune = "adapters"
-        loss.kind = "class-texts"
-        loss.temperature = "checkpoint"
-        templates = "{}."
-        eval_templates = "{}."
-        lr = 2e-3
-        final_lr = 0.0
-        weight_decay = 5e-4
-        clip_norm = "none"
-        ema = "none"
-    "#;
+    const SETTINGS: &'static str = OF_PROMPTS;
     const NEEDS_CLASSIFIER: bool = true;
 
     fn attach(clip: Clip, settings: &TrainSettings) -> Result<Clip<Prompt>, AdapterError> {
@@ -46,10 +35,10 @@ impl Attached for CoOpMethod {
 
     fn model(
         clip: Clip<Prompt>,
-        _base: &Checkpoint,
+        base: &Checkpoint,
         alpha: &dyn Fn(Place) -> Alpha,
     ) -> Result<TunedModel, AdapterError> {
-        prompted_model(clip, alpha)
+        prompted_model(clip, base, alpha)
     }
 }
 

@@ -1,7 +1,7 @@
 //! MaPLe: prompts of both towers of a frozen CLIP, those of images derived from those of texts.
 
 use burn::module::{Module, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use radapter_adapter::{AdapterError, Alpha};
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::{Adapter, Clip, Context, Encoder, Place, Site, SoftPrompt, Tower};
@@ -10,7 +10,7 @@ use radapter_training::config::{MapleSettings, TrainSettings};
 use radapter_training::finetuned::TunedModel;
 use radapter_training::method::Output;
 
-use crate::modules::{Attached, normal, prompted_model, room_for_prompt, uniform};
+use crate::modules::{Attached, OF_PROMPTS, normal, prompted_model, room_for_prompt, uniform};
 
 /// MaPLe (Khattak, Rasheed, Maaz, Khan and Khan, CVPR 2023): vectors P that enter each of the first blocks of the text tower behind the
 /// start of text, and `P·Fᵀ + f` at the end of the sequence of the same blocks of the image tower, by cross-entropy over the
@@ -27,18 +27,7 @@ impl Attached for MapleMethod {
     const ABOUT: &'static str = "learned prompts in both towers, those of images derived from those of texts, cross-entropy over the texts of all classes";
     const SOURCE: &'static str = "Khattak et al., CVPR 2023, arXiv 2210.03117";
     const OUTPUT: Output = Output::PromptsOnly;
-    const SETTINGS: &'static str = r#"
-        tune = "adapters"
-        loss.kind = "class-texts"
-        loss.temperature = "checkpoint"
-        templates = "{}."
-        eval_templates = "{}."
-        lr = 2e-3
-        final_lr = 0.0
-        weight_decay = 5e-4
-        clip_norm = "none"
-        ema = "none"
-    "#;
+    const SETTINGS: &'static str = OF_PROMPTS;
     const NEEDS_CLASSIFIER: bool = true;
 
     fn attach(clip: Clip, settings: &TrainSettings) -> Result<Clip<Coupled>, AdapterError> {
@@ -47,10 +36,10 @@ impl Attached for MapleMethod {
 
     fn model(
         clip: Clip<Coupled>,
-        _base: &Checkpoint,
+        base: &Checkpoint,
         alpha: &dyn Fn(Place) -> Alpha,
     ) -> Result<TunedModel, AdapterError> {
-        prompted_model(clip, alpha)
+        prompted_model(clip, base, alpha)
     }
 }
 
@@ -108,7 +97,8 @@ fn with_prompts(clip: Clip, settings: MapleSettings, seed: u64) -> Result<Clip<C
     let (from, to) = (config.text.width, config.vision.width);
 
     let words = Tokenizer::clip().encode_unpadded(START, usize::MAX);
-    let table = clip.text.token_embedding.weight.val();
+    // What is trained is f32 in every precision.
+    let table = clip.text.token_embedding.weight.val().cast(DType::F32);
     // Without the start and the end of text.
     let known = words[1..words.len() - 1].iter().take(tokens).map(|&word| word as usize);
     let known: Vec<Tensor<2>> = known.map(|word| table.clone().narrow(0, word, 1)).collect();

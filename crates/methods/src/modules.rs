@@ -186,6 +186,20 @@ pub(crate) fn uniform(
     Param::from_tensor(Tensor::from_data(TensorData::new(values, [outputs, inputs]), device))
 }
 
+/// The settings of methods that learn prompts: cross-entropy over the texts of all classes, each of which is its name.
+pub(crate) const OF_PROMPTS: &str = r#"
+    tune = "adapters"
+    loss.kind = "class-texts"
+    loss.temperature = "checkpoint"
+    templates = "{}."
+    eval_templates = "{}."
+    lr = 2e-3
+    final_lr = 0.0
+    weight_decay = 5e-4
+    clip_norm = "none"
+    ema = "none"
+"#;
+
 /// Draws a tensor from a normal distribution with mean 0; `purpose` and seed determine it.
 pub(crate) fn normal(purpose: &str, seed: u64, shape: [usize; 2], spread: f64, device: &Device) -> Tensor<2> {
     let mut random = seed::rng(purpose, &[seed]);
@@ -210,19 +224,23 @@ pub(crate) fn room_for_prompt(key: &'static str, tokens: usize, config: &ClipCon
     Err(AdapterError::Setting { key, found: tokens.to_string(), expected })
 }
 
-/// The model with learned prompts, which have no weight other than 1.
+/// The model with learned prompts, which have no weights but 1 and 0: at 0 it is the base.
 pub(crate) fn prompted_model<A: Adapter + Sync + 'static>(
     clip: Clip<A>,
+    base: &Checkpoint,
     alpha: &dyn Fn(Place) -> Alpha,
 ) -> Result<TunedModel, AdapterError> {
     let places = [Tower::Visual, Tower::Text].map(|tower| Place { tower, layer: 0, site: Site::Attn });
-    match places.into_iter().map(alpha).find(|&found| found != Alpha::ONE) {
-        None => Ok(TunedModel::Runtime(Box::new(clip))),
-        Some(found) => {
-            let expected = "1: a prompt is used or not, and has no weight".to_owned();
-            Err(AdapterError::Setting { key: "alpha", found: found.to_string(), expected })
-        }
+    let found = places.map(alpha);
+    if found == [Alpha::ONE; 2] {
+        return Ok(TunedModel::Runtime(Box::new(clip)));
     }
+    if found == [Alpha::ZERO; 2] {
+        return Ok(merged_model(base, base.state.clone()));
+    }
+    let found = found.into_iter().find(|&found| found != Alpha::ONE).unwrap_or(Alpha::ONE).to_string();
+    let expected = "0 or 1: a prompt is used or not, and has no weight".to_owned();
+    Err(AdapterError::Setting { key: "alpha", found, expected })
 }
 
 /// Adds values to a part of a tensor, from its element `start` on, in f32.

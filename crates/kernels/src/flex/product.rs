@@ -51,13 +51,13 @@ pub(super) fn product(left: Factor<'_>, right: Factor<'_>, base: Option<&[bf16]>
         base.map(|base| if base.len() == columns { base } else { &base[row * columns..(row + 1) * columns] })
     };
     #[cfg(target_arch = "x86_64")]
-    if amx::is_there().is_ok() {
+    if let Ok(unit) = amx::is_there() {
         let packed = match right.is_transposed {
             true => Packed::of_transposed(right.values, right.rows, right.columns),
             false => Packed::of(right.values, right.rows, right.columns),
         };
         let copy = left.is_transposed.then(|| transposed(left));
-        return product_by_unit::<amx::Amx, bf16>(copy.as_deref().unwrap_or(left.values), rows, &packed, base_of);
+        return product_by_unit::<_, bf16>(unit, copy.as_deref().unwrap_or(left.values), rows, &packed, base_of);
     }
     let [left_values, right_values] = [left, right].map(|factor| converted::<bf16, f32>(factor.values));
     let matrix = |factor: Factor<'_>, values| {
@@ -94,7 +94,7 @@ fn transposed(factor: Factor<'_>) -> Vec<bf16> {
 /// Why bfloat16 is computed in f32, if it is.
 pub(super) fn unit() -> Result<(), &'static str> {
     #[cfg(target_arch = "x86_64")]
-    return amx::is_there();
+    return amx::is_there().map(drop);
     #[cfg(not(target_arch = "x86_64"))]
     Err("the kernels use no matrix unit of this kind of processor")
 }

@@ -22,18 +22,23 @@ pub(crate) fn alphas(arg: &AlphaArg, model: &ModelRef, session: &Session) -> any
         ModelRef::Path(path) if model::is_run(path) => Some(path.as_path()),
         _ => None,
     };
-    of_run(arg, path, session)
+    of_run(arg, path, model::base_of, session)
 }
 
-/// The α that `--alpha` gives for a run, or without one for adapters alone.
-pub(crate) fn of_run(arg: &AlphaArg, path: Option<&Path>, session: &Session) -> anyhow::Result<Option<Alphas>> {
+/// The α that `--alpha` gives for a run, or without one for adapters alone. `base` opens the run's base.
+pub(crate) fn of_run(
+    arg: &AlphaArg,
+    path: Option<&Path>,
+    base: impl FnOnce(&FineTunedRun) -> anyhow::Result<Checkpoint>,
+    session: &Session,
+) -> anyhow::Result<Option<Alphas>> {
     match (arg.get()?, path) {
         (None, _) => Ok(None),
         (Some(Share::Given(alphas)), _) => Ok(Some(alphas)),
-        (Some(Share::Rule(rule)), Some(path)) => Ok(Some(chosen(rule, path, session)?)),
+        (Some(Share::Rule(rule)), Some(path)) => Ok(Some(chosen(rule, path, base, session)?)),
         (Some(Share::Rule(rule)), None) => {
             let message = format!(
-                "--alpha {} chooses by the held-out samples of a run, and none is given; give a run, or a number",
+                "--alpha {} chooses by the held-out samples of a run, and none is given; give a run",
                 rule.name()
             );
             Err(Usage(message).into())
@@ -42,26 +47,41 @@ pub(crate) fn of_run(arg: &AlphaArg, path: Option<&Path>, session: &Session) -> 
 }
 
 /// What the run saved, if it was chosen by this rule, or else the rule's choice.
-fn chosen(rule: &'static dyn Rule, path: &Path, session: &Session) -> anyhow::Result<Alphas> {
-    let run = model::open_run(path)?;
+fn chosen(
+    rule: &'static dyn Rule,
+    path: &Path,
+    base: impl FnOnce(&FineTunedRun) -> anyhow::Result<Checkpoint>,
+    session: &Session,
+) -> anyhow::Result<Alphas> {
+    // Whoever uses the model warns of the run's state.
+    let run = FineTunedRun::open(METHODS, path)?;
     if let Some(saved) = run.files().chosen().filter(|saved| saved.rule == rule.name()) {
+        tracing::info!("alpha = {}, which the run has by the rule {}", saved.alphas, saved.rule);
         return Ok(saved.alphas.clone());
     }
-    let choice = by_rule(rule, &run, session).with_context(|| {
-        let (name, run) = (rule.name(), path.display());
-        format!("--alpha {name}; `radapter sweep --run {run} --select {name}` can be given more data")
-    })?;
-    Ok(choice.alphas)
+    match base(&run).and_then(|base| by_rule(rule, &run, &base, session)) {
+        Ok(choice) => Ok(choice.alphas),
+        Err(error) if error.is::<Interrupted>() => Err(error),
+        Err(error) => {
+            let (name, run) = (rule.name(), path.display());
+            let hint = format!("--alpha {name}; `radapter sweep --run {run} --select {name}` can be given more data");
+            Err(error.context(hint))
+        }
+    }
 }
 
 /// Chooses α of a finished run by the run's own rule and records it, if that was interrupted or failed before. Returns whether it did.
-pub(crate) fn complete(path: &Path, session: &Session) -> anyhow::Result<bool> {
+pub(crate) fn complete(
+    path: &Path,
+    base: impl FnOnce(&FineTunedRun) -> anyhow::Result<Checkpoint>,
+    session: &Session,
+) -> anyhow::Result<bool> {
     let run = FineTunedRun::open(METHODS, path)?;
     if !run.files().lacks_choice()? {
         return Ok(false);
     }
     let rule = named(&run.files().train().alpha_rule).map_err(anyhow::Error::msg)?;
-    match by_rule(rule, &run, session) {
+    match base(&run).and_then(|base| by_rule(rule, &run, &base, session)) {
         Ok(choice) => {
             run.files().dir().write_choice(&Disk, &choice)?;
             Ok(true)
@@ -76,14 +96,18 @@ pub(crate) fn complete(path: &Path, session: &Session) -> anyhow::Result<bool> {
 }
 
 /// What a rule chooses by the run's held-out samples alone.
-fn by_rule(rule: &'static dyn Rule, run: &FineTunedRun, session: &Session) -> anyhow::Result<Choice> {
+fn by_rule(
+    rule: &'static dyn Rule,
+    run: &FineTunedRun,
+    base: &Checkpoint,
+    session: &Session,
+) -> anyhow::Result<Choice> {
     check_soup(run)?;
-    let base = model::base_of(run)?;
     let device = session.first_device()?.device.clone();
-    let mut held_out = held_out(run, &base, session)?;
+    let mut held_out = held_out(run, base, session)?;
     let interrupt = interrupt::watch()?;
     let mut scene =
-        Scene::new(run, &base, &device, Scene::usual_grid()).with_held_out(&mut held_out).with_interrupt(&interrupt);
+        Scene::new(run, base, &device, Scene::usual_grid()).with_held_out(&mut held_out).with_interrupt(&interrupt);
     let choice = match choose(rule, &mut scene) {
         Err(ChoiceError::Interrupted) => return Err(Interrupted::choice().into()),
         found => found?,

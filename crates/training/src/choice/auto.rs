@@ -95,9 +95,11 @@ impl Auto {
                         .to_owned(),
                 };
                 tracing::warn!(
-                    "alpha stays {}: {why}; `radapter train --resume --out {}` chooses it",
+                    "alpha stays {}: {why}; `radapter train --resume --out {run}` tries again, and `radapter sweep --run {run} --select {}` \
+                     can be given more data",
                     run.default_alphas(),
-                    self.run.display()
+                    self.rule,
+                    run = self.run.display()
                 );
                 return Ok(outcome);
             }

@@ -249,7 +249,7 @@ settings! {
     pub struct MapleSettings {
         /// Number of vectors of a block.
         pub tokens: usize = Spec::toml("2").at_least(1.0),
-        /// Blocks with prompts, from the first on; all of a tower that has fewer.
+        /// Blocks of each tower with prompts, from the first on; at most as many as both towers have.
         pub depth: usize = Spec::toml("9").at_least(1.0),
     }
 }

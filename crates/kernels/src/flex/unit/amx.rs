@@ -8,17 +8,18 @@ use burn::tensor::bf16;
 
 use super::{BLOCK, Block, ROWS, Tile, Unit};
 
-/// Eight tiles, of which four hold results.
-pub(in crate::flex) struct Amx;
+/// Eight tiles, of which four hold results. Only [`is_there`] makes one, where the unit can be used.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::flex) struct Amx(());
 
-/// Whether the processor has the unit for bfloat16 and the system permits its use; if not, why.
-pub(in crate::flex) fn is_there() -> Result<(), &'static str> {
-    static FOUND: OnceLock<Result<(), &'static str>> = OnceLock::new();
-    *FOUND.get_or_init(find)
+/// The unit, if the processor has one for bfloat16 and the system permits its use; if not, why.
+pub(in crate::flex) fn is_there() -> Result<Amx, &'static str> {
+    static FOUND: OnceLock<Result<Amx, &'static str>> = OnceLock::new();
+    *FOUND.get_or_init(|| find().map(|()| Amx(())))
 }
 
 fn find() -> Result<(), &'static str> {
-    const XSAVE: u32 = 1 << 27;
+    const OSXSAVE: u32 = 1 << 27;
     const BF16_AND_TILES: u32 = 1 << 22 | 1 << 24;
     const TILE_STATES: u32 = 0b11 << 17;
     let leaf = |leaf| __cpuid_count(leaf, 0);
@@ -27,7 +28,7 @@ fn find() -> Result<(), &'static str> {
         return Err("the processor has no matrix unit for bfloat16 (AMX)");
     }
     let mut states = 0_u32;
-    if leaf(1).ecx & XSAVE != 0 {
+    if leaf(1).ecx & OSXSAVE != 0 {
         // SAFETY: The system has switched the instruction on.
         unsafe { asm!("xgetbv", in("ecx") 0, out("eax") states, out("edx") _, options(nomem, nostack)) };
     }
@@ -66,7 +67,7 @@ fn permit() -> Result<(), &'static str> {
 }
 
 impl Unit for Amx {
-    fn begin() {
+    fn begin(&self) {
         /// Eight tiles of 16 rows of 64 bytes.
         #[repr(C, align(64))]
         struct Config([u8; 64]);
@@ -76,17 +77,17 @@ impl Unit for Amx {
             config.0[16 + 2 * tile] = 64;
             config.0[48 + tile] = ROWS as u8;
         }
-        // SAFETY: `is_there` found the unit and the permission for it; the configuration is a valid one.
+        // SAFETY: `is_there` has found the unit and the permission for it; the configuration is a valid one.
         unsafe { asm!("ldtilecfg [{}]", in(reg) &config, options(nostack, readonly)) };
     }
 
-    fn end() {
+    fn end(&self) {
         // SAFETY: Releases the tiles; nothing that Rust uses is in them.
         unsafe { asm!("tilerelease", options(nostack, nomem)) };
     }
 
-    unsafe fn multiply(a: *const bf16, stride: usize, b: *const Tile, steps: usize, c: &mut Block) {
-        let stride = 2 * stride;
+    unsafe fn multiply(&self, a: *const bf16, stride: usize, b: *const Tile, steps: usize, c: &mut Block) {
+        let (stride, block) = (2 * stride, c.0.as_mut_ptr());
         // SAFETY: The rows and tiles are what the caller promises, and the block is 32 rows of 128 bytes.
         unsafe {
             asm!(
@@ -121,8 +122,8 @@ impl Unit for Amx {
                 steps = inout(reg) steps => _,
                 stride = in(reg) stride,
                 width = in(reg) 64_usize,
-                c = in(reg) c.0.as_mut_ptr(),
-                lower_c = in(reg) c.0.as_mut_ptr().add(ROWS * BLOCK),
+                c = in(reg) block,
+                lower_c = in(reg) block.add(ROWS * BLOCK),
                 row = in(reg) 4 * BLOCK,
                 out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                 out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,

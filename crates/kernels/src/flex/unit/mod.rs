@@ -26,17 +26,17 @@ pub(super) struct Tile(pub(super) [bf16; ROWS * DEPTH]);
 pub(super) struct Block(pub(super) [f32; BLOCK * BLOCK]);
 
 /// What multiplies blocks.
-pub(super) trait Unit {
+pub(super) trait Unit: Copy + Sync {
     /// Prepares the thread; called before its first block.
-    fn begin();
+    fn begin(&self);
 
     /// Releases what [`begin`](Self::begin) took.
-    fn end();
+    fn end(&self);
 
     /// Adds the product of 32 rows and of `steps` pairs of tiles, 32 columns wide together, to a block of results.
     ///
     /// # Safety
-    /// `a` points to 32 rows that start `stride` elements apart and have `32 · steps` elements, `b` to `2 · steps` tiles; the unit is
-    /// there, and the thread has begun.
-    unsafe fn multiply(a: *const bf16, stride: usize, b: *const Tile, steps: usize, c: &mut Block);
+    /// `a` points to 32 rows that start `stride` elements apart and have `32 · steps` elements, `b` to `2 · steps` tiles; the
+    /// thread has begun.
+    unsafe fn multiply(&self, a: *const bf16, stride: usize, b: *const Tile, steps: usize, c: &mut Block);
 }

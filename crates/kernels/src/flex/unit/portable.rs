@@ -6,14 +6,15 @@ use super::{BLOCK, Block, DEPTH, ROWS, Tile, Unit};
 use crate::flex::element::Value as _;
 
 /// Results are those of the unit to the bit, except that subnormal numbers are not flushed to zero.
+#[derive(Clone, Copy, Debug)]
 pub(in crate::flex) struct Portable;
 
 impl Unit for Portable {
-    fn begin() {}
+    fn begin(&self) {}
 
-    fn end() {}
+    fn end(&self) {}
 
-    unsafe fn multiply(a: *const bf16, stride: usize, b: *const Tile, steps: usize, c: &mut Block) {
+    unsafe fn multiply(&self, a: *const bf16, stride: usize, b: *const Tile, steps: usize, c: &mut Block) {
         for step in 0..steps {
             for row in 0..BLOCK {
                 for side in 0..2 {

@@ -60,6 +60,7 @@ impl Packed {
 /// # Shapes
 /// `left`: `[rows, right.rows]`, `base(row)`: the row of the result that the product is added to → `[rows, right.columns]`
 pub(in crate::flex) fn product<'b, U: Unit, V: Value>(
+    unit: U,
     left: &[bf16],
     rows: usize,
     right: &Packed,
@@ -73,7 +74,7 @@ pub(in crate::flex) fn product<'b, U: Unit, V: Value>(
         let first = start / columns;
         let count = out.len() / columns;
         let part = Part { left: &left[first * inner..(first + count) * inner], rows: count, right };
-        part.multiply::<U>(&mut |row, column, values| {
+        part.multiply(unit, &mut |row, column, values| {
             let place = row * columns + column;
             let out = &mut out[place..place + values.len()];
             match base(first + row) {
@@ -98,7 +99,7 @@ struct Part<'a> {
 
 impl Part<'_> {
     /// Passes each row of each block, with its place, to `take`.
-    fn multiply<U: Unit>(&self, take: &mut dyn FnMut(usize, usize, &[f32])) {
+    fn multiply<U: Unit>(&self, unit: U, take: &mut dyn FnMut(usize, usize, &[f32])) {
         let Self { left, rows, right } = *self;
         let (inner, columns) = (right.rows, right.columns);
         let (whole, steps) = (inner / DEPTH, inner.div_ceil(DEPTH));
@@ -107,7 +108,7 @@ impl Part<'_> {
         let mut padded = vec![bf16::ZERO; BLOCK * padded_width];
         let mut results = Block([0.0; BLOCK * BLOCK]);
         let blocks = columns.div_ceil(BLOCK);
-        U::begin();
+        unit.begin();
         for group in (0..blocks).step_by(TOGETHER) {
             for first in (0..rows).step_by(BLOCK) {
                 let count = BLOCK.min(rows - first);
@@ -127,11 +128,17 @@ impl Part<'_> {
                     // a column block has two tiles for each step.
                     unsafe {
                         if in_place > 0 {
-                            U::multiply(left[first * inner..].as_ptr(), inner, tiles.as_ptr(), in_place, &mut results);
+                            unit.multiply(
+                                left[first * inner..].as_ptr(),
+                                inner,
+                                tiles.as_ptr(),
+                                in_place,
+                                &mut results,
+                            );
                         }
                         if in_place < steps {
                             let rest = tiles[2 * in_place..].as_ptr();
-                            U::multiply(padded[from..].as_ptr(), padded_width, rest, steps - in_place, &mut results);
+                            unit.multiply(padded[from..].as_ptr(), padded_width, rest, steps - in_place, &mut results);
                         }
                     }
                     let width = BLOCK.min(columns - index * BLOCK);
@@ -141,7 +148,7 @@ impl Part<'_> {
                 }
             }
         }
-        U::end();
+        unit.end();
     }
 }
 
@@ -179,7 +186,7 @@ mod tests {
     ];
 
     /// Compares a unit with the product in double precision, and its two ways of packing with each other.
-    fn check<U: Unit>() -> Vec<Vec<u32>> {
+    fn check(unit: impl Unit) -> Vec<Vec<u32>> {
         let mut all = Vec::new();
         for [rows, inner, columns] in SIZES {
             let (left, right) = (values(rows * inner, 1), values(inner * columns, 2));
@@ -187,7 +194,8 @@ mod tests {
             let transposed: Vec<bf16> =
                 (0..columns * inner).map(|at| right[at % inner * columns + at / inner]).collect();
             let packed = [Packed::of(&right, inner, columns), Packed::of_transposed(&transposed, columns, inner)];
-            let [found, other] = packed.map(|packed| product::<U, f32>(&left, rows, &packed, |_| Some(&base[..])));
+            let [found, other] =
+                packed.map(|packed| product::<_, f32>(unit, &left, rows, &packed, |_| Some(&base[..])));
             for (at, found) in found.iter().enumerate() {
                 let (row, column) = (at / columns, at % columns);
                 let term = |k: usize| {
@@ -207,7 +215,7 @@ mod tests {
 
     #[test]
     fn blocks_of_any_size_are_multiplied_as_in_double_precision() {
-        check::<Portable>();
+        check(Portable);
     }
 
     #[test]
@@ -216,7 +224,7 @@ mod tests {
         let mut left = vec![bf16::ONE; 3 * inner];
         (left[inner], left[3 * inner - 1]) = (bf16::INFINITY, bf16::NAN);
         let packed = Packed::of(&vec![bf16::from_f32(0.5); inner * columns], inner, columns);
-        let found = product::<Portable, f32>(&left, 3, &packed, |_| None);
+        let found = product::<_, f32>(Portable, &left, 3, &packed, |_| None);
         assert!(
             found[..5].iter().all(|value| *value == 20.0) && found[5..10].iter().all(|value| *value == f32::INFINITY)
         );
@@ -229,7 +237,7 @@ mod tests {
         let packed = Packed::of(&right, 70, 90);
         let on = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-            pool.install(|| product::<Portable, bf16>(&left, 300, &packed, |_| None))
+            pool.install(|| product::<_, bf16>(Portable, &left, 300, &packed, |_| None))
         };
         assert_eq!(on(1), on(5));
     }
@@ -237,10 +245,10 @@ mod tests {
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn the_processors_unit_computes_as_it_is_described() {
-        use super::super::amx::{Amx, is_there};
+        use super::super::amx::is_there;
 
         match is_there() {
-            Ok(()) => assert_eq!(check::<Amx>(), check::<Portable>()),
+            Ok(unit) => assert_eq!(check(unit), check(Portable)),
             Err(reason) => eprintln!("skipped: {reason}"),
         }
     }

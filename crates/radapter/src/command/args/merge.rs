@@ -12,7 +12,7 @@ use super::{AlphaArg, ArchArg, JsonFlag, ModelRef};
 #[command(after_help = "\
 The result is a plain CLIP that open_clip and transformers load: `W' = (I + alpha F) W` for the weights before each \
 adapter. The export of a classification run also has `classes.json` and `classifier.safetensors`, so that `radapter \
-predict` needs nothing else.
+predict` needs nothing else; that of a run of maple is its prompts alone.
 
 Examples:
   radapter merge --run runs/pets --alpha 0.5 --out pets-clip

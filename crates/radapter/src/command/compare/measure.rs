@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use radapter_adapter::{Alpha, Alphas};
 use radapter_files::{io_error, remove_dir};
+use radapter_methods::METHODS;
 use radapter_training::Report;
 use radapter_training::choice::Choice;
 use serde::{Deserialize, Serialize};
@@ -124,7 +125,15 @@ impl Work<'_> {
     pub(super) fn zero_shot(&mut self, contenders: &[&'static Contender]) -> anyhow::Result<Row> {
         let mut row = Row::new(ZERO_SHOT, None);
         row.error = Some("no run is finished, whose classes and templates it needs".to_owned());
-        for contender in contenders {
+        // A method with templates of its own would measure the base with these.
+        let has_own_templates = |contender: &&'static Contender| match contender.made {
+            Made::Trained { method, .. } => {
+                METHODS.iter().any(|own| own.name() == method && own.settings().contains("eval_templates"))
+            }
+            _ => false,
+        };
+        let (last, first): (Vec<&'static Contender>, Vec<_>) = contenders.iter().copied().partition(has_own_templates);
+        for contender in first.into_iter().chain(last) {
             let Ok(runs) = self.runs(contender.parent(self.args.task)?)? else { continue };
             for run in runs.seeds.into_iter().filter_map(|(_, run)| run.ok()) {
                 match kept(self.base(&run))? {

@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use radapter_adapter::{AdapterFile, Alphas, merge_checkpoint};
+use radapter_clip::checkpoint::Checkpoint;
 use radapter_training::finetuned::{FineTunedRun, TunedModel};
 use radapter_training::method::Output;
 use serde_json::json;
@@ -13,12 +14,12 @@ use crate::command::model::RunModel;
 use crate::command::{Session, choice, model, output};
 
 pub(super) fn run(args: &MergeArgs, session: &Session) -> anyhow::Result<()> {
-    let alpha = choice::of_run(&args.alpha, args.run.as_deref(), session)?;
     output::check_empty_dir(&args.out)?;
     let run = args.run.as_deref().map(model::open_run).transpose()?;
     if let Some(run) = run.as_ref().filter(|run| run.method().output() == Output::PromptsOnly) {
         return prompts(run, args);
     }
+    let alpha = choice::of_run(&args.alpha, args.run.as_deref(), |run| base(args, run), session)?;
     let (merged, alpha) = merged(args, run.as_ref(), alpha, session)?;
     let out = &args.out;
     let (format, dtype) = merged.write(out, args.export)?;
@@ -32,6 +33,13 @@ pub(super) fn run(args: &MergeArgs, session: &Session) -> anyhow::Result<()> {
 
 /// Writes the prompts of a run alone: with them the towers are no plain CLIP.
 fn prompts(run: &FineTunedRun, args: &MergeArgs) -> anyhow::Result<()> {
+    if args.alpha.get()?.is_some() || args.export.format.is_some() || args.export.dtype.is_some() {
+        let message = format!(
+            "the prompts of {} have no alpha, format or dtype; omit --alpha, --format and --dtype",
+            run.method().name()
+        );
+        return Err(Usage(message).into());
+    }
     let stem = run.method().stem();
     let (name, from) = (format!("{stem}.safetensors"), run.files().evaluated(stem));
     let bytes = std::fs::read(&from).with_context(|| format!("cannot read {}", from.display()))?;
@@ -48,6 +56,14 @@ fn prompts(run: &FineTunedRun, args: &MergeArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The base of a run, which may have moved.
+fn base(args: &MergeArgs, run: &FineTunedRun) -> anyhow::Result<Checkpoint> {
+    match &args.model {
+        Some(model) => model::checkpoint(model, &args.arch),
+        None => model::base_of(run),
+    }
+}
+
 fn merged(
     args: &MergeArgs,
     run: Option<&FineTunedRun>,
@@ -55,11 +71,8 @@ fn merged(
     session: &Session,
 ) -> anyhow::Result<(Export, Alphas)> {
     match (run, &args.model, &args.adapters) {
-        (Some(run), elsewhere, _) => {
-            let base = match elsewhere {
-                Some(model) => model::checkpoint(model, &args.arch)?,
-                None => model::base_of(run)?,
-            };
+        (Some(run), _, _) => {
+            let base = base(args, run)?;
             let RunModel { model, head, alphas } =
                 model::of_run(run.files().dir().path(), &base, alphas, &session.device()?)?;
             let (method, state) = (run.method(), base.state.clone());

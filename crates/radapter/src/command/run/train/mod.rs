@@ -136,11 +136,15 @@ fn resume(given: &Given<'_>, session: &Session) -> anyhow::Result<()> {
     let train = record.train()?;
     let suite = measure::suite_of(task.name(), &given.run.suite)?;
     let suite = suite.map(|open| open(&given.run.suite, Training::Run(out))).transpose()?;
-    // A finished run has nothing to save, so that Ctrl-C ends the process at once.
+    // A finished run has nothing to save; only while alpha is chosen is Ctrl-C not the end at once.
     let ending = |interrupt| Ending { run: given.run, task: task.name(), keep: train.keep, suite, interrupt };
     if let Some(report) = run.report()? {
         check_finished(given, model.as_ref(), &record)?;
-        if choice::complete(out, session)? {
+        let base = |run: &FineTunedRun| match &model {
+            Some(model) => model::checkpoint(model, &given.architecture()),
+            None => model::base_of(run),
+        };
+        if choice::complete(out, base, session)? {
             output::write_file(&out.join("report.html"), page(out)?.as_bytes())?;
         }
         return ending(Arc::default()).print(&report, session);
