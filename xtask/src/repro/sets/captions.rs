@@ -17,7 +17,7 @@ use radapter::retrieval::task::Retrieval;
 use radapter::settings::Settings;
 use serde_json::{Value, json};
 
-use super::{CAPTIONED, Measured, Model, Of, SOME, Scale, Set, Sources, make, spread};
+use super::{CAPTIONED, Measured, Model, Of, SOME, Scale, Set, Sources, keep, make, spread};
 use crate::page;
 use crate::repro::retrieval::Pacs;
 use crate::repro::run::text;
@@ -76,9 +76,7 @@ impl Sources<'_> {
             for index in 0..count {
                 let scene = world.composition(split, domain, index);
                 let filename = format!("{name}/{index:04}.png");
-                let path = root.join(&filename);
-                make(&path)?;
-                scene.image.save(&path).with_context(|| format!("cannot write {}", path.display()))?;
+                keep(&root.join(&filename), scene.image)?;
                 let sentences: Vec<Value> = scene.captions.iter().map(|text| json!({ "raw": text })).collect();
                 entries.push(json!({ "filename": filename, "split": name, "sentences": sentences }));
             }

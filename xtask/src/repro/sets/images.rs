@@ -23,7 +23,7 @@ use radapter::methods::METHODS;
 use radapter::settings::Settings;
 use radapter::training::finetuned::TunedModel;
 
-use super::{Measured, Model, Of, SHAPES, SOME, Set, Sources, make, spread};
+use super::{Measured, Model, Of, SHAPES, SOME, Set, Sources, keep, spread};
 use crate::repro::pacs;
 use crate::repro::run::text;
 
@@ -149,10 +149,7 @@ fn write(world: &World, split: Split, domain: Domain, count: usize, root: &Path)
     for index in 0..count {
         let scene = world.scene(split, domain, index as u64);
         let path = folder.join(names[scene.class]).join(format!("{index:04}.png"));
-        if !path.exists() {
-            make(&path)?;
-            scene.image.save(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        }
+        keep(&path, scene.image)?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use burn::tensor::Device;
+use image::DynamicImage;
 use radapter::adapter::Alphas;
 use radapter::clip::checkpoint::Checkpoint;
 use radapter::embedding::Image;
@@ -200,6 +201,15 @@ fn spread<T>(all: &mut Vec<T>, most: usize) {
         index += 1;
         count <= most || index * most / count != (index - 1) * most / count
     });
+}
+
+/// Writes a drawn picture, unless it is there.
+fn keep(path: &Path, picture: impl Into<DynamicImage>) -> anyhow::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    make(path)?;
+    picture.into().save(path).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Creates the folder of a file.

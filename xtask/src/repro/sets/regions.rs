@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use burn::tensor::Device;
-use image::DynamicImage;
 use radapter::clip::checkpoint::Checkpoint;
 use radapter::datasets::shapes::{Domain, Shape, Split, World, label_names};
 use radapter::embedded::embedded;
 use radapter::segmentation::task::Segmentation;
 use radapter::settings::Settings;
 
-use super::{Measured, Model, Of, STREETS, Scale, Set, Sources, make};
+use super::{Measured, Model, Of, STREETS, Scale, Set, Sources, keep, make};
 use crate::repro::camvid::{CLASSES, Masks, UNSEEN, Val};
 use crate::repro::run::text;
 
@@ -33,13 +32,9 @@ impl Sources<'_> {
         for (split, part, count) in [(Split::Train, "train", 256), (Split::Test, "val", 96)] {
             for index in 0..count {
                 let scene = world.composition(split, Domain::Photo, index);
-                for (folder, picture) in
-                    [("images", DynamicImage::from(scene.image)), ("annotations", DynamicImage::from(scene.mask))]
-                {
-                    let path = root.join(folder).join(part).join(format!("{index:04}.png"));
-                    make(&path)?;
-                    picture.save(&path).with_context(|| format!("cannot write {}", path.display()))?;
-                }
+                let path = |folder: &str| root.join(folder).join(part).join(format!("{index:04}.png"));
+                keep(&path("images"), scene.image)?;
+                keep(&path("annotations"), scene.mask)?;
             }
         }
         let (classes, shapes) = (label_names(), Shape::ALL.len());
