@@ -107,9 +107,14 @@ impl Dropping {
         }
     }
 
+    /// Whether it acts in this mode.
+    pub(crate) fn draws(&self, mode: Mode) -> bool {
+        matches!(mode, Mode::Training { .. }) && self.probability > 0.0
+    }
+
     /// Whether it acts in this mode, on each sample differently.
     pub fn is_per_sample(&self, mode: Mode) -> bool {
-        matches!(mode, Mode::Training { .. }) && self.probability > 0.0 && self.mode.is_per_sample()
+        self.draws(mode) && self.mode.is_per_sample()
     }
 
     /// Multiplies activations by γ/(1−p) in training, for dropout within a module.

@@ -44,7 +44,7 @@ pub fn merge(model: &Clip<RAdapter>, alphas: impl Into<Alphas>) -> Result<Clip, 
             continue;
         }
         let linear = linear_mut(&mut clip, place);
-        let Linear { weight, bias } = linear.clone();
+        let Linear { weight, bias, .. } = linear.clone();
         let dtype = weight.val().dtype();
         let alpha = alpha.get();
         linear.weight = weight.map(|weight| residual.fold_weight(weight.cast(DType::F32), alpha).cast(dtype));

@@ -1,9 +1,9 @@
 //! The adapter itself, as a burn module.
 
 use burn::module::{Module, Param};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 use radapter_clip::model::{Adapter, At, Context, Linear, Mode, Place, Rows};
-use radapter_kernels::matmul_add;
+use radapter_kernels::{matmul_add, matmul_add_two, product_add};
 
 use crate::Alpha;
 use crate::draws::Purpose;
@@ -61,10 +61,9 @@ pub struct LowRank {
 impl RAdapter {
     /// Whether this pass has a draw for which this holds.
     fn draws(&self, context: &Context, is_so: fn(DropMode) -> bool) -> bool {
-        let training = matches!(context.mode, Mode::Training { .. });
-        let draws = |dropping: &Dropping| dropping.probability() > 0.0 && is_so(dropping.mode());
+        let draws = |dropping: &Dropping| dropping.draws(context.mode) && is_so(dropping.mode());
         let of = |residual: &Residual| draws(&residual.dropping) || draws(&residual.drop_path);
-        training && self.residual.as_ref().is_some_and(of)
+        self.residual.as_ref().is_some_and(of)
     }
 
     /// Creates the adapter of a place without one.
@@ -96,26 +95,30 @@ impl Residual {
     /// `factor · s · F` as a map that can be applied from the left, `(up, down)` with an empty `down` for a full one.
     ///
     /// The scale goes into the map, which is smaller than the activations, and which autodiff keeps for the backward pass
-    /// anyway. Both are copies in the type of what they are applied to.
-    fn factors(&self, factor: f64, dtype: DType) -> (Tensor<2>, Option<Tensor<2>>) {
+    /// anyway.
+    fn factors(&self, factor: f64) -> (Tensor<2>, Option<Tensor<2>>) {
         match &self.map {
-            Map::Full(weight) => (self.scaled(weight.val(), factor).cast(dtype), None),
-            Map::Low(LowRank { down, up }) => (self.scaled(up.val(), factor).cast(dtype), Some(down.val().cast(dtype))),
+            Map::Full(weight) => (self.scaled(weight.val(), factor), None),
+            Map::Low(LowRank { down, up }) => (self.scaled(up.val(), factor), Some(down.val())),
         }
     }
 
-    /// `y + factor · s · F (γ·y)` for each row `y`, where the row or its elements have factors γ of their own if `rows` are given.
+    /// `x + y + factor · s · F (γ·y)` for each row `y`, where the row or its elements have factors γ of their own if `rows` are given.
     ///
     /// # Shapes
-    /// `y`: `[rows, d]`, `rows`: `[rows, 1]` or `[rows, d]` → `[rows, d]`
-    fn add_to(&self, y: Tensor<2>, factor: f64, rows: Option<Tensor<2>>) -> Tensor<2> {
+    /// `x` and `y`: `[rows, d]`, `rows`: `[rows, 1]` or `[rows, d]` → `[rows, d]`
+    fn add_to(&self, x: Option<Tensor<2>>, y: Tensor<2>, factor: f64, rows: Option<Tensor<2>>) -> Tensor<2> {
         let masked = match rows {
             Some(rows) => y.clone() * rows,
             None => y.clone(),
         };
-        match self.factors(factor, y.dtype()) {
-            (weight, None) => matmul_add(masked, weight, y),
-            (up, Some(down)) => matmul_add(masked.matmul(down.transpose()), up, y),
+        let (masked, weight) = match self.factors(factor) {
+            (weight, None) => (masked, weight),
+            (up, Some(down)) => (masked.clone().matmul(down.cast(masked.dtype()).transpose()), up),
+        };
+        match x {
+            Some(x) => matmul_add_two(masked, weight, y, x),
+            None => matmul_add(masked, weight, y),
         }
     }
 
@@ -124,7 +127,11 @@ impl Residual {
     /// # Shapes
     /// `[d, k]` → `[d, k]`
     pub(crate) fn fold_weight(&self, weight: Tensor<2>, factor: f64) -> Tensor<2> {
-        weight.clone() + self.compose(weight, factor)
+        let (left, right) = match self.factors(factor) {
+            (map, None) => (map, weight.clone()),
+            (up, Some(down)) => (up, down.cast(weight.dtype()).matmul(weight.clone())),
+        };
+        product_add(left, right, weight)
     }
 
     /// `(I + factor·s·F)·b`
@@ -134,17 +141,6 @@ impl Residual {
     pub(crate) fn fold_bias(&self, bias: Tensor<1>, factor: f64) -> Tensor<1> {
         let [width] = bias.dims();
         self.fold_weight(bias.reshape([width, 1]), factor).reshape([width])
-    }
-
-    /// `factor · s · F · matrix`
-    ///
-    /// # Shapes
-    /// `[d, k]` → `[d, k]`
-    fn compose(&self, matrix: Tensor<2>, factor: f64) -> Tensor<2> {
-        match self.factors(factor, matrix.dtype()) {
-            (weight, None) => weight.matmul(matrix),
-            (up, Some(down)) => up.matmul(down.matmul(matrix)),
-        }
     }
 }
 
@@ -159,6 +155,19 @@ enum Pass {
 }
 
 impl RAdapter {
+    /// A sublayer's output with this pass's branch, added to `x`.
+    fn adapted(&self, residual: &Residual, x: Option<Tensor<2>>, output: Tensor<2>, at: At<'_>) -> Tensor<2> {
+        match (self.pass(at), x) {
+            (Pass::Absent, None) => output,
+            (Pass::Absent, Some(x)) => radapter_kernels::add(x, output),
+            (Pass::Scaled(factor), x) => residual.add_to(x, output, factor, None),
+            (Pass::Rows(factors), x) => {
+                let mask = mask(factors, at.rows, &output);
+                residual.add_to(x, output, 1.0, Some(mask))
+            }
+        }
+    }
+
     fn pass(&self, At { place, rows, context }: At<'_>) -> Pass {
         let Some(residual) = &self.residual else {
             return Pass::Absent;
@@ -191,15 +200,26 @@ impl Adapter for RAdapter {
         let Some(residual) = &self.residual else {
             return output;
         };
-        let output = match self.pass(at) {
-            Pass::Absent => output,
-            Pass::Scaled(factor) => residual.add_to(output, factor, None),
-            Pass::Rows(factors) => {
-                let mask = mask(factors, at.rows, &output);
-                residual.add_to(output, 1.0, Some(mask))
-            }
-        };
+        let output = self.adapted(residual, None, output, at);
         residual.drop_path.act(Purpose::Path, output, at)
+    }
+
+    fn leaves_output(&self, at: At<'_>) -> bool {
+        match &self.residual {
+            Some(Residual { dropping, drop_path, .. }) => {
+                let mode = at.context.mode;
+                let by_row = dropping.draws(mode) && dropping.mode() != DropMode::Adapter;
+                !by_row && !drop_path.draws(mode) && matches!(self.pass(at), Pass::Absent)
+            }
+            None => true,
+        }
+    }
+
+    fn add(&self, x: Tensor<2>, input: &Tensor<2>, output: Tensor<2>, at: At<'_>) -> Tensor<2> {
+        match &self.residual {
+            Some(residual) if !residual.drop_path.draws(at.context.mode) => self.adapted(residual, Some(x), output, at),
+            _ => radapter_kernels::add(x, self.after(input, output, at)),
+        }
     }
 
     fn fold(&self, linear: &Linear, at: At<'_>) -> Option<(Tensor<2>, Tensor<1>)> {

@@ -3,11 +3,36 @@
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Tensor, activation};
 
-#[cfg(feature = "flex")]
-use crate::arguments::Activation;
-
 /// The factor of the sigmoid approximation of GELU.
 pub(crate) const QUICK_GELU_FACTOR: f32 = 1.702;
+
+/// The activations of CLIP's MLPs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// [`quick_gelu`]
+    QuickGelu,
+    /// [`gelu`]
+    Gelu,
+}
+
+impl Activation {
+    /// Applies the activation to each value.
+    ///
+    /// # Shapes
+    /// any → the same
+    pub fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        #[cfg(feature = "flex")]
+        if crate::ops::has_kernels(&x) {
+            use burn::backend::Dispatch;
+
+            return Tensor::from_dispatch(<Dispatch as crate::ops::Kernels>::activate(x.into_dispatch(), self));
+        }
+        match self {
+            Self::Gelu => activation::gelu(x),
+            Self::QuickGelu => x.clone() * sigmoid(x.mul_scalar(QUICK_GELU_FACTOR)),
+        }
+    }
+}
 
 /// GELU: `x Φ(x)` with the normal distribution's Φ (Hendrycks and Gimpel, arXiv 1606.08415, equation 1), not its approximation by tanh.
 /// On the CPU its input is all that is kept for the backward pass.
@@ -15,11 +40,7 @@ pub(crate) const QUICK_GELU_FACTOR: f32 = 1.702;
 /// # Shapes
 /// any → the same
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    #[cfg(feature = "flex")]
-    if crate::ops::has_kernels(&x) {
-        return activate(x, Activation::Gelu);
-    }
-    activation::gelu(x)
+    Activation::Gelu.apply(x)
 }
 
 /// QuickGELU: `x · σ(1.702 x)` (Hendrycks and Gimpel, arXiv 1606.08415, section 2), as OpenAI's CLIP uses it. On the CPU its
@@ -28,16 +49,5 @@ pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 /// # Shapes
 /// any → the same
 pub fn quick_gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    #[cfg(feature = "flex")]
-    if crate::ops::has_kernels(&x) {
-        return activate(x, Activation::QuickGelu);
-    }
-    x.clone() * sigmoid(x.mul_scalar(QUICK_GELU_FACTOR))
-}
-
-#[cfg(feature = "flex")]
-fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
-    use burn::backend::Dispatch;
-
-    Tensor::from_dispatch(<Dispatch as crate::ops::Kernels>::activate(x.into_dispatch(), activation))
+    Activation::QuickGelu.apply(x)
 }

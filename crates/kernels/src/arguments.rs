@@ -1,13 +1,25 @@
 //! Arguments of the operations besides tensors.
 
-/// The functions of an activation.
+/// The layout of a product's right factor.
 #[cfg(feature = "flex")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Activation {
-    /// `x · σ(1.702 x)`
-    QuickGelu,
-    /// `x Φ(x)`
-    Gelu,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// torch's, of a linear's weight: `[out, in]`
+    #[default]
+    OutIn,
+    /// A plain factor: `[in, out]`
+    InOut,
+}
+
+/// What a matrix product is told besides its tensors.
+#[cfg(feature = "flex")]
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ProductArguments {
+    pub(crate) layout: Layout,
+    /// Where the right factor in the matrix unit's order is kept.
+    pub(crate) packed: Option<crate::PackedWeight>,
+    /// Applied to the result.
+    pub(crate) activation: Option<crate::Activation>,
 }
 
 /// The layout of an attention's input.

@@ -4,8 +4,8 @@ use burn::tensor::Tensor;
 use burn::tensor::module;
 use burn::tensor::ops::AttentionModuleOptions;
 
+use crate::Weights;
 use crate::arguments::Heads;
-use crate::matmul_add::{check_types, linear};
 
 /// Multi-head self-attention without its output projection: `softmax(Q Kᵀ/√d) V` for each head of width d (Vaswani et
 /// al., arXiv 1706.03762, equation 1), with queries, keys and values `x · weightᵀ + bias` as torch's
@@ -13,32 +13,26 @@ use crate::matmul_add::{check_types, linear};
 /// recomputes the scores.
 ///
 /// # Shapes
-/// `x`: `[batch · tokens, width]`, `weight`: `[3 · width, width]`, queries, keys and values stacked, `bias`: `[3 ·
-/// width]` → `[batch · tokens, width]`
+/// `x`: `[batch · tokens, width]`, `weights`: queries, keys and values stacked, `[3 · width, width]` and `[3 · width]` → `[batch · tokens,
+/// width]`
 ///
 /// # Panics
-/// If the shapes do not fit the heads, or the types differ.
-pub fn attention(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, heads: Heads) -> Tensor<2> {
+/// If the shapes do not fit the heads, or the weights have 16 bits and `x` another type.
+pub fn attention(x: Tensor<2>, weights: &Weights, heads: Heads) -> Tensor<2> {
     let [rows, width] = x.dims();
     let fits = heads.tokens > 0
         && rows.is_multiple_of(heads.tokens)
         && width > 0
         && width.is_multiple_of(heads.count)
-        && weight.dims() == [3 * width, width];
+        && weights.weight.dims() == [3 * width, width];
     assert!(fits, "attention: {rows} rows of {width} values do not fit {heads:?}");
-    check_types(&x, &weight, &bias);
     #[cfg(feature = "flex")]
     if crate::ops::has_kernels(&x) {
-        return packed_attention(linear(x, weight, bias), heads);
+        return packed_attention(weights.forward(x), heads);
     }
     // Three products on slices of the weight, which is frozen: slicing a packed result would cost a zero-filled gradient of three
     // times its size for each slice.
-    let project = |part: usize| {
-        let range = part * width..(part + 1) * width;
-        let bias = bias.clone().narrow(0, range.start, width);
-        linear(x.clone(), weight.clone().slice([range, 0..width]), bias)
-    };
-    composed([0, 1, 2].map(project), heads)
+    composed([0, 1, 2].map(|part| weights.rows(part * width, width).forward(x.clone())), heads)
 }
 
 /// [`attention`] on queries, keys and values that are computed already, side by side.

@@ -26,12 +26,16 @@
 //! | function | what it computes |
 //! |---|---|
 //! | [`attention`], [`packed_attention`] | multi-head self-attention, scores recomputed in the backward pass |
-//! | [`linear`], [`matmul_add`] | a matrix product added to a bias or another tensor |
-//! | [`layer_norm`] | layer normalisation |
+//! | [`linear`], [`matmul_add`], [`matmul_add_two`], [`matmul_add_repeated`], [`product_add`] | a matrix product added to a bias or other tensors |
+//! | [`Weights`], [`PackedWeight`] | a linear layer with a residual sum or an activation in the same pass, and its weight in a matrix unit's order |
+//! | [`layer_norm`], [`layer_norm_in_residual`] | layer normalisation |
+//! | [`cut_patches`] | images as rows of patches |
+//! | [`add`] | a sum |
 //! | [`gelu`], [`quick_gelu`] | the activations of an MLP |
 //! | [`AdamW`], [`square_sums`] | an optimizer step with a moving average, and the squared gradient norm |
 
 mod activation;
+mod add;
 mod arguments;
 mod attention;
 #[cfg(feature = "flex")]
@@ -41,6 +45,9 @@ mod matmul_add;
 #[cfg(feature = "flex")]
 mod ops;
 mod optimizer;
+mod packed_weight;
+mod patches;
+mod weights;
 
 /// Whether the processor has a matrix unit for bfloat16, which the kernels use; if not, why. They compute products of bfloat16 matrices
 /// in f32 then.
@@ -54,9 +61,13 @@ pub fn bf16_unit() -> Result<(), &'static str> {
     Err("the kernels for the CPU are not compiled in")
 }
 
-pub use activation::{gelu, quick_gelu};
+pub use activation::{Activation, gelu, quick_gelu};
+pub use add::add;
 pub use arguments::{AdamW, Heads};
 pub use attention::{attention, packed_attention};
-pub use layer_norm::layer_norm;
-pub use matmul_add::{linear, matmul_add};
+pub use layer_norm::{layer_norm, layer_norm_in_residual};
+pub use matmul_add::{linear, matmul_add, matmul_add_repeated, matmul_add_two, product_add};
 pub use optimizer::{Tracked, square_sums};
+pub use packed_weight::PackedWeight;
+pub use patches::{Patches, cut_patches};
+pub use weights::Weights;

@@ -6,7 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicIsize, Ordering};
 
 use burn::tensor::{Device, Tensor};
-use radapter_kernels::{Heads, attention, gelu, layer_norm, linear, quick_gelu};
+use radapter_kernels::{Heads, Weights, attention, gelu, layer_norm, linear, quick_gelu};
 
 struct Counting;
 
@@ -76,6 +76,6 @@ fn what_is_kept_is_what_a_derivative_needs() {
     assert_eq!(kept(|x| layer_norm(x, bias.clone(), bias.clone(), 1e-5)), 1, "layer norm keeps its input");
     assert_eq!(kept(quick_gelu), 1, "QuickGELU keeps its input");
     assert_eq!(kept(gelu), 1, "GELU keeps its input");
-    let attend = |x| attention(x, packed.clone(), packed_bias.clone(), heads);
+    let attend = |x| attention(x, &Weights::new(packed.clone(), packed_bias.clone()), heads);
     assert_eq!(kept(attend), 3, "attention keeps queries, keys and values");
 }

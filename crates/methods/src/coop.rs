@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use radapter_adapter::{AdapterError, Alpha};
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_clip::model::{Adapter, Clip, Context, Encoder, Place, Site, SoftPrompt, Tower};
+use radapter_clip::model::{Adapter, At, Clip, Context, Encoder, Place, Site, SoftPrompt, Tower};
 use radapter_training::config::TrainSettings;
 use radapter_training::finetuned::TunedModel;
 use radapter_training::method::Output;
@@ -53,6 +53,10 @@ pub struct Prompt {
 }
 
 impl Adapter for Prompt {
+    fn leaves_output(&self, _at: At<'_>) -> bool {
+        true
+    }
+
     fn soft_prompt(&self, _other: Option<&Self>, _place: Place, _context: &Context) -> Option<SoftPrompt> {
         let tokens = self.tokens.as_ref()?.val().unsqueeze_dim(0);
         Some(SoftPrompt { tokens, position: 1 })

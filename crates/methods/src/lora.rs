@@ -79,6 +79,10 @@ pub struct Lora {
 }
 
 impl Adapter for Lora {
+    fn leaves_output(&self, _at: At<'_>) -> bool {
+        true
+    }
+
     fn linear(&self, layer: LinearLayer, weights: &Weights, x: &Tensor<2>, at: At<'_>) -> Option<Tensor<2>> {
         let parts = match layer {
             LinearLayer::Qkv => vec![&self.q, &self.k, &self.v],

@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{DType, Tensor};
 use radapter_adapter::{AdapterError, Alpha};
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_clip::model::{Adapter, Clip, Context, Encoder, Place, Site, SoftPrompt, Tower};
+use radapter_clip::model::{Adapter, At, Clip, Context, Encoder, Place, Site, SoftPrompt, Tower};
 use radapter_clip::tokenizer::Tokenizer;
 use radapter_training::config::{MapleSettings, TrainSettings};
 use radapter_training::finetuned::TunedModel;
@@ -72,6 +72,10 @@ impl Projection {
 }
 
 impl Adapter for Coupled {
+    fn leaves_output(&self, _at: At<'_>) -> bool {
+        true
+    }
+
     fn soft_prompt(&self, other: Option<&Self>, _place: Place, _context: &Context) -> Option<SoftPrompt> {
         let (tokens, position) = match (&self.tokens, &self.projection) {
             (Some(tokens), _) => (tokens.val(), 1),

@@ -103,6 +103,10 @@ impl RepAdapter {
 }
 
 impl Adapter for RepAdapter {
+    fn leaves_output(&self, _at: At<'_>) -> bool {
+        true
+    }
+
     fn before(&self, input: Tensor<2>, at: At<'_>) -> Tensor<2> {
         self.forward(input, |x| self.dropping.apply(x, at))
     }

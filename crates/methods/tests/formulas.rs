@@ -135,7 +135,7 @@ fn self_distillation_keeps_the_similarities_of_the_batch() {
 fn lora_adds_a_product_of_low_rank_to_a_linear() {
     let case = fixture("lora");
     let [x, weight, bias, weigh] = ["x", "weight", "bias", "weigh"].map(|key| tensor(&case[key]));
-    let weights = Weights { weight, bias: bias.reshape([-1]) };
+    let weights = Weights::new(weight, bias.reshape([-1]));
     check(&case, |inputs| {
         let [a, b] = [0, 1].map(|index| parameter(inputs[index].clone()));
         let update = LowRankUpdate { a, b };

@@ -36,7 +36,13 @@ pub enum LinearLayer {
 /// ```text
 /// input  = before(layer_norm(x))
 /// output = last linear(… first linear(input))          each through `linear`
-/// x      = x + after(input, output)                    or `fold` in place of the last linear and `after`
+/// x      = add(x, input, output)                       x + after(input, output), unless a method has a faster way
+/// ```
+///
+/// With [`fold`](Self::fold), one linear takes the place of the last linear and of `after`:
+///
+/// ```text
+/// x      = x + folded linear(…)
 /// ```
 ///
 /// A method whose modules share parameters between places, or depend on the batch, builds the adapters of each pass by
@@ -73,9 +79,25 @@ pub trait Adapter: Module + ModuleDisplay {
         output
     }
 
+    /// Whether [`after`](Self::after) returns the output as it is in this pass. If so, it is not called, and the last linear adds the
+    /// residual.
+    fn leaves_output(&self, at: At<'_>) -> bool {
+        let _ = at;
+        false
+    }
+
+    /// Adds a sublayer's adapted output to its residual: `x + after(input, output)`. A method may override it to compute the same with
+    /// fewer passes over memory.
+    ///
+    /// # Shapes
+    /// all `[batch · tokens, width]`
+    fn add(&self, x: Tensor<2>, input: &Tensor<2>, output: Tensor<2>, at: At<'_>) -> Tensor<2> {
+        radapter_kernels::add(x, self.after(input, output, at))
+    }
+
     /// The sublayer's last linear with the adapter folded into it: weight `[width, in]` and bias `[width]`. For adapters that are
-    /// linear maps of the output; worth it where there are more rows than the map is wide. [`linear`](Self::linear) and
-    /// [`after`](Self::after) are not called then.
+    /// linear maps of the output; worth it where there are more rows than the map is wide. [`linear`](Self::linear),
+    /// [`after`](Self::after) and [`add`](Self::add) are not called then.
     fn fold(&self, linear: &Linear, at: At<'_>) -> Option<(Tensor<2>, Tensor<1>)> {
         let _ = (linear, at);
         None
@@ -120,4 +142,8 @@ pub trait Adapter: Module + ModuleDisplay {
 #[derive(Module, Debug)]
 pub struct NoAdapter {}
 
-impl Adapter for NoAdapter {}
+impl Adapter for NoAdapter {
+    fn leaves_output(&self, _at: At<'_>) -> bool {
+        true
+    }
+}

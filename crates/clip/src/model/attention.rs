@@ -1,13 +1,13 @@
 //! Multi-head self-attention.
 
 use burn::module::{Module, Param};
+use burn::tensor::Tensor;
 use burn::tensor::module;
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{DType, Tensor};
-use radapter_kernels::{Heads, attention, packed_attention};
+use radapter_kernels::{Heads, PackedWeight, Weights, attention, packed_attention};
 
 use super::block::Hooks;
-use super::layers::{Linear, Weights, value};
+use super::layers::{Linear, weights};
 use super::{Adapter, LinearLayer, Pooled, Tower};
 
 /// Multi-head self-attention in the layout of torch's `nn.MultiheadAttention`.
@@ -22,6 +22,9 @@ pub struct Attention {
     /// Number of heads; divides `width`.
     #[module(skip)]
     pub heads: usize,
+    /// `in_proj_weight` in the order of a matrix unit, while it is frozen.
+    #[module(skip)]
+    pub packed: PackedWeight,
 }
 
 impl Attention {
@@ -32,10 +35,10 @@ impl Attention {
     pub(super) fn attend<A: Adapter>(&self, x: Tensor<2>, hooks: &Hooks<'_, A>) -> Tensor<2> {
         let causal = hooks.at.place.tower == Tower::Text;
         let heads = Heads { count: self.heads, tokens: hooks.at.rows.tokens, causal };
-        let weights = self.in_proj(x.dtype());
+        let weights = self.in_proj();
         match hooks.linear(LinearLayer::Qkv, &weights, &x) {
             Some(packed) => packed_attention(packed, heads),
-            None => attention(x, weights.weight, weights.bias, heads),
+            None => attention(x, &weights, heads),
         }
     }
 
@@ -52,7 +55,7 @@ impl Attention {
     ) -> Tensor<2> {
         let tokens = hooks.at.rows.tokens;
         let [batch, width] = queries.dims();
-        let weights = self.in_proj(x.dtype());
+        let weights = self.in_proj();
         let [queries, keys, values] = match hooks.linear(LinearLayer::Qkv, &weights, &x) {
             Some(packed) => {
                 let [queries, keys, values] = [0, 1, 2].map(|part| packed.clone().narrow(1, part * width, width));
@@ -77,8 +80,8 @@ impl Attention {
         attended.swap_dims(1, 2).reshape([batch, width])
     }
 
-    /// The input projection for activations of this type.
-    fn in_proj(&self, activations: DType) -> Weights {
-        Weights { weight: value(&self.in_proj_weight, activations), bias: value(&self.in_proj_bias, activations) }
+    /// The input projection.
+    fn in_proj(&self) -> Weights {
+        weights(&self.in_proj_weight, &self.in_proj_bias, &self.packed)
     }
 }

@@ -3,7 +3,9 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use super::layers::{LayerNorm, Linear, Weights, activate};
+use super::layers::{LayerNorm, Linear, kernel};
+use radapter_kernels::Weights;
+
 use super::{Adapter, At, Attention, Context, LinearLayer, NoAdapter, Place, Pooled, Rows, Site, Tower};
 use crate::config::Activation;
 
@@ -45,23 +47,33 @@ impl<A: Adapter> Hooks<'_, A> {
         self.adapter.linear(layer, weights, x, self.at)
     }
 
-    /// Computes a linear through the adapter's hook.
-    fn project(&self, layer: LinearLayer, linear: &Linear, x: Tensor<2>) -> Tensor<2> {
-        let weights = linear.weights(x.dtype());
-        match self.linear(layer, &weights, &x) {
-            Some(output) => output,
-            None => weights.forward(x),
+    /// Computes the first half of an MLP through the adapter's hook.
+    fn activated(&self, mlp: &Mlp, x: Tensor<2>) -> Tensor<2> {
+        let (weights, activation) = (mlp.c_fc.weights(), kernel(mlp.activation));
+        match self.linear(LinearLayer::CFc, &weights, &x) {
+            Some(output) => activation.apply(output),
+            None => weights.forward_activated(x, activation),
         }
     }
 
-    /// Computes a sublayer's adapted output; `hidden` enters its last linear.
-    fn output(&self, layer: LinearLayer, linear: &Linear, input: &Tensor<2>, hidden: Tensor<2>) -> Tensor<2> {
-        match self.adapter.fold(linear, self.at) {
-            Some((weight, bias)) => {
-                let dtype = hidden.dtype();
-                radapter_kernels::linear(hidden, weight.cast(dtype), bias.cast(dtype))
-            }
-            None => self.adapter.after(input, self.project(layer, linear, hidden), self.at),
+    /// Adds a sublayer's adapted output to `x`; `hidden` enters its last linear.
+    fn add_output(
+        &self,
+        x: Tensor<2>,
+        layer: LinearLayer,
+        linear: &Linear,
+        input: &Tensor<2>,
+        hidden: Tensor<2>,
+    ) -> Tensor<2> {
+        let Self { adapter, at } = *self;
+        if let Some((weight, bias)) = adapter.fold(linear, at) {
+            return Weights::new(weight, bias).forward_add(hidden, x);
+        }
+        let weights = linear.weights();
+        match self.linear(layer, &weights, &hidden) {
+            Some(output) => adapter.add(x, input, output, at),
+            None if adapter.leaves_output(at) => weights.forward_add(hidden, x),
+            None => adapter.add(x, input, weights.forward(hidden), at),
         }
     }
 }
@@ -72,7 +84,7 @@ impl<A: Adapter> Block<A> {
     pub fn forward(&self, x: Tensor<2>, tower: Tower, layer: usize, rows: Rows, context: &Context) -> Tensor<2> {
         let at = At { place: Place { tower, layer, site: Site::Attn }, rows, context };
         let hooks = Hooks { adapter: &self.adapter_attn, at };
-        let input = self.adapter_attn.before(self.ln_1.forward(x.clone()), at);
+        let input = self.adapter_attn.before(self.ln_1.forward_in_residual(x.clone()), at);
         let attended = self.attn.attend(input.clone(), &hooks);
         self.after_heads(x, input, attended, &hooks)
     }
@@ -101,13 +113,13 @@ impl<A: Adapter> Block<A> {
 
     /// Computes the rest of the block, from the attention's output projection on: no row depends on another.
     fn after_heads(&self, x: Tensor<2>, input: Tensor<2>, attended: Tensor<2>, attn: &Hooks<'_, A>) -> Tensor<2> {
-        let x = x + attn.output(LinearLayer::OutProj, &self.attn.out_proj, &input, attended);
+        let x = attn.add_output(x, LinearLayer::OutProj, &self.attn.out_proj, &input, attended);
 
         let at = At { place: Place { site: Site::Mlp, ..attn.at.place }, ..attn.at };
         let mlp = Hooks { adapter: &self.adapter_mlp, at };
-        let input = self.adapter_mlp.before(self.ln_2.forward(x.clone()), at);
-        let hidden = activate(self.mlp.activation, mlp.project(LinearLayer::CFc, &self.mlp.c_fc, input.clone()));
-        x + mlp.output(LinearLayer::CProj, &self.mlp.c_proj, &input, hidden)
+        let input = self.adapter_mlp.before(self.ln_2.forward_in_residual(x.clone()), at);
+        let hidden = mlp.activated(&self.mlp, input.clone());
+        mlp.add_output(x, LinearLayer::CProj, &self.mlp.c_proj, &input, hidden)
     }
 
     pub(super) fn map_adapters<B: Adapter>(

@@ -74,7 +74,7 @@ impl<A: Adapter> Clip<A> {
     /// # Shapes
     /// `[batch, 3, size, size]` → `[batch · tokens, width]`
     pub fn begin_images(&self, pixels: Tensor<4>, context: &Context) -> (Tensor<2>, Passage) {
-        self.visual.begin(pixels.cast(self.precision.dtype()), self.soft_prompt(Tower::Visual, context))
+        self.visual.begin(pixels, self.soft_prompt(Tower::Visual, context), self.precision.dtype())
     }
 
     /// Computes the first block's input from texts.

@@ -1,7 +1,8 @@
 //! The image encoder.
 
 use burn::module::{Module, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
+use radapter_kernels::{Patches, cut_patches, matmul_add_repeated};
 
 use super::layers::{LayerNorm, value};
 use super::{Adapter, NoAdapter, Passage, Place, Pooled, Rows, SoftPrompt, Tower, Transformer};
@@ -15,18 +16,17 @@ pub struct PatchEmbedding {
 }
 
 impl PatchEmbedding {
+    /// Computes the patches' tokens, row by row, each after the rows of `base`, of which the first ones have no patch.
+    ///
     /// # Shapes
-    /// `[batch, 3, size, size]` → `[batch · patches, width]`, patches row by row
-    pub fn forward(&self, pixels: Tensor<4>) -> Tensor<2> {
-        let weight = value(&self.weight, pixels.dtype());
-        let [width, channels, patch, _] = weight.dims();
-        let [batch, _, height, breadth] = pixels.dims();
-        let (down, across) = (height / patch, breadth / patch);
-        let patches = pixels
-            .reshape([batch, channels, down, patch, across, patch])
-            .permute([0, 2, 4, 1, 3, 5])
-            .reshape([batch * down * across, channels * patch * patch]);
-        patches.matmul(weight.reshape([width, channels * patch * patch]).transpose())
+    /// `[batch, 3, size, size]`, `base`: `[lead + patches, width]` → `[batch · (lead + patches), width]`
+    fn add_to(&self, pixels: Tensor<4>, base: Tensor<2>, dtype: DType) -> Tensor<2> {
+        let [width, channels, size, _] = self.weight.dims();
+        let [_, _, height, breadth] = pixels.dims();
+        let [tokens, _] = base.dims();
+        let lead = tokens - (height / size) * (breadth / size);
+        let patches = cut_patches(pixels, Patches { size, lead, dtype });
+        matmul_add_repeated(patches, self.weight.val().reshape([width, channels * size * size]), base)
     }
 }
 
@@ -50,22 +50,21 @@ pub struct ImageTower<A: Adapter = NoAdapter> {
 }
 
 impl<A: Adapter> ImageTower<A> {
-    /// Computes the first block's input, with these tokens in the sequence.
-    pub(super) fn begin(&self, pixels: Tensor<4>, prompt: Option<SoftPrompt>) -> (Tensor<2>, Passage) {
+    /// Computes the first block's input in this type, with these tokens in the sequence.
+    pub(super) fn begin(&self, pixels: Tensor<4>, prompt: Option<SoftPrompt>, dtype: DType) -> (Tensor<2>, Passage) {
         let [batch, ..] = pixels.dims();
-        let dtype = pixels.dtype();
-        let positions = value(&self.positional_embedding, dtype);
-        let [count, width] = positions.dims();
-        let patches = self.conv1.forward(pixels).reshape([batch, count - 1, width]);
-        let class = value(&self.class_embedding, dtype).reshape([1, 1, width]).expand([batch, 1, width]);
-        let mut x = Tensor::cat(vec![class, patches], 1) + positions.unsqueeze();
+        let positions = self.positional_embedding.val();
+        let [mut tokens, width] = positions.dims();
+        let first = self.class_embedding.val().unsqueeze() + positions.clone().narrow(0, 0, 1);
+        let base = Tensor::cat(vec![first, positions.narrow(0, 1, tokens - 1)], 0);
+        let mut x = self.conv1.add_to(pixels, base, dtype);
         let mut class = 0;
         if let Some(prompt) = prompt {
             class = prompt.shifted(class);
-            x = prompt.insert(x);
+            tokens += prompt.length();
+            x = prompt.insert(x.reshape([batch as i32, -1, width as i32])).reshape([batch * tokens, width]);
         }
-        let [_, tokens, _] = x.dims();
-        let x = self.ln_pre.forward(x.reshape([batch * tokens, width]));
+        let x = self.ln_pre.forward(x);
         let rows = Rows { batch, tokens };
         let pooled = Pooled::new(&vec![class; batch], rows, false, &x.device());
         (x, Passage { tower: Tower::Visual, rows, pooled, repeat: None })

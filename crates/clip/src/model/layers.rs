@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Tensor};
-use radapter_kernels::{gelu, layer_norm, linear, quick_gelu};
+use radapter_kernels::{PackedWeight, Weights, layer_norm, layer_norm_in_residual};
 
 use crate::config::Activation;
 
@@ -13,37 +13,27 @@ pub struct Linear {
     pub weight: Param<Tensor<2>>,
     /// `[out]`
     pub bias: Param<Tensor<1>>,
+    /// The weight in the order of a matrix unit, while it is frozen.
+    #[module(skip)]
+    pub packed: PackedWeight,
 }
 
 impl Linear {
-    /// The weights for activations of this type.
-    pub(super) fn weights(&self, activations: DType) -> Weights {
-        Weights { weight: value(&self.weight, activations), bias: value(&self.bias, activations) }
+    /// Creates a linear of a weight `[out, in]` and a bias `[out]`.
+    pub fn new(weight: Param<Tensor<2>>, bias: Param<Tensor<1>>) -> Self {
+        Self { weight, bias, packed: PackedWeight::default() }
+    }
+
+    pub(super) fn weights(&self) -> Weights {
+        weights(&self.weight, &self.bias, &self.packed)
     }
 }
 
-/// The values of a linear's parameters in the type of the activations.
-#[derive(Clone, Debug)]
-pub struct Weights {
-    /// `[out, in]`
-    pub weight: Tensor<2>,
-    /// `[out]`
-    pub bias: Tensor<1>,
-}
-
-impl Weights {
-    /// `x · Wᵀ + b`
-    ///
-    /// # Shapes
-    /// `[rows, in]` → `[rows, out]`
-    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        linear(x, self.weight.clone(), self.bias.clone())
-    }
-
-    /// The linear that computes only the outputs `start..start + count`.
-    pub(super) fn rows(&self, start: usize, count: usize) -> Self {
-        Self { weight: self.weight.clone().narrow(0, start, count), bias: self.bias.clone().narrow(0, start, count) }
-    }
+/// The values of a linear's parameters.
+pub(super) fn weights(weight: &Param<Tensor<2>>, bias: &Param<Tensor<1>>, packed: &PackedWeight) -> Weights {
+    // A trained weight changes with each step.
+    let packed = (!weight.is_require_grad()).then(|| packed.clone());
+    Weights { weight: weight.val(), bias: bias.val(), packed }
 }
 
 /// Layer normalisation over the last axis.
@@ -64,13 +54,18 @@ impl LayerNorm {
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         layer_norm(x, self.weight.val(), self.bias.val(), self.epsilon)
     }
+
+    /// [`forward`](Self::forward) on the input of a residual sublayer, which is added to the sublayer's output.
+    pub(super) fn forward_in_residual(&self, x: Tensor<2>) -> Tensor<2> {
+        layer_norm_in_residual(x, self.weight.val(), self.bias.val(), self.epsilon)
+    }
 }
 
-/// Applies the MLP's activation.
-pub(super) fn activate(activation: Activation, x: Tensor<2>) -> Tensor<2> {
+/// The kernel of an MLP's activation.
+pub(super) fn kernel(activation: Activation) -> radapter_kernels::Activation {
     match activation {
-        Activation::Gelu => gelu(x),
-        Activation::QuickGelu => quick_gelu(x),
+        Activation::Gelu => radapter_kernels::Activation::Gelu,
+        Activation::QuickGelu => radapter_kernels::Activation::QuickGelu,
     }
 }
 

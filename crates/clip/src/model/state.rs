@@ -153,10 +153,8 @@ impl Source<'_> {
     }
 
     fn linear(&self, prefix: &str, out: usize, into: usize) -> Result<Linear, ModelError> {
-        Ok(Linear {
-            weight: self.parameter(&format!("{prefix}.weight"), [out, into])?,
-            bias: self.parameter(&format!("{prefix}.bias"), [out])?,
-        })
+        let weight = self.parameter(&format!("{prefix}.weight"), [out, into])?;
+        Ok(Linear::new(weight, self.parameter(&format!("{prefix}.bias"), [out])?))
     }
 
     fn layer_norm(&self, prefix: &str, width: usize, epsilon: f64) -> Result<LayerNorm, ModelError> {
@@ -183,6 +181,7 @@ impl Source<'_> {
                 in_proj_bias: self.parameter(&format!("{prefix}.attn.in_proj_bias"), [3 * width])?,
                 out_proj: self.linear(&format!("{prefix}.attn.out_proj"), width, width)?,
                 heads: stack.heads,
+                packed: Default::default(),
             },
             adapter_attn: NoAdapter {},
             ln_2: self.layer_norm(&format!("{prefix}.ln_2"), width, stack.epsilon)?,

@@ -1,7 +1,8 @@
 //! Learned tokens in the sequence of a tower equal the same computed by hand, block by block.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Device, Int, Tensor, TensorData, module};
 use radapter_clip::model::{
     Adapter, Clip, Context, LayerNorm, Place, Rows, Site, SoftPrompt, Tower, Transformer, l2_normalize,
 };
@@ -111,7 +112,11 @@ fn image_by_hand(model: &Clip<Prompted>, pixels: Tensor<4>, layout: Layout) -> T
     let tower = &model.visual;
     let width = uneven_config().vision.width;
     let class = tower.class_embedding.val().reshape([1, width]);
-    let x = Tensor::cat(vec![class, tower.conv1.forward(pixels)], 0) + tower.positional_embedding.val();
+    let kernel = tower.conv1.weight.val();
+    let [_, _, size, _] = kernel.dims();
+    let patches = module::conv2d(pixels, kernel, None, ConvOptions::new([size; 2], [0; 2], [1; 2], 1));
+    let patches = patches.reshape([width as i32, -1]).transpose();
+    let x = Tensor::cat(vec![class, patches], 0) + tower.positional_embedding.val();
     let position = layout.position.min(x.dims()[0]);
     let tokens = tower.transformer.resblocks[0].adapter_attn.tokens.as_ref().unwrap();
     let x = tower.ln_pre.forward(put(x, tokens, position, position));

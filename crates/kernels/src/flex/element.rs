@@ -1,6 +1,7 @@
 //! The types of values that the kernels read and write.
 
 use std::fmt::Debug;
+use std::mem::MaybeUninit;
 
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{Element, bf16};
@@ -10,6 +11,15 @@ pub(super) trait Value: Copy + Debug + Default + Element + Send + Sync {
     fn get(self) -> f32;
 
     fn of(value: f32) -> Self;
+
+    /// The nearest bfloat16.
+    fn narrow(self) -> bf16;
+
+    /// The values themselves, if they are f32.
+    fn as_f32(values: &[Self]) -> Option<&[f32]>;
+
+    /// Room for values, if they are f32.
+    fn as_f32_room(room: &mut [MaybeUninit<Self>]) -> Option<&mut [MaybeUninit<f32>]>;
 
     /// The values of a tensor that are contiguous in memory.
     fn slice(x: &FlexTensor) -> Option<&[Self]>;
@@ -27,6 +37,19 @@ impl Value for f32 {
     #[inline(always)]
     fn of(value: f32) -> Self {
         value
+    }
+
+    #[inline(always)]
+    fn narrow(self) -> bf16 {
+        <bf16 as Value>::of(self)
+    }
+
+    fn as_f32(values: &[Self]) -> Option<&[f32]> {
+        Some(values)
+    }
+
+    fn as_f32_room(room: &mut [MaybeUninit<Self>]) -> Option<&mut [MaybeUninit<f32>]> {
+        Some(room)
     }
 
     fn slice(x: &FlexTensor) -> Option<&[Self]> {
@@ -52,6 +75,19 @@ impl Value for bf16 {
         // A NaN would round to an infinity, or over it.
         let nan = (bits >> 16) | 0x40;
         Self::from_bits((if value.is_nan() { nan } else { rounded }) as u16)
+    }
+
+    #[inline(always)]
+    fn narrow(self) -> bf16 {
+        self
+    }
+
+    fn as_f32(_values: &[Self]) -> Option<&[f32]> {
+        None
+    }
+
+    fn as_f32_room(_room: &mut [MaybeUninit<Self>]) -> Option<&mut [MaybeUninit<f32>]> {
+        None
     }
 
     fn slice(x: &FlexTensor) -> Option<&[Self]> {

@@ -4,13 +4,14 @@ use std::mem::MaybeUninit;
 
 use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
+use burn::tensor::{DType, bf16};
 use rayon::prelude::*;
 
 use super::buffer::{contiguous, fill, owned, tensor, values};
 use super::element::Value;
 use super::exp::exp;
 use super::lanes::{Piece, vectorised};
-use crate::activation::QUICK_GELU_FACTOR as FACTOR;
+use crate::activation::{Activation, QUICK_GELU_FACTOR as FACTOR};
 
 /// Elements that one thread takes at a time: enough to pay off, and small enough for a core's cache.
 const PIECE: usize = 1 << 14;
@@ -113,6 +114,24 @@ impl<V: Value, F: Fn(f32, f32) -> f32> Piece for WriteTwo<'_, V, F> {
         let Self { out, first, second, f } = self;
         let both = first.iter().zip(second);
         out.iter_mut().zip(both).for_each(|(out, (value, other))| _ = out.write(V::of(f(value.get(), other.get()))));
+    }
+}
+
+/// An activation of each element.
+pub(super) fn activate(x: FlexTensor, activation: Activation) -> FlexTensor {
+    match (activation, x.dtype()) {
+        (Activation::QuickGelu, DType::BF16) => map::<bf16>(x, quick_gelu),
+        (Activation::QuickGelu, _) => map::<f32>(x, quick_gelu),
+        (Activation::Gelu, DType::BF16) => map::<bf16>(x, gelu),
+        (Activation::Gelu, _) => map::<f32>(x, gelu),
+    }
+}
+
+/// The sum of two tensors of one shape.
+pub(super) fn add(x: FlexTensor, y: FlexTensor) -> FlexTensor {
+    match x.dtype() {
+        DType::BF16 => map_two::<bf16>(x, y, |x, y| x + y),
+        _ => map_two::<f32>(x, y, |x, y| x + y),
     }
 }
 

@@ -68,15 +68,25 @@ impl<V: Value> Piece for Normalize<'_, V> {
 }
 
 /// The gradient of the input: with `g = γ · gradient` and the normalised `n`,
-/// `(g − mean(g) − n · mean(g n))/√(variance + ε)`.
-pub(super) fn backward<V: Value>(x: FlexTensor, gamma: FlexTensor, gradient: FlexTensor, epsilon: f32) -> FlexTensor {
+/// `(g − mean(g) − n · mean(g n))/√(variance + ε)`, added to `base`.
+pub(super) fn backward<V: Value>(
+    x: FlexTensor,
+    gamma: FlexTensor,
+    gradient: FlexTensor,
+    base: Option<FlexTensor>,
+    epsilon: f32,
+) -> FlexTensor {
     let (x, gamma, gradient) = (contiguous::<V>(x), contiguous::<f32>(gamma), contiguous::<V>(gradient));
+    let base = base.map(contiguous::<V>);
     let (from, gamma, gradient) = (values::<V>(&x), values(&gamma), values::<V>(&gradient));
+    let base = base.as_ref().map(values::<V>);
     let width = width(&x);
-    assert!(gamma.len() == width && gradient.len() == from.len(), "a weight or gradient of another shape");
+    let fits = |values: &[V]| values.len() == from.len();
+    assert!(gamma.len() == width && fits(gradient) && base.is_none_or(fits), "a weight or gradient of another shape");
     let out: Vec<V> = fill(from.len(), ROWS * width, |start, out| {
         let range = start..start + out.len();
-        vectorised(Slopes { out, x: &from[range.clone()], gamma, gradient: &gradient[range], epsilon });
+        let base = base.map(|base| &base[range.clone()]);
+        vectorised(Slopes { out, x: &from[range.clone()], gamma, gradient: &gradient[range], base, epsilon });
     });
     tensor(out, x.shape())
 }
@@ -86,6 +96,7 @@ struct Slopes<'a, V> {
     x: &'a [V],
     gamma: &'a [f32],
     gradient: &'a [V],
+    base: Option<&'a [V]>,
     epsilon: f32,
 }
 
@@ -94,16 +105,20 @@ impl<V: Value> Piece for Slopes<'_, V> {
 
     #[inline(always)]
     fn run(self) {
-        let Self { out, x, gamma, gradient, epsilon } = self;
+        let Self { out, x, gamma, gradient, base, epsilon } = self;
         let width = gamma.len();
         let rows = x.chunks_exact(width).zip(gradient.chunks_exact(width));
-        for (out, (row, gradient)) in out.chunks_exact_mut(width).zip(rows) {
+        for (index, (out, (row, gradient))) in out.chunks_exact_mut(width).zip(rows).enumerate() {
             let (mean, scale) = moments(row, epsilon);
             let normal = |at: usize| (row[at].get() - mean) * scale;
             let first = sum(width, |at| gradient[at].get() * gamma[at]) / width as f32;
             let second = sum(width, |at| gradient[at].get() * gamma[at] * normal(at)) / width as f32;
-            for at in 0..width {
-                out[at].write(V::of(scale * (gradient[at].get() * gamma[at] - first - normal(at) * second)));
+            let slope = |at: usize| scale * (gradient[at].get() * gamma[at] - first - normal(at) * second);
+            match base.map(|base| &base[index * width..][..width]) {
+                Some(base) => out.iter_mut().zip(base).enumerate().for_each(|(at, (out, base))| {
+                    out.write(V::of(base.get() + slope(at)));
+                }),
+                None => out.iter_mut().enumerate().for_each(|(at, out)| _ = out.write(V::of(slope(at)))),
             }
         }
     }

@@ -1,69 +1,118 @@
-//! A matrix product added to another tensor, and sums over rows.
+//! A matrix product added to other tensors, its derivatives, and sums over rows.
 
 use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
-use burn::tensor::bf16;
+use burn::tensor::{DType, bf16};
 use rayon::prelude::*;
 
-use super::buffer::{contiguous, fill, owned, tensor, values};
+use super::buffer::{contiguous, owned, tensor, values};
 use super::element::Value;
-use super::gemm::{Matrix, Target, multiply};
-use super::product::{Factor, product};
+use super::elementwise;
+use super::packed::Side;
+use super::product::{Addend, Factor, Product};
+use crate::activation::Activation;
+use crate::arguments::{Layout, ProductArguments};
+use crate::packed_weight::PackedWeight;
 
-/// Values that one thread copies at a time.
-const PIECE: usize = 1 << 16;
-
-/// `base + x · weightᵀ`: the product is added to `base` as it is written, so that neither a bias nor a residual needs a
-/// pass of its own, and in place if `base` is not shared.
+/// The sum of the addends and of `x · weightᵀ`, or `x · weight` in the other layout, with an activation applied to it: neither a bias nor a
+/// residual needs a pass of its own. In bfloat16 if one of the factors is.
 ///
 /// # Shapes
-/// `x`: `[rows, in]`, `weight`: `[out, in]`, `base`: `[rows, out]`, or `[out]` for all rows → `[rows, out]`
-pub(super) fn forward(x: FlexTensor, weight: FlexTensor, base: FlexTensor) -> FlexTensor {
-    let [x, weight, mut base] = [x, weight, base].map(contiguous::<f32>);
-    let ([rows, inner], columns) = ([x.shape()[0], x.shape()[1]], weight.shape()[0]);
-    let left = Matrix::new(values(&x), rows, inner, inner);
-    let right = Matrix::new(values(&weight), columns, inner, inner).transposed();
-    let add = |values: &mut [f32]| multiply(Target { values, down: columns, add: true }, left, right, 1.0, true);
-    if base.shape().num_dims() == 1 {
-        let bias = values(&base);
-        let mut out: Vec<f32> = fill(rows * columns, columns.max(1), |_, out| _ = out.write_copy_of_slice(bias));
-        add(&mut out);
-        return tensor(out, [rows, columns]);
-    }
-    if let Some(values) = owned(&mut base) {
-        add(values);
+/// `x`: `[rows, in]`, `weight`: `[out, in]` or `[in, out]`, addends: `[n, out]` for a divisor n of the rows, or `[out]` → `[rows, out]`
+pub(super) fn forward(
+    x: FlexTensor,
+    weight: FlexTensor,
+    addends: Vec<FlexTensor>,
+    arguments: &ProductArguments,
+) -> FlexTensor {
+    let [x, weight] = [x, weight].map(row_by_row);
+    let addends: Vec<FlexTensor> = addends.into_iter().map(row_by_row).collect();
+    compute(&x, &weight, addends, arguments.activation, Side::Forward, arguments, None)
+}
+
+/// The gradient of `x`, in the type of `x`, added to `base`.
+pub(super) fn backward(
+    gradient: FlexTensor,
+    weight: FlexTensor,
+    base: Option<FlexTensor>,
+    arguments: &ProductArguments,
+    dtype: DType,
+) -> FlexTensor {
+    let [gradient, weight] = [gradient, weight].map(row_by_row);
+    let addends = base.into_iter().map(row_by_row).collect();
+    compute(&gradient, &weight, addends, None, Side::Backward, arguments, Some(dtype))
+}
+
+/// The gradient of `weight`, in its type.
+pub(super) fn backward_weight(gradient: FlexTensor, x: FlexTensor, layout: Layout, dtype: DType) -> FlexTensor {
+    let [gradient, x] = [gradient, x].map(row_by_row);
+    let (left, right) = match layout {
+        Layout::OutIn => (Factor::of(&gradient).transposed(), Factor::of(&x)),
+        Layout::InOut => (Factor::of(&x).transposed(), Factor::of(&gradient)),
+    };
+    let in_bf16 = [&gradient, &x].iter().any(|tensor| tensor.dtype() == DType::BF16);
+    written(&Product { left, right, packed: None, addends: &[], activation: None }, in_bf16, dtype)
+}
+
+/// The product of rows with a weight from one of its sides; in the type of the product if `dtype` is not given.
+fn compute(
+    left: &FlexTensor,
+    weight: &FlexTensor,
+    mut addends: Vec<FlexTensor>,
+    activation: Option<Activation>,
+    side: Side,
+    arguments: &ProductArguments,
+    dtype: Option<DType>,
+) -> FlexTensor {
+    let right = match (arguments.layout, side) {
+        (Layout::OutIn, Side::Forward) | (Layout::InOut, Side::Backward) => Factor::of(weight).transposed(),
+        (Layout::OutIn, Side::Backward) | (Layout::InOut, Side::Forward) => Factor::of(weight),
+    };
+    let in_bf16 = [left, weight].iter().any(|tensor| tensor.dtype() == DType::BF16);
+    let packed: Option<(&PackedWeight, _, _)> = arguments.packed.as_ref().map(|packed| (packed, weight, side));
+    let left = Factor::of(left);
+    // What nobody else holds is added to in place.
+    let rows = left.shape()[0];
+    let is_free =
+        |base: &mut FlexTensor| base.shape().num_dims() == 2 && base.shape()[0] == rows && owned::<f32>(base).is_some();
+    if !in_bf16
+        && activation.is_none()
+        && let Some(at) = addends.iter_mut().position(is_free)
+    {
+        let mut base = addends.remove(at);
+        let rest: Vec<Addend<'_>> = addends.iter().map(Addend::of).collect();
+        if let Some(values) = owned::<f32>(&mut base) {
+            Product { left, right, packed, addends: &rest, activation }.add_f32(values);
+        }
         return base;
     }
-    let from = values(&base);
-    let mut out: Vec<f32> =
-        fill(from.len(), PIECE, |start, out| _ = out.write_copy_of_slice(&from[start..start + out.len()]));
-    add(&mut out);
-    tensor(out, [rows, columns])
+    let parts: Vec<Addend<'_>> = addends.iter().map(Addend::of).collect();
+    let natural = if in_bf16 { DType::BF16 } else { DType::F32 };
+    let product = Product { left, right, packed, addends: &parts, activation };
+    written(&product, in_bf16, dtype.unwrap_or(natural))
 }
 
-/// [`forward`] in bfloat16, with sums in f32.
-pub(super) fn forward_bf16(x: FlexTensor, weight: FlexTensor, base: FlexTensor) -> FlexTensor {
-    let [x, weight, base] = [x, weight, base].map(contiguous::<bf16>);
-    let shape = [x.shape()[0], weight.shape()[0]];
-    tensor(product(factor(&x), factor(&weight).transposed(), Some(values(&base))), shape)
+fn written(product: &Product<'_>, in_bf16: bool, dtype: DType) -> FlexTensor {
+    let shape = [product.left.shape()[0], product.right.shape()[1]];
+    match (in_bf16, dtype) {
+        (true, DType::BF16) => tensor(product.in_bf16::<bf16>(), shape),
+        (true, _) => tensor(product.in_bf16::<f32>(), shape),
+        (false, _) => {
+            let found = tensor(product.in_f32(), shape);
+            match product.activation {
+                Some(activation) => elementwise::activate(found, activation),
+                None => found,
+            }
+        }
+    }
 }
 
-/// The gradient of `x`: `gradient · weight`.
-pub(super) fn backward_bf16(gradient: FlexTensor, weight: FlexTensor) -> FlexTensor {
-    let [gradient, weight] = [gradient, weight].map(contiguous::<bf16>);
-    let shape = [gradient.shape()[0], weight.shape()[1]];
-    tensor(product(factor(&gradient), factor(&weight), None), shape)
-}
-
-/// The gradient of `weight`: `gradientᵀ · x`.
-pub(super) fn backward_weight_bf16(gradient: FlexTensor, x: FlexTensor) -> FlexTensor {
-    let [gradient, x] = [gradient, x].map(contiguous::<bf16>);
-    let shape = [gradient.shape()[1], x.shape()[1]];
-    tensor(product(factor(&gradient).transposed(), factor(&x), None), shape)
-}
-
-fn factor(x: &FlexTensor) -> Factor<'_> {
-    Factor::new(values(x), x.shape()[0], x.shape()[1])
+/// The same values contiguous in memory, of either type.
+fn row_by_row(x: FlexTensor) -> FlexTensor {
+    match x.dtype() {
+        DType::BF16 => contiguous::<bf16>(x),
+        _ => contiguous::<f32>(x),
+    }
 }
 
 /// The sum of all rows in f32, in an order that does not depend on the thread count.

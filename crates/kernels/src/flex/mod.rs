@@ -10,16 +10,22 @@ mod lanes;
 mod layer_norm;
 mod matmul_add;
 mod optimizer;
+mod packed;
+mod patches;
 mod product;
+#[cfg(test)]
+mod reference;
 mod unit;
 
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
-use burn::backend::ops::FloatTensorOps;
-use burn::tensor::{DType, bf16};
+use burn::tensor::{DType, Shape, bf16};
 
-use crate::arguments::{Activation, AdamW, Heads};
+pub(crate) use self::packed::Cache as PackedCache;
+use crate::activation::Activation;
+use crate::arguments::{AdamW, Heads, Layout, ProductArguments};
 use crate::ops::{Derivatives, Kernels, Steps};
+use crate::patches::Patches;
 
 /// Calls a kernel for the type of a tensor's values: bfloat16, or else f32.
 macro_rules! by_type {
@@ -33,33 +39,42 @@ macro_rules! by_type {
 
 /// Why products of bfloat16 matrices are computed in f32, if they are.
 pub(crate) fn bf16_unit() -> Result<(), &'static str> {
-    product::unit()
+    unit::Units::found().map(drop)
 }
 
 impl Kernels for Flex {
     fn activate(x: FlexTensor, activation: Activation) -> FlexTensor {
-        match activation {
-            Activation::QuickGelu => by_type!(x => elementwise::map(x, elementwise::quick_gelu)),
-            Activation::Gelu => by_type!(x => elementwise::map(x, elementwise::gelu)),
-        }
+        elementwise::activate(x, activation)
     }
 
-    fn row_norm(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, epsilon: f32) -> FlexTensor {
+    fn add(x: FlexTensor, y: FlexTensor) -> FlexTensor {
+        elementwise::add(x, y)
+    }
+
+    fn row_norm(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, epsilon: f32, _in_residual: bool) -> FlexTensor {
         by_type!(x => layer_norm::forward(x, gamma, beta, epsilon))
     }
 
     fn packed_attention(packed: FlexTensor, heads: Heads) -> FlexTensor {
-        match packed.dtype() {
-            DType::BF16 => attention::forward_bf16(packed, heads),
-            _ => attention::forward(packed, heads),
-        }
+        attention::forward(packed, heads)
     }
 
-    fn matmul_add(x: FlexTensor, weight: FlexTensor, base: FlexTensor) -> FlexTensor {
-        match x.dtype() {
-            DType::BF16 => matmul_add::forward_bf16(x, weight, base),
-            _ => matmul_add::forward(x, weight, base),
-        }
+    fn cut_patches(pixels: FlexTensor, patches: Patches) -> FlexTensor {
+        patches::cut(pixels, patches)
+    }
+
+    fn matmul_add(x: FlexTensor, weight: FlexTensor, base: FlexTensor, arguments: ProductArguments) -> FlexTensor {
+        matmul_add::forward(x, weight, vec![base], &arguments)
+    }
+
+    fn matmul_add_two(
+        x: FlexTensor,
+        weight: FlexTensor,
+        first: FlexTensor,
+        second: FlexTensor,
+        arguments: ProductArguments,
+    ) -> FlexTensor {
+        matmul_add::forward(x, weight, vec![first, second], &arguments)
     }
 }
 
@@ -101,8 +116,14 @@ impl Derivatives for Flex {
         }
     }
 
-    fn layer_norm_backward(x: FlexTensor, gamma: FlexTensor, gradient: FlexTensor, epsilon: f32) -> FlexTensor {
-        by_type!(x => layer_norm::backward(x, gamma, gradient, epsilon))
+    fn layer_norm_backward(
+        x: FlexTensor,
+        gamma: FlexTensor,
+        gradient: FlexTensor,
+        base: Option<FlexTensor>,
+        epsilon: f32,
+    ) -> FlexTensor {
+        by_type!(x => layer_norm::backward(x, gamma, gradient, base, epsilon))
     }
 
     fn layer_norm_backward_gamma(x: FlexTensor, gradient: FlexTensor, epsilon: f32) -> FlexTensor {
@@ -110,24 +131,25 @@ impl Derivatives for Flex {
     }
 
     fn attention_backward(packed: FlexTensor, gradient: FlexTensor, heads: Heads) -> FlexTensor {
-        match packed.dtype() {
-            DType::BF16 => attention::backward_bf16(packed, gradient, heads),
-            _ => attention::backward(packed, gradient, heads),
-        }
+        attention::backward(packed, gradient, heads)
     }
 
-    fn matmul_backward(gradient: FlexTensor, weight: FlexTensor) -> FlexTensor {
-        match gradient.dtype() {
-            DType::BF16 => matmul_add::backward_bf16(gradient, weight),
-            _ => Self::float_matmul(gradient, weight),
-        }
+    fn matmul_backward(
+        gradient: FlexTensor,
+        weight: FlexTensor,
+        base: Option<FlexTensor>,
+        arguments: &ProductArguments,
+        dtype: DType,
+    ) -> FlexTensor {
+        matmul_add::backward(gradient, weight, base, arguments, dtype)
     }
 
-    fn matmul_backward_weight(gradient: FlexTensor, x: FlexTensor) -> FlexTensor {
-        match gradient.dtype() {
-            DType::BF16 => matmul_add::backward_weight_bf16(gradient, x),
-            _ => Self::float_matmul(Self::float_transpose(gradient), x),
-        }
+    fn matmul_backward_weight(gradient: FlexTensor, x: FlexTensor, layout: Layout, dtype: DType) -> FlexTensor {
+        matmul_add::backward_weight(gradient, x, layout, dtype)
+    }
+
+    fn join_patches(gradient: FlexTensor, shape: &Shape, patches: Patches) -> FlexTensor {
+        patches::join(gradient, shape, patches)
     }
 
     fn sum_rows(x: FlexTensor) -> FlexTensor {

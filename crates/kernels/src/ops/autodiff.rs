@@ -8,10 +8,12 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, TensorMetadata};
-use burn::tensor::DType;
+use burn::tensor::{DType, Shape};
 
 use super::{Derivatives, Kernels};
-use crate::arguments::{Activation, Heads};
+use crate::activation::Activation;
+use crate::arguments::{Heads, ProductArguments};
+use crate::patches::Patches;
 
 #[derive(Debug)]
 struct Activate;
@@ -27,13 +29,27 @@ impl<B: Derivatives> Backward<B, 1> for Activate {
 }
 
 #[derive(Debug)]
+struct Add;
+
+impl<B: Derivatives> Backward<B, 2> for Add {
+    type State = ();
+
+    fn backward(self, ops: Ops<(), 2>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let gradient = gradients.consume::<B>(&ops.node);
+        for node in ops.parents.into_iter().flatten() {
+            gradients.register::<B>(node.id, gradient.clone());
+        }
+    }
+}
+
+#[derive(Debug)]
 struct LayerNorm;
 
 impl<B: Derivatives> Backward<B, 3> for LayerNorm {
-    type State = (NodeId, Option<NodeId>, f32);
+    type State = (NodeId, Option<NodeId>, f32, bool);
 
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
-        let (x, gamma, epsilon) = ops.state;
+        let (x, gamma, epsilon, in_residual) = ops.state;
         let [x_node, gamma_node, beta_node] = ops.parents;
         let x: FloatTensor<B> = checkpointer.retrieve_node_output(x);
         let gamma: Option<FloatTensor<B>> = gamma.map(|gamma| checkpointer.retrieve_node_output(gamma));
@@ -46,7 +62,11 @@ impl<B: Derivatives> Backward<B, 3> for LayerNorm {
             gradients.register::<B>(node.id, found);
         }
         if let (Some(node), Some(gamma)) = (x_node, gamma) {
-            gradients.register::<B>(node.id, B::layer_norm_backward(x, gamma, gradient, epsilon));
+            // The sum, which comes later in the graph and so earlier here, has given `x` its gradient, which is taken out to be added to.
+            // A leaf's gradient cannot be taken out: burn adds to it.
+            let is_leaf = node.parents.is_empty();
+            let base = (in_residual && !is_leaf).then(|| gradients.consume::<B>(&node));
+            gradients.register::<B>(node.id, B::layer_norm_backward(x, gamma, gradient, base, epsilon));
         }
     }
 }
@@ -72,33 +92,112 @@ impl<B: Derivatives> Backward<B, 1> for Attention {
 }
 
 #[derive(Debug)]
+struct CutPatches;
+
+impl<B: Derivatives> Backward<B, 1> for CutPatches {
+    type State = (Shape, Patches);
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let (shape, patches) = ops.state;
+        unary::<B, _>(ops.parents, ops.node, gradients, |gradient| B::join_patches(gradient, &shape, patches));
+    }
+}
+
+/// A product with `N − 2` addends.
+#[derive(Debug)]
 struct MatmulAdd;
 
-impl<B: Derivatives> Backward<B, 3> for MatmulAdd {
-    /// Input and weight, each kept if the other one requires a gradient, and whether the base has a row for each row.
-    type State = (Option<NodeId>, Option<NodeId>, bool);
+#[derive(Clone, Debug)]
+struct MatmulAddState {
+    /// Kept if the weight requires a gradient.
+    x: Option<NodeId>,
+    /// Kept if the input requires a gradient.
+    weight: Option<NodeId>,
+    /// Of input and weight.
+    dtypes: [DType; 2],
+    /// Type and shape of each addend.
+    addends: Vec<(DType, Shape)>,
+    arguments: ProductArguments,
+}
 
-    fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
-        let (x, weight, by_row) = ops.state;
-        let [x_node, weight_node, base_node] = ops.parents;
+impl<B: Derivatives, const N: usize> Backward<B, N> for MatmulAdd {
+    type State = MatmulAddState;
+
+    fn backward(self, ops: Ops<Self::State, N>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let MatmulAddState { x, weight, dtypes, addends, arguments } = ops.state;
+        let mut parents = ops.parents.into_iter();
+        let [x_node, weight_node] = [parents.next().flatten(), parents.next().flatten()];
         let x: Option<FloatTensor<B>> = x.map(|x| checkpointer.retrieve_node_output(x));
         let weight: Option<FloatTensor<B>> = weight.map(|weight| checkpointer.retrieve_node_output(weight));
         let gradient = gradients.consume::<B>(&ops.node);
+        // With an adapter, `y + F·y`, the input is an addend too, and its gradient is one sum.
+        let mut base = None;
+        for (node, (dtype, shape)) in parents.zip(addends) {
+            let Some(node) = node else { continue };
+            let is_input = x_node.as_ref().is_some_and(|x_node| x_node.id == node.id);
+            let found = if shape == gradient.shape() { gradient.clone() } else { summed::<B>(gradient.clone(), shape) };
+            let found = if found.dtype() == dtype { found } else { B::float_cast(found, dtype.into()) };
+            match is_input && base.is_none() {
+                true => base = Some(found),
+                false => gradients.register::<B>(node.id, found),
+            }
+        }
         if let (Some(node), Some(weight)) = (x_node, weight) {
-            gradients.register::<B>(node.id, B::matmul_backward(gradient.clone(), weight));
-        }
-        if let (Some(node), Some(x)) = (weight_node, x) {
-            gradients.register::<B>(node.id, B::matmul_backward_weight(gradient.clone(), x));
-        }
-        if let Some(node) = base_node {
-            let dtype = gradient.dtype();
-            let found = match (by_row, dtype) {
-                (true, _) => gradient,
-                (false, DType::F32) => B::sum_rows(gradient),
-                (false, _) => B::float_cast(B::sum_rows(gradient), dtype.into()),
-            };
+            let found = B::matmul_backward(gradient.clone(), weight, base, &arguments, dtypes[0]);
             gradients.register::<B>(node.id, found);
         }
+        if let (Some(node), Some(x)) = (weight_node, x) {
+            let found = B::matmul_backward_weight(gradient, x, arguments.layout, dtypes[1]);
+            gradients.register::<B>(node.id, found);
+        }
+    }
+}
+
+/// The sum in f32 of all rows for which an addend of this shape is repeated.
+fn summed<B: Derivatives>(gradient: FloatTensor<B>, addend: Shape) -> FloatTensor<B> {
+    let [rows, columns] = [gradient.shape()[0], gradient.shape()[1]];
+    let own = if addend.num_dims() == 1 { 1 } else { addend[0] };
+    let by_repeat = B::float_reshape(gradient, [rows / own.max(1), own * columns].into());
+    B::float_reshape(B::sum_rows(by_repeat), addend)
+}
+
+/// Records the product of `x` and `weight`, which come first, added to the tensors that follow.
+fn product<B: Kernels + Derivatives, C: CheckpointStrategy, const N: usize>(
+    tensors: [FloatTensor<Autodiff<B, C>>; N],
+    arguments: ProductArguments,
+    forward: impl FnOnce([FloatTensor<B>; N], ProductArguments) -> FloatTensor<B>,
+) -> FloatTensor<Autodiff<B, C>> {
+    let nodes = tensors.each_ref().map(|tensor| tensor.node());
+    match Backward::<B, N>::prepare::<C>(MatmulAdd, nodes).compute_bound().stateful() {
+        OpsKind::Tracked(mut prepared) => {
+            let [x, weight, addends @ ..] = &tensors[..] else { unreachable!("a product has two factors") };
+            let state = MatmulAddState {
+                x: weight.is_tracked().then(|| prepared.checkpoint(x)),
+                weight: x.is_tracked().then(|| prepared.checkpoint(weight)),
+                dtypes: [x.dtype(), weight.dtype()],
+                addends: addends.iter().map(|tensor| (tensor.dtype(), tensor.shape())).collect(),
+                arguments: arguments.clone(),
+            };
+            prepared.finish(state, forward(tensors.map(|tensor| tensor.into_primitive()), arguments))
+        }
+        OpsKind::UnTracked(prepared) => {
+            prepared.finish(forward(tensors.map(|tensor| tensor.into_primitive()), arguments))
+        }
+    }
+}
+
+/// [`product`], and then the activation, whose derivative needs the sum, as an operation of its own.
+fn activated<B: Kernels + Derivatives, C: CheckpointStrategy, const N: usize>(
+    tensors: [FloatTensor<Autodiff<B, C>>; N],
+    arguments: ProductArguments,
+    forward: impl FnOnce([FloatTensor<B>; N], ProductArguments) -> FloatTensor<B>,
+) -> FloatTensor<Autodiff<B, C>> {
+    match arguments.activation {
+        Some(activation) if tensors.iter().any(|tensor| tensor.is_tracked()) => {
+            let sum = product::<B, C, N>(tensors, ProductArguments { activation: None, ..arguments }, forward);
+            <Autodiff<B, C> as Kernels>::activate(sum, activation)
+        }
+        _ => product::<B, C, N>(tensors, arguments, forward),
     }
 }
 
@@ -113,22 +212,30 @@ impl<B: Kernels + Derivatives, C: CheckpointStrategy> Kernels for Autodiff<B, C>
         }
     }
 
+    fn add(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
+        match Add.prepare::<C>([x.node(), y.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish((), B::add(x.into_primitive(), y.into_primitive())),
+            OpsKind::UnTracked(prepared) => prepared.finish(B::add(x.into_primitive(), y.into_primitive())),
+        }
+    }
+
     fn row_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         epsilon: f32,
+        in_residual: bool,
     ) -> FloatTensor<Self> {
         match LayerNorm.prepare::<C>([x.node(), gamma.node(), beta.node()]).compute_bound().stateful() {
             OpsKind::Tracked(mut prepared) => {
                 let gamma_state = x.is_tracked().then(|| prepared.checkpoint(&gamma));
-                let state = (prepared.checkpoint(&x), gamma_state, epsilon);
+                let state = (prepared.checkpoint(&x), gamma_state, epsilon, in_residual);
                 let [x, gamma, beta] = [x, gamma, beta].map(|tensor| tensor.into_primitive());
-                prepared.finish(state, B::row_norm(x, gamma, beta, epsilon))
+                prepared.finish(state, B::row_norm(x, gamma, beta, epsilon, in_residual))
             }
             OpsKind::UnTracked(prepared) => {
                 let [x, gamma, beta] = [x, gamma, beta].map(|tensor| tensor.into_primitive());
-                prepared.finish(B::row_norm(x, gamma, beta, epsilon))
+                prepared.finish(B::row_norm(x, gamma, beta, epsilon, in_residual))
             }
         }
     }
@@ -143,19 +250,36 @@ impl<B: Kernels + Derivatives, C: CheckpointStrategy> Kernels for Autodiff<B, C>
         }
     }
 
-    fn matmul_add(x: FloatTensor<Self>, weight: FloatTensor<Self>, base: FloatTensor<Self>) -> FloatTensor<Self> {
-        match MatmulAdd.prepare::<C>([x.node(), weight.node(), base.node()]).compute_bound().stateful() {
-            OpsKind::Tracked(mut prepared) => {
-                let x_state = weight.is_tracked().then(|| prepared.checkpoint(&x));
-                let weight_state = x.is_tracked().then(|| prepared.checkpoint(&weight));
-                let by_row = base.shape().num_dims() == 2;
-                let [x, weight, base] = [x, weight, base].map(|tensor| tensor.into_primitive());
-                prepared.finish((x_state, weight_state, by_row), B::matmul_add(x, weight, base))
+    fn cut_patches(pixels: FloatTensor<Self>, patches: Patches) -> FloatTensor<Self> {
+        match CutPatches.prepare::<C>([pixels.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => {
+                let state = (pixels.shape(), patches);
+                prepared.finish(state, B::cut_patches(pixels.into_primitive(), patches))
             }
-            OpsKind::UnTracked(prepared) => {
-                let [x, weight, base] = [x, weight, base].map(|tensor| tensor.into_primitive());
-                prepared.finish(B::matmul_add(x, weight, base))
-            }
+            OpsKind::UnTracked(prepared) => prepared.finish(B::cut_patches(pixels.into_primitive(), patches)),
         }
+    }
+
+    fn matmul_add(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        base: FloatTensor<Self>,
+        arguments: ProductArguments,
+    ) -> FloatTensor<Self> {
+        activated::<B, C, 3>([x, weight, base], arguments, |[x, weight, base], arguments| {
+            B::matmul_add(x, weight, base, arguments)
+        })
+    }
+
+    fn matmul_add_two(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        first: FloatTensor<Self>,
+        second: FloatTensor<Self>,
+        arguments: ProductArguments,
+    ) -> FloatTensor<Self> {
+        activated::<B, C, 4>([x, weight, first, second], arguments, |[x, weight, first, second], arguments| {
+            B::matmul_add_two(x, weight, first, second, arguments)
+        })
     }
 }

@@ -4,9 +4,11 @@ mod autodiff;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, DispatchDevice, backend_extension};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Shape, Tensor};
 
-use crate::arguments::{Activation, AdamW, Heads};
+use crate::activation::Activation;
+use crate::arguments::{AdamW, Heads, Layout, ProductArguments};
+use crate::patches::Patches;
 
 /// Operations with kernels of their own.
 #[backend_extension(Flex, Autodiff)]
@@ -14,19 +16,40 @@ pub(crate) trait Kernels: Backend {
     /// Applies an activation to each value.
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
 
-    /// Layer normalisation over the last axis.
+    /// The sum of two tensors of one shape.
+    fn add(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Layer normalisation over the last axis; `in_residual` if `x` is also an addend of the sum that the result leads to.
     fn row_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         epsilon: f32,
+        in_residual: bool,
     ) -> FloatTensor<Self>;
 
     /// `[batch · tokens, 3 · width]` → `[batch · tokens, width]`
     fn packed_attention(packed: FloatTensor<Self>, heads: Heads) -> FloatTensor<Self>;
 
-    /// `base + x · weightᵀ`
-    fn matmul_add(x: FloatTensor<Self>, weight: FloatTensor<Self>, base: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// `[batch, channels, height, width]` → `[batch · (lead + patches), channels · size²]`
+    fn cut_patches(pixels: FloatTensor<Self>, patches: Patches) -> FloatTensor<Self>;
+
+    /// `base + x · weightᵀ`, or `base + x · weight` in the other layout. A base of fewer rows than `x` is repeated.
+    fn matmul_add(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        base: FloatTensor<Self>,
+        arguments: ProductArguments,
+    ) -> FloatTensor<Self>;
+
+    /// [`matmul_add`](Self::matmul_add) to the sum of two tensors.
+    fn matmul_add_two(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        first: FloatTensor<Self>,
+        second: FloatTensor<Self>,
+        arguments: ProductArguments,
+    ) -> FloatTensor<Self>;
 }
 
 /// Operations that are never part of an autodiff graph.
@@ -66,11 +89,12 @@ pub(crate) trait Derivatives: Backend {
         activation: Activation,
     ) -> FloatTensor<Self>;
 
-    /// The gradient of the input.
+    /// The gradient of the input, added to `base`.
     fn layer_norm_backward(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
+        base: Option<FloatTensor<Self>>,
         epsilon: f32,
     ) -> FloatTensor<Self>;
 
@@ -80,11 +104,26 @@ pub(crate) trait Derivatives: Backend {
     /// The gradient of the packed input.
     fn attention_backward(packed: FloatTensor<Self>, gradient: FloatTensor<Self>, heads: Heads) -> FloatTensor<Self>;
 
-    /// The gradient of the rows of a matrix product: `gradient · weight`
-    fn matmul_backward(gradient: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// The gradient of the rows of a matrix product, of type `dtype`, added to `base`: `gradient · weight`, or `gradient · weightᵀ` in the
+    /// other layout
+    fn matmul_backward(
+        gradient: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        base: Option<FloatTensor<Self>>,
+        arguments: &ProductArguments,
+        dtype: DType,
+    ) -> FloatTensor<Self>;
 
-    /// The gradient of its weight: `gradientᵀ · x`
-    fn matmul_backward_weight(gradient: FloatTensor<Self>, x: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// The gradient of its weight, of type `dtype`: `gradientᵀ · x`, or `xᵀ · gradient` in the other layout
+    fn matmul_backward_weight(
+        gradient: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        layout: Layout,
+        dtype: DType,
+    ) -> FloatTensor<Self>;
+
+    /// The gradient of the pixels of patches.
+    fn join_patches(gradient: FloatTensor<Self>, shape: &Shape, patches: Patches) -> FloatTensor<Self>;
 
     /// `[rows, columns]` → `[columns]`, in f32
     fn sum_rows(x: FloatTensor<Self>) -> FloatTensor<Self>;

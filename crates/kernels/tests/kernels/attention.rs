@@ -1,6 +1,6 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
-use radapter_kernels::{Heads, attention};
+use radapter_kernels::{Heads, Weights, attention};
 
 use crate::support::{close, small, tensor};
 
@@ -41,7 +41,8 @@ fn it_and_its_gradients_are_the_formula_s() {
                 let gradient = |x: Tensor<2>| x.grad(&gradients).unwrap();
                 (found.without_autodiff(), gradient(x), gradient(weight), bias.grad(&gradients).unwrap())
             };
-            let (found, expected) = (run(attention), run(composed));
+            let attended = |x, weight, bias, heads| attention(x, &Weights::new(weight, bias), heads);
+            let (found, expected) = (run(attended), run(composed));
             let what = format!("{batch} × {tokens} tokens, {count} heads of {part}, causal {causal}");
             close(&what, found.0, expected.0, 3e-6);
             close(&format!("{what}: input"), found.1, expected.1, 1e-5);
@@ -58,5 +59,5 @@ fn rows_that_are_no_whole_samples_are_refused() {
     let device = Device::flex();
     let zeros = |shape| Tensor::<2>::zeros(shape, &device);
     let heads = Heads { count: 2, tokens: 3, causal: false };
-    attention(zeros([4, 6]), zeros([18, 6]), Tensor::zeros([18], &device), heads);
+    attention(zeros([4, 6]), &Weights::new(zeros([18, 6]), Tensor::zeros([18], &device)), heads);
 }

@@ -8,6 +8,7 @@ mod bf16;
 mod gelu;
 mod layer_norm;
 mod matmul_add;
+mod patches;
 mod quick_gelu;
 mod support;
 mod threads;

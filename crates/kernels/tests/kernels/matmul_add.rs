@@ -74,10 +74,28 @@ fn a_part_of_a_weight_is_a_weight() {
 }
 
 #[test]
-#[should_panic(expected = "operands of different types: BF16, F32 and BF16")]
-fn operands_of_different_types_are_refused() {
+fn a_weight_of_f32_is_rounded_to_the_type_of_its_input_and_its_gradient_is_not() {
+    let device = Device::flex().autodiff();
+    let run = |dtype: DType| {
+        let x = tensor::<2>(small(0, &[9, 40]), &device).cast(DType::BF16).cast(dtype);
+        let weight = tensor::<2>(small(1, &[6, 40]), &device).cast(DType::BF16).cast(DType::F32).require_grad();
+        let bias = tensor::<1>(small(2, &[6]), &device).require_grad();
+        let found = linear(x, weight.clone(), bias.clone());
+        assert_eq!(found.dtype(), dtype);
+        let slopes = tensor::<2>(small(3, &[9, 6]), &device).cast(DType::BF16).cast(DType::F32);
+        let gradients = (found.cast(DType::F32) * slopes).sum().backward();
+        (weight.grad(&gradients).unwrap(), bias.grad(&gradients).unwrap())
+    };
+    let ((found, bias), (expected, expected_bias)) = (run(DType::BF16), run(DType::F32));
+    // The factors of the product are exact in both types, and it is not rounded to 8 bits.
+    close("weight", found, expected, 1e-6);
+    close("bias", bias, expected_bias, 1e-6);
+}
+
+#[test]
+#[should_panic(expected = "operands of different types: F32 and BF16")]
+fn weights_of_less_precision_than_their_input_are_refused() {
     let device = Device::flex();
     let [x, weight] = [0, 1].map(|seed| tensor::<2>(small(seed, &[4, 4]), &device));
-    let bias = tensor::<1>(small(2, &[4]), &device).cast(DType::BF16);
-    let _ = linear(x.cast(DType::BF16), weight, bias);
+    let _ = linear(x, weight.cast(DType::BF16), tensor::<1>(small(2, &[4]), &device));
 }

@@ -1,7 +1,7 @@
 //! A run that is resumed on a machine with more cores is the same run: no kernel's result depends on their number.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use radapter_kernels::{Heads, attention, layer_norm, linear, quick_gelu, square_sums};
+use radapter_kernels::{Heads, Weights, attention, layer_norm, linear, quick_gelu, square_sums};
 
 use crate::support::{small, tensor, values};
 
@@ -20,7 +20,7 @@ fn all() -> Vec<TensorData> {
     let product = linear(large.clone(), square.clone(), column.clone());
     let products = product.clone().square().sum().backward();
     let normal = layer_norm(x.clone(), gamma.clone(), beta.clone(), 1e-5);
-    let attended = attention(normal, weight, bias, Heads { count: 4, tokens, causal: true });
+    let attended = attention(normal, &Weights::new(weight, bias), Heads { count: 4, tokens, causal: true });
     let out = quick_gelu(attended);
     let gradients = out.clone().square().sum().backward();
     let flat = |x: Tensor<2>| x.reshape([batch * tokens * width]);

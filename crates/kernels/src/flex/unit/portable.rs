@@ -1,5 +1,7 @@
 //! The arithmetic of the matrix unit without it, in the same order, for tests.
 
+use std::cell::Cell;
+
 use burn::tensor::bf16;
 
 use super::{BLOCK, Block, DEPTH, ROWS, Tile, Unit};
@@ -8,6 +10,22 @@ use crate::flex::element::Value as _;
 /// Results are those of the unit to the bit, except that subnormal numbers are not flushed to zero.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::flex) struct Portable;
+
+thread_local! {
+    static IN_USE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls `f`, in which operations that this thread starts compute bfloat16 as on a processor with the unit.
+pub(in crate::flex) fn in_use<T>(f: impl FnOnce() -> T) -> T {
+    IN_USE.set(true);
+    let found = f();
+    IN_USE.set(false);
+    found
+}
+
+pub(super) fn is_in_use() -> bool {
+    IN_USE.get()
+}
 
 impl Unit for Portable {
     fn begin(&self) {}

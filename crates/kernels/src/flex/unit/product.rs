@@ -8,44 +8,86 @@ use rayon::prelude::*;
 use super::{BLOCK, Block, DEPTH, ROWS, Tile, Unit};
 use crate::flex::buffer::fill;
 use crate::flex::element::Value;
+use crate::flex::lanes::{Piece, vectorised};
 
 /// Column blocks whose tiles stay in a core's cache while rows pass.
 const TOGETHER: usize = 8;
 
 /// A right operand in the order in which the unit reads it: column blocks of 32, in them steps of 32 rows, in them two tiles. What is
 /// missing to full tiles is zero.
+#[derive(Debug)]
 pub(in crate::flex) struct Packed {
     tiles: Vec<Tile>,
     rows: usize,
     columns: usize,
 }
 
-impl Packed {
-    /// Packs a matrix `[rows, columns]`.
-    pub(in crate::flex) fn of(matrix: &[bf16], rows: usize, columns: usize) -> Self {
-        assert_eq!(matrix.len(), rows * columns, "a matrix of another size");
-        Self::new(rows, columns, |row, column| matrix[row * columns + column])
+/// A matrix in a buffer, from which a right operand is packed.
+#[derive(Clone, Copy)]
+pub(in crate::flex) struct Source<'a, V> {
+    values: &'a [V],
+    /// Values from a line to the next one.
+    stride: usize,
+    /// Whether lines are columns.
+    is_transposed: bool,
+}
+
+impl<'a, V: Value> Source<'a, V> {
+    /// Lines of values, each `stride` after the one before, which are the rows of the matrix.
+    pub(in crate::flex) fn rows(values: &'a [V], stride: usize) -> Self {
+        Self { values, stride, is_transposed: false }
     }
 
-    /// Packs the transpose of a matrix `[columns, rows]`.
-    pub(in crate::flex) fn of_transposed(matrix: &[bf16], columns: usize, rows: usize) -> Self {
-        assert_eq!(matrix.len(), rows * columns, "a matrix of another size");
-        Self::new(rows, columns, |row, column| matrix[column * rows + row])
+    /// Lines of values that are the columns of the matrix.
+    pub(in crate::flex) fn columns(values: &'a [V], stride: usize) -> Self {
+        Self { values, stride, is_transposed: true }
     }
 
-    fn new(rows: usize, columns: usize, at: impl Fn(usize, usize) -> bf16 + Sync) -> Self {
-        let (steps, blocks) = (rows.div_ceil(DEPTH), columns.div_ceil(BLOCK));
-        let mut tiles = vec![Tile([bf16::ZERO; ROWS * DEPTH]); blocks * steps * 2];
-        tiles.par_iter_mut().enumerate().for_each(|(index, Tile(tile))| {
-            let (block, step, side) = (index / (2 * steps), index / 2 % steps, index % 2);
-            let (first_row, first_column) = (step * DEPTH, block * BLOCK + side * ROWS);
-            for row in 0..DEPTH.min(rows - first_row) {
-                for column in 0..ROWS.min(columns.saturating_sub(first_column)) {
-                    tile[row / 2 * DEPTH + 2 * column + row % 2] = at(first_row + row, first_column + column);
+    /// Packs a tile; elements beyond the matrix stay as they are: zero.
+    fn pack(self, Tile(tile): &mut Tile, first: [usize; 2], size: [usize; 2]) {
+        let (across, along) = if self.is_transposed { (0, 1) } else { (1, 0) };
+        let most = [DEPTH, ROWS];
+        let [lines, length] = [along, across].map(|axis| most[axis].min(size[axis].saturating_sub(first[axis])));
+        for line in 0..lines {
+            let start = (first[along] + line) * self.stride + first[across];
+            let values = self.values.get(start..start + length).unwrap_or_default();
+            match self.is_transposed {
+                false => {
+                    let to = line / 2 * DEPTH + line % 2;
+                    values.iter().enumerate().for_each(|(column, value)| tile[to + 2 * column] = value.narrow());
+                }
+                true => {
+                    let to = 2 * line;
+                    let at = |row: usize| to + row / 2 * DEPTH + row % 2;
+                    values.iter().enumerate().for_each(|(row, value)| tile[at(row)] = value.narrow());
                 }
             }
-        });
-        Self { tiles, rows, columns }
+        }
+    }
+}
+
+impl Packed {
+    /// Packs a matrix `[rows, columns]`, on all cores.
+    pub(in crate::flex) fn of<V: Value>(rows: usize, columns: usize, source: Source<'_, V>) -> Self {
+        let mut packed = Self::zeros(rows, columns);
+        let steps = rows.div_ceil(DEPTH);
+        let tiles = packed.tiles.par_iter_mut().with_min_len(64).enumerate();
+        tiles.for_each(|(index, tile)| source.pack(tile, place(index, steps), [rows, columns]));
+        packed
+    }
+
+    /// Packs a matrix of the same size, on this thread.
+    pub(in crate::flex) fn refill<V: Value>(&mut self, source: Source<'_, V>) {
+        let steps = self.rows.div_ceil(DEPTH);
+        for (index, tile) in self.tiles.iter_mut().enumerate() {
+            source.pack(tile, place(index, steps), [self.rows, self.columns]);
+        }
+    }
+
+    /// A matrix of zeros.
+    pub(in crate::flex) fn zeros(rows: usize, columns: usize) -> Self {
+        let count = columns.div_ceil(BLOCK) * rows.div_ceil(DEPTH) * 2;
+        Self { tiles: vec![Tile([bf16::ZERO; ROWS * DEPTH]); count], rows, columns }
     }
 
     /// The tiles of a column block.
@@ -55,100 +97,153 @@ impl Packed {
     }
 }
 
-/// `base + left · right`. Every element is the same sum in the same order on any number of threads.
+/// First row and column of a tile, of which a column block has two for each step.
+fn place(index: usize, steps: usize) -> [usize; 2] {
+    let (block, step, side) = (index / (2 * steps), index / 2 % steps, index % 2);
+    [step * DEPTH, block * BLOCK + side * ROWS]
+}
+
+/// A left operand: rows of `width` values, each `stride` after the one before.
+#[derive(Clone, Copy)]
+pub(in crate::flex) struct Rows<'a> {
+    values: &'a [bf16],
+    count: usize,
+    width: usize,
+    stride: usize,
+}
+
+impl<'a> Rows<'a> {
+    pub(in crate::flex) fn new(values: &'a [bf16], count: usize, width: usize, stride: usize) -> Self {
+        let fits = count == 0 || (count - 1) * stride + width <= values.len();
+        assert!(fits && width <= stride, "the buffer ends before the matrix");
+        Self { values, count, width, stride }
+    }
+
+    fn part(self, first: usize, count: usize) -> Self {
+        let values = if count == 0 { &[] } else { &self.values[first * self.stride..] };
+        Self::new(values, count, self.width, self.stride)
+    }
+
+    fn row(self, index: usize) -> &'a [bf16] {
+        &self.values[index * self.stride..][..self.width]
+    }
+}
+
+/// A part of a product: the first elements of the first rows of a block.
+pub(in crate::flex) struct Found<'a> {
+    pub(in crate::flex) row: usize,
+    pub(in crate::flex) column: usize,
+    rows: usize,
+    columns: usize,
+    block: &'a Block,
+}
+
+impl Found<'_> {
+    /// The rows of the part, each with its index in the product.
+    #[inline(always)]
+    pub(in crate::flex) fn rows(&self) -> impl Iterator<Item = (usize, &[f32])> {
+        let rows = self.block.0.chunks_exact(BLOCK).take(self.rows).enumerate();
+        rows.map(|(index, values)| (self.row + index, &values[..self.columns]))
+    }
+}
+
+/// Passes `left · right` to `take`, block by block, on this thread.
 ///
 /// # Shapes
-/// `left`: `[rows, right.rows]`, `base(row)`: the row of the result that the product is added to → `[rows, right.columns]`
-pub(in crate::flex) fn product<'b, U: Unit, V: Value>(
-    unit: U,
-    left: &[bf16],
-    rows: usize,
-    right: &Packed,
-    base: impl Fn(usize) -> Option<&'b [V]> + Sync,
-) -> Vec<V> {
+/// `left`: `[rows, right.rows]` → `[rows, right.columns]`
+pub(in crate::flex) fn blocks<U: Unit>(unit: U, left: Rows<'_>, right: &Packed, mut take: impl FnMut(Found<'_>)) {
     let (inner, columns) = (right.rows, right.columns);
-    assert_eq!(left.len(), rows * inner, "factors that do not fit");
-    // A piece for each thread at least, of whole blocks.
-    let piece = rows.div_ceil(2 * rayon::current_num_threads()).next_multiple_of(BLOCK).clamp(BLOCK, TOGETHER * BLOCK);
-    fill(rows * columns, (piece * columns).max(1), |start, out: &mut [MaybeUninit<V>]| {
-        let first = start / columns;
-        let count = out.len() / columns;
-        let part = Part { left: &left[first * inner..(first + count) * inner], rows: count, right };
-        part.multiply(unit, &mut |row, column, values| {
-            let place = row * columns + column;
-            let out = &mut out[place..place + values.len()];
-            match base(first + row) {
-                Some(base) => {
-                    let base = &base[column..column + values.len()];
-                    for ((out, value), base) in out.iter_mut().zip(values).zip(base) {
-                        out.write(V::of(base.get() + value));
+    assert_eq!(left.width, inner, "factors that do not fit");
+    let (whole, steps) = (inner / DEPTH, inner.div_ceil(DEPTH));
+    // Elements beyond the end of a row, and rows beyond the last, are zero in a copy: what is there in memory may be NaN.
+    let padded_width = steps * DEPTH;
+    let mut padded = vec![bf16::ZERO; BLOCK * padded_width];
+    let mut results = Block([0.0; BLOCK * BLOCK]);
+    let blocks = columns.div_ceil(BLOCK);
+    unit.begin();
+    for group in (0..blocks).step_by(TOGETHER) {
+        for first in (0..left.count).step_by(BLOCK) {
+            let count = BLOCK.min(left.count - first);
+            let in_place = if count == BLOCK { whole } else { 0 };
+            let from = in_place * DEPTH;
+            if from < inner {
+                padded.fill(bf16::ZERO);
+                for row in 0..count {
+                    let values = &left.row(first + row)[from..];
+                    padded[row * padded_width + from..][..values.len()].copy_from_slice(values);
+                }
+            }
+            for index in group..blocks.min(group + TOGETHER) {
+                let tiles = right.block(index);
+                results.0.fill(0.0);
+                // SAFETY: A full block of rows lies within `left`, of which the whole steps are read, and its copy has all steps; a
+                // column block has two tiles for each step.
+                unsafe {
+                    if in_place > 0 {
+                        let rows = left.values[first * left.stride..].as_ptr();
+                        unit.multiply(rows, left.stride, tiles.as_ptr(), in_place, &mut results);
+                    }
+                    if in_place < steps {
+                        let rest = tiles[2 * in_place..].as_ptr();
+                        unit.multiply(padded[from..].as_ptr(), padded_width, rest, steps - in_place, &mut results);
                     }
                 }
-                None => out.iter_mut().zip(values).for_each(|(out, value)| _ = out.write(V::of(*value))),
+                let column = index * BLOCK;
+                let columns = BLOCK.min(columns - column);
+                take(Found { row: first, column, rows: count, columns, block: &results });
             }
+        }
+    }
+    unit.end();
+}
+
+/// What becomes of a product as it is written.
+pub(in crate::flex) trait Finish: Sync {
+    /// Writes the result of a row's elements from `column` on. Must be marked `#[inline(always)]`.
+    fn write<V: Value>(&self, row: usize, column: usize, values: &[f32], out: &mut [MaybeUninit<V>]);
+}
+
+/// `left · right`, finished, on all cores. Every element is the same sum in the same order on any number of threads.
+///
+/// # Shapes
+/// `left`: `[rows, right.rows]` → `[rows, right.columns]`
+pub(in crate::flex) fn product<U: Unit, V: Value>(
+    unit: U,
+    left: Rows<'_>,
+    right: &Packed,
+    finish: &impl Finish,
+) -> Vec<V> {
+    let columns = right.columns;
+    // A piece for each thread at least, of whole blocks.
+    let share = left.count.div_ceil(2 * rayon::current_num_threads());
+    let piece = share.next_multiple_of(BLOCK).clamp(BLOCK, TOGETHER * BLOCK);
+    fill(left.count * columns, (piece * columns).max(1), |start, out: &mut [MaybeUninit<V>]| {
+        let (first, count) = (start / columns, out.len() / columns);
+        blocks(unit, left.part(first, count), right, |found| {
+            vectorised(WriteBlock { out: &mut *out, found, columns, first, finish });
         });
     })
 }
 
-/// The rows of a product that one thread computes.
-struct Part<'a> {
-    left: &'a [bf16],
-    rows: usize,
-    right: &'a Packed,
+struct WriteBlock<'a, V, F> {
+    /// Whole rows, of which the first is row `first` of the product.
+    out: &'a mut [MaybeUninit<V>],
+    found: Found<'a>,
+    columns: usize,
+    first: usize,
+    finish: &'a F,
 }
 
-impl Part<'_> {
-    /// Passes each row of each block, with its place, to `take`.
-    fn multiply<U: Unit>(&self, unit: U, take: &mut dyn FnMut(usize, usize, &[f32])) {
-        let Self { left, rows, right } = *self;
-        let (inner, columns) = (right.rows, right.columns);
-        let (whole, steps) = (inner / DEPTH, inner.div_ceil(DEPTH));
-        // Elements beyond the end of a row, and rows beyond the last, are zero in a copy: what is there in memory may be NaN.
-        let padded_width = steps * DEPTH;
-        let mut padded = vec![bf16::ZERO; BLOCK * padded_width];
-        let mut results = Block([0.0; BLOCK * BLOCK]);
-        let blocks = columns.div_ceil(BLOCK);
-        unit.begin();
-        for group in (0..blocks).step_by(TOGETHER) {
-            for first in (0..rows).step_by(BLOCK) {
-                let count = BLOCK.min(rows - first);
-                let in_place = if count == BLOCK { whole } else { 0 };
-                let from = in_place * DEPTH;
-                if from < inner {
-                    padded.fill(bf16::ZERO);
-                    for row in 0..count {
-                        let values = &left[(first + row) * inner + from..(first + row + 1) * inner];
-                        padded[row * padded_width + from..][..values.len()].copy_from_slice(values);
-                    }
-                }
-                for index in group..blocks.min(group + TOGETHER) {
-                    let tiles = right.block(index);
-                    results.0.fill(0.0);
-                    // SAFETY: A full block of rows lies within `left`, of which the whole steps are read, and its copy has all steps;
-                    // a column block has two tiles for each step.
-                    unsafe {
-                        if in_place > 0 {
-                            unit.multiply(
-                                left[first * inner..].as_ptr(),
-                                inner,
-                                tiles.as_ptr(),
-                                in_place,
-                                &mut results,
-                            );
-                        }
-                        if in_place < steps {
-                            let rest = tiles[2 * in_place..].as_ptr();
-                            unit.multiply(padded[from..].as_ptr(), padded_width, rest, steps - in_place, &mut results);
-                        }
-                    }
-                    let width = BLOCK.min(columns - index * BLOCK);
-                    for (row, values) in results.0.chunks_exact(BLOCK).take(count).enumerate() {
-                        take(first + row, index * BLOCK, &values[..width]);
-                    }
-                }
-            }
+impl<V: Value, F: Finish> Piece for WriteBlock<'_, V, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { out, found, columns, first, finish } = self;
+        for (row, values) in found.rows() {
+            let out = &mut out[row * columns + found.column..][..values.len()];
+            finish.write(first + row, found.column, values, out);
         }
-        unit.end();
     }
 }
 
@@ -156,6 +251,18 @@ impl Part<'_> {
 mod tests {
     use super::super::portable::Portable;
     use super::*;
+
+    /// Adds a row to each row.
+    struct Add<'a>(&'a [f32]);
+
+    impl Finish for Add<'_> {
+        #[inline(always)]
+        fn write<V: Value>(&self, _row: usize, column: usize, values: &[f32], out: &mut [MaybeUninit<V>]) {
+            for ((out, value), base) in out.iter_mut().zip(values).zip(&self.0[column..]) {
+                out.write(V::of(base + value));
+            }
+        }
+    }
 
     fn values(count: usize, seed: u64) -> Vec<bf16> {
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -185,17 +292,21 @@ mod tests {
         [300, 40, 33],
     ];
 
-    /// Compares a unit with the product in double precision, and its two ways of packing with each other.
+    /// Compares a unit with the product in double precision, and rows side by side with rows apart.
     fn check(unit: impl Unit) -> Vec<Vec<u32>> {
         let mut all = Vec::new();
         for [rows, inner, columns] in SIZES {
             let (left, right) = (values(rows * inner, 1), values(inner * columns, 2));
             let base: Vec<f32> = values(columns, 3).into_iter().map(Value::get).collect();
-            let transposed: Vec<bf16> =
-                (0..columns * inner).map(|at| right[at % inner * columns + at / inner]).collect();
-            let packed = [Packed::of(&right, inner, columns), Packed::of_transposed(&transposed, columns, inner)];
-            let [found, other] =
-                packed.map(|packed| product::<_, f32>(unit, &left, rows, &packed, |_| Some(&base[..])));
+            // Rows further apart than they are long, with what may not be read between them.
+            let apart = inner + 3;
+            let spread: Vec<bf16> = (0..rows * apart)
+                .map(|at| if at % apart < inner { left[at / apart * inner + at % apart] } else { bf16::NAN })
+                .collect();
+            let packed = Packed::of(inner, columns, Source::rows(&right, columns));
+            let [found, other] = [(&left, inner), (&spread, apart)].map(|(values, stride)| {
+                product::<_, f32>(unit, Rows::new(values, rows, inner, stride), &packed, &Add(&base))
+            });
             for (at, found) in found.iter().enumerate() {
                 let (row, column) = (at / columns, at % columns);
                 let term = |k: usize| {
@@ -206,6 +317,10 @@ mod tests {
                 let expected = f64::from(base[column]) + sum;
                 assert!((f64::from(*found) - expected).abs() < 1e-6 * size, "{rows} × {inner} × {columns}");
             }
+            let lines: Vec<f32> =
+                (0..columns * inner).map(|at| right[at % inner * columns + at / inner].get()).collect();
+            let transposed = Packed::of(inner, columns, Source::columns(&lines, inner));
+            assert_eq!(transposed.tiles, packed.tiles);
             let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
             assert_eq!(bits(&found), bits(&other));
             all.push(bits(&found));
@@ -223,8 +338,8 @@ mod tests {
         let (inner, columns) = (40, 5);
         let mut left = vec![bf16::ONE; 3 * inner];
         (left[inner], left[3 * inner - 1]) = (bf16::INFINITY, bf16::NAN);
-        let packed = Packed::of(&vec![bf16::from_f32(0.5); inner * columns], inner, columns);
-        let found = product::<_, f32>(Portable, &left, 3, &packed, |_| None);
+        let packed = Packed::of(inner, columns, Source::rows(&[bf16::from_f32(0.5); 40 * 5], columns));
+        let found = product::<_, f32>(Portable, Rows::new(&left, 3, inner, inner), &packed, &Add(&[0.0; 5]));
         assert!(
             found[..5].iter().all(|value| *value == 20.0) && found[5..10].iter().all(|value| *value == f32::INFINITY)
         );
@@ -234,10 +349,11 @@ mod tests {
     #[test]
     fn the_thread_count_changes_nothing() {
         let (left, right) = (values(300 * 70, 4), values(70 * 90, 5));
-        let packed = Packed::of(&right, 70, 90);
+        let packed = Packed::of(70, 90, Source::rows(&right, 90));
+        let rows = Rows::new(&left, 300, 70, 70);
         let on = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-            pool.install(|| product::<_, bf16>(Portable, &left, 300, &packed, |_| None))
+            pool.install(|| product::<_, bf16>(Portable, rows, &packed, &Add(&[0.0; 90])))
         };
         assert_eq!(on(1), on(5));
     }
