@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use radapter_clip::model::{Adapter, At, Context, Linear, Mode, Place, Rows};
-use radapter_kernels::{matmul_add, matmul_add_two, product_add};
+use radapter_kernels::{matmul, matmul_add, matmul_add_two, product_add};
 
 use crate::Alpha;
 use crate::draws::Purpose;
@@ -114,7 +114,7 @@ impl Residual {
         };
         let (masked, weight) = match self.factors(factor) {
             (weight, None) => (masked, weight),
-            (up, Some(down)) => (masked.clone().matmul(down.cast(masked.dtype()).transpose()), up),
+            (up, Some(down)) => (matmul(masked, down), up),
         };
         match x {
             Some(x) => matmul_add_two(masked, weight, y, x),

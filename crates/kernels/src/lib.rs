@@ -26,7 +26,7 @@
 //! | function | what it computes |
 //! |---|---|
 //! | [`attention`], [`packed_attention`] | multi-head self-attention, scores recomputed in the backward pass |
-//! | [`linear`], [`matmul_add`], [`matmul_add_two`], [`matmul_add_repeated`], [`product_add`] | a matrix product added to a bias or other tensors |
+//! | [`linear`], [`matmul`], [`matmul_add`], [`matmul_add_two`], [`matmul_add_repeated`], [`product_add`] | a matrix product added to a bias or other tensors |
 //! | [`Weights`], [`PackedWeight`] | a linear layer with a residual sum or an activation in the same pass, and its weight in a matrix unit's order |
 //! | [`layer_norm`], [`layer_norm_in_residual`] | layer normalisation |
 //! | [`cut_patches`] | images as rows of patches |
@@ -66,7 +66,7 @@ pub use add::add;
 pub use arguments::{AdamW, Heads};
 pub use attention::{attention, packed_attention};
 pub use layer_norm::{layer_norm, layer_norm_in_residual};
-pub use matmul_add::{linear, matmul_add, matmul_add_repeated, matmul_add_two, product_add};
+pub use matmul_add::{linear, matmul, matmul_add, matmul_add_repeated, matmul_add_two, product_add};
 pub use optimizer::{Tracked, square_sums};
 pub use packed_weight::PackedWeight;
 pub use patches::{Patches, cut_patches};

@@ -15,6 +15,27 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
     Weights::new(weight, bias).forward(x)
 }
 
+/// Computes a linear layer without a bias, with torch's `(out, in)` weight: `x · weightᵀ`. The weight may be f32 where `x` has 16 bits: it is
+/// rounded as it is read, and its gradient leaves the product in f32.
+///
+/// # Shapes
+/// `x`: `[rows, in]`, `weight`: `[out, in]` → `[rows, out]`
+///
+/// # Panics
+/// If the shapes do not fit, or the weight has 16 bits and `x` another type.
+pub fn matmul(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
+    check(&x, &weight, true);
+    #[cfg(feature = "flex")]
+    if crate::ops::has_kernels(&x) {
+        use burn::backend::Dispatch;
+
+        let [x, weight] = [x, weight].map(Tensor::into_dispatch);
+        return Tensor::from_dispatch(<Dispatch as crate::ops::Kernels>::matmul(x, weight));
+    }
+    let dtype = x.dtype();
+    x.matmul(in_type_of(dtype, weight).transpose())
+}
+
 /// Adds a matrix product to another tensor: `base + x · weightᵀ`. The weight may be f32 where the other tensors have 16 bits: it is
 /// rounded as it is read, and its gradient leaves the product in f32.
 ///

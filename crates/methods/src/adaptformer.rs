@@ -6,6 +6,7 @@ use burn::tensor::activation::relu;
 use radapter_adapter::{AdapterError, Alpha, DropMode, Dropping};
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::{Adapter, At, Clip, Context, Encoder, Place, Site};
+use radapter_kernels::{add, linear};
 use radapter_training::config::{AdaptFormerSettings, TrainSettings};
 use radapter_training::finetuned::TunedModel;
 use radapter_training::method::Output;
@@ -69,9 +70,8 @@ impl Bottleneck {
     /// # Shapes
     /// `[rows, width]` → `[rows, width]`
     pub fn forward(&self, x: &Tensor<2>, inner: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Tensor<2> {
-        let [down, up] = [&self.down, &self.up].map(|weight| weight.val().cast(x.dtype()).transpose());
-        let [down_bias, up_bias] = [&self.down_bias, &self.up_bias].map(|bias| bias.val().cast(x.dtype()).unsqueeze());
-        inner(relu(x.clone().matmul(down) + down_bias)).matmul(up) + up_bias
+        let hidden = relu(linear(x.clone(), self.down.val(), self.down_bias.val()));
+        linear(inner(hidden), self.up.val(), self.up_bias.val())
     }
 }
 
@@ -89,7 +89,7 @@ impl Adapter for AdaptFormer {
     fn after(&self, input: &Tensor<2>, output: Tensor<2>, at: At<'_>) -> Tensor<2> {
         match &self.bottleneck {
             Some(bottleneck) => {
-                output + bottleneck.forward(input, |x| self.dropping.apply(x, at)).mul_scalar(self.scale)
+                add(output, bottleneck.forward(input, |x| self.dropping.apply(x, at)).mul_scalar(self.scale))
             }
             None => output,
         }

@@ -6,6 +6,7 @@ use radapter_adapter::{AdapterError, Alpha, DropMode, Dropping};
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::{Adapter, At, Clip, Context, Encoder, LinearLayer, NoAdapter, Place, Site, Weights};
 use radapter_clip::state_dict::StateDict;
+use radapter_kernels::matmul;
 use radapter_training::config::{LoraSettings, LoraTargets, TrainSettings};
 use radapter_training::finetuned::TunedModel;
 use radapter_training::method::Output;
@@ -51,8 +52,7 @@ impl LowRankUpdate {
     /// # Shapes
     /// `[rows, in]` → `[rows, out]`
     pub fn forward(&self, x: &Tensor<2>, scale: f64) -> Tensor<2> {
-        let [a, b] = [&self.a, &self.b].map(|factor| factor.val().cast(x.dtype()).transpose());
-        x.clone().matmul(a).matmul(b).mul_scalar(scale)
+        matmul(matmul(x.clone(), self.a.val()), self.b.val()).mul_scalar(scale)
     }
 }
 
@@ -93,7 +93,7 @@ impl Adapter for Lora {
         let parts: Vec<&LowRankUpdate> = parts.into_iter().map(Option::as_ref).collect::<Option<_>>()?;
         let dropped = self.dropping.apply(x.clone(), at);
         let update = Tensor::cat(parts.into_iter().map(|part| part.forward(&dropped, self.scale)).collect(), 1);
-        Some(weights.forward(x.clone()) + update)
+        Some(weights.forward_add(x.clone(), update))
     }
 
     fn treats_samples_alike(&self, context: &Context) -> bool {

@@ -6,6 +6,7 @@ use radapter_adapter::{AdapterError, Alpha, DropMode, Dropping};
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::model::{Adapter, At, Clip, Context, Encoder, NoAdapter, Place, Site};
 use radapter_clip::state_dict::StateDict;
+use radapter_kernels::linear;
 use radapter_training::config::{RepAdapterSettings, TrainSettings};
 use radapter_training::finetuned::TunedModel;
 use radapter_training::method::Output;
@@ -83,11 +84,8 @@ impl RepAdapter {
     /// # Shapes
     /// `[rows, width]` → `[rows, width]`
     pub fn forward(&self, x: Tensor<2>, inner: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Tensor<2> {
-        let dtype = x.dtype();
-        let [down, up] = [self.down.val(), self.up()].map(|weight| weight.cast(dtype).transpose());
-        let [down_bias, up_bias] = [&self.down_bias, &self.up_bias].map(|bias| bias.val().cast(dtype).unsqueeze());
-        let moved = inner(x.clone().matmul(down) + down_bias).matmul(up) + up_bias;
-        x + moved.mul_scalar(self.scale)
+        let hidden = linear(x.clone(), self.down.val(), self.down_bias.val());
+        radapter_kernels::add(x, linear(inner(hidden), self.up(), self.up_bias.val()).mul_scalar(self.scale))
     }
 
     /// What the adapter, scaled by α as well, adds to the weight `[out, width]` and the bias `[out]` of the linear behind it.

@@ -63,6 +63,10 @@ impl Kernels for Flex {
         patches::cut(pixels, patches)
     }
 
+    fn matmul(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
+        matmul_add::forward(x, weight, Vec::new(), &ProductArguments::default())
+    }
+
     fn matmul_add(x: FlexTensor, weight: FlexTensor, base: FlexTensor, arguments: ProductArguments) -> FlexTensor {
         matmul_add::forward(x, weight, vec![base], &arguments)
     }

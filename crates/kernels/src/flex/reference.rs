@@ -4,7 +4,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::unit::portable::in_use;
 use crate::{
-    Activation, Heads, PackedWeight, Weights, add, layer_norm_in_residual, matmul_add, matmul_add_two,
+    Activation, Heads, PackedWeight, Weights, add, layer_norm_in_residual, matmul, matmul_add, matmul_add_two,
     packed_attention, product_add,
 };
 
@@ -102,6 +102,7 @@ fn adapters_and_their_folded_form() {
             let y = all[0].clone();
             matmul_add_two(y.clone(), all[1].clone(), y, all[2].clone())
         });
+        check("alone", &leaves[..2], &[0], |all| matmul(all[0].clone(), all[1].clone()));
         check("plain", &leaves[..2], &[0], |all| matmul_add(all[0].clone(), all[1].clone(), all[0].clone()));
         let weight = leaf(3, [width, rows]);
         check("folded", &[leaves[1].clone(), weight], &[1], |all| {

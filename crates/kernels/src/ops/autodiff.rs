@@ -260,6 +260,10 @@ impl<B: Kernels + Derivatives, C: CheckpointStrategy> Kernels for Autodiff<B, C>
         }
     }
 
+    fn matmul(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        product::<B, C, 2>([x, weight], ProductArguments::default(), |[x, weight], _| B::matmul(x, weight))
+    }
+
     fn matmul_add(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,

@@ -34,6 +34,9 @@ pub(crate) trait Kernels: Backend {
     /// `[batch, channels, height, width]` → `[batch · (lead + patches), channels · size²]`
     fn cut_patches(pixels: FloatTensor<Self>, patches: Patches) -> FloatTensor<Self>;
 
+    /// `x · weightᵀ`
+    fn matmul(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// `base + x · weightᵀ`, or `base + x · weight` in the other layout. A base of fewer rows than `x` is repeated.
     fn matmul_add(
         x: FloatTensor<Self>,
