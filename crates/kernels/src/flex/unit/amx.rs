@@ -18,24 +18,40 @@ pub(in crate::flex) fn is_there() -> Result<Amx, &'static str> {
     *FOUND.get_or_init(|| find().map(|()| Amx(())))
 }
 
+/// What decides whether the unit can be used.
+struct Machine {
+    /// EDX of leaf 7 of CPUID; 0 where there is no such leaf.
+    features: u32,
+    /// The states that the system saves, XCR0; 0 where it does not say.
+    states: u32,
+    permit: fn() -> Result<(), &'static str>,
+}
+
+const BF16_AND_TILES: u32 = 1 << 22 | 1 << 24;
+const TILE_STATES: u32 = 0b11 << 17;
+
+impl Machine {
+    fn check(&self) -> Result<(), &'static str> {
+        if self.features & BF16_AND_TILES != BF16_AND_TILES {
+            return Err("the processor has no matrix unit for bfloat16 (AMX)");
+        }
+        if self.states & TILE_STATES != TILE_STATES {
+            return Err("the system does not support the processor's matrix unit (AMX)");
+        }
+        (self.permit)()
+    }
+}
+
 fn find() -> Result<(), &'static str> {
     const OSXSAVE: u32 = 1 << 27;
-    const BF16_AND_TILES: u32 = 1 << 22 | 1 << 24;
-    const TILE_STATES: u32 = 0b11 << 17;
     let leaf = |leaf| __cpuid_count(leaf, 0);
-    let is_made_for_it = leaf(0).eax >= 7 && leaf(7).edx & BF16_AND_TILES == BF16_AND_TILES;
-    if !is_made_for_it {
-        return Err("the processor has no matrix unit for bfloat16 (AMX)");
-    }
+    let features = if leaf(0).eax >= 7 { leaf(7).edx } else { 0 };
     let mut states = 0_u32;
     if leaf(1).ecx & OSXSAVE != 0 {
         // SAFETY: The system has switched the instruction on.
         unsafe { asm!("xgetbv", in("ecx") 0, out("eax") states, out("edx") _, options(nomem, nostack)) };
     }
-    if states & TILE_STATES != TILE_STATES {
-        return Err("the system does not support the processor's matrix unit (AMX)");
-    }
-    permit()
+    Machine { features, states, permit }.check()
 }
 
 /// Asks Linux for the use of the tiles' registers, which it grants by process.
@@ -130,5 +146,23 @@ impl Unit for Amx {
                 options(nostack),
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_thing_that_is_missing_is_said() {
+        let refused = || Err("the system refuses this process the processor's matrix unit (AMX)");
+        let machine = |features, states, permit| Machine { features, states, permit }.check();
+        assert_eq!(machine(BF16_AND_TILES, TILE_STATES | 0b111, || Ok(())), Ok(()));
+        for features in [0, 1 << 22, 1 << 24] {
+            assert!(machine(features, TILE_STATES, || Ok(())).is_err_and(|reason| reason.contains("processor has no")));
+        }
+        let reason = machine(BF16_AND_TILES, 1 << 17, || unreachable!("asked for what the system lacks"));
+        assert!(reason.is_err_and(|reason| reason.contains("does not support")));
+        assert_eq!(machine(BF16_AND_TILES, TILE_STATES, refused), refused());
     }
 }
