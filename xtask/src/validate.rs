@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Also run the slow checks: cargo-deny, remote devices, and the CUDA build, whose tests need a GPU
+    /// Also run the slow checks: cargo-deny, remote devices, the command for CUDA, and the CUDA tests, which need a GPU to run
     #[arg(long)]
     all: bool,
 }
@@ -34,7 +34,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     check(&mut tests("remote", &["--test", "radapter", "remote::"]))?;
     let own = ["test", "--release", "-p", "radapter", "--features", "remote", "--lib", "remote::"];
     check(Command::new("cargo").args(own).current_dir(root))?;
-    // The build fetches the LLVM that it links.
+    // The builds fetch the LLVM that they link.
+    let command = ["build", "--release", "-p", "radapter", "--features", "cuda"];
+    check(Command::new("cargo").args(command).current_dir(root))?;
     check(&mut tests("cuda", &["--test", "backends", "--no-run"]))?;
     match Command::new("nvidia-smi").output().is_ok_and(|found| found.status.success()) {
         true => check(&mut tests("cuda", &["--test", "backends"])),

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
-use super::table::{Figures, over};
+use super::measurement::Measurement;
+use super::rows::{Case, Figures};
 
 /// Relative change that may be noise.
 const TOLERANCE: f64 = 0.1;
@@ -27,52 +28,36 @@ pub(crate) fn check(earlier: &Figures, found: &Figures) -> anyhow::Result<()> {
 fn regressions(earlier: &Figures, found: &Figures) -> Vec<String> {
     let mut worse = Vec::new();
     for case in &found.cases {
-        let same = |other: &&super::table::Case| {
+        let same = |other: &&Case| {
             (&other.arch, &other.variant, other.part, other.batch_size)
                 == (&case.arch, &case.variant, case.part, case.batch_size)
         };
         let Some(before) = earlier.cases.iter().find(same) else { continue };
-        let mut compare = |what: &str, before: f64, now: f64| {
-            let ratio = now / before;
-            eprintln!("{} {}, {what}: {now:.3} against {before:.3} ({ratio:.2}×)", case.arch, case.part.name());
-            if ratio > 1.0 + TOLERANCE {
-                worse.push(format!("{} {}: {what} {ratio:.2}×", case.arch, case.part.name()));
-            }
-        };
-        let median = |rounds: &[_], value: fn(&super::measurement::Measurement) -> f64| over(rounds, value);
-        compare("seconds per step", median(&before.ours, |m| m.seconds), median(&case.ours, |m| m.seconds));
-        let memory = |m: &super::measurement::Measurement| m.peak_memory_mib.unwrap_or(f64::NAN);
-        compare("peak memory", median(&before.ours, memory), median(&case.ours, memory));
+        for row in &case.ours {
+            let Some(before) = before.ours.iter().find(|other| other.name == row.name) else { continue };
+            let mut compare = |what: &str, value: fn(&Measurement) -> Option<f64>| {
+                let (Some(before), Some(now)) = (before.median(value), row.median(value)) else { return };
+                let (of, ratio) = (format!("{} {}, {}", case.arch, case.part.name(), row.name), now / before);
+                eprintln!("{of}, {what}: {now:.3} against {before:.3} ({ratio:.2}×)");
+                if ratio > 1.0 + TOLERANCE {
+                    worse.push(format!("{of}: {what} {ratio:.2}×"));
+                }
+            };
+            compare("seconds per step", |found| Some(found.seconds));
+            compare("peak memory", |found| found.peak_memory_mib);
+        }
     }
     worse
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Part;
-    use super::super::measurement::Measurement;
-    use super::super::table::Case;
+    use super::super::rows::tests::{case, row};
     use super::*;
 
     fn figures(seconds: f64, memory: f64) -> Figures {
-        let ours = vec![Measurement {
-            seconds,
-            samples_per_second: 32.0 / seconds,
-            peak_memory_mib: Some(memory),
-            minor_faults_per_step: None,
-            gemm_gflops: 100.0,
-            gflop: None,
-            parts: Default::default(),
-        }];
-        let case = Case {
-            arch: "a".to_owned(),
-            variant: String::new(),
-            part: Part::Step,
-            batch_size: 32,
-            ours,
-            peers: Default::default(),
-        };
-        Figures { machine: String::new(), cases: vec![case], photos: None }
+        let cases = vec![case(vec![row("R-Adapter f32", &[Some(seconds)], memory)], Vec::new())];
+        Figures { machine: String::new(), cases, products: Vec::new(), photos: None }
     }
 
     #[test]

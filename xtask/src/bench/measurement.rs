@@ -65,20 +65,23 @@ pub(crate) fn peak_memory_mib(device: &Device) -> Option<f64> {
     Some(line.split_whitespace().next()?.parse::<f64>().ok()? / 1024.0)
 }
 
-/// GFLOP/s of a square matrix product: the best of six.
+/// GFLOP/s of a square matrix product.
 pub(crate) fn gemm_gflops(device: &Device, dtype: DType) -> f64 {
     let size = if device.memory_pool_usage().is_some() { 8192 } else { 1024 };
     let random = || Tensor::<2>::random([size, size], Distribution::Default, device).cast(dtype);
     let (a, b) = (random(), random());
-    let best = (0..6)
-        .map(|_| {
-            let start = Instant::now();
-            // Only one number is read: reading all would take longer than a GPU's product.
-            let _ = a.clone().matmul(b.clone()).slice([0..1, 0..1]).into_data();
-            start.elapsed().as_secs_f64()
-        })
-        .fold(f64::INFINITY, f64::min);
-    2.0 * (size as f64).powi(3) / best / 1e9
+    best_gflops(2.0 * (size as f64).powi(3), || a.clone().matmul(b.clone()))
+}
+
+/// GFLOP/s of the fastest of six runs of a product that takes this many operations.
+pub(crate) fn best_gflops(flop: f64, product: impl Fn() -> Tensor<2>) -> f64 {
+    let times = (0..6).map(|_| {
+        let start = Instant::now();
+        // Only one number is read: reading all would take longer than a GPU's product.
+        let _ = product().slice([0..1, 0..1]).into_data();
+        start.elapsed().as_secs_f64()
+    });
+    flop / times.fold(f64::INFINITY, f64::min) / 1e9
 }
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
 //! `cargo xtask bench`: training step, image half and inference with random weights, compared with the same work in PyTorch.
 //!
 //! Every measurement runs in a process of its own, so that its peak memory is its own. Ours and the peer's take turns, and the
-//! table has medians over the rounds, because single times drift on a shared machine.
+//! table has medians over the rounds, because single times drift on a shared machine. Ours is compared with the fastest peer.
 
 mod against;
 mod device;
 mod measurement;
 mod one;
+mod peer;
 mod photos;
+mod products;
+mod rows;
 mod run;
 mod step;
 mod table;
@@ -74,15 +77,22 @@ pub(crate) struct Args {
     /// Device: cpu, or cuda, vulkan or wgpu if this build has it
     #[arg(long, default_value = "cpu")]
     device: String,
-    /// Type of our activations and frozen weights: f32, bf16 or f16
-    #[arg(long, default_value = "f32")]
-    precision: Precision,
-    /// A Python with `bench/requirements.txt`, to time the same work in PyTorch and ONNX Runtime
+    /// Types of our activations and frozen weights, a row each: f32, bf16 or f16
+    #[arg(long, value_delimiter = ',', default_value = "f32")]
+    precision: Vec<Precision>,
+    /// A Python with `bench/requirements.txt`, to time the same work in PyTorch, ONNX Runtime and OpenVINO
     #[arg(long, value_name = "PYTHON")]
     peer: Option<PathBuf>,
-    /// Modes of the peer: `eager`, `compile`, `eager-bf16`, `compile-bf16`, `eager-hugepages`, and `onnx` for inference
-    #[arg(long, value_delimiter = ',', default_value = "eager,onnx")]
-    peer_mode: Vec<table::Mode>,
+    /// Modes of the peer; `bench/peer.py --list` prints them
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "eager,compile,bf16-pure,bf16-pure-compile,onnx,openvino,openvino-bf16"
+    )]
+    peer_mode: Vec<String>,
+    /// Allocators to preload in the peer's processes (LD_PRELOAD), a row each, such as `none,/usr/lib/libjemalloc.so.2`
+    #[arg(long, value_name = "PATH", value_delimiter = ',', default_value = peer::NO_PRELOAD)]
+    peer_preload: Vec<String>,
     /// A folder of photos to time decoding and preprocessing on
     #[arg(long)]
     photos: Option<PathBuf>,
@@ -98,6 +108,9 @@ pub(crate) struct Args {
     /// Measure once in this process and print JSON, for the processes that the benchmark starts
     #[arg(long, hide = true)]
     one: bool,
+    /// With `--one`: the matrix products alone
+    #[arg(long, hide = true, requires = "one")]
+    products: bool,
 }
 
 impl Args {
@@ -110,9 +123,6 @@ impl Args {
     fn variant(&self) -> String {
         let mut names = Vec::new();
         names.extend((self.device != "cpu").then(|| self.device.clone()));
-        if self.precision != Precision::F32 {
-            names.push(self.precision.to_string());
-        }
         names.extend(self.all.then(|| "all weights".to_owned()));
         names.extend(self.micro_batch.map(|size| format!("{size} at a time")));
         names.extend(self.checkpointing.then(|| "checkpointing".to_owned()));

@@ -5,10 +5,13 @@ use radapter::clip::config::ClipConfig;
 use super::device::device;
 use super::measurement::{Measurement, gemm_gflops, peak_memory_mib};
 use super::towers::{self, Timed};
-use super::{Args, Part, step};
+use super::{Args, Part, products, step};
 
 /// Measures once in this process and prints JSON.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    if args.products {
+        return products::one(args);
+    }
     let (arch, part) = (&args.arch[0], args.part[0]);
     let config = ClipConfig::preset(arch)?;
     let device = device(&args.device)?;
@@ -21,7 +24,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         samples_per_second: args.batch_size as f64 / seconds,
         peak_memory_mib: peak_memory_mib(&device),
         minor_faults_per_step: faults,
-        gemm_gflops: gemm_gflops(&device, args.precision.dtype()),
+        gemm_gflops: gemm_gflops(&device, args.precision[0].dtype()),
         gflop,
         parts,
     };

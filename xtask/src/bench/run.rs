@@ -1,14 +1,15 @@
 //! Runs all measurements, each in a process of its own.
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
+use radapter::clip::model::Precision;
+use serde::de::DeserializeOwned;
 
 use super::measurement::Measurement;
-use super::table::{Case, Figures, Mode};
-use super::{Args, Part, against, photos};
+use super::peer::{self, Reply, Way};
+use super::rows::{Case, Figures, Row};
+use super::{Args, Part, against, photos, products};
 use crate::machine::machine;
 use crate::page;
 
@@ -22,14 +23,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     // Read before anything is measured, so that a wrong path does not cost an hour's figures.
     let earlier = args.against.as_deref().map(against::read).transpose()?;
+    let ways = peer::ways(args)?;
     let mut cases = Vec::new();
     for arch in &args.arch {
         for &part in &args.part {
-            cases.push(case(args, arch, part)?);
+            cases.push(case(args, &ways, arch, part)?);
         }
     }
+    let products = products::measure(args)?;
     let photos = args.photos.as_deref().map(|folder| photos::measure(folder, &args.arch[0])).transpose()?;
-    let figures = Figures { machine: machine(), cases, photos };
+    let figures = Figures { machine: machine(), cases, products, photos };
     let table = figures.table()?;
     print!("{table}");
     if let Some(path) = &args.json {
@@ -44,47 +47,63 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
 }
 
-fn case(args: &Args, arch: &str, part: Part) -> anyhow::Result<Case> {
-    let modes: Vec<Mode> = match &args.peer {
-        Some(_) => {
-            args.peer_mode.iter().copied().filter(|mode| *mode != Mode::Onnx || part == Part::Inference).collect()
-        }
-        None => Vec::new(),
-    };
-    let mut ours = Vec::new();
-    let mut peers: BTreeMap<Mode, Vec<Option<Measurement>>> = BTreeMap::new();
+fn case(args: &Args, ways: &[Way], arch: &str, part: Part) -> anyhow::Result<Case> {
+    let mut ours: Vec<(Precision, Row)> =
+        args.precision.iter().map(|&precision| (precision, Row::new(format!("R-Adapter {precision}")))).collect();
+    let mut theirs: Vec<(&Way, Row)> = ways.iter().map(|way| (way, Row::new(way.name.clone()))).collect();
     for round in 1..=args.rounds {
         eprintln!("{arch}, {}: round {round} of {}", part.name(), args.rounds);
-        let found = own(args, arch, part)?;
-        eprintln!("  {:.2} samples/s", found.samples_per_second);
-        ours.push(found);
-        for &mode in &modes {
-            let python = args.peer.as_deref().context("modes need a peer")?;
-            // A mode that fails loses only its own row.
-            let found = match peer(python, args, arch, part, mode) {
-                Ok(found) => {
-                    eprintln!("  {:.2} samples/s, {}", found.samples_per_second, mode.name());
-                    Some(found)
-                }
-                Err(error) => {
-                    eprintln!("{}: {error:#}", mode.name());
-                    None
-                }
-            };
-            peers.entry(mode).or_default().push(found);
+        for (precision, row) in &mut ours {
+            let found = own(args, arch, part, *precision)?;
+            eprintln!("  {:.2} samples/s, {}", found.samples_per_second, row.name);
+            row.rounds.push(Some(found));
         }
+        // What a mode cannot do in one round it cannot do in the next.
+        theirs.retain_mut(|(way, row)| round_of(args, arch, part, way, row));
     }
+    let ours = ours.into_iter().map(|(_, row)| row).collect();
+    // A way that always failed has no figures to show.
+    let peers = theirs.into_iter().map(|(_, row)| row).filter(|row| row.rounds.iter().any(Option::is_some)).collect();
     Ok(Case { arch: arch.to_owned(), variant: args.variant(), part, batch_size: args.batch_size, ours, peers })
+}
+
+/// Adds a round to a peer's row; `false` if the mode cannot do this work. A mode that fails loses only its own round.
+fn round_of(args: &Args, arch: &str, part: Part, way: &Way, row: &mut Row) -> bool {
+    let Some(python) = &args.peer else { return false };
+    let found = match way.measure(python, args, arch, part) {
+        Ok(Reply::Skipped { skipped }) => {
+            eprintln!("  {}: skipped: {skipped}", way.name);
+            return false;
+        }
+        Ok(Reply::Figures { figures, note }) => {
+            eprintln!("  {:.2} samples/s, {}", figures.samples_per_second, way.name);
+            row.note = note;
+            Some(figures)
+        }
+        Err(error) => {
+            eprintln!("  {}: {error:#}", way.name);
+            None
+        }
+    };
+    row.rounds.push(found);
+    true
+}
+
+/// This program's benchmark as a process of its own.
+pub(crate) fn itself() -> std::io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("bench");
+    Ok(command)
 }
 
 /// The command that measures one part of ours in a process of its own.
 pub(crate) fn of_part(arch: &str, part: Part) -> std::io::Result<Command> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(["bench", "--one", "--arch", arch, "--part", part.name()]);
+    let mut command = itself()?;
+    command.args(["--one", "--arch", arch, "--part", part.name()]);
     Ok(command)
 }
 
-fn own(args: &Args, arch: &str, part: Part) -> anyhow::Result<Measurement> {
+fn own(args: &Args, arch: &str, part: Part, precision: Precision) -> anyhow::Result<Measurement> {
     let mut command = of_part(arch, part)?;
     command.args(["--batch-size", &args.batch_size.to_string(), "--steps", &args.steps.to_string()]);
     for (given, flag) in [(args.all, "--all"), (args.checkpointing, "--checkpointing")] {
@@ -92,7 +111,7 @@ fn own(args: &Args, arch: &str, part: Part) -> anyhow::Result<Measurement> {
             command.arg(flag);
         }
     }
-    command.args(["--device", &args.device, "--precision", &args.precision.to_string()]);
+    command.args(["--device", &args.device, "--precision", &precision.to_string()]);
     if let Some(size) = args.micro_batch {
         command.args(["--micro-batch", &size.to_string()]);
     }
@@ -100,31 +119,13 @@ fn own(args: &Args, arch: &str, part: Part) -> anyhow::Result<Measurement> {
     answer(&mut command)
 }
 
-fn peer(python: &Path, args: &Args, arch: &str, part: Part, mode: Mode) -> anyhow::Result<Measurement> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench/peer.py");
-    let mut command = Command::new(python);
-    command.arg(script).args(["--arch", arch, "--part", part.name()]);
-    command.args(["--batch", &args.batch_size.to_string(), "--steps", &args.steps.to_string()]);
-    let how: &[&str] = match mode {
-        Mode::Eager | Mode::EagerHugepages => &["--mode", "eager"],
-        Mode::EagerTf32 => &["--mode", "eager", "--tf32"],
-        Mode::Compile => &["--mode", "compile"],
-        Mode::EagerBf16 => &["--mode", "eager", "--dtype", "bf16"],
-        Mode::CompileBf16 => &["--mode", "compile", "--dtype", "bf16"],
-        Mode::Onnx => &["--mode", "onnx"],
-    };
-    command.args(how);
-    if args.device == "cuda" {
-        command.args(["--device", "cuda"]);
-    }
-    if mode == Mode::EagerHugepages {
-        command.env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
-    }
-    answer(&mut command)
+/// Runs a process that measures, and parses the figures.
+pub(crate) fn answer(command: &mut Command) -> anyhow::Result<Measurement> {
+    reply(command)
 }
 
 /// Runs a process and parses its last line of output.
-pub(crate) fn answer(command: &mut Command) -> anyhow::Result<Measurement> {
+pub(crate) fn reply<T: DeserializeOwned>(command: &mut Command) -> anyhow::Result<T> {
     let output = command.stderr(Stdio::piped()).output().with_context(|| format!("cannot run {command:?}"))?;
     if !output.status.success() {
         bail!("{command:?} failed with {}:\n{}", output.status, String::from_utf8_lossy(&output.stderr));

@@ -125,7 +125,7 @@ fn settings(args: &Args, steps: u64) -> anyhow::Result<Settings> {
     settings.set("loss.smoothing", 0.02)?;
     settings.set("save_every", "none")?;
     settings.set("checkpointing", args.checkpointing)?;
-    settings.set("precision", args.precision.to_string())?;
+    settings.set("precision", args.precision[0].to_string())?;
     if let Some(size) = args.micro_batch {
         settings.set("micro_batch", size as i64)?;
     }

@@ -1,143 +1,135 @@
-//! The figures as a table, ours next to each peer's.
+//! The figures as tables: ours compared with the best of the peers.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
-use serde::{Deserialize, Serialize};
-
-use super::Part;
-use super::measurement::{Measurement, median};
-
-/// How the peer ran.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Mode {
-    Eager,
-    Compile,
-    EagerBf16,
-    CompileBf16,
-    /// Eager, with f32 products on a GPU in TF32
-    EagerTf32,
-    /// Eager, with the C library's allocations on huge pages
-    EagerHugepages,
-    /// ONNX Runtime, only for inference
-    Onnx,
-}
-
-impl Mode {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Mode::Eager => "PyTorch eager",
-            Mode::Compile => "PyTorch compiled",
-            Mode::EagerBf16 => "PyTorch eager bf16",
-            Mode::CompileBf16 => "PyTorch compiled bf16",
-            Mode::EagerTf32 => "PyTorch eager TF32",
-            Mode::EagerHugepages => "PyTorch eager, huge pages",
-            Mode::Onnx => "ONNX Runtime",
-        }
-    }
-}
-
-/// The rounds of one architecture and part.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Case {
-    pub(crate) arch: String,
-    /// How the step differs from the published one.
-    #[serde(default)]
-    pub(crate) variant: String,
-    pub(crate) part: Part,
-    pub(crate) batch_size: usize,
-    pub(crate) ours: Vec<Measurement>,
-    /// One per round; `None` for a round that failed.
-    pub(crate) peers: BTreeMap<Mode, Vec<Option<Measurement>>>,
-}
-
-/// All results of a benchmark.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Figures {
-    pub(crate) machine: String,
-    pub(crate) cases: Vec<Case>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) photos: Option<super::photos::Photos>,
-}
-
-pub(crate) fn over(rounds: &[Measurement], value: impl Fn(&Measurement) -> f64) -> f64 {
-    median(rounds.iter().map(value).collect())
-}
-
-/// The median of the rounds' ratios, so that the machine's drift is the same for both; `None` without a round that has both values.
-fn ratio(
-    ours: &[Measurement],
-    peer: &[Option<Measurement>],
-    value: impl Fn(&Measurement) -> Option<f64>,
-) -> Option<f64> {
-    let pairs = ours.iter().zip(peer);
-    let ratios: Vec<f64> = pairs.filter_map(|(ours, peer)| Some(value(ours)? / value(peer.as_ref()?)?)).collect();
-    (!ratios.is_empty()).then(|| median(ratios))
-}
+use super::rows::{Case, Figures, Row};
 
 fn shown(value: Option<f64>, digits: usize, unit: &str) -> String {
     value.map_or(String::new(), |value| format!("{value:.digits$}{unit}"))
 }
 
-/// The median over the rounds that have the value.
-fn median_of(rounds: &[Measurement], value: impl Fn(&Measurement) -> Option<f64>) -> Option<f64> {
-    let values: Vec<f64> = rounds.iter().filter_map(value).collect();
-    (!values.is_empty()).then(|| median(values))
-}
-
 impl Figures {
-    pub(crate) fn table(&self) -> Result<String, std::fmt::Error> {
+    pub(crate) fn table(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         writeln!(text, "{}\n", self.machine)?;
         writeln!(
             text,
             "| architecture | work | by | samples/s | ms per step | share of GEMM peak | peak memory MiB | minor faults per step | \
-             our samples/s against it | our memory against it |"
+             best peer | our samples/s against it | our memory against it |"
         )?;
-        writeln!(text, "|---|---|---|---:|---:|---:|---:|---:|---:|---:|")?;
+        writeln!(text, "|---|---|---|---:|---:|---:|---:|---:|---|---:|---:|")?;
         for case in &self.cases {
-            let work = match case.variant.as_str() {
-                "" => case.part.name().to_owned(),
-                variant => format!("{} ({variant})", case.part.name()),
-            };
-            let mut row = |by: &str, rounds: &[Measurement], against: [Option<f64>; 2]| -> std::fmt::Result {
-                let [speed, memory] = against.map(|ratio| shown(ratio, 2, "×"));
-                writeln!(
-                    text,
-                    "| {} | {work}, {} samples | {by} | {:.2} | {:.0} | {} | {} | {} | {speed} | {memory} |",
-                    case.arch,
-                    case.batch_size,
-                    over(rounds, |found| found.samples_per_second),
-                    1e3 * over(rounds, |found| found.seconds),
-                    shown(median_of(rounds, |found| found.peak_share().map(|share| 100.0 * share)), 0, " %"),
-                    shown(median_of(rounds, |found| found.peak_memory_mib), 0, ""),
-                    shown(median_of(rounds, |found| found.minor_faults_per_step), 0, ""),
-                )
-            };
-            row("R-Adapter", &case.ours, [None, None])?;
-            for (mode, rounds) in &case.peers {
-                let speed = ratio(&case.ours, rounds, |found| Some(found.samples_per_second));
-                let memory = ratio(&case.ours, rounds, |found| found.peak_memory_mib);
-                let rounds: Vec<Measurement> = rounds.iter().flatten().cloned().collect();
-                row(mode.name(), &rounds, [speed, memory])?;
+            let best = case.best_peer();
+            for row in &case.ours {
+                write_row(&mut text, case, row, best)?;
+            }
+            for row in &case.peers {
+                write_row(&mut text, case, row, None)?;
             }
         }
-        for case in &self.cases {
-            let names = case.ours.first().into_iter().flat_map(|first| first.parts.keys());
-            let parts: Vec<String> = names
-                .map(|name| {
-                    let seconds = over(&case.ours, |found| found.parts.get(name).copied().unwrap_or(f64::NAN));
-                    format!("{name} {:.0}", 1e3 * seconds)
-                })
-                .collect();
-            if !parts.is_empty() {
-                writeln!(text, "\n{}, ms of a step: {}.", case.arch, parts.join(", "))?;
-            }
-        }
+        self.write_notes(&mut text)?;
+        self.write_parts(&mut text)?;
+        self.write_products(&mut text)?;
         if let Some(photos) = &self.photos {
             writeln!(text, "\n{photos}")?;
         }
         Ok(text)
+    }
+
+    /// What to know of a row's figures, once for rows of one name.
+    fn write_notes(&self, text: &mut String) -> fmt::Result {
+        let mut notes = Vec::new();
+        for row in self.cases.iter().flat_map(|case| &case.peers) {
+            if let Some(note) = &row.note
+                && !notes.contains(&(&row.name, note))
+            {
+                writeln!(text, "\n{}: {note}.", row.name)?;
+                notes.push((&row.name, note));
+            }
+        }
+        Ok(())
+    }
+
+    fn write_parts(&self, text: &mut String) -> fmt::Result {
+        for case in &self.cases {
+            for row in &case.ours {
+                let names = row.rounds.iter().flatten().next().into_iter().flat_map(|first| first.parts.keys());
+                let parts: Vec<String> = names
+                    .map(|name| {
+                        let seconds = row.median(|found| found.parts.get(name).copied());
+                        format!("{name} {}", shown(seconds.map(|seconds| 1e3 * seconds), 0, ""))
+                    })
+                    .collect();
+                if !parts.is_empty() {
+                    writeln!(text, "\n{}, {}, ms of a step: {}.", case.arch, row.name, parts.join(", "))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write_products(&self, text: &mut String) -> fmt::Result {
+        if self.products.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            text,
+            "\n| matrix product, rows × inputs × outputs | type | R-Adapter GFLOP/s | PyTorch GFLOP/s | ours against it |\n\
+             |---|---|---:|---:|---:|"
+        )?;
+        for product in &self.products {
+            let [ours, peer, ratio] = product.medians().map(|value| (!value.is_nan()).then_some(value));
+            let [rows, inputs, outputs] = product.shape;
+            writeln!(
+                text,
+                "| {rows} × {inputs} × {outputs} | {} | {} | {} | {} |",
+                product.precision,
+                shown(ours, 0, ""),
+                shown(peer, 0, ""),
+                shown(ratio, 2, "×"),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn write_row(text: &mut String, case: &Case, row: &Row, best: Option<&Row>) -> fmt::Result {
+    let work = match case.variant.as_str() {
+        "" => case.part.name().to_owned(),
+        variant => format!("{} ({variant})", case.part.name()),
+    };
+    writeln!(
+        text,
+        "| {} | {work}, {} samples | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+        case.arch,
+        case.batch_size,
+        row.name,
+        shown(row.median(|found| Some(found.samples_per_second)), 2, ""),
+        shown(row.median(|found| Some(1e3 * found.seconds)), 0, ""),
+        shown(row.median(|found| found.peak_share().map(|share| 100.0 * share)), 0, " %"),
+        shown(row.median(|found| found.peak_memory_mib), 0, ""),
+        shown(row.median(|found| found.minor_faults_per_step), 0, ""),
+        best.map_or("", |best| &best.name),
+        shown(best.and_then(|best| row.against(best, |found| Some(found.samples_per_second))), 2, "×"),
+        shown(best.and_then(|best| row.against(best, |found| found.peak_memory_mib)), 2, "×"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rows::tests::{case, row};
+    use super::*;
+
+    #[test]
+    fn our_rows_name_the_fastest_peer_and_every_peer_keeps_its_row() {
+        let peers = vec![row("fast", &[Some(2.0)], 400.0), row("slow", &[Some(4.0)], 50.0)];
+        let ours = vec![row("R-Adapter f32", &[Some(1.0)], 100.0), row("R-Adapter bf16", &[Some(4.0)], 200.0)];
+        let figures =
+            Figures { machine: String::new(), cases: vec![case(ours, peers)], products: Vec::new(), photos: None };
+        let table = figures.table().expect("strings can be written");
+        let ends = |by: &str, end: &str| table.lines().any(|line| line.contains(by) && line.ends_with(end));
+        assert!(ends("| R-Adapter f32 |", "| fast | 2.00× | 0.25× |"), "{table}");
+        assert!(ends("| R-Adapter bf16 |", "| fast | 0.50× | 0.50× |"), "{table}");
+        assert!(ends("| fast |", "|  |  |  |") && ends("| slow |", "|  |  |  |"), "{table}");
     }
 }
