@@ -12,6 +12,7 @@ use radapter_classification::finetuned::ClassificationRun;
 use radapter_classification::suite::{Suite, evaluate_suite};
 use radapter_classification::task::Classification;
 use radapter_clip::checkpoint::Checkpoint;
+use radapter_clip::model::Precision;
 use radapter_datasets::OnError;
 use radapter_embedding::EmbedOptions;
 use radapter_methods::METHODS;
@@ -56,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let suite = Suite::open(Path::new(suite), run.classes(), OnError::Fail)?;
     for alpha in [0.0, 0.5, 1.0] {
         let tuned = run.model(&base, Some(Alpha::new(alpha)?.into()), &Device::flex())?;
-        let (encoder, options) = (tuned.model.encoder(&Device::flex())?, EmbedOptions::default());
+        let (encoder, options) = (tuned.model.encoder(&Device::flex(), Precision::F32)?, EmbedOptions::default());
         let outcome = evaluate_suite(&*encoder, &tuned.head, &suite, &options, &mut |_, _| {})?;
         let result = outcome.result;
         println!(

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use radapter_adapter::Alphas;
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_clip::model::{Clip, Encoder, ModelError};
+use radapter_clip::model::{Clip, Encoder, ModelError, Precision};
 use radapter_datasets::DatasetError;
 use radapter_embedding::{EmbedOptions, Embeddings, TextCache};
 use radapter_files::{io_error, json_reason};
@@ -61,6 +61,7 @@ pub struct ClassificationRun {
     task: ClassificationSettings,
     classes: Classes,
     texts: Option<TextCache>,
+    precision: Precision,
 }
 
 /// Model of a run with its classifier.
@@ -83,12 +84,17 @@ impl ClassificationRun {
         let run = FineTunedRun::open(methods, path)?;
         let task = recorded::<Classification>(run.files().dir(), run.files().record())?;
         let classes = Classes::read(&run.files().dir().path().join(CLASSES_FILE))?;
-        Ok(Self { run, task, classes, texts: None })
+        Ok(Self { run, task, classes, texts: None, precision: Precision::F32 })
     }
 
     /// Sets the cache of text embeddings for zero-shot classifiers.
     pub fn with_text_cache(self, texts: Option<TextCache>) -> Self {
         Self { texts, ..self }
+    }
+
+    /// Sets the precision in which zero-shot classifiers are computed, f32 by default.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// Returns the run without its task.
@@ -182,9 +188,9 @@ impl ClassificationRun {
             }
         };
         let head = if self.run.files().train().loss.objective().needs_text() {
-            model.with_encoder(device, |encoder| zero_shot(encoder))??
+            model.with_encoder(device, self.precision, |encoder| zero_shot(encoder))??
         } else {
-            let start = zero_shot(&Clip::from_state(&base.config, &base.state, device)?)?;
+            let start = zero_shot(&Clip::from_state(&base.config, &base.state, device)?.in_precision(self.precision))?;
             let shape = [start.weights().len(), start.weights().dim()];
             match self.run.classifier(start.weights().values(), shape, &alphas)? {
                 Some(rows) => start.with_weights(Embeddings::new(shape[1], rows))?,

@@ -33,7 +33,11 @@ pub fn train<T: Task>(
     options: RunOptions,
 ) -> anyhow::Result<TrainOutcome> {
     let mut ignore = |_, _| {};
-    Ok(Plan::<T>::new(inputs(base, data, &options, &mut ignore), settings)?.train(options)?)
+    // What is compared and reproduced does not depend on the machine.
+    let mut all = Settings::default();
+    all.set("precision", "f32")?;
+    all.extend(settings.clone())?;
+    Ok(Plan::<T>::new(inputs(base, data, &options, &mut ignore), &all)?.train(options)?)
 }
 
 /// The report of the run in the folder of `options`: a finished run is read, an unfinished one resumed, a missing one trained with

@@ -95,6 +95,7 @@ pub(crate) const RECIPES: &[Recipe] = &[Recipe {
         schedule = "cosine"
         clip_norm = "none"
         alpha = 0.8
+        precision = "f32"
         ema = 0.999
         max_captions = 5
         loss.smoothing = 0.0

@@ -72,6 +72,7 @@ pub(crate) const RECIPES: &[Recipe] = &[Recipe {
         epochs = 5
         lr = 5e-6
         warmup = 100
+        precision = "f32"
     "#,
 }];
 

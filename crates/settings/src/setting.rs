@@ -112,6 +112,8 @@ pub struct Facts {
     pub smoothing: f64,
     /// The α that the method has in this task, or by its recipe.
     pub alpha: f64,
+    /// Whether the device computes faster in bfloat16 than in f32.
+    pub fast_bf16: bool,
 }
 
 /// The source of a value that was not given.

@@ -67,7 +67,7 @@ settings! {
     }
 }
 
-const FACTS: Facts = Facts { samples: 20, checkpoint_temperature: 0.07, smoothing: 0.0, alpha: 0.5 };
+const FACTS: Facts = Facts { samples: 20, checkpoint_temperature: 0.07, smoothing: 0.0, alpha: 0.5, fast_bf16: false };
 
 fn all() -> Schema {
     Schema::of::<Train>().and::<Task>()

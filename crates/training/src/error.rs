@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use radapter_clip::model::Precision;
+use radapter_clip::model::{Precision, Unit};
 use radapter_files::{IoError, io_error};
 use radapter_losses::LossError;
 
@@ -44,6 +44,19 @@ pub enum TrainError {
     /// A resumed run got a setting that differs from the recorded one.
     #[error("a resumed run cannot change `{key}`: the run has {run}, found {given}")]
     Contradiction { key: String, run: String, given: String },
+    /// A resumed run of bf16 would be computed by another unit than before.
+    #[error(
+        "the run's bf16 was computed by {of_run}, and here it would be by {here}, which rounds differently: the result would not be \
+         that of an uninterrupted run. Resume it where bf16 is computed by {of_run}, or accept this with --allow-other-arithmetic, \
+         which the run records",
+        of_run = unit_name(Some(*run)),
+        here = unit_name(*found)
+    )]
+    OtherArithmetic {
+        run: Unit,
+        /// `None` on another device than the CPU.
+        found: Option<Unit>,
+    },
     /// A run whose weights a new run cannot start from.
     #[error("{run} cannot start this run: {reason}", run = run.display())]
     StartFrom { run: PathBuf, reason: String },
@@ -113,6 +126,14 @@ pub enum TrainError {
     /// The run is trained, but its α could not be chosen.
     #[error("the run is trained, but alpha could not be chosen: {0}; `radapter sweep --select` can choose it later")]
     Choice(Box<crate::choice::ChoiceError>),
+}
+
+fn unit_name(unit: Option<Unit>) -> &'static str {
+    match unit {
+        Some(Unit::Amx) => "the processor's matrix unit (unit = \"amx\")",
+        Some(Unit::F32) => "f32 arithmetic (unit = \"f32\")",
+        None => "another device than the CPU",
+    }
 }
 
 fn gib(bytes: u64) -> f64 {

@@ -92,7 +92,7 @@ pub use progress::{IgnoreProgress, ProgressEvent, ProgressListener, StepProgress
 pub use run::metrics::{Line, TrainLine, ValidationLine, read_metrics};
 pub use run::options::{FreeMemory, RunOptions, TrainOutcome};
 pub use run::report::{Best, Outcome, Report};
-pub use run::run_dir::{RunDir, RunRecord};
+pub use run::run_dir::{OtherArithmetic, RunDir, RunRecord};
 pub use run::tensorboard;
 pub use run_loop::validation::Validator;
 pub use setup::Setup;

@@ -6,7 +6,7 @@
 use burn::tensor::Device;
 use radapter_adapter::Alpha;
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_clip::model::Clip;
+use radapter_clip::model::{Clip, Precision, PrecisionChoice};
 use radapter_settings::schema::{self, Overlaid};
 use radapter_settings::{Contradiction, Facts, OrNone, Origin, Schema, Settings, SettingsError};
 use serde::Serialize;
@@ -54,7 +54,7 @@ pub struct Inputs<'a, T: Task> {
     pub from: Option<RunFiles>,
     /// Data in memory, used instead of files.
     pub data: Option<T::Data>,
-    /// Device for the base model, if preparing the data needs it.
+    /// The run's device, which determines `precision = "auto"`, and for the base model if preparing the data needs it.
     pub device: Device,
     /// Called with the number of images read, and of all images.
     pub progress: &'a mut dyn FnMut(usize, usize),
@@ -75,7 +75,8 @@ impl<T: Task> Plan<T> {
         let schema = settings_of::<T>();
         let (method, overlaid) = overlaid::<T>(methods, given, &schema)?;
         let (checkpoint_temperature, alpha) = (base.temperature(), usual_alpha::<T>(methods, given)?);
-        let facts = |samples| Facts { samples, checkpoint_temperature, smoothing: T::SMOOTHING, alpha };
+        let fast_bf16 = PrecisionChoice::Auto.resolve(&device) == Precision::Bf16;
+        let facts = |samples| Facts { samples, checkpoint_temperature, smoothing: T::SMOOTHING, alpha, fast_bf16 };
         let resolved = |samples| train_settings(method, &overlaid, &facts(samples));
         // Settings are checked first, because reading data can take long. Of the trainer's, only the seed affects the data.
         let early = resolved(1)?;

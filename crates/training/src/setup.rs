@@ -52,6 +52,8 @@ impl Setup {
             soup: Vec::new(),
             samples: self.parts.data.len(),
             data: self.parts.data.fingerprint(),
+            unit: self.train.precision.unit(&self.base.logit_scale.device()),
+            other_arithmetic: Vec::new(),
             settings: self.settings.clone(),
             architecture: self.base.config.clone(),
         }

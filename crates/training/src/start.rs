@@ -22,7 +22,7 @@ use crate::regularizer::{self, Regularizer};
 use crate::run::metrics::Metrics;
 use crate::run::options::{FreeMemory, RunOptions};
 use crate::run::report::Outcome;
-use crate::run::run_dir::{RunDir, RunRecord};
+use crate::run::run_dir::{OtherArithmetic, RunDir, RunRecord};
 use crate::run::tensorboard::EventFile;
 use crate::run::tuned::RunFiles;
 use crate::run_loop;
@@ -47,6 +47,8 @@ pub(crate) enum Begin {
         lock: File,
         from_step: Option<u64>,
         has_start: bool,
+        /// Whether another unit computes from now on.
+        differs: bool,
     },
 }
 
@@ -85,7 +87,8 @@ impl Start {
         let step = begin.step()?;
         // Beyond step 0, and without a teacher, the base is dropped: in another precision its memory is not shared with the model.
         let is_measured = step == 0 && validator.is_some();
-        let measured = is_measured.then(|| (base.clone().valid(), head.clone().filter(|_| !objective.needs_text())));
+        let rounded = || base.clone().valid().in_precision(settings.precision);
+        let measured = is_measured.then(|| (rounded(), head.clone().filter(|_| !objective.needs_text())));
         let teacher = teacher(&*tuning, regularizer::of(&settings).as_deref())?;
         let teacher = teacher.map(|teacher| TeacherModel::new(teacher, base, settings.precision));
         let total = settings.total_steps(data.len());
@@ -123,7 +126,7 @@ impl Start {
         // The folder is created only after all checks have passed.
         tracing::debug!("{tuned_parameters} trained parameters, {total} steps in {} phase(s)", phases.len());
         let averaging = tuning.averaging(&settings, total);
-        let (run, _lock) = open(begin, &*storage, &run_dir, &record, &files, averaging.is_some())?;
+        let (run, _lock) = open(begin, &*storage, &run_dir, &record, &files, averaging.is_some(), step)?;
         // Their contents, of which weights are large, are on the disk now.
         let files: Vec<String> = files.into_iter().map(|(name, _)| name).collect();
         let optimizer_settings = optimizer_settings(&settings, averaging);
@@ -269,7 +272,7 @@ fn check_memory<A: Adapter>(
     }
 }
 
-/// Opens and locks the run's folder; creates it for a new run.
+/// Opens and locks the run's folder; creates it for a new run, and records that a resumed one is computed by another unit from `step` on.
 fn open(
     begin: Begin,
     storage: &dyn Storage,
@@ -277,10 +280,16 @@ fn open(
     record: &RunRecord,
     files: &[(String, Vec<u8>)],
     averages: bool,
+    step: u64,
 ) -> Result<(RunDir, File), TrainError> {
     match begin {
         Begin::New => RunDir::create(storage, path, record, files, averages),
-        Begin::Resume { run, lock, .. } => Ok((run, lock)),
+        Begin::Resume { run, lock, differs, .. } => {
+            if differs {
+                run.record_other_arithmetic(storage, OtherArithmetic { step, unit: record.unit })?;
+            }
+            Ok((run, lock))
+        }
     }
 }
 

@@ -20,14 +20,18 @@ pub fn train(method: &dyn Method, setup: Setup) -> Result<Outcome, TrainError> {
 /// [record](RunDir::record).
 ///
 /// # Errors
-/// [`TrainError::NoRun`], [`TrainError::Contradiction`] if the setup differs from the run's, [`TrainError::State`] if the state is
+/// [`TrainError::NoRun`], [`TrainError::Contradiction`] if the setup differs from the run's,
+/// [`TrainError::OtherArithmetic`] for another unit, [`TrainError::State`] if the state is
 /// missing or damaged, and those of [`train`].
 pub fn resume(method: &dyn Method, setup: Setup, from_step: Option<u64>) -> Result<Outcome, TrainError> {
     let run = RunDir::open(&setup.options.run_dir)?;
     let record = run.record()?;
-    record.check_same(&setup.record())?;
+    let now = setup.record();
+    record.check_same(&now)?;
+    let differs = record.check_unit(&now, setup.options.allow_other_arithmetic)?;
     setup.check()?;
     // From here on, no other process may train it.
     let lock = run.lock()?;
-    method.train(Start { setup, begin: Begin::Resume { run, lock, from_step, has_start: record.from.is_some() } })
+    let has_start = record.from.is_some();
+    method.train(Start { setup, begin: Begin::Resume { run, lock, from_step, has_start, differs } })
 }

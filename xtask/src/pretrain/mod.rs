@@ -122,6 +122,7 @@ fn settings(args: &Args) -> anyhow::Result<Settings> {
     settings.set("batch_size", args.batch_size as i64)?;
     settings.set("lr", args.lr)?;
     settings.set("seed", args.seed as i64)?;
+    settings.set("precision", "f32")?;
     settings.set("save_every", 200)?;
     settings.set("validate_every", 400)?;
     settings.set("best", "zero_shot")?;

@@ -12,7 +12,7 @@ use radapter::classification::read::read_labelled;
 use radapter::classification::suite::{Suite, TestSet, evaluate_suite};
 use radapter::classification::task::Classification;
 use radapter::clip::checkpoint::Checkpoint;
-use radapter::clip::model::{Clip, Encoder};
+use radapter::clip::model::{Clip, Encoder, Precision};
 use radapter::datasets::OnError;
 use radapter::datasets::Templates;
 use radapter::embedding::EmbedOptions;
@@ -167,7 +167,7 @@ impl Work<'_> {
             let evaluate = |encoder: &dyn Encoder| {
                 evaluate_suite(encoder, &model.head, &self.suite, &EmbedOptions::default(), &mut |_, _| {})
             };
-            let outcome = model.model.with_encoder(&self.device, evaluate)??;
+            let outcome = model.model.with_encoder(&self.device, Precision::F32, evaluate)??;
             let name = if is_scaled || tenth == 10 { arm.name } else { "WiSE-FT" };
             let mut row = Row::new(name, seed, &outcome.result);
             row.lr = Some(lr);

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::{Adapter, Clip, Context};
+use super::{Adapter, Clip, Context, Precision};
 use crate::config::ClipConfig;
 
 /// Embeds images and texts, without autodiff or randomness: a plain CLIP, or one with modules that cannot be merged.
@@ -12,6 +12,14 @@ pub trait Encoder: std::fmt::Debug + Send {
 
     /// Returns the device of the computation, without autodiff.
     fn device(&self) -> Device;
+
+    /// Returns the type of the activations.
+    fn precision(&self) -> Precision;
+
+    /// Returns the model in another precision, with its weights rounded to it; tensors that do not change are shared.
+    fn with_precision(&self, precision: Precision) -> Box<dyn Encoder>
+    where
+        Self: 'static;
 
     /// Returns a text that changes whenever the same texts would be embedded differently: other parameters, another
     /// device or precision.
@@ -38,6 +46,17 @@ impl<A: Adapter> Encoder for Clip<A> {
 
     fn device(&self) -> Device {
         self.logit_scale.device()
+    }
+
+    fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    fn with_precision(&self, precision: Precision) -> Box<dyn Encoder>
+    where
+        Self: 'static,
+    {
+        Box::new(self.clone().in_precision(precision))
     }
 
     fn text_fingerprint(&self) -> String {

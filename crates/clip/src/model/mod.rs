@@ -30,7 +30,7 @@ pub use context::{At, Context, Mode, ParsePlaceError, Place, Rows, Site, Tower};
 pub use encoder::Encoder;
 pub use image_tower::{ImageTower, PatchEmbedding};
 pub use layers::{LayerNorm, Linear, l2_normalize};
-pub use precision::{ParsePrecisionError, Precision};
+pub use precision::{ParsePrecisionError, Precision, PrecisionChoice, Unit};
 pub use radapter_kernels::Weights;
 pub use soft_prompt::SoftPrompt;
 pub use state::{ModelError, parameter_name};

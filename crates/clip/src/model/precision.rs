@@ -28,6 +28,48 @@ pub enum Precision {
 #[error("`{0}` is not a precision; expected f32, bf16 or f16")]
 pub struct ParsePrecisionError(String);
 
+/// A precision as it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrecisionChoice {
+    /// The device decides, see [`resolve`](Self::resolve).
+    Auto,
+    /// This one, on every device.
+    Fixed(Precision),
+}
+
+impl PrecisionChoice {
+    /// The word for [`Auto`](Self::Auto).
+    pub const AUTO: &str = "auto";
+
+    /// Returns the precision on a device. [`Auto`](Self::Auto) is bf16 on a CPU whose matrix unit computes it, else f32.
+    pub fn resolve(self, device: &Device) -> Precision {
+        match self {
+            Self::Fixed(precision) => precision,
+            Self::Auto if Precision::Bf16.unit(device) == Some(Unit::Amx) => Precision::Bf16,
+            Self::Auto => Precision::F32,
+        }
+    }
+}
+
+/// What computes matrix products of bf16 on a CPU. Different units round differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// The processor's matrix unit.
+    Amx,
+    /// Arithmetic of f32 on operands that are stored as bf16.
+    F32,
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Amx => "amx",
+            Self::F32 => "f32",
+        })
+    }
+}
+
 impl Precision {
     /// Every precision.
     pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::F16];
@@ -50,10 +92,31 @@ impl Precision {
         }
     }
 
+    /// Returns the unit that computes this precision on a device; `None` where there is no choice of units: in f32 and f16, and on
+    /// other devices than the CPU.
+    pub fn unit(self, device: &Device) -> Option<Unit> {
+        match (self, is_cpu(device)) {
+            (Self::Bf16, true) if radapter_kernels::bf16_unit().is_ok() => Some(Unit::Amx),
+            (Self::Bf16, true) => Some(Unit::F32),
+            _ => None,
+        }
+    }
+
     /// Whether a device supports this precision.
     pub fn is_supported(self, device: &Device) -> bool {
         device.supports_dtype(self.dtype())
     }
+}
+
+/// Whether a device is the CPU, by the backend that the kernels are for.
+#[cfg(feature = "flex")]
+fn is_cpu(device: &Device) -> bool {
+    *device == Device::flex()
+}
+
+#[cfg(not(feature = "flex"))]
+fn is_cpu(_device: &Device) -> bool {
+    false
 }
 
 impl fmt::Display for Precision {
@@ -74,6 +137,15 @@ impl FromStr for Precision {
             .into_iter()
             .find(|precision| precision.to_string() == word)
             .ok_or_else(|| ParsePrecisionError(word.to_owned()))
+    }
+}
+
+impl fmt::Display for PrecisionChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.pad(Self::AUTO),
+            Self::Fixed(precision) => precision.fmt(f),
+        }
     }
 }
 
@@ -113,5 +185,25 @@ impl ModuleMapper for Caster {
             true => parameter,
             false => parameter.map(|value| value.cast(self.to)),
         }
+    }
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auto_is_bf16_only_where_the_matrix_unit_computes_it() {
+        let device = Device::flex();
+        let unit = Precision::Bf16.unit(&device);
+        let expected = if radapter_kernels::bf16_unit().is_ok() { Precision::Bf16 } else { Precision::F32 };
+        assert_eq!(PrecisionChoice::Auto.resolve(&device), expected);
+        assert_eq!(unit == Some(Unit::Amx), expected == Precision::Bf16);
+        assert!(unit.is_some(), "bf16 on the CPU is computed by one of the units");
+        assert_eq!(PrecisionChoice::Auto.resolve(&device.clone().autodiff()), expected);
+        for precision in Precision::ALL {
+            assert_eq!(PrecisionChoice::Fixed(precision).resolve(&device), precision);
+        }
+        assert_eq!([Precision::F32, Precision::F16].map(|precision| precision.unit(&device)), [None; 2]);
     }
 }

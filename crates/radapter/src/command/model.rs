@@ -9,7 +9,7 @@ use radapter_classification::finetuned::{ClassificationRun, Classifier};
 use radapter_classification::head::{CLASSES_FILE, CLASSIFIER_FILE, Head};
 use radapter_clip::checkpoint::Checkpoint;
 use radapter_clip::config::ClipConfig;
-use radapter_clip::model::Encoder;
+use radapter_clip::model::{Encoder, Precision};
 use radapter_methods::METHODS;
 use radapter_settings::Schema;
 use radapter_training::config::{Keep, TrainSettings};
@@ -47,13 +47,18 @@ impl Loaded {
     }
 }
 
-/// Reads a MODEL. `alpha` is for runs; `None` takes the run's own.
-pub(crate) fn load(args: &ModelArgs, alphas: Option<Alphas>, session: &Session) -> anyhow::Result<Loaded> {
+/// Reads a MODEL. `alphas` is for runs; `None` takes the run's own. `precision` is that of class texts.
+pub(crate) fn load(
+    args: &ModelArgs,
+    alphas: Option<Alphas>,
+    precision: Precision,
+    session: &Session,
+) -> anyhow::Result<Loaded> {
     if let ModelRef::Path(path) = &args.model
         && is_run(path)
     {
         let base = base_of(&open_run(path)?)?;
-        let RunModel { model, head, alphas } = of_run(path, &base, alphas, &session.device()?)?;
+        let RunModel { model, head, alphas } = of_run(path, &base, alphas, &session.device()?, precision)?;
         tracing::info!("model: {} at alpha = {alphas}", path.display());
         return Ok(Loaded { temperature: base.temperature(), model, head });
     }
@@ -67,9 +72,14 @@ pub(crate) fn load(args: &ModelArgs, alphas: Option<Alphas>, session: &Session) 
 }
 
 /// Opens a MODEL on the session's device, as [`load`] reads it.
-pub(crate) fn open(args: &ModelArgs, alphas: Option<Alphas>, session: &Session) -> anyhow::Result<Opened> {
-    let Loaded { model, head, temperature } = load(args, alphas, session)?;
-    Ok(Opened { temperature, encoder: model.encoder(&session.device()?)?, head })
+pub(crate) fn open(
+    args: &ModelArgs,
+    alphas: Option<Alphas>,
+    precision: Precision,
+    session: &Session,
+) -> anyhow::Result<Opened> {
+    let Loaded { model, head, temperature } = load(args, alphas, precision, session)?;
+    Ok(Opened { temperature, encoder: model.encoder(&session.device()?, precision)?, head })
 }
 
 /// A run's model.
@@ -135,9 +145,10 @@ pub(crate) fn of_run(
     base: &Checkpoint,
     alphas: Option<Alphas>,
     device: &Device,
+    precision: Precision,
 ) -> anyhow::Result<RunModel> {
     if path.join(CLASSES_FILE).is_file() {
-        let run = ClassificationRun::open(METHODS, path)?.with_text_cache(text_cache());
+        let run = ClassificationRun::open(METHODS, path)?.with_text_cache(text_cache()).with_precision(precision);
         let Classifier { model, head, alphas } = run.model(base, alphas, device)?;
         return Ok(RunModel { model, head: Some(head), alphas });
     }
@@ -178,7 +189,7 @@ fn tensors(model: &ModelRef, architecture: Option<&ClipConfig>) -> anyhow::Resul
     };
     if is_run(&path) {
         let base = base_of(&open_run(&path)?)?;
-        return Ok(of_run(&path, &base, None, &merging_device()?)?.model.checkpoint()?);
+        return Ok(of_run(&path, &base, None, &merging_device()?, Precision::F32)?.model.checkpoint()?);
     }
     Checkpoint::open(&path, architecture).with_context(|| match model {
         ModelRef::Path(path) if is_like_a_repository(path) => {

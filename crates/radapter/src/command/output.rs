@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::Context;
+use radapter_clip::model::Precision;
 use radapter_files::{Disk, create_dir, folder_of};
 use serde::Serialize;
 
@@ -22,6 +23,22 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 /// Prints a result as JSON.
 pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print(&serde_json::to_string_pretty(value)?)
+}
+
+/// A result with the precision in which it was computed, for JSON.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Computed<T> {
+    #[serde(flatten)]
+    pub(crate) result: T,
+    /// `None` where nothing was computed by a model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) precision: Option<Precision>,
+}
+
+impl<T> Computed<T> {
+    pub(crate) fn new(result: T, precision: impl Into<Option<Precision>>) -> Self {
+        Self { result, precision: precision.into() }
+    }
 }
 
 /// Writes a file under a temporary name in the same folder, syncs it and renames it, so that `path` is never half written.

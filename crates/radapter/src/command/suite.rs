@@ -11,14 +11,14 @@ use radapter_classification::read::read_labelled;
 use radapter_classification::suite::{
     SecondAverage, SetOutcome, Suite, SuiteFile, SuiteOutcome, SuiteResult, TestSet, evaluate, evaluate_suite,
 };
-use radapter_clip::model::Encoder;
+use radapter_clip::model::{Encoder, Precision};
 use radapter_datasets::imagenet::ImageNetSet;
 use radapter_datasets::{ClassNames, OnError};
 use radapter_embedding::EmbedOptions;
 
 use super::args::JsonFlag;
 use super::failure::Usage;
-use super::output::aligned;
+use super::output::{Computed, aligned};
 use super::skipped::report_skipped;
 use super::{Session, output};
 use radapter_report::{Table, percent};
@@ -137,9 +137,14 @@ pub(crate) fn measure_suite(
 }
 
 /// Prints one set's result, without the confusion matrix, which has a file of its own.
-pub(crate) fn print_set(evaluation: &Evaluation, set: &TestSet, json: JsonFlag) -> anyhow::Result<()> {
+pub(crate) fn print_set(
+    evaluation: &Evaluation,
+    set: &TestSet,
+    precision: Precision,
+    json: JsonFlag,
+) -> anyhow::Result<()> {
     if json.json {
-        output::print_json(&evaluation.clone().without_confusion())
+        output::print_json(&Computed::new(evaluation.clone().without_confusion(), precision))
     } else {
         output::print(&set_table(evaluation, set))
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use radapter_clip::checkpoint::CheckpointError;
+use radapter_clip::model::Precision;
 use radapter_datasets::DatasetError;
 use radapter_embedding::EmbedError;
 use radapter_files::IoError;
@@ -52,6 +53,12 @@ pub enum IndexError {
     /// The images of the index were decoded in another mode.
     #[error("{} was created with decode = {recorded}, not {given}; use that, or create another index", path.display())]
     OtherDecoding { path: PathBuf, recorded: DecodeMode, given: DecodeMode },
+    /// The embeddings of the index were computed in another precision.
+    #[error(
+        "{} was created in {recorded}, not {given}; pass --precision auto or {recorded}, or create another index in {given}",
+        path.display()
+    )]
+    OtherPrecision { path: PathBuf, recorded: Precision, given: Precision },
     /// The index belongs to another folder.
     #[error(
         "{} indexes the images in {}, not those in {}; create another index, or pass --moved if the images were moved",

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use radapter_adapter::Alphas;
+use radapter_clip::model::Precision;
 use radapter_files::{Storage, io_error, json_reason};
 use radapter_images::DecodeMode;
 use serde::{Deserialize, Serialize};
@@ -27,10 +28,17 @@ pub struct Manifest {
     /// How images were decoded. `exact` is not written, so that versions without this setting can read such an index.
     #[serde(skip_serializing_if = "DecodeMode::is_exact", default)]
     pub decoding: DecodeMode,
+    /// The precision of the computation. f32 is not written, so that versions without this setting can read such an index.
+    #[serde(skip_serializing_if = "is_f32", default)]
+    pub precision: Precision,
     /// Absolute path of the image folder.
     pub images: PathBuf,
     /// Files of embeddings.
     pub segments: Vec<SegmentEntry>,
+}
+
+fn is_f32(precision: &Precision) -> bool {
+    *precision == Precision::F32
 }
 
 /// Model of an index: how to open it, and its hash.
@@ -101,6 +109,13 @@ impl Manifest {
         match self.decoding == given {
             true => Ok(()),
             false => Err(IndexError::OtherDecoding { path: dir.to_owned(), recorded: self.decoding, given }),
+        }
+    }
+
+    pub(super) fn check_precision(&self, dir: &Path, given: Precision) -> Result<(), IndexError> {
+        match self.precision == given {
+            true => Ok(()),
+            false => Err(IndexError::OtherPrecision { path: dir.to_owned(), recorded: self.precision, given }),
         }
     }
 

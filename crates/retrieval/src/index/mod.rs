@@ -14,6 +14,8 @@ mod update;
 
 use std::path::{Path, PathBuf};
 
+use radapter_clip::model::Precision;
+
 pub use error::IndexError;
 pub use manifest::{Manifest, ModelId, SegmentEntry};
 pub use search::Hit;
@@ -54,6 +56,26 @@ impl Index {
             }
         };
         Ok(Self { dir, manifest, segments })
+    }
+
+    /// Returns the precision of the index in a directory; `None` if there is none yet.
+    ///
+    /// # Errors
+    /// [`IndexError`] if its manifest is unreadable.
+    pub fn precision_in(dir: &Path) -> Result<Option<Precision>, IndexError> {
+        match Manifest::read(dir) {
+            Ok(manifest) => Ok(Some(manifest.precision)),
+            Err(IndexError::NoIndex { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Checks that queries are computed in the precision of the index.
+    ///
+    /// # Errors
+    /// [`IndexError::OtherPrecision`] if they are not.
+    pub fn check_precision(&self, given: Precision) -> Result<(), IndexError> {
+        self.manifest.check_precision(&self.dir, given)
     }
 
     /// Returns the content of `index.json`.

@@ -74,7 +74,8 @@ pub struct Updated {
 /// images done and the number to embed.
 ///
 /// # Errors
-/// [`IndexError::OtherModel`] and [`IndexError::OtherFolder`] if the index belongs to another model or folder,
+/// [`IndexError::OtherModel`], [`IndexError::OtherPrecision`] and [`IndexError::OtherFolder`] if the index belongs to another model,
+/// precision or folder,
 /// [`IndexError::Busy`] if another process updates it, and for unreadable images under `on_error = fail`; embeddings computed
 /// before are saved.
 pub fn update(
@@ -94,8 +95,7 @@ pub fn update(
         images => images?,
     };
     let storage = options.storage;
-    let (_lock, mut manifest) =
-        begin(storage, dir, &root, folder.moved, id, model.config().embed_dim, options.embed.decoding)?;
+    let (_lock, mut manifest) = begin(storage, dir, &root, folder.moved, id, model, options.embed.decoding)?;
 
     let report = SkipReport::default();
     let mut wanted = Vec::with_capacity(images.len());
@@ -128,7 +128,7 @@ fn begin(
     root: &Path,
     moved: bool,
     id: ModelId,
-    embed_dim: usize,
+    model: &dyn Encoder,
     decoding: DecodeMode,
 ) -> Result<(File, Manifest), IndexError> {
     let read = || match Manifest::read(dir) {
@@ -154,12 +154,14 @@ fn begin(
     let Some(mut manifest) = read()? else {
         let images = root.to_owned();
         let (format, segments) = (FORMAT.to_owned(), Vec::new());
-        let manifest = Manifest { format, model: id, embed_dim, decoding, images, segments };
+        let (embed_dim, precision) = (model.config().embed_dim, model.precision());
+        let manifest = Manifest { format, model: id, embed_dim, decoding, precision, images, segments };
         manifest.write(storage, dir)?;
         return Ok((lock, manifest));
     };
     manifest.check_model(dir, &id)?;
     manifest.check_decoding(dir, decoding)?;
+    manifest.check_precision(dir, model.precision())?;
     if manifest.images != root && !moved {
         let (path, recorded, given) = (dir.to_owned(), manifest.images, root.to_owned());
         return Err(IndexError::OtherFolder { path, recorded, given });

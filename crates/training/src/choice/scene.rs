@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::tensor::{Device, Tensor, TensorData};
 use radapter_adapter::{Alpha, Alphas};
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_clip::model::Encoder;
+use radapter_clip::model::{Encoder, Precision};
 use radapter_datasets::Shift;
 use radapter_embedding::{Embeddings, Image};
 
@@ -65,6 +65,7 @@ pub struct Scene<'a> {
     run: &'a FineTunedRun,
     base: &'a Checkpoint,
     device: &'a Device,
+    precision: Precision,
     grid: Vec<Alpha>,
     held_out: Option<&'a mut HeldOut>,
     unlabelled: Vec<Image>,
@@ -84,6 +85,7 @@ impl<'a> Scene<'a> {
             run,
             base,
             device,
+            precision: Precision::F32,
             grid,
             held_out: None,
             unlabelled: Vec::new(),
@@ -96,6 +98,13 @@ impl<'a> Scene<'a> {
     /// Returns the usual grid: 0, 0.1, …, 1.
     pub fn usual_grid() -> Vec<Alpha> {
         (0..=10).filter_map(|tenth| Alpha::new(f64::from(tenth) / 10.0).ok()).collect()
+    }
+
+    /// Judges the models in a precision other than f32. What a rule learns is of f32.
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
     }
 
     /// Adds held-out samples.
@@ -362,7 +371,7 @@ impl<'a> Scene<'a> {
         let held_out = self.held_out.as_deref_mut();
         let Some(validator) = held_out.and_then(|held_out| held_out.validator.as_deref_mut()) else { return Ok(None) };
         let model = run.model(self.base, Some(alphas.clone()), device)?.model;
-        let done = model.with_encoder(device, |encoder| work(validator, encoder, head.as_ref()))?;
+        let done = model.with_encoder(device, self.precision, |encoder| work(validator, encoder, head.as_ref()))?;
         let failed = |error| ChoiceError::Judge { run: self.path(), alpha: alphas.clone(), error };
         done.map(Some).map_err(failed)
     }

@@ -76,7 +76,7 @@ settings! {
         /// Keep only the input of each block, and recompute the block in the backward pass.
         pub checkpointing: bool = Spec::toml("false"),
         /// Type of activations and frozen weights; trained parameters and the loss stay f32.
-        pub precision: Precision = Spec::toml("\"f32\""),
+        pub precision: Precision = Spec::toml("\"auto\"").word("auto", "bf16 on a CPU with AMX, else f32", |_, facts| if facts.fast_bf16 { "bf16".into() } else { "f32".into() }),
         /// Steps between saved states; one is also saved after each epoch.
         pub save_every: OrNone<u64> = Spec::toml("500").at_least(1.0),
         /// When to validate: after each epoch, every so many steps, or at the end.
@@ -408,7 +408,7 @@ pub(crate) mod tests {
     /// Resolves the trainer's settings without a task or a registry of methods.
     pub(crate) fn resolve(given: &Settings, samples: usize) -> Result<TrainSettings, SettingsError> {
         let own = Settings::from_toml("method = \"none\"\nbest = \"none\"\nalpha = 0.5", "test")?;
-        let facts = Facts { samples, checkpoint_temperature: 0.01, smoothing: 0.0, alpha: 0.5 };
+        let facts = Facts { samples, checkpoint_temperature: 0.01, smoothing: 0.0, alpha: 0.5, fast_bf16: false };
         Schema::of::<TrainSettings>().overlay(&[&own, given])?.resolve(&facts).part()
     }
 }

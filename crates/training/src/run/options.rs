@@ -30,6 +30,8 @@ pub struct RunOptions {
     pub progress: Box<dyn ProgressListener>,
     /// Stops the run after the current step, with its state saved, when set to true.
     pub interrupt: Arc<AtomicBool>,
+    /// Resumes a run of bf16 on another unit than before, which is recorded; refused otherwise.
+    pub allow_other_arithmetic: bool,
     /// Where the run's files are written; tests let it fail.
     pub storage: Arc<dyn Storage>,
 }
@@ -45,6 +47,7 @@ impl RunOptions {
             pixel_cache: None,
             progress: Box::new(IgnoreProgress),
             interrupt: Arc::default(),
+            allow_other_arithmetic: false,
             storage: Arc::new(Disk),
         }
     }

@@ -4,6 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use radapter_clip::config::ClipConfig;
+use radapter_clip::model::Unit;
 use radapter_files::{Storage, create_dir, replace};
 use radapter_settings::schema::{get, part};
 use radapter_settings::{Facts, Schema};
@@ -69,12 +70,45 @@ pub struct RunRecord {
     pub samples: usize,
     /// The training set's fingerprint.
     pub data: String,
+    /// What computes the products of a run in bf16 on the CPU, from the first step on; `None` for any other run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
+    /// Resumptions on another unit, in order: from then on the run is not bit-equal to one on a single unit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_arithmetic: Vec<OtherArithmetic>,
     /// The trainer's and the task's settings, fully resolved.
     pub settings: Table,
     pub architecture: ClipConfig,
 }
 
+/// A resumption of a run on another unit than before, which `--allow-other-arithmetic` allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OtherArithmetic {
+    /// Step that the run was resumed from.
+    pub step: u64,
+    /// The unit from then on; `None` on another device than the CPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
+}
+
 impl RunRecord {
+    /// Returns the unit of the newest session.
+    pub fn last_unit(&self) -> Option<Unit> {
+        self.other_arithmetic.last().map_or(self.unit, |last| last.unit)
+    }
+
+    /// Checks that a session computes as the one before did, unless it may differ; returns whether it differs. A run without a recorded
+    /// unit is of f32, of another device than the CPU, or of an earlier version.
+    pub(crate) fn check_unit(&self, now: &Self, may_differ: bool) -> Result<bool, TrainError> {
+        match (self.last_unit(), now.unit) {
+            (None, _) => Ok(false),
+            (Some(run), Some(found)) if run == found => Ok(false),
+            (Some(_), _) if may_differ => Ok(true),
+            (Some(run), found) => Err(TrainError::OtherArithmetic { run, found }),
+        }
+    }
+
     /// Returns the trainer's settings.
     ///
     /// # Errors
@@ -195,6 +229,25 @@ impl RunDir {
         }
         replace(storage, &run.path.join(Self::CONFIG), |writer| writer.write_all(text.as_bytes()))?;
         Ok((run, lock))
+    }
+
+    /// Records that another unit computes the run from a step on.
+    pub(crate) fn record_other_arithmetic(
+        &self,
+        storage: &dyn Storage,
+        change: OtherArithmetic,
+    ) -> Result<(), TrainError> {
+        let mut record = self.record()?;
+        record.other_arithmetic.push(change);
+        let text = to_toml(&record)?;
+        replace(storage, &self.path.join(Self::CONFIG), |writer| writer.write_all(text.as_bytes()))?;
+        let unit = change.unit.map_or_else(|| "none".to_owned(), |unit| unit.to_string());
+        tracing::warn!(
+            "from step {} on, this run is computed by another unit ({unit}) than before; its {} records it",
+            change.step,
+            Self::CONFIG
+        );
+        Ok(())
     }
 
     /// Prevents other processes from training this run while the file is open; the system releases the lock when a

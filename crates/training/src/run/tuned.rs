@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use radapter_adapter::AdapterError;
 use radapter_clip::checkpoint::{Checkpoint, CheckpointError};
-use radapter_clip::model::{Clip, Encoder, ModelError};
+use radapter_clip::model::{Clip, Encoder, ModelError, Precision};
 use radapter_clip::state_dict::RawTensor;
 use radapter_settings::SettingsError;
 
@@ -83,27 +83,42 @@ impl TunedModel {
         }
     }
 
-    /// Moves the model to a device.
+    /// Moves the model to a device, where it computes in a precision.
     ///
     /// # Errors
     /// [`FineTunedError::Model`] for tensors that do not form a model.
-    pub fn encoder(self, device: &Device) -> Result<Box<dyn Encoder>, FineTunedError> {
+    pub fn encoder(self, device: &Device, precision: Precision) -> Result<Box<dyn Encoder>, FineTunedError> {
         Ok(match self {
-            Self::Merged(checkpoint) => Box::new(Clip::from_state(&checkpoint.config, &checkpoint.state, device)?),
-            Self::Runtime(encoder) => encoder,
+            Self::Merged(checkpoint) => Box::new(on_device(&checkpoint, device, precision)?),
+            Self::Runtime(encoder) if encoder.precision() == precision => encoder,
+            Self::Runtime(encoder) => encoder.with_precision(precision),
         })
     }
 
-    /// Uses the model on a device without consuming it.
+    /// Uses the model on a device, in a precision, without consuming it.
     ///
     /// # Errors
     /// Those of [`encoder`](Self::encoder).
-    pub fn with_encoder<R>(&self, device: &Device, work: impl FnOnce(&dyn Encoder) -> R) -> Result<R, FineTunedError> {
+    pub fn with_encoder<R>(
+        &self,
+        device: &Device,
+        precision: Precision,
+        work: impl FnOnce(&dyn Encoder) -> R,
+    ) -> Result<R, FineTunedError> {
         Ok(match self {
-            Self::Merged(checkpoint) => work(&Clip::from_state(&checkpoint.config, &checkpoint.state, device)?),
-            Self::Runtime(encoder) => work(&**encoder),
+            Self::Merged(checkpoint) => work(&on_device(checkpoint, device, precision)?),
+            Self::Runtime(encoder) if encoder.precision() == precision => work(&**encoder),
+            Self::Runtime(encoder) => work(&*encoder.with_precision(precision)),
         })
     }
+}
+
+fn on_device(checkpoint: &Checkpoint, device: &Device, precision: Precision) -> Result<Clip, ModelError> {
+    let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, device)?;
+    Ok(match precision {
+        Precision::F32 => clip,
+        _ => clip.in_precision(precision),
+    })
 }
 
 /// Folder of a run with its record.

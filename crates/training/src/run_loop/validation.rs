@@ -63,7 +63,7 @@ pub trait Validator: Send {
     }
 }
 
-/// Returns the model that evaluation uses: averaged if the run averages, in f32, without autodiff.
+/// Returns the model that evaluation uses: averaged if the run averages, without autodiff. It computes in the run's precision.
 pub(crate) fn evaluated<A: Adapter>(
     model: &TrainModel<A>,
     averages: Option<&Named>,
@@ -75,7 +75,12 @@ pub(crate) fn evaluated<A: Adapter>(
         Some(averages) => parameters::load(model, averages),
         None => model,
     };
-    // As in the evaluation of the finished run, except for the rounding of weights in 16 bits.
-    let clip = model.clip.in_precision(Precision::F32);
-    Ok((tuning.encoder(clip, alpha)?, model.head.map(|head| head.val())))
+    let precision = model.clip.precision;
+    // Adapters are merged in f32, on weights that 16 bits have rounded.
+    let encoder = tuning.encoder(model.clip.in_precision(Precision::F32), alpha)?;
+    let encoder = match precision {
+        Precision::F32 => encoder,
+        _ => encoder.with_precision(precision),
+    };
+    Ok((encoder, model.head.map(|head| head.val())))
 }

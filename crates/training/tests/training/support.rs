@@ -270,7 +270,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn new(settings: &[&str]) -> Self {
-        let common = ["batch_size=8", "lr=0.01", "workers=2", "loss.temperature=0.1"];
+        let common = ["batch_size=8", "lr=0.01", "workers=2", "loss.temperature=0.1", "precision=f32"];
         Self {
             settings: common.iter().chain(settings).map(|s| (*s).to_owned()).collect(),
             data: Drawn::new(26),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use radapter::adapter::Alpha;
 use radapter::clip::checkpoint::Checkpoint;
-use radapter::clip::model::{Clip, Encoder};
+use radapter::clip::model::{Clip, Encoder, Precision};
 use radapter::datasets::captions::{self, CaptionsOptions};
 use radapter::datasets::{OnError, SkipReport, Templates};
 use radapter::embedding::EmbedOptions;
@@ -153,7 +153,7 @@ impl Work<'_> {
             let name = format!("{} alpha {alpha}", arm.title(choice));
             let model = || {
                 let tuned = run.model(&self.base, Some(Alpha::new(alpha)?.into()), &self.device)?;
-                Ok(tuned.model.encoder(&self.device)?)
+                Ok(tuned.model.encoder(&self.device, Precision::F32)?)
             };
             Ok(Row {
                 lr: Some(choice.lr),

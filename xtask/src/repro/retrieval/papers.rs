@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use burn::tensor::Device;
 use radapter::clip::checkpoint::Checkpoint;
-use radapter::clip::model::{Clip, Encoder};
+use radapter::clip::model::{Clip, Encoder, Precision};
 use radapter::datasets::captions::{self, CaptionsOptions};
 use radapter::datasets::{OnError, SkipReport, Templates};
 use radapter::embedding::EmbedOptions;
@@ -140,7 +140,7 @@ fn measure(
             validation: report.best.as_ref().map(|best| best.value),
             tuned_parameters: report.tuned_parameters,
             seconds: report.seconds,
-            ..row(name, &*tuned.model.encoder(device)?)?
+            ..row(name, &*tuned.model.encoder(device, Precision::F32)?)?
         });
     }
     Ok(rows)

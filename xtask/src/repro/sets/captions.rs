@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use burn::tensor::Device;
+use radapter::clip::model::Precision;
 use radapter::datasets::captions::{self, CaptionsOptions};
 use radapter::datasets::shapes::{Domain, Split, World};
 use radapter::datasets::{CaptionedImages, OnError, SkipReport, Templates};
@@ -55,7 +56,7 @@ impl Sources<'_> {
             device,
             settings,
             measure: move |of: Model<'_>| {
-                let encoder = of.tuned(&model, &on)?.encoder(&on)?;
+                let encoder = of.tuned(&model, &on)?.encoder(&on, Precision::F32)?;
                 let recall = gallery.evaluate(&*encoder, &EmbedOptions::default(), &mut |_| {})?.evaluation;
                 let ood = pacs.measure(&*encoder)?["mean"];
                 let mut parts = columns(&recall);
@@ -112,7 +113,7 @@ impl Sources<'_> {
             device,
             settings,
             measure: move |of: Model<'_>| {
-                let encoder = of.tuned(&model, &on)?.encoder(&on)?;
+                let encoder = of.tuned(&model, &on)?.encoder(&on, Precision::F32)?;
                 let recall = |gallery: &Gallery| -> anyhow::Result<Evaluation> {
                     Ok(gallery.evaluate(&*encoder, &EmbedOptions::default(), &mut |_| {})?.evaluation)
                 };

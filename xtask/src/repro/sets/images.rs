@@ -13,7 +13,7 @@ use radapter::classification::read::read_labelled;
 use radapter::classification::suite::{Suite, evaluate_suite};
 use radapter::classification::task::Classification;
 use radapter::clip::checkpoint::Checkpoint;
-use radapter::clip::model::{Clip, Encoder};
+use radapter::clip::model::{Clip, Encoder, Precision};
 use radapter::datasets::imagenet::ImageNetSet;
 use radapter::datasets::shapes::{Domain, Split, World, class_names};
 use radapter::datasets::{OnError, Templates};
@@ -133,7 +133,7 @@ fn of_images(
                 }
             };
             let evaluate = |encoder: &dyn Encoder| evaluate_suite(encoder, &head, &suite, &options, &mut |_, _| {});
-            let result = tuned.with_encoder(&on, evaluate)??.result;
+            let result = tuned.with_encoder(&on, Precision::F32, evaluate)??.result;
             let sets = std::iter::once(&result.id).chain(&result.ood);
             let parts = sets.map(|set| (set.name.clone(), set.evaluation.top1)).collect();
             Ok(Measured { id: result.id.evaluation.top1, ood: result.ood_average, parts })

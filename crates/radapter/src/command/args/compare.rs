@@ -80,7 +80,16 @@ impl CompareArgs {
     pub(crate) fn training(&self) -> TaskArgs {
         let Comparison { model, arch, settings, cache, out, json, .. } = self.common.clone();
         let suite = SuiteArgs::default();
-        let run = RunArgs { out, settings, from_step: None, suite, cache, dashboard: false, json };
+        let run = RunArgs {
+            out,
+            settings,
+            from_step: None,
+            allow_other_arithmetic: false,
+            suite,
+            cache,
+            dashboard: false,
+            json,
+        };
         let common = CommonArgs { model, arch, method: None, from: None, resume: false, run };
         TaskArgs { task: self.task, common, flags: self.flags.clone() }
     }

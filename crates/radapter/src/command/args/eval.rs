@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{
     AlphaGrid, CaptionsArgs, DatasetArgs, DecodeArgs, DecodingArg, DeviceBatchArg, FusionArgs, JsonFlag, LabelMapArgs,
+    PrecisionArg,
 };
 use crate::command::measure::EvalTask;
 
@@ -26,6 +27,8 @@ Examples:
       --out sweeps/pets
   radapter sweep --run runs/pets --select one-se,tpgm --out choices
   radapter sweep --run runs/pets --select tpgm --save --out choice
+  radapter sweep --run runs/pets --suite pets/suite.toml --precision auto \\
+      --out sweeps/fast
   radapter sweep --run runs/flickr --captions flickr.json --images flickr \\
       --split val --out sweeps/flickr
   radapter sweep --run runs/street --images images/val \\
@@ -67,6 +70,8 @@ pub(crate) struct SweepArgs {
     pub(crate) decoding: DecodingArg,
     #[command(flatten)]
     pub(crate) batch: DeviceBatchArg,
+    #[command(flatten)]
+    pub(crate) precision: PrecisionArg,
     #[command(flatten)]
     pub(crate) json: JsonFlag,
     /// Directory for the table, plot and report; new or empty

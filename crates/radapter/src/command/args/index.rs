@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{AlphaArg, DecodeArgs, DecodingArg, DeviceBatchArg, JsonFlag, ModelArgs};
+use super::{AlphaArg, DecodeArgs, DecodingArg, DeviceBatchArg, JsonFlag, ModelArgs, PrecisionArg};
+
+/// Help of `--precision`, which an index keeps.
+const PRECISION: &str = "Type of activations and weights: f32; bf16, of half the size and with rounded results; or auto, that of the index, \
+                         and for a new one bf16 on a CPU with AMX, else f32";
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -14,7 +18,10 @@ saved on Ctrl-C and every 20 seconds; the same command then continues. `radapter
 Examples:
   radapter index --model hf://laion/CLIP-ViT-B-32-laion2B-s34B-b79K \\
       --images photos --out photos.index
-  radapter index --model runs/flickr --images photos --out photos.index")]
+  radapter index --model runs/flickr --images photos --out photos.index
+  radapter index --model runs/flickr --images photos --precision f32 \\
+      --out exact.index")]
+#[command(mut_arg("precision", |arg| arg.default_value(PrecisionArg::AUTO).help(PRECISION)))]
 pub(crate) struct IndexArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -32,6 +39,8 @@ pub(crate) struct IndexArgs {
     pub(crate) decoding: DecodingArg,
     #[command(flatten)]
     pub(crate) batch: DeviceBatchArg,
+    #[command(flatten)]
+    pub(crate) precision: PrecisionArg,
     #[command(flatten)]
     pub(crate) json: JsonFlag,
     /// The index to create or update

@@ -5,19 +5,22 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{
-    AlphaArg, ClassNamesArg, DecodeArgs, DecodingArg, DeviceBatchArg, ImagesArg, JsonFlag, ModelArgs, TemplatesArg,
+    AlphaArg, ClassNamesArg, DecodeArgs, DecodingArg, DeviceBatchArg, ImagesArg, JsonFlag, ModelArgs, PrecisionArg,
+    TemplatesArg,
 };
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The file holds `image_embeddings` and `text_embeddings` (L2-normalised, f32, one row per input), and with --pixels \
-also `pixels` [N,3,S,S]. Its metadata `image_names` and `text_names` are JSON lists in row order. Images below a \
+also `pixels` [N,3,S,S]. Its metadata `image_names` and `text_names` are JSON lists in row order, `precision` is that of the computation. Images below a \
 directory are named by their relative path, files by the given path.
 
 Examples:
   radapter embed --model embedded --images photos --texts captions.txt \\
       --out embeddings.safetensors
   radapter embed --model runs/pets --alpha 0.8 --images a.jpg b.png \\
+      --out embeddings.safetensors
+  radapter embed --model embedded --images photos --precision bf16 \\
       --out embeddings.safetensors")]
 pub(crate) struct EmbedArgs {
     #[command(flatten)]
@@ -39,6 +42,8 @@ pub(crate) struct EmbedArgs {
     pub(crate) decoding: DecodingArg,
     #[command(flatten)]
     pub(crate) batch: DeviceBatchArg,
+    #[command(flatten)]
+    pub(crate) precision: PrecisionArg,
     /// Output file
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) out: PathBuf,
@@ -71,6 +76,8 @@ pub(crate) struct ZeroShotArgs {
     #[command(flatten)]
     pub(crate) batch: DeviceBatchArg,
     #[command(flatten)]
+    pub(crate) precision: PrecisionArg,
+    #[command(flatten)]
     pub(crate) json: JsonFlag,
 }
 
@@ -86,6 +93,7 @@ Examples:
   radapter predict --model runs/pets --images new-photos --out predictions.csv
   radapter predict --model embedded --class-names classes.toml \\
       --images a.png --top 3 --out predictions.jsonl")]
+#[command(mut_arg("precision", |arg| arg.default_value(PrecisionArg::AUTO)))]
 pub(crate) struct PredictArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -106,6 +114,8 @@ pub(crate) struct PredictArgs {
     pub(crate) decoding: DecodingArg,
     #[command(flatten)]
     pub(crate) batch: DeviceBatchArg,
+    #[command(flatten)]
+    pub(crate) precision: PrecisionArg,
     #[command(flatten)]
     pub(crate) json: JsonFlag,
     /// Output file, whose extension chooses the format; `-` writes CSV to stdout [default: a table on stdout]

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{AlphaArg, ArchArg, DamageArg, JsonFlag, ModelRef};
+use super::{AlphaArg, ArchArg, DamageArg, JsonFlag, ModelRef, PrecisionArg};
+
+/// Help of `--precision`, which an index determines.
+const PRECISION: &str = "Type of activations and weights, which must be that of the index; auto: that of the index";
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -16,6 +19,7 @@ Examples:
   radapter search --index photos.index --image query.jpg -k 50 \\
       --html found.html
   radapter search --index photos.index --text \"a red car\" --json")]
+#[command(mut_arg("precision", |arg| arg.default_value(PrecisionArg::AUTO).help(PRECISION)))]
 pub(crate) struct SearchArgs {
     /// An index that `radapter index` made
     #[arg(long, value_name = "INDEX")]
@@ -34,6 +38,8 @@ pub(crate) struct SearchArgs {
     pub(crate) k: std::num::NonZeroUsize,
     #[command(flatten)]
     pub(crate) damage: DamageArg,
+    #[command(flatten)]
+    pub(crate) precision: PrecisionArg,
     #[command(flatten)]
     pub(crate) json: JsonFlag,
     /// Also write an HTML page of the images found

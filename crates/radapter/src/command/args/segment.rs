@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use radapter_segmentation::crop::Resize;
 
-use super::{AlphaArg, ClassesArgs, DecodeArgs, DeviceBatchArg, JsonFlag, ModelArgs};
+use super::{AlphaArg, ClassesArgs, DecodeArgs, DeviceBatchArg, JsonFlag, ModelArgs, PrecisionArg};
 
 /// How masks become a class for each pixel.
 #[derive(Clone, Debug, Args)]
@@ -42,7 +42,8 @@ Examples:
   radapter segment --model hf://openai/clip-vit-base-patch16 \\
       --images street.jpg --classes \"sky, road, car, person\" --out maps
   radapter segment --model runs/street --images photos --classes classes.txt \\
-      --proposals sam --out maps")]
+      --proposals sam --precision f32 --out maps")]
+#[command(mut_arg("precision", |arg| arg.default_value(PrecisionArg::AUTO)))]
 pub(crate) struct SegmentArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -62,6 +63,8 @@ pub(crate) struct SegmentArgs {
     pub(crate) decode: DecodeArgs,
     #[command(flatten)]
     pub(crate) batch: DeviceBatchArg,
+    #[command(flatten)]
+    pub(crate) precision: PrecisionArg,
     #[command(flatten)]
     pub(crate) json: JsonFlag,
     /// Directory for the label maps and the page; new or empty

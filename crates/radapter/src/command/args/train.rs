@@ -19,7 +19,8 @@ use crate::tasks::{TASKS, task};
 Examples:
   radapter train classification --model embedded --train pets/train \\
       --out runs/pets
-  radapter train --resume --out runs/pets"
+  radapter train --resume --out runs/pets
+  radapter train --resume --allow-other-arithmetic --out runs/pets"
 )]
 pub(crate) struct TrainArgs {
     #[command(flatten)]
@@ -46,6 +47,10 @@ pub(crate) struct ResumeArgs {
     /// Resume from the saved state of this step instead of the newest
     #[arg(long, value_name = "STEP")]
     pub(crate) from_step: Option<u64>,
+    /// Resume a run of bf16 although another unit computes it here than before, such as f32 arithmetic instead of AMX: the result is
+    /// not bit-equal to that of an uninterrupted run, and the run records it
+    #[arg(long, requires = "resume")]
+    pub(crate) allow_other_arithmetic: bool,
     #[command(flatten)]
     pub(crate) suite: SuiteArgs,
     #[command(flatten)]
@@ -61,10 +66,10 @@ pub(crate) struct ResumeArgs {
 impl ResumeArgs {
     /// The run to resume; `None` without `--resume`, with which clap requires `--out`.
     pub(crate) fn run(self) -> Option<RunArgs> {
-        let Self { resume, out, config, set, from_step, suite, cache, dashboard, json } = self;
+        let Self { resume, out, config, set, from_step, allow_other_arithmetic, suite, cache, dashboard, json } = self;
         resume.then_some(())?;
         let settings = FileAndSet { config, set };
-        Some(RunArgs { out: out?, settings, from_step, suite, cache, dashboard, json })
+        Some(RunArgs { out: out?, settings, from_step, allow_other_arithmetic, suite, cache, dashboard, json })
     }
 }
 
@@ -102,6 +107,10 @@ pub(crate) struct RunArgs {
     /// Resume from the saved state of this step instead of the newest
     #[arg(long, value_name = "STEP", requires = "resume")]
     pub(crate) from_step: Option<u64>,
+    /// Resume a run of bf16 although another unit computes it here than before, such as f32 arithmetic instead of AMX: the result is
+    /// not bit-equal to that of an uninterrupted run, and the run records it
+    #[arg(long, requires = "resume")]
+    pub(crate) allow_other_arithmetic: bool,
     #[command(flatten)]
     pub(crate) suite: SuiteArgs,
     #[command(flatten)]

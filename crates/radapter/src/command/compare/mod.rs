@@ -20,6 +20,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use radapter_experiments::quickstart;
+use radapter_settings::Settings;
 
 use super::args::{CompareArgs, ModelRef};
 use super::run::train as training;
@@ -42,6 +43,8 @@ struct Work<'a> {
     /// `--device` for everything else, which uses one.
     device: Vec<OsString>,
     children: Children,
+    /// Whether the runs compute in f32, because the settings give no precision: a comparison does not depend on the machine.
+    pins_precision: bool,
     /// By the name of the method.
     trained: Vec<(&'static str, Result<Runs, String>)>,
     tried: Vec<Tried>,
@@ -59,9 +62,9 @@ pub(super) fn run(args: &CompareArgs, session: &Session) -> anyhow::Result<()> {
     spec.check(&common.out)?;
     if common.dry_run {
         check::data(args, &model, &settings, session)?;
-        return dry_run::print(&Work::new(args, &model, session, Default::default()), &contenders);
+        return dry_run::print(&Work::new(args, &model, &settings, session, Default::default()), &contenders);
     }
-    let mut work = Work::new(args, &model, session, interrupt::watch()?);
+    let mut work = Work::new(args, &model, &settings, session, interrupt::watch()?);
     if !dry_run::is_trained(&work, &contenders)? {
         check::data(args, &model, &settings, session)?;
     }
@@ -102,6 +105,7 @@ impl<'a> Work<'a> {
     fn new(
         args: &'a CompareArgs,
         model: &ModelRef,
+        settings: &Settings,
         session: &Session,
         interrupt: std::sync::Arc<std::sync::atomic::AtomicBool>,
     ) -> Self {
@@ -124,6 +128,7 @@ impl<'a> Work<'a> {
             devices: device(names.join(",")),
             device: device(names.into_iter().next().unwrap_or_else(|| "auto".to_owned())),
             children: Children { logs: out.join("logs"), interrupt, out },
+            pins_precision: settings.get("precision").is_none(),
             trained: Vec::new(),
             tried: Vec::new(),
             id: "ID".to_owned(),

@@ -193,6 +193,9 @@ impl Work<'_> {
         if let Some(cache) = &common.cache.pixel_cache {
             put("--pixel-cache", cache.into());
         }
+        if self.pins_precision {
+            put("--set", "precision=f32".into());
+        }
         let Made::Trained { method, settings, .. } = training.contender.made else { return words };
         let own = settings.iter().map(|word| (*word).to_owned()).chain(grid_words(training));
         for assignment in common.settings.set.iter().cloned().chain(own) {

@@ -15,7 +15,7 @@ use radapter_classification::read::read_labelled;
 use radapter_classification::suite::{NamedEvaluation, Prediction, Suite, SuiteResult, TestSet};
 use radapter_classification::task::Classification;
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_clip::model::Encoder;
+use radapter_clip::model::{Encoder, Precision};
 use radapter_datasets::{ClassNames, LabelledImages, OnError};
 use radapter_embedding::EmbedOptions;
 use radapter_methods::METHODS;
@@ -26,10 +26,11 @@ use super::calibration::Calibration;
 use super::sweep::{self, Point, Sweep};
 use super::{Measured, OpenSuite, RunSuite, SuiteTable, Training};
 use crate::command::args::{
-    AlphaArg, ClassNamesArg, DecodeArgs, DecodingArg, DeviceBatchArg, JsonFlag, ModelArgs, ModelRef, SuiteArgs,
-    SweepArgs, TemplatesArg,
+    AlphaArg, ClassNamesArg, DecodeArgs, DecodingArg, DeviceBatchArg, JsonFlag, ModelArgs, ModelRef, PrecisionArg,
+    SuiteArgs, SweepArgs, TemplatesArg,
 };
 use crate::command::failure::{Interrupted, Usage};
+use crate::command::output::Computed;
 use crate::command::prediction_file::Form;
 use crate::command::suite::{Source, measure, measure_suite, print_set, suite_table, suites_table};
 use crate::command::text_cache::text_cache;
@@ -73,6 +74,8 @@ pub(super) struct EvalArgs {
     decoding: DecodingArg,
     #[command(flatten)]
     batch: DeviceBatchArg,
+    #[command(flatten)]
+    precision: PrecisionArg,
     #[command(flatten)]
     json: JsonFlag,
     /// In-distribution images, not evaluated on, to calibrate the temperature of a second ECE on: one folder per class, or a .csv of
@@ -169,7 +172,9 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
     let names = classes::names(&args.class_names)?;
     let templates = classes::templates(&args.templates)?;
     let data = Data::open(&args.what, names.as_ref(), args.decode.on_error)?;
-    let model = model::open(&args.model, choice::alphas(&args.alpha, &args.model.model, session)?, session)?;
+    let precision = args.precision.resolve(session)?;
+    let alphas = choice::alphas(&args.alpha, &args.model.model, session)?;
+    let model = model::open(&args.model, alphas, precision, session)?;
     let listed = || data.classes(names.as_ref());
     let batch = args.batch.batch_size;
     let head = classes::head(&model, listed, names.as_ref(), templates.as_ref(), batch)?;
@@ -191,14 +196,14 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
             let set = TestSet::new(path.display().to_string(), images, head.classes())?;
             let head = calibrated(head)?;
             let outcome = measure(&*model.encoder, &head, &set, &options, session)?;
-            print_set(&outcome.evaluation, &set, args.json)?;
+            print_set(&outcome.evaluation, &set, precision, args.json)?;
             (outcome.evaluation, vec![(set.name, outcome.predictions)])
         }
         Data::Suite(source) => {
             let suite = source.open(head.classes(), on_error)?;
             let head = calibrated(head)?;
             let outcome = measure_suite("evaluating", &*model.encoder, &head, &suite, &options, session)?;
-            print_suite(&outcome.result, &suite, args.json)?;
+            print_suite(&outcome.result, &suite, precision, args.json)?;
             (outcome.result.id.evaluation, outcome.predictions)
         }
     };
@@ -256,8 +261,8 @@ impl RunSuite for TrainSuite {
         let device = session.first_device()?.device.clone();
         let base = model::base_of(run.run())?;
         let calibration = Calibration::open(None, Some(&run), run.classes(), &self.paths, self.options.on_error)?;
-        let scene =
-            OverAlpha { run: &run, base, sets: &self.sets, calibration, options: &self.options, device, session };
+        let (sets, options, precision) = (&self.sets, &self.options, Precision::F32);
+        let scene = OverAlpha { run: &run, base, sets, calibration, options, device, precision, session };
         let mut results = Vec::with_capacity(alphas.len());
         for (index, alpha) in alphas.iter().enumerate() {
             if interrupt.load(Ordering::Relaxed) {
@@ -271,7 +276,8 @@ impl RunSuite for TrainSuite {
         };
         let named: Vec<(String, &SuiteResult)> =
             results.iter().map(|(alphas, result)| (name(alphas), result)).collect();
-        let objects = results.iter().map(|(alphas, result)| sweep::object(alphas, result));
+        let objects =
+            results.iter().map(|(alphas, result)| sweep::object(alphas, &Computed::new(result, scene.precision)));
         Ok(SuiteTable { text: suites_table(&named), objects: objects.collect::<anyhow::Result<_>>()? })
     }
 }
@@ -284,6 +290,7 @@ struct OverAlpha<'a> {
     calibration: Calibration,
     options: &'a EmbedOptions,
     device: Device,
+    precision: Precision,
     session: &'a Session,
 }
 
@@ -297,7 +304,7 @@ impl OverAlpha<'_> {
             let head = self.calibration.calibrated(head, temperature, encoder, self.options, self.session)?;
             measure_suite(&what, encoder, &head, self.sets, self.options, self.session)
         };
-        let result = model.with_encoder(&self.device, measure)??.result.without_confusion();
+        let result = model.with_encoder(&self.device, self.precision, measure)??.result.without_confusion();
         tracing::info!("alpha {alpha}: {} ID, {} OOD", percent(result.id.evaluation.top1), percent(result.ood_average));
         Ok((alpha, result))
     }
@@ -306,7 +313,8 @@ impl OverAlpha<'_> {
 fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Sweep> {
     let grid = args.alpha.get()?;
     let source = Source::new(suite, args.dataset.root.as_deref())?;
-    let run = ClassificationRun::open(METHODS, &args.run)?.with_text_cache(text_cache());
+    let precision = args.precision.resolve(session)?;
+    let run = ClassificationRun::open(METHODS, &args.run)?.with_text_cache(text_cache()).with_precision(precision);
     model::warn_of_state(run.run())?;
     let sets = source.open(run.classes(), args.decode.on_error)?;
     sweep::check_out(args)?;
@@ -319,7 +327,7 @@ fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Swe
     let base = model::base_of(run.run())?;
     let (calibrate, paths) = (args.calibrate.as_deref(), source.paths());
     let calibration = Calibration::open(calibrate, Some(&run), run.classes(), &paths, args.decode.on_error)?;
-    let scene = OverAlpha { run: &run, base, sets: &sets, calibration, options: &options, device, session };
+    let scene = OverAlpha { run: &run, base, sets: &sets, calibration, options: &options, device, precision, session };
     let default = run.run().default_alphas();
     let measure = |place, alphas: Alphas| Ok((alphas.clone(), scene.measure(alphas, place)?.1));
     let mut own = Vec::new();
@@ -346,7 +354,7 @@ fn sweep(args: &SweepArgs, suite: &str, session: &Session) -> anyhow::Result<Swe
         let second: Vec<Interval> = second.collect();
         intervals.push(average);
         intervals.extend(second);
-        points.push(Point::new(alphas, values, intervals, &result)?);
+        points.push(Point::new(alphas, values, intervals, &Computed::new(&result, precision))?);
     }
     let id = columns.first().cloned().unwrap_or_default();
     let mut frontier = Frontier::new().method("this run", &places, default.single().map(Alpha::get)).with_bars(bars);
@@ -393,9 +401,9 @@ fn averages(result: &SuiteResult) -> impl Iterator<Item = (String, f64)> {
     std::iter::once(("OOD average".to_owned(), result.ood_average)).chain(second)
 }
 
-fn print_suite(result: &SuiteResult, suite: &Suite, json: JsonFlag) -> anyhow::Result<()> {
+fn print_suite(result: &SuiteResult, suite: &Suite, precision: Precision, json: JsonFlag) -> anyhow::Result<()> {
     if json.json {
-        output::print_json(&result.clone().without_confusion())
+        output::print_json(&Computed::new(result.clone().without_confusion(), precision))
     } else {
         output::print(&suite_table(result, suite))
     }

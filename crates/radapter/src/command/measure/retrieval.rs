@@ -20,9 +20,11 @@ use radapter_training::plan::recorded_if;
 use super::Measured;
 use super::sweep::{self, Point, Sweep};
 use crate::command::args::{
-    AlphaArg, ArchArg, CaptionsArgs, DecodeArgs, DecodingArg, DeviceBatchArg, JsonFlag, ModelArgs, ModelRef, SweepArgs,
+    AlphaArg, ArchArg, CaptionsArgs, DecodeArgs, DecodingArg, DeviceBatchArg, JsonFlag, ModelArgs, ModelRef,
+    PrecisionArg, SweepArgs,
 };
 use crate::command::failure::Usage;
+use crate::command::output::Computed;
 use crate::command::skipped::{report_left_out, report_skipped};
 use crate::command::{Session, choice, model, output};
 
@@ -47,7 +49,7 @@ pub(super) struct EvalArgs {
     #[command(flatten)]
     alpha: AlphaArg,
     /// Evaluate these embeddings instead of a model
-    #[arg(long, value_name = "FILE.safetensors", conflicts_with_all = ["captions", "images", "captions_format", "split", "image_ids", "csv_img_key", "csv_caption_key", "csv_separator", "max_captions", "alpha", "arch"])]
+    #[arg(long, value_name = "FILE.safetensors", conflicts_with_all = ["captions", "images", "captions_format", "split", "image_ids", "csv_img_key", "csv_caption_key", "csv_separator", "max_captions", "alpha", "arch", "precision"])]
     embeddings: Option<PathBuf>,
     #[command(flatten)]
     captions: CaptionsArgs,
@@ -60,6 +62,8 @@ pub(super) struct EvalArgs {
     decoding: DecodingArg,
     #[command(flatten)]
     batch: DeviceBatchArg,
+    #[command(flatten)]
+    precision: PrecisionArg,
     #[command(flatten)]
     json: JsonFlag,
 }
@@ -126,6 +130,7 @@ impl Source {
 
 fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
     args.per_image.as_deref().map(|path| output::check_csv("--per-image", path)).transpose()?;
+    let mut precision = None;
     let evaluation = match (&args.embeddings, &args.model) {
         (Some(file), _) => {
             let embedded = Embedded::read(file)?;
@@ -137,7 +142,9 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
         (None, Some(reference)) => {
             let source = Source::open(&args.captions, args.decode.on_error, &trained(reference)?)?;
             let model = ModelArgs { model: reference.clone(), arch: args.arch.clone() };
-            let model = model::open(&model, choice::alphas(&args.alpha, reference, session)?, session)?;
+            let resolved = args.precision.resolve(session)?;
+            precision = Some(resolved);
+            let model = model::open(&model, choice::alphas(&args.alpha, reference, session)?, resolved, session)?;
             report_left_out(&source.skipped);
             let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
             let (evaluation, ranks) = source.measure("evaluating", &*model.encoder, &options, session)?;
@@ -149,7 +156,10 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
         // clap requires one of them.
         (None, None) => return Err(Usage("give --model or --embeddings".into()).into()),
     };
-    if args.json.json { output::print_json(&evaluation) } else { output::print(&table(&evaluation)) }
+    match args.json.json {
+        true => output::print_json(&Computed::new(&evaluation, precision)),
+        false => output::print(&table(&evaluation)),
+    }
 }
 
 fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
@@ -160,14 +170,15 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
     let base = model::base_of(&run)?;
     report_left_out(&source.skipped);
     let device = session.device()?;
+    let precision = args.precision.resolve(session)?;
     let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
 
     let points = sweep::over(&grid, &run.default_alphas(), |(index, count), alpha| {
-        let model = run.model(&base, Some(alpha.clone()), &device)?.model.encoder(&device)?;
+        let model = run.model(&base, Some(alpha.clone()), &device)?.model.encoder(&device, precision)?;
         let what = format!("alpha {alpha} ({} of {count})", index + 1);
         let (evaluation, _) = source.measure(&what, &*model, &options, session)?;
         tracing::info!("alpha {alpha}: mean recall {}", percent(evaluation.mean_recall));
-        Point::new(alpha, values(&evaluation), intervals(&evaluation), &evaluation)
+        Point::new(alpha, values(&evaluation), intervals(&evaluation), &Computed::new(&evaluation, precision))
     })?;
     let columns = COLUMNS.map(str::to_owned).to_vec();
     let captions = args.captions.captions.as_deref().map(|path| path.display().to_string());

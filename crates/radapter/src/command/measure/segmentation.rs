@@ -24,9 +24,10 @@ use serde::Serialize;
 use super::sweep::{self, Point, Sweep};
 use crate::command::args::{
     AlphaArg, AnnotatedArgs, ArchArg, DamageArg, DatasetArgs, DecodeArgs, DeviceBatchArg, FusionArgs, JsonFlag,
-    LabelMapArgs, ModelArgs, ModelRef, SweepArgs,
+    LabelMapArgs, ModelArgs, ModelRef, PrecisionArg, SweepArgs,
 };
 use crate::command::failure::{Usage, of_option};
+use crate::command::output::Computed;
 use crate::command::segment::{Parts, Shown, annotated, run_of, unseen};
 use crate::command::skipped::report_skipped;
 use crate::command::{Session, choice, model, output};
@@ -61,7 +62,7 @@ pub(super) struct EvalArgs {
     #[command(flatten)]
     alpha: AlphaArg,
     /// Score these label maps instead of a model's
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["images", "save_maps", "alpha", "arch", "proposals", "synonyms", "templates", "threshold", "temperature", "lambda", "margin", "resize", "cache"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["images", "save_maps", "alpha", "arch", "precision", "proposals", "synonyms", "templates", "threshold", "temperature", "lambda", "margin", "resize", "cache"])]
     maps: Option<PathBuf>,
     #[command(flatten)]
     annotated: AnnotatedArgs,
@@ -86,6 +87,8 @@ pub(super) struct EvalArgs {
     decode: DecodeArgs,
     #[command(flatten)]
     batch: DeviceBatchArg,
+    #[command(flatten)]
+    precision: PrecisionArg,
     #[command(flatten)]
     json: JsonFlag,
 }
@@ -324,15 +327,18 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
         args.unseen.as_deref(),
         args.decode.on_error,
     )?;
+    let mut precision = None;
     let measured = match &args.model {
         None => scene.score_maps(session)?,
         Some(reference) => {
             if let Some(folder) = &args.save_maps {
                 output::check_empty_dir(folder)?;
             }
-            let parts = scene.parts(&args.fusion, &args.proposals, run_of(reference))?;
+            let resolved = args.precision.resolve(session)?;
+            precision = Some(resolved);
+            let parts = scene.parts(&args.fusion, &args.proposals, run_of(reference))?.with_precision(resolved);
             let model = ModelArgs { model: reference.clone(), arch: args.arch.clone() };
-            let model = model::load(&model, choice::alphas(&args.alpha, reference, session)?, session)?.model;
+            let model = model::load(&model, choice::alphas(&args.alpha, reference, session)?, resolved, session)?.model;
             let options = session.embed_options(&args.decode, args.batch);
             let measure = |save: Option<&Path>| scene.measure("segmenting", &model, &parts, &options, save, session);
             let measured = match &args.save_maps {
@@ -353,7 +359,10 @@ fn evaluate(args: &EvalArgs, session: &Session) -> anyhow::Result<()> {
     if let Some(path) = &args.per_image {
         output::write_file(path, &pixels_csv(&measured.images).context("cannot make the CSV")?)?;
     }
-    if args.json.json { output::print_json(&measured) } else { output::print(&table(&measured)) }
+    match args.json.json {
+        true => output::print_json(&Computed::new(&measured, precision)),
+        false => output::print(&table(&measured)),
+    }
 }
 
 fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
@@ -368,6 +377,7 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
     let images = args.captions.images.as_deref();
     let scene =
         Scene::open(images, &args.label_maps, &args.dataset, None, args.unseen.as_deref(), args.decode.on_error)?;
+    let precision = args.precision.resolve(session)?;
     let parts = scene.parts(&args.fusion, &args.proposals, Some(&args.run))?;
     sweep::check_out(args)?;
     let base = model::base_of(&run)?;
@@ -382,7 +392,8 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
             scene.lambda,
         )?,
         _ => parts,
-    };
+    }
+    .with_precision(precision);
 
     let has_unseen = args.unseen.is_some();
     let points = sweep::over(&grid, &run.default_alphas(), |(index, count), alpha| {
@@ -390,7 +401,7 @@ fn sweep(args: &SweepArgs, session: &Session) -> anyhow::Result<Sweep> {
         let what = format!("alpha {alpha} ({} of {count})", index + 1);
         let measured = scene.measure(&what, &model, &parts, &options, None, session)?;
         tracing::info!("alpha {alpha}: mIoU {}", percent(measured.scores.miou));
-        Point::new(alpha, values(&measured, has_unseen), Vec::new(), &measured)
+        Point::new(alpha, values(&measured, has_unseen), Vec::new(), &Computed::new(&measured, precision))
     })?;
     parts.warn_of_notes();
     let columns: Vec<String> = COLUMNS[..if has_unseen { 5 } else { 2 }].iter().map(|&name| name.to_owned()).collect();

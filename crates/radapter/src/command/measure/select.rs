@@ -60,6 +60,7 @@ pub(super) fn select(
     let interrupt: &AtomicBool = &*interrupt::watch()?;
     let grid = args.alpha.get()?;
     let mut scene = Scene::new(&run, &base, &device, grid)
+        .with_precision(args.precision.resolve(session)?)
         .with_held_out(&mut held_out)
         .with_unlabelled(unlabelled)
         .with_others(others)

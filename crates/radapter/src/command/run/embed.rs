@@ -22,11 +22,13 @@ pub(super) fn run(args: &EmbedArgs, session: &Session) -> anyhow::Result<()> {
     // Read before the model, because errors here are cheap to find.
     let texts = args.texts.as_deref().map(texts::read).transpose()?;
     let images = images::list(&args.images.images)?;
-    let model = model::open(&args.model, choice::alphas(&args.alpha, &args.model.model, session)?, session)?;
+    let precision = args.precision.resolve(session)?;
+    let alphas = choice::alphas(&args.alpha, &args.model.model, session)?;
+    let model = model::open(&args.model, alphas, precision, session)?;
     let clip = &*model.encoder;
 
     let mut tensors = StateDict::new();
-    let mut metadata = BTreeMap::new();
+    let mut metadata = BTreeMap::from([("precision".to_owned(), precision.to_string())]);
     if !images.is_empty() {
         let options = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
         let progress = session.progress.start("embedding", "images", images.len() as u64);

@@ -13,9 +13,10 @@ use crate::command::{Session, choice, interrupt, model, output};
 
 pub(super) fn run(args: &IndexArgs, session: &Session) -> anyhow::Result<()> {
     let alpha = choice::alphas(&args.alpha, &args.model.model, session)?;
-    let checkpoint = model::load(&args.model, alpha.clone(), session)?.checkpoint()?;
+    let precision = args.precision.of_index(Index::precision_in(&args.out)?, session)?;
+    let checkpoint = model::load(&args.model, alpha.clone(), precision, session)?.checkpoint()?;
     let id = ModelId { reference: model::lasting_reference(&args.model.model)?, alpha, hash: checkpoint.state.hash() };
-    let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &session.device()?)?;
+    let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &session.device()?)?.in_precision(precision);
     let folder = Folder { path: args.images.clone(), moved: args.moved };
     let interrupt = interrupt::watch()?;
     let embed = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
@@ -39,7 +40,7 @@ pub(super) fn run(args: &IndexArgs, session: &Session) -> anyhow::Result<()> {
     if args.json.json {
         let skipped = skipped.len();
         return output::print_json(
-            &json!({ "images": images, "embedded": embedded, "kept": kept, "dropped": dropped, "skipped": skipped }),
+            &json!({ "images": images, "embedded": embedded, "kept": kept, "dropped": dropped, "skipped": skipped, "precision": precision }),
         );
     }
     output::print(&output::aligned(&[
@@ -48,5 +49,6 @@ pub(super) fn run(args: &IndexArgs, session: &Session) -> anyhow::Result<()> {
         ("embedded", embedded.to_string()),
         ("unchanged", kept.to_string()),
         ("dropped", dropped.to_string()),
+        ("precision", precision.to_string()),
     ]))
 }

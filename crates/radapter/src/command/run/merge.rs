@@ -3,6 +3,7 @@
 use anyhow::Context;
 use radapter_adapter::{AdapterFile, Alphas, merge_checkpoint};
 use radapter_clip::checkpoint::Checkpoint;
+use radapter_clip::model::Precision;
 use radapter_training::finetuned::{FineTunedRun, TunedModel};
 use radapter_training::method::Output;
 use serde_json::json;
@@ -74,7 +75,7 @@ fn merged(
         (Some(run), _, _) => {
             let base = base(args, run)?;
             let RunModel { model, head, alphas } =
-                model::of_run(run.files().dir().path(), &base, alphas, &session.device()?)?;
+                model::of_run(run.files().dir().path(), &base, alphas, &session.device()?, Precision::F32)?;
             let (method, state) = (run.method(), base.state.clone());
             // Learned prompts are in the classifier, and in their own file; the model is the base.
             if method.output() == Output::HeadOnly

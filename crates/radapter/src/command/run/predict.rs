@@ -27,7 +27,9 @@ pub(super) fn run(args: &PredictArgs, session: &Session) -> anyhow::Result<()> {
     let images = images::list(&args.images.images)?;
     let names = classes::names(&args.class_names)?;
     let templates = classes::templates(&args.templates)?;
-    let model = model::open(&args.model, choice::alphas(&args.alpha, &args.model.model, session)?, session)?;
+    let precision = args.precision.resolve(session)?;
+    let alphas = choice::alphas(&args.alpha, &args.model.model, session)?;
+    let model = model::open(&args.model, alphas, precision, session)?;
     let listed = || match (&names, &args.class_names.class_names) {
         (Some(names), Some(file)) => classes::of_names(names, Path::new(file)),
         _ => bail!(

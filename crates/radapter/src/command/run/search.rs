@@ -26,6 +26,8 @@ pub(super) fn run(args: &SearchArgs, session: &Session) -> anyhow::Result<()> {
         output::check_writable(html)?;
     }
     let index = Index::open(&args.index)?;
+    let precision = args.precision.of_index(Some(index.manifest().precision), session)?;
+    index.check_precision(precision)?;
     let recorded = &index.manifest().model;
     let reference = match &args.model {
         Some(model) => model.clone(),
@@ -39,14 +41,14 @@ pub(super) fn run(args: &SearchArgs, session: &Session) -> anyhow::Result<()> {
     let merged = recorded.alpha.clone().filter(|_| is_run || args.model.is_none());
     let alpha = choice::alphas(&args.alpha, &reference, session)?.or(merged);
     let model = ModelArgs { model: reference.clone(), arch: args.arch.clone() };
-    let loaded = model::load(&model, alpha.clone(), session).with_context(|| {
+    let loaded = model::load(&model, alpha.clone(), precision, session).with_context(|| {
         let (index, model) = (args.index.display(), &recorded.reference);
         format!("cannot load the model `{model}` of the index `{index}`; if it has moved, give --model")
     })?;
     let checkpoint = loaded.checkpoint()?;
     let id = ModelId { reference: reference.to_string(), alpha, hash: checkpoint.state.hash() };
     index.check_model(&id)?;
-    let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &session.device()?)?;
+    let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &session.device()?)?.in_precision(precision);
     let query = embed(&clip, args)?;
     let hits = index.search(query.row(0).unwrap_or_default(), args.k.get())?;
     if let Some(html) = &args.html {

@@ -27,9 +27,11 @@ pub(super) fn run(args: &SegmentArgs, session: &Session) -> anyhow::Result<()> {
     output::check_empty_dir(&args.out)?;
     let classes = class_list(&args.classes)?;
     let found = images::list(std::slice::from_ref(&args.images))?;
-    let parts = Parts::open(&args.fusion, &args.proposals, run_of(&args.model.model), None)?;
+    let precision = args.precision.resolve(session)?;
+    let parts = Parts::open(&args.fusion, &args.proposals, run_of(&args.model.model), None)?.with_precision(precision);
     let synonyms = args.classes.synonyms.or(parts.synonyms).unwrap_or_default();
-    let model = model::load(&args.model, choice::alphas(&args.alpha, &args.model.model, session)?, session)?.model;
+    let alphas = choice::alphas(&args.alpha, &args.model.model, session)?;
+    let model = model::load(&args.model, alphas, precision, session)?.model;
     let shown = Shown { model: &model, classes: &classes, synonyms, session };
     let mut entries = Vec::new();
     output::write_dir(&args.out, |dir| {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use radapter_clip::model::Precision;
 use radapter_datasets::Templates;
 use radapter_datasets::on_error::Skipped;
 use radapter_embedding::{EmbedOptions, Image};
@@ -33,6 +34,7 @@ pub(in crate::command) struct Parts {
     pub(in crate::command) synonyms: Option<Synonyms>,
     pub(in crate::command) source: Arc<Source>,
     cache: Option<PathBuf>,
+    precision: Precision,
 }
 
 /// A model and its classes.
@@ -79,7 +81,12 @@ impl Parts {
             (None, None) => Templates::resolve("vild-14")?,
         };
         let settings = settings.validate().map_err(|error| Usage(error.to_string()))?;
-        Ok(Self { settings, crop, templates, synonyms, source, cache: args.cache.clone() })
+        Ok(Self { settings, crop, templates, synonyms, source, cache: args.cache.clone(), precision: Precision::F32 })
+    }
+
+    /// Segments in a precision other than f32.
+    pub(in crate::command) fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// Warns of ignored proposals. Called at the end, because the files of a folder are read along the way.
@@ -98,10 +105,14 @@ impl Parts {
     ) -> anyhow::Result<Vec<Skipped>> {
         let Shown { model, classes, synonyms, session } = *shown;
         let hash = match &self.cache {
-            Some(_) => Some(model.hash().context("--cache")?),
+            // Embeddings of another precision are others.
+            Some(_) => Some(match (model.hash().context("--cache")?, self.precision) {
+                (hash, Precision::F32) => hash,
+                (hash, precision) => format!("{hash} {precision}"),
+            }),
             None => None,
         };
-        model.with_encoder(&session.device()?, |clip| {
+        model.with_encoder(&session.device()?, self.precision, |clip| {
             let cropper = Cropper::new(clip.config(), self.crop)?;
             let texts = classes.texts(synonyms);
             let vocabulary = match text_cache() {

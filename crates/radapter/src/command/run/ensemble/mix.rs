@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use radapter_adapter::Alpha;
 use radapter_classification::head::Head;
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_clip::model::Clip;
+use radapter_clip::model::{Clip, Precision};
 use radapter_clip::state_dict::{RawTensor, Spool, StateDict};
 use radapter_datasets::Templates;
 use radapter_embedding::{EmbedOptions, Embeddings};
@@ -65,7 +65,8 @@ impl Ingredient {
         let opened = model::open_run(run)?;
         let own = base.is_none().then(|| model::base_of(&opened)).transpose()?;
         let base = base.or(own.as_ref()).context("a run has a base")?;
-        let RunModel { model, head, .. } = model::of_run(run, base, Some(Alpha::ONE.into()), &session.device()?)?;
+        let RunModel { model, head, .. } =
+            model::of_run(run, base, Some(Alpha::ONE.into()), &session.device()?, Precision::F32)?;
         let checkpoint = model.checkpoint()?;
         // Frees memory for the next model.
         let state = checkpoint.state.spooled(spool(&args.out)?)?;

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use radapter_adapter::Depth;
+use radapter_clip::model::Precision;
 use radapter_training::finetuned::FineTunedRun;
 use serde_json::json;
 
@@ -105,7 +106,8 @@ fn soup_of_runs(args: &SoupArgs, runs: &[FineTunedRun], session: &Session) -> an
         let base = base.as_ref().context("the base is open for a greedy soup")?;
         let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
         write(folder.path(), chosen)?;
-        let RunModel { model, head, .. } = model::of_run(folder.path(), base, None, &session.device()?)?;
+        let RunModel { model, head, .. } =
+            model::of_run(folder.path(), base, None, &session.device()?, Precision::F32)?;
         Ok((model.checkpoint()?, head))
     })?;
     output::write_dir(out, |dir| write(dir, &chosen))?;

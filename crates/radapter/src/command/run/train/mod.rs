@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_clip::model::Precision;
+use radapter_clip::model::{Precision, Unit};
 use radapter_methods::METHODS;
 use radapter_report::{Change, Interval, dotted, duration, grouped, percent, training_report, verdict_on};
 use radapter_settings::schema::Entry;
@@ -23,8 +23,8 @@ use radapter_training::{
 };
 use toml::{Table, Value};
 
-use crate::command::args::{ArchArg, ModelRef, RunArgs, SuiteArgs, TaskArgs, TrainArgs};
-use crate::command::device::{Kind, free_memory};
+use crate::command::args::{ArchArg, ModelRef, RunArgs, SuiteArgs, TaskArgs, TrainArgs, warn_of_drawback};
+use crate::command::device::free_memory;
 use crate::command::failure::{Interrupted, Usage, on_command_line};
 use crate::command::measure::{RunSuite, SuiteTable, Training};
 use crate::command::{Session, choice, interrupt, measure, model, output};
@@ -318,11 +318,11 @@ fn run_options(
     let chosen = session.devices()?;
     let first = session.first_device()?;
     let mut options = RunOptions::new(&given.run.out, first.device.clone());
-    if first.kind == Kind::Cpu
-        && let Some(drawback) = precision.drawback_on_cpu()
-    {
-        tracing::warn!("{precision} is slower than f32 here: {drawback}");
+    options.allow_other_arithmetic = given.run.allow_other_arithmetic;
+    if precision.unit(&first.device) == Some(Unit::Amx) {
+        tracing::info!("{precision} is computed by the processor's matrix unit (AMX)");
     }
+    warn_of_drawback(precision, first);
     options.memory = free_memory(first);
     options.pixel_cache = given.run.cache.open()?;
     if chosen.len() > 1 {
