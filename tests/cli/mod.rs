@@ -15,6 +15,7 @@ mod merge;
 mod output;
 #[cfg(unix)]
 mod pages;
+mod precision;
 mod predict;
 mod resume;
 mod retrieval;

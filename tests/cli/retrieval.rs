@@ -42,7 +42,7 @@ impl Flickr {
 
     fn training(&self, out: &str, more: &str) -> Invocation {
         let command = radapter(&format!(
-            "train retrieval --split train,restval --val-split val --set batch_size=8 --set lr=0.01 {more}"
+            "train retrieval --split train,restval --val-split val --set precision=f32 --set batch_size=8 --set lr=0.01 {more}"
         ));
         self.captions(command).with("--model", self.0.join("model")).with("--out", self.0.join(out))
     }

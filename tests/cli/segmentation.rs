@@ -60,7 +60,8 @@ impl Streets {
     }
 
     fn training(&self, out: &str, more: &str) -> Invocation {
-        let words = format!("train segmentation --set batch_size=8 --set min_area=16 --set lr=0.01 {more}");
+        let words =
+            format!("train segmentation --set precision=f32 --set batch_size=8 --set min_area=16 --set lr=0.01 {more}");
         radapter(&words).with("--model", self.0.join("model")).with("--out", self.0.join(out))
     }
 

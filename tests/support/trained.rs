@@ -34,14 +34,14 @@ impl Trained {
     }
 }
 
-/// Trains the tiny model on drawn images in `folder`.
+/// Trains the tiny model on drawn images in `folder`, in f32 on every machine unless the settings say otherwise.
 pub(crate) fn training(folder: &Folder, out: &str, settings: &str) -> Invocation {
     let (model, images) = (folder.join("model"), folder.join("images"));
     if !model.is_dir() {
         tiny_model(&model);
         classes_folder(&images, &CLASSES, 10, false);
     }
-    radapter(&format!("train classification {settings}"))
+    radapter(&format!("train classification --set precision=f32 {settings}"))
         .with("--model", model)
         .with("--train", images)
         .with("--out", folder.join(out))

@@ -97,6 +97,9 @@ fn page(
     if let Some(from) = &record.from {
         page.text(&format!("Started from the weights of {from}"));
     }
+    if let Some(units) = record.units() {
+        page.text(&format!("bf16 was computed by: {units}"));
+    }
     Ok(page.finish())
 }
 

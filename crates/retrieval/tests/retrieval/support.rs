@@ -111,9 +111,13 @@ fn inputs(data: Option<TrainingCaptions>, progress: &mut dyn FnMut(usize, usize)
     Inputs { methods: METHODS, base, reference, from: None, data, device: device(), progress }
 }
 
-/// Plans a new run of the tiny model.
+/// Plans a new run of the tiny model, in f32 unless another precision is given.
 pub(crate) fn plan(given: &Settings, data: Option<TrainingCaptions>) -> Result<Plan, RetrievalError> {
-    Plan::new(inputs(data, &mut |_, _| {}), given)
+    // On every machine.
+    let mut all = Settings::default();
+    all.set("precision", "f32").unwrap();
+    all.extend(given.clone()).unwrap();
+    Plan::new(inputs(data, &mut |_, _| {}), &all)
 }
 
 /// Plans a resume of the run in a folder.

@@ -91,9 +91,13 @@ fn inputs(progress: &mut dyn FnMut(usize, usize)) -> Inputs<'_, Segmentation> {
     Inputs { methods: METHODS, base, reference, from: None, data: None, device: device(), progress }
 }
 
-/// Plans a new run of the tiny model.
+/// Plans a new run of the tiny model, in f32 unless another precision is given.
 pub(crate) fn plan(given: &Settings) -> Result<Plan, SegmentationError> {
-    Plan::new(inputs(&mut |_, _| {}), given)
+    // On every machine.
+    let mut all = Settings::default();
+    all.set("precision", "f32").unwrap();
+    all.extend(given.clone()).unwrap();
+    Plan::new(inputs(&mut |_, _| {}), &all)
 }
 
 /// Plans a resume of the run in a folder.

@@ -93,6 +93,16 @@ pub struct OtherArithmetic {
 }
 
 impl RunRecord {
+    /// Describes what computed a run of bf16 on the CPU, and from which step on; `None` for any other run.
+    pub fn units(&self) -> Option<String> {
+        let mut text = self.unit?.to_string();
+        for OtherArithmetic { step, unit } in &self.other_arithmetic {
+            let unit = unit.map_or_else(|| "another device".to_owned(), |unit| unit.to_string());
+            text.push_str(&format!(", from step {step} on {unit}"));
+        }
+        Some(text)
+    }
+
     /// Returns the unit of the newest session.
     pub fn last_unit(&self) -> Option<Unit> {
         self.other_arithmetic.last().map_or(self.unit, |last| last.unit)

@@ -1,12 +1,14 @@
 //! 16-bit activations and frozen weights on the CPU, which widens them for each operation: slow, with the same rounding as a GPU.
 
+use std::error::Error;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use radapter_clip::model::{Clip, Context, Precision};
+use radapter_clip::model::{Clip, Context, Encoder, Precision};
 use radapter_losses::LossError;
-use radapter_training::{Contrastive, Line, Objective, Outcome, Side, read_metrics};
+use radapter_training::{Contrastive, Line, Objective, Outcome, Side, Validator, read_metrics};
 use safetensors::SafeTensors;
 
 use crate::gradients::{difference, gradients};
@@ -115,6 +117,40 @@ fn an_interrupted_run_continues_with_the_same_bits() {
         assert!(matches!(plan().interrupted_at(3).train(&parts).unwrap(), Outcome::Interrupted { step: 3 }));
         finished(plan().resume(&parts).unwrap());
         assert_eq!(result_files(&whole), result_files(&parts), "{precision}");
+    }
+}
+
+/// Notes the precision of the models that it measures.
+struct Noting(Arc<Mutex<Vec<Precision>>>);
+
+impl Validator for Noting {
+    fn validate(
+        &mut self,
+        model: &dyn Encoder,
+        _head: Option<&Tensor<2>>,
+    ) -> Result<Vec<(String, f64)>, Box<dyn Error + Send + Sync>> {
+        let pixels = Tensor::<4>::zeros([1, 3, 8, 8], &model.device());
+        let rows = model.embed_images(pixels).into_data().try_to_vec::<f32>()?;
+        assert!(rows.iter().all(|value| value.is_finite()));
+        self.0.lock().unwrap().push(model.precision());
+        Ok(vec![("cosine".to_owned(), 0.5)])
+    }
+}
+
+#[test]
+fn validation_computes_in_the_precision_of_the_run() {
+    for precision in Precision::ALL {
+        for method in ["r-adapter", "full"] {
+            let dir = tempfile::tempdir().unwrap();
+            let (precision_set, method_set) = (format!("precision={precision}"), format!("method={method}"));
+            let settings = [&*precision_set, &*method_set, "steps=2", "validate_every=1"];
+            let mut setup = Plan::new(&settings).setup(&dir.path().join("run")).unwrap();
+            let noted = Arc::default();
+            setup.parts.validator = Some(Box::new(Noting(Arc::clone(&noted))));
+            finished(train(setup).unwrap());
+            // The base model, and after each step.
+            assert_eq!(*noted.lock().unwrap(), [precision; 3], "{method}");
+        }
     }
 }
 

@@ -207,6 +207,7 @@ fn of_run(path: &Path) -> anyhow::Result<Facts> {
     ];
     lines.extend(record.from.iter().map(|from| ("started from", from.clone())));
     lines.extend(record.soup.iter().map(|run| ("mean of", run.clone())));
+    lines.extend(record.units().map(|units| ("bf16 computed by", units)));
     if let Some(line) = train {
         lines.push(("loss", format!("{:.4}", line.loss)));
     }
