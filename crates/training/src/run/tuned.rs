@@ -89,7 +89,7 @@ impl TunedModel {
     /// [`FineTunedError::Model`] for tensors that do not form a model.
     pub fn encoder(self, device: &Device) -> Result<Box<dyn Encoder>, FineTunedError> {
         Ok(match self {
-            Self::Merged(checkpoint) => Box::new(Clip::from_state(&checkpoint.config, &checkpoint.state, device)?),
+            Self::Merged(checkpoint) => Box::new(Clip::from_owned_state(&checkpoint.config, checkpoint.state, device)?),
             Self::Runtime(encoder) => encoder,
         })
     }
