@@ -67,7 +67,11 @@ pub struct SegmentEntry {
 
 impl Manifest {
     /// Reads the manifest of an index.
-    pub(super) fn read(dir: &Path) -> Result<Self, IndexError> {
+    ///
+    /// # Errors
+    /// [`IndexError::NoIndex`] if the directory is no index, [`IndexError::Manifest`] for a file of another format, and
+    /// [`IndexError::Io`].
+    pub fn read(dir: &Path) -> Result<Self, IndexError> {
         let path = dir.join(FILE);
         let text = match std::fs::read(&path) {
             Ok(text) => text,

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{AlphaArg, DecodeArgs, DecodingArg, DeviceBatchArg, JsonFlag, ModelArgs};
+use radapter_images::DecodeMode;
+
+use super::{AlphaArg, DecodeArgs, DeviceBatchArg, JsonFlag, ModelArgs, PixelCacheArg};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -28,8 +30,12 @@ pub(crate) struct IndexArgs {
     pub(crate) moved: bool,
     #[command(flatten)]
     pub(crate) decode: DecodeArgs,
+    /// How JPEGs are decoded: exact (Pillow's pixels), or fast (large ones at a fraction of their size; embeddings change slightly)
+    /// [default: that of the index, exact for a new one]
+    #[arg(long = "decode", value_name = "exact|fast")]
+    pub(crate) decode_mode: Option<DecodeMode>,
     #[command(flatten)]
-    pub(crate) decoding: DecodingArg,
+    pub(crate) cache: PixelCacheArg,
     #[command(flatten)]
     pub(crate) batch: DeviceBatchArg,
     #[command(flatten)]

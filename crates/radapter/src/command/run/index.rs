@@ -1,8 +1,12 @@
 //! `index`: embeddings of a folder of images, kept on disk.
 
 use radapter_clip::model::Clip;
+use radapter_embedding::EmbedOptions;
 use radapter_files::Disk;
-use radapter_retrieval::index::{Folder, Index, ModelId, SAVE_EVERY, UpdateOptions, Updated, update};
+use radapter_images::DecodeMode;
+use radapter_retrieval::index::{
+    Folder, Index, IndexError, Manifest, ModelId, SAVE_EVERY, UpdateOptions, Updated, update,
+};
 use serde_json::json;
 
 use crate::command::args::IndexArgs;
@@ -15,10 +19,14 @@ pub(super) fn run(args: &IndexArgs, session: &Session) -> anyhow::Result<()> {
     let alpha = choice::alphas(&args.alpha, &args.model.model, session)?;
     let checkpoint = model::load(&args.model, alpha.clone(), session)?.checkpoint()?;
     let id = ModelId { reference: model::lasting_reference(&args.model.model)?, alpha, hash: checkpoint.state.hash() };
-    let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &session.device()?)?;
+    let clip = Clip::from_owned_state(&checkpoint.config, checkpoint.state, &session.device()?)?;
     let folder = Folder { path: args.images.clone(), moved: args.moved };
     let interrupt = interrupt::watch()?;
-    let embed = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
+    let embed = EmbedOptions {
+        decoding: decoding(args)?,
+        pixel_cache: args.cache.open()?,
+        ..session.embed_options(&args.decode, args.batch)
+    };
     let options = UpdateOptions { embed, interrupt: &interrupt, save_every: SAVE_EVERY, storage: &Disk };
     let mut bar: Option<Progress> = None;
     let mut show = |done: usize, total: usize| {
@@ -49,4 +57,14 @@ pub(super) fn run(args: &IndexArgs, session: &Session) -> anyhow::Result<()> {
         ("unchanged", kept.to_string()),
         ("dropped", dropped.to_string()),
     ]))
+}
+
+/// The decoding that is asked for, else that of the index, else exact.
+fn decoding(args: &IndexArgs) -> Result<DecodeMode, IndexError> {
+    match (args.decode_mode, Manifest::read(&args.out)) {
+        (Some(given), _) => Ok(given),
+        (None, Ok(manifest)) => Ok(manifest.decoding),
+        (None, Err(IndexError::NoIndex { .. })) => Ok(DecodeMode::Exact),
+        (None, Err(error)) => Err(error),
+    }
 }
