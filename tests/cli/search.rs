@@ -74,6 +74,24 @@ fn images_are_found_as_brute_force_finds_them() {
 }
 
 #[test]
+fn an_index_keeps_its_decoding() {
+    let folder = Folder::new();
+    tiny_model(&folder.join("model"));
+    images(&folder, 3);
+    let recorded = || {
+        let manifest = std::fs::read_to_string(folder.join("index/index.json")).unwrap();
+        serde_json::from_str::<Value>(&manifest).unwrap().get("decoding").cloned()
+    };
+    index(&folder).with("--decode", "fast").succeed();
+    assert_eq!(index(&folder).succeed().json()["kept"], 3);
+    assert_eq!(recorded(), Some("fast".into()));
+    index(&folder).with("--decode", "exact").fail(1, &["decode = fast, not exact"]);
+    std::fs::remove_dir_all(folder.join("index")).unwrap();
+    index(&folder).succeed();
+    assert_eq!(recorded(), None, "exact is not written");
+}
+
+#[test]
 fn other_models_and_empty_indexes_are_reported() {
     let folder = Folder::new();
     tiny_model(&folder.join("model"));

@@ -26,8 +26,7 @@ pub(crate) const WARM_UP: u64 = 1;
 pub(crate) fn run(config: &ClipConfig, args: &Args, plain: &Device, backward: bool) -> anyhow::Result<Timed> {
     let state = config.random_state(0);
     let device = if backward { plain.clone().autodiff() } else { plain.clone() };
-    let clip = Clip::from_state(config, &state, &device)?.in_precision(args.precision[0]);
-    drop(state);
+    let clip = Clip::from_owned_state(config, state, &device)?.in_precision(args.precision[0]);
     let size = config.vision.image_size;
     let pixels = Tensor::<4>::random([args.batch_size, 3, size, size], Distribution::Default, &device);
     let fixed = Tensor::<2>::random([args.batch_size, config.embed_dim], Distribution::Default, &device);

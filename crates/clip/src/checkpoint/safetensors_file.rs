@@ -188,7 +188,11 @@ pub fn write_safetensors(
     header.resize(header.len().next_multiple_of(LENGTH_BYTES), b' ');
     out.write_all(&(header.len() as u64).to_le_bytes())?;
     out.write_all(&header)?;
-    sorted.iter().try_for_each(|(_, tensor)| out.write_all(tensor.bytes()))
+    sorted.iter().try_for_each(|(_, tensor)| {
+        out.write_all(tensor.bytes())?;
+        tensor.release();
+        Ok(())
+    })
 }
 
 /// Writes a safetensors file under a temporary name beside `path`, syncs it and renames it to `path`.

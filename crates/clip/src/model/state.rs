@@ -39,8 +39,17 @@ impl Clip<NoAdapter> {
     /// [`ModelError`] if the config is invalid, or a tensor is missing or misshapen. Extra tensors are ignored here;
     /// [`checkpoint`](crate::checkpoint) refuses them.
     pub fn from_state(config: &ClipConfig, state: &StateDict, device: &Device) -> Result<Self, ModelError> {
+        Self::from_owned_state(config, state.clone(), device)
+    }
+
+    /// As [`from_state`](Self::from_state), and frees each tensor as soon as its parameter is built: memory holds the model and one
+    /// tensor, not two models.
+    ///
+    /// # Errors
+    /// As [`from_state`](Self::from_state).
+    pub fn from_owned_state(config: &ClipConfig, state: StateDict, device: &Device) -> Result<Self, ModelError> {
         config.validate()?;
-        let from = Source { state, device };
+        let mut from = Source { state, device };
         let (vision, text) = (&config.vision, &config.text);
         let patches = (vision.image_size / vision.patch_size).pow(2);
         let image_stack = Stack {
@@ -108,7 +117,8 @@ impl<A: Adapter> Clip<A> {
 
 /// The tensors that parameters are built from, and the device they are built on.
 struct Source<'a> {
-    state: &'a StateDict,
+    /// Those of which no parameter is built yet.
+    state: StateDict,
     device: &'a Device,
 }
 
@@ -124,10 +134,10 @@ struct Stack<'a> {
 }
 
 impl Source<'_> {
-    fn tensor(&self, name: &str, expected: &[usize]) -> Result<&RawTensor, ModelError> {
+    fn take(&mut self, name: &str, expected: &[usize]) -> Result<RawTensor, ModelError> {
         let tensor = self
             .state
-            .get(name)
+            .remove(name)
             .ok_or_else(|| ModelError::Missing { name: name.to_owned(), expected: expected.to_vec() })?;
         if tensor.shape() != expected {
             return Err(ModelError::Shape {
@@ -139,25 +149,25 @@ impl Source<'_> {
         Ok(tensor)
     }
 
-    fn parameter<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Param<Tensor<D>>, ModelError> {
-        let values = self.tensor(name, &shape)?.to_f32();
+    fn parameter<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Result<Param<Tensor<D>>, ModelError> {
+        let values = self.take(name, &shape)?.to_f32();
         let tensor = Tensor::from_data(TensorData::new(values, shape), self.device);
         Ok(Param::initialized(ParamId::new(), tensor))
     }
 
     /// A 0-D tensor of the file as one element.
-    fn scalar(&self, name: &str) -> Result<Param<Tensor<1>>, ModelError> {
-        let values = self.tensor(name, &[])?.to_f32();
+    fn scalar(&mut self, name: &str) -> Result<Param<Tensor<1>>, ModelError> {
+        let values = self.take(name, &[])?.to_f32();
         let tensor = Tensor::from_data(TensorData::new(values, [1]), self.device);
         Ok(Param::initialized(ParamId::new(), tensor))
     }
 
-    fn linear(&self, prefix: &str, out: usize, into: usize) -> Result<Linear, ModelError> {
+    fn linear(&mut self, prefix: &str, out: usize, into: usize) -> Result<Linear, ModelError> {
         let weight = self.parameter(&format!("{prefix}.weight"), [out, into])?;
         Ok(Linear::new(weight, self.parameter(&format!("{prefix}.bias"), [out])?))
     }
 
-    fn layer_norm(&self, prefix: &str, width: usize, epsilon: f64) -> Result<LayerNorm, ModelError> {
+    fn layer_norm(&mut self, prefix: &str, width: usize, epsilon: f64) -> Result<LayerNorm, ModelError> {
         Ok(LayerNorm {
             weight: self.parameter(&format!("{prefix}.weight"), [width])?,
             bias: self.parameter(&format!("{prefix}.bias"), [width])?,
@@ -165,14 +175,14 @@ impl Source<'_> {
         })
     }
 
-    fn transformer(&self, stack: &Stack<'_>) -> Result<Transformer<NoAdapter>, ModelError> {
+    fn transformer(&mut self, stack: &Stack<'_>) -> Result<Transformer<NoAdapter>, ModelError> {
         let resblocks = (0..stack.layers)
             .map(|layer| self.block(stack, &format!("{}.resblocks.{layer}", stack.prefix)))
             .collect::<Result<_, _>>()?;
         Ok(Transformer { resblocks })
     }
 
-    fn block(&self, stack: &Stack<'_>, prefix: &str) -> Result<Block<NoAdapter>, ModelError> {
+    fn block(&mut self, stack: &Stack<'_>, prefix: &str) -> Result<Block<NoAdapter>, ModelError> {
         let width = stack.width;
         Ok(Block {
             ln_1: self.layer_norm(&format!("{prefix}.ln_1"), width, stack.epsilon)?,

@@ -30,6 +30,22 @@ impl TensorBytes {
         matches!(self.source, Source::Mapped(_))
     }
 
+    /// Lets the system take the memory of these bytes where they are in a mapped file; they are read from the file again when
+    /// they are next used.
+    pub(super) fn release(&self) {
+        #[cfg(unix)]
+        if let Source::Mapped(map) = &self.source {
+            // SAFETY: the map is shared and never written, so its pages hold the file's bytes whenever they are mapped.
+            let advised = unsafe {
+                map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, self.range.start, self.range.len())
+            };
+            // Without it, the bytes stay in memory, which changes no result.
+            if let Err(error) = advised {
+                tracing::debug!("cannot release mapped memory: {error}");
+            }
+        }
+    }
+
     /// Returns a part that shares these bytes; `None` if the range lies outside them.
     pub fn slice(&self, range: Range<usize>) -> Option<Self> {
         self.get(range.clone())?;

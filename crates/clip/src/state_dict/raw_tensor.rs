@@ -57,6 +57,12 @@ impl RawTensor {
         &self.bytes
     }
 
+    /// Lets the system take the memory of bytes that are in a mapped file. Whatever reads a whole tensor calls it afterwards, so that
+    /// a file is never in memory as a whole.
+    pub(crate) fn release(&self) {
+        self.bytes.release();
+    }
+
     /// Whether the bytes are in a mapped file, not in memory.
     pub(super) fn is_mapped(&self) -> bool {
         self.bytes.is_mapped()
@@ -77,6 +83,7 @@ impl RawTensor {
         let mut values = vec![0.0; self.len()];
         let pieces = values.par_chunks_mut(PIECE).zip(self.bytes.par_chunks(PIECE * self.dtype.size()));
         pieces.for_each(|(values, bytes)| self.dtype.read(bytes, values));
+        self.release();
         values
     }
 
@@ -107,6 +114,7 @@ impl RawTensor {
                 bytes[at..at + size].copy_from_slice(value);
             }
         }
+        self.release();
         Ok(Self { dtype: self.dtype, shape: vec![columns, rows], bytes: bytes.into() })
     }
 
@@ -153,7 +161,9 @@ impl RawTensor {
         }
         let mut shape = first.shape.clone();
         shape[0] = parts.iter().map(|part| part.shape[0]).sum();
-        Self::new(first.dtype, shape, parts.iter().map(Self::bytes).collect::<Vec<_>>().concat())
+        let bytes = parts.iter().map(Self::bytes).collect::<Vec<_>>().concat();
+        parts.iter().for_each(Self::release);
+        Self::new(first.dtype, shape, bytes)
     }
 
     fn shape_error(&self, expected: &str) -> TensorError {
@@ -202,7 +212,9 @@ impl RawTensor {
     pub fn check_finite(&self) -> Result<(), TensorError> {
         // Values that are not finite have all bits of their exponent set.
         let pieces = self.bytes.par_chunks(PIECE * self.dtype.size());
-        if !pieces.map(|bytes| self.dtype.has_full_exponent(bytes)).reduce(|| false, |a, b| a | b) {
+        let suspicious = pieces.map(|bytes| self.dtype.has_full_exponent(bytes)).reduce(|| false, |a, b| a | b);
+        self.release();
+        if !suspicious {
             return Ok(());
         }
         let (mut nan, mut infinite) = (0, 0);
@@ -221,6 +233,7 @@ impl RawTensor {
             self.dtype.read(bytes, values);
             visit(values);
         }
+        self.release();
     }
 }
 

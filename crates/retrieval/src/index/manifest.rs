@@ -75,7 +75,11 @@ pub struct SegmentEntry {
 
 impl Manifest {
     /// Reads the manifest of an index.
-    pub(super) fn read(dir: &Path) -> Result<Self, IndexError> {
+    ///
+    /// # Errors
+    /// [`IndexError::NoIndex`] if the directory is no index, [`IndexError::Manifest`] for a file of another format, and
+    /// [`IndexError::Io`].
+    pub fn read(dir: &Path) -> Result<Self, IndexError> {
         let path = dir.join(FILE);
         let text = match std::fs::read(&path) {
             Ok(text) => text,
@@ -90,6 +94,18 @@ impl Manifest {
             return Err(wrong(format!("format is `{}`, expected `{FORMAT}`", manifest.format)));
         }
         Ok(manifest)
+    }
+
+    /// Reads the manifest of an index, if the directory is one.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read), except for [`IndexError::NoIndex`].
+    pub fn find(dir: &Path) -> Result<Option<Self>, IndexError> {
+        match Self::read(dir) {
+            Ok(manifest) => Ok(Some(manifest)),
+            Err(IndexError::NoIndex { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) fn check_model(&self, dir: &Path, model: &ModelId) -> Result<(), IndexError> {

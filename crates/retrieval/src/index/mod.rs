@@ -58,18 +58,6 @@ impl Index {
         Ok(Self { dir, manifest, segments })
     }
 
-    /// Returns the precision of the index in a directory; `None` if there is none yet.
-    ///
-    /// # Errors
-    /// [`IndexError`] if its manifest is unreadable.
-    pub fn precision_in(dir: &Path) -> Result<Option<Precision>, IndexError> {
-        match Manifest::read(dir) {
-            Ok(manifest) => Ok(Some(manifest.precision)),
-            Err(IndexError::NoIndex { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Checks that queries are computed in the precision of the index.
     ///
     /// # Errors

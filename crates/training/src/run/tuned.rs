@@ -89,7 +89,10 @@ impl TunedModel {
     /// [`FineTunedError::Model`] for tensors that do not form a model.
     pub fn encoder(self, device: &Device, precision: Precision) -> Result<Box<dyn Encoder>, FineTunedError> {
         Ok(match self {
-            Self::Merged(checkpoint) => Box::new(on_device(&checkpoint, device, precision)?),
+            Self::Merged(checkpoint) => {
+                let clip = Clip::from_owned_state(&checkpoint.config, checkpoint.state, device)?;
+                Box::new(rounded(clip, precision))
+            }
             Self::Runtime(encoder) if encoder.precision() == precision => encoder,
             Self::Runtime(encoder) => encoder.with_precision(precision),
         })
@@ -106,19 +109,20 @@ impl TunedModel {
         work: impl FnOnce(&dyn Encoder) -> R,
     ) -> Result<R, FineTunedError> {
         Ok(match self {
-            Self::Merged(checkpoint) => work(&on_device(checkpoint, device, precision)?),
+            Self::Merged(checkpoint) => {
+                work(&rounded(Clip::from_state(&checkpoint.config, &checkpoint.state, device)?, precision))
+            }
             Self::Runtime(encoder) if encoder.precision() == precision => work(&**encoder),
             Self::Runtime(encoder) => work(&*encoder.with_precision(precision)),
         })
     }
 }
 
-fn on_device(checkpoint: &Checkpoint, device: &Device, precision: Precision) -> Result<Clip, ModelError> {
-    let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, device)?;
-    Ok(match precision {
+fn rounded(clip: Clip, precision: Precision) -> Clip {
+    match precision {
         Precision::F32 => clip,
         _ => clip.in_precision(precision),
-    })
+    }
 }
 
 /// Folder of a run with its record.

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{AlphaArg, DecodeArgs, DecodingArg, DeviceBatchArg, JsonFlag, ModelArgs, PrecisionArg};
+use radapter_images::DecodeMode;
+
+use super::{AlphaArg, DecodeArgs, DeviceBatchArg, JsonFlag, ModelArgs, PixelCacheArg, PrecisionArg};
 
 /// Help of `--precision`, which an index keeps.
 const PRECISION: &str = "Type of activations and weights: f32; bf16, of half the size and with rounded results; or auto, that of the index, \
@@ -35,8 +37,12 @@ pub(crate) struct IndexArgs {
     pub(crate) moved: bool,
     #[command(flatten)]
     pub(crate) decode: DecodeArgs,
+    /// How JPEGs are decoded: exact (Pillow's pixels), or fast (large ones at a fraction of their size; embeddings change slightly)
+    /// [default: that of the index, exact for a new one]
+    #[arg(long = "decode", value_name = "exact|fast")]
+    pub(crate) decode_mode: Option<DecodeMode>,
     #[command(flatten)]
-    pub(crate) decoding: DecodingArg,
+    pub(crate) cache: PixelCacheArg,
     #[command(flatten)]
     pub(crate) batch: DeviceBatchArg,
     #[command(flatten)]

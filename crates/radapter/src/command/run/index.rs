@@ -1,8 +1,9 @@
 //! `index`: embeddings of a folder of images, kept on disk.
 
 use radapter_clip::model::Clip;
+use radapter_embedding::EmbedOptions;
 use radapter_files::Disk;
-use radapter_retrieval::index::{Folder, Index, ModelId, SAVE_EVERY, UpdateOptions, Updated, update};
+use radapter_retrieval::index::{Folder, Index, Manifest, ModelId, SAVE_EVERY, UpdateOptions, Updated, update};
 use serde_json::json;
 
 use crate::command::args::IndexArgs;
@@ -13,13 +14,20 @@ use crate::command::{Session, choice, interrupt, model, output};
 
 pub(super) fn run(args: &IndexArgs, session: &Session) -> anyhow::Result<()> {
     let alpha = choice::alphas(&args.alpha, &args.model.model, session)?;
-    let precision = args.precision.of_index(Index::precision_in(&args.out)?, session)?;
+    let found = Manifest::find(&args.out)?;
+    let precision = args.precision.of_index(found.as_ref().map(|index| index.precision), session)?;
     let checkpoint = model::load(&args.model, alpha.clone(), precision, session)?.checkpoint()?;
     let id = ModelId { reference: model::lasting_reference(&args.model.model)?, alpha, hash: checkpoint.state.hash() };
-    let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &session.device()?)?.in_precision(precision);
+    let clip =
+        Clip::from_owned_state(&checkpoint.config, checkpoint.state, &session.device()?)?.in_precision(precision);
     let folder = Folder { path: args.images.clone(), moved: args.moved };
     let interrupt = interrupt::watch()?;
-    let embed = args.decoding.over(session.embed_options(&args.decode, args.batch))?;
+    let embed = EmbedOptions {
+        // What is asked for, else that of the index, else exact.
+        decoding: args.decode_mode.or(found.map(|index| index.decoding)).unwrap_or_default(),
+        pixel_cache: args.cache.open()?,
+        ..session.embed_options(&args.decode, args.batch)
+    };
     let options = UpdateOptions { embed, interrupt: &interrupt, save_every: SAVE_EVERY, storage: &Disk };
     let mut bar: Option<Progress> = None;
     let mut show = |done: usize, total: usize| {

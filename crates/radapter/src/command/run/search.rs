@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use radapter_clip::model::{Clip, Encoder};
 use radapter_embedding::{EmbedOptions, Embeddings, Image, embed_images, embed_texts};
-use radapter_images::{DecodeOptions, ImageError, ImageSource, Interpolation, decode_file, resize};
+use radapter_images::{DecodeMode, DecodeOptions, ImageError, ImageSource, Interpolation, decode_file, resize};
 use radapter_report::{FoundImage, Link, Page, Table, counted};
 use radapter_retrieval::index::{Hit, Index, ModelId};
 
@@ -48,8 +48,9 @@ pub(super) fn run(args: &SearchArgs, session: &Session) -> anyhow::Result<()> {
     let checkpoint = loaded.checkpoint()?;
     let id = ModelId { reference: reference.to_string(), alpha, hash: checkpoint.state.hash() };
     index.check_model(&id)?;
-    let clip = Clip::from_state(&checkpoint.config, &checkpoint.state, &session.device()?)?.in_precision(precision);
-    let query = embed(&clip, args)?;
+    let clip =
+        Clip::from_owned_state(&checkpoint.config, checkpoint.state, &session.device()?)?.in_precision(precision);
+    let query = embed(&clip, args, index.manifest().decoding)?;
     let hits = index.search(query.row(0).unwrap_or_default(), args.k.get())?;
     if let Some(html) = &args.html {
         output::write_file(html, page(html, args, &index, &hits).as_bytes())?;
@@ -65,12 +66,13 @@ pub(super) fn run(args: &SearchArgs, session: &Session) -> anyhow::Result<()> {
     output::print(&table.to_string())
 }
 
-fn embed(clip: &dyn Encoder, args: &SearchArgs) -> anyhow::Result<Embeddings> {
+/// The query's embedding; an image is decoded as those of the index were.
+fn embed(clip: &dyn Encoder, args: &SearchArgs, decoding: DecodeMode) -> anyhow::Result<Embeddings> {
     match (&args.query.text, &args.query.image) {
         (Some(text), _) => Ok(embed_texts(clip, &[text], 1)?),
         (None, Some(path)) => {
             let image = Image { name: path.display().to_string(), source: ImageSource::File(path.clone()) };
-            let options = EmbedOptions { on_damage: args.damage.on_damage, ..EmbedOptions::default() };
+            let options = EmbedOptions { on_damage: args.damage.on_damage, decoding, ..EmbedOptions::default() };
             Ok(embed_images(clip, &[image], &options, &mut |_| {})?.embeddings)
         }
         // clap requires one of them.
