@@ -10,6 +10,7 @@ mod dashboard;
 mod embed;
 mod ensemble;
 mod eval;
+mod export;
 mod inspect;
 mod merge;
 mod output;

@@ -22,6 +22,7 @@ fn every_subcommand_has_help_with_examples() {
         "index",
         "search",
         "merge",
+        "export",
         "interpolate",
         "soup",
         "stock",

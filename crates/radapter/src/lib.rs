@@ -9,6 +9,7 @@
 //! | [`clip`] | the model: towers, tokenizer, checkpoints |
 //! | [`adapter`] | the adapters: dropping, averaging, re-scaling, merging |
 //! | [`ensemble`] | models mixed in weight space: interpolation, soups, Model Stock |
+//! | [`onnx`] | models as ONNX files, which ONNX Runtime and transformers.js run |
 //! | [`losses`] | MPM-NCE, InfoNCE, cross-entropy |
 //! | [`datasets`] | folders, tables, captions, templates, augmentation, the drawn world |
 //! | [`embedding`] | images and texts to embeddings |
@@ -64,6 +65,7 @@ pub use radapter_ensemble as ensemble;
 pub use radapter_images as images;
 pub use radapter_losses as losses;
 pub use radapter_methods as methods;
+pub use radapter_onnx as onnx;
 pub use radapter_retrieval as retrieval;
 pub use radapter_segmentation as segmentation;
 pub use radapter_settings as settings;

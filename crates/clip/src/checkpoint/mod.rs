@@ -31,11 +31,11 @@ use crate::state_dict::{StateDict, StoredDtype};
 
 pub use error::CheckpointError;
 pub use mismatch::Mismatch;
-pub use open::architecture;
+pub use open::{HUGGING_FACE_CONFIG, architecture};
 pub use safetensors_file::{
     SafetensorsFile, read_safetensors, read_safetensors_bytes, write_safetensors, write_safetensors_file,
 };
-pub use write::SaveOptions;
+pub use write::{SaveOptions, hugging_face_files};
 
 /// The two ways of naming and laying out a CLIP's tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

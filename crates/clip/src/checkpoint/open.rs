@@ -12,7 +12,8 @@ use crate::state_dict::{StateDict, TensorError};
 pub(super) const OPEN_CLIP_CONFIG: &str = "open_clip_config.json";
 pub(super) const OPEN_CLIP_WEIGHTS: &[&str] =
     &["open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin"];
-pub(super) const HUGGING_FACE_CONFIG: &str = "config.json";
+/// The config of a Hugging Face directory.
+pub const HUGGING_FACE_CONFIG: &str = "config.json";
 pub(super) const HUGGING_FACE_PREPROCESSOR: &str = "preprocessor_config.json";
 /// The config that peft writes beside the adapters of a model.
 pub(super) const PEFT_CONFIG: &str = "adapter_config.json";

@@ -8,6 +8,7 @@ use radapter_files::{IoError, Storage};
 
 use super::open::{HUGGING_FACE_CONFIG, HUGGING_FACE_PREPROCESSOR, OPEN_CLIP_CONFIG};
 use super::{Checkpoint, CheckpointError, Format, mismatch, names_hf, safetensors_file, tokenizer_files};
+use crate::config::{ClipConfig, ConfigError};
 use crate::state_dict::{StateDict, StoredDtype};
 
 /// How a checkpoint is written.
@@ -62,16 +63,27 @@ pub(super) fn save(
             }
             Format::HuggingFace => {
                 let tensors = names_hf::from_open_clip(&state).map_err(CheckpointError::tensor(dir))?;
-                let preprocessor = config.to_hugging_face_preprocessor_json().map_err(CheckpointError::config(dir))?;
-                files.write_text(HUGGING_FACE_CONFIG, &config.to_hugging_face_json(widest_dtype(&state)))?;
-                files.write_text(HUGGING_FACE_PREPROCESSOR, &preprocessor)?;
-                for (name, text) in tokenizer_files::contents(config.text.context_length) {
+                let texts = hugging_face_files(config, widest_dtype(&state)).map_err(CheckpointError::config(dir))?;
+                for (name, text) in texts {
                     files.write_text(name, &text)?;
                 }
                 files.write_tensors("model.safetensors", &tensors)
             }
         }
     })
+}
+
+/// Returns names and contents of the files that transformers reads beside a model's weights: `config.json`,
+/// `preprocessor_config.json` and the tokenizer's. `dtype` is that of the weights.
+///
+/// # Errors
+/// [`ConfigError::Unsupported`] for preprocessing that transformers' processor does not have.
+pub fn hugging_face_files(config: &ClipConfig, dtype: StoredDtype) -> Result<Vec<(&'static str, String)>, ConfigError> {
+    let preprocessor = config.to_hugging_face_preprocessor_json()?;
+    let mut files =
+        vec![(HUGGING_FACE_CONFIG, config.to_hugging_face_json(dtype)), (HUGGING_FACE_PREPROCESSOR, preprocessor)];
+    files.extend(tokenizer_files::contents(config.text.context_length));
+    Ok(files)
 }
 
 /// The narrowest dtype that holds all tensors exactly, for a library that uses a single one.
@@ -113,7 +125,6 @@ mod tests {
     use radapter_files::faults::FullAt;
 
     use super::*;
-    use crate::config::ClipConfig;
     use crate::state_dict::RawTensor;
 
     fn checkpoint() -> Checkpoint {

@@ -74,6 +74,7 @@ const IGNORED: &[&str] = &[
     "top_p",
     "torch_dtype",
     "torchscript",
+    "transformers.js_config",
     "transformers_version",
     "typical_p",
     "use_bfloat16",

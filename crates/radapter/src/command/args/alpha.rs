@@ -25,6 +25,16 @@ pub(crate) struct AlphaArg {
 }
 
 impl AlphaArg {
+    /// Whether α is to be an input of an exported model.
+    pub(crate) fn is_input(&self) -> bool {
+        self.alpha.as_deref() == Some("input")
+    }
+
+    /// Whether a value was given.
+    pub(crate) fn is_given(&self) -> bool {
+        self.alpha.is_some()
+    }
+
     /// The checked value, if one was given; warns of one beyond 1.
     pub(crate) fn get(&self) -> Result<Option<Share>, Usage> {
         let Some(text) = &self.alpha else { return Ok(None) };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use radapter_adapter::Alphas;
 
-use super::{ArchArg, ClassNamesArg, ExportArgs, JsonFlag, ModelRef};
+use super::{ArchArg, ClassNamesArg, JsonFlag, ModelRef, StoredArgs};
 
 /// What the three commands share.
 #[derive(Clone, Debug, Args)]
@@ -16,7 +16,7 @@ pub(crate) struct EnsembleArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
-    pub(crate) export: ExportArgs,
+    pub(crate) stored: StoredArgs,
     #[command(flatten)]
     pub(crate) json: JsonFlag,
 }

@@ -3,16 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use radapter_clip::checkpoint::Format;
-use radapter_clip::state_dict::StoredDtype;
 
-use super::{AlphaArg, ArchArg, JsonFlag, ModelRef};
+use super::{AlphaArg, ArchArg, JsonFlag, ModelRef, StoredArgs};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The result is a plain CLIP that open_clip and transformers load: `W' = (I + alpha F) W` for the weights before each \
 adapter. The export of a classification run also has `classes.json` and `classifier.safetensors`, so that `radapter \
-predict` needs nothing else; that of a run of maple is its prompts alone.
+predict` needs nothing else; that of a run of maple is its prompts alone. `radapter export` writes ONNX as well.
 
 Examples:
   radapter merge --run runs/pets --alpha 0.5 --out pets-clip
@@ -39,31 +37,7 @@ pub(crate) struct MergeArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
-    pub(crate) export: ExportArgs,
+    pub(crate) stored: StoredArgs,
     #[command(flatten)]
     pub(crate) json: JsonFlag,
-}
-
-/// The format and dtype of a written checkpoint.
-#[derive(Clone, Copy, Debug, Args)]
-pub(crate) struct ExportArgs {
-    /// Format of the checkpoint [default: that of the first model]
-    #[arg(long, value_parser = format, value_name = "open-clip|hf")]
-    pub(crate) format: Option<Format>,
-    /// Stored dtype [default: the base model's; of several that differ f32]
-    #[arg(long, value_parser = dtype, value_name = "f32|f16|bf16")]
-    pub(crate) dtype: Option<StoredDtype>,
-}
-
-fn format(name: &str) -> Result<Format, String> {
-    match name {
-        "open-clip" => Ok(Format::OpenClip),
-        "hf" => Ok(Format::HuggingFace),
-        _ => Err("expected open-clip or hf".to_owned()),
-    }
-}
-
-fn dtype(name: &str) -> Result<StoredDtype, String> {
-    let all = [StoredDtype::F32, StoredDtype::F16, StoredDtype::BF16];
-    all.into_iter().find(|dtype| dtype.name() == name).ok_or_else(|| "expected f32, f16 or bf16".to_owned())
 }

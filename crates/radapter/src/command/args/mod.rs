@@ -6,6 +6,7 @@ mod compare;
 mod data;
 mod ensemble;
 mod eval;
+mod export;
 mod global;
 mod index;
 mod label_maps;
@@ -35,10 +36,11 @@ pub(crate) use data::{
 };
 pub(crate) use ensemble::{EnsembleArgs, InterpolateArgs, SoupArgs, StockArgs};
 pub(crate) use eval::{EvalArgs, SelectArgs, SweepArgs};
+pub(crate) use export::{ExportArgs, ExportFormat, StoredArgs};
 pub(crate) use global::{DeviceChoice, Devices, GlobalArgs};
 pub(crate) use index::IndexArgs;
 pub(crate) use label_maps::{AnnotatedArgs, ClassesArgs, DatasetArgs, LabelMapArgs};
-pub(crate) use merge::{ExportArgs, MergeArgs};
+pub(crate) use merge::MergeArgs;
 pub(crate) use model::{ArchArg, ModelArgs, ModelRef};
 pub(crate) use precision::{PrecisionArg, warn_of_drawback};
 pub(crate) use predict::{EmbedArgs, PredictArgs, ZeroShotArgs};
@@ -104,6 +106,8 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Merge adapters into the weights, giving a plain CLIP of unchanged cost
     Merge(MergeArgs),
+    /// Write a model or a run for other programs: OpenCLIP, Hugging Face, ONNX
+    Export(ExportArgs),
     /// Mix a model with one that was tuned from it (WiSE-FT, LiNeS)
     Interpolate(InterpolateArgs),
     /// Average models (model soups)

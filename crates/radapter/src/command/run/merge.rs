@@ -3,15 +3,13 @@
 use anyhow::Context;
 use radapter_adapter::{AdapterFile, Alphas, merge_checkpoint};
 use radapter_clip::checkpoint::Checkpoint;
-use radapter_clip::model::Precision;
-use radapter_training::finetuned::{FineTunedRun, TunedModel};
+use radapter_training::finetuned::FineTunedRun;
 use radapter_training::method::Output;
 use serde_json::json;
 
 use crate::command::args::MergeArgs;
 use crate::command::export::Export;
 use crate::command::failure::Usage;
-use crate::command::model::RunModel;
 use crate::command::{Session, choice, model, output};
 
 pub(super) fn run(args: &MergeArgs, session: &Session) -> anyhow::Result<()> {
@@ -23,7 +21,7 @@ pub(super) fn run(args: &MergeArgs, session: &Session) -> anyhow::Result<()> {
     let alpha = choice::of_run(&args.alpha, args.run.as_deref(), |run| base(args, run), session)?;
     let (merged, alpha) = merged(args, run.as_ref(), alpha, session)?;
     let out = &args.out;
-    let (format, dtype) = merged.write(out, args.export)?;
+    let (format, dtype) = merged.write(out, args.stored)?;
     tracing::info!("merged at alpha = {alpha} → {} ({format}, {dtype})", out.display());
     if args.json.json {
         let (format, dtype) = (format.to_string(), dtype.to_string());
@@ -34,7 +32,7 @@ pub(super) fn run(args: &MergeArgs, session: &Session) -> anyhow::Result<()> {
 
 /// Writes the prompts of a run alone: with them the towers are no plain CLIP.
 fn prompts(run: &FineTunedRun, args: &MergeArgs) -> anyhow::Result<()> {
-    if args.alpha.get()?.is_some() || args.export.format.is_some() || args.export.dtype.is_some() {
+    if args.alpha.get()?.is_some() || args.stored.format.is_some() || args.stored.dtype.is_some() {
         let message = format!(
             "the prompts of {} have no alpha, format or dtype; omit --alpha, --format and --dtype",
             run.method().name()
@@ -72,21 +70,7 @@ fn merged(
     session: &Session,
 ) -> anyhow::Result<(Export, Alphas)> {
     match (run, &args.model, &args.adapters) {
-        (Some(run), _, _) => {
-            let base = base(args, run)?;
-            let RunModel { model, head, alphas } =
-                model::of_run(run.files().dir().path(), &base, alphas, &session.device()?, Precision::F32)?;
-            let (method, state) = (run.method(), base.state.clone());
-            // Learned prompts are in the classifier, and in their own file; the model is the base.
-            if method.output() == Output::HeadOnly
-                && let TunedModel::Runtime(_) = model
-            {
-                let head = head.map(|head| head.with_weights(head.weights().clone())).transpose()?;
-                let beside = Some((format!("{}.safetensors", method.stem()), run.files().evaluated(method.stem())));
-                return Ok((Export { checkpoint: base, base: state, head, beside }, alphas));
-            }
-            Ok((Export { checkpoint: model.checkpoint()?, base: state, head, beside: None }, alphas))
-        }
+        (Some(run), _, _) => Export::of_run(run, base(args, run)?, alphas, &session.device()?),
         (None, Some(model), Some(adapters)) => {
             let Some(alphas) = alphas else {
                 return Err(Usage(

@@ -4,6 +4,7 @@ mod completions;
 mod devices;
 mod embed;
 mod ensemble;
+mod export;
 mod index;
 mod inspect;
 mod merge;
@@ -50,6 +51,7 @@ pub(super) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
         Command::Segment(args) => segment::run(&args, session),
         Command::Proposals(args) => proposals::run(&args, session),
         Command::Merge(args) => merge::run(&args, session),
+        Command::Export(args) => export::run(&args, session),
         Command::Interpolate(args) => ensemble::interpolate(&args, session),
         Command::Soup(args) => ensemble::soup(&args, session),
         Command::Stock(args) => ensemble::stock(&args, session),

@@ -165,7 +165,7 @@ impl Mix<'_> {
         what: &str,
     ) -> anyhow::Result<()> {
         let out = &args.out;
-        let (format, dtype) = Export { checkpoint, base: self.stored(), head, beside: None }.write(out, args.export)?;
+        let (format, dtype) = Export { checkpoint, base: self.stored(), head, beside: None }.write(out, args.stored)?;
         tracing::info!("{what} → {} ({format}, {dtype})", out.display());
         if args.json.json {
             let models: Vec<&str> = self.all().iter().map(|one| one.name.as_str()).collect();

@@ -89,8 +89,8 @@ fn soup_of_models(args: &SoupArgs, session: &Session) -> anyhow::Result<()> {
 
 /// A soup of runs with adapters, which is a run again.
 fn soup_of_runs(args: &SoupArgs, runs: &[FineTunedRun], session: &Session) -> anyhow::Result<()> {
-    let EnsembleArgs { out, export, json, .. } = &args.ensemble;
-    if export.format.is_some() || export.dtype.is_some() {
+    let EnsembleArgs { out, stored, json, .. } = &args.ensemble;
+    if stored.format.is_some() || stored.dtype.is_some() {
         let message = "a soup of runs with adapters is a run, which has no --format and --dtype; omit them, and give them to \
                        `radapter merge`";
         return Err(Usage(message.into()).into());
