@@ -183,6 +183,7 @@ fn a_flag_that_is_a_setting_or_another_command_s_comes_with_a_tip() {
     radapter("sweep --model x --suite s.toml --out y").fail(2, &["unexpected argument '--model'", "`--run RUN`"]);
     radapter("merge --model x --out y").fail(2, &["--run <RUN>", "a run is merged with `--run RUN`"]);
     radapter("predict --run x --images y").fail(2, &["unexpected argument '--run'", "`--model RUN`"]);
+    radapter("export --run x --format hf --out y").fail(2, &["unexpected argument '--run'", "`radapter export RUN"]);
     // A word that only looks like a command or a task brings no tip.
     let done = radapter("eval classification --model embedded --data train --margin 0.2").fail(2, &["'--margin'"]);
     assert!(!done.stderr.contains("--set"), "{}", done.stderr);

@@ -85,8 +85,8 @@ fn onnx_files_have_the_values_of_the_run() {
     let merged = folder.join("merged");
     radapter("merge --alpha 0.5").with("--run", trained().run()).with("--out", &merged).succeed();
     let merged = Checkpoint::open(&merged, None).unwrap();
-    let bias = merged.state.get("visual.transformer.resblocks.0.attn.out_proj.bias").unwrap();
-    assert!(holds(&half, bias.bytes()) && !holds(&whole, bias.bytes()));
+    let weight = merged.state.get("visual.transformer.resblocks.0.attn.out_proj.weight").unwrap();
+    assert!(holds(&half, weight.bytes()) && !holds(&whole, weight.bytes()));
 }
 
 #[test]

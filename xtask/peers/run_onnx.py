@@ -145,7 +145,8 @@ def check_alpha(peer, figures):
     ends = []
     for alpha in [0.0, 0.5, 1.0]:
         merged = peer.work / f"merged-{alpha}"
-        peer.radapter("merge", "--run", peer.model, "--alpha", alpha, "--out", merged)
+        # Not rounded to the base's dtype.
+        peer.radapter("merge", "--run", peer.model, "--alpha", alpha, "--dtype", "f32", "--out", merged)
         expected = peer.embed(merged, [])
         extra = {"alpha": np.array(alpha, dtype=np.float32)}
         figures[f"alpha {alpha}"] = towers(folder, "", expected, peer.ids, extra)

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use radapter_adapter::AdapterSet;
 use radapter_clip::checkpoint::{Checkpoint, HUGGING_FACE_CONFIG, hugging_face_files};
-use radapter_files::{Storage, create_dir, write_synced};
+use radapter_files::{Storage, create_dir, io_error, write_synced};
 use serde_json::{Map, Value, json};
 
 use crate::{OnnxError, OnnxOptions, models};
@@ -27,6 +27,7 @@ pub fn write_folder(
     folder: &Path,
 ) -> Result<Vec<String>, OnnxError> {
     let models = models(checkpoint, adapters, options)?;
+    let texts = hugging_face_files(&checkpoint.config, options.dtype.stored())?;
     let mut names = Vec::new();
     let mut external = Map::new();
     let subfolder = folder.join(MODELS);
@@ -39,12 +40,12 @@ pub fn write_folder(
             external.insert(model.name().to_owned(), json!(1));
         }
     }
-    storage.sync_folder(&subfolder).map_err(radapter_files::io_error("sync", &subfolder))?;
+    storage.sync_folder(&subfolder).map_err(io_error("sync", &subfolder))?;
     let mut loading = Map::from_iter([("dtype".to_owned(), json!(options.dtype.name()))]);
     if !external.is_empty() {
         loading.insert("use_external_data_format".to_owned(), Value::Object(external));
     }
-    for (name, mut text) in hugging_face_files(&checkpoint.config, options.dtype.stored())? {
+    for (name, mut text) in texts {
         if name == HUGGING_FACE_CONFIG {
             text = with_loading(&text, loading.clone());
         }

@@ -127,17 +127,24 @@ fn f16_has_no_f32_weights_and_refuses_values_beyond_it() {
 fn weights_of_a_large_model_are_in_a_file_of_their_own() {
     let checkpoint = checkpoint(Activation::QuickGelu);
     let folder = tempfile::tempdir().unwrap();
-    let options = OnnxOptions { most_bytes: 50_000, ..OnnxOptions::default() };
+    let options = OnnxOptions { most_bytes: 100_000, ..OnnxOptions::default() };
     let written = write_folder(&checkpoint, None, &options, &Disk, folder.path()).unwrap();
     // The text tower has the vocabulary.
     assert_eq!(written, ["onnx/vision_model.onnx", "onnx/text_model.onnx", "onnx/text_model.onnx_data"]);
-    let model = Model::decode(&*std::fs::read(folder.path().join("onnx/text_model.onnx")).unwrap()).unwrap();
-    let data = std::fs::read(folder.path().join("onnx/text_model.onnx_data")).unwrap();
+    let config = std::fs::read_to_string(folder.path().join("config.json")).unwrap();
+    let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    let loading = serde_json::json!({ "dtype": "fp32", "use_external_data_format": { "text_model.onnx": 1 } });
+    assert_eq!((&config["transformers.js_config"], &config["model_type"]), (&loading, &"clip".into()));
+
+    let options = OnnxOptions { most_bytes: 1000, ..OnnxOptions::default() };
+    write_folder(&checkpoint, None, &options, &Disk, folder.path()).unwrap();
+    let model = Model::decode(&*std::fs::read(folder.path().join("onnx/vision_model.onnx")).unwrap()).unwrap();
+    let data = std::fs::read(folder.path().join("onnx/vision_model.onnx_data")).unwrap();
     let mut moved = 0;
     for tensor in model.graph.unwrap().initializer {
         let entry = |key: &str| tensor.external_data.iter().find(|entry| entry.key == key).map(|entry| &entry.value);
         let Some(location) = entry("location") else { continue };
-        assert_eq!((location.as_str(), tensor.data_location), ("text_model.onnx_data", Some(Tensor::EXTERNAL)));
+        assert_eq!((location.as_str(), tensor.data_location), ("vision_model.onnx_data", Some(Tensor::EXTERNAL)));
         let (offset, length): (usize, usize) =
             (entry("offset").unwrap().parse().unwrap(), entry("length").unwrap().parse().unwrap());
         assert!(tensor.raw_data.is_none() && offset.is_multiple_of(4096), "{}", tensor.name);
@@ -146,10 +153,6 @@ fn weights_of_a_large_model_are_in_a_file_of_their_own() {
         moved += 1;
     }
     assert!(moved > 4, "{moved}");
-    let config = std::fs::read_to_string(folder.path().join("config.json")).unwrap();
-    let config: serde_json::Value = serde_json::from_str(&config).unwrap();
-    let loading = serde_json::json!({ "dtype": "fp32", "use_external_data_format": { "text_model.onnx": 1 } });
-    assert_eq!((&config["transformers.js_config"], &config["model_type"]), (&loading, &"clip".into()));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use radapter_adapter::{AdapterConfig, AdapterSet, Rank, Scale, attach};
 use radapter_clip::checkpoint::{Checkpoint, Format};
 use radapter_clip::config::{Activation, ClipConfig};
 use radapter_clip::model::Clip;
+use radapter_clip::state_dict::RawTensor;
 use radapter_test_support::{noise, uneven_config, uneven_state};
 
 use crate::{Layout, OnnxFile, OnnxOptions, models};
@@ -30,8 +31,12 @@ fn adapters(checkpoint: &Checkpoint, rank: Rank) -> AdapterSet {
     let config = AdapterConfig { rank, scale: Scale::Learnable(0.7), ..AdapterConfig::default() };
     let adapted = attach(clip(checkpoint), &config, 0).unwrap();
     let noise = noise(9, 0.3);
-    let random = AdapterSet::from_model(&adapted).to_tensors().into_iter().map(|(name, tensor)| (name, noise(&tensor)));
-    AdapterSet::from_tensors(&random.collect()).unwrap()
+    let random = |(name, tensor): (String, RawTensor)| match name.ends_with("scale") {
+        true => (name, tensor),
+        false => (name, noise(&tensor)),
+    };
+    let tensors = AdapterSet::from_model(&adapted).to_tensors().into_iter().map(random);
+    AdapterSet::from_tensors(&tensors.collect()).unwrap()
 }
 
 fn options(layout: Layout) -> OnnxOptions {

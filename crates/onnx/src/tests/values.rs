@@ -126,7 +126,7 @@ fn alpha_as_an_input_gives_each_merged_model() {
             assert!(distance(&normalized(found), &images) < 1e-5, "{rank:?}");
             let found = &run(&text.to_bytes(), &[("input_ids", ids), ("alpha", alpha())])["text_embeds"];
             assert!(distance(&normalized(found), &texts) < 1e-5, "{rank:?}");
-            assert!(before.is_none_or(|before: Vec<f32>| distance(&before, &texts) > 1e-2), "alpha matters");
+            assert!(before.is_none_or(|before: Vec<f32>| distance(&before, &texts) > 1e-3), "alpha matters");
             before = Some(texts);
         }
     }

@@ -32,6 +32,9 @@ pub(crate) fn tip(error: &Error, words: &[String]) -> Option<String> {
         "embed" | "eval" | "index" | "predict" | "segment" | "zero-shot" if flag == "--run" => {
             Some("a run is a MODEL too: name it with `--model RUN`".to_owned())
         }
+        "export" if flag == "--run" || flag == "--model" => {
+            Some("the model or run has no flag: `radapter export RUN --format onnx --out DIR`".to_owned())
+        }
         "zero-shot" if flag == "--suite" => {
             Some("`radapter eval classification --suite FILE` evaluates a suite".to_owned())
         }
