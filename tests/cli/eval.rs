@@ -9,7 +9,7 @@ fn a_set_gives_one_object_and_a_suite_a_row() {
     let eval = |words: &str| radapter(words).with("--model", trained().run());
     let set = eval("eval classification --json --calibrate none").with("--data", trained().images()).succeed().json();
     let keys = |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
-    assert_eq!(keys(&set), ["top1", "top1_interval", "top5", "n", "temperature", "ece", "per_class"]);
+    assert_eq!(keys(&set), ["top1", "top1_interval", "top5", "n", "temperature", "ece", "per_class", "precision"]);
     assert_eq!(keys(&set["per_class"]), CLASSES);
 
     let row = eval("eval classification --json").with("--suite", trained().suite()).succeed().json();

@@ -10,7 +10,7 @@ fn accuracy_is_printed_for_people_and_for_machines() {
     let run = |words: &str| radapter(words).with("--model", &model).with("--data", &data).succeed();
     let json = run("zero-shot --json").json();
     let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["top1", "top1_interval", "top5", "n", "temperature", "ece", "per_class"]);
+    assert_eq!(keys, ["top1", "top1_interval", "top5", "n", "temperature", "ece", "per_class", "precision"]);
     assert_eq!(json["n"], 6);
     assert_eq!(json["top5"], 1.0, "of two classes each is among the best five");
     let top1 = json["top1"].as_f64().unwrap();

@@ -11,7 +11,7 @@ pub(crate) enum Layout {
     InOut,
 }
 
-/// What a matrix product is told besides its tensors.
+/// Options of a matrix product.
 #[cfg(feature = "flex")]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProductArguments {

@@ -4,9 +4,11 @@
 //! burn's CPU backend composes such functions of several passes over memory, on one thread, with the exponential of the C library.
 //! Here each is one pass, vectorised, on all cores. Results do not depend on the thread count. Those without matrix products do
 //! not depend on the vector width either: every element is computed by the same sequence of rounded operations (no fused
-//! multiply-add). Matrix products are the `gemm` crate's, whose last bits differ between processors with other vectors or caches.
+//! multiply-add). Matrix products of
+//! f32 are the `gemm` crate's, whose last bits differ between processors with other vectors or caches; those of bfloat16 are the processor's
+//! matrix unit's where it has one (AMX).
 //!
-//! On other backends, on other element types than f32, and without the feature `flex`, the functions are composed of burn's own
+//! On other backends, on other element types than f32 and bfloat16, and without the feature `flex`, the functions are composed of burn's own
 //! operations.
 //!
 //! ```
@@ -49,11 +51,11 @@ mod packed_weight;
 mod patches;
 mod weights;
 
-/// Whether the processor has a matrix unit for bfloat16, which the kernels use; if not, why. They compute products of bfloat16 matrices
-/// in f32 then.
+/// Checks whether the processor has a matrix unit for bfloat16, which the kernels use. Without one they compute products of bfloat16
+/// matrices in f32.
 ///
 /// # Errors
-/// What is missing.
+/// The reason that there is no unit.
 pub fn bf16_unit() -> Result<(), &'static str> {
     #[cfg(feature = "flex")]
     return flex::bf16_unit();

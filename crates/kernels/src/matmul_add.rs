@@ -81,7 +81,8 @@ pub fn matmul_add_repeated(x: Tensor<2>, weight: Tensor<2>, base: Tensor<2>) -> 
 
 fn matmul_add_to(x: Tensor<2>, weight: Tensor<2>, first: Tensor<2>, second: Option<Tensor<2>>) -> Tensor<2> {
     let shape = [x.dims()[0], weight.dims()[0]];
-    check(&x, &weight, first.dims() == shape && second.as_ref().is_none_or(|base| base.dims() == shape));
+    let fits = |base: &Tensor<2>| base.dims() == shape && base.dtype() == x.dtype();
+    check(&x, &weight, fits(&first) && second.as_ref().is_none_or(fits));
     #[cfg(feature = "flex")]
     if crate::ops::has_kernels(&x) {
         return summed(x, weight, first, second, Default::default());
@@ -111,12 +112,11 @@ pub fn product_add(left: Tensor<2>, right: Tensor<2>, base: Tensor<2>) -> Tensor
 }
 
 pub(crate) fn check(x: &Tensor<2>, weight: &Tensor<2>, target_fits: bool) {
-    let fits = target_fits && x.dims()[1] == weight.dims()[1];
+    let [shape, rows] = [weight.dims(), x.dims()];
+    assert!(rows[1] == shape[1], "a weight of {shape:?} does not fit rows of {rows:?}");
     assert!(
-        fits,
-        "a weight of {:?} or the tensor that its product is added to does not fit rows of {:?}",
-        weight.dims(),
-        x.dims()
+        target_fits,
+        "what the product of {rows:?} and a weight of {shape:?} is added to has another shape or type"
     );
     // burn's GPU backends read an operand of another type as if it were of the first one's.
     let [x, weight] = [x.dtype(), weight.dtype()];

@@ -71,12 +71,23 @@ impl Weights {
         let Self { weight, bias, packed } = self.clone();
         let [rows, _] = x.dims();
         let [outputs, _] = weight.dims();
-        check(&x, &weight, bias.dims() == [outputs] && base.as_ref().is_none_or(|base| base.dims() == [rows, outputs]));
+        let types = [x.dtype(), DType::F32];
+        let fits = bias.dims() == [outputs]
+            && types.contains(&bias.dtype())
+            && base.as_ref().is_none_or(|base| base.dims() == [rows, outputs] && base.dtype() == x.dtype());
+        check(&x, &weight, fits);
         #[cfg(feature = "flex")]
         if crate::ops::has_kernels(&x) {
             use crate::arguments::ProductArguments;
             use crate::matmul_add::summed;
 
+            // In f32 the sum is a pass of its own: it is the same to the bit as after a linear layer that a hook has computed.
+            if let Some(base) = base.clone().filter(|base| base.dtype() == DType::F32) {
+                return crate::add(
+                    base,
+                    summed(x, weight, bias, None, ProductArguments { packed, ..Default::default() }),
+                );
+            }
             return summed(x, weight, bias, base, ProductArguments { packed, activation, ..Default::default() });
         }
         let _ = packed;

@@ -49,12 +49,13 @@ pub enum TrainError {
         "the run's bf16 was computed by {of_run}, and here it would be by {here}, which rounds differently: the result would not be \
          that of an uninterrupted run. Resume it where bf16 is computed by {of_run}, or accept this with --allow-other-arithmetic, \
          which the run records",
-        of_run = unit_name(Some(*run)),
+        of_run = unit_name(*run),
         here = unit_name(*found)
     )]
     OtherArithmetic {
-        run: Unit,
-        /// `None` on another device than the CPU.
+        /// `None` for another device than the CPU.
+        run: Option<Unit>,
+        /// `None` for another device than the CPU.
         found: Option<Unit>,
     },
     /// A run whose weights a new run cannot start from.

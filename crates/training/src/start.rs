@@ -285,9 +285,7 @@ fn open(
     match begin {
         Begin::New => RunDir::create(storage, path, record, files, averages),
         Begin::Resume { run, lock, differs, .. } => {
-            if differs {
-                run.record_other_arithmetic(storage, OtherArithmetic { step, unit: record.unit })?;
-            }
+            run.record_units(storage, step, differs.then_some(OtherArithmetic { step, unit: record.unit }))?;
             Ok((run, lock))
         }
     }

@@ -6,6 +6,7 @@ use crate::run::report::Outcome;
 use crate::run::run_dir::RunDir;
 use crate::setup::Setup;
 use crate::start::{Begin, Start};
+use crate::state::saved;
 
 /// Starts a run in a new folder, and trains until it is complete or interrupted.
 ///
@@ -28,7 +29,8 @@ pub fn resume(method: &dyn Method, setup: Setup, from_step: Option<u64>) -> Resu
     let record = run.record()?;
     let now = setup.record();
     record.check_same(&now)?;
-    let differs = record.check_unit(&now, setup.options.allow_other_arithmetic)?;
+    let step = saved::chosen(&run.states(), from_step)?;
+    let differs = record.check_unit(&now, step, setup.options.allow_other_arithmetic)?;
     setup.check()?;
     // From here on, no other process may train it.
     let lock = run.lock()?;

@@ -50,9 +50,10 @@ fn inputs(data: Option<TrainingImages>, progress: &mut dyn FnMut(usize, usize)) 
 /// Plans a new run of the tiny model, in f32 unless another precision is given.
 pub(crate) fn plan(given: &Settings, data: Option<TrainingImages>) -> Result<Plan, ClassificationError> {
     // On every machine.
-    let mut all = Settings::default();
-    all.set("precision", "f32").unwrap();
-    all.extend(given.clone()).unwrap();
+    let mut all = given.clone();
+    if !given.keys().iter().any(|key| key == "precision") {
+        all.set("precision", "f32").unwrap();
+    }
     Plan::new(inputs(data, &mut |_, _| {}), &all)
 }
 

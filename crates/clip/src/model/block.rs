@@ -2,10 +2,9 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-
-use super::layers::{LayerNorm, Linear, kernel};
 use radapter_kernels::Weights;
 
+use super::layers::{LayerNorm, Linear, kernel};
 use super::{Adapter, At, Attention, Context, LinearLayer, NoAdapter, Place, Pooled, Rows, Site, Tower};
 use crate::config::Activation;
 

@@ -63,7 +63,9 @@ impl<A: Adapter> Encoder for Clip<A> {
         let Self { config, precision, .. } = self;
         // Devices and types round differently.
         let device = self.device();
-        format!("{} {:?} {:?} {precision} {device:?}", self.text_hash(), config.text, config.activation)
+        // Keys of f32, which has no unit, stay as they were.
+        let unit = precision.unit(&device).map(|unit| format!(" {unit}")).unwrap_or_default();
+        format!("{} {:?} {:?} {precision}{unit} {device:?}", self.text_hash(), config.text, config.activation)
     }
 
     fn embed_images(&self, pixels: Tensor<4>) -> Tensor<2> {

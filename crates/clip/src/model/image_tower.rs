@@ -24,7 +24,13 @@ impl PatchEmbedding {
         let [width, channels, size, _] = self.weight.dims();
         let [_, _, height, breadth] = pixels.dims();
         let [tokens, _] = base.dims();
-        let lead = tokens - (height / size) * (breadth / size);
+        let patches = (height / size) * (breadth / size);
+        let fits = height % size == 0 && breadth % size == 0 && patches < tokens;
+        let lead = tokens.saturating_sub(patches);
+        assert!(
+            fits && lead == 1,
+            "images of {height} × {breadth} pixels for a tower of {tokens} tokens of {size} × {size}"
+        );
         let patches = cut_patches(pixels, Patches { size, lead, dtype });
         matmul_add_repeated(patches, self.weight.val().reshape([width, channels * size * size]), base)
     }

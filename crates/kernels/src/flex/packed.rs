@@ -10,8 +10,8 @@ use super::element::Value;
 use super::unit::product::Packed;
 
 /// The weights that one [`PackedWeight`](crate::PackedWeight) serves at a time: the whole, or its three parts for queries, keys and
-/// values.
-const LIMIT: usize = 3;
+/// values, of a model and of its teacher.
+const LIMIT: usize = 6;
 
 /// The two ways in which a weight is the right factor of a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,8 @@ impl Cache {
     /// The packed weight; `pack` makes it if it is not there, or was made from other values.
     pub(super) fn get(&self, weight: &FlexTensor, side: Side, pack: impl FnOnce() -> Packed) -> Arc<Packed> {
         let entries = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A weight that nobody else holds is that of a model that is gone.
+        entries().retain(|entry| !entry.weight.is_unique());
         let found = entries().iter_mut().find(|entry| entry.is_of(weight)).and_then(|entry| entry.side(side).clone());
         if let Some(found) = found {
             return found;
@@ -104,11 +106,14 @@ mod tests {
         assert!(bf16::storage(&mut weight).is_none());
         let other = tensor(vec![bf16::ZERO; 4], [2, 2]);
         assert!(!Arc::ptr_eq(&first, &get(&other, Side::Forward)));
-        drop(weight);
-        for _ in 0..5 {
-            get(&tensor(vec![bf16::ZERO; 4], [2, 2]), Side::Forward);
-        }
-        assert_eq!(made.get(), 8);
-        assert_eq!(cache.0.lock().map(|entries| entries.len()).ok(), Some(LIMIT));
+        let held = || cache.0.lock().map(|entries| entries.len()).unwrap_or_default();
+        assert_eq!((made.get(), held()), (3, 2));
+        // Those of models that are gone are given back at the next use.
+        drop((weight, other));
+        let all: Vec<FlexTensor> = (0..LIMIT + 2).map(|_| tensor(vec![bf16::ZERO; 4], [2, 2])).collect();
+        get(&all[0], Side::Forward);
+        assert_eq!((made.get(), held()), (4, 1));
+        all.iter().for_each(|weight| _ = get(weight, Side::Forward));
+        assert_eq!(held(), LIMIT);
     }
 }

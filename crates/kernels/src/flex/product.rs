@@ -172,7 +172,7 @@ impl Product<'_> {
             }
             Err(_) => {
                 let mut sums = vec![0.0_f32; rows * columns];
-                let [left, right] = [self.left, self.right].map(|factor| widened(factor.values));
+                let [left, right] = [self.left, self.right].map(|factor| rounded(factor.values));
                 let target = Target { values: &mut sums, down: columns, add: false };
                 multiply(target, self.left.matrix(&left), self.right.matrix(&right), 1.0, true);
                 let piece = (PIECE / columns.max(1)).max(1) * columns.max(1);
@@ -223,8 +223,8 @@ impl Product<'_> {
     }
 }
 
-/// The values that bfloat16 has for these.
-fn widened(values: Values<'_>) -> Vec<f32> {
+/// The values rounded to bfloat16, in f32.
+fn rounded(values: Values<'_>) -> Vec<f32> {
     match values {
         Values::F32(values) => converted(&converted::<f32, bf16>(values)),
         Values::Bf16(values) => converted(values),

@@ -37,7 +37,8 @@ impl Export {
         alphas: Option<Alphas>,
         device: &Device,
     ) -> anyhow::Result<(Self, Alphas)> {
-        let RunModel { model, head, alphas } = model::of_run(run.files().dir().path(), &base, alphas, device, Precision::F32)?;
+        let RunModel { model, head, alphas } =
+            model::of_run(run.files().dir().path(), &base, alphas, device, Precision::F32)?;
         let (method, state) = (run.method(), base.state.clone());
         // Learned prompts are in the classifier, and in their own file; the model is the base.
         if method.output() == Output::HeadOnly

@@ -128,7 +128,11 @@ impl Manifest {
         }
     }
 
-    pub(super) fn check_precision(&self, dir: &Path, given: Precision) -> Result<(), IndexError> {
+    /// Checks that embeddings computed in a precision belong to the index.
+    ///
+    /// # Errors
+    /// [`IndexError::OtherPrecision`] if the index has another.
+    pub fn check_precision(&self, dir: &Path, given: Precision) -> Result<(), IndexError> {
         match self.precision == given {
             true => Ok(()),
             false => Err(IndexError::OtherPrecision { path: dir.to_owned(), recorded: self.precision, given }),

@@ -131,12 +131,7 @@ fn begin(
     model: &dyn Encoder,
     decoding: DecodeMode,
 ) -> Result<(File, Manifest), IndexError> {
-    let read = || match Manifest::read(dir) {
-        Ok(manifest) => Ok(Some(manifest)),
-        Err(IndexError::NoIndex { .. }) => Ok(None),
-        Err(error) => Err(error),
-    };
-    if read()?.is_none() {
+    if Manifest::find(dir)?.is_none() {
         check_empty(dir)?;
         let segments = dir.join(FOLDER);
         create_dir(&segments)?;
@@ -151,7 +146,7 @@ fn begin(
         Err(TryLockError::Error(error)) => return Err(io_error("lock", path)(error).into()),
     }
     // Another process may have created or changed it before the lock was taken.
-    let Some(mut manifest) = read()? else {
+    let Some(mut manifest) = Manifest::find(dir)? else {
         let images = root.to_owned();
         let (format, segments) = (FORMAT.to_owned(), Vec::new());
         let (embed_dim, precision) = (model.config().embed_dim, model.precision());

@@ -98,24 +98,28 @@ impl RunRecord {
         let mut text = self.unit?.to_string();
         for OtherArithmetic { step, unit } in &self.other_arithmetic {
             let unit = unit.map_or_else(|| "another device".to_owned(), |unit| unit.to_string());
-            text.push_str(&format!(", from step {step} on {unit}"));
+            text.push_str(&format!("; {unit} from step {step}"));
         }
         Some(text)
     }
 
-    /// Returns the unit of the newest session.
-    pub fn last_unit(&self) -> Option<Unit> {
-        self.other_arithmetic.last().map_or(self.unit, |last| last.unit)
+    /// Returns the unit that computed the steps up to this one; `None` for another device than the CPU.
+    pub fn unit_at(&self, step: u64) -> Option<Unit> {
+        let before = self.other_arithmetic.iter().rfind(|change| change.step < step);
+        before.map_or(self.unit, |change| change.unit)
     }
 
-    /// Checks that a session computes as the one before did, unless it may differ; returns whether it differs. A run without a recorded
-    /// unit is of f32, of another device than the CPU, or of an earlier version.
-    pub(crate) fn check_unit(&self, now: &Self, may_differ: bool) -> Result<bool, TrainError> {
-        match (self.last_unit(), now.unit) {
-            (None, _) => Ok(false),
-            (Some(run), Some(found)) if run == found => Ok(false),
-            (Some(_), _) if may_differ => Ok(true),
-            (Some(run), found) => Err(TrainError::OtherArithmetic { run, found }),
+    /// Checks that a session from this step on computes as the one before did, unless it may differ; returns whether it differs. A run
+    /// whose record names no unit is of f32, of another device than the CPU, or of an earlier version.
+    pub(crate) fn check_unit(&self, now: &Self, step: u64, may_differ: bool) -> Result<bool, TrainError> {
+        if self.unit.is_none() && self.other_arithmetic.is_empty() {
+            return Ok(false);
+        }
+        let (run, found) = (self.unit_at(step), now.unit);
+        match (run == found, may_differ) {
+            (true, _) => Ok(false),
+            (false, true) => Ok(true),
+            (false, false) => Err(TrainError::OtherArithmetic { run, found }),
         }
     }
 
@@ -241,22 +245,30 @@ impl RunDir {
         Ok((run, lock))
     }
 
-    /// Records that another unit computes the run from a step on.
-    pub(crate) fn record_other_arithmetic(
+    /// Records the units of a session that resumes at this step: what was recorded of later steps is gone, and `change` is what computes
+    /// from now on, if it differs.
+    pub(crate) fn record_units(
         &self,
         storage: &dyn Storage,
-        change: OtherArithmetic,
+        step: u64,
+        change: Option<OtherArithmetic>,
     ) -> Result<(), TrainError> {
         let mut record = self.record()?;
-        record.other_arithmetic.push(change);
+        let before = record.other_arithmetic.clone();
+        record.other_arithmetic.retain(|change| change.step < step);
+        record.other_arithmetic.extend(change);
+        if record.other_arithmetic == before {
+            return Ok(());
+        }
         let text = to_toml(&record)?;
         replace(storage, &self.path.join(Self::CONFIG), |writer| writer.write_all(text.as_bytes()))?;
-        let unit = change.unit.map_or_else(|| "none".to_owned(), |unit| unit.to_string());
-        tracing::warn!(
-            "from step {} on, this run is computed by another unit ({unit}) than before; its {} records it",
-            change.step,
-            Self::CONFIG
-        );
+        if let Some(OtherArithmetic { step, unit }) = change {
+            let unit = unit.map_or_else(|| "another device".to_owned(), |unit| unit.to_string());
+            tracing::warn!(
+                "this run is computed by another unit ({unit}) from step {step} on; {} records it",
+                Self::CONFIG
+            );
+        }
         Ok(())
     }
 

@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-
 use radapter_images::DecodeMode;
 
 use super::{AlphaArg, DecodeArgs, DeviceBatchArg, JsonFlag, ModelArgs, PixelCacheArg, PrecisionArg};
 
 /// Help of `--precision`, which an index keeps.
-const PRECISION: &str = "Type of activations and weights: f32; bf16, of half the size and with rounded results; or auto, that of the index, \
+const PRECISION: &str = "Type of activations and weights: f32; bf16, with rounded results; or auto, that of the index, \
                          and for a new one bf16 on a CPU with AMX, else f32";
 
 #[derive(Debug, Args)]

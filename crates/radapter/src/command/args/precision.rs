@@ -12,7 +12,7 @@ use crate::command::device::{Chosen, Kind};
 /// The precision of a computation without training.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct PrecisionArg {
-    /// Type of activations and weights: f32; bf16, of half the size and with rounded results; or auto, bf16 on a CPU with AMX, else f32
+    /// Type of activations and weights: f32; bf16, with rounded results; or auto, bf16 on a CPU with AMX, else f32
     #[arg(long, value_name = "auto|f32|bf16", default_value = "f32", value_parser = parse)]
     pub(crate) precision: PrecisionChoice,
 }
@@ -29,7 +29,16 @@ impl PrecisionArg {
     /// The precision for an index that has one. `auto` takes it; any other that is asked for is left to the index to refuse.
     pub(crate) fn of_index(self, recorded: Option<Precision>, session: &Session) -> anyhow::Result<Precision> {
         match (self.precision, recorded) {
-            (PrecisionChoice::Auto, Some(recorded)) => on_device(PrecisionChoice::Fixed(recorded), session),
+            (PrecisionChoice::Auto, Some(recorded)) => {
+                let Chosen { device, name, .. } = session.first_device()?;
+                if !recorded.is_supported(device) {
+                    bail!(
+                        "the index was created in {recorded}, which the device {name} does not support; use --device cpu, or \
+                         create another index with --precision f32"
+                    );
+                }
+                on_device(PrecisionChoice::Fixed(recorded), session)
+            }
             // Before the index refuses it, the device's abilities do not matter.
             (PrecisionChoice::Fixed(asked), Some(recorded)) if asked != recorded => Ok(asked),
             (choice, _) => on_device(choice, session),
@@ -58,11 +67,7 @@ pub(crate) fn warn_of_drawback(precision: Precision, device: &Chosen) {
         return;
     }
     let Some(drawback) = precision.drawback_on_cpu() else { return };
-    let cost = match precision {
-        Precision::Bf16 => "takes 1.0 to 1.4 times as long as f32 here",
-        Precision::F32 | Precision::F16 => "is slower than f32 here",
-    };
-    WARNED.call_once(|| tracing::warn!("{precision} {cost}: {drawback}"));
+    WARNED.call_once(|| tracing::warn!("{precision} is no faster than f32 here: {drawback}"));
 }
 
 /// f16 is for training on GPUs, where gradients are scaled to its range.

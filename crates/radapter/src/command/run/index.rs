@@ -16,6 +16,9 @@ pub(super) fn run(args: &IndexArgs, session: &Session) -> anyhow::Result<()> {
     let alpha = choice::alphas(&args.alpha, &args.model.model, session)?;
     let found = Manifest::find(&args.out)?;
     let precision = args.precision.of_index(found.as_ref().map(|index| index.precision), session)?;
+    if let Some(found) = &found {
+        found.check_precision(&args.out, precision)?;
+    }
     let checkpoint = model::load(&args.model, alpha.clone(), precision, session)?.checkpoint()?;
     let id = ModelId { reference: model::lasting_reference(&args.model.model)?, alpha, hash: checkpoint.state.hash() };
     let clip =
@@ -47,9 +50,10 @@ pub(super) fn run(args: &IndexArgs, session: &Session) -> anyhow::Result<()> {
     let images = index.len();
     if args.json.json {
         let skipped = skipped.len();
-        return output::print_json(
-            &json!({ "images": images, "embedded": embedded, "kept": kept, "dropped": dropped, "skipped": skipped, "precision": precision }),
-        );
+        return output::print_json(&json!({
+            "images": images, "embedded": embedded, "kept": kept, "dropped": dropped, "skipped": skipped,
+            "precision": precision,
+        }));
     }
     output::print(&output::aligned(&[
         ("index", args.out.display().to_string()),
