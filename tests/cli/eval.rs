@@ -13,7 +13,7 @@ fn a_set_gives_one_object_and_a_suite_a_row() {
     assert_eq!(keys(&set["per_class"]), CLASSES);
 
     let row = eval("eval classification --json").with("--suite", trained().suite()).succeed().json();
-    assert_eq!(keys(&row), ["id", "ood", "ood_average", "ood_average_interval"]);
+    assert_eq!(keys(&row), ["id", "ood", "ood_average", "ood_average_interval", "precision"]);
     assert_eq!(row["id"]["name"], "near");
     assert_eq!(keys(&row["ood"]), ["far", "part"]);
     let top1 = |set: &str| row["ood"][set]["top1"].as_f64().unwrap();

@@ -87,9 +87,13 @@ fn a_run_goes_on_by_another_unit_only_where_that_is_allowed() {
     assert!(inspected.contains(&format!("{other}; {} from step 3", unit())), "{inspected}");
     let page = std::fs::read_to_string(run.join("report.html")).unwrap();
     assert!(page.contains(&format!("bf16 was computed by: {other}; {} from step 3", unit())));
-    // From now on this machine's unit is the run's.
+    // The newest state is of this machine's unit, and what came before it is not.
     std::fs::remove_file(run.join("report.json")).unwrap();
-    resume("").succeed();
+    radapter("train --resume").with("--out", &run).succeed();
+    assert_eq!(record(&run), written);
+    std::fs::remove_file(run.join("report.json")).unwrap();
+    resume("").fail(1, &[&before, &found]);
+    resume("--allow-other-arithmetic").succeed();
     assert_eq!(record(&run), written);
     // A record of an earlier version has no unit.
     let mut earlier = written;
