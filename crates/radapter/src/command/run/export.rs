@@ -104,7 +104,7 @@ fn options(args: &ExportArgs) -> anyhow::Result<OnnxOptions> {
     Ok(OnnxOptions { opset, dtype, layout, ..OnnxOptions::default() })
 }
 
-/// Refuses a run whose classes are told apart by trained weights, because an ONNX model compares images with texts.
+/// Refuses a run with a trained classifier, because an ONNX model compares images with texts.
 fn check_has_no_head(run: &FineTunedRun) -> anyhow::Result<()> {
     if !run.trains_head() && run.method().output() != Output::HeadOnly {
         return Ok(());
